@@ -1,0 +1,125 @@
+//! What the backends said, as data: one [`Picture`] of everything on each of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::resource::{BackendId, BackendKind, Fields};
+use crate::value::{Endpoint, PrivateKey, PublicKey};
+
+/// What a refresh found, by backend.
+#[derive(Debug, Clone, Default)]
+pub struct Actual {
+    /// Every backend that was asked.
+    pub backends: BTreeMap<BackendId, Reading>,
+}
+
+/// The answer of one backend.
+#[derive(Debug, Clone)]
+pub enum Reading {
+    /// It was read whole.
+    Read(Box<Picture>),
+    /// It could not be read; the text says why and what to do.
+    Unreachable(Unreachable),
+}
+
+/// Why a backend could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreachable {
+    /// What was attempted and why it failed.
+    pub reason: String,
+    /// What to do.
+    pub hints: Vec<String>,
+}
+
+/// Everything that is on one backend, whoever made it.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// Which kind of system it is.
+    pub kind: BackendKind,
+    /// Whether a simulator answered.
+    pub simulated: bool,
+    /// Which system it is.
+    pub identity: Identity,
+    /// What this system can do, where its kind alone does not tell.
+    pub capabilities: Capabilities,
+    /// The WireGuard interfaces, by name.
+    pub interfaces: BTreeMap<String, FoundInterface>,
+    /// Names that are taken by links of other kinds.
+    pub other_links: BTreeSet<String>,
+    /// Where a key that wgform makes is kept when the configuration names no file.
+    pub key_directory: Option<PathBuf>,
+    /// The keys in that directory and in every file that was asked for.
+    pub key_files: BTreeMap<PathBuf, KeyFile>,
+}
+
+/// Which system a backend is, so that another one under the same name is noticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Stays the same for the life of the system: the machine id, with the network namespace when there is one.
+    pub id: String,
+    /// Changes at each boot.
+    pub boot_id: Option<String>,
+    /// How long it has been up.
+    pub uptime: Option<Duration>,
+    /// What people call it.
+    pub host_name: String,
+}
+
+/// What one system can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// An interface can get another name without being made anew (the kernel can, userspace WireGuard cannot).
+    pub renames: bool,
+}
+
+/// One interface on a device.
+#[derive(Debug, Clone)]
+pub struct FoundInterface {
+    /// The attributes that the device holds, `public_key` among them and without `private_key`.
+    pub fields: Fields,
+    /// The private key, where the device gives it.
+    pub private_key: Option<PrivateKey>,
+    /// Its peers.
+    pub peers: BTreeMap<PublicKey, FoundPeer>,
+}
+
+/// One peer on a device.
+#[derive(Debug, Clone)]
+pub struct FoundPeer {
+    /// The attributes that the device holds. `endpoint` is the one in use now, learnt or set.
+    pub fields: Fields,
+    /// How long ago the last handshake was.
+    pub handshake_age: Option<Duration>,
+    /// Bytes received from it.
+    pub received: u64,
+    /// Bytes sent to it.
+    pub sent: u64,
+}
+
+impl FoundPeer {
+    /// A session lives while its last handshake is younger than this: WireGuard's REJECT_AFTER_TIME.
+    pub const SESSION: Duration = Duration::from_secs(180);
+
+    /// Returns whether the peer has a session now.
+    pub fn has_session(&self) -> bool {
+        self.handshake_age.is_some_and(|age| age < Self::SESSION)
+    }
+
+    /// Returns the endpoint in use.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        match self.fields.get("endpoint") {
+            Some(crate::resource::Field::Endpoint(endpoint)) => Some(endpoint),
+            _ => None,
+        }
+    }
+}
+
+/// A file on the host that holds a private key.
+#[derive(Debug, Clone)]
+pub enum KeyFile {
+    /// A key.
+    Key(PrivateKey),
+    /// Something else, and why it is not usable; never the content.
+    Unusable(String),
+}

@@ -1,0 +1,181 @@
+//! One system where interfaces live.
+//!
+//! [`Read`] and [`Write`] are two traits: whatever must not change anything is given `&dyn Read`. Both speak our model
+//! in plain data; how a device spells it stays inside its backend.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::actual::Picture;
+use crate::resource::{BackendId, Fields, Settings};
+use crate::value::{PrivateKey, PublicKey};
+
+/// A future that lives on this thread.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// Asks a backend, and cannot change it.
+pub trait Read {
+    /// Returns the name of its block.
+    fn id(&self) -> &BackendId;
+
+    /// Returns everything on the backend, in a handful of requests whatever the number of peers.
+    ///
+    /// # Errors
+    /// When the backend could not be reached, refused, or gave an answer that cannot be understood. An empty picture
+    /// is returned only when the backend said that it is empty.
+    fn read<'a>(&'a self, interest: &'a Interest) -> Answer<'a, Result<Picture, BackendError>>;
+}
+
+/// Changes a backend.
+pub trait Write: Read {
+    /// Carries out a batch in its order, and reports each outcome as it lands.
+    ///
+    /// What follows a failed operation by [`Operation::after`] is skipped. Once `stop` is raised nothing new starts.
+    /// Every operation has exactly one outcome, whatever happens. What was written is compared with what the device
+    /// then holds; a difference is a failure.
+    fn write<'a>(&'a self, batch: Batch, stop: Stop, landed: Landed<'a>) -> Answer<'a, ()>;
+}
+
+/// Called with the index of an operation and its outcome, in the order in which they land.
+pub type Landed<'a> = &'a mut dyn FnMut(usize, Outcome);
+
+/// What a read has to look at besides what is always there.
+#[derive(Debug, Clone, Default)]
+pub struct Interest {
+    /// Key files outside the backend's own directory.
+    pub key_files: BTreeSet<PathBuf>,
+}
+
+/// A wish that nothing new is started. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Raises it.
+    pub fn raise(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Returns whether it was raised.
+    pub fn is_raised(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Operations for one backend, in an order that satisfies each one's `after`.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// In order.
+    pub operations: Vec<Operation>,
+}
+
+/// One write.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// Indices of earlier operations of the batch without which this one makes no sense.
+    pub after: Vec<usize>,
+    /// What to do.
+    pub act: Act,
+}
+
+/// What a write does. Attributes whose support is [`StateOnly`](crate::resource::Support::StateOnly) or
+/// [`Wgform`](crate::resource::Support::Wgform) never come here.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// Makes an interface with its addresses; up unless `enabled` is false.
+    CreateInterface {
+        /// Its name; an interface of that name is a failure.
+        name: String,
+        /// Its key; always given, so that the intent can name the public key.
+        private_key: PrivateKey,
+        /// Where to keep the key before the device gets it.
+        key_file: Option<PathBuf>,
+        /// Its attributes, without `name`, keys and unset ones.
+        fields: Fields,
+    },
+    /// Changes an interface and nothing but what is named here. Sessions of peers that are not touched go on, except
+    /// where `rename`, `private_key` or `enabled` must cut them.
+    UpdateInterface {
+        /// Its name now.
+        name: String,
+        /// Its name from now on.
+        rename: Option<String>,
+        /// Its new key.
+        private_key: Option<PrivateKey>,
+        /// Where to keep the key, when it changes or moves there.
+        key_file: Option<PathBuf>,
+        /// A key file to remove afterwards.
+        remove_key_file: Option<PathBuf>,
+        /// The attributes to change.
+        settings: Settings,
+        /// All wanted attributes, for what the device loses by the way (IPv6 addresses when a link goes down).
+        wanted: Fields,
+    },
+    /// Removes an interface with everything on it. One that is gone already is done.
+    DeleteInterface {
+        /// Its name.
+        name: String,
+        /// The key file to remove afterwards.
+        remove_key_file: Option<PathBuf>,
+    },
+    /// Makes a peer. One with that key is a failure. A peer with `enabled = false` is not put on the device.
+    CreatePeer {
+        /// The name of its interface.
+        interface: String,
+        /// Its key.
+        public_key: PublicKey,
+        /// Its attributes, without `interface`, `public_key` and unset ones.
+        fields: Fields,
+    },
+    /// Changes a peer and nothing but what is named here. A peer that is gone is a failure, unless `enabled` is among
+    /// the settings.
+    UpdatePeer {
+        /// The name of its interface.
+        interface: String,
+        /// Its key.
+        public_key: PublicKey,
+        /// The attributes to change.
+        settings: Settings,
+        /// All wanted attributes, for a peer that is enabled again.
+        wanted: Fields,
+    },
+    /// Removes a peer. One that is gone already is done.
+    DeletePeer {
+        /// The name of its interface.
+        interface: String,
+        /// Its key.
+        public_key: PublicKey,
+    },
+}
+
+/// How an operation ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The device holds what was wanted. The fields are those that the device chose (`listen_port`) or that were
+    /// resolved on the way (`endpoint`).
+    Done(Fields),
+    /// The device refused, or holds something else; it was left as the error says.
+    Failed(BackendError),
+    /// It was not tried, because the operation with this index failed or was skipped.
+    Skipped(usize),
+    /// It was not tried, because a stop was asked for.
+    NotStarted,
+}
+
+/// A backend refused or failed a request. Never holds a secret.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("could not {attempt} on backend `{backend}`: {reason}")]
+pub struct BackendError {
+    /// Which one.
+    pub backend: BackendId,
+    /// What was attempted, as a clause: "read the WireGuard interfaces", "create peer `hV1…` on `wg0`".
+    pub attempt: String,
+    /// Why it failed, in the device's words where it has some.
+    pub reason: String,
+    /// What to do.
+    pub hints: Vec<String>,
+}

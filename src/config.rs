@@ -1,0 +1,133 @@
+//! HCL to blocks, and their evaluation on demand: parse, scope, evaluate, functions, decode.
+//!
+//! Nothing here reads a file, asks a device or knows what a plan is. What only a device or an apply can say comes in
+//! through [`Computed`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde_json::Value as Json;
+
+use crate::diagnostic::Span;
+use crate::resource::{Address, BackendId, BackendKind, Field};
+
+/// What is known of resources beyond what the configuration says: the values of attributes that a device or an apply
+/// makes.
+pub trait Computed {
+    /// Returns the value of an attribute that the configuration does not set, such as `public_key` of an interface;
+    /// none while it is not known.
+    fn computed(&self, address: &Address, attribute: &'static str) -> Option<Field>;
+}
+
+/// Knows nothing: what `validate` evaluates with.
+#[derive(Debug, Clone, Copy)]
+pub struct AllUnknown;
+
+impl Computed for AllUnknown {
+    fn computed(&self, _: &Address, _: &'static str) -> Option<Field> {
+        None
+    }
+}
+
+/// One resource as the configuration wants it.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    /// Which.
+    pub address: Address,
+    /// Where: for a peer its interface's backend, for a pre-shared key none.
+    pub backend: Option<BackendId>,
+    /// The attributes that are written, and those that have a default of their own. An attribute that is unset, or
+    /// left to the device, is not here.
+    pub fields: BTreeMap<&'static str, Wanted>,
+    /// The resources that attributes name: `interface`, `preshared_key`, `adopt_from`.
+    pub references: BTreeMap<&'static str, Address>,
+    /// Everything that it refers to, directly or through locals, and `depends_on`.
+    pub depends_on: BTreeSet<Address>,
+    /// A peer whose `public_key` is `null`.
+    pub is_pending: bool,
+    /// `lifecycle.prevent_destroy`.
+    pub prevent_destroy: bool,
+    /// The head of its block.
+    pub span: Span,
+    /// The values of the attributes that are written.
+    pub spans: BTreeMap<&'static str, Span>,
+}
+
+/// A wanted value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// This one.
+    Known(Field),
+    /// One that is known after apply.
+    Unknown,
+}
+
+impl Wanted {
+    /// Returns the value, if it is known.
+    pub fn known(&self) -> Option<&Field> {
+        match self {
+            Self::Known(field) => Some(field),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// The `wgform` block, with its defaults.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where an interface goes that names no backend; none when several backends are declared and no default is.
+    pub default_backend: Option<BackendId>,
+    /// The state file, relative to the configuration.
+    pub state_path: PathBuf,
+}
+
+/// One `backend` block, or the implicit `local`.
+#[derive(Debug, Clone)]
+pub struct BackendDeclaration {
+    /// Its name.
+    pub id: BackendId,
+    /// What kind of system it is.
+    pub kind: BackendKind,
+    /// How messages call it.
+    pub display_name: Option<String>,
+    /// Whether a simulator stands in for the system.
+    pub simulate: bool,
+    /// What only this kind has.
+    pub transport: Transport,
+    /// The head of its block; none for the implicit one.
+    pub span: Option<Span>,
+}
+
+/// How a backend is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transport {
+    /// This host.
+    Local {
+        /// A named network namespace instead of the one we run in.
+        netns: Option<String>,
+        /// Which WireGuard to use.
+        driver: Driver,
+    },
+}
+
+/// Which WireGuard implementation a Linux host uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driver {
+    /// The kernel's where it has the module, else userspace.
+    Auto,
+    /// The kernel's.
+    Kernel,
+    /// A userspace implementation, `wireguard-go`.
+    Userspace,
+}
+
+/// One output.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// The value; none while it is not known.
+    pub value: Option<Json>,
+    /// Whether it must not be shown or stored.
+    pub is_sensitive: bool,
+    /// What it is for.
+    pub description: Option<String>,
+}

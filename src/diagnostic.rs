@@ -1,0 +1,90 @@
+//! A problem in the user's files: what it is, where it is, and the way out.
+//!
+//! Plain data. `render` draws it; nothing here knows about terminals.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A text that the user wrote, with the name under which a message shows it.
+#[derive(PartialEq, Eq)]
+pub struct SourceText {
+    /// The path as the user would type it, or `-var` for a value from the command line.
+    pub name: String,
+    /// The whole text.
+    pub text: String,
+    /// Byte ranges that hold secrets, which are never drawn.
+    pub secrets: Vec<Range<usize>>,
+}
+
+impl fmt::Debug for SourceText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SourceText({})", self.name)
+    }
+}
+
+/// A place in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// Where.
+    pub source: Arc<SourceText>,
+    /// The bytes.
+    pub range: Range<usize>,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing is done until it is mended.
+    Error,
+    /// Worth a look.
+    Warning,
+}
+
+/// A place and what is to be said there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// What, as a short clause.
+    pub text: String,
+}
+
+/// One problem. The first label is where it is; others are places that matter to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// A short constant sentence without names, lower case, no final period.
+    pub summary: &'static str,
+    /// The places.
+    pub labels: Vec<Label>,
+    /// The way out, as whole sentences.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// Starts an error.
+    pub fn error(summary: &'static str) -> Self {
+        Self { severity: Severity::Error, summary, labels: Vec::new(), help: None }
+    }
+
+    /// Starts a warning.
+    pub fn warning(summary: &'static str) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(summary) }
+    }
+
+    /// Adds a place.
+    #[must_use]
+    pub fn label(mut self, span: &Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span: span.clone(), text: text.into() });
+        self
+    }
+
+    /// Sets the way out.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}

@@ -1,0 +1,22 @@
+//! Plan/apply for WireGuard.
+//!
+//! The layout is the pipeline:
+//!
+//! ```text
+//!  *.wg.hcl ─source─▶ Sources ─config─▶ Config ───────────────────┐
+//!  state    ─store──▶ State ───────┬──────────────────────────────┤
+//!  backends ─backend─▶ refresh ────┴────────────▶ Actual ─────────┴─ plan ─▶ Plan ─render─ui─▶ yes/no
+//!                                                 (evaluate, diff, graph)                        │
+//!                                          apply ─▶ Outcome, State ─store─▶ state ◀──────────────┘
+//! ```
+//!
+//! Each module imports only modules above it; `tests/tidy.rs` holds the table.
+
+pub mod value;
+pub mod world;
+pub mod resource;
+pub mod diagnostic;
+pub mod config;
+pub mod state;
+pub mod actual;
+pub mod backend;

@@ -1,0 +1,276 @@
+//! How a resource is called, in files and on the command line: `module.site["berlin"].peer.hub["laptop"]`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::value::InvalidValue;
+
+/// The kinds of resource that wgform manages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A WireGuard interface.
+    Interface,
+    /// A peer on an interface.
+    Peer,
+    /// A secret that two peers share.
+    PresharedKey,
+}
+
+impl Kind {
+    /// Every kind, in the order in which reference pages list them.
+    pub const ALL: [Self; 3] = [Self::Interface, Self::Peer, Self::PresharedKey];
+
+    /// Returns the block type that declares it, which is also the first word of its address.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Interface => "interface",
+            Self::Peer => "peer",
+            Self::PresharedKey => "preshared_key",
+        }
+    }
+
+    /// Finds the kind that a block type declares.
+    pub fn from_block(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The key of one instance of a repeated block. Numbers sort before names, and as numbers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum InstanceKey {
+    /// Made by `count`.
+    Index(u32),
+    /// Made by `for_each`.
+    Name(String),
+}
+
+impl fmt::Display for InstanceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => write!(f, "[{index}]"),
+            Self::Name(name) => write!(f, "[{}]", quoted(name)),
+        }
+    }
+}
+
+/// One module on the way to a resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModuleStep {
+    /// The label of the `module` block.
+    pub label: String,
+    /// Its instance, when the block is repeated.
+    pub key: Option<InstanceKey>,
+}
+
+/// The address of one resource instance, unique in a configuration and in a state.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address {
+    /// The modules it is in, outermost first; empty in the root.
+    pub module: Vec<ModuleStep>,
+    /// What it is.
+    pub kind: Kind,
+    /// The label of its block.
+    pub label: String,
+    /// Its instance, when the block is repeated.
+    pub key: Option<InstanceKey>,
+}
+
+impl Address {
+    /// Makes the address of a block in the root module that is not repeated.
+    pub fn root(kind: Kind, label: impl Into<String>) -> Self {
+        Self { module: Vec::new(), kind, label: label.into(), key: None }
+    }
+
+    /// Returns the name that its object gets when the configuration gives none: module keys, label and key, joined
+    /// by `-`.
+    pub fn default_name(&self) -> String {
+        let key = |key: &InstanceKey| match key {
+            InstanceKey::Index(index) => index.to_string(),
+            InstanceKey::Name(name) => name.clone(),
+        };
+        let modules = self.module.iter().filter_map(|step| step.key.as_ref().map(key));
+        let own = [self.label.clone()].into_iter().chain(self.key.as_ref().map(key));
+        modules.chain(own).collect::<Vec<_>>().join("-")
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        for ModuleStep { label, key } in &self.module {
+            text += &format!("module.{label}");
+            text += &key.as_ref().map(ToString::to_string).unwrap_or_default();
+            text.push('.');
+        }
+        text += &format!("{}.{}", self.kind, self.label);
+        text += &self.key.as_ref().map(ToString::to_string).unwrap_or_default();
+        f.pad(&text)
+    }
+}
+
+impl FromStr for Address {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let wrong = |why: String| {
+            InvalidValue::new(format!("`{text}` is not the address of a resource: {why}"))
+                .hint("write it as `interface.hub` or `peer.laptop`")
+        };
+        let mut rest = text;
+        let mut module = Vec::new();
+        loop {
+            let (word, label, key, after) = part(rest).map_err(&wrong)?;
+            match (word, after) {
+                ("module", Some(after)) => {
+                    module.push(ModuleStep { label: label.to_owned(), key });
+                    rest = after;
+                }
+                ("module", None) => return Err(wrong("it ends after a module".to_owned())),
+                (_, Some(after)) => return Err(wrong(format!("`{after}` is too much"))),
+                (word, None) => {
+                    let kind = Kind::from_block(word)
+                        .ok_or_else(|| wrong(format!("there is no kind `{word}`")))?;
+                    return Ok(Self { module, kind, label: label.to_owned(), key });
+                }
+            }
+        }
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+type Part<'a> = (&'a str, &'a str, Option<InstanceKey>, Option<&'a str>);
+
+/// Takes `word.label` and an index off the front, and returns what follows the next dot.
+fn part(text: &str) -> Result<Part<'_>, String> {
+    let (word, rest) = text.split_once('.').ok_or_else(|| "it has no dot".to_owned())?;
+    let end = rest.find(['.', '[']).unwrap_or(rest.len());
+    let (label, rest) = rest.split_at(end);
+    let is_label = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    if label.is_empty() || !label.chars().all(is_label) {
+        return Err(format!("`{label}` is not a label"));
+    }
+    let (key, rest) = match rest.strip_prefix('[') {
+        None => (None, rest),
+        Some(rest) => {
+            let (key, rest) = instance_key(rest)?;
+            (Some(key), rest)
+        }
+    };
+    match rest.strip_prefix('.') {
+        Some(after) => Ok((word, label, key, Some(after))),
+        None if rest.is_empty() => Ok((word, label, key, None)),
+        None => Err(format!("`{rest}` is too much")),
+    }
+}
+
+/// Reads `"name"]` or `3]`, and returns what follows.
+fn instance_key(text: &str) -> Result<(InstanceKey, &str), String> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let (digits, rest) = text.split_once(']').ok_or("the `[` is not closed")?;
+        let index = digits.parse().map_err(|_| format!("`{digits}` is not an index"))?;
+        return Ok((InstanceKey::Index(index), rest));
+    };
+    let mut name = String::new();
+    let mut chars = quoted.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => {
+                let rest = quoted[at + 1..].strip_prefix(']').ok_or("the `[` is not closed")?;
+                return Ok((InstanceKey::Name(name), rest));
+            }
+            '\\' => name.push(chars.next().ok_or("the key is not closed")?.1),
+            c => name.push(c),
+        }
+    }
+    Err("the key is not closed".to_owned())
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The name of a `backend` block, with its instance when the block is repeated: `hq`, `branch["berlin"]`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BackendId(String);
+
+impl BackendId {
+    /// The backend that is there without being declared: this host.
+    pub const LOCAL: &str = "local";
+
+    /// Takes the label of a block.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BackendId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::resource::Address;
+
+    #[test]
+    fn addresses_read_back_as_they_print() {
+        for text in [
+            "interface.hub",
+            "peer.rw[\"alice phone\"]",
+            "peer.rw[\"a.b]\\\"c\\\\\"]",
+            "preshared_key.x[3]",
+            "module.site[\"berlin\"].module.m.peer.hub",
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_says_why() {
+        for (text, why) in [
+            ("hub", "it has no dot"),
+            ("tunnel.hub", "there is no kind `tunnel`"),
+            ("peer.", "`` is not a label"),
+            ("peer.a.b", "`b` is too much"),
+            ("peer.a[\"x", "the key is not closed"),
+            ("peer.a[\"x\"", "the `[` is not closed"),
+            ("peer.a[x]", "`x` is not an index"),
+            ("module.a", "it ends after a module"),
+        ] {
+            let error = text.parse::<Address>().unwrap_err().to_string();
+            assert_eq!(error, format!("`{text}` is not the address of a resource: {why}"));
+        }
+    }
+
+    #[test]
+    fn default_names_hold_the_keys_of_modules() {
+        let address: Address = "module.site[\"berlin\"].peer.hub[2]".parse().unwrap();
+        assert_eq!(address.default_name(), "berlin-hub-2");
+    }
+}

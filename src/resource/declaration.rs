@@ -1,0 +1,445 @@
+//! One declaration per attribute: the source for everything that depends on what attributes there are.
+
+use crate::resource::Kind;
+
+/// The kinds of backend that a `backend` block can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BackendKind {
+    /// This Linux host.
+    Local,
+}
+
+impl BackendKind {
+    /// Every kind.
+    pub const ALL: [Self; 1] = [Self::Local];
+
+    /// Returns the first label of its `backend` block.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+        }
+    }
+
+    /// Finds the kind by the first label of a `backend` block.
+    pub fn from_label(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == label)
+    }
+}
+
+/// What a value of an attribute may look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Any text.
+    Text,
+    /// An absolute path of a file.
+    Path,
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+    /// `true` or `false`.
+    Bool,
+    /// A UDP port, 1 to 65535.
+    Port,
+    /// Bytes, 576 to 65535.
+    Mtu,
+    /// A firewall mark, 32 bits.
+    Mark,
+    /// A public key, base64.
+    PublicKey,
+    /// A private key, base64.
+    PrivateKey,
+    /// A pre-shared key, base64; or a `preshared_key` resource; or `"none"`.
+    PresharedKey,
+    /// A set of addresses with a prefix length, host bits kept.
+    Addresses,
+    /// A set of networks, host bits masked.
+    Prefixes,
+    /// A host and port.
+    Endpoint,
+    /// A duration, or `"off"`.
+    Keepalive,
+    /// An RFC 3339 time.
+    Time,
+    /// Another resource, such as `interface.hub`.
+    Reference(Kind),
+    /// A backend, such as `backend.hq`.
+    Backend,
+}
+
+impl Form {
+    /// Names the form in a message: "a number from 1 to 65535".
+    pub fn noun(&self) -> String {
+        match self {
+            Self::Text => "a string".to_owned(),
+            Self::Path => "an absolute path".to_owned(),
+            Self::Choice(words) => {
+                let words: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+                format!("one of {}", words.join(", "))
+            }
+            Self::Bool => "true or false".to_owned(),
+            Self::Port => "a port, a number from 1 to 65535".to_owned(),
+            Self::Mtu => "an MTU, a number from 576 to 65535".to_owned(),
+            Self::Mark => "a firewall mark, a number from 0 to 4294967295".to_owned(),
+            Self::PublicKey => "a public key in base64".to_owned(),
+            Self::PrivateKey => "a private key in base64".to_owned(),
+            Self::PresharedKey => {
+                "a pre-shared key in base64, a `preshared_key` or \"none\"".to_owned()
+            }
+            Self::Addresses => "a list of addresses such as \"10.8.0.1/24\"".to_owned(),
+            Self::Prefixes => "a list of networks such as \"10.8.0.0/24\"".to_owned(),
+            Self::Endpoint => "a host and port such as \"vpn.example.com:51820\"".to_owned(),
+            Self::Keepalive => "a duration such as \"25s\", or \"off\"".to_owned(),
+            Self::Time => "a time such as \"2027-01-31T12:00:00Z\"".to_owned(),
+            Self::Reference(kind) => format!("a reference such as `{kind}.hub`"),
+            Self::Backend => "a backend such as `backend.hq`".to_owned(),
+        }
+    }
+
+    /// Returns whether a value of this form must never be shown.
+    pub fn is_secret(&self) -> bool {
+        matches!(self, Self::PrivateKey | Self::PresharedKey)
+    }
+}
+
+/// Whether a configuration has to set, can set or cannot set the attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It must be written.
+    Required,
+    /// It must be written, but may be `null`: the object then waits for its value.
+    RequiredNullable,
+    /// It may be left out.
+    Optional,
+    /// It may be left out, and then the device chooses a value that can be referred to.
+    OptionalComputed,
+    /// It can only be referred to.
+    Computed,
+}
+
+/// What holds when the attribute is not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Default {
+    /// Nothing is set; what the device has is left alone.
+    Unset,
+    /// The device's own default, which is not compared while nothing is written, and is cleared to when it no
+    /// longer is.
+    Device,
+    /// This text.
+    Text(&'static str),
+    /// This answer.
+    Bool(bool),
+    /// This number.
+    Number(u32),
+    /// The empty set.
+    Empty,
+    /// No keepalive.
+    Off,
+}
+
+/// Which part of a set belongs to the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// The whole value: what is too much on the device is removed.
+    Whole,
+    /// The elements that wgform set: foreign ones stay.
+    Elements,
+}
+
+/// What a change of the attribute does to an object that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// The object is changed where it is.
+    InPlace,
+    /// The object is made anew, the new one before the old one goes where that is possible.
+    Replace,
+}
+
+/// How a kind of backend takes the attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// The device holds it.
+    Device,
+    /// The device has no place for it: it lives in the state.
+    StateOnly,
+    /// It tells wgform what to do, and is never a property of the object.
+    Wgform,
+    /// It may only have its default there.
+    No,
+}
+
+/// The declaration of one attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attribute {
+    /// As it is written.
+    pub name: &'static str,
+    /// What a value may look like.
+    pub form: Form,
+    /// Whether it is written.
+    pub presence: Presence,
+    /// What holds when it is not.
+    pub default: Default,
+    /// Which part of a set is ours.
+    pub ownership: Ownership,
+    /// What a change does, unless the backend's column says otherwise.
+    pub change: Change,
+    /// How `backend "local"` takes it.
+    pub local: Support,
+    /// One sentence for help and reference pages.
+    pub doc: &'static str,
+}
+
+impl Attribute {
+    /// Returns how a kind of backend takes the attribute.
+    pub fn support(&self, backend: BackendKind) -> Support {
+        match backend {
+            BackendKind::Local => self.local,
+        }
+    }
+}
+
+/// Returns the attributes of a kind, in the order in which a plan shows them.
+pub fn attributes(kind: Kind) -> &'static [Attribute] {
+    match kind {
+        Kind::Interface => INTERFACE,
+        Kind::Peer => PEER,
+        Kind::PresharedKey => PRESHARED_KEY,
+    }
+}
+
+/// Finds the declaration of an attribute.
+pub fn attribute(kind: Kind, name: &str) -> Option<&'static Attribute> {
+    attributes(kind).iter().find(|attribute| attribute.name == name)
+}
+
+/// What most attributes have in common: optional, unset, changed in place, held by the device.
+const PLAIN: Attribute = Attribute {
+    name: "",
+    form: Form::Text,
+    presence: Presence::Optional,
+    default: Default::Unset,
+    ownership: Ownership::Whole,
+    change: Change::InPlace,
+    local: Support::Device,
+    doc: "",
+};
+
+const INTERFACE: &[Attribute] = &[
+    Attribute {
+        name: "backend",
+        form: Form::Backend,
+        change: Change::Replace,
+        local: Support::Wgform,
+        doc: "The backend on which the interface lives; `default_backend` when it is not written.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "name",
+        presence: Presence::OptionalComputed,
+        doc: "The name on the device, at most 15 bytes on Linux. The label when it is not written, fixed when the interface is made.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "description",
+        default: Default::Text(""),
+        local: Support::StateOnly,
+        doc: "A note for people.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "enabled",
+        form: Form::Bool,
+        default: Default::Bool(true),
+        doc: "Whether the link is up.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "private_key",
+        form: Form::PrivateKey,
+        presence: Presence::OptionalComputed,
+        doc: "The private key. One is made with the interface, and kept, when it is not written.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "key_file",
+        form: Form::Path,
+        presence: Presence::OptionalComputed,
+        doc: "Where the private key that wgform made is kept on the host, readable by root only. `/var/lib/wgform/keys/NAME` when it is not written.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "key_rotation",
+        local: Support::StateOnly,
+        doc: "Any change of this text makes a new private key.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "public_key",
+        form: Form::PublicKey,
+        presence: Presence::Computed,
+        doc: "The public key that belongs to the private key.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "listen_port",
+        form: Form::Port,
+        presence: Presence::OptionalComputed,
+        default: Default::Device,
+        doc: "The UDP port. The device chooses one, which is kept, when it is not written.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "addresses",
+        form: Form::Addresses,
+        default: Default::Empty,
+        ownership: Ownership::Elements,
+        doc: "The addresses of the interface with their prefix length. Addresses that somebody else set stay.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "mtu",
+        form: Form::Mtu,
+        default: Default::Device,
+        doc: "The MTU in bytes; at least 1280 with an IPv6 address. 1420 when it is not written.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "fwmark",
+        form: Form::Mark,
+        default: Default::Number(0),
+        doc: "The firewall mark of the packets that the interface sends; 0 is none.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "unmanaged_peers",
+        form: Form::Choice(&["warn", "ignore", "remove"]),
+        default: Default::Text("warn"),
+        local: Support::Wgform,
+        doc: "What to do with peers on the device that no configuration declares.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "force_destroy",
+        form: Form::Bool,
+        default: Default::Bool(false),
+        local: Support::Wgform,
+        doc: "Whether the interface may be destroyed or replaced while it has unmanaged peers.",
+        ..PLAIN
+    },
+];
+
+const PEER: &[Attribute] = &[
+    Attribute {
+        name: "interface",
+        form: Form::Reference(Kind::Interface),
+        presence: Presence::Required,
+        change: Change::Replace,
+        doc: "The interface that the peer is on.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "public_key",
+        form: Form::PublicKey,
+        presence: Presence::RequiredNullable,
+        change: Change::Replace,
+        doc: "The public key of the far end. `null` while it is not known: the peer is then pending, and made when its key comes.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "name",
+        presence: Presence::OptionalComputed,
+        local: Support::StateOnly,
+        doc: "The name of the peer. The label when it is not written, fixed when the peer is made.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "description",
+        default: Default::Text(""),
+        local: Support::StateOnly,
+        doc: "A note for people.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "enabled",
+        form: Form::Bool,
+        default: Default::Bool(true),
+        doc: "Whether the peer may connect. On Linux a disabled peer is absent from the interface and present in the state.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "preshared_key",
+        form: Form::PresharedKey,
+        doc: "The pre-shared key, a `preshared_key` resource, or \"none\". What the device holds is left alone when it is not written.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "allowed_ips",
+        form: Form::Prefixes,
+        presence: Presence::Required,
+        doc: "The networks that are routed to the peer and accepted from it. The list is owned as a whole.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "endpoint",
+        form: Form::Endpoint,
+        doc: "Where the peer is reached. A name is resolved when it is applied. An address that the peer roamed to is not drift, unless `pin_endpoint` is set.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "pin_endpoint",
+        form: Form::Bool,
+        default: Default::Bool(false),
+        local: Support::Wgform,
+        doc: "Whether an endpoint that differs from the written one is drift.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "persistent_keepalive",
+        form: Form::Keepalive,
+        default: Default::Off,
+        doc: "How often an idle peer is sent a packet.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "expires_at",
+        form: Form::Time,
+        local: Support::Wgform,
+        doc: "When the peer ends. Past that time it is treated as disabled.",
+        ..PLAIN
+    },
+];
+
+const PRESHARED_KEY: &[Attribute] = &[
+    Attribute {
+        name: "value",
+        form: Form::PresharedKey,
+        local: Support::StateOnly,
+        doc: "The secret. One is made, and kept on the devices that hold it, when it is not written.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "rotation",
+        local: Support::StateOnly,
+        doc: "Any change of this text makes a new secret.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "adopt_from",
+        form: Form::Reference(Kind::Peer),
+        local: Support::Wgform,
+        doc: "A peer whose device already holds the secret.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "holders",
+        presence: Presence::Computed,
+        local: Support::StateOnly,
+        doc: "The addresses of the peers that hold the secret.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "fingerprint",
+        presence: Presence::Computed,
+        local: Support::StateOnly,
+        doc: "The fingerprint of the secret under this state's key.",
+        ..PLAIN
+    },
+];
