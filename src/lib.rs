@@ -20,3 +20,6 @@ pub mod config;
 pub mod state;
 pub mod actual;
 pub mod backend;
+pub mod link;
+pub mod diff;
+pub mod graph;
