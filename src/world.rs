@@ -20,8 +20,11 @@ pub struct World {
     /// The directory of the configuration: the working directory, or `-chdir`.
     pub directory: PathBuf,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    entropy: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    entropy: Arc<Entropy>,
 }
+
+/// Fills bytes with randomness.
+type Entropy = dyn Fn(&mut [u8]) + Send + Sync;
 
 impl World {
     /// Puts a world together.
