@@ -1,7 +1,13 @@
 //! What wgform owns, and the versioned file formats that say so.
 //!
 //! The formats are JSON. A file never holds a secret: keys are there as public keys and fingerprints. Reading and
-//! writing files is `store`'s; this module turns bytes into [`State`] and back.
+//! writing files is `store`'s; this module turns bytes into [`State`] and [`Recorded`] and back.
+
+pub mod document;
+pub mod journal;
+
+pub use document::StateError;
+pub use journal::{JournalError, Recorded};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +18,7 @@ use uuid::Uuid;
 
 use crate::resource::{Address, BackendId};
 use crate::value::FingerprintKey;
+use crate::world::World;
 
 /// The version of the format that this program writes.
 pub const FORMAT: u64 = 1;
@@ -39,6 +46,91 @@ pub struct State {
     pub holds: Vec<Json>,
     /// The ids of saved plans that were applied, newest last.
     pub applied_plans: Vec<String>,
+    /// Fields of the document that this program does not know. They are written back as they came.
+    pub other: BTreeMap<String, Json>,
+}
+
+impl State {
+    /// The environment of a state that was not made for a named one.
+    pub const DEFAULT_ENVIRONMENT: &str = "default";
+
+    /// Starts a state: a lineage and a fingerprint key of its own, and nothing owned.
+    pub fn new(world: &World) -> Self {
+        Self::empty(world.new_id(), world.new_fingerprint_key())
+    }
+
+    /// Starts a state under a lineage and a fingerprint key that are given already.
+    pub fn empty(lineage: Uuid, fingerprint_key: FingerprintKey) -> Self {
+        Self {
+            lineage,
+            serial: 0,
+            environment: Self::DEFAULT_ENVIRONMENT.to_owned(),
+            fingerprint_key,
+            backends: BTreeMap::new(),
+            resources: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            in_flight: Vec::new(),
+            holds: Vec::new(),
+            applied_plans: Vec::new(),
+            other: BTreeMap::new(),
+        }
+    }
+
+    /// Records what one step did. Recording the same change twice is the same as recording it once.
+    pub fn apply(&mut self, change: StateChange) {
+        match change {
+            StateChange::Put { address, resource, depose } => self.put(address, *resource, depose),
+            StateChange::Remove { address } => self.remove(&address),
+            StateChange::RemoveDeposed { address, backend, object } => {
+                if let Some(record) = self.resources.get_mut(&address) {
+                    record.deposed.retain(|it| it.backend != backend || it.object != object);
+                }
+            }
+        }
+    }
+
+    /// Returns the changes that were on their way when a run was cut off, in their order. What is not one, because a
+    /// newer program wrote it, stays in the document and is not returned.
+    pub fn open(&self) -> Vec<StateChange> {
+        self.in_flight.iter().filter_map(|it| serde_json::from_value(it.clone()).ok()).collect()
+    }
+
+    /// Forgets an open change: its object was looked for, and what was found is recorded or known to be nothing.
+    pub fn settle(&mut self, change: &StateChange) {
+        let settled = change.to_json();
+        self.in_flight.retain(|it| *it != settled);
+    }
+
+    fn put(&mut self, address: Address, mut resource: ResourceRecord, depose: bool) {
+        if let Some(old) = self.resources.remove(&address) {
+            let is_same = old.backend == resource.backend && old.object == resource.object;
+            // The state knows best which old objects are left: a change is made from a plan, and some of them may
+            // be gone since then.
+            resource.deposed = old.deposed;
+            if let (true, false, Some(backend)) = (depose, is_same, old.backend) {
+                let (object, attributes) = (old.object, old.attributes);
+                resource.deposed.push(Deposed { backend, object, attributes });
+            }
+        }
+        // An object that is in use again must not be removed as a left-over.
+        let (backend, object) = (&resource.backend, &resource.object);
+        resource.deposed.retain(|it| Some(&it.backend) != backend.as_ref() || it.object != *object);
+        self.resources.insert(address, resource);
+    }
+
+    fn remove(&mut self, address: &Address) {
+        let Some(mut record) = self.resources.remove(address) else { return };
+        // An older object that is still on its device must not be forgotten: it becomes the object of the address,
+        // and a later plan removes it.
+        if let Some(Deposed { backend, object, attributes }) = record.deposed.pop() {
+            record.backend = Some(backend);
+            record.object = object;
+            record.attributes = attributes;
+            record.owned_elements.clear();
+            record.written_to.clear();
+            self.resources.insert(address.clone(), record);
+        }
+    }
 }
 
 /// One backend as it was when it was last written to.
@@ -64,6 +156,9 @@ pub struct BackendRecord {
     /// Which organization it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<String>,
+    /// Fields that this program does not know. They are written back as they came.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Json>,
 }
 
 /// One owned object.
@@ -89,9 +184,29 @@ pub struct ResourceRecord {
     /// `lifecycle.prevent_destroy` as of the last apply: it holds after the block is gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prevent_destroy: bool,
-    /// Older objects of the same address that are still to be removed.
+    /// Older objects of the same address that are still to be removed, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deposed: Vec<Deposed>,
+    /// Fields that this program does not know. They are written back as they came.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Json>,
+}
+
+impl ResourceRecord {
+    /// Starts the record of an object.
+    pub fn new(backend: Option<BackendId>, object: ObjectKey) -> Self {
+        Self {
+            backend,
+            object,
+            attributes: BTreeMap::new(),
+            owned_elements: BTreeMap::new(),
+            written_to: BTreeMap::new(),
+            dependencies: BTreeSet::new(),
+            prevent_destroy: false,
+            deposed: Vec::new(),
+            other: BTreeMap::new(),
+        }
+    }
 }
 
 /// An object that was replaced and is still there.
@@ -148,8 +263,10 @@ pub enum JournalRecord {
         version: u64,
         /// The lineage of the state.
         lineage: Uuid,
-        /// The serial that the state file had.
+        /// The serial that the state file had; 0 when there was none.
         serial: u64,
+        /// The environment of the state.
+        environment: String,
         /// The fingerprint key, since a first apply has no state file yet.
         fingerprint_key: String,
         /// When the run began.
@@ -201,7 +318,28 @@ pub enum StateChange {
     RemoveDeposed {
         /// Of which resource.
         address: Address,
+        /// Where it was. An interface that moved has the same key on both its backends.
+        backend: BackendId,
         /// Which object.
         object: ObjectKey,
     },
 }
+
+impl StateChange {
+    /// Returns which resource it changes.
+    pub fn address(&self) -> &Address {
+        match self {
+            Self::Put { address, .. }
+            | Self::Remove { address }
+            | Self::RemoveDeposed { address, .. } => address,
+        }
+    }
+
+    /// Returns the form in which [`State::in_flight`] holds it.
+    pub fn to_json(&self) -> Json {
+        serde_json::to_value(self).expect("maps of a change have texts as keys")
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
