@@ -14,10 +14,12 @@
 
 pub mod value;
 pub mod world;
+pub mod failpoint;
 pub mod resource;
 pub mod diagnostic;
 pub mod config;
 pub mod state;
+pub mod store;
 pub mod actual;
 pub mod backend;
 pub mod link;

@@ -1,0 +1,254 @@
+//! Why the store could not do what was asked, and the way out.
+
+use std::io;
+use std::path::PathBuf;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::state::{JournalError, StateError};
+use crate::store::LockInfo;
+
+/// The store could not do what was asked. The state is never lost: what was there is there.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A file could not be read, written, or made.
+    #[error("could not {attempt} `{path}`", path = path.display())]
+    File {
+        /// What was attempted: "write the state file".
+        attempt: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The state's directory is not there.
+    #[error("could not use the state file `{path}`: the directory `{directory}` does not exist", path = path.display(), directory = directory.display())]
+    NoDirectory {
+        /// The state file.
+        path: PathBuf,
+        /// What is not there.
+        directory: PathBuf,
+    },
+    /// The path of the state is something else than a file.
+    #[error("could not use the state file `{path}`: it is {found}")]
+    NotAFile {
+        /// The state file.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+    /// The state file is there and cannot be understood.
+    #[error("could not read the state file `{path}`")]
+    State {
+        /// Which.
+        path: PathBuf,
+        /// The copy of the state before the last write, when it is there.
+        backup: Option<PathBuf>,
+        /// Why.
+        source: StateError,
+    },
+    /// The journal is there and cannot be understood.
+    #[error("could not read the journal `{path}` of a run that was cut off")]
+    Journal {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: JournalError,
+    },
+    /// The journal goes with another state.
+    #[error(
+        "the journal `{path}` does not belong to the state file `{state_path}`: it has another lineage"
+    )]
+    ForeignJournal {
+        /// The journal.
+        path: PathBuf,
+        /// The state file.
+        state_path: PathBuf,
+    },
+    /// The journal goes with a later version of the state than the one that is there.
+    #[error("the journal `{path}` belongs to serial {serial} of the state file `{state_path}`, which {}", has(.found))]
+    LaterJournal {
+        /// The journal.
+        path: PathBuf,
+        /// The state file.
+        state_path: PathBuf,
+        /// The serial that the journal goes with.
+        serial: u64,
+        /// The serial that the state file has.
+        found: Option<u64>,
+    },
+    /// The state file is not the one from which the state to be written was made.
+    #[error(
+        "could not write the state file `{path}`: it changed since it was read ({found} instead of {expected})"
+    )]
+    Changed {
+        /// Which.
+        path: PathBuf,
+        /// What is there now.
+        found: String,
+        /// What was read.
+        expected: String,
+    },
+    /// A state could not be written at the end of a run, whose journal stays.
+    #[error("could not record the end of the run")]
+    Unrecorded {
+        /// The journal that stays.
+        journal: PathBuf,
+        /// Why.
+        source: Box<Self>,
+    },
+    /// Somebody else holds the lock.
+    #[error("the state is locked{}", .0.describe())]
+    Locked(Box<Held>),
+    /// The lock to be removed belongs to a process that lives.
+    #[error("could not remove the lock: its owner is still running{}", .0.describe())]
+    OwnerLives(Box<Held>),
+    /// The lock to be removed is another one.
+    #[error("could not remove the lock `{asked}`: the state is locked under the id `{}`{}", .held.id(), .held.describe())]
+    OtherLock {
+        /// The id that was given.
+        asked: String,
+        /// The lock that is there.
+        held: Box<Held>,
+    },
+    /// There is no lock to be removed.
+    #[error("could not remove the lock `{asked}`: the state is not locked")]
+    NotLocked {
+        /// The id that was given.
+        asked: String,
+    },
+}
+
+/// A lock that somebody else holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The lock file.
+    pub path: PathBuf,
+    /// What it says; none when it cannot be read.
+    pub info: Option<LockInfo>,
+    /// When it was looked at.
+    pub now: Timestamp,
+}
+
+impl Held {
+    /// Returns how long it has been held; never less than nothing, also when clocks differ.
+    pub fn age(&self) -> Option<SignedDuration> {
+        let since = self.info.as_ref()?.since;
+        Some(self.now.duration_since(since).max(SignedDuration::ZERO))
+    }
+
+    fn id(&self) -> &str {
+        self.info.as_ref().map_or("unknown", |info| &info.id)
+    }
+
+    /// Says who holds it, in lines that follow the headline.
+    fn describe(&self) -> String {
+        let Some(info) = &self.info else {
+            return format!("\n  file:      {} (it does not say by whom)", self.path.display());
+        };
+        let age = self.age().map(print_age).unwrap_or_default();
+        let LockInfo { id, operation, who, host, pid, since, wgform_version } = info;
+        format!(
+            "\n  by:        {who} on {host}, process {pid}\n  for:       {operation} (wgform {wgform_version})\n  \
+             since:     {since} ({age} ago)\n  id:        {id}\n  file:      {}",
+            self.path.display()
+        )
+    }
+}
+
+impl StoreError {
+    /// Returns what to do, as whole sentences.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::File { source, .. } => file_hint(source).into_iter().collect(),
+            Self::NoDirectory { directory, .. } => {
+                vec![format!(
+                    "Make it with `mkdir -p {}`, or set another `path` in the `state` block.",
+                    directory.display()
+                )]
+            }
+            Self::NotAFile { .. } => {
+                vec!["Set the `path` of the `state` block to a file.".to_owned()]
+            }
+            Self::State { backup, source, .. } => {
+                let backup = backup.as_ref().map(|path| {
+                    format!("The state before the last write is in `{}`.", path.display())
+                });
+                [Some(source.hint().to_owned()), backup].into_iter().flatten().collect()
+            }
+            Self::Journal { source: JournalError::Newer { .. }, .. } => {
+                vec!["Use that version of wgform or a later one; nothing was changed.".to_owned()]
+            }
+            Self::Journal { path, .. } => vec![format!(
+                "Nothing was changed. Mend the line, or move `{}` away and use `wgform import` for what the run had made.",
+                path.display()
+            )],
+            Self::ForeignJournal { path, .. } => vec![format!(
+                "Nothing was changed. Put back the state file with which the run began, or move `{}` away and use `wgform import` for what the run had made.",
+                path.display()
+            )],
+            Self::LaterJournal { path, serial, .. } => vec![format!(
+                "Nothing was changed. Put back the state file with serial {serial}, or move `{}` away and use `wgform import` for what the run had made.",
+                path.display()
+            )],
+            Self::Changed { .. } => {
+                vec!["Something other than wgform wrote it. Plan again.".to_owned()]
+            }
+            Self::Unrecorded { journal, source } => {
+                let mut hints = source.hints();
+                hints.push(format!(
+                    "Nothing is lost: the journal `{}` holds what was done, and the next run folds it in. Do not remove it.",
+                    journal.display()
+                ));
+                hints
+            }
+            Self::Locked(_) => {
+                vec!["Wait until it is done, or give `-lock-timeout=5m` to wait for it.".to_owned()]
+            }
+            Self::OwnerLives(held) => vec![held.info.as_ref().map_or_else(
+                || "Wait until it is done.".to_owned(),
+                |info| {
+                    format!(
+                        "Wait until it is done, or end process {} first; the lock goes with it.",
+                        info.pid
+                    )
+                },
+            )],
+            Self::OtherLock { held, .. } => {
+                vec![format!("If that is the one you mean: `wgform force-unlock {}`", held.id())]
+            }
+            Self::NotLocked { .. } => Vec::new(),
+        }
+    }
+}
+
+fn file_hint(source: &io::Error) -> Option<String> {
+    let hint = match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "Make room on the disk, and run the command again."
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "The file system is read-only. Set a `path` in the `state` block that can be written."
+        }
+        io::ErrorKind::PermissionDenied => {
+            "Run wgform as the user who owns the state file, or set another `path` in the `state` block."
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn has(found: &Option<u64>) -> String {
+    found.map_or_else(|| "is not there".to_owned(), |serial| format!("has serial {serial}"))
+}
+
+/// Prints an age in its two largest units: `2h 5m`.
+fn print_age(age: SignedDuration) -> String {
+    let seconds = age.as_secs();
+    match (seconds / 86400, seconds % 86400 / 3600, seconds % 3600 / 60, seconds % 60) {
+        (0, 0, 0, s) => format!("{s}s"),
+        (0, 0, m, s) => format!("{m}m {s}s"),
+        (0, h, m, _) => format!("{h}h {m}m"),
+        (d, h, _, _) => format!("{d}d {h}h"),
+    }
+}

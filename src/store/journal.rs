@@ -1,0 +1,130 @@
+//! The journal while it is written.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use crate::failpoint::{Point, hit};
+use crate::resource::BackendId;
+use crate::state::{BackendRecord, FORMAT, JournalRecord, State, StateChange};
+use crate::store::StoreError;
+use crate::store::files::{Files, failed};
+
+/// The journal of one run. What a call has returned from is on the disk.
+///
+/// Dropping it leaves the file: [`Lock::write`](crate::store::Lock::write) removes it once the state holds what it says.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    /// How many bytes of the file are whole records.
+    length: u64,
+    /// Whether a failed write may have left bytes that could not be taken back.
+    is_broken: bool,
+}
+
+/// How one step ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepOutcome {
+    /// It landed, with the values that only the device could make.
+    Done(StateChange),
+    /// It failed, and the device is as it was.
+    Failed,
+}
+
+impl Journal {
+    pub(crate) fn begin(
+        files: &Files,
+        state: &State,
+        began_at: Timestamp,
+        backends: BTreeMap<BackendId, BackendRecord>,
+    ) -> Result<Self, StoreError> {
+        let file = files.create_journal()?;
+        let mut journal = Self { path: files.journal.clone(), file, length: 0, is_broken: false };
+        let begin = JournalRecord::Begin {
+            version: FORMAT,
+            lineage: state.lineage,
+            serial: state.serial,
+            environment: state.environment.clone(),
+            fingerprint_key: state.fingerprint_key.expose_text().to_string(),
+            began_at,
+            backends,
+        };
+        if let Err(error) = journal.write(&[begin]) {
+            files.remove_journal()?;
+            return Err(error);
+        }
+        Ok(journal)
+    }
+
+    /// Records what is about to be done, before the device is asked; all in one write.
+    ///
+    /// # Errors
+    /// When it could not be recorded: nothing of it may be done.
+    pub fn intents(&mut self, intents: &[(u64, StateChange)]) -> Result<(), StoreError> {
+        let records = intents
+            .iter()
+            .map(|(step, change)| JournalRecord::Intent { step: *step, change: change.clone() });
+        self.write(&records.collect::<Vec<_>>())
+    }
+
+    /// Records that a step landed.
+    ///
+    /// # Errors
+    /// When it could not be recorded: the next run will look for the object.
+    pub fn done(&mut self, step: u64, change: StateChange) -> Result<(), StoreError> {
+        self.outcomes(&[(step, StepOutcome::Done(change))])
+    }
+
+    /// Records that a step failed and left the device as it was.
+    ///
+    /// # Errors
+    /// When it could not be recorded: the next run will look for the object.
+    pub fn failed(&mut self, step: u64) -> Result<(), StoreError> {
+        self.outcomes(&[(step, StepOutcome::Failed)])
+    }
+
+    /// Records how several steps ended, in one write.
+    ///
+    /// # Errors
+    /// When it could not be recorded: the next run will look for the objects.
+    pub fn outcomes(&mut self, outcomes: &[(u64, StepOutcome)]) -> Result<(), StoreError> {
+        let records = outcomes.iter().map(|(step, outcome)| match outcome.clone() {
+            StepOutcome::Done(change) => JournalRecord::Done { step: *step, change },
+            StepOutcome::Failed => JournalRecord::Failed { step: *step },
+        });
+        self.write(&records.collect::<Vec<_>>())
+    }
+
+    fn write(&mut self, records: &[JournalRecord]) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let bytes: Vec<u8> = records.iter().flat_map(JournalRecord::to_line).collect();
+        self.append(&bytes).map_err(|source| failed("write the journal", &self.path, source))
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.is_broken {
+            return Err(io::Error::other("an earlier write to it failed"));
+        }
+        hit(Point::JournalWrite);
+        if let Err(error) = self.file.write_all(bytes) {
+            // Half a record may not stay in front of the next one.
+            self.is_broken = self.file.set_len(self.length).is_err();
+            return Err(error);
+        }
+        hit(Point::JournalWritten);
+        if let Err(error) = self.file.sync_data() {
+            // The kernel forgets which pages it could not write: what is on the disk is no longer known.
+            self.is_broken = true;
+            return Err(error);
+        }
+        hit(Point::JournalSynced);
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+}
