@@ -25,3 +25,7 @@ pub mod backend;
 pub mod link;
 pub mod diff;
 pub mod graph;
+pub mod render;
+pub mod ui;
+pub mod error;
+pub mod command;

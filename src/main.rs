@@ -1,1 +1,100 @@
-fn main() {}
+//! The program: reads the world once, hands it to the command that the arguments name, and ends with its exit code.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use wgform::command::{self, Cli, Context, Request};
+use wgform::error::{Error, Exit, Kind};
+use wgform::ui::{Options, Streams, Ui, panics};
+use wgform::world::World;
+
+fn main() -> ExitCode {
+    panics::install();
+    let Ok(streams) = Streams::take() else {
+        // Without streams there is nobody to tell.
+        return Exit::Failed.into();
+    };
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let no_color = command::has_no_color(&arguments);
+    let request = command::parse(arguments);
+    let is_verbose = matches!(&request, Ok(Request::Run(cli)) if cli.verbose);
+    let environment = environment();
+    let ui = Ui::new(streams, &environment, Options { no_color, is_verbose });
+    let outcome = request.and_then(|request| answer(request, environment, &ui));
+    let exit = outcome.unwrap_or_else(|error| {
+        error.show(&ui);
+        error.exit()
+    });
+    end(&ui, exit).into()
+}
+
+/// Does what the command line asks for.
+fn answer(request: Request, environment: BTreeMap<String, String>, ui: &Ui) -> Result<Exit, Error> {
+    let Cli { directory, command, .. } = match request {
+        Request::Run(cli) => *cli,
+        Request::Read { text, exit } => {
+            ui.result(&text);
+            return Ok(exit);
+        }
+    };
+    let world = world(environment, directory)?;
+    ui.detail(&format!("in {}", world.directory.display()));
+    let context = Context { world, ui: ui.clone() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime
+        .map_err(|error| Error::new(Kind::Failed, "could not start the runtime").cause(&error))?;
+    // The panic hook has said what there is to say; what is left is an exit code of the contract.
+    let outcome =
+        catch_unwind(AssertUnwindSafe(|| runtime.block_on(command::run(command, &context))));
+    // A call to a device that still hangs must not keep the process from ending.
+    runtime.shutdown_background();
+    outcome.unwrap_or(Ok(Exit::Failed))
+}
+
+/// Ends the output, and turns a result that could not be written into a failure.
+fn end(ui: &Ui, exit: Exit) -> Exit {
+    let Err(error) = ui.finish() else {
+        return exit;
+    };
+    let error = Error::new(Kind::Failed, "could not write the result").cause(&error);
+    error.show(ui);
+    exit.or_worse(error.exit())
+}
+
+/// Reads the environment. A name or value that is not UTF-8 is nothing that wgform could ask for.
+fn environment() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
+/// Puts together what a run may ask of its surroundings.
+fn world(
+    environment: BTreeMap<String, String>,
+    directory: Option<PathBuf>,
+) -> Result<World, Error> {
+    let here = std::env::current_dir().map_err(|error| {
+        Error::new(Kind::Failed, "could not find the working directory").cause(&error)
+    })?;
+    let directory = match directory {
+        None => here,
+        Some(directory) if here.join(&directory).is_dir() => here.join(directory),
+        Some(directory) => {
+            let message = format!("there is no directory `{}`", directory.display());
+            return Err(Error::new(Kind::Usage, message).hint("Check the path after `-chdir`."));
+        }
+    };
+    // Asked once before anything starts, so that keys cannot fail to be made in the middle of a run.
+    getrandom::fill(&mut [0]).map_err(|error| {
+        Error::new(Kind::Failed, "could not get random bytes from the system")
+            .because(error.to_string())
+    })?;
+    let entropy = |bytes: &mut [u8]| {
+        getrandom::fill(bytes).expect("the system's random bytes do not run out once they flow");
+    };
+    Ok(World::new(environment, directory, jiff::Timestamp::now, entropy))
+}

@@ -1,0 +1,52 @@
+//! Data as text: what the user reads. Pure: nothing here prints, asks how wide the terminal is or reads the
+//! environment; the caller says how it should look.
+
+use std::borrow::Cow;
+
+pub mod diagnostic;
+pub mod paint;
+
+pub use diagnostic::{Look, diagnostics};
+pub use paint::{Paint, Style};
+
+/// Replaces what a terminal would obey rather than show: control characters and those that reorder or hide text.
+///
+/// Texts of the user and words of a device come through here before they are shown. Line ends and tabs stay.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().any(|c| is_hidden(c) && c != '\n') {
+        let show = |c| if is_hidden(c) && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
+        Cow::Owned(text.chars().map(show).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Returns whether a character does something to a terminal or to the order of a line instead of being seen.
+fn is_hidden(c: char) -> bool {
+    (c.is_control() && c != '\t')
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// Says a number with its noun: `1 error`, `3 errors`.
+pub fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::render::{count, printable};
+
+    #[test]
+    fn what_a_terminal_would_obey_is_replaced() {
+        assert_eq!(printable("a\u{1b}[2Jb\r\n\tc\u{202e}d"), "a\u{fffd}[2Jb\u{fffd}\n\tc\u{fffd}d");
+        assert!(matches!(printable("größe\n"), std::borrow::Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn counts_agree_with_their_noun() {
+        assert_eq!(
+            [0, 1, 2].map(|n| count(n, "error")),
+            ["0 errors", "1 error", "2 errors"].map(String::from)
+        );
+    }
+}

@@ -1,0 +1,273 @@
+//! The terminal: the only place that prints and the only one that asks.
+//!
+//! stdout is the result, stderr the talk. Everything that is written here was made into text elsewhere; whether it may
+//! have colour, and how wide it may be, is asked of [`Ui`] before.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Read, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::diagnostic::Diagnostic;
+use crate::render::{Look, Paint, Style, diagnostics};
+
+pub mod interrupt;
+pub mod panics;
+pub mod streams;
+
+pub use interrupt::Interrupt;
+pub use streams::Streams;
+
+/// The terminal of this run. Clones share it.
+#[derive(Clone)]
+pub struct Ui {
+    inner: Arc<Mutex<Inner>>,
+    result: Paint,
+    talk: Paint,
+    unicode: bool,
+    is_verbose: bool,
+    /// Whether one line may be written over and over.
+    has_status_line: bool,
+    stdin_is_terminal: bool,
+    width: usize,
+}
+
+struct Inner {
+    streams: Streams,
+    /// Whether the last thing on the terminal is a status line, to be wiped before anything else is written.
+    status_is_shown: bool,
+    /// The first failure of stdout; nothing more is written there after it.
+    result_failed: Option<io::Error>,
+}
+
+/// What the command line says about the terminal.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// `-no-color`.
+    pub no_color: bool,
+    /// `-v`.
+    pub is_verbose: bool,
+}
+
+/// Whether a question may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// It may.
+    Allowed,
+    /// `-input=false`.
+    Off,
+}
+
+/// A question was not answered by `yes`.
+#[derive(Debug, thiserror::Error)]
+pub enum NotConfirmed {
+    /// By something else.
+    #[error("nothing was done, because the answer was not `yes`")]
+    Declined,
+    /// By the end of the input, on a terminal.
+    #[error("nothing was done, because there was no answer")]
+    NoAnswer,
+    /// By nobody, because standard input is no terminal and holds nothing.
+    #[error("nothing was done, because standard input is not a terminal and holds no answer")]
+    NoTerminal,
+    /// It was not asked.
+    #[error("nothing was done, because `-input=false` forbids to ask")]
+    InputOff,
+    /// Standard input cannot be read.
+    #[error("could not read the answer")]
+    Unreadable(#[source] io::Error),
+}
+
+/// The width of what is no terminal: long enough for most lines, short enough to be read in a browser.
+const DEFAULT_WIDTH: usize = 100;
+
+impl Ui {
+    /// Takes over the streams.
+    pub fn new(streams: Streams, environment: &BTreeMap<String, String>, options: Options) -> Self {
+        let is_dumb = value_of(environment, "TERM") == Some("dumb");
+        let colour =
+            |is_terminal| Paint { colour: has_colour(is_terminal, environment, options.no_color) };
+        Self {
+            result: colour(streams.stdout.is_terminal),
+            talk: colour(streams.stderr.is_terminal),
+            unicode: has_unicode(environment),
+            is_verbose: options.is_verbose,
+            has_status_line: streams.stderr.is_terminal && !is_dumb,
+            stdin_is_terminal: streams.stdin_is_terminal,
+            width: streams.width.unwrap_or(DEFAULT_WIDTH),
+            inner: Arc::new(Mutex::new(Inner {
+                streams,
+                status_is_shown: false,
+                result_failed: None,
+            })),
+        }
+    }
+
+    /// Returns how to colour what goes to [`Ui::result`].
+    pub fn result_paint(&self) -> Paint {
+        self.result
+    }
+
+    /// Returns how to colour what goes to [`Ui::talk`].
+    pub fn talk_paint(&self) -> Paint {
+        self.talk
+    }
+
+    /// Returns how many columns a line may have.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Writes the result, on stdout. A reader that has gone away is no failure: the run goes on without it.
+    pub fn result(&self, text: &str) {
+        let mut inner = self.lock();
+        inner.wipe_status();
+        if inner.result_failed.is_none()
+            && let Err(error) = write(&mut inner.streams.stdout.writer, &line(text))
+        {
+            inner.result_failed = Some(error);
+        }
+    }
+
+    /// Writes what accompanies the result, on stderr.
+    pub fn talk(&self, text: &str) {
+        let mut inner = self.lock();
+        inner.wipe_status();
+        inner.say(&line(text));
+    }
+
+    /// Writes a warning that has no place in a file.
+    pub fn warn(&self, text: &str) {
+        self.talk(&format!("{} {text}", self.talk.paint(Style::Warning, "Warning:")));
+    }
+
+    /// Writes what is of interest only with `-v`.
+    pub fn detail(&self, text: &str) {
+        if self.is_verbose {
+            self.talk(&self.talk.paint(Style::Dim, text));
+        }
+    }
+
+    /// Draws diagnostics; nothing for none.
+    pub fn diagnostics(&self, found: &[Diagnostic]) {
+        let look = Look { width: self.width, colour: self.talk.colour, unicode: self.unicode };
+        let text = diagnostics(found, look);
+        if !text.is_empty() {
+            self.talk(&text);
+        }
+    }
+
+    /// Says what is happening right now. A terminal shows the last of these only, and wipes it before the next text;
+    /// elsewhere each is a line.
+    pub fn step(&self, text: &str) {
+        if !self.has_status_line {
+            return self.talk(text);
+        }
+        // A line that wraps cannot be wiped, so it is cut one column before the edge.
+        let text: String = text.chars().take(self.width.saturating_sub(1)).collect();
+        let mut inner = self.lock();
+        inner.wipe_status();
+        inner.say(&text);
+        inner.status_is_shown = true;
+    }
+
+    /// Asks, and accepts nothing but `yes`. An answer may also be piped in.
+    ///
+    /// # Errors
+    /// When the answer is another one, or there is none.
+    pub fn confirm(&self, question: &str, input: Input) -> Result<(), NotConfirmed> {
+        if input == Input::Off {
+            return Err(NotConfirmed::InputOff);
+        }
+        let mut inner = self.lock();
+        inner.wipe_status();
+        let prompt = self.talk.paint(Style::Bold, "Enter a value:");
+        let question = self.talk.paint(Style::Bold, question);
+        inner.say(&format!("{question}\n  Only `yes` is accepted as a yes.\n\n  {prompt} "));
+        let mut answer = String::new();
+        // Bounded, because standard input may be anything.
+        let mut stdin = inner.streams.stdin.as_mut().take(1024);
+        let read = stdin.read_line(&mut answer);
+        if !self.stdin_is_terminal || !answer.ends_with('\n') {
+            // Nobody's Enter has ended the line of the prompt.
+            inner.say("\n");
+        }
+        match read {
+            Ok(0) if self.stdin_is_terminal => Err(NotConfirmed::NoAnswer),
+            Ok(0) => Err(NotConfirmed::NoTerminal),
+            Ok(_) if answer.trim() == "yes" => Ok(()),
+            Ok(_) => Err(NotConfirmed::Declined),
+            // Not text, so not a yes.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(NotConfirmed::Declined),
+            Err(error) => Err(NotConfirmed::Unreadable(error)),
+        }
+    }
+
+    /// Ends the run's output.
+    ///
+    /// # Errors
+    /// When the result could not be written, a full disk for example. That its reader has gone is not an error, as
+    /// with other Unix tools: `wgform plan | head` ends in peace.
+    pub fn finish(&self) -> io::Result<()> {
+        let mut inner = self.lock();
+        inner.wipe_status();
+        match inner.result_failed.take() {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic while writing leaves at worst half a line.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Writes to stderr. When even that fails there is nobody left to tell.
+    fn say(&mut self, text: &str) {
+        let _ = write(&mut self.streams.stderr.writer, text);
+    }
+
+    fn wipe_status(&mut self) {
+        if std::mem::take(&mut self.status_is_shown) {
+            self.say("\r\u{1b}[2K");
+        }
+    }
+}
+
+fn write(writer: &mut dyn Write, text: &str) -> io::Result<()> {
+    writer.write_all(text.as_bytes())?;
+    writer.flush()
+}
+
+/// Returns a text that ends its line.
+fn line(text: &str) -> String {
+    let text = text.to_owned();
+    if text.ends_with('\n') { text } else { text + "\n" }
+}
+
+/// Decides on colour: the flag, then what users set for all their programs, then what is there.
+fn has_colour(is_terminal: bool, environment: &BTreeMap<String, String>, no_color: bool) -> bool {
+    let is_set = |name| value_of(environment, name).is_some();
+    if no_color || is_set("NO_COLOR") {
+        return false;
+    }
+    if is_set("CLICOLOR_FORCE") && value_of(environment, "CLICOLOR_FORCE") != Some("0") {
+        return true;
+    }
+    is_terminal && value_of(environment, "TERM") != Some("dumb")
+}
+
+/// Decides on the characters that boxes are drawn with. A CI runner seldom sets a locale and always shows UTF-8, so only
+/// a locale that says otherwise, or a terminal without such a font, is drawn in ASCII.
+fn has_unicode(environment: &BTreeMap<String, String>) -> bool {
+    let names = ["LC_ALL", "LC_CTYPE", "LANG"];
+    let locale = names.into_iter().find_map(|name| value_of(environment, name));
+    let locale = locale.map(str::to_ascii_lowercase);
+    let is_utf8 = locale.is_none_or(|locale| locale.contains("utf-8") || locale.contains("utf8"));
+    is_utf8 && !matches!(value_of(environment, "TERM"), Some("dumb" | "linux"))
+}
+
+fn value_of<'a>(environment: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
+    environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
+}

@@ -1,0 +1,78 @@
+//! Ctrl-C, and SIGTERM, while an apply runs.
+//!
+//! Until an apply starts, both end the process as the system does by default: nothing is lost then. Once
+//! [`Interrupt::listen`] was called, the first one asks the apply to start nothing new, and the second ends the process.
+
+use std::io;
+use std::thread;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::backend::Stop;
+use crate::ui::Ui;
+
+/// Listens for interrupts until the process ends.
+#[derive(Debug)]
+pub struct Interrupt {
+    stop: Stop,
+}
+
+impl Interrupt {
+    /// Starts to listen. `at_once` is called for the second interrupt and is expected to end the process.
+    ///
+    /// A thread with a runtime of its own listens, so that the second interrupt works even while a call to a device
+    /// hangs on the main one.
+    ///
+    /// # Errors
+    /// When the signals cannot be caught.
+    pub fn listen(ui: &Ui, at_once: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        let stop = Stop::default();
+        let (ui, raised) = (ui.clone(), stop.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let (interrupt, terminate) = {
+            let _guard = runtime.enter();
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+        };
+        thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
+            runtime.block_on(wait(ui, raised, interrupt, terminate, at_once));
+        })?;
+        Ok(Self { stop })
+    }
+
+    /// Returns the wish to stop, which the first interrupt raises.
+    pub fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// Returns whether there was an interrupt.
+    pub fn was_interrupted(&self) -> bool {
+        self.stop.is_raised()
+    }
+}
+
+async fn wait(
+    ui: Ui,
+    stop: Stop,
+    mut interrupt: Signal,
+    mut terminate: Signal,
+    at_once: impl FnOnce(),
+) {
+    either(&mut interrupt, &mut terminate).await;
+    stop.raise();
+    ui.talk(
+        "Interrupted: nothing new is started, and what runs is waited for.\n\
+         A second interrupt ends wgform at once; what was done is on record all the same.",
+    );
+    either(&mut interrupt, &mut terminate).await;
+    ui.talk(
+        "Interrupted again: wgform ends now. The next run finds what was done, and looks at what was under way.",
+    );
+    at_once();
+}
+
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
+}
