@@ -3,6 +3,8 @@
 //! [`Read`] and [`Write`] are two traits: whatever must not change anything is given `&dyn Read`. Both speak our model
 //! in plain data; how a device spells it stays inside its backend.
 
+pub mod linux;
+
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::PathBuf;

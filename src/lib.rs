@@ -21,6 +21,7 @@ pub mod config;
 pub mod state;
 pub mod store;
 pub mod actual;
+pub mod simulator;
 pub mod backend;
 pub mod link;
 pub mod diff;

@@ -1,0 +1,169 @@
+//! WireGuard on Linux: this host, one of its network namespaces, or a simulated one under the same code.
+//!
+//! One read or one batch runs on a thread of its own, which enters the namespace and ends with the work: a thread
+//! cannot safely come back from one. What a host calls what is in [`wire`](self), and nowhere else.
+
+mod batch;
+mod explain;
+mod host;
+mod interface;
+mod key_text;
+mod peers;
+mod picture;
+mod wire;
+
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::mpsc;
+
+use crate::actual::Picture;
+use crate::backend::linux::host::{Host, Simulated};
+use crate::backend::linux::picture::Question;
+use crate::backend::{Answer, BackendError, Batch, Interest, Landed, Outcome, Read, Stop, Write};
+use crate::resource::BackendId;
+use crate::simulator::linux::SimulatedLinux;
+use crate::simulator::linux::call::Refusal;
+use crate::world::World;
+
+/// A Linux host.
+#[derive(Debug, Clone)]
+pub struct Linux {
+    id: BackendId,
+    netns: Option<String>,
+    place: Place,
+    world: World,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Simulated(SimulatedLinux),
+}
+
+impl Linux {
+    /// Stands on a simulated host.
+    pub fn simulated(
+        id: BackendId,
+        netns: Option<String>,
+        host: SimulatedLinux,
+        world: World,
+    ) -> Self {
+        Self { id, netns, place: Place::Simulated(host), world }
+    }
+
+    /// Comes to the host from the thread that is to work there.
+    fn enter(&self) -> Result<Box<dyn Host>, Refusal> {
+        match &self.place {
+            Place::Simulated(host) => {
+                Ok(Box::new(Simulated { host: host.clone(), now: self.world.now() }))
+            }
+        }
+    }
+
+    fn read_here(&self, interest: &Interest) -> Result<Picture, BackendError> {
+        let mut host = self.enter().map_err(|refusal| self.not_entered(refusal))?;
+        let question = Question {
+            backend: &self.id,
+            netns: self.netns.as_deref(),
+            simulated: matches!(self.place, Place::Simulated(_)),
+            now: self.world.now(),
+            interest,
+        };
+        picture::read(&mut *host, &question)
+    }
+
+    fn write_here(&self, batch: Batch, stop: &Stop, outcomes: &mpsc::UnboundedSender<Landing>) {
+        // When nobody listens any more, the run is over: nothing new starts.
+        let is_stopped = || stop.is_raised() || outcomes.is_closed();
+        let mut report = |index, outcome| _ = outcomes.send((index, outcome));
+        let Batch { operations } = batch;
+        match self.enter() {
+            Ok(mut host) => {
+                batch::run(&self.id, &mut *host, operations, &is_stopped, &mut report);
+            }
+            Err(refusal) => batch::refuse(&operations, &self.not_entered(refusal), &mut report),
+        }
+    }
+
+    fn not_entered(&self, refusal: Refusal) -> BackendError {
+        let attempt = match &self.netns {
+            Some(name) => format!("enter the network namespace `{name}`"),
+            None => "reach the host's network".to_owned(),
+        };
+        explain::error(&self.id, attempt, explain::During::Reading, refusal)
+    }
+
+    /// The thread is gone without a word: a library has panicked.
+    fn lost(&self, attempt: &str) -> BackendError {
+        let hint = "run `plan` again; if it happens again, please report it";
+        explain::error(
+            &self.id,
+            attempt,
+            explain::During::Reading,
+            Refusal::said("the work ended without an answer", hint),
+        )
+    }
+
+    fn start(
+        &self,
+        work: impl FnOnce(&Self) + Send + 'static,
+    ) -> Result<JoinHandle<()>, BackendError> {
+        let own = self.clone();
+        let started =
+            thread::Builder::new().name(format!("backend {}", self.id)).spawn(move || work(&own));
+        started.map_err(|error| {
+            let refusal = Refusal::said(
+                format!("no thread could be started: {error}"),
+                "raise the limit on processes",
+            );
+            explain::error(&self.id, "start to work", explain::During::Reading, refusal)
+        })
+    }
+}
+
+type Landing = (usize, Outcome);
+
+impl Read for Linux {
+    fn id(&self) -> &BackendId {
+        &self.id
+    }
+
+    fn read<'a>(&'a self, interest: &'a Interest) -> Answer<'a, Result<Picture, BackendError>> {
+        Box::pin(async move {
+            let (sender, receiver) = tokio::sync::oneshot::channel();
+            let interest = interest.clone();
+            let thread = self.start(move |own| _ = sender.send(own.read_here(&interest)))?;
+            let answer = receiver.await;
+            finish(thread);
+            answer.unwrap_or_else(|_| Err(self.lost("read the WireGuard interfaces")))
+        })
+    }
+}
+
+impl Write for Linux {
+    fn write<'a>(&'a self, batch: Batch, stop: Stop, landed: Landed<'a>) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let mut open: Vec<bool> = vec![true; batch.operations.len()];
+            let (sender, mut receiver) = mpsc::unbounded_channel();
+            let error = match self.start(move |own| own.write_here(batch, &stop, &sender)) {
+                Ok(thread) => {
+                    while let Some((index, outcome)) = receiver.recv().await {
+                        open[index] = false;
+                        landed(index, outcome);
+                    }
+                    finish(thread);
+                    self.lost("finish the batch")
+                }
+                Err(error) => error,
+            };
+            for (index, _) in open.into_iter().enumerate().filter(|(_, open)| *open) {
+                landed(index, Outcome::Failed(error.clone()));
+            }
+        })
+    }
+}
+
+/// Waits until a thread that has given its answer has let go of the host, so that the next one finds it free.
+fn finish(thread: JoinHandle<()>) {
+    // One that has panicked gave no answer, which is seen elsewhere.
+    _ = thread.join();
+}

@@ -1,0 +1,232 @@
+//! Walks a batch: keeps its order, skips what follows a failure, merges changes of peers into few messages, and
+//! reports every operation exactly once.
+//!
+//! Operations on peers that follow each other are gathered by interface and handed over together. Whatever must
+//! see their end (an operation on an interface, or one that follows a peer of another interface) comes after them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::backend::linux::host::Host;
+use crate::backend::linux::interface;
+use crate::backend::linux::peers::{self, PeerAct, PeerOperation};
+use crate::backend::{Act, BackendError, Operation, Outcome};
+use crate::resource::{BackendId, Fields};
+use crate::simulator::linux::call::Device;
+use crate::value::PublicKey;
+
+/// So many operations are handed over together at most: a stop is looked at in between, and outcomes land.
+const LARGEST_GROUP: usize = 2000;
+
+/// Who is asked, and in whose name.
+pub(crate) struct Job<'a> {
+    pub(crate) backend: &'a BackendId,
+    pub(crate) host: &'a mut dyn Host,
+    /// What is known of devices from the last look at them in this batch.
+    pub(crate) devices: BTreeMap<String, Device>,
+}
+
+/// How an operation on a peer ended that was part of a group.
+pub(crate) enum Ended {
+    Done(Fields),
+    Failed(BackendError),
+    Skipped(usize),
+}
+
+/// Carries out a batch.
+pub(crate) fn run(
+    backend: &BackendId,
+    host: &mut dyn Host,
+    operations: Vec<Operation>,
+    is_stopped: &dyn Fn() -> bool,
+    report: &mut dyn FnMut(usize, Outcome),
+) {
+    let job = Job { backend, host, devices: BTreeMap::new() };
+    let ended = vec![End::Open; operations.len()];
+    let mut walk = Walk { job, ended, waiting: Vec::new(), is_stopped, report };
+    for (index, Operation { after, act }) in operations.into_iter().enumerate() {
+        walk.take(index, after, act);
+    }
+    walk.flush();
+}
+
+/// Reports a batch for which there is no host to ask.
+pub(crate) fn refuse(
+    operations: &[Operation],
+    error: &BackendError,
+    report: &mut dyn FnMut(usize, Outcome),
+) {
+    for (index, Operation { after, act: _ }) in operations.iter().enumerate() {
+        match after.first() {
+            Some(first) => report(index, Outcome::Skipped(*first)),
+            None => report(index, Outcome::Failed(error.clone())),
+        }
+    }
+}
+
+struct Walk<'a> {
+    job: Job<'a>,
+    ended: Vec<End>,
+    waiting: Vec<Group>,
+    is_stopped: &'a dyn Fn() -> bool,
+    report: &'a mut dyn FnMut(usize, Outcome),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Open,
+    Done,
+    NotDone,
+}
+
+struct Group {
+    interface: String,
+    /// The peers of its operations.
+    keys: BTreeSet<PublicKey>,
+    operations: Vec<PeerOperation>,
+}
+
+impl Walk<'_> {
+    fn take(&mut self, index: usize, after: Vec<usize>, act: Act) {
+        match act {
+            Act::CreateInterface { name, private_key, key_file, fields } => {
+                self.take_interface(index, &after, |job| {
+                    interface::create(job, &name, &private_key, key_file.as_deref(), &fields)
+                });
+            }
+            Act::UpdateInterface {
+                name,
+                rename,
+                private_key,
+                key_file,
+                remove_key_file,
+                settings,
+                wanted,
+            } => {
+                let update = interface::Update {
+                    name: &name,
+                    rename: rename.as_deref(),
+                    private_key: private_key.as_ref(),
+                    key_file: key_file.as_deref(),
+                    remove_key_file: remove_key_file.as_deref(),
+                    settings: &settings,
+                    wanted: &wanted,
+                };
+                self.take_interface(index, &after, |job| interface::update(job, &update));
+            }
+            Act::DeleteInterface { name, remove_key_file } => {
+                self.take_interface(index, &after, |job| {
+                    interface::delete(job, &name, remove_key_file.as_deref())
+                });
+            }
+            Act::CreatePeer { interface, public_key, fields } => {
+                self.take_peer(index, after, interface, PeerAct::Create { public_key, fields });
+            }
+            Act::UpdatePeer { interface, public_key, settings, wanted } => {
+                let act = PeerAct::Update { public_key, settings, wanted };
+                self.take_peer(index, after, interface, act);
+            }
+            Act::DeletePeer { interface, public_key } => {
+                self.take_peer(index, after, interface, PeerAct::Delete { public_key });
+            }
+        }
+    }
+
+    fn take_interface(
+        &mut self,
+        index: usize,
+        after: &[usize],
+        carry_out: impl FnOnce(&mut Job<'_>) -> Result<Fields, BackendError>,
+    ) {
+        self.flush();
+        if self.is_over(index, after) {
+            return;
+        }
+        // A new key lets go of a peer, a new name moves them all: what was known is old.
+        self.job.devices.clear();
+        match carry_out(&mut self.job) {
+            Ok(fields) => self.end(index, Outcome::Done(fields)),
+            Err(error) => self.end(index, Outcome::Failed(error)),
+        }
+    }
+
+    fn take_peer(&mut self, index: usize, after: Vec<usize>, interface: String, act: PeerAct) {
+        self.make_way(&interface, &after, act.public_key());
+        if self.is_over(index, &after) {
+            return;
+        }
+        let at = self.waiting.iter().position(|group| group.interface == interface);
+        let at = at.unwrap_or_else(|| {
+            let keys = BTreeSet::new();
+            self.waiting.push(Group { interface, keys, operations: Vec::new() });
+            self.waiting.len() - 1
+        });
+        let group = &mut self.waiting[at];
+        group.keys.insert(*act.public_key());
+        group.operations.push(PeerOperation { index, after, act });
+    }
+
+    /// Carries out what waits, if the operation must see its end.
+    fn make_way(&mut self, interface: &str, after: &[usize], public_key: &PublicKey) {
+        let own = self.waiting.iter().find(|group| group.interface == interface);
+        let is_full = own.is_some_and(|group| group.operations.len() >= LARGEST_GROUP);
+        // Two operations on one peer cannot both be compared with what the device holds in the end.
+        let is_twice = own.is_some_and(|group| group.keys.contains(public_key));
+        let follows_other = after.iter().any(|it| {
+            self.ended.get(*it) == Some(&End::Open) && !own.is_some_and(|group| group.holds(*it))
+        });
+        if is_full || is_twice || follows_other {
+            self.flush();
+        }
+    }
+
+    /// Ends the operation if it is not to be tried.
+    fn is_over(&mut self, index: usize, after: &[usize]) -> bool {
+        if (self.is_stopped)() {
+            self.end(index, Outcome::NotStarted);
+            return true;
+        }
+        // One that comes later in the batch, or never, cannot have been done.
+        let is_missing = |it: &&usize| match self.ended.get(**it) {
+            Some(End::Done) => false,
+            Some(End::Open) => **it >= index,
+            Some(End::NotDone) | None => true,
+        };
+        match after.iter().find(is_missing) {
+            Some(missing) => {
+                self.end(index, Outcome::Skipped(*missing));
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn flush(&mut self) {
+        for Group { interface, keys: _, operations } in std::mem::take(&mut self.waiting) {
+            if (self.is_stopped)() {
+                operations.iter().for_each(|it| self.end(it.index, Outcome::NotStarted));
+                continue;
+            }
+            for (index, ended) in peers::carry_out(&mut self.job, &interface, operations) {
+                let outcome = match ended {
+                    Ended::Done(fields) => Outcome::Done(fields),
+                    Ended::Failed(error) => Outcome::Failed(error),
+                    Ended::Skipped(after) => Outcome::Skipped(after),
+                };
+                self.end(index, outcome);
+            }
+        }
+    }
+
+    fn end(&mut self, index: usize, outcome: Outcome) {
+        let is_done = matches!(outcome, Outcome::Done(_));
+        self.ended[index] = if is_done { End::Done } else { End::NotDone };
+        (self.report)(index, outcome);
+    }
+}
+
+impl Group {
+    fn holds(&self, index: usize) -> bool {
+        // In the order of the batch, so that ten thousand peers are looked up quickly.
+        self.operations.binary_search_by_key(&index, |it| it.index).is_ok()
+    }
+}

@@ -1,0 +1,128 @@
+//! What a host's refusals mean to the user: the reason in words, and what to do.
+
+use rustix::io::Errno;
+
+use crate::backend::BackendError;
+use crate::resource::BackendId;
+use crate::simulator::linux::call::Refusal;
+
+/// What was being done, so that an error number can be read in its light.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum During {
+    /// Reading.
+    Reading,
+    /// Making a link or giving it a name.
+    Naming,
+    /// Setting up a link, or its port.
+    Binding,
+    /// Changing what WireGuard holds.
+    Configuring,
+    /// Changing the addresses of a link.
+    Addressing,
+    /// Reading or writing a file with a key.
+    KeyFile,
+}
+
+/// Puts an error together.
+pub(crate) fn error(
+    backend: &BackendId,
+    attempt: impl Into<String>,
+    during: During,
+    refusal: Refusal,
+) -> BackendError {
+    let (reason, hints) = words(during, refusal);
+    BackendError { backend: backend.clone(), attempt: attempt.into(), reason, hints }
+}
+
+/// Returns the reason, and what to do.
+pub(crate) fn words(during: During, refusal: Refusal) -> (String, Vec<String>) {
+    match refusal {
+        Refusal::Said { reason, hints } => (reason, hints),
+        Refusal::Errno(errno) => {
+            let (reason, hint) = errno_words(during, errno);
+            (reason, hint.map(str::to_owned).into_iter().collect())
+        }
+    }
+}
+
+fn errno_words(during: During, errno: Errno) -> (String, Option<&'static str>) {
+    let (reason, hint) = match (during, errno) {
+        (During::KeyFile, Errno::PERM | Errno::ACCESS) => {
+            ("this user may not read or write there", "run as root")
+        }
+        (_, Errno::PERM | Errno::ACCESS) => (
+            "this user may not change or read WireGuard interfaces",
+            "run as root, or with the capability CAP_NET_ADMIN",
+        ),
+        (During::KeyFile, Errno::ROFS) => (
+            "the file system is read-only",
+            "set `key_file` to a path on a writable file system, or make this one writable",
+        ),
+        (During::KeyFile, Errno::NOSPC) => ("the disk is full", "make room on it"),
+        (During::Naming, Errno::EXIST) => (
+            "a link of that name is there already",
+            "give the interface another name, import the link, or remove it with `ip link delete`",
+        ),
+        (During::Naming, Errno::INVAL) => (
+            "that is not a name that a link can have",
+            "a name has 1 to 15 bytes, and no space, `/` or `:`",
+        ),
+        (During::Naming, Errno::BUSY) => {
+            ("the link is up, and cannot be renamed", "set it down with `ip link set NAME down`")
+        }
+        (During::Binding | During::Configuring, Errno::ADDRINUSE) => (
+            "the listen port is taken by another program or link",
+            "choose another `listen_port`, or see who has it with `ss -ulnp`",
+        ),
+        (During::Addressing, Errno::INVAL | Errno::NOBUFS) => (
+            "the link does not take that address",
+            "IPv6 needs an MTU of at least 1280, and must not be turned off on the host",
+        ),
+        (_, Errno::NODEV) => ("the link is gone", "run `plan` again: it was removed in between"),
+        (_, Errno::OPNOTSUPP) => (
+            "the link is not a WireGuard interface",
+            "see what it is with `ip -d link show`, and give the interface another name",
+        ),
+        (_, errno) => return (text(errno), None),
+    };
+    (reason.to_owned(), Some(hint))
+}
+
+/// Returns the system's words for an error number, in the form of our messages.
+pub(crate) fn text(errno: Errno) -> String {
+    let text = std::io::Error::from(errno).to_string();
+    let words = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = words.chars();
+    match chars.next() {
+        Some(first) => first.to_lowercase().chain(chars).collect(),
+        None => format!("error number {}", errno.raw_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use crate::backend::linux::explain::{During, error, text};
+    use crate::resource::BackendId;
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let id = BackendId::new("hq");
+        let said = |during, errno: Errno| {
+            let error = error(&id, "create interface `wg0`", during, errno.into());
+            format!("{error} ({})", error.hints.join("; "))
+        };
+        assert_eq!(
+            said(During::Naming, Errno::PERM),
+            "could not create interface `wg0` on backend `hq`: this user may not change or read WireGuard interfaces \
+             (run as root, or with the capability CAP_NET_ADMIN)"
+        );
+        assert_eq!(
+            said(During::KeyFile, Errno::ROFS),
+            "could not create interface `wg0` on backend `hq`: the file system is read-only \
+             (set `key_file` to a path on a writable file system, or make this one writable)"
+        );
+        assert_eq!(text(Errno::NOTCONN), "transport endpoint is not connected");
+    }
+}

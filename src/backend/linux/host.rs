@@ -1,0 +1,147 @@
+//! The calls that the backend makes of a Linux host, real or simulated.
+//!
+//! Each is one thing that a host does, with the host's own refusals; what they mean together is the business of
+//! [`crate::backend::linux::batch`]. All calls of one read or one batch come from one thread.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use zeroize::Zeroizing;
+
+use crate::actual::Identity;
+use crate::simulator::linux::SimulatedLinux;
+use crate::simulator::linux::call::{Device, DeviceChange, Link, Refusal};
+use crate::value::Cidr;
+
+/// A Linux host.
+pub(crate) trait Host {
+    /// Returns which machine it is.
+    fn identity(&mut self) -> Result<Identity, Refusal>;
+
+    /// Returns whether a new link could be renamed later.
+    fn renames(&mut self, links: &BTreeMap<String, Link>) -> bool;
+
+    /// Returns every link, by name.
+    fn links(&mut self) -> Result<BTreeMap<String, Link>, Refusal>;
+
+    /// Returns what WireGuard holds for a link.
+    fn device(&mut self, name: &str) -> Result<Device, Refusal>;
+
+    /// Changes what WireGuard holds for a link, and never makes one. After a refusal a part may be done.
+    fn configure(&mut self, name: &str, change: &DeviceChange) -> Result<(), Refusal>;
+
+    /// Makes a WireGuard link, down.
+    fn add_link(&mut self, name: &str) -> Result<(), Refusal>;
+
+    /// Removes a link, and returns when it is gone.
+    fn delete_link(&mut self, name: &str) -> Result<(), Refusal>;
+
+    /// Sets the MTU of a link.
+    fn set_mtu(&mut self, name: &str, mtu: u32) -> Result<(), Refusal>;
+
+    /// Sets a link up or down.
+    fn set_up(&mut self, name: &str, up: bool) -> Result<(), Refusal>;
+
+    /// Gives a link that is down another name.
+    fn rename(&mut self, name: &str, new: &str) -> Result<(), Refusal>;
+
+    /// Adds an address to a link.
+    fn add_address(&mut self, name: &str, address: Cidr) -> Result<(), Refusal>;
+
+    /// Removes an address from a link.
+    fn delete_address(&mut self, name: &str, address: Cidr) -> Result<(), Refusal>;
+
+    /// Resolves a host name.
+    fn resolve(&mut self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Refusal>;
+
+    /// Returns the files in a directory of keys; none without such a directory.
+    fn list_key_files(&mut self, directory: &Path) -> Result<Vec<PathBuf>, Refusal>;
+
+    /// Returns the text of a file; none without one.
+    fn read_key_file(&mut self, path: &Path) -> Result<Option<Zeroizing<String>>, Refusal>;
+
+    /// Writes a file that only root can read, whole or not at all.
+    fn write_key_file(&mut self, path: &Path, text: &str) -> Result<(), Refusal>;
+
+    /// Removes a file.
+    fn remove_key_file(&mut self, path: &Path) -> Result<(), Refusal>;
+}
+
+/// A simulated host, and the clock that it lives by.
+#[derive(Debug)]
+pub(crate) struct Simulated {
+    pub(crate) host: SimulatedLinux,
+    pub(crate) now: Timestamp,
+}
+
+impl Host for Simulated {
+    fn identity(&mut self) -> Result<Identity, Refusal> {
+        Ok(self.host.identity(self.now))
+    }
+
+    fn renames(&mut self, _: &BTreeMap<String, Link>) -> bool {
+        true
+    }
+
+    fn links(&mut self) -> Result<BTreeMap<String, Link>, Refusal> {
+        Ok(self.host.links())
+    }
+
+    fn device(&mut self, name: &str) -> Result<Device, Refusal> {
+        self.host.device(name)
+    }
+
+    fn configure(&mut self, name: &str, change: &DeviceChange) -> Result<(), Refusal> {
+        self.host.configure(name, change)
+    }
+
+    fn add_link(&mut self, name: &str) -> Result<(), Refusal> {
+        self.host.add_link(name)
+    }
+
+    fn delete_link(&mut self, name: &str) -> Result<(), Refusal> {
+        self.host.delete_link(name)
+    }
+
+    fn set_mtu(&mut self, name: &str, mtu: u32) -> Result<(), Refusal> {
+        self.host.set_mtu(name, mtu)
+    }
+
+    fn set_up(&mut self, name: &str, up: bool) -> Result<(), Refusal> {
+        self.host.set_up(name, up)
+    }
+
+    fn rename(&mut self, name: &str, new: &str) -> Result<(), Refusal> {
+        self.host.rename(name, new)
+    }
+
+    fn add_address(&mut self, name: &str, address: Cidr) -> Result<(), Refusal> {
+        self.host.add_address(name, address)
+    }
+
+    fn delete_address(&mut self, name: &str, address: Cidr) -> Result<(), Refusal> {
+        self.host.delete_address(name, address)
+    }
+
+    fn resolve(&mut self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Refusal> {
+        self.host.resolve(name, port)
+    }
+
+    fn list_key_files(&mut self, directory: &Path) -> Result<Vec<PathBuf>, Refusal> {
+        Ok(self.host.list_key_files(directory))
+    }
+
+    fn read_key_file(&mut self, path: &Path) -> Result<Option<Zeroizing<String>>, Refusal> {
+        Ok(self.host.read_key_file(path))
+    }
+
+    fn write_key_file(&mut self, path: &Path, text: &str) -> Result<(), Refusal> {
+        self.host.write_key_file(path, text)
+    }
+
+    fn remove_key_file(&mut self, path: &Path) -> Result<(), Refusal> {
+        self.host.remove_key_file(path)
+    }
+}

@@ -1,0 +1,465 @@
+//! Makes, changes and removes one interface, and looks at the result.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use rustix::io::Errno;
+
+use crate::actual::KeyFile;
+use crate::backend::BackendError;
+use crate::backend::linux::batch::Job;
+use crate::backend::linux::explain::{self, During};
+use crate::backend::linux::host::Host;
+use crate::backend::linux::key_text;
+use crate::backend::linux::wire::{self, InterfaceWish, Misfit};
+use crate::resource::{Field, Fields, Settings};
+use crate::simulator::linux::call::{DeviceChange, Link, LinkKind, Refusal};
+use crate::value::{Cidr, PrivateKey};
+
+/// Below this a link has no IPv6.
+const IPV6_MIN_MTU: u32 = 1280;
+
+/// A refusal, and what was being done.
+pub(crate) type Refused = (During, Refusal);
+
+/// What [`update`] is to do; the words of [`crate::backend::Act::UpdateInterface`].
+pub(crate) struct Update<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) rename: Option<&'a str>,
+    pub(crate) private_key: Option<&'a PrivateKey>,
+    pub(crate) key_file: Option<&'a Path>,
+    pub(crate) remove_key_file: Option<&'a Path>,
+    pub(crate) settings: &'a Settings,
+    pub(crate) wanted: &'a Fields,
+}
+
+/// Makes an interface, or leaves nothing behind.
+pub(crate) fn create(
+    job: &mut Job<'_>,
+    name: &str,
+    private_key: &PrivateKey,
+    key_file: Option<&Path>,
+    fields: &Fields,
+) -> Result<Fields, BackendError> {
+    let attempt = format!("create interface `{name}`");
+    let made = wire::interface_of_fields(fields).map_err(misfit).and_then(|wish| {
+        let undo = key_file.map_or(Ok(KeyUndo::Nothing), |path| {
+            keep_key(job.host, path, private_key, Other::Refused)
+        })?;
+        make(job.host, name, private_key, &wish)
+            .map_err(|refused| also(refused, undo.carry_out(job.host)))
+    });
+    made.map_err(|(during, refusal)| explain::error(job.backend, attempt, during, refusal))
+}
+
+/// Changes an interface.
+pub(crate) fn update(job: &mut Job<'_>, update: &Update<'_>) -> Result<Fields, BackendError> {
+    let attempt = format!("update interface `{}`", update.name);
+    change(job.host, update)
+        .map_err(|(during, refusal)| explain::error(job.backend, attempt, during, refusal))
+}
+
+/// Removes an interface.
+pub(crate) fn delete(
+    job: &mut Job<'_>,
+    name: &str,
+    remove_key_file: Option<&Path>,
+) -> Result<Fields, BackendError> {
+    remove(job.host, name)
+        .and_then(|()| remove_key(job.host, remove_key_file))
+        .map(|()| Fields::new())
+        .map_err(|(during, refusal)| {
+            explain::error(job.backend, format!("delete interface `{name}`"), during, refusal)
+        })
+}
+
+/// Says that an attribute has no place on Linux.
+pub(crate) fn misfit(Misfit(name): Misfit) -> Refused {
+    let refusal = Refusal::said(
+        format!("`{name}` cannot be written like this on a Linux host"),
+        "this is a mistake in wgform: please report it",
+    );
+    (During::Configuring, refusal)
+}
+
+fn make(
+    host: &mut dyn Host,
+    name: &str,
+    private_key: &PrivateKey,
+    wish: &InterfaceWish,
+) -> Result<Fields, Refused> {
+    host.add_link(name).map_err(during(During::Naming))?;
+    let built = configure(host, name, Some(private_key), wish)
+        .and_then(|()| set_mtu(host, name, wish))
+        .and_then(|()| add_addresses(host, name, wish))
+        .and_then(|()| match wish.enabled {
+            Some(false) => Ok(()),
+            Some(true) | None => host.set_up(name, true).map_err(during(During::Binding)),
+        })
+        .and_then(|()| {
+            let wish = InterfaceWish { enabled: wish.enabled.or(Some(true)), ..wish.clone() };
+            compare(host, name, Some(private_key), &wish)
+        });
+    built.map_err(|refused| also(refused, remove(host, name)))
+}
+
+fn change(host: &mut dyn Host, update: &Update<'_>) -> Result<Fields, Refused> {
+    let Update { name, rename, private_key, key_file, remove_key_file, settings, wanted } = *update;
+    let link = wireguard_link(host, name)?.ok_or((During::Configuring, Errno::NODEV.into()))?;
+    let wish = wire::interface_of_settings(settings, &link.addresses).map_err(misfit)?;
+    let undo = match key_file {
+        Some(path) => keep_changed_key(host, name, path, private_key)?,
+        None => KeyUndo::Nothing,
+    };
+    let keep_new_key = |refused, host: &mut dyn Host| match private_key {
+        Some(_) => also(refused, undo.carry_out(host)),
+        None => refused,
+    };
+    let ups = UpAndDown { was_up: link.is_up, stays_up: wish.enabled.unwrap_or(link.is_up) };
+    let name = match rename {
+        Some(new) => match move_link(host, name, new, &link, &ups) {
+            Ok(()) => new,
+            Err(refused) => return Err(keep_new_key(refused, host)),
+        },
+        None => name,
+    };
+    if ups.was_up && !ups.stays_up && rename.is_none() {
+        host.set_up(name, false).map_err(during(During::Binding))?;
+    }
+    if let Err(refused) = configure(host, name, private_key, &wish) {
+        return Err(keep_new_key(refused, host));
+    }
+    set_mtu(host, name, &wish)?;
+    if ups.stays_up {
+        host.set_up(name, true).map_err(during(During::Binding))?;
+    }
+    add_addresses(host, name, &wish)?;
+    remove_addresses(host, name, &wish)?;
+    restore_addresses(host, name, &expected_addresses(&link, &wish, wanted, &ups))?;
+    let fields = compare(host, name, private_key, &wish)?;
+    remove_key(host, remove_key_file)?;
+    Ok(fields)
+}
+
+/// Whether a link was up before, and is to be up in the end.
+struct UpAndDown {
+    was_up: bool,
+    stays_up: bool,
+}
+
+/// Gives a link its new name, and the old state back when that fails. Leaves a link that was up and stays so, up.
+fn move_link(
+    host: &mut dyn Host,
+    name: &str,
+    new: &str,
+    link: &Link,
+    ups: &UpAndDown,
+) -> Result<(), Refused> {
+    if link.kind == LinkKind::Userspace {
+        let refusal = Refusal::said(
+            "a userspace WireGuard cannot be renamed",
+            "give the interface its old name, or remove it and let it be made anew",
+        );
+        return Err((During::Naming, refusal));
+    }
+    if host.links().map_err(during(During::Naming))?.contains_key(new) {
+        return Err((During::Naming, Errno::EXIST.into()));
+    }
+    if ups.was_up {
+        host.set_up(name, false).map_err(during(During::Naming))?;
+    }
+    let renamed = host.rename(name, new).map_err(during(During::Naming));
+    let current = if renamed.is_ok() { new } else { name };
+    if ups.was_up && (ups.stays_up || renamed.is_err()) {
+        let restored = host
+            .set_up(current, true)
+            .map_err(during(During::Binding))
+            .and_then(|()| restore_addresses(host, current, &link.addresses));
+        return match (renamed, restored) {
+            (Err(refused), restored) => Err(also(refused, restored)),
+            (Ok(()), restored) => restored,
+        };
+    }
+    renamed
+}
+
+fn remove(host: &mut dyn Host, name: &str) -> Result<(), Refused> {
+    if wireguard_link(host, name)?.is_none() {
+        return Ok(());
+    }
+    // The kernel takes 13 ms for each peer that is still there when a link goes; cleared first, they cost nothing.
+    let clear = DeviceChange { clears_peers: true, ..DeviceChange::default() };
+    let gone = host.configure(name, &clear).and_then(|()| host.delete_link(name));
+    match gone {
+        Ok(()) | Err(Refusal::Errno(Errno::NODEV)) => {}
+        Err(refusal) => return Err((During::Configuring, refusal)),
+    }
+    match host.links().map_err(during(During::Reading))?.contains_key(name) {
+        false => Ok(()),
+        true => Err(differs("it is still there")),
+    }
+}
+
+/// Finds a link that is to be written to. One that is no WireGuard is left alone.
+fn wireguard_link(host: &mut dyn Host, name: &str) -> Result<Option<Link>, Refused> {
+    match host.links().map_err(during(During::Reading))?.remove(name) {
+        Some(Link { kind: LinkKind::Other, .. }) => {
+            Err((During::Configuring, Errno::OPNOTSUPP.into()))
+        }
+        link => Ok(link),
+    }
+}
+
+fn configure(
+    host: &mut dyn Host,
+    name: &str,
+    private_key: Option<&PrivateKey>,
+    wish: &InterfaceWish,
+) -> Result<(), Refused> {
+    let InterfaceWish {
+        listen_port,
+        fwmark,
+        add_addresses: _,
+        remove_addresses: _,
+        mtu: _,
+        enabled: _,
+    } = wish;
+    if private_key.is_none() && listen_port.is_none() && fwmark.is_none() {
+        return Ok(());
+    }
+    let change = DeviceChange {
+        private_key: private_key.cloned(),
+        listen_port: *listen_port,
+        fwmark: *fwmark,
+        clears_peers: false,
+        peers: Vec::new(),
+    };
+    host.configure(name, &change).map_err(during(During::Configuring))
+}
+
+fn set_mtu(host: &mut dyn Host, name: &str, wish: &InterfaceWish) -> Result<(), Refused> {
+    wish.mtu.map_or(Ok(()), |mtu| host.set_mtu(name, mtu).map_err(during(During::Addressing)))
+}
+
+fn add_addresses(host: &mut dyn Host, name: &str, wish: &InterfaceWish) -> Result<(), Refused> {
+    for address in &wish.add_addresses {
+        let mut added = host.add_address(name, *address);
+        // IPv6 has an address once, whatever its length: the old one has to go first.
+        let same = |it: &&Cidr| it.address() == address.address();
+        if let (Err(Refusal::Errno(Errno::EXIST)), Some(old)) =
+            (&added, wish.remove_addresses.iter().find(same))
+        {
+            host.delete_address(name, *old).map_err(during(During::Addressing))?;
+            added = host.add_address(name, *address);
+        }
+        match added {
+            Ok(()) | Err(Refusal::Errno(Errno::EXIST)) => {}
+            Err(refusal) => return Err(address_refused(*address, refusal)),
+        }
+    }
+    Ok(())
+}
+
+fn remove_addresses(host: &mut dyn Host, name: &str, wish: &InterfaceWish) -> Result<(), Refused> {
+    for address in &wish.remove_addresses {
+        match host.delete_address(name, *address) {
+            Ok(()) | Err(Refusal::Errno(Errno::ADDRNOTAVAIL)) => {}
+            Err(refusal) => return Err(address_refused(*address, refusal)),
+        }
+    }
+    Ok(())
+}
+
+/// Returns what is to be on the link in the end: all that was, less what goes.
+fn expected_addresses(
+    before: &Link,
+    wish: &InterfaceWish,
+    wanted: &Fields,
+    ups: &UpAndDown,
+) -> BTreeSet<Cidr> {
+    let mut expected = &before.addresses | &wish.add_addresses;
+    // A link that was down had lost its IPv6 addresses.
+    if let (Some(Field::Addresses(all)), false, true) =
+        (wanted.get("addresses"), ups.was_up, ups.stays_up)
+    {
+        expected.extend(all.iter().filter(|it| it.address().is_ipv6()));
+    }
+    let mtu = wish.mtu.unwrap_or(before.mtu);
+    let has_ipv6 = mtu >= IPV6_MIN_MTU && (ups.stays_up || !ups.was_up);
+    expected
+        .retain(|it| !wish.remove_addresses.contains(it) && (it.address().is_ipv4() || has_ipv6));
+    expected
+}
+
+/// Adds what was lost by the way: IPv6 addresses when the link went down, the other addresses of a network when its
+/// first one was removed.
+fn restore_addresses(
+    host: &mut dyn Host,
+    name: &str,
+    expected: &BTreeSet<Cidr>,
+) -> Result<(), Refused> {
+    let link = wireguard_link(host, name)?.ok_or((During::Addressing, Errno::NODEV.into()))?;
+    for address in expected - &link.addresses {
+        match host.add_address(name, address) {
+            Ok(()) | Err(Refusal::Errno(Errno::EXIST)) => {}
+            Err(refusal) => return Err(address_refused(address, refusal)),
+        }
+    }
+    Ok(())
+}
+
+/// Compares what was written with what the host then holds, and returns what the host chose.
+fn compare(
+    host: &mut dyn Host,
+    name: &str,
+    private_key: Option<&PrivateKey>,
+    wish: &InterfaceWish,
+) -> Result<Fields, Refused> {
+    let InterfaceWish { listen_port, add_addresses, remove_addresses, mtu, fwmark, enabled } = wish;
+    let link = wireguard_link(host, name)?.ok_or_else(|| differs("it is gone"))?;
+    let device = host.device(name).map_err(during(During::Reading))?;
+    let is_lost = |it: &&Cidr| {
+        it.address().is_ipv6() && !link.is_up && enabled.is_some() && !link.addresses.contains(*it)
+    };
+    let holds = [
+        ("private_key", private_key.is_none_or(|key| device.private_key.as_ref() == Some(key))),
+        ("listen_port", listen_port.is_none_or(|port| port == 0 || port == device.listen_port)),
+        ("fwmark", fwmark.is_none_or(|mark| mark == device.fwmark)),
+        ("mtu", mtu.is_none_or(|mtu| mtu == link.mtu)),
+        ("enabled", enabled.is_none_or(|enabled| enabled == link.is_up)),
+        (
+            "addresses",
+            add_addresses.iter().all(|it| link.addresses.contains(it) || is_lost(&it))
+                && remove_addresses.is_disjoint(&link.addresses),
+        ),
+    ];
+    if let Some((attribute, _)) = holds.iter().find(|(_, holds)| !holds) {
+        return Err(differs(&format!("`{attribute}` is not what was written")));
+    }
+    // A host chooses when it is asked to, and for a link that comes up without one.
+    let may_choose = match listen_port {
+        Some(port) => *port == 0,
+        None => *enabled == Some(true),
+    };
+    let is_chosen = may_choose && device.listen_port != 0;
+    let port = is_chosen.then(|| ("listen_port", Field::Number(device.listen_port.into())));
+    Ok(port.into_iter().collect())
+}
+
+/// Says that the host took a write and holds something else.
+pub(crate) fn differs(what: &str) -> Refused {
+    let refusal = Refusal::said(
+        format!("the device was read again after the write, and {what}"),
+        "something else may be changing it: run `plan` again to see what it holds now",
+    );
+    (During::Reading, refusal)
+}
+
+/// How a key file is brought back to what it was.
+enum KeyUndo<'a> {
+    Nothing,
+    Remove(&'a Path),
+    Restore(&'a Path, PrivateKey),
+}
+
+impl KeyUndo<'_> {
+    fn carry_out(&self, host: &mut dyn Host) -> Result<(), Refused> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Remove(path) => host.remove_key_file(path),
+            Self::Restore(path, key) => host.write_key_file(path, &key_text::write(key)),
+        }
+        .map_err(during(During::KeyFile))
+    }
+}
+
+/// What to do with a file that holds another key.
+#[derive(PartialEq, Eq)]
+enum Other {
+    Refused,
+    Replaced,
+}
+
+/// Keeps the key of an interface that changes: the new one, or the one it has when the file is new.
+fn keep_changed_key<'a>(
+    host: &mut dyn Host,
+    name: &str,
+    path: &'a Path,
+    new: Option<&PrivateKey>,
+) -> Result<KeyUndo<'a>, Refused> {
+    if let Some(key) = new {
+        return keep_key(host, path, key, Other::Replaced);
+    }
+    let device = host.device(name).map_err(during(During::Reading))?;
+    let Some(key) = device.private_key else {
+        let refusal = Refusal::said("it has no key to keep", "set `private_key`");
+        return Err((During::KeyFile, refusal));
+    };
+    keep_key(host, path, &key, Other::Refused)
+}
+
+/// Writes a key into its file before the device gets it, so that no key is ever only in the kernel.
+fn keep_key<'a>(
+    host: &mut dyn Host,
+    path: &'a Path,
+    key: &PrivateKey,
+    other: Other,
+) -> Result<KeyUndo<'a>, Refused> {
+    let undo = match host.read_key_file(path).map_err(|it| file_refused(path, it))? {
+        None => KeyUndo::Remove(path),
+        Some(text) => match key_text::read(&text) {
+            KeyFile::Key(found) if found == *key => return Ok(KeyUndo::Nothing),
+            KeyFile::Key(found) if other == Other::Replaced => KeyUndo::Restore(path, found),
+            KeyFile::Key(_) => return Err(occupied(path, "holds another private key")),
+            KeyFile::Unusable(why) => return Err(occupied(path, &format!("is not ours: {why}"))),
+        },
+    };
+    host.write_key_file(path, &key_text::write(key)).map_err(|it| file_refused(path, it))?;
+    Ok(undo)
+}
+
+fn remove_key(host: &mut dyn Host, path: Option<&Path>) -> Result<(), Refused> {
+    let Some(path) = path else { return Ok(()) };
+    match host.remove_key_file(path) {
+        Ok(()) | Err(Refusal::Errno(Errno::NOENT)) => Ok(()),
+        Err(refusal) => Err(file_refused(path, refusal)),
+    }
+}
+
+fn occupied(path: &Path, what: &str) -> Refused {
+    let refusal = Refusal::said(
+        format!("the key file `{}` {what}, and was not touched", path.display()),
+        "move the file away, or set `key_file` to another path",
+    );
+    (During::KeyFile, refusal)
+}
+
+fn file_refused(path: &Path, refusal: Refusal) -> Refused {
+    named(During::KeyFile, &format!("the key file `{}`", path.display()), refusal)
+}
+
+fn address_refused(address: Cidr, refusal: Refusal) -> Refused {
+    named(During::Addressing, &format!("the address `{address}`"), refusal)
+}
+
+/// Puts the thing that was refused before the reason.
+fn named(during: During, what: &str, refusal: Refusal) -> Refused {
+    let (reason, hints) = explain::words(during, refusal);
+    (during, Refusal::Said { reason: format!("{what}: {reason}"), hints })
+}
+
+fn during(during: During) -> impl Fn(Refusal) -> Refused {
+    move |refusal| (during, refusal)
+}
+
+/// Adds that bringing things back to what they were failed as well.
+fn also((during, refusal): Refused, undone: Result<(), Refused>) -> Refused {
+    let Err((second_during, second)) = undone else {
+        return (during, refusal);
+    };
+    let (reason, mut hints) = explain::words(during, refusal);
+    let (second, more) = explain::words(second_during, second);
+    hints.extend(more);
+    let reason = format!("{reason}; it could not be brought back to what it was: {second}");
+    (during, Refusal::Said { reason, hints })
+}

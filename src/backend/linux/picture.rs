@@ -1,0 +1,99 @@
+//! Reads everything on a Linux host.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rustix::io::Errno;
+
+use crate::actual::{Capabilities, Identity, KeyFile, Picture};
+use crate::backend::linux::explain::{self, During};
+use crate::backend::linux::host::Host;
+use crate::backend::linux::{key_text, wire};
+use crate::backend::{BackendError, Interest};
+use crate::resource::{BackendId, BackendKind};
+use crate::simulator::linux::call::{LinkKind, Refusal};
+
+/// Where keys are kept when the configuration names no file.
+const KEY_DIRECTORY: &str = "/var/lib/wgform/keys";
+
+/// What a read is about.
+pub(crate) struct Question<'a> {
+    pub(crate) backend: &'a BackendId,
+    pub(crate) netns: Option<&'a str>,
+    pub(crate) simulated: bool,
+    pub(crate) now: Timestamp,
+    pub(crate) interest: &'a Interest,
+}
+
+/// Reads a host.
+pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Picture, BackendError> {
+    let Question { backend, netns, simulated, now, interest } = *question;
+    let failed = |attempt: &'static str, during| {
+        move |refusal| explain::error(backend, attempt, during, refusal)
+    };
+    let identity = host.identity().map_err(failed("identify the host", During::Reading))?;
+    let links = host.links().map_err(failed("read the links", During::Reading))?;
+    let mut interfaces = BTreeMap::new();
+    let mut other_links = BTreeSet::new();
+    for (name, link) in &links {
+        if link.kind == LinkKind::Other {
+            other_links.insert(name.clone());
+            continue;
+        }
+        match host.device(name) {
+            Ok(device) => {
+                _ = interfaces.insert(name.clone(), wire::found_interface(link, device, now))
+            }
+            // It went between the list and the look at it.
+            Err(Refusal::Errno(Errno::NODEV)) => {}
+            Err(refusal) => {
+                let attempt = format!("read the WireGuard interface `{name}`");
+                return Err(explain::error(backend, attempt, During::Reading, refusal));
+            }
+        }
+    }
+    let directory = key_directory(netns);
+    let key_files = key_files(host, &directory, interest)
+        .map_err(failed("read the key files", During::KeyFile))?;
+    Ok(Picture {
+        kind: BackendKind::Local,
+        simulated,
+        identity: in_namespace(identity, netns),
+        capabilities: Capabilities { renames: host.renames(&links) },
+        interfaces,
+        other_links,
+        key_directory: Some(directory),
+        key_files,
+    })
+}
+
+/// Returns the directory for the keys of a namespace; two of them may each have a `wg0`.
+pub(crate) fn key_directory(netns: Option<&str>) -> PathBuf {
+    let directory = PathBuf::from(KEY_DIRECTORY);
+    netns.map_or(directory.clone(), |name| directory.join(name))
+}
+
+fn in_namespace(identity: Identity, netns: Option<&str>) -> Identity {
+    match netns {
+        Some(name) => Identity { id: format!("{}#netns={name}", identity.id), ..identity },
+        None => identity,
+    }
+}
+
+fn key_files(
+    host: &mut dyn Host,
+    directory: &Path,
+    interest: &Interest,
+) -> Result<BTreeMap<PathBuf, KeyFile>, Refusal> {
+    let Interest { key_files } = interest;
+    let mut paths: BTreeSet<PathBuf> = host.list_key_files(directory)?.into_iter().collect();
+    paths.extend(key_files.iter().cloned());
+    let mut found = BTreeMap::new();
+    for path in paths {
+        if let Some(text) = host.read_key_file(&path)? {
+            found.insert(path, key_text::read(&text));
+        }
+    }
+    Ok(found)
+}

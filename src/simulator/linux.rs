@@ -1,0 +1,296 @@
+//! A Linux host with WireGuard in its kernel, as plain data.
+//!
+//! It is strict: what a kernel refuses it refuses, with the same error number, and what a kernel does silently (an
+//! allowed IP moves from peer to peer, IPv6 addresses go when a link goes down, a peer with the interface's own key is
+//! dropped) it does too. It has no packets: handshakes and counters are what a test sets.
+
+pub mod call;
+mod host;
+mod record;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use rustix::io::Errno;
+use zeroize::Zeroizing;
+
+use crate::actual::Identity;
+use crate::resource::BackendId;
+use crate::simulator::file::{SimulatorError, SystemFile};
+use crate::simulator::linux::call::{Device, DeviceChange, Link, Refusal};
+use crate::simulator::linux::host::Host;
+use crate::value::{Cidr, PublicKey};
+use crate::world::World;
+
+/// A simulated Linux host. Clones are the same host.
+#[derive(Debug, Clone)]
+pub struct SimulatedLinux(Arc<Mutex<Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    file: Option<SystemFile>,
+    host: Host,
+}
+
+impl SimulatedLinux {
+    /// Makes a host that lives as long as this value. Its identity and its random ports come from the seed.
+    pub fn in_memory(seed: u64, now: Timestamp) -> Self {
+        Self::keep(None, Host::new("simulated", seed, now))
+    }
+
+    /// Opens the host of a backend that is kept beside the configuration, or makes it.
+    ///
+    /// # Errors
+    /// When another run uses it, or its file is damaged or cannot be read or written.
+    pub fn open(directory: &Path, id: &BackendId, world: &World) -> Result<Self, SimulatorError> {
+        let file = SystemFile::open(directory, id)?;
+        match file.read()? {
+            Some(bytes) => {
+                let host = record::read(&bytes).map_err(|why| file.broken(&why))?;
+                Ok(Self::keep(Some(file), host))
+            }
+            None => {
+                let seed = world.new_id().as_u64_pair().0;
+                let host = Host::new(&format!("simulated-{id}"), seed, world.now());
+                save(&file, &host)?;
+                Ok(Self::keep(Some(file), host))
+            }
+        }
+    }
+
+    fn keep(file: Option<SystemFile>, host: Host) -> Self {
+        Self(Arc::new(Mutex::new(Kept { file, host })))
+    }
+}
+
+/// What a Linux host can be asked and told. A refused call changes nothing, unless the kernel's would.
+impl SimulatedLinux {
+    /// Returns which host it is.
+    pub fn identity(&self, now: Timestamp) -> Identity {
+        self.host().identity(now)
+    }
+
+    /// Returns all links, by name.
+    pub fn links(&self) -> BTreeMap<String, Link> {
+        self.host().links()
+    }
+
+    /// Returns what WireGuard holds for a link.
+    ///
+    /// # Errors
+    /// `ENODEV` without such a link, `EOPNOTSUPP` for one of another kind.
+    pub fn device(&self, name: &str) -> Result<Device, Refusal> {
+        self.host().device(name)
+    }
+
+    /// Changes what WireGuard holds for a link.
+    ///
+    /// # Errors
+    /// As [`SimulatedLinux::device`], and `EADDRINUSE` for a port that another link is up on.
+    pub fn configure(&self, name: &str, change: &DeviceChange) -> Result<(), Refusal> {
+        self.change(|host| host.configure(name, change))
+    }
+
+    /// Makes a WireGuard link, down.
+    ///
+    /// # Errors
+    /// `EEXIST` when the name is taken, `EINVAL` when it is no name.
+    pub fn add_link(&self, name: &str) -> Result<(), Refusal> {
+        self.change(|host| host.add_link(name))
+    }
+
+    /// Removes a link with its peers and addresses.
+    ///
+    /// # Errors
+    /// `ENODEV` without such a link, `EOPNOTSUPP` for the loopback.
+    pub fn delete_link(&self, name: &str) -> Result<(), Refusal> {
+        self.change(|host| host.delete_link(name))
+    }
+
+    /// Sets the MTU of a link. Addresses that do not go with it are lost.
+    ///
+    /// # Errors
+    /// `ENODEV` without such a link, `EINVAL` for what is no MTU.
+    pub fn set_mtu(&self, name: &str, mtu: u32) -> Result<(), Refusal> {
+        self.change(|host| host.set_mtu(name, mtu))
+    }
+
+    /// Sets a link up or down. IPv6 addresses are lost on the way down.
+    ///
+    /// # Errors
+    /// `ENODEV` without such a link, `EADDRINUSE` when another link is up on its port.
+    pub fn set_up(&self, name: &str, up: bool) -> Result<(), Refusal> {
+        self.change(|host| host.set_up(name, up))
+    }
+
+    /// Gives a link another name.
+    ///
+    /// # Errors
+    /// `ENODEV`, `EBUSY` while it is up, `EEXIST`, `EINVAL`.
+    pub fn rename(&self, name: &str, new: &str) -> Result<(), Refusal> {
+        self.change(|host| host.rename(name, new))
+    }
+
+    /// Adds an address.
+    ///
+    /// # Errors
+    /// `ENODEV`, `EEXIST`, and `EINVAL` or `ENOBUFS` when the MTU is too small for it.
+    pub fn add_address(&self, name: &str, address: Cidr) -> Result<(), Refusal> {
+        self.change(|host| host.add_address(name, address))
+    }
+
+    /// Removes an address, and with the first IPv4 address of a network the others of it.
+    ///
+    /// # Errors
+    /// `ENODEV`, `EADDRNOTAVAIL`.
+    pub fn delete_address(&self, name: &str, address: Cidr) -> Result<(), Refusal> {
+        self.change(|host| host.delete_address(name, address))
+    }
+
+    /// Returns the key files in a directory.
+    pub fn list_key_files(&self, directory: &Path) -> Vec<PathBuf> {
+        let host = self.host();
+        host.key_files.keys().filter(|path| path.parent() == Some(directory)).cloned().collect()
+    }
+
+    /// Returns the text of a key file.
+    pub fn read_key_file(&self, path: &Path) -> Option<Zeroizing<String>> {
+        self.host().key_files.get(path).cloned()
+    }
+
+    /// Writes a key file.
+    ///
+    /// # Errors
+    /// `EINVAL` for a path that is not absolute.
+    pub fn write_key_file(&self, path: &Path, text: &str) -> Result<(), Refusal> {
+        self.change(|host| {
+            if !path.is_absolute() {
+                return Err(Errno::INVAL.into());
+            }
+            host.key_files.insert(path.to_owned(), Zeroizing::new(text.to_owned()));
+            Ok(())
+        })
+    }
+
+    /// Removes a key file.
+    ///
+    /// # Errors
+    /// `ENOENT` without one.
+    pub fn remove_key_file(&self, path: &Path) -> Result<(), Refusal> {
+        self.change(|host| match host.key_files.remove(path) {
+            Some(_) => Ok(()),
+            None => Err(Errno::NOENT.into()),
+        })
+    }
+
+    /// Resolves a host name: as [`SimulatedLinux::set_host`] said, else to an address of a documentation network that
+    /// depends on the name only. Names under `invalid` do not resolve.
+    ///
+    /// # Errors
+    /// When the name does not resolve.
+    pub fn resolve(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Refusal> {
+        let addresses = self.host().resolve(name)?;
+        Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
+    }
+}
+
+/// What happens to a host without wgform.
+impl SimulatedLinux {
+    /// Adds a link of another kind.
+    ///
+    /// # Errors
+    /// `EEXIST` when the name is taken, `EINVAL` when it is no name.
+    pub fn add_other_link(&self, name: &str) -> Result<(), Refusal> {
+        self.change(|host| host.add_other_link(name))
+    }
+
+    /// Says what a host name resolves to; to nothing, that it does not.
+    ///
+    /// # Errors
+    /// When the file of the host cannot be written.
+    pub fn set_host(&self, name: &str, addresses: &[IpAddr]) -> Result<(), Refusal> {
+        self.change(|host| {
+            host.names.insert(name.to_owned(), addresses.to_vec());
+            Ok(())
+        })
+    }
+
+    /// Gives a peer a handshake and counters, as traffic would.
+    ///
+    /// # Errors
+    /// `ENODEV` without such a link, `ENOENT` without such a peer.
+    pub fn set_traffic(
+        &self,
+        interface: &str,
+        peer: &PublicKey,
+        last_handshake: Option<Timestamp>,
+        received: u64,
+        sent: u64,
+    ) -> Result<(), Refusal> {
+        self.change(|host| {
+            let found = host.peer_mut(interface, peer)?;
+            found.last_handshake = last_handshake;
+            found.received = received;
+            found.sent = sent;
+            Ok(())
+        })
+    }
+
+    /// Starts the host anew: links, peers and addresses are gone, files stay.
+    ///
+    /// # Errors
+    /// When the file of the host cannot be written.
+    pub fn reboot(&self, now: Timestamp) -> Result<(), Refusal> {
+        self.change(|host| {
+            host.reboot(now);
+            Ok(())
+        })
+    }
+
+    /// Makes it another machine under the same name.
+    ///
+    /// # Errors
+    /// When the file of the host cannot be written.
+    pub fn set_machine_id(&self, id: &str) -> Result<(), Refusal> {
+        self.change(|host| {
+            host.machine_id = id.to_owned();
+            Ok(())
+        })
+    }
+
+    /// Changes the host and keeps the change. A refused call is kept too: a kernel may have done half of it.
+    fn change<T>(&self, call: impl FnOnce(&mut Host) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        let mut kept = self.lock();
+        let answer = call(&mut kept.host);
+        let Kept { file, host } = &*kept;
+        if let Some(file) = file {
+            save(file, host)
+                .map_err(|SimulatorError { reason, hints }| Refusal::Said { reason, hints })?;
+        }
+        answer
+    }
+
+    fn host(&self) -> impl std::ops::Deref<Target = Host> + '_ {
+        struct Guard<'a>(MutexGuard<'a, Kept>);
+        impl std::ops::Deref for Guard<'_> {
+            type Target = Host;
+            fn deref(&self) -> &Host {
+                &self.0.host
+            }
+        }
+        Guard(self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        // A thread that panicked in between left a host as a crashed kernel would; it is still the host there is.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn save(file: &SystemFile, host: &Host) -> Result<(), SimulatorError> {
+    let bytes = record::write(host).map_err(|why| file.broken(&why))?;
+    file.write(&bytes)
+}

@@ -1,0 +1,147 @@
+//! What the calls of a Linux host take and give, as plain data. The simulated host answers in these words, and the
+//! Linux backend speaks them to the real one too, so that one piece of code runs over both.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use jiff::Timestamp;
+use rustix::io::Errno;
+
+use crate::value::{Cidr, Keepalive, Prefix, PresharedKey, PrivateKey, PublicKey};
+
+/// A call that did not do what it was asked to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The system's own word.
+    Errno(Errno),
+    /// What no error number says.
+    Said {
+        /// Why, in lower case without a final period; never a secret.
+        reason: String,
+        /// What to do.
+        hints: Vec<String>,
+    },
+}
+
+impl Refusal {
+    /// Says why, and what to do.
+    pub fn said(reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Said { reason: reason.into(), hints: vec![hint.into()] }
+    }
+}
+
+impl From<Errno> for Refusal {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
+}
+
+/// What is behind a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkKind {
+    /// The kernel's WireGuard.
+    Kernel,
+    /// A tun device whose WireGuard is a process.
+    Userspace,
+    /// Something that is no WireGuard.
+    Other,
+}
+
+/// One network link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// What is behind it.
+    pub kind: LinkKind,
+    /// Whether it was set up.
+    pub is_up: bool,
+    /// In bytes.
+    pub mtu: u32,
+    /// Its addresses, without the one that a tun device gives itself.
+    pub addresses: BTreeSet<Cidr>,
+}
+
+/// What WireGuard holds for one link.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Device {
+    /// None while it has none.
+    pub private_key: Option<PrivateKey>,
+    /// 0 while it has none.
+    pub listen_port: u16,
+    /// 0 for none.
+    pub fwmark: u32,
+    /// Its peers.
+    pub peers: BTreeMap<PublicKey, DevicePeer>,
+}
+
+/// What WireGuard holds for one peer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DevicePeer {
+    /// None for none.
+    pub preshared_key: Option<PresharedKey>,
+    /// Where it is, set or learnt.
+    pub endpoint: Option<SocketAddr>,
+    /// How often it is sent a packet.
+    pub persistent_keepalive: Keepalive,
+    /// Its networks.
+    pub allowed_ips: BTreeSet<Prefix>,
+    /// When the last handshake was.
+    pub last_handshake: Option<Timestamp>,
+    /// Bytes received.
+    pub received: u64,
+    /// Bytes sent.
+    pub sent: u64,
+}
+
+/// What to change of a device; what is unset stays.
+#[derive(Debug, Clone, Default)]
+pub struct DeviceChange {
+    /// A new key.
+    pub private_key: Option<PrivateKey>,
+    /// A new port; 0 lets the device choose.
+    pub listen_port: Option<u16>,
+    /// A new mark; 0 for none.
+    pub fwmark: Option<u32>,
+    /// Whether all peers go first.
+    pub clears_peers: bool,
+    /// In order.
+    pub peers: Vec<PeerChange>,
+}
+
+/// What to change of a peer; one that is not there is made.
+#[derive(Debug, Clone)]
+pub struct PeerChange {
+    /// Which.
+    pub public_key: PublicKey,
+    /// Whether it goes.
+    pub removes: bool,
+    /// A new pre-shared key, or none.
+    pub preshared_key: Option<Option<PresharedKey>>,
+    /// A new endpoint.
+    pub endpoint: Option<SocketAddr>,
+    /// A new keepalive.
+    pub persistent_keepalive: Option<Keepalive>,
+    /// Whether the networks that it has go first.
+    pub clears_allowed_ips: bool,
+    /// Networks to add, taken from whichever peer has them.
+    pub allowed_ips: Vec<Prefix>,
+}
+
+impl PeerChange {
+    /// Changes nothing of a peer.
+    pub fn new(public_key: PublicKey) -> Self {
+        Self {
+            public_key,
+            removes: false,
+            preshared_key: None,
+            endpoint: None,
+            persistent_keepalive: None,
+            clears_allowed_ips: false,
+            allowed_ips: Vec::new(),
+        }
+    }
+
+    /// Removes a peer.
+    pub fn removal(public_key: PublicKey) -> Self {
+        Self { removes: true, ..Self::new(public_key) }
+    }
+}

@@ -1,0 +1,208 @@
+//! The file format of a simulated host. It holds private keys, because it plays the device.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::simulator::linux::call::{Device, DevicePeer};
+use crate::simulator::linux::host::{Host, HostLink};
+
+/// The version of the format that this program writes.
+const FORMAT: u64 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct HostRecord {
+    version: u64,
+    host_name: String,
+    machine_id: String,
+    boot_id: String,
+    booted_at: Timestamp,
+    seed: u64,
+    links: BTreeMap<String, LinkRecord>,
+    key_files: BTreeMap<PathBuf, Zeroizing<String>>,
+    names: BTreeMap<String, Vec<IpAddr>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LinkRecord {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    device: Option<DeviceRecord>,
+    is_up: bool,
+    mtu: u32,
+    addresses: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DeviceRecord {
+    private_key: Option<Zeroizing<String>>,
+    listen_port: u16,
+    fwmark: u32,
+    peers: Vec<PeerRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PeerRecord {
+    public_key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    preshared_key: Option<Zeroizing<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    endpoint: Option<SocketAddr>,
+    persistent_keepalive: String,
+    allowed_ips: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_handshake: Option<Timestamp>,
+    received: u64,
+    sent: u64,
+}
+
+/// Reads what [`write`] wrote. The error says why not, and never holds a key.
+pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
+    // serde's own messages may quote what they stumbled over.
+    let record: HostRecord = serde_json::from_slice(bytes).map_err(|error| {
+        format!("line {} column {} is not as expected", error.line(), error.column())
+    })?;
+    if record.version != FORMAT {
+        return Err(format!(
+            "its format is version {}, this program knows {FORMAT}",
+            record.version
+        ));
+    }
+    let HostRecord {
+        version: _,
+        host_name,
+        machine_id,
+        boot_id,
+        booted_at,
+        seed,
+        links,
+        key_files,
+        names,
+    } = record;
+    let links = links
+        .into_iter()
+        .map(|(name, link)| Ok((name, link.into_link()?)))
+        .collect::<Result<_, String>>()?;
+    Ok(Host { host_name, machine_id, booted_at, seed, boot_id, links, key_files, names })
+}
+
+/// Writes a host. The error says why not, and never holds a key.
+pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
+    let Host { host_name, machine_id, booted_at, seed, boot_id, links, key_files, names } = host;
+    let record = HostRecord {
+        version: FORMAT,
+        host_name: host_name.clone(),
+        machine_id: machine_id.clone(),
+        boot_id: boot_id.clone(),
+        booted_at: *booted_at,
+        seed: *seed,
+        links: links.iter().map(|(name, it)| (name.clone(), LinkRecord::new(it))).collect(),
+        key_files: key_files.clone(),
+        names: names.clone(),
+    };
+    serde_json::to_vec_pretty(&record).map(Zeroizing::new).map_err(|error| error.to_string())
+}
+
+impl LinkRecord {
+    fn new(HostLink { device, is_up, mtu, addresses }: &HostLink) -> Self {
+        Self {
+            device: device.as_ref().map(DeviceRecord::new),
+            is_up: *is_up,
+            mtu: *mtu,
+            addresses: texts(addresses),
+        }
+    }
+
+    fn into_link(self) -> Result<HostLink, String> {
+        let Self { device, is_up, mtu, addresses } = self;
+        let device = device.map(DeviceRecord::into_device).transpose()?;
+        Ok(HostLink { device, is_up, mtu, addresses: values(&addresses)? })
+    }
+}
+
+impl DeviceRecord {
+    fn new(Device { private_key, listen_port, fwmark, peers }: &Device) -> Self {
+        Self {
+            private_key: private_key.as_ref().map(crate::value::PrivateKey::expose_text),
+            listen_port: *listen_port,
+            fwmark: *fwmark,
+            peers: peers.iter().map(|(key, peer)| PeerRecord::new(key, peer)).collect(),
+        }
+    }
+
+    fn into_device(self) -> Result<Device, String> {
+        let Self { private_key, listen_port, fwmark, peers } = self;
+        let peers = peers
+            .into_iter()
+            .map(|peer| Ok((value(&peer.public_key)?, peer.into_peer()?)))
+            .collect::<Result<_, String>>()?;
+        let private_key = private_key.map(|text| value(&text)).transpose()?;
+        Ok(Device { private_key, listen_port, fwmark, peers })
+    }
+}
+
+impl PeerRecord {
+    fn new(public_key: &crate::value::PublicKey, peer: &DevicePeer) -> Self {
+        let DevicePeer {
+            preshared_key,
+            endpoint,
+            persistent_keepalive,
+            allowed_ips,
+            last_handshake,
+            received,
+            sent,
+        } = peer;
+        Self {
+            public_key: public_key.to_string(),
+            preshared_key: preshared_key.as_ref().map(crate::value::PresharedKey::expose_text),
+            endpoint: *endpoint,
+            persistent_keepalive: persistent_keepalive.to_string(),
+            allowed_ips: texts(allowed_ips),
+            last_handshake: *last_handshake,
+            received: *received,
+            sent: *sent,
+        }
+    }
+
+    fn into_peer(self) -> Result<DevicePeer, String> {
+        let Self {
+            public_key: _,
+            preshared_key,
+            endpoint,
+            persistent_keepalive,
+            allowed_ips,
+            last_handshake,
+            received,
+            sent,
+        } = self;
+        Ok(DevicePeer {
+            preshared_key: preshared_key.map(|text| value(&text)).transpose()?,
+            endpoint,
+            persistent_keepalive: value(&persistent_keepalive)?,
+            allowed_ips: values(&allowed_ips)?,
+            last_handshake,
+            received,
+            sent,
+        })
+    }
+}
+
+fn texts<'a, T: Display + 'a>(values: impl IntoIterator<Item = &'a T>) -> Vec<String> {
+    values.into_iter().map(ToString::to_string).collect()
+}
+
+fn values<T: FromStr<Err = crate::value::InvalidValue>, C: FromIterator<T>>(
+    texts: &[String],
+) -> Result<C, String> {
+    texts.iter().map(|text| value(text)).collect()
+}
+
+/// Parses a value; the types' own messages never hold a secret.
+fn value<T: FromStr<Err = crate::value::InvalidValue>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: crate::value::InvalidValue| error.to_string())
+}
