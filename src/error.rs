@@ -128,26 +128,29 @@ impl Kind {
 
 /// A failure, with what to do about it. Never holds a secret.
 #[derive(Debug, Clone)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
     kind: Kind,
     message: String,
     causes: Vec<String>,
     hints: Vec<String>,
     diagnostics: Vec<Diagnostic>,
-    also: Vec<Self>,
+    also: Vec<Error>,
 }
 
 impl Error {
     /// Says what was attempted and failed, in lower case and without a final period.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Parts {
             kind,
             message: message.into(),
             causes: Vec::new(),
             hints: Vec::new(),
             diagnostics: Vec::new(),
             also: Vec::new(),
-        }
+        }))
     }
 
     /// Takes an error of a module with all its causes.
@@ -161,7 +164,9 @@ impl Error {
 
     /// Says that the user's files are wrong, and where.
     pub fn diagnostics(diagnostics: Vec<Diagnostic>) -> Self {
-        Self { diagnostics, ..Self::new(Kind::Failed, String::new()) }
+        let mut new = Self::new(Kind::Failed, String::new());
+        new.0.diagnostics = diagnostics;
+        new
     }
 
     /// Adds why it failed: an error and what caused it in turn.
@@ -171,9 +176,9 @@ impl Error {
         while let Some(cause) = next {
             let text = cause.to_string();
             // Some libraries repeat their cause in their own message.
-            let said = self.causes.last().unwrap_or(&self.message);
+            let said = self.0.causes.last().unwrap_or(&self.0.message);
             if !said.ends_with(&text) {
-                self.causes.push(text);
+                self.0.causes.push(text);
             }
             next = cause.source();
         }
@@ -183,42 +188,42 @@ impl Error {
     /// Adds why it failed, in words.
     #[must_use]
     pub fn because(mut self, reason: impl Into<String>) -> Self {
-        self.causes.push(reason.into());
+        self.0.causes.push(reason.into());
         self
     }
 
     /// Adds what to do, as a whole sentence.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        self.0.hints.push(hint.into());
         self
     }
 
     /// Adds a failure of the same run that has another cause.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
-        self.also.push(other);
+        self.0.also.push(other);
         self
     }
 
     /// Returns what kind it is.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
     }
 
     /// Returns how the run ends.
     pub fn exit(&self) -> Exit {
-        self.also.iter().fold(self.kind.exit(), |exit, other| exit.or_worse(other.exit()))
+        self.0.also.iter().fold(self.0.kind.exit(), |exit, other| exit.or_worse(other.exit()))
     }
 
     /// Shows it.
     pub fn show(&self, ui: &Ui) {
-        ui.diagnostics(&self.diagnostics);
+        ui.diagnostics(&self.0.diagnostics);
         let text = self.text(ui.talk_paint());
         if !text.is_empty() {
             ui.talk(&text);
         }
-        for other in &self.also {
+        for other in &self.0.also {
             other.show(ui);
         }
     }
@@ -226,26 +231,32 @@ impl Error {
     /// Returns the heading with the causes, and then the hints in a paragraph of their own; nothing for an error that
     /// consists of diagnostics.
     pub fn text(&self, paint: Paint) -> String {
-        let Self { kind, message, causes, hints, diagnostics: _, also: _ } = self;
+        let Parts { kind, message, causes, hints, diagnostics: _, also: _ } = &*self.0;
         if message.is_empty() {
             return String::new();
         }
         let heading = format!("{}:", kind.heading());
         let mut text = format!("{} {}\n", paint.paint(Style::Error, heading), printable(message));
         for cause in causes {
-            text += &format!("  cause: {}\n", indented(cause));
+            text += &format!("  cause: {}\n", indented(cause, 9));
         }
         for hint in hints {
             let help = paint.paint(Style::Bold, "help:");
-            text += &format!("\n  {help} {}\n", indented(hint));
+            text += &format!("\n  {help} {}\n", indented(hint, 8));
         }
         text
     }
 }
 
-/// Returns a text whose further lines stand under its first.
-fn indented(text: &str) -> String {
-    printable(text).trim_end().replace('\n', "\n         ")
+/// Returns a text whose further lines stand under its first, that many columns in.
+fn indented(text: &str, columns: usize) -> String {
+    let text = printable(text);
+    let mut lines = text.trim_end().lines();
+    let mut indented = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        indented += format!("\n{:columns$}{line}", "").trim_end_matches(' ');
+    }
+    indented
 }
 
 impl fmt::Display for Error {
@@ -279,5 +290,83 @@ impl From<NotConfirmed> for Error {
             }
             NotConfirmed::Declined | NotConfirmed::NoAnswer | NotConfirmed::Unreadable(_) => new,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::backend::BackendError;
+    use crate::diagnostic::Diagnostic;
+    use crate::error::{Error, Exit, Kind};
+    use crate::resource::BackendId;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("could not write the state: {source}")]
+    struct Repeating {
+        source: std::io::Error,
+    }
+
+    fn unreachable() -> BackendError {
+        BackendError {
+            backend: BackendId::new("hq"),
+            attempt: "read the WireGuard interfaces".to_owned(),
+            reason: "permission denied".to_owned(),
+            hints: vec!["Run wgform as root.".to_owned()],
+        }
+    }
+
+    #[test]
+    fn an_error_is_a_heading_its_causes_and_its_hints() {
+        assert_eq!(
+            Error::from(unreachable()).hint("Or\n  wgform plan").to_string(),
+            "Error: could not read the WireGuard interfaces on backend `hq`\n  \
+               cause: permission denied\n\n  \
+               help: Run wgform as root.\n\n  \
+               help: Or\n          \
+                       wgform plan\n"
+        );
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = Repeating { source: std::io::Error::other("disk full") };
+        assert_eq!(
+            Error::from_error(Kind::Failed, &error).to_string(),
+            "Error: could not write the state: disk full\n"
+        );
+        let other = Error::new(Kind::Partial, "1 of 2 steps failed").cause(&error);
+        assert_eq!(
+            other.to_string(),
+            "Applied in part: 1 of 2 steps failed\n  cause: could not write the state: disk full\n"
+        );
+    }
+
+    #[test]
+    fn words_of_a_device_cannot_drive_the_terminal() {
+        let error = Error::new(Kind::Failed, "refused").because("\u{1b}[2Jgone\r");
+        assert_eq!(error.to_string(), "Error: refused\n  cause: \u{fffd}[2Jgone\u{fffd}\n");
+    }
+
+    #[test]
+    fn exit_codes_are_a_contract() {
+        let codes = Exit::PRECEDENCE.map(Exit::code);
+        assert_eq!(codes, [130, 4, 8, 7, 5, 1, 6, 2, 0]);
+        for (one, other, worse) in [
+            (Exit::Changes, Exit::Unreachable, Exit::Unreachable),
+            (Exit::Failed, Exit::Unreachable, Exit::Failed),
+            (Exit::Partial, Exit::Interrupted, Exit::Interrupted),
+            (Exit::Done, Exit::Changes, Exit::Changes),
+        ] {
+            assert_eq!(one.or_worse(other), worse);
+            assert_eq!(other.or_worse(one), worse);
+        }
+    }
+
+    #[test]
+    fn several_errors_end_with_the_worst() {
+        let refused = Error::new(Kind::Refused, "3 peers would go");
+        assert_eq!(Error::from(unreachable()).and(refused).exit(), Exit::Refused);
+        let wrong = Error::diagnostics(vec![Diagnostic::error("x")]);
+        assert_eq!((wrong.exit(), wrong.to_string()), (Exit::Failed, String::new()));
     }
 }

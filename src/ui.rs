@@ -13,7 +13,9 @@ use crate::render::{Look, Paint, Style, diagnostics};
 pub mod interrupt;
 pub mod panics;
 pub mod streams;
+pub mod capture;
 
+pub use capture::Captured;
 pub use interrupt::Interrupt;
 pub use streams::Streams;
 
@@ -270,4 +272,179 @@ fn has_unicode(environment: &BTreeMap<String, String>) -> bool {
 
 fn value_of<'a>(environment: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
     environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::{self, BufReader, Read, Write};
+
+    use crate::ui::streams::Output;
+    use crate::ui::{Input, NotConfirmed, Options, Streams, Ui, has_colour, has_unicode};
+
+    fn environment(text: &str) -> BTreeMap<String, String> {
+        let pairs = text.split_whitespace().filter_map(|pair| pair.split_once('='));
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    fn ui(streams: Streams) -> Ui {
+        Ui::new(streams, &BTreeMap::new(), Options::default())
+    }
+
+    #[test]
+    fn colour_is_what_the_user_asked_for_and_otherwise_what_the_terminal_takes() {
+        for (is_terminal, variables, flag, expected) in [
+            (true, "", false, true),
+            (false, "", false, false),
+            (true, "", true, false),
+            (true, "NO_COLOR=1", false, false),
+            (true, "NO_COLOR=", false, true),
+            (true, "TERM=dumb", false, false),
+            (false, "CLICOLOR_FORCE=1", false, true),
+            (false, "CLICOLOR_FORCE=0", false, false),
+            (true, "CLICOLOR_FORCE=1 NO_COLOR=1", false, false),
+            (true, "CLICOLOR_FORCE=1", true, false),
+        ] {
+            let colour = has_colour(is_terminal, &environment(variables), flag);
+            assert_eq!(colour, expected, "{is_terminal} {variables} {flag}");
+        }
+    }
+
+    #[test]
+    fn only_a_locale_or_a_terminal_that_cannot_gets_ascii() {
+        for (variables, expected) in [
+            ("", true),
+            ("LANG=C.UTF-8", true),
+            ("LANG=de_DE.utf8", true),
+            ("LANG=C", false),
+            ("LANG=C.UTF-8 LC_ALL=POSIX", false),
+            ("LANG=C LC_ALL=", false),
+            ("TERM=linux", false),
+        ] {
+            assert_eq!(has_unicode(&environment(variables)), expected, "{variables}");
+        }
+    }
+
+    #[test]
+    fn the_result_and_the_talk_do_not_mix() {
+        let (streams, stdout, stderr) = Streams::in_memory("");
+        let ui = ui(streams);
+        ui.talk("reading");
+        ui.result("plan\n");
+        ui.warn("no lock");
+        ui.detail("only with -v");
+        ui.step("1/2 peer.a");
+        ui.step("2/2 peer.b");
+        assert_eq!(stdout.take(), "plan\n");
+        assert_eq!(stderr.take(), "reading\nWarning: no lock\n1/2 peer.a\n2/2 peer.b\n");
+        ui.finish().unwrap();
+    }
+
+    #[test]
+    fn a_terminal_shows_one_step_at_a_time_and_wipes_it() {
+        let (mut streams, stdout, stderr) = Streams::in_memory("");
+        streams.stderr.is_terminal = true;
+        streams.width = Some(8);
+        let ui = ui(streams);
+        ui.step("1/2 peer.a");
+        ui.step("2/2 peer.b");
+        ui.result("done");
+        ui.talk("bye");
+        assert_eq!(stdout.take(), "done\n");
+        assert_eq!(stderr.take(), "1/2 pee\r\u{1b}[2K2/2 pee\r\u{1b}[2Kbye\n");
+    }
+
+    #[test]
+    fn only_yes_is_a_yes() {
+        for (answer, is_yes) in [
+            ("yes\n", true),
+            ("yes", true),
+            (" yes \r\n", true),
+            ("y\n", false),
+            ("YES\n", false),
+            ("\n", false),
+            ("yes please\n", false),
+        ] {
+            let (streams, _, stderr) = Streams::in_memory(answer);
+            let answered = ui(streams).confirm("Go ahead?", Input::Allowed);
+            assert_eq!(answered.is_ok(), is_yes, "{answer:?}");
+            if !is_yes {
+                assert!(matches!(answered, Err(NotConfirmed::Declined)), "{answer:?}");
+            }
+            assert_eq!(
+                stderr.take(),
+                "Go ahead?\n  Only `yes` is accepted as a yes.\n\n  Enter a value: \n"
+            );
+        }
+    }
+
+    #[test]
+    fn no_answer_has_its_reason() {
+        let ask = |streams, input| ui(streams).confirm("Go ahead?", input).unwrap_err().to_string();
+        let (streams, ..) = Streams::in_memory("");
+        assert_eq!(
+            ask(streams, Input::Allowed),
+            "nothing was done, because standard input is not a terminal and holds no answer"
+        );
+        let (mut streams, ..) = Streams::in_memory("");
+        streams.stdin_is_terminal = true;
+        assert_eq!(ask(streams, Input::Allowed), "nothing was done, because there was no answer");
+        let (streams, _, stderr) = Streams::in_memory("yes\n");
+        assert_eq!(
+            ask(streams, Input::Off),
+            "nothing was done, because `-input=false` forbids to ask"
+        );
+        assert_eq!(stderr.take(), "", "no prompt is shown");
+    }
+
+    #[test]
+    fn an_answer_that_is_not_text_or_never_ends_is_no_yes() {
+        // Whoever reads on and on comes to the failure at its end.
+        let endless = io::repeat(b'y').take(100_000).chain(Failing(io::ErrorKind::Other));
+        for answer in
+            [Box::new(b"\xff\xfe\n".as_slice()) as Box<dyn Read + Send>, Box::new(endless)]
+        {
+            let (mut streams, ..) = Streams::in_memory("");
+            streams.stdin = Box::new(BufReader::new(answer));
+            let answered = ui(streams).confirm("Go ahead?", Input::Allowed);
+            assert!(matches!(answered, Err(NotConfirmed::Declined)));
+        }
+    }
+
+    struct Failing(io::ErrorKind);
+
+    impl Write for Failing {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_failure_and_a_full_disk_is() {
+        let finish = |kind| {
+            let (mut streams, _, stderr) = Streams::in_memory("");
+            streams.stdout = Output { writer: Box::new(Failing(kind)), is_terminal: false };
+            let ui = ui(streams);
+            ui.result("one");
+            ui.result("two");
+            ui.talk("still here");
+            assert_eq!(stderr.take(), "still here\n");
+            ui.finish()
+        };
+        finish(io::ErrorKind::BrokenPipe).unwrap();
+        assert_eq!(
+            finish(io::ErrorKind::StorageFull).unwrap_err().kind(),
+            io::ErrorKind::StorageFull
+        );
+    }
 }

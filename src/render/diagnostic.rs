@@ -1,6 +1,6 @@
 //! Diagnostics as text, drawn by miette.
 //!
-//! miette is never shown a file: it gets a [`Snippet`], the few lines that labels point at, already masked, cut to a
+//! miette is never shown a file: it gets a `Snippet`, the few lines that labels point at, already masked, cut to a
 //! bearable length and free of control characters. So a secret cannot slip through a corner of the drawing, and a line
 //! of fifty megabytes costs no more than a short one. A label over several lines is shown on its first.
 
@@ -180,7 +180,7 @@ struct Snippet {
 
 #[derive(Debug)]
 struct SnippetLine {
-    name: String,
+    source: Arc<SourceText>,
     /// From zero.
     number: usize,
     /// In the snippet's text, with the line end.
@@ -194,7 +194,7 @@ impl Snippet {
     /// Adds the lines of one source and returns its labels, in offsets of the snippet.
     fn add(
         &mut self,
-        source: &SourceText,
+        source: &Arc<SourceText>,
         lines: &[usize],
         places: &[Place<'_>],
         look: Look,
@@ -218,7 +218,7 @@ impl Snippet {
 
     fn add_line(
         &mut self,
-        source: &SourceText,
+        source: &Arc<SourceText>,
         lines: &[usize],
         number: usize,
         places: &[Place<'_>],
@@ -230,17 +230,24 @@ impl Snippet {
         let line = VisibleLine::new(source, &bounds, first, look);
         let base = self.text.len();
         self.text += &line.text;
-        // miette drops a last line that is empty, and with it a label at the end of a file.
-        self.text += if line.text.is_empty() { " \n" } else { "\n" };
-        let name = printable(&source.name).into_owned();
-        self.lines.push(SnippetLine { name, number, range: base..self.text.len() });
+        self.text.push('\n');
+        let range = base..self.text.len();
+        self.lines.push(SnippetLine { source: Arc::clone(source), number, range });
         let mut labels = Vec::new();
-        for Place { range, text, .. } in here {
+        for place in here {
+            let Place { line: _, range, text } = place;
             let (start, end) = (base + line.find(range.start), base + line.find(range.end));
             let column = source.text[bounds.start..range.start].chars().count();
             self.columns.insert(start, column);
             let text = (!text.is_empty()).then(|| printable(text).into_owned());
-            labels.push(LabeledSpan::new(text, start, end - start));
+            // The heading of a piece names the place that comes first in the diagnostic, not in the file.
+            let is_first = places.first().is_some_and(|first| std::ptr::eq(first, place));
+            let new = if is_first {
+                LabeledSpan::new_primary_with_span
+            } else {
+                LabeledSpan::new_with_span
+            };
+            labels.push(new(text, (start, end - start)));
         }
         labels
     }
@@ -265,12 +272,12 @@ impl SourceCode for Snippet {
         let in_between = self.lines.iter().filter(|line| {
             line.range.start >= first.range.start && line.range.start <= last.range.start
         });
-        if first.name != last.name || in_between.count() != count {
+        if !Arc::ptr_eq(&first.source, &last.source) || in_between.count() != count {
             return Err(MietteError::OutOfBounds);
         }
         let range = first.range.start..last.range.end;
         Ok(Box::new(MietteSpanContents::new_named(
-            first.name.clone(),
+            printable(&first.source.name).into_owned(),
             &self.text.as_bytes()[range.clone()],
             (range.start, range.len()).into(),
             first.number,
@@ -359,5 +366,263 @@ impl LineIndex {
             self.0.len() - 1
         });
         &self.0[at].1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+    use std::sync::Arc;
+
+    use crate::diagnostic::{Diagnostic, SourceText, Span};
+    use crate::render::{Look, diagnostics};
+
+    const LOOK: Look = Look { width: 80, colour: false, unicode: true };
+
+    fn source(name: &str, text: impl Into<String>) -> Arc<SourceText> {
+        Arc::new(SourceText { name: name.to_owned(), text: text.into(), secrets: Vec::new() })
+    }
+
+    fn at(source: &Arc<SourceText>, range: Range<usize>) -> Span {
+        Span { source: Arc::clone(source), range }
+    }
+
+    fn of(source: &Arc<SourceText>, part: &str) -> Span {
+        let start = source.text.find(part).unwrap();
+        at(source, start..start + part.len())
+    }
+
+    /// Draws one error with one label, and leaves the line that counts it away.
+    fn drawn(span: &Span, look: Look) -> String {
+        let text =
+            diagnostics(&[Diagnostic::error("something is wrong").label(span, "here")], look);
+        text.strip_suffix("\n1 error\n").unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_diagnostic_is_drawn_as_the_style_guide_shows_it() {
+        let office =
+            source("office.wg.hcl", format!("{}  interface = interface.wg9\n", "\n".repeat(13)));
+        let unknown = Diagnostic::error("reference to an unknown interface")
+            .label(&of(&office, "interface.wg9"), "no `interface \"wg9\"` in this configuration")
+            .help("did you mean `interface.wg0`?");
+        insta::assert_snapshot!(diagnostics(&[unknown], LOOK), @r#"
+          × reference to an unknown interface
+            ╭─[office.wg.hcl:14:15]
+         14 │   interface = interface.wg9
+            ·               ──────┬──────
+            ·                     ╰── no `interface "wg9"` in this configuration
+            ╰────
+          help: did you mean `interface.wg0`?
+
+        1 error
+        "#);
+    }
+
+    #[test]
+    fn places_in_several_files_each_have_their_piece() {
+        let hub = source("hub.wg.hcl", "interface \"hub\" {\n  name = \"wg0\"\n}\n");
+        let branch = source("branch.wg.hcl", "\ninterface \"b\" {\n  name = \"wg0\"\n}\n");
+        let twice = Diagnostic::error("a name is used twice")
+            .label(&of(&hub, "\"wg0\""), "this is taken")
+            .label(&of(&branch, "\"wg0\""), "by this one")
+            .label(&of(&hub, "interface"), "");
+        insta::assert_snapshot!(diagnostics(&[twice], LOOK), @r#"
+          × a name is used twice
+           ╭─[hub.wg.hcl:2:10]
+         1 │ interface "hub" {
+           · ─────────
+         2 │   name = "wg0"
+           ·          ──┬──
+           ·            ╰── this is taken
+           ╰────
+           ╭─[branch.wg.hcl:3:10]
+         3 │   name = "wg0"
+           ·          ──┬──
+           ·            ╰── by this one
+           ╰────
+
+        1 error
+        "#);
+    }
+
+    #[test]
+    fn places_far_apart_have_a_piece_each_and_near_ones_share_one() {
+        let text = source("a.wg.hcl", "one\ntwo\nthree\n4\n5\n6\n7\neight eight\n");
+        let several = Diagnostic::warning("several places")
+            .label(&of(&text, "three"), "second")
+            .label(&of(&text, "one"), "first")
+            .label(&of(&text, "eight"), "third")
+            .label(&of(&text, "ight eight"), "fourth");
+        insta::assert_snapshot!(diagnostics(&[several], LOOK), @r"
+          ⚠ several places
+           ╭─[a.wg.hcl:3:1]
+         1 │ one
+           · ─┬─
+           ·  ╰── first
+         2 │ two
+         3 │ three
+           · ──┬──
+           ·   ╰── second
+           ╰────
+           ╭─[a.wg.hcl:8:1]
+         8 │ eight eight
+           · ──┬─────┬──
+           ·   │     ╰── fourth
+           ·   ╰── third
+           ╰────
+
+        1 warning
+        ");
+    }
+
+    #[test]
+    fn errors_come_first_and_all_are_counted() {
+        let (a, b) = (source("a.wg.hcl", "x\ny\n"), source("b.wg.hcl", "z\n"));
+        let found = [
+            Diagnostic::warning("late").label(&of(&a, "y"), ""),
+            Diagnostic::error("in b").label(&of(&b, "z"), ""),
+            Diagnostic::error("in a").label(&of(&a, "x"), ""),
+            Diagnostic::warning("early").label(&of(&a, "x"), ""),
+            Diagnostic::error("nowhere"),
+        ];
+        let text = diagnostics(&found, LOOK);
+        let summaries =
+            text.lines().filter_map(|line| line.strip_prefix("  × ").or(line.strip_prefix("  ⚠ ")));
+        assert_eq!(summaries.collect::<Vec<_>>(), ["nowhere", "in a", "in b", "early", "late"]);
+        assert!(text.ends_with("\n\n3 errors, 2 warnings\n"), "{text}");
+        assert_eq!(diagnostics(&[], LOOK), "");
+    }
+
+    #[test]
+    fn secrets_are_never_drawn() {
+        let text = "key = \"hünter22\" # why\n";
+        let secrets = vec![7..10, 10..16];
+        let a =
+            Arc::new(SourceText { name: "a.wg.hcl".to_owned(), text: text.to_owned(), secrets });
+        insta::assert_snapshot!(drawn(&of(&a, "\"hünter22\""), LOOK), @r#"
+          × something is wrong
+           ╭─[a.wg.hcl:1:7]
+         1 │ key = "********" # why
+           ·       ─────┬────
+           ·            ╰── here
+           ╰────
+        "#);
+    }
+
+    #[test]
+    fn plain_ascii_will_do() {
+        let a = source("a.wg.hcl", "name = 1\n");
+        let look = Look { unicode: false, ..LOOK };
+        insta::assert_snapshot!(drawn(&of(&a, "1"), look), @r"
+          x something is wrong
+           ,-[a.wg.hcl:1:8]
+         1 | name = 1
+           :        |
+           :        `-- here
+           `----
+        ");
+        let colours = drawn(&of(&a, "1"), Look { colour: true, ..look });
+        assert!(colours.contains("\u{1b}["), "{colours:?}");
+        assert!(!drawn(&of(&a, "1"), LOOK).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn help_is_wrapped_and_commands_in_it_stand_on_their_line() {
+        let long = Diagnostic::error("conflict").help(
+            "An interface of this name exists already, and wgform does not own it. To make it its own, say:\n\n    wgform import interface.hub wg0",
+        );
+        insta::assert_snapshot!(diagnostics(&[long], Look { width: 60, ..LOOK }), @r"
+          × conflict
+          help: An interface of this name exists already, and
+                wgform does not own it. To make it its own, say:
+
+                    wgform import interface.hub wg0
+
+        1 error
+        ");
+    }
+
+    #[test]
+    fn the_end_of_a_file_is_a_place() {
+        for (text, line) in [("interface {\n", 2), ("interface {", 1), ("", 1)] {
+            let a = source("a.wg.hcl", text);
+            let text = drawn(&at(&a, a.text.len()..a.text.len()), LOOK);
+            assert!(text.contains(&format!("[a.wg.hcl:{line}:")), "{text}");
+            assert!(text.contains("╰── here"), "{text}");
+        }
+    }
+
+    #[test]
+    fn tabs_wide_characters_and_line_ends_of_windows_keep_the_mark_in_place() {
+        let a = source("a.wg.hcl", "\r\n\tname = \"東京\" + 1\r\nx\r\n");
+        insta::assert_snapshot!(drawn(&of(&a, "1"), LOOK), @r#"
+          × something is wrong
+           ╭─[a.wg.hcl:2:16]
+         2 │     name = "東京" + 1
+           ·                     ┬
+           ·                     ╰── here
+           ╰────
+        "#);
+    }
+
+    #[test]
+    fn a_label_over_several_lines_is_shown_on_its_first() {
+        let a = source("a.wg.hcl", "x = [\n  1,\n  2,\n]\n");
+        insta::assert_snapshot!(drawn(&at(&a, 4..15), LOOK), @r"
+          × something is wrong
+           ╭─[a.wg.hcl:1:5]
+         1 │ x = [
+           ·     ┬
+           ·     ╰── here
+           ╰────
+        ");
+    }
+
+    #[test]
+    fn a_line_of_fifty_megabytes_is_shown_around_the_place() {
+        let mut text = "a".repeat(50_000_000);
+        text.replace_range(25_000_000..25_000_004, "HERE");
+        let a = source("a.wg.hcl", text);
+        let look = Look { width: 40, ..LOOK };
+        insta::assert_snapshot!(drawn(&at(&a, 25_000_000..25_000_004), look), @r"
+          × something is wrong
+           ╭─[a.wg.hcl:1:25000001]
+         1 │ …aaaaaaaaaaaHEREaaaaaaaaaaaaaaa…
+           ·             ──┬─
+           ·               ╰── here
+           ╰────
+        ");
+        assert!(drawn(&at(&a, 0..50_000_000), look).len() < 2_000);
+    }
+
+    #[test]
+    fn no_range_in_any_text_panics() {
+        let texts = [
+            "",
+            "\n",
+            "a",
+            "é\r\n東\u{301}\t\u{1b}[2J\u{202e}\r",
+            "x\ny\n\nz\n",
+            "\u{feff}a = 1\r\r\n",
+        ];
+        for text in texts {
+            let mut a = SourceText {
+                name: "a\u{7}.hcl".to_owned(),
+                text: text.to_owned(),
+                secrets: vec![1..3, 9..2000],
+            };
+            a.secrets.push(2..2);
+            let a = Arc::new(a);
+            for start in 0..text.len() + 3 {
+                for end in [0, start, start + 1, start + 2, start + 7, usize::MAX] {
+                    for width in [0, 80] {
+                        let text = drawn(&at(&a, start..end), Look { width, ..LOOK });
+                        assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text:?}");
+                        assert!(text.contains("here"), "{text}");
+                    }
+                }
+            }
+        }
     }
 }

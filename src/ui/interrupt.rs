@@ -76,3 +76,40 @@ async fn either(one: &mut Signal, other: &mut Signal) {
         _ = other.recv() => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use crate::ui::{Interrupt, Options, Streams, Ui};
+
+    #[test]
+    fn the_first_interrupt_stops_and_the_second_ends() {
+        let (streams, _, stderr) = Streams::in_memory("");
+        let ui = Ui::new(streams, &BTreeMap::new(), Options::default());
+        let (ended, end) = channel();
+        let interrupt = Interrupt::listen(&ui, move || ended.send(()).unwrap()).unwrap();
+        assert!(!interrupt.was_interrupted());
+
+        kill_process(getpid(), Signal::TERM).unwrap();
+        for _ in 0..500 {
+            if interrupt.was_interrupted() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(interrupt.stop().is_raised());
+        assert!(end.recv_timeout(Duration::from_millis(100)).is_err(), "one is not enough to end");
+
+        // The main thread may be busy: this test's is, and does not let go.
+        kill_process(getpid(), Signal::INT).unwrap();
+        end.recv_timeout(Duration::from_secs(5)).unwrap();
+        let text = stderr.take();
+        assert!(text.starts_with("Interrupted: nothing new is started"), "{text}");
+        assert!(text.contains("\nInterrupted again: wgform ends now."), "{text}");
+    }
+}
