@@ -2,6 +2,7 @@
 //!
 //! Flags are Terraform's where it has one, and are written with one dash or two.
 
+use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -9,7 +10,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Exit, Kind};
-use crate::ui::Ui;
+use crate::ui::{Interrupt, Ui};
+use crate::value::InvalidValue;
 use crate::world::World;
 
 pub mod plan;
@@ -139,6 +141,20 @@ pub struct Context {
     pub world: World,
     /// The terminal.
     pub ui: Ui,
+    /// Ends the process at once, whatever it is doing.
+    pub quit: fn(Exit),
+}
+
+impl Context {
+    /// Starts to listen for Ctrl-C. From here on the first one only asks to stop, and the second ends the process.
+    ///
+    /// # Errors
+    /// When the signals cannot be caught.
+    pub fn interrupt(&self) -> Result<Interrupt, Error> {
+        let quit = self.quit;
+        Interrupt::listen(&self.ui, move || quit(Exit::Interrupted))
+            .map_err(|error| Error::new(Kind::Failed, "could not listen for Ctrl-C").cause(&error))
+    }
 }
 
 /// Runs a command.
@@ -166,28 +182,179 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
 /// Says what is wrong with a command line in our own words and dashes. clap's text is taken apart, because what it knows
 /// besides is not enough to say the same for every kind of mistake.
 fn usage(error: &clap::Error, page: &str) -> Error {
-    let text = dashes::single(&error.render().to_string());
-    let mut paragraphs = text.split("\n\n");
-    let message = paragraphs.next().unwrap_or_default();
-    let message = message.strip_prefix("error: ").unwrap_or(message);
-    let message: Vec<&str> = message.lines().map(str::trim).collect();
-    let mut new = Error::new(Kind::Usage, backticks(&message.join(" ")));
-    for line in paragraphs.flat_map(str::lines) {
-        let line = line.trim();
-        if let Some(tip) = line.strip_prefix("tip: ") {
-            new = new.hint(backticks(tip));
-        } else if line.starts_with("[possible values:") {
-            new = new.hint(line.trim_matches(['[', ']']));
-        }
-    }
+    // The brackets that clap puts around the value of a switch (`-refresh[=<false>]`) are noise in a sentence.
+    let text = dashes::single(&error.render().to_string()).replace("[=<false>]", "");
+    let (first, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let choices = |line: &&str| line.starts_with('[');
+    let first = first.strip_prefix("error: ").unwrap_or(first).lines().map(str::trim);
+    let message: Vec<&str> = first.clone().filter(|line| !choices(line)).collect();
+    let tips = rest.lines().filter_map(|line| line.trim().strip_prefix("tip: "));
+    let hints = first.filter(choices).map(|line| line.trim_matches(['[', ']'])).chain(tips);
+    let new = Error::new(Kind::Usage, backticks(&message.join(" ")));
+    let new = hints.fold(new, |new, hint| new.hint(backticks(hint)));
+    let value = error.source().and_then(|source| source.downcast_ref::<InvalidValue>());
+    let new = value.and_then(InvalidValue::get_hint).into_iter().fold(new, Error::hint);
     new.hint(format!("`{page}` says what there is."))
 }
 
 /// Puts names between backticks, as in all other messages.
 fn backticks(text: &str) -> String {
     let text = text.replace(" '", " `").replace("' ", "` ").replace("':", "`:");
+    let text = match text.strip_prefix('\'') {
+        Some(text) => format!("`{text}"),
+        None => text,
+    };
     match text.strip_suffix('\'') {
         Some(text) => format!("{text}`"),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::command::arguments::VariableSource;
+    use crate::command::{Cli, Command, Request, parse};
+    use crate::error::{Exit, Kind};
+    use crate::ui::Input;
+
+    fn run(line: &str) -> Cli {
+        match parse(line.split(' ').map(Into::into)) {
+            Ok(Request::Run(cli)) => *cli,
+            other => panic!("`{line}` is not a command but {other:?}"),
+        }
+    }
+
+    fn refusal(line: &str) -> String {
+        let error = parse(line.split(' ').map(Into::into)).unwrap_err();
+        assert_eq!((error.kind(), error.exit()), (Kind::Usage, Exit::Failed), "{line}");
+        error.to_string()
+    }
+
+    #[test]
+    fn variables_keep_the_order_of_the_command_line() {
+        let Command::Plan(plan) =
+            run("wgform plan -var a=1 -var-file=x.hcl -var=b=2=3 --var-file y.hcl -var a=").command
+        else {
+            panic!("not a plan");
+        };
+        let shown = plan.scope.variables.0.iter().map(|source| match source {
+            VariableSource::Assignment { name, value } => format!("{name}={}", value.expose()),
+            VariableSource::File(path) => path.display().to_string(),
+        });
+        assert_eq!(shown.collect::<Vec<_>>(), ["a=1", "x.hcl", "b=2=3", "y.hcl", "a="]);
+    }
+
+    #[test]
+    fn values_of_variables_are_in_no_message() {
+        let cli = run("wgform plan -var password=hunter22");
+        assert!(!format!("{cli:?}").contains("hunter22"));
+        assert_eq!(
+            refusal("wgform plan -var hunter22"),
+            "Error: the value of `-var` is not of the form `-var NAME=VALUE`\n\n  \
+             help: `wgform plan -help` says what there is.\n"
+        );
+    }
+
+    #[test]
+    fn switches_are_written_as_in_terraform() {
+        let Command::Apply(apply) = run(
+            "wgform -chdir=site apply -refresh=false -input=false -auto-approve -lock-timeout=1m -no-color",
+        )
+        .command
+        else {
+            panic!("not an apply");
+        };
+        assert!(!apply.scope.refresh && apply.consent.auto_approve && !apply.heal);
+        assert_eq!(apply.asking.allowed(), Input::Off);
+        assert_eq!(apply.lock.timeout, Duration::from_secs(60));
+        let Command::Apply(apply) =
+            run("wgform apply -refresh -target=peer.a -target peer.b").command
+        else {
+            panic!("not an apply");
+        };
+        assert!(apply.scope.refresh);
+        assert_eq!(apply.asking.allowed(), Input::Allowed);
+        assert_eq!(apply.scope.targets.len(), 2);
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_after_the_command() {
+        for line in
+            ["wgform -chdir=site -no-color -v drift", "wgform drift -v -no-color -chdir site"]
+        {
+            let cli = run(line);
+            assert_eq!(cli.directory.as_deref(), Some("site".as_ref()));
+            assert!(cli.no_color && cli.verbose);
+        }
+    }
+
+    #[test]
+    fn the_version_is_printed_without_a_command_too() {
+        for line in ["wgform -version", "wgform --version"] {
+            let Ok(Request::Read { text, exit: Exit::Done }) =
+                parse(line.split(' ').map(Into::into))
+            else {
+                panic!("{line}");
+            };
+            assert_eq!(text, format!("wgform {}\n", env!("CARGO_PKG_VERSION")));
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named_with_one_dash_and_a_way_out() {
+        for (line, expected) in [
+            (
+                "wgform plan --traget=peer.a",
+                "Error: unexpected argument `-traget` found\n\n  \
+                 help: a similar argument exists: `-target`\n\n  \
+                 help: `wgform plan -help` says what there is.\n",
+            ),
+            (
+                "wgform plna",
+                "Error: unrecognized subcommand `plna`\n\n  \
+                 help: a similar subcommand exists: `plan`\n\n  \
+                 help: `wgform -help` says what there is.\n",
+            ),
+            (
+                "wgform apply -refresh=maybe",
+                "Error: invalid value `maybe` for `-refresh`\n\n  \
+                 help: possible values: true, false\n\n  \
+                 help: `wgform apply -help` says what there is.\n",
+            ),
+            (
+                "wgform apply -lock-timeout=soon",
+                "Error: invalid value `soon` for `-lock-timeout <DURATION>`: `soon` is not a duration\n\n  \
+                 help: write it as `25s`, `1m40s` or `2h`\n\n  \
+                 help: `wgform apply -help` says what there is.\n",
+            ),
+            (
+                "wgform state mv peer.a",
+                "Error: the following required arguments were not provided: <TO>\n\n  \
+                 help: `wgform state mv -help` says what there is.\n",
+            ),
+            (
+                "wgform output -raw",
+                "Error: the following required arguments were not provided: <NAME>\n\n  \
+                 help: `wgform output -help` says what there is.\n",
+            ),
+        ] {
+            assert_eq!(refusal(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn no_command_line_panics() {
+        let words = [
+            "-", "--", "-var", "-=", "--=", "-chdir", "state", "help", "mv", "-v", "-vv", "plan",
+            "\u{1b}",
+        ];
+        for a in words {
+            for b in words {
+                let _ = parse(["wgform", a, b].map(Into::into));
+            }
+        }
+        let _ = parse([]);
     }
 }

@@ -42,7 +42,7 @@ fn answer(request: Request, environment: BTreeMap<String, String>, ui: &Ui) -> R
     };
     let world = world(environment, directory)?;
     ui.detail(&format!("in {}", world.directory.display()));
-    let context = Context { world, ui: ui.clone() };
+    let context = Context { world, ui: ui.clone(), quit };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime
         .map_err(|error| Error::new(Kind::Failed, "could not start the runtime").cause(&error))?;
@@ -52,6 +52,15 @@ fn answer(request: Request, environment: BTreeMap<String, String>, ui: &Ui) -> R
     // A call to a device that still hangs must not keep the process from ending.
     runtime.shutdown_background();
     outcome.unwrap_or(Ok(Exit::Failed))
+}
+
+/// Ends the process from whatever thread. What an apply has done is in its journal by then.
+#[expect(
+    clippy::exit,
+    reason = "for a second Ctrl-C, when the main thread may hang in a call to a device"
+)]
+fn quit(exit: Exit) {
+    std::process::exit(exit.code().into());
 }
 
 /// Ends the output, and turns a result that could not be written into a failure.

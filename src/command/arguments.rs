@@ -107,7 +107,7 @@ pub struct Scope {
 /// Whether wgform may ask.
 #[derive(Debug, Clone, Args)]
 pub struct Asking {
-    /// Asks for what is missing, a yes above all (the default); with false, fails instead
+    /// Asks for a yes (the default); with false, fails where it would ask
     #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true,
           default_value = "true", default_missing_value = "true", action = ArgAction::Set)]
     pub input: bool,

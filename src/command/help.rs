@@ -8,8 +8,12 @@ use clap::{Arg, ArgAction, Command};
 
 /// Gives a command and all below it their help pages.
 pub(crate) fn install(command: Command) -> Command {
-    let everywhere =
-        section("Global options", command.get_arguments().filter(|arg| !arg.is_positional()));
+    let everywhere: Vec<(String, String)> = command
+        .get_arguments()
+        .filter(|arg| arg.is_global_set())
+        .map(row)
+        .chain([("-help".to_owned(), "Shows this page, or that of a command".to_owned())])
+        .collect();
     page(command, "", &everywhere)
 }
 
@@ -30,23 +34,23 @@ pub(crate) fn page_for(command: &Command, arguments: &[OsString]) -> String {
     format!("{path} -help")
 }
 
-fn page(mut command: Command, above: &str, everywhere: &str) -> Command {
+fn page(mut command: Command, above: &str, everywhere: &[(String, String)]) -> Command {
     let path = format!("{above}{}", command.get_name());
     let names: Vec<String> =
         command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
     for name in names {
         command = command.mut_subcommand(name, |it| page(it, &format!("{path} "), everywhere));
     }
-    let text = text(&command, &path, above.is_empty(), everywhere);
+    let text = text(&command, &path, everywhere);
     command.override_help(text)
 }
 
-fn text(command: &Command, path: &str, is_top: bool, everywhere: &str) -> String {
+fn text(command: &Command, path: &str, everywhere: &[(String, String)]) -> String {
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let mut text =
         format!("Usage: {}\n\n{}\n", usage(command, path), wrapped(&about, 0).join("\n"));
-    let (positionals, options): (Vec<&Arg>, Vec<&Arg>) =
-        command.get_arguments().partition(|arg| arg.is_positional());
+    let own = command.get_arguments().filter(|arg| !arg.is_global_set());
+    let (positionals, options): (Vec<&Arg>, Vec<&Arg>) = own.partition(|arg| arg.is_positional());
     let below = command.get_subcommands();
     text += &rows(
         "Commands",
@@ -55,11 +59,9 @@ fn text(command: &Command, path: &str, is_top: bool, everywhere: &str) -> String
             (below.get_name().to_owned(), about.unwrap_or_default())
         }),
     );
-    text += &section("Arguments", positionals.into_iter());
-    if !is_top {
-        text += &section("Options", options.into_iter());
-    }
-    text += everywhere;
+    text += &rows("Arguments", positionals.into_iter().map(row));
+    text += &rows("Options", options.into_iter().map(row));
+    text += &rows("Global options", everywhere.iter().cloned());
     if let Some(after) = command.get_after_help() {
         text += &format!("\n{after}\n");
     }
@@ -79,12 +81,8 @@ fn usage(command: &Command, path: &str) -> String {
     usage
 }
 
-fn section<'a>(title: &str, arguments: impl Iterator<Item = &'a Arg>) -> String {
-    let row = |arg: &Arg| {
-        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        (label(arg), help)
-    };
-    rows(title, arguments.map(row))
+fn row(arg: &Arg) -> (String, String) {
+    (label(arg), arg.get_help().map(ToString::to_string).unwrap_or_default())
 }
 
 /// Returns how an argument is written: `-target=ADDRESS`, `-var 'NAME=VALUE'`, `LOCK_ID`.
@@ -138,4 +136,83 @@ fn wrapped(sentence: &str, indent: usize) -> Vec<String> {
         last.push('.');
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::command::{Request, parse};
+    use crate::error::Exit;
+
+    const PAGES: [&str; 16] = [
+        "",
+        "plan",
+        "apply",
+        "destroy",
+        "drift",
+        "validate",
+        "show",
+        "output",
+        "state",
+        "state list",
+        "state show",
+        "state mv",
+        "state rm",
+        "import",
+        "force-unlock",
+        "version",
+    ];
+
+    fn read(line: &str) -> (String, Exit) {
+        let words = line.split(' ').filter(|word| !word.is_empty());
+        match parse(words.map(Into::into)) {
+            Ok(Request::Read { text, exit }) => (text, exit),
+            other => panic!("`{line}` is no help but {other:?}"),
+        }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test keeps pages in files")]
+    fn every_page_is_as_it_was_reviewed() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/help");
+        for page in PAGES {
+            let (text, _) = read(&format!("wgform {page} -help"));
+            let name = if page.is_empty() { "wgform" } else { page };
+            let path = directory.join(name.replace(' ', "-") + ".txt");
+            if std::env::var("WGFORM_BLESS").is_ok() {
+                std::fs::write(&path, &text).unwrap();
+            }
+            let reviewed = std::fs::read_to_string(&path).unwrap_or_default();
+            assert_eq!(text, reviewed, "{page}: WGFORM_BLESS=1 writes it anew, for review");
+        }
+    }
+
+    #[test]
+    fn no_page_shows_two_dashes_or_is_wider_than_a_terminal() {
+        for page in PAGES {
+            let (text, _) = read(&format!("wgform {page} -help"));
+            assert!(!text.contains("--"), "{page}");
+            for line in text.lines() {
+                assert!(line.chars().count() <= 80, "{page}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn help_is_found_however_it_is_asked_for() {
+        let (page, exit) = read("wgform state mv -help");
+        assert_eq!(exit, Exit::Done);
+        for line in [
+            "wgform state mv --help",
+            "wgform state mv -h",
+            "wgform help state mv",
+            "wgform state help mv",
+        ] {
+            assert_eq!(read(line), (page.clone(), Exit::Done), "{line}");
+        }
+        let (page, _) = read("wgform -help");
+        assert_eq!(read("wgform help"), (page.clone(), Exit::Done));
+        assert_eq!(read("wgform"), (page, Exit::Failed), "without a command nothing was done");
+    }
 }

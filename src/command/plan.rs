@@ -1,8 +1,8 @@
 //! `wgform plan`.
 
-use clap::Args;
+use clap::{ArgAction, Args};
 
-use crate::command::arguments::{Asking, Scope};
+use crate::command::arguments::Scope;
 
 /// What `wgform plan` is told.
 #[derive(Debug, Args)]
@@ -21,7 +21,8 @@ pub struct Arguments {
     /// Ends with exit code 2 when there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
-    /// Whether to ask.
-    #[command(flatten)]
-    pub asking: Asking,
+    /// Never asks, which a plan never does: for scripts that say so to every command
+    #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true,
+          default_value = "true", default_missing_value = "true", action = ArgAction::Set)]
+    pub input: bool,
 }
