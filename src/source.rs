@@ -1,0 +1,336 @@
+//! Reads the configuration directory: its `*.wg.hcl` files, and the values that were given to variables.
+//!
+//! Nothing here knows HCL. What a text means is `config`'s business, which in turn reads no file: the function
+//! `file()` goes through [`Files`].
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diagnostic::SourceText;
+use crate::world::World;
+
+/// The texts of a configuration, in the order in which they count.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// The `*.wg.hcl` files, in name order.
+    pub files: Vec<Arc<SourceText>>,
+    /// The values of variables. A later one wins.
+    pub variables: Vec<GivenVariable>,
+    /// Reads the files that expressions name.
+    pub reader: Files,
+}
+
+/// A value, or a file of values, that was given to variables.
+#[derive(Debug, Clone)]
+pub struct GivenVariable {
+    /// Which variable; none for a file, which names its variables itself.
+    pub name: Option<String>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// The HCL of a file, or the raw text of one value.
+    pub text: Arc<SourceText>,
+}
+
+/// Where the value of a variable comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// `WGFORM_VAR_name`.
+    Environment,
+    /// `wgform.wgvars.hcl`, `*.auto.wgvars.hcl` or `-var-file`.
+    File,
+    /// `-var`.
+    Argument,
+}
+
+/// A value given on the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VariableArgument {
+    /// `-var name=value`.
+    Value(String),
+    /// `-var-file path`.
+    File(PathBuf),
+}
+
+/// Reads the files that `file()` names, relative to the configuration.
+#[derive(Clone)]
+pub struct Files(Arc<dyn Fn(&str) -> Result<String, String> + Send + Sync>);
+
+impl Files {
+    /// Takes what answers a read: the text, or why there is none.
+    pub fn new(read: impl Fn(&str) -> Result<String, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// Reads the files below a directory, and those with an absolute path.
+    pub fn in_directory(directory: PathBuf) -> Self {
+        Self::new(move |path| {
+            let path = directory.join(path);
+            text_of(&path, &path.display().to_string()).map_err(|error| match error {
+                SourceError::Unreadable { source, .. } => source.to_string(),
+                SourceError::NotText { line, .. } => format!("line {line} is not UTF-8"),
+                other => other.to_string(),
+            })
+        })
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Why it cannot be read, as a short clause.
+    pub fn read(&self, path: &str) -> Result<String, String> {
+        (self.0)(path)
+    }
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Files")
+    }
+}
+
+/// The configuration could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The directory is not there, or is no directory.
+    #[error("could not read the configuration: there is no directory `{0}`")]
+    NoDirectory(String),
+    /// The directory holds no configuration.
+    #[error("could not read the configuration: there is no `*.wg.hcl` file in `{0}`")]
+    NoFiles(String),
+    /// A file or the directory cannot be read.
+    #[error("could not read `{name}`")]
+    Unreadable {
+        /// What.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file holds bytes that are no text.
+    #[error("could not read `{name}`: line {line} is not UTF-8")]
+    NotText {
+        /// Which file.
+        name: String,
+        /// The line of the first such byte.
+        line: usize,
+    },
+    /// `-var` without a value.
+    #[error("`-var` needs a name and a value")]
+    NoValue,
+}
+
+impl SourceError {
+    /// Returns what to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoDirectory(_) => {
+                Some("`-chdir=DIR` names the directory of the configuration".to_owned())
+            }
+            Self::NoFiles(_) => Some(
+                "write a first file, for example `main.wg.hcl` with an `interface` block, or name another directory with `-chdir=DIR`"
+                    .to_owned(),
+            ),
+            Self::NotText { .. } => Some("save the file as UTF-8".to_owned()),
+            Self::NoValue => Some("write it as `-var name=value`".to_owned()),
+            Self::Unreadable { .. } => None,
+        }
+    }
+}
+
+/// Reads the configuration of a directory, and the values given by its files, the environment and the arguments.
+///
+/// # Errors
+/// When there is no configuration, or a file of it cannot be read.
+pub fn read(world: &World, arguments: &[VariableArgument]) -> Result<Sources, SourceError> {
+    let names = names_in(&world.directory)?;
+    let files = names
+        .iter()
+        .filter(|name| name.ends_with(".wg.hcl"))
+        .map(|name| load(&world.path(name), name))
+        .collect::<Result<Vec<_>, _>>()?;
+    if files.is_empty() {
+        return Err(SourceError::NoFiles(world.directory.display().to_string()));
+    }
+    let variables = given(world, &names, arguments)?;
+    Ok(Sources { files, variables, reader: Files::in_directory(world.directory.clone()) })
+}
+
+/// Gathers the values of variables, weakest first.
+fn given(
+    world: &World,
+    names: &[String],
+    arguments: &[VariableArgument],
+) -> Result<Vec<GivenVariable>, SourceError> {
+    let mut given = Vec::new();
+    for (key, value) in &world.environment {
+        if let Some(name) = key.strip_prefix("WGFORM_VAR_") {
+            given.push(one(name, Origin::Environment, key, value));
+        }
+    }
+    let main = names.iter().filter(|name| *name == "wgform.wgvars.hcl");
+    let auto = names.iter().filter(|name| name.ends_with(".auto.wgvars.hcl"));
+    for name in main.chain(auto) {
+        given.push(file(load(&world.path(name), name)?));
+    }
+    for argument in arguments {
+        given.push(match argument {
+            VariableArgument::Value(text) => {
+                let (name, value) = text.split_once('=').ok_or(SourceError::NoValue)?;
+                one(name.trim(), Origin::Argument, "-var", value)
+            }
+            VariableArgument::File(path) => {
+                file(load(&world.path(path), &path.display().to_string())?)
+            }
+        });
+    }
+    Ok(given)
+}
+
+fn one(name: &str, origin: Origin, shown: &str, value: &str) -> GivenVariable {
+    let text = SourceText { name: shown.to_owned(), text: value.to_owned(), secrets: Vec::new() };
+    GivenVariable { name: Some(name.to_owned()), origin, text: Arc::new(text) }
+}
+
+fn file(text: Arc<SourceText>) -> GivenVariable {
+    GivenVariable { name: None, origin: Origin::File, text }
+}
+
+/// Lists the files of a directory in name order, without hidden ones.
+fn names_in(directory: &Path) -> Result<Vec<String>, SourceError> {
+    let shown = directory.display().to_string();
+    if !directory.is_dir() {
+        return Err(SourceError::NoDirectory(shown));
+    }
+    let unreadable = |source| SourceError::Unreadable { name: shown.clone(), source };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') && !entry.path().is_dir() {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn load(path: &Path, name: &str) -> Result<Arc<SourceText>, SourceError> {
+    let text = text_of(path, name)?;
+    Ok(Arc::new(SourceText { name: name.to_owned(), text, secrets: Vec::new() }))
+}
+
+/// Reads a text, without the byte order mark that some editors put in front.
+fn text_of(path: &Path, name: &str) -> Result<String, SourceError> {
+    let bytes = std::fs::read(path)
+        .map_err(|source| SourceError::Unreadable { name: name.to_owned(), source })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        SourceError::NotText { name: name.to_owned(), line }
+    })?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use crate::source::{SourceError, VariableArgument, read};
+    use crate::world::World;
+
+    fn world(files: &[(&str, &[u8])], environment: &[(&str, &str)]) -> (TempDir, World) {
+        let directory = TempDir::new().unwrap();
+        for (name, bytes) in files {
+            fs::write(directory.path().join(name), bytes).unwrap();
+        }
+        let environment =
+            environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let path = directory.path().to_owned();
+        (directory, World::new(environment, path, || jiff::Timestamp::UNIX_EPOCH, |_| {}))
+    }
+
+    #[test]
+    fn files_come_in_name_order_without_their_byte_order_mark() {
+        let (_kept, world) = world(
+            &[
+                ("b.wg.hcl", b"b"),
+                ("a.wg.hcl", "\u{feff}a".as_bytes()),
+                (".c.wg.hcl", b"c"),
+                ("notes.txt", b"\xff"),
+            ],
+            &[],
+        );
+        let sources = read(&world, &[]).unwrap();
+        let texts: Vec<_> =
+            sources.files.iter().map(|it| (it.name.as_str(), it.text.as_str())).collect();
+        assert_eq!(texts, [("a.wg.hcl", "a"), ("b.wg.hcl", "b")]);
+    }
+
+    #[test]
+    fn values_of_variables_come_weakest_first_and_arguments_in_their_own_order() {
+        let (_kept, world) = world(
+            &[
+                ("a.wg.hcl", b""),
+                ("wgform.wgvars.hcl", b"main"),
+                ("b.auto.wgvars.hcl", b"auto b"),
+                ("a.auto.wgvars.hcl", b"auto a"),
+                ("other.wgvars.hcl", b"other"),
+            ],
+            &[("WGFORM_VAR_x", "env"), ("HOME", "/root")],
+        );
+        let arguments = [
+            VariableArgument::Value("x=1=2".to_owned()),
+            VariableArgument::File("other.wgvars.hcl".into()),
+            VariableArgument::Value("x=last".to_owned()),
+        ];
+        let sources = read(&world, &arguments).unwrap();
+        let texts: Vec<_> = sources.variables.iter().map(|it| it.text.text.as_str()).collect();
+        assert_eq!(texts, ["env", "main", "auto a", "auto b", "1=2", "other", "last"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_where() {
+        let failure = |files: &[(&str, &[u8])], arguments: &[VariableArgument]| {
+            let (kept, world) = world(files, &[]);
+            let text = read(&world, arguments).unwrap_err().to_string();
+            text.replace(&kept.path().display().to_string(), "DIR")
+        };
+        assert_eq!(
+            failure(&[("a.txt", b"")], &[]),
+            "could not read the configuration: there is no `*.wg.hcl` file in `DIR`"
+        );
+        assert_eq!(
+            failure(&[("a.wg.hcl", b"x\ny\n\xff")], &[]),
+            "could not read `a.wg.hcl`: line 3 is not UTF-8"
+        );
+        assert_eq!(
+            failure(&[("a.wg.hcl", b"")], &[VariableArgument::File("gone.hcl".into())]),
+            "could not read `gone.hcl`"
+        );
+        assert_eq!(
+            failure(&[("a.wg.hcl", b"")], &[VariableArgument::Value("x".to_owned())]),
+            "`-var` needs a name and a value"
+        );
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_an_error() {
+        let (kept, mut world) = world(&[], &[]);
+        world.directory = kept.path().join("gone");
+        assert!(matches!(read(&world, &[]), Err(SourceError::NoDirectory(_))));
+    }
+
+    #[test]
+    fn the_reader_reads_relative_to_the_configuration() {
+        let (_kept, world) = world(&[("a.wg.hcl", b""), ("key.txt", b"k\n")], &[]);
+        let reader = read(&world, &[]).unwrap().reader;
+        assert_eq!(reader.read("key.txt").unwrap(), "k\n");
+        assert!(reader.read("gone.txt").is_err());
+    }
+}
