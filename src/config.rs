@@ -3,13 +3,75 @@
 //! Nothing here reads a file, asks a device or knows what a plan is. What only a device or an apply can say comes in
 //! through [`Computed`].
 
+mod block;
+mod constant;
+mod decode;
+mod evaluator;
+mod expression;
+mod function;
+mod graph;
+mod parse;
+mod reference;
+mod secrets;
+mod suggest;
+mod template;
+mod traversal;
+mod types;
+mod value;
+mod version;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::diagnostic::Span;
+use crate::config::block::Blocks;
+use crate::config::parse::{Given, Parsed};
+use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, BackendKind, Field};
+use crate::source::{Files, Sources};
+
+pub use crate::config::evaluator::Evaluator;
+
+/// A configuration: its blocks, with nothing evaluated yet. An [`Evaluator`] does that.
+#[derive(Debug)]
+pub struct Config {
+    blocks: Blocks,
+    order: Vec<Address>,
+    given: BTreeMap<Arc<str>, Given>,
+    reader: Files,
+}
+
+impl Config {
+    /// Parses the texts of a configuration, and returns everything that is wrong with them as far as that can be said
+    /// without evaluating anything. Nothing should be evaluated while there is an error among it.
+    pub fn parse(sources: Sources) -> (Self, Vec<Diagnostic>) {
+        let Parsed { mut blocks, given, mut problems } = parse::parse(&sources);
+        let (order, circles) = graph::order(&mut blocks);
+        problems.extend(circles);
+        (Self { blocks, order, given, reader: sources.reader }, problems)
+    }
+
+    /// Returns the resources, each after everything that it refers to; ties are in source order.
+    pub fn resources(&self) -> &[Address] {
+        &self.order
+    }
+
+    /// Returns where a resource is declared: the head of its block.
+    pub fn span(&self, address: &Address) -> Option<&Span> {
+        self.blocks.resources.get(address).map(|block| &block.span)
+    }
+}
+
+/// Lists the block types for a message.
+fn names_of_blocks() -> String {
+    let names: Vec<_> = parse::BLOCKS.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
 
 /// What is known of resources beyond what the configuration says: the values of attributes that a device or an apply
 /// makes.
@@ -37,7 +99,7 @@ pub struct Desired {
     /// Where: for a peer its interface's backend, for a pre-shared key none.
     pub backend: Option<BackendId>,
     /// The attributes that are written, and those that have a default of their own. An attribute that is unset, or
-    /// left to the device, is not here.
+    /// left to the device, is not here; nor is one that names a resource or a backend.
     pub fields: BTreeMap<&'static str, Wanted>,
     /// The resources that attributes name: `interface`, `preshared_key`, `adopt_from`.
     pub references: BTreeMap<&'static str, Address>,
@@ -51,6 +113,9 @@ pub struct Desired {
     pub span: Span,
     /// The values of the attributes that are written.
     pub spans: BTreeMap<&'static str, Span>,
+    /// Attributes that are no secrets by themselves and were given a sensitive value. They are not shown, and no
+    /// state can record them: `plan` refuses one that a state would have to hold.
+    pub sensitive: BTreeSet<&'static str>,
 }
 
 /// A wanted value.

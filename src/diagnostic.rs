@@ -2,6 +2,7 @@
 //!
 //! Plain data. `render` draws it; nothing here knows about terminals.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -87,4 +88,16 @@ impl Diagnostic {
         self.help = Some(help.into());
         self
     }
+}
+
+/// Drops diagnostics that say the same at the same place: a mistake that a hundred resources use is one mistake.
+pub fn unique(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut seen = HashSet::new();
+    let place = |label: &Label| {
+        let Label { span: Span { source, range }, text } = label;
+        (Arc::as_ptr(source), range.clone(), text.clone())
+    };
+    let mut unique = diagnostics;
+    unique.retain(|it| seen.insert((it.summary, it.labels.iter().map(place).collect::<Vec<_>>())));
+    unique
 }

@@ -1,0 +1,147 @@
+//! The blocks of a configuration, checked for their shape, with their expressions not yet evaluated.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use hcl_edit::Span as _;
+use hcl_edit::expr::Expression;
+
+use crate::config::types::Type;
+use crate::diagnostic::{SourceText, Span};
+use crate::resource::{Address, BackendId, BackendKind};
+
+/// An expression, where it stands, and what it refers to.
+#[derive(Debug)]
+pub(crate) struct Expr {
+    pub(crate) expression: Expression,
+    pub(crate) source: Arc<SourceText>,
+    pub(crate) needs: Vec<Need>,
+}
+
+impl Expr {
+    pub(crate) fn span(&self) -> Span {
+        let range = self.expression.span().unwrap_or_default();
+        Span { source: self.source.clone(), range }
+    }
+}
+
+/// One reference in an expression.
+#[derive(Debug)]
+pub(crate) struct Need {
+    pub(crate) node: Node,
+    pub(crate) span: Span,
+}
+
+/// What an expression can refer to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Node {
+    Variable(Arc<str>),
+    Local(Arc<str>),
+    Backend(BackendId),
+    /// A resource, or one attribute of it.
+    Resource(Address, Option<&'static str>),
+}
+
+impl Node {
+    /// Returns the block that it is, or is in.
+    pub(crate) fn block(&self) -> Self {
+        match self {
+            Self::Resource(address, _) => Self::Resource(address.clone(), None),
+            other => other.clone(),
+        }
+    }
+}
+
+impl std::fmt::Display for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Variable(name) => write!(f, "var.{name}"),
+            Self::Local(name) => write!(f, "local.{name}"),
+            Self::Backend(id) => write!(f, "backend.{id}"),
+            Self::Resource(address, None) => address.fmt(f),
+            Self::Resource(address, Some(attribute)) => write!(f, "{address}.{attribute}"),
+        }
+    }
+}
+
+/// Everything that the files of a configuration say.
+#[derive(Debug, Default)]
+pub(crate) struct Blocks {
+    pub(crate) settings: SettingsBlock,
+    pub(crate) variables: BTreeMap<Arc<str>, VariableBlock>,
+    pub(crate) locals: BTreeMap<Arc<str>, LocalBlock>,
+    pub(crate) outputs: BTreeMap<String, OutputBlock>,
+    pub(crate) backends: BTreeMap<BackendId, BackendBlock>,
+    pub(crate) resources: BTreeMap<Address, ResourceBlock>,
+}
+
+/// The `wgform` block.
+#[derive(Debug, Default)]
+pub(crate) struct SettingsBlock {
+    pub(crate) span: Option<Span>,
+    pub(crate) default_backend: Option<Expr>,
+    pub(crate) state_path: Option<Expr>,
+}
+
+/// A `variable` block.
+#[derive(Debug)]
+pub(crate) struct VariableBlock {
+    pub(crate) span: Span,
+    pub(crate) of: Type,
+    /// Whether a raw text is taken as it is, rather than read as an expression.
+    pub(crate) takes_text: bool,
+    pub(crate) default: Option<Expr>,
+    pub(crate) is_sensitive: bool,
+    pub(crate) is_nullable: bool,
+    pub(crate) validations: Vec<Validation>,
+}
+
+/// A `validation` block of a variable.
+#[derive(Debug)]
+pub(crate) struct Validation {
+    pub(crate) condition: Expr,
+    pub(crate) message: Expr,
+}
+
+/// One entry of a `locals` block.
+#[derive(Debug)]
+pub(crate) struct LocalBlock {
+    pub(crate) name: Span,
+    pub(crate) value: Expr,
+}
+
+/// An `output` block.
+#[derive(Debug)]
+pub(crate) struct OutputBlock {
+    pub(crate) span: Span,
+    pub(crate) value: Option<Expr>,
+    pub(crate) is_sensitive: bool,
+    pub(crate) description: Option<Expr>,
+}
+
+/// A `backend` block.
+#[derive(Debug)]
+pub(crate) struct BackendBlock {
+    pub(crate) span: Span,
+    /// Its place among all backends.
+    pub(crate) order: usize,
+    pub(crate) kind: BackendKind,
+    pub(crate) attributes: BTreeMap<&'static str, Expr>,
+}
+
+/// An `interface`, a `peer` or a `preshared_key` block.
+#[derive(Debug)]
+pub(crate) struct ResourceBlock {
+    pub(crate) span: Span,
+    /// Its place among all resources.
+    pub(crate) order: usize,
+    pub(crate) attributes: BTreeMap<&'static str, Expr>,
+    /// What `depends_on` names, and where.
+    pub(crate) depends_on: Vec<(Address, Span)>,
+    /// What `adopt_from` names. It is no dependency: the peer that held the secret first is mostly the one that refers
+    /// to it.
+    pub(crate) adopt_from: Option<(Address, Span)>,
+    pub(crate) prevent_destroy: Option<Expr>,
+    /// Every resource that it refers to, through locals too; filled in once all blocks are known.
+    pub(crate) refers_to: BTreeSet<Address>,
+}

@@ -1,0 +1,265 @@
+//! Values to fields, by the form that an attribute's declaration gives.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use hcl_edit::Span as _;
+use hcl_edit::expr::Expression;
+use jiff::Timestamp;
+
+use crate::config::block::Expr;
+use crate::config::expression::Evaluated;
+use crate::config::value::{Data, Value};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::resource::{Address, Attribute, Default, Field, Form};
+use crate::value::{InvalidValue, Keepalive};
+
+/// What an attribute is set to.
+pub(crate) enum Decoded {
+    /// It is null.
+    Unset,
+    /// It is known after apply.
+    Unknown,
+    /// A value.
+    Field(Field),
+    /// A resource.
+    Resource(Address),
+    /// A backend, which whoever asks reads from the value.
+    Backend,
+}
+
+/// Decodes the value of an attribute. Whatever is wrong is said at the value, or at the element of a list.
+pub(crate) fn decode(attribute: &Attribute, value: &Value, expr: &Expr) -> Evaluated<Decoded> {
+    let decoder = Decoder { attribute, expr, is_sensitive: value.is_sensitive_anywhere() };
+    match (&value.data, &attribute.form) {
+        (Data::Null, _) => Ok(Decoded::Unset),
+        (Data::Unknown, _) => Ok(Decoded::Unknown),
+        (Data::Backend(_), Form::Backend) => Ok(Decoded::Backend),
+        (Data::Resource(address), Form::Reference(kind)) if address.kind == *kind => {
+            Ok(Decoded::Resource((**address).clone()))
+        }
+        (Data::Resource(address), Form::PresharedKey)
+            if address.kind == crate::resource::Kind::PresharedKey =>
+        {
+            Ok(Decoded::Resource((**address).clone()))
+        }
+        (_, Form::Addresses) => Ok(decoder
+            .set(value)?
+            .map_or(Decoded::Unknown, |it| Decoded::Field(Field::Addresses(it)))),
+        (_, Form::Prefixes) => Ok(decoder
+            .set(value)?
+            .map_or(Decoded::Unknown, |it| Decoded::Field(Field::Prefixes(it)))),
+        _ => decoder.scalar(value).map(Decoded::Field),
+    }
+}
+
+struct Decoder<'d> {
+    attribute: &'d Attribute,
+    expr: &'d Expr,
+    is_sensitive: bool,
+}
+
+impl Decoder<'_> {
+    fn scalar(&self, value: &Value) -> Evaluated<Field> {
+        let wrong = || vec![self.wrong_type(value)];
+        let text = || value.to_text().ok_or_else(wrong);
+        Ok(match &self.attribute.form {
+            Form::Text => Field::Text(text()?.to_string()),
+            Form::Path => Field::Text(self.path(&text()?)?),
+            Form::Choice(words) => {
+                let text = text()?;
+                let known = words.iter().any(|word| *word == &*text);
+                let known = known.then(|| Field::Text(text.to_string()));
+                known.ok_or_else(|| vec![self.wrong_type(value)])?
+            }
+            Form::Bool => Field::Bool(value.to_bool().ok_or_else(wrong)?),
+            Form::Port => Field::Number(self.number(value, 1, 65_535)?),
+            Form::Mtu => Field::Number(self.number(value, 576, 65_535)?),
+            Form::Mark => Field::Number(self.number(value, 0, u32::MAX)?),
+            Form::PublicKey => Field::PublicKey(self.parse(&text()?)?),
+            Form::PrivateKey => Field::PrivateKey(self.parse(&text()?)?),
+            Form::PresharedKey => match &*text()? {
+                "none" => Field::PresharedKey(None),
+                key => Field::PresharedKey(Some(self.parse(key)?)),
+            },
+            Form::Endpoint => Field::Endpoint(self.parse(&text()?)?),
+            Form::Keepalive => Field::Keepalive(self.parse(&text()?)?),
+            Form::Time => {
+                let time: Result<Timestamp, _> = text()?.parse();
+                Field::Time(time.map_err(|_| wrong())?)
+            }
+            Form::Reference(_) | Form::Backend | Form::Addresses | Form::Prefixes => {
+                return Err(wrong());
+            }
+        })
+    }
+
+    fn number(&self, value: &Value, least: u32, most: u32) -> Evaluated<u32> {
+        let number = value.to_number().and_then(|it| it.to_integer());
+        let number = number.and_then(|it| u32::try_from(it).ok());
+        number.filter(|it| (least..=most).contains(it)).ok_or_else(|| vec![self.wrong_type(value)])
+    }
+
+    fn path(&self, text: &str) -> Evaluated<String> {
+        if text.starts_with('/') && !text.contains('\0') {
+            return Ok(text.to_owned());
+        }
+        let error = InvalidValue::new("this is not an absolute path").hint("it starts with `/`");
+        Err(vec![self.invalid(&error, &self.expr.span(), "")])
+    }
+
+    fn parse<T: FromStr<Err = InvalidValue>>(&self, text: &str) -> Evaluated<T> {
+        text.parse().map_err(|error| vec![self.invalid(&error, &self.expr.span(), "")])
+    }
+
+    /// Decodes the elements of a list; none if one of them is not known yet.
+    fn set<T: FromStr<Err = InvalidValue> + Ord>(
+        &self,
+        value: &Value,
+    ) -> Evaluated<Option<BTreeSet<T>>> {
+        let Some(items) = value.items() else {
+            let mut diagnostic = self.wrong_type(value);
+            if matches!(value.data, Data::Text(_)) {
+                diagnostic = diagnostic.help("Put `[` and `]` around it.");
+            }
+            return Err(vec![diagnostic]);
+        };
+        let (mut set, mut problems, mut is_unknown) = (BTreeSet::new(), Vec::new(), false);
+        for (i, item) in items.iter().enumerate() {
+            if item.is_unknown() {
+                is_unknown = true;
+                continue;
+            }
+            let (span, place) = self.element(i);
+            match item.to_text().map(|text| text.parse()) {
+                Some(Ok(element)) => {
+                    set.insert(element);
+                }
+                Some(Err(error)) => problems.push(self.invalid(&error, &span, &place)),
+                None => problems.push(Diagnostic::error("a value of the wrong type").label(
+                    &span,
+                    format!("{place}every element is a string, and this is {}", item.shown()),
+                )),
+            }
+        }
+        if problems.is_empty() { Ok((!is_unknown).then_some(set)) } else { Err(problems) }
+    }
+
+    /// Returns where an element stands, and its name when that is not its own place.
+    fn element(&self, i: usize) -> (Span, String) {
+        let place = format!("`{}[{i}]`: ", self.attribute.name);
+        let Expression::Array(items) = &self.expr.expression else {
+            return (self.expr.span(), place);
+        };
+        match items.get(i).and_then(hcl_edit::expr::Expression::span) {
+            Some(range) => (Span { source: self.expr.source.clone(), range }, String::new()),
+            None => (self.expr.span(), place),
+        }
+    }
+
+    fn invalid(&self, error: &InvalidValue, span: &Span, place: &str) -> Diagnostic {
+        let form = &self.attribute.form;
+        let diagnostic = Diagnostic::error("a value that is not allowed");
+        if self.is_sensitive && !form.is_secret() {
+            return diagnostic
+                .label(span, format!("{place}this sensitive value is not {}", form.noun()));
+        }
+        let diagnostic = diagnostic.label(span, format!("{place}{error}"));
+        match error.get_hint() {
+            Some(hint) => diagnostic.help(sentence(hint)),
+            None => diagnostic,
+        }
+    }
+
+    fn wrong_type(&self, value: &Value) -> Diagnostic {
+        let Attribute { name, form, .. } = self.attribute;
+        let is = if form.is_secret() || self.is_sensitive {
+            value.noun().to_owned()
+        } else {
+            value.shown()
+        };
+        let diagnostic = Diagnostic::error("a value that is not allowed")
+            .label(&self.expr.span(), format!("`{name}` is {}, not {is}", form.noun()));
+        match (&value.data, form) {
+            (Data::Text(_), Form::Reference(_) | Form::Backend) => {
+                diagnostic.help("Write the reference without quotes.")
+            }
+            (Data::Resource(address), _) if !crate::config::parse::is_reference(form) => diagnostic
+                .help(format!(
+                    "Name one of its attributes, such as `{address}.{}`.",
+                    attribute_for(form)
+                )),
+            _ => diagnostic,
+        }
+    }
+}
+
+fn attribute_for(form: &Form) -> &'static str {
+    match form {
+        Form::PublicKey => "public_key",
+        Form::Port => "listen_port",
+        Form::Addresses | Form::Prefixes => "addresses",
+        _ => "name",
+    }
+}
+
+/// Makes a hint a sentence.
+fn sentence(hint: &str) -> String {
+    let mut chars = hint.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str().trim_end_matches('.'))
+}
+
+/// Returns the field that an attribute has when it is not written, unless that is left to the device.
+pub(crate) fn default_of(attribute: &Attribute) -> Option<Field> {
+    Some(match attribute.default {
+        Default::Unset | Default::Device => return None,
+        Default::Text(text) => Field::Text(text.to_owned()),
+        Default::Bool(yes) => Field::Bool(yes),
+        Default::Number(number) => Field::Number(number),
+        Default::Empty => match attribute.form {
+            Form::Prefixes => Field::Prefixes(BTreeSet::new()),
+            _ => Field::Addresses(BTreeSet::new()),
+        },
+        Default::Off => Field::Keepalive(Keepalive::OFF),
+    })
+}
+
+/// Returns a field as the value that a reference to it has. A secret has none: it is unknown.
+pub(crate) fn value_of(field: &Field) -> Value {
+    let texts = |texts: Vec<String>| Value::list(texts.into_iter().map(Value::text).collect());
+    match field {
+        Field::Text(text) => Value::text(text.as_str()),
+        Field::Bool(yes) => (*yes).into(),
+        Field::Number(number) => Value::integer((*number).into()),
+        Field::PublicKey(key) => Value::text(key.to_string()),
+        Field::PrivateKey(_) | Field::PresharedKey(_) => Value::UNKNOWN.marked(true),
+        Field::Addresses(set) => texts(set.iter().map(ToString::to_string).collect()),
+        Field::Prefixes(set) => texts(set.iter().map(ToString::to_string).collect()),
+        Field::Endpoint(endpoint) => Value::text(endpoint.to_string()),
+        Field::Keepalive(keepalive) => Value::text(keepalive.to_string()),
+        Field::Time(time) => Value::text(time.to_string()),
+    }
+}
+
+/// Checks the name of a Linux interface.
+///
+/// # Errors
+/// Why the kernel would not take it, to follow the name in a sentence.
+pub(crate) fn linux_name(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    if name.len() > 15 {
+        return Err(format!("has {} bytes, and at most 15 are allowed", name.len()));
+    }
+    if matches!(name, "." | "..") {
+        return Err("is a directory".to_owned());
+    }
+    // The kernel takes a `%` as a pattern, and the rest it refuses.
+    match name.chars().find(|c| c.is_whitespace() || c.is_control() || "/:%".contains(*c)) {
+        Some(c) if c.is_whitespace() || c.is_control() => Err("has white space in it".to_owned()),
+        Some(c) => Err(format!("has a `{c}` in it")),
+        None => Ok(()),
+    }
+}

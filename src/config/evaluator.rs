@@ -1,0 +1,129 @@
+//! Evaluation on demand: settings, backends, one resource at a time, outputs.
+
+mod resource;
+mod run;
+mod settings;
+mod variable;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::config::block::{Node, OutputBlock};
+use crate::config::evaluator::run::Run;
+use crate::config::expression::Evaluated;
+use crate::config::{BackendDeclaration, Computed, Config, Desired, Output, Settings};
+use crate::diagnostic::Diagnostic;
+use crate::resource::Address;
+use crate::world::World;
+
+/// Evaluates what a [`Config`] says.
+///
+/// Everything is evaluated when it is asked for, and only then, so that a variable without a value is no error while
+/// nothing uses it. What does not depend on a device is kept; what does is asked for again with each call.
+///
+/// A problem in something that several resources use is returned for each of them: see
+/// [`unique`](crate::diagnostic::unique).
+pub struct Evaluator<'c> {
+    config: &'c Config,
+    world: &'c World,
+    /// What does not depend on a device.
+    memo: RefCell<HashMap<Node, Evaluated>>,
+    /// Variables whose `validation` was looked at, or is being looked at.
+    validated: RefCell<BTreeSet<Arc<str>>>,
+    depth: Cell<u32>,
+}
+
+impl<'c> Evaluator<'c> {
+    /// Prepares the evaluation of a configuration; evaluates nothing yet.
+    pub fn new(config: &'c Config, world: &'c World) -> Self {
+        Self {
+            config,
+            world,
+            memo: RefCell::default(),
+            validated: RefCell::default(),
+            depth: Cell::new(0),
+        }
+    }
+
+    /// Evaluates the `wgform` block.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn settings(&self) -> Result<Settings, Vec<Diagnostic>> {
+        Run::early(self).settings()
+    }
+
+    /// Evaluates the `backend` blocks, in source order; without any, the implicit `local`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn backends(&self) -> Result<Vec<BackendDeclaration>, Vec<Diagnostic>> {
+        Run::early(self).backends()
+    }
+
+    /// Evaluates every variable that has a value, also those that nothing uses, and returns what is wrong with them.
+    pub fn variables(&self) -> Vec<Diagnostic> {
+        Run::early(self).variables()
+    }
+
+    /// Evaluates a resource. Ask in the order of [`Config::resources`], so that `computed` knows what comes before.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, and with what it refers to.
+    pub fn resource(
+        &self,
+        address: &Address,
+        computed: &dyn Computed,
+    ) -> Result<Desired, Vec<Diagnostic>> {
+        Run::over(self, computed).resource(address)
+    }
+
+    /// Evaluates the outputs.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn outputs(
+        &self,
+        computed: &dyn Computed,
+    ) -> Result<BTreeMap<String, Output>, Vec<Diagnostic>> {
+        let (mut outputs, mut problems) = (BTreeMap::new(), Vec::new());
+        for (name, block) in &self.config.blocks.outputs {
+            match Run::over(self, computed).output(name, block) {
+                Ok(output) => {
+                    outputs.insert(name.clone(), output);
+                }
+                Err(more) => problems.extend(more),
+            }
+        }
+        if problems.is_empty() { Ok(outputs) } else { Err(problems) }
+    }
+}
+
+impl std::fmt::Debug for Evaluator<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Evaluator")
+    }
+}
+
+impl Run<'_> {
+    fn output(&self, name: &str, block: &OutputBlock) -> Evaluated<Output> {
+        let OutputBlock { span: _, value, is_sensitive, description } = block;
+        let Some(expr) = value else { return Err(Vec::new()) };
+        let value = self.evaluate(expr)?;
+        if value.is_sensitive_anywhere() && !is_sensitive {
+            return Err(vec![
+                Diagnostic::error("a sensitive value in an output that is not sensitive")
+                    .label(&expr.span(), format!("`output.{name}` would show a sensitive value"))
+                    .help("Add `sensitive = true` to the output, or wrap the value in `nonsensitive(…)` if it is no secret."),
+            ]);
+        }
+        let description = description.as_ref().and_then(|it| {
+            crate::config::constant::constant(&it.expression)
+                .ok()?
+                .to_text()
+                .map(|it| it.to_string())
+        });
+        Ok(Output { value: value.to_json(), is_sensitive: *is_sensitive, description })
+    }
+}

@@ -1,0 +1,327 @@
+//! One resource: its attributes decoded and checked, and what others get when they refer to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::config::block::{Expr, Node, ResourceBlock};
+use crate::config::decode::{Decoded, decode, default_of, linux_name, value_of};
+use crate::config::evaluator::run::Run;
+use crate::config::expression::Evaluated;
+use crate::config::value::{Data, Value};
+use crate::config::{Desired, Wanted};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::resource::{
+    Address, Attribute, BackendId, BackendKind, Field, Form, Kind, Presence, Support, declaration,
+};
+use crate::value::PrivateKey;
+
+impl Run<'_> {
+    pub(super) fn resource(&self, address: &Address) -> Evaluated<Desired> {
+        let Some(block) = self.evaluator.config.blocks.resources.get(address) else {
+            return Err(Vec::new());
+        };
+        let mut desired = empty(address, block);
+        let mut problems = Vec::new();
+        for attribute in declaration::attributes(address.kind) {
+            let taken = self.take(attribute, block, &mut desired);
+            problems.extend(taken.err().unwrap_or_default());
+        }
+        match self.backend_of(address) {
+            Ok(backend) => desired.backend = backend,
+            Err(more) => problems.extend(more),
+        }
+        if let Some(expr) = &block.prevent_destroy {
+            match self.flag(expr, "`prevent_destroy`") {
+                Ok(yes) => desired.prevent_destroy = yes,
+                Err(more) => problems.extend(more),
+            }
+        }
+        let kind = desired.backend.as_ref().map(|id| self.kind_of(id));
+        if let Some(kind) = kind {
+            self.check(kind, &desired, block, &mut problems);
+        }
+        if problems.is_empty() { Ok(desired) } else { Err(problems) }
+    }
+
+    /// Evaluates one attribute into its place.
+    fn take(
+        &self,
+        attribute: &'static Attribute,
+        block: &ResourceBlock,
+        desired: &mut Desired,
+    ) -> Evaluated<()> {
+        let name = attribute.name;
+        let Some(expr) = block.attributes.get(name) else {
+            desired.fields.extend(default_of(attribute).map(|it| (name, Wanted::Known(it))));
+            return Ok(());
+        };
+        let value = self.evaluate(expr)?;
+        let is_sensitive = value.is_sensitive_anywhere();
+        match decode(attribute, &value, expr)? {
+            Decoded::Unset => match attribute.presence {
+                Presence::Required => return Err(vec![null(attribute, expr)]),
+                Presence::RequiredNullable => desired.is_pending = true,
+                _ => {
+                    desired
+                        .fields
+                        .extend(default_of(attribute).map(|it| (name, Wanted::Known(it))));
+                    return Ok(());
+                }
+            },
+            Decoded::Unknown => {
+                desired.fields.insert(name, Wanted::Unknown);
+            }
+            Decoded::Field(field) => {
+                desired.fields.insert(name, Wanted::Known(field));
+            }
+            Decoded::Resource(address) => {
+                desired.references.insert(name, address);
+            }
+            Decoded::Backend => {}
+        }
+        desired.spans.insert(name, expr.span());
+        if is_sensitive && !attribute.form.is_secret() {
+            desired.sensitive.insert(name);
+        }
+        Ok(())
+    }
+
+    /// Returns where a resource lives. A peer lives where its interface does.
+    fn backend_of(&self, address: &Address) -> Evaluated<Option<BackendId>> {
+        let block = self.evaluator.config.blocks.resources.get(address);
+        let attribute = match address.kind {
+            Kind::Interface => "backend",
+            Kind::Peer => "interface",
+            Kind::PresharedKey => return Ok(None),
+        };
+        let Some(block) = block else { return Err(Vec::new()) };
+        let node = Node::Resource(address.clone(), Some(attribute));
+        match self.node(&node, &block.span)?.data {
+            Data::Backend(id) => Ok(Some(id)),
+            Data::Resource(interface) if interface.kind == Kind::Interface => {
+                self.backend_of(&interface)
+            }
+            // Said where the attribute is decoded.
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns what an attribute of a resource is, for those that refer to it.
+    pub(super) fn attribute_of(&self, address: &Address, name: &'static str) -> Evaluated {
+        let declared = declaration::attribute(address.kind, name);
+        let block = self.evaluator.config.blocks.resources.get(address);
+        let (Some(attribute), Some(block)) = (declared, block) else { return Err(Vec::new()) };
+        if name == "adopt_from" {
+            let named = block.adopt_from.as_ref();
+            return Ok(named.map_or(Value::NULL, |(address, _)| address.clone().into()));
+        }
+        if let Some(expr) = block.attributes.get(name) {
+            let value = self.evaluate(expr)?;
+            let is_sensitive = value.is_sensitive_anywhere();
+            match decode(attribute, &value, expr)? {
+                Decoded::Unset => {}
+                Decoded::Unknown => return Ok(Value::UNKNOWN.marked(is_sensitive)),
+                // Its order is the user's.
+                Decoded::Field(Field::Addresses(_) | Field::Prefixes(_)) => return Ok(value),
+                Decoded::Field(field) => return Ok(value_of(&field).marked(is_sensitive)),
+                Decoded::Resource(_) | Decoded::Backend => return Ok(value),
+            }
+        }
+        self.unset_attribute(address, attribute, block)
+    }
+
+    fn unset_attribute(
+        &self,
+        address: &Address,
+        attribute: &'static Attribute,
+        block: &ResourceBlock,
+    ) -> Evaluated {
+        let name = attribute.name;
+        if let Some(field) = default_of(attribute) {
+            return Ok(value_of(&field));
+        }
+        if attribute.form == Form::Backend {
+            return match self.default_backend()? {
+                Some(id) => Ok(id.into()),
+                None => Err(vec![no_backend(&block.span)]),
+            };
+        }
+        if (address.kind, name) == (Kind::Interface, "public_key")
+            && let Some(value) = self.derived_public_key(block)?
+        {
+            return Ok(value);
+        }
+        if !matches!(attribute.presence, Presence::Computed | Presence::OptionalComputed) {
+            return Ok(Value::NULL);
+        }
+        self.consulted.set(true);
+        let computed = self.computed.and_then(|it| it.computed(address, name));
+        Ok(match computed {
+            Some(field) => value_of(&field),
+            None if name == "name" => Value::text(address.default_name()),
+            None => Value::UNKNOWN,
+        })
+    }
+
+    /// Returns the public key of a private key that is written. It is no secret.
+    fn derived_public_key(&self, block: &ResourceBlock) -> Evaluated<Option<Value>> {
+        let Some(expr) = block.attributes.get("private_key") else { return Ok(None) };
+        let value = self.evaluate(expr)?;
+        if value.is_unknown() {
+            return Ok(Some(Value::UNKNOWN));
+        }
+        let key = value.to_text().and_then(|text| text.parse::<PrivateKey>().ok());
+        Ok(key.map(|key| Value::text(key.public().to_string())))
+    }
+
+    /// Checks what no attribute can tell alone.
+    fn check(
+        &self,
+        kind: BackendKind,
+        desired: &Desired,
+        block: &ResourceBlock,
+        problems: &mut Vec<Diagnostic>,
+    ) {
+        for attribute in declaration::attributes(desired.address.kind) {
+            let (Some(field), Some(span)) =
+                (desired.fields.get(attribute.name), desired.spans.get(attribute.name))
+            else {
+                continue;
+            };
+            problems.extend(unsupported(attribute, kind, field, span));
+        }
+        if desired.address.kind == Kind::Interface {
+            problems.extend(small_mtu(desired));
+            problems.extend(self.wrong_name(desired, block));
+        }
+    }
+
+    /// Checks the name of a Linux interface, also the one that its label makes.
+    fn wrong_name(&self, desired: &Desired, block: &ResourceBlock) -> Option<Diagnostic> {
+        let address = &desired.address;
+        let summary = "a name that Linux does not take";
+        match (desired.fields.get("name"), desired.spans.get("name")) {
+            (Some(Wanted::Known(Field::Text(name))), Some(span)) => {
+                let shown =
+                    if desired.sensitive.contains("name") { "this name" } else { name.as_str() };
+                let why = linux_name(name).err()?;
+                let text = if shown == name {
+                    format!("`{name}` {why}")
+                } else {
+                    format!("{shown} {why}")
+                };
+                Some(Diagnostic::error(summary).label(span, text))
+            }
+            (Some(_), _) => None,
+            (None, _) => {
+                let fixed = self.computed.and_then(|it| it.computed(address, "name"));
+                let name = address.default_name();
+                match (fixed, linux_name(&name)) {
+                    (None, Err(why)) => Some(
+                        Diagnostic::error(summary)
+                            .label(
+                                &block.span,
+                                format!("the name comes from the label, and `{name}` {why}"),
+                            )
+                            .help("Add a line such as `name = \"wg0\"`."),
+                    ),
+                    _ => None,
+                }
+            }
+        }
+    }
+}
+
+fn empty(address: &Address, block: &ResourceBlock) -> Desired {
+    let mut depends_on = block.refers_to.clone();
+    depends_on.remove(address);
+    let mut references = BTreeMap::new();
+    let mut spans = BTreeMap::new();
+    if let Some((peer, span)) = &block.adopt_from {
+        references.insert("adopt_from", peer.clone());
+        spans.insert("adopt_from", span.clone());
+    }
+    Desired {
+        address: address.clone(),
+        backend: None,
+        fields: BTreeMap::new(),
+        references,
+        depends_on,
+        is_pending: false,
+        prevent_destroy: false,
+        span: block.span.clone(),
+        spans,
+        sensitive: BTreeSet::new(),
+    }
+}
+
+fn null(attribute: &Attribute, expr: &Expr) -> Diagnostic {
+    Diagnostic::error("a missing argument").label(
+        &expr.span(),
+        format!("`{}` is null, and has to be {}", attribute.name, attribute.form.noun()),
+    )
+}
+
+fn no_backend(span: &Span) -> Diagnostic {
+    Diagnostic::error("an interface without a backend")
+        .label(span, "several backends are declared, and this names none")
+        .help("Add `backend = backend.NAME`, or set `default_backend` in the `wgform` block.")
+}
+
+/// An attribute that a backend does not have passes when it equals its default.
+fn unsupported(
+    attribute: &Attribute,
+    kind: BackendKind,
+    wanted: &Wanted,
+    span: &Span,
+) -> Option<Diagnostic> {
+    let is_default = wanted.known().is_some_and(|it| default_of(attribute).as_ref() == Some(it));
+    (attribute.support(kind) == Support::No && !is_default).then(|| {
+        Diagnostic::error("an attribute that the backend does not have").label(
+            span,
+            format!("a backend of kind `{}` has no `{}`", kind.as_str(), attribute.name),
+        )
+    })
+}
+
+/// IPv6 needs packets of at least 1280 bytes.
+fn small_mtu(desired: &Desired) -> Option<Diagnostic> {
+    let Some(Wanted::Known(Field::Number(mtu))) = desired.fields.get("mtu") else { return None };
+    let Some(Wanted::Known(Field::Addresses(addresses))) = desired.fields.get("addresses") else {
+        return None;
+    };
+    let is_v6 = addresses.iter().any(|it| matches!(it.address(), IpAddr::V6(_)));
+    if *mtu >= 1280 || !is_v6 {
+        return None;
+    }
+    let mut diagnostic = Diagnostic::error("an MTU that is too small for IPv6")
+        .label(desired.spans.get("mtu")?, "with an IPv6 address this has to be at least 1280");
+    if let Some(span) = desired.spans.get("addresses") {
+        diagnostic = diagnostic.label(span, "an IPv6 address is here");
+    }
+    Some(diagnostic)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::config::Wanted;
+    use crate::config::evaluator::resource::unsupported;
+    use crate::diagnostic::{SourceText, Span};
+    use crate::resource::{BackendKind, Field, Kind, Support, declaration};
+
+    #[test]
+    fn an_attribute_that_the_backend_lacks_passes_with_its_default_only() {
+        let fwmark = declaration::attribute(Kind::Interface, "fwmark").unwrap();
+        let lacking = crate::resource::Attribute { local: Support::No, ..*fwmark };
+        let source = SourceText { name: String::new(), text: String::new(), secrets: Vec::new() };
+        let span = Span { source: Arc::new(source), range: 0..0 };
+        let error = |attribute, wanted| unsupported(attribute, BackendKind::Local, wanted, &span);
+        let (zero, one) = (Wanted::Known(Field::Number(0)), Wanted::Known(Field::Number(1)));
+        assert!(error(&lacking, &zero).is_none());
+        assert!(error(&lacking, &one).is_some());
+        assert!(error(&lacking, &Wanted::Unknown).is_some());
+        assert!(error(fwmark, &one).is_none());
+    }
+}

@@ -1,0 +1,205 @@
+//! One call of the evaluator: what its names mean, and what it has evaluated already.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+
+use crate::config::Computed;
+use crate::config::block::{Expr, Need, Node};
+use crate::config::evaluator::Evaluator;
+use crate::config::expression::{Environment, Evaluated, Scope, missing_key};
+use crate::config::parse::Given;
+use crate::config::value::Value;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::resource::{Address, BackendId, Kind};
+
+/// One call.
+pub(crate) struct Run<'r> {
+    pub(super) evaluator: &'r Evaluator<'r>,
+    /// What is known of devices; none for what is evaluated before any is read.
+    pub(super) computed: Option<&'r dyn Computed>,
+    /// What depends on a device, as of this call.
+    memo: RefCell<HashMap<Node, Evaluated>>,
+    /// Whether what is being evaluated depends on a device.
+    pub(super) consulted: Cell<bool>,
+    /// What is being evaluated.
+    active: RefCell<HashSet<Node>>,
+}
+
+impl<'r> Run<'r> {
+    pub(super) fn early(evaluator: &'r Evaluator<'r>) -> Self {
+        Self {
+            evaluator,
+            computed: None,
+            memo: RefCell::default(),
+            consulted: Cell::new(false),
+            active: RefCell::default(),
+        }
+    }
+
+    pub(super) fn over(evaluator: &'r Evaluator<'r>, computed: &'r dyn Computed) -> Self {
+        Self { computed: Some(computed), ..Self::early(evaluator) }
+    }
+
+    /// Evaluates an expression of the configuration.
+    pub(super) fn evaluate(&self, expr: &Expr) -> Evaluated {
+        self.prepare(&expr.needs);
+        let scope = Scope { environment: self, source: &expr.source, bindings: None };
+        let value = scope.evaluate(&expr.expression)?;
+        if value.depth() > Value::MAX_DEPTH {
+            return Err(vec![Diagnostic::error("a value that is nested too deep").label(
+                &expr.span(),
+                format!("this has more than {} lists and maps inside each other", Value::MAX_DEPTH),
+            )]);
+        }
+        Ok(value)
+    }
+
+    /// Returns the value of a variable, a local value, or an attribute that is written.
+    pub(super) fn node(&self, node: &Node, at: &Span) -> Evaluated {
+        if let Some(known) = self.known(node) {
+            return known;
+        }
+        if !self.active.borrow_mut().insert(node.clone()) {
+            return Err(vec![
+                Diagnostic::error("references that go in a circle")
+                    .label(at, format!("`{node}` depends on itself here")),
+            ]);
+        }
+        let outside = self.consulted.replace(false);
+        let value = self.compute(node);
+        self.active.borrow_mut().remove(node);
+        let memo = if self.consulted.get() { &self.memo } else { &self.evaluator.memo };
+        memo.borrow_mut().insert(node.clone(), value.clone());
+        self.consulted.set(outside || self.consulted.get());
+        value
+    }
+
+    fn known(&self, node: &Node) -> Option<Evaluated> {
+        if let Some(known) = self.evaluator.memo.borrow().get(node) {
+            return Some(known.clone());
+        }
+        let known = self.memo.borrow().get(node).cloned();
+        if known.is_some() {
+            self.consulted.set(true);
+        }
+        known
+    }
+
+    fn compute(&self, node: &Node) -> Evaluated {
+        let blocks = &self.evaluator.config.blocks;
+        match node {
+            Node::Variable(name) => self.variable(name),
+            Node::Local(name) => match blocks.locals.get(name) {
+                Some(local) => self.evaluate(&local.value),
+                None => Err(Vec::new()),
+            },
+            Node::Resource(address, Some(attribute)) => self.attribute_of(address, attribute),
+            Node::Resource(address, None) => Ok(address.clone().into()),
+            Node::Backend(id) => Ok(id.clone().into()),
+        }
+    }
+
+    /// Evaluates what some references need, deepest first, so that a long chain of references is no deep recursion.
+    /// What is wrong with it is only said where it is used.
+    fn prepare(&self, needs: &[Need]) {
+        if needs.is_empty() {
+            return;
+        }
+        let mut seen = HashSet::new();
+        let mut stack: Vec<(&Need, bool)> = needs.iter().map(|need| (need, false)).collect();
+        while let Some((need, is_ready)) = stack.pop() {
+            let node = &need.node;
+            let is_value = !matches!(node, Node::Backend(_) | Node::Resource(_, None));
+            // Only an early evaluation has nothing to ask for attributes.
+            let is_early = self.computed.is_none() && matches!(node, Node::Resource(..));
+            if is_ready {
+                drop(self.node(node, &need.span));
+            } else if is_value && !is_early && self.known_or_active(node) && seen.insert(node) {
+                stack.push((need, true));
+                let below = self.expression_of(node).map_or(&[][..], |it| &it.needs);
+                stack.extend(below.iter().map(|need| (need, false)));
+            }
+        }
+    }
+
+    /// Returns whether a node still has to be evaluated.
+    fn known_or_active(&self, node: &Node) -> bool {
+        !self.evaluator.memo.borrow().contains_key(node)
+            && !self.memo.borrow().contains_key(node)
+            && !self.active.borrow().contains(node)
+    }
+
+    fn expression_of(&self, node: &Node) -> Option<&'r Expr> {
+        let config = self.evaluator.config;
+        match node {
+            Node::Variable(name) => match config.given.get(name) {
+                Some(Given::Expression(_) | Given::Text(_)) => None,
+                None => config.blocks.variables.get(name)?.default.as_ref(),
+            },
+            Node::Local(name) => Some(&config.blocks.locals.get(name)?.value),
+            Node::Resource(address, Some(attribute)) => {
+                config.blocks.resources.get(address)?.attributes.get(attribute)
+            }
+            Node::Backend(_) | Node::Resource(_, None) => None,
+        }
+    }
+}
+
+impl Environment for Run<'_> {
+    fn named(&self, root: &str, name: &str, at: &Span) -> Evaluated {
+        let config = self.evaluator.config;
+        match root {
+            "var" => self.node(&Node::Variable(name.into()), at),
+            "local" => self.node(&Node::Local(name.into()), at),
+            "backend" => Ok(BackendId::new(name).into()),
+            _ => {
+                let address = Kind::from_block(root).map(|kind| Address::root(kind, name));
+                let address = address.filter(|it| config.blocks.resources.contains_key(it));
+                match address {
+                    Some(address) if self.computed.is_some() => Ok(address.into()),
+                    Some(address) => Err(vec![
+                        Diagnostic::error("a reference to a resource that comes too early")
+                            .label(at, format!("`{address}` is not known before a device is read")),
+                    ]),
+                    None => Err(vec![
+                        Diagnostic::error("reference to an unknown name")
+                            .label(at, format!("there is no `{root}.{name}`")),
+                    ]),
+                }
+            }
+        }
+    }
+
+    fn attribute(&self, resource: &Address, name: &str, at: &Span) -> Evaluated {
+        let attribute =
+            crate::config::parse::referable(resource.kind, name, at).map_err(|it| vec![it])?;
+        self.node(&Node::Resource(resource.clone(), Some(attribute)), at)
+    }
+
+    fn backend_attribute(&self, backend: &BackendId, name: &str, at: &Span) -> Evaluated {
+        match name {
+            "id" => Ok(Value::text(backend.as_str())),
+            "kind" => Ok(Value::text(self.kind_of(backend).as_str())),
+            "display_name" => Ok(match self.display_name(backend)? {
+                Some(name) => name,
+                None => Value::NULL,
+            }),
+            _ => Err(vec![
+                missing_key(at, name, &Value::NULL)
+                    .help("A backend has the attributes `id`, `kind` and `display_name`."),
+            ]),
+        }
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.evaluator.world.variable(name).map(str::to_owned)
+    }
+
+    fn file(&self, path: &str) -> Result<String, String> {
+        self.evaluator.config.reader.read(path)
+    }
+
+    fn depth(&self) -> &Cell<u32> {
+        &self.evaluator.depth
+    }
+}

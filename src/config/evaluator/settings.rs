@@ -1,0 +1,175 @@
+//! What is evaluated before any device is read: the `wgform` block and the backends.
+
+use std::path::PathBuf;
+
+use crate::config::block::{BackendBlock, Expr};
+use crate::config::evaluator::run::Run;
+use crate::config::expression::{Evaluated, both, wrong_type};
+use crate::config::value::{Data, Value};
+use crate::config::{BackendDeclaration, Driver, Settings, Transport};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::resource::{BackendId, BackendKind};
+
+/// Where the state is kept when nothing else is said.
+const STATE_PATH: &str = "wgform.state.json";
+
+impl Run<'_> {
+    pub(super) fn settings(&self) -> Evaluated<Settings> {
+        let settings = &self.evaluator.config.blocks.settings;
+        let path = match &settings.state_path {
+            None => Ok(STATE_PATH.to_owned()),
+            Some(expr) => self.string(expr, "`path`").and_then(|path| {
+                path.filter(|path| !path.is_empty()).ok_or_else(|| {
+                    vec![
+                        Diagnostic::error("a value that is not allowed")
+                            .label(&expr.span(), "the path of the state is empty"),
+                    ]
+                })
+            }),
+        };
+        let (default_backend, path) = both(self.default_backend(), path)?;
+        Ok(Settings { default_backend, state_path: PathBuf::from(path) })
+    }
+
+    /// The backend of an interface that names none: what `default_backend` says, or the only one there is.
+    pub(super) fn default_backend(&self) -> Evaluated<Option<BackendId>> {
+        let blocks = &self.evaluator.config.blocks;
+        if let Some(expr) = &blocks.settings.default_backend {
+            let value = self.evaluate(expr)?;
+            return match &value.data {
+                Data::Null => Ok(None),
+                Data::Backend(id) => Ok(Some(id.clone())),
+                _ => Err(vec![
+                    wrong_type(&expr.span(), "`default_backend`", "a backend", &value)
+                        .help("Write it as `backend.NAME`, without quotes."),
+                ]),
+            };
+        }
+        let mut backends = blocks.backends.keys();
+        Ok(match (backends.next(), backends.next()) {
+            (None, _) => Some(BackendId::new(BackendId::LOCAL)),
+            (Some(only), None) => Some(only.clone()),
+            (Some(_), Some(_)) => None,
+        })
+    }
+
+    pub(super) fn backends(&self) -> Evaluated<Vec<BackendDeclaration>> {
+        let blocks = &self.evaluator.config.blocks;
+        if blocks.backends.is_empty() {
+            return Ok(vec![BackendDeclaration {
+                id: BackendId::new(BackendId::LOCAL),
+                kind: BackendKind::Local,
+                display_name: None,
+                simulate: false,
+                transport: Transport::Local { netns: None, driver: Driver::Auto },
+                span: None,
+            }]);
+        }
+        let mut backends: Vec<_> = blocks.backends.iter().collect();
+        backends.sort_by_key(|(_, block)| block.order);
+        crate::config::expression::gather(
+            backends.into_iter().map(|(id, block)| self.backend(id, block)),
+        )
+    }
+
+    fn backend(&self, id: &BackendId, block: &BackendBlock) -> Evaluated<BackendDeclaration> {
+        let get = |name| block.attributes.get(name);
+        let text = |name: &'static str| match get(name) {
+            Some(expr) => self.string(expr, &format!("`{name}`")),
+            None => Ok(None),
+        };
+        let simulate = match get("simulate") {
+            Some(expr) => self.flag(expr, "`simulate`"),
+            None => Ok(false),
+        };
+        let names = both(text("display_name"), self.netns(block));
+        let ((display_name, netns), (simulate, driver)) =
+            both(names, both(simulate, self.driver(block)))?;
+        Ok(BackendDeclaration {
+            id: id.clone(),
+            kind: block.kind,
+            display_name,
+            simulate,
+            transport: Transport::Local { netns, driver },
+            span: Some(block.span.clone()),
+        })
+    }
+
+    fn netns(&self, block: &BackendBlock) -> Evaluated<Option<String>> {
+        let Some(expr) = block.attributes.get("netns") else { return Ok(None) };
+        let Some(name) = self.string(expr, "`netns`")? else { return Ok(None) };
+        // A name is a file below `/run/netns`.
+        let is_name = (1..=255).contains(&name.len())
+            && !name.contains(['/', '\0'])
+            && !matches!(name.as_str(), "." | "..");
+        if is_name {
+            return Ok(Some(name));
+        }
+        Err(vec![
+            Diagnostic::error("a value that is not allowed")
+                .label(&expr.span(), "this is not the name of a network namespace")
+                .help("Write a name that `ip netns list` shows."),
+        ])
+    }
+
+    fn driver(&self, block: &BackendBlock) -> Evaluated<Driver> {
+        let Some(expr) = block.attributes.get("driver") else { return Ok(Driver::Auto) };
+        match self.string(expr, "`driver`")?.as_deref() {
+            None | Some("auto") => Ok(Driver::Auto),
+            Some("kernel") => Ok(Driver::Kernel),
+            Some("userspace") => Ok(Driver::Userspace),
+            Some(_) => Err(vec![
+                Diagnostic::error("a value that is not allowed")
+                    .label(&expr.span(), "there is no such driver")
+                    .help("The driver can be \"auto\", \"kernel\" or \"userspace\"."),
+            ]),
+        }
+    }
+
+    pub(super) fn kind_of(&self, id: &BackendId) -> BackendKind {
+        self.evaluator.config.blocks.backends.get(id).map_or(BackendKind::Local, |it| it.kind)
+    }
+
+    pub(super) fn display_name(&self, id: &BackendId) -> Evaluated<Option<Value>> {
+        let block = self.evaluator.config.blocks.backends.get(id);
+        match block.and_then(|block| block.attributes.get("display_name")) {
+            Some(expr) => self.evaluate(expr).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Evaluates an argument that has to be a string; none when it is null.
+    fn string(&self, expr: &Expr, what: &str) -> Evaluated<Option<String>> {
+        let value = self.known_value(expr, what)?;
+        if value.is_null() {
+            return Ok(None);
+        }
+        match value.to_text() {
+            Some(text) => Ok(Some(text.to_string())),
+            None => Err(vec![wrong_type(&expr.span(), what, "a string", &value)]),
+        }
+    }
+
+    /// Evaluates an argument that has to be true or false; false when it is null.
+    pub(super) fn flag(&self, expr: &Expr, what: &str) -> Evaluated<bool> {
+        let value = self.known_value(expr, what)?;
+        if value.is_null() {
+            return Ok(false);
+        }
+        value.to_bool().ok_or_else(|| vec![wrong_type(&expr.span(), what, "true or false", &value)])
+    }
+
+    fn known_value(&self, expr: &Expr, what: &str) -> Evaluated {
+        let value = self.evaluate(expr)?;
+        if value.is_unknown() {
+            return Err(vec![unknown(&expr.span(), what)]);
+        }
+        Ok(value)
+    }
+}
+
+/// Says that a value must be known at once.
+pub(super) fn unknown(at: &Span, what: &str) -> Diagnostic {
+    Diagnostic::error("a value that is known too late")
+        .label(at, format!("{what} has to be known before anything is applied"))
+}

@@ -1,0 +1,146 @@
+//! The values of variables: given, or by default, converted to their type and checked.
+
+use std::sync::Arc;
+
+use crate::config::block::{Node, Validation, VariableBlock};
+use crate::config::constant::constant;
+use crate::config::evaluator::run::Run;
+use crate::config::expression::{Evaluated, Scope, wrong_type};
+use crate::config::parse::Given;
+use crate::config::value::Value;
+use crate::diagnostic::{Diagnostic, Span};
+
+impl Run<'_> {
+    /// Evaluates every variable that has a value.
+    pub(super) fn variables(&self) -> Vec<Diagnostic> {
+        let config = self.evaluator.config;
+        let mut problems = Vec::new();
+        for (name, block) in &config.blocks.variables {
+            if config.given.contains_key(name) || block.default.is_some() {
+                let node = Node::Variable(name.clone());
+                problems.extend(self.node(&node, &block.span).err().unwrap_or_default());
+            }
+        }
+        problems
+    }
+
+    pub(super) fn variable(&self, name: &Arc<str>) -> Evaluated {
+        let config = self.evaluator.config;
+        let Some(block) = config.blocks.variables.get(name) else { return Err(Vec::new()) };
+        let value = self.converted(name, block)?.marked(block.is_sensitive);
+        if self.evaluator.validated.borrow_mut().insert(name.clone()) {
+            // A condition may use the variable itself.
+            self.evaluator
+                .memo
+                .borrow_mut()
+                .insert(Node::Variable(name.clone()), Ok(value.clone()));
+            let problems: Vec<Diagnostic> = block
+                .validations
+                .iter()
+                .flat_map(|it| self.validate(name, it).err().unwrap_or_default())
+                .collect();
+            if !problems.is_empty() {
+                return Err(problems);
+            }
+        }
+        Ok(value)
+    }
+
+    fn converted(&self, name: &str, block: &VariableBlock) -> Evaluated {
+        let config = self.evaluator.config;
+        if let Some(given) = config.given.get(name) {
+            let value = self.given(given, block)?;
+            if !value.is_null() || block.is_nullable {
+                return convert(block, &value, &given.span());
+            }
+        }
+        let Some(default) = &block.default else {
+            return Err(vec![no_value(name, block)]);
+        };
+        let value = self.evaluate(default)?;
+        if value.is_null() && !block.is_nullable {
+            return Err(vec![wrong_type(&default.span(), "the default", "a value", &value)]);
+        }
+        convert(block, &value, &default.span())
+    }
+
+    fn given(&self, given: &Given, block: &VariableBlock) -> Evaluated {
+        let source = match given {
+            Given::Expression(expr) => {
+                let at = |range| Span { source: expr.source.clone(), range };
+                return constant(&expr.expression).map_err(|range| vec![not_constant(&at(range))]);
+            }
+            Given::Text(source) => source,
+        };
+        if block.takes_text {
+            return Ok(Value::text(source.text.as_str()));
+        }
+        let at = |range| Span { source: source.clone(), range };
+        let expression = hcl_edit::parser::parse_expr(&source.text).map_err(|error| {
+            vec![
+                Diagnostic::error("a value that cannot be read")
+                    .label(&given.span(), error.message())
+                    .help("The type of this variable takes an expression, such as `[\"a\", \"b\"]` or `{ a = 1 }`."),
+            ]
+        })?;
+        constant(&expression).map_err(|range| vec![not_constant(&at(range))])
+    }
+
+    fn validate(&self, name: &str, it: &Validation) -> Evaluated<()> {
+        let value = self.evaluate(&it.condition)?;
+        let Some(is_valid) = value.to_bool() else {
+            let at = it.condition.span();
+            return Err(vec![wrong_type(&at, "the condition", "true or false", &value)]);
+        };
+        if is_valid {
+            return Ok(());
+        }
+        let scope = Scope { environment: self, source: &it.message.source, bindings: None };
+        let message = scope.text(&it.message.expression, "the message")?;
+        let message = match message.text {
+            Some(text) if !message.is_sensitive => text.to_string(),
+            _ => "The message of this validation is sensitive.".to_owned(),
+        };
+        let config = self.evaluator.config;
+        let mut diagnostic = Diagnostic::error("a variable with a value that is not allowed");
+        diagnostic = match config.given.get(name) {
+            Some(given) => {
+                diagnostic.label(&given.span(), format!("this is the value of `var.{name}`"))
+            }
+            None => diagnostic,
+        };
+        Err(vec![
+            diagnostic.label(&it.condition.span(), "this condition does not hold").help(message),
+        ])
+    }
+}
+
+fn convert(block: &VariableBlock, value: &Value, at: &Span) -> Evaluated {
+    block.of.convert(value).map_err(|it| {
+        // What is wrong with a part of it may quote that part.
+        let message = match block.is_sensitive || value.is_sensitive_anywhere() {
+            true => format!("{} is wanted", block.of.noun()),
+            false if it.path.is_empty() => it.message,
+            false => format!("at `{}`: {}", it.path, it.message),
+        };
+        vec![
+            Diagnostic::error("a variable with a value of the wrong type")
+                .label(at, message)
+                .label(&block.span, "the variable is declared here"),
+        ]
+    })
+}
+
+fn not_constant(at: &Span) -> Diagnostic {
+    Diagnostic::error("a value that is not written out")
+        .label(at, "the value of a variable has no references, functions or operators")
+        .help("Put the expression into a `locals` block.")
+}
+
+fn no_value(name: &str, block: &VariableBlock) -> Diagnostic {
+    Diagnostic::error("a variable without a value")
+        .label(&block.span, format!("`var.{name}` is used, and has no value"))
+        .help(format!(
+            "Set it with `-var {name}=…`, in the environment as `WGFORM_VAR_{name}`, or in `wgform.wgvars.hcl`; or give it a `default`."
+        ))
+}

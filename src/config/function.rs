@@ -1,0 +1,255 @@
+//! The functions of expressions: Terraform's, under Terraform's names and with its results, and a few of our own.
+//!
+//! `try` and `can` are not here: they see expressions, not values.
+
+mod collection;
+mod conversion;
+mod format;
+mod network;
+mod outside;
+mod text;
+
+use std::sync::Arc;
+
+use crate::config::expression::{Environment, Evaluated};
+use crate::config::value::{Map, Number, Value};
+use crate::diagnostic::{Diagnostic, Span};
+
+/// One function.
+struct Function {
+    name: &'static str,
+    /// How it is called, for messages.
+    usage: &'static str,
+    least: usize,
+    most: usize,
+    manner: Manner,
+    run: fn(&Call) -> Answer,
+}
+
+/// What marks and unknown values in the arguments do to the result.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// Whatever is sensitive or unknown, however deep in the arguments, makes the result so.
+    Whole,
+    /// The same, but `null` is an argument like others.
+    WholeOrNull,
+    /// Only the marks of the arguments themselves do: elements keep their own.
+    Elements,
+    /// The function sees to it.
+    Own,
+}
+
+/// The arguments of a call, and what the function may ask of the outside.
+struct Call<'c> {
+    arguments: &'c [Value],
+    environment: &'c dyn Environment,
+}
+
+/// A value, or why there is none.
+type Answer<T = Value> = Result<T, Failure>;
+
+/// Why a function has no result.
+struct Failure {
+    /// The argument that is wrong; none for the call as a whole.
+    argument: Option<usize>,
+    message: String,
+    hint: Option<String>,
+}
+
+const MANY: usize = usize::MAX;
+
+const FUNCTIONS: &[Function] = &[
+    function("cidrhost", "cidrhost(prefix, number)", 2, 2, Manner::Whole, network::cidrhost),
+    function("cidrnetmask", "cidrnetmask(prefix)", 1, 1, Manner::Whole, network::cidrnetmask),
+    function(
+        "cidrsubnet",
+        "cidrsubnet(prefix, bits, number)",
+        3,
+        3,
+        Manner::Whole,
+        network::cidrsubnet,
+    ),
+    function("coalesce", "coalesce(values...)", 1, MANY, Manner::Own, collection::coalesce),
+    function("concat", "concat(lists...)", 1, MANY, Manner::Elements, collection::concat),
+    function("contains", "contains(list, value)", 2, 2, Manner::WholeOrNull, collection::contains),
+    function("distinct", "distinct(list)", 1, 1, Manner::WholeOrNull, collection::distinct),
+    function("element", "element(list, index)", 2, 2, Manner::Elements, collection::element),
+    function("env", "env(name)", 1, 1, Manner::Whole, outside::env),
+    function("file", "file(path)", 1, 1, Manner::Whole, outside::file),
+    function("flatten", "flatten(list)", 1, 1, Manner::Elements, collection::flatten),
+    function("format", "format(template, values...)", 1, MANY, Manner::WholeOrNull, format::format),
+    function("join", "join(separator, lists...)", 2, MANY, Manner::Whole, text::join),
+    function("jsondecode", "jsondecode(text)", 1, 1, Manner::Whole, conversion::jsondecode),
+    function("jsonencode", "jsonencode(value)", 1, 1, Manner::WholeOrNull, conversion::jsonencode),
+    function("keys", "keys(map)", 1, 1, Manner::Elements, collection::keys),
+    function("length", "length(value)", 1, 1, Manner::Elements, collection::length),
+    function("lookup", "lookup(map, key, default)", 2, 3, Manner::Own, collection::lookup),
+    function("lower", "lower(text)", 1, 1, Manner::Whole, text::lower),
+    function("max", "max(numbers...)", 1, MANY, Manner::Whole, collection::max),
+    function("merge", "merge(maps...)", 0, MANY, Manner::Own, collection::merge),
+    function("min", "min(numbers...)", 1, MANY, Manner::Whole, collection::min),
+    function("nonsensitive", "nonsensitive(value)", 1, 1, Manner::Own, conversion::nonsensitive),
+    function("range", "range(start, limit, step)", 1, 3, Manner::Whole, collection::range),
+    function("replace", "replace(text, what, with)", 3, 3, Manner::Whole, text::replace),
+    function("sensitive", "sensitive(value)", 1, 1, Manner::Own, conversion::sensitive),
+    function("split", "split(separator, text)", 2, 2, Manner::Whole, text::split),
+    function("tobool", "tobool(value)", 1, 1, Manner::WholeOrNull, conversion::tobool),
+    function("tolist", "tolist(value)", 1, 1, Manner::Own, conversion::tolist),
+    function("tomap", "tomap(value)", 1, 1, Manner::Own, conversion::tomap),
+    function("tonumber", "tonumber(value)", 1, 1, Manner::WholeOrNull, conversion::tonumber),
+    function("toset", "toset(value)", 1, 1, Manner::Own, conversion::toset),
+    function("tostring", "tostring(value)", 1, 1, Manner::WholeOrNull, conversion::tostring),
+    function("trimspace", "trimspace(text)", 1, 1, Manner::Whole, text::trimspace),
+    function("upper", "upper(text)", 1, 1, Manner::Whole, text::upper),
+    function("values", "values(map)", 1, 1, Manner::Elements, collection::values),
+    function(
+        "wg_public_key",
+        "wg_public_key(private_key)",
+        1,
+        1,
+        Manner::Own,
+        network::wg_public_key,
+    ),
+];
+
+const fn function(
+    name: &'static str,
+    usage: &'static str,
+    least: usize,
+    most: usize,
+    manner: Manner,
+    run: fn(&Call) -> Answer,
+) -> Function {
+    Function { name, usage, least, most, manner, run }
+}
+
+/// Returns the names of all functions.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.iter().map(|function| function.name).chain(["can", "try"])
+}
+
+/// Calls a function. `places` says where each argument is, `whole` where the call is.
+pub(crate) fn call(
+    environment: &dyn Environment,
+    name: &str,
+    arguments: &[Value],
+    places: &[Span],
+    whole: &Span,
+) -> Evaluated {
+    let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) else {
+        return Err(vec![
+            Diagnostic::error("call of an unknown function")
+                .label(whole, format!("there is no function `{name}`")),
+        ]);
+    };
+    if !(function.least..=function.most).contains(&arguments.len()) {
+        return Err(vec![
+            Diagnostic::error("a function cannot be called this way")
+                .label(whole, wrong_count(function, arguments.len()))
+                .help(format!("Call it as `{}`.", function.usage)),
+        ]);
+    }
+    let answer = run(function, &Call { arguments, environment });
+    answer.map_err(|failure| {
+        let at = failure.argument.and_then(|i| places.get(i)).unwrap_or(whole);
+        let is_sensitive = arguments.iter().any(Value::is_sensitive_anywhere);
+        let message = if is_sensitive {
+            // What the function says may quote its arguments.
+            format!("`{name}` cannot take this, and the reason is sensitive")
+        } else {
+            failure.message
+        };
+        let diagnostic =
+            Diagnostic::error("a function cannot be called this way").label(at, message);
+        vec![match failure.hint {
+            Some(hint) => diagnostic.help(hint),
+            None => diagnostic,
+        }]
+    })
+}
+
+fn wrong_count(function: &Function, n: usize) -> String {
+    let arguments =
+        |n: usize| if n == 1 { "1 argument".to_owned() } else { format!("{n} arguments") };
+    let Function { name, least, most, .. } = function;
+    if least == most {
+        format!("`{name}` takes {}, and here are {n}", arguments(*least))
+    } else if n < *least {
+        format!("`{name}` takes at least {}, and here are {n}", arguments(*least))
+    } else {
+        format!("`{name}` takes at most {}, and here are {n}", arguments(*most))
+    }
+}
+
+fn run(function: &Function, call: &Call) -> Answer {
+    let arguments = call.arguments;
+    let (is_sensitive, is_unknown) = match function.manner {
+        Manner::Own => return (function.run)(call),
+        Manner::Elements => (
+            arguments.iter().any(|argument| argument.is_sensitive),
+            arguments.iter().any(Value::is_unknown),
+        ),
+        Manner::Whole | Manner::WholeOrNull => (
+            arguments.iter().any(Value::is_sensitive_anywhere),
+            arguments.iter().any(Value::is_unknown_anywhere),
+        ),
+    };
+    if function.manner != Manner::WholeOrNull
+        && let Some(i) = arguments.iter().position(Value::is_null)
+    {
+        return Err(Failure::at(i, "this is null, and may not be"));
+    }
+    if is_unknown {
+        return Ok(Value::UNKNOWN.marked(is_sensitive));
+    }
+    (function.run)(call).map(|value| value.marked(is_sensitive))
+}
+
+impl Failure {
+    fn at(argument: usize, message: impl Into<String>) -> Self {
+        Self { argument: Some(argument), message: message.into(), hint: None }
+    }
+
+    fn whole(message: impl Into<String>) -> Self {
+        Self { argument: None, message: message.into(), hint: None }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    fn wanted(argument: usize, wanted: &str, value: &Value) -> Self {
+        Self::at(argument, format!("this has to be {wanted}, and is {}", value.shown()))
+    }
+}
+
+impl<'c> Call<'c> {
+    fn text(&self, i: usize) -> Answer<Arc<str>> {
+        let value = &self.arguments[i];
+        value.to_text().ok_or_else(|| Failure::wanted(i, "a string", value))
+    }
+
+    fn number(&self, i: usize) -> Answer<Number> {
+        let value = &self.arguments[i];
+        value.to_number().ok_or_else(|| Failure::wanted(i, "a number", value))
+    }
+
+    fn integer(&self, i: usize) -> Answer<i64> {
+        let whole = || Failure::wanted(i, "a whole number", &self.arguments[i]);
+        self.number(i)?.to_integer().ok_or_else(whole)
+    }
+
+    fn items(&self, i: usize) -> Answer<&'c [Value]> {
+        let value = &self.arguments[i];
+        value.items().ok_or_else(|| Failure::wanted(i, "a list or a set", value))
+    }
+
+    fn map(&self, i: usize) -> Answer<&'c Map> {
+        let value = &self.arguments[i];
+        match &value.data {
+            crate::config::value::Data::Map(map) => Ok(map),
+            _ => Err(Failure::wanted(i, "a map or an object", value)),
+        }
+    }
+}

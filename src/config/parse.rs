@@ -1,0 +1,179 @@
+//! Files to blocks: what may stand where, without evaluating anything.
+//!
+//! Everything that is wrong is reported, in all files. A file with a syntax error hides only itself.
+
+mod blocks;
+mod body;
+mod given;
+mod names;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use hcl_edit::structure::{Body, Structure};
+use regex::Regex;
+
+use crate::config::block::{Blocks, Expr};
+use crate::config::version::satisfies;
+use crate::config::{names_of_blocks, secrets};
+use crate::diagnostic::{Diagnostic, SourceText, Span};
+use crate::source::Sources;
+
+pub(crate) use crate::config::parse::blocks::BLOCKS;
+pub(crate) use crate::config::parse::given::Given;
+pub(crate) use crate::config::parse::names::{is_reference, referable};
+
+/// What the files say, and what is wrong with it.
+#[derive(Debug, Default)]
+pub(crate) struct Parsed {
+    pub(crate) blocks: Blocks,
+    pub(crate) given: BTreeMap<Arc<str>, Given>,
+    pub(crate) problems: Vec<Diagnostic>,
+}
+
+/// Parses the files of a configuration.
+pub(crate) fn parse(sources: &Sources) -> Parsed {
+    let files: Vec<_> = sources.files.iter().map(|file| (file, parse_text(&file.text))).collect();
+    let mut parser = Parser::default();
+    for (source, body) in &files {
+        parser.check_version(source, body.as_ref().ok());
+    }
+    if !parser.problems.is_empty() {
+        // Whatever else is wrong may be right in the version that is asked for.
+        return Parsed { problems: parser.problems, ..Parsed::default() };
+    }
+    let bodies: Vec<&Body> = files.iter().filter_map(|(_, body)| body.as_ref().ok()).collect();
+    let mut found = secrets::find(&bodies).into_iter();
+    for (source, body) in files {
+        match body {
+            Ok(body) => {
+                parser.source = with_secrets(source, found.next().unwrap_or_default());
+                parser.file(body);
+            }
+            Err(error) => {
+                let source = with_secrets(source, secrets::guess(&source.text));
+                parser.problems.push(syntax_error(&source, &error));
+                parser.is_partial = true;
+            }
+        }
+    }
+    let given = parser.given(&sources.variables);
+    parser.resolve_names();
+    let Parser { blocks, problems, .. } = parser;
+    Parsed { blocks, given, problems }
+}
+
+/// The blocks so far, and the file that is being read.
+#[derive(Debug)]
+struct Parser {
+    blocks: Blocks,
+    problems: Vec<Diagnostic>,
+    source: Arc<SourceText>,
+    /// Whether something that was declared is missing, so that a reference to nothing says nothing.
+    is_partial: bool,
+}
+
+impl Default for Parser {
+    fn default() -> Self {
+        let source = SourceText { name: String::new(), text: String::new(), secrets: Vec::new() };
+        Self {
+            blocks: Blocks::default(),
+            problems: Vec::new(),
+            source: Arc::new(source),
+            is_partial: false,
+        }
+    }
+}
+
+impl Parser {
+    fn file(&mut self, body: Body) {
+        for structure in body {
+            match structure {
+                Structure::Block(block) => self.block(block),
+                Structure::Attribute(attribute) => {
+                    let span = self.span_of(&attribute.key);
+                    let name = attribute.key.as_str();
+                    self.problems.push(
+                        Diagnostic::error("an argument outside of a block")
+                            .label(&span, format!("`{name}` stands in no block"))
+                            .help(format!("The blocks are {}.", names_of_blocks())),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Compares `required_version`, also in a file that this version cannot parse.
+    fn check_version(&mut self, source: &Arc<SourceText>, body: Option<&Body>) {
+        let found: Vec<(String, Span)> = match body {
+            Some(body) => required_versions(source, body),
+            None => guessed_versions(source),
+        };
+        let own = env!("CARGO_PKG_VERSION");
+        for (constraints, span) in found {
+            let diagnostic = match satisfies(own, &constraints) {
+                Ok(true) => continue,
+                Ok(false) => Diagnostic::error("another version of wgform is needed")
+                    .label(&span, format!("this is wgform {own}"))
+                    .help(format!("Use a version of wgform that is `{constraints}`.")),
+                Err(wrong) => Diagnostic::error("a version constraint that cannot be read")
+                    .label(&span, format!("`{wrong}` is not a version constraint"))
+                    .help("Write it as \">= 0.1\", or \">= 0.1, < 0.3\"."),
+            };
+            self.problems.push(diagnostic);
+        }
+    }
+
+    fn span_of(&self, it: &impl hcl_edit::Span) -> Span {
+        Span { source: self.source.clone(), range: it.span().unwrap_or_default() }
+    }
+
+    fn expr(&self, expression: hcl_edit::expr::Expression) -> Expr {
+        Expr { expression, source: self.source.clone(), needs: Vec::new() }
+    }
+}
+
+fn required_versions(source: &Arc<SourceText>, body: &Body) -> Vec<(String, Span)> {
+    let blocks = body.blocks().filter(|block| block.ident.as_str() == "wgform");
+    let attributes = blocks.filter_map(|block| block.body.get_attribute("required_version"));
+    let literals = attributes.filter_map(|attribute| {
+        let range = hcl_edit::Span::span(&attribute.value).unwrap_or_default();
+        Some((attribute.value.as_str()?.to_owned(), Span { source: source.clone(), range }))
+    });
+    literals.collect()
+}
+
+fn guessed_versions(source: &Arc<SourceText>) -> Vec<(String, Span)> {
+    static REQUIRED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r#"(?m)^[ \t]*(?:wgform\s*\{\s*)?required_version\s*=\s*"([^"\n]*)""#).ok()
+    });
+    let all = REQUIRED.iter().flat_map(|regex| regex.captures_iter(&source.text));
+    all.filter_map(|it| it.get(1))
+        .map(|it| {
+            let range = it.start() - 1..it.end() + 1;
+            (it.as_str().to_owned(), Span { source: source.clone(), range })
+        })
+        .collect()
+}
+
+type SyntaxError = hcl_edit::parser::Error;
+
+fn parse_text(text: &str) -> Result<Body, SyntaxError> {
+    hcl_edit::parser::parse_body(text)
+}
+
+fn with_secrets(source: &SourceText, secrets: Vec<std::ops::Range<usize>>) -> Arc<SourceText> {
+    let SourceText { name, text, secrets: _ } = source;
+    Arc::new(SourceText { name: name.clone(), text: text.clone(), secrets })
+}
+
+fn syntax_error(source: &Arc<SourceText>, error: &SyntaxError) -> Diagnostic {
+    let text = &source.text;
+    let mut start = error.location().offset().min(text.len());
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    let width = text[start..].chars().next().map_or(0, char::len_utf8);
+    let span = Span { source: source.clone(), range: start..start + width };
+    Diagnostic::error("a syntax error").label(&span, error.message())
+}

@@ -1,0 +1,409 @@
+//! Each type of block.
+
+use std::sync::Arc;
+
+use hcl_edit::expr::Expression;
+use hcl_edit::structure::{Block, Structure};
+
+use crate::config::block::{
+    BackendBlock, Expr, LocalBlock, OutputBlock, ResourceBlock, Validation, VariableBlock,
+};
+use crate::config::parse::Parser;
+use crate::config::parse::body::{Contents, or};
+use crate::config::reference::name_of;
+use crate::config::suggest::suggestion;
+use crate::config::types::Type;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::resource::{Address, BackendId, BackendKind, Kind, Presence, declaration};
+
+/// The block types, in the order in which messages list them.
+pub(crate) const BLOCKS: &[&str] =
+    &["wgform", "variable", "locals", "output", "backend", "interface", "peer", "preshared_key"];
+
+/// The arguments of a `backend` block, of every kind so far.
+pub(crate) const BACKEND: &[&str] = &["simulate", "netns", "driver", "display_name"];
+
+impl Parser {
+    pub(super) fn block(&mut self, block: Block) {
+        match block.ident.as_str() {
+            "wgform" => self.settings(block),
+            "variable" => self.variable(block),
+            "locals" => self.locals(block),
+            "output" => self.output(block),
+            "backend" => self.backend(block),
+            ident => match Kind::from_block(ident) {
+                Some(kind) => self.resource(kind, block),
+                None => self.unknown("an unknown block", "", &block.ident, BLOCKS),
+            },
+        }
+    }
+
+    fn settings(&mut self, block: Block) {
+        let span = self.head(&block);
+        if self.labels::<0>(&block, "wgform { … }").is_none() {
+            return;
+        }
+        match self.blocks.settings.span.clone() {
+            Some(first) => return self.twice("wgform", &first, &span),
+            None => self.blocks.settings.span = Some(span),
+        }
+        let known = ["required_version", "default_backend"];
+        let mut contents = self.contents("wgform", block.body, &known, &["state"]);
+        if let Some(version) = contents.take("required_version")
+            && version.as_str().is_none()
+        {
+            let span = self.span_of(&version);
+            self.problems.push(
+                Diagnostic::error("a version constraint that cannot be read")
+                    .label(&span, "this has to be a plain text in quotes")
+                    .help("It is read before anything else, so that an older wgform can say what is needed."),
+            );
+        }
+        self.blocks.settings.default_backend =
+            contents.take("default_backend").map(|it| self.expr(it));
+        let mut states = std::mem::take(&mut contents.blocks).into_iter();
+        if let Some((_, state)) = states.next() {
+            self.state(state);
+        }
+        for (_, state) in states {
+            let span = self.head(&state);
+            self.problems.push(
+                Diagnostic::error("a block that may stand only once")
+                    .label(&span, "there is a `state` already"),
+            );
+        }
+    }
+
+    fn state(&mut self, block: Block) {
+        let Some([kind]) = self.labels(&block, "state \"local\" { path = \"…\" }") else {
+            return;
+        };
+        if kind != "local" {
+            let span = self.head(&block);
+            self.problems.push(
+                Diagnostic::error("an unknown kind of state")
+                    .label(&span, format!("this version of wgform has no state of kind `{kind}`"))
+                    .help("The only kind is `local`."),
+            );
+            return;
+        }
+        let mut contents = self.contents("state", block.body, &["path"], &[]);
+        self.blocks.settings.state_path = contents.take("path").map(|it| self.expr(it));
+    }
+
+    fn variable(&mut self, block: Block) {
+        let span = self.head(&block);
+        let Some([name]) = self.labels(&block, "variable \"name\" { … }") else { return };
+        let known = ["type", "default", "description", "sensitive", "nullable"];
+        let mut contents = self.contents("variable", block.body, &known, &["validation"]);
+        let takes_text = match contents.attributes.get("type").map(|it| &it.value) {
+            None => true,
+            Some(of) => matches!(name_of(of).map(|it| it.root), Some("string" | "number" | "bool")),
+        };
+        let of = match contents.take("type").map(|it| Type::parse(&it)) {
+            None => Type::Any,
+            Some(Ok(of)) => of,
+            Some(Err((range, message))) => {
+                let span = Span { source: self.source.clone(), range };
+                self.problems.push(
+                    Diagnostic::error("a type that cannot be read").label(&span, message).help(
+                        "The types are `string`, `number`, `bool`, `any`, `list(…)`, `set(…)`, `map(…)`, `object({ … })` and `tuple([…])`.",
+                    ),
+                );
+                Type::Any
+            }
+        };
+        if let Some(description) = contents.take("description") {
+            self.literal_text("description", &description);
+        }
+        let is_sensitive = self.literal_bool(&mut contents, "sensitive", false);
+        let is_nullable = self.literal_bool(&mut contents, "nullable", true);
+        let default = contents.take("default").map(|it| self.expr(it));
+        let blocks = std::mem::take(&mut contents.blocks);
+        let validations = blocks.into_iter().filter_map(|(_, it)| self.validation(it)).collect();
+        let variable = VariableBlock {
+            span: span.clone(),
+            of,
+            takes_text,
+            default,
+            is_sensitive,
+            is_nullable,
+            validations,
+        };
+        let key: Arc<str> = name.as_str().into();
+        if let Some(first) = self.blocks.variables.get(&key).map(|it| it.span.clone()) {
+            return self.twice(&format!("var.{name}"), &first, &span);
+        }
+        self.blocks.variables.insert(key, variable);
+    }
+
+    fn validation(&mut self, block: Block) -> Option<Validation> {
+        let span = self.head(&block);
+        self.labels::<0>(&block, "validation { … }")?;
+        let known = ["condition", "error_message"];
+        let mut contents = self.contents("validation", block.body, &known, &[]);
+        let mut required = |parser: &mut Self, name: &str| {
+            let found = contents.take(name);
+            if found.is_none() {
+                parser.missing(&span, "validation", name);
+            }
+            found.map(|it| parser.expr(it))
+        };
+        let condition = required(self, "condition");
+        let message = required(self, "error_message");
+        Some(Validation { condition: condition?, message: message? })
+    }
+
+    fn locals(&mut self, block: Block) {
+        if self.labels::<0>(&block, "locals { … }").is_none() {
+            return;
+        }
+        for structure in block.body {
+            match structure {
+                Structure::Attribute(attribute) => {
+                    let name = self.span_of(&attribute.key);
+                    let key: Arc<str> = attribute.key.as_str().into();
+                    if let Some(first) = self.blocks.locals.get(&key).map(|it| it.name.clone()) {
+                        self.twice(&format!("local.{key}"), &first, &name);
+                        continue;
+                    }
+                    let value = self.expr(attribute.value);
+                    self.blocks.locals.insert(key, LocalBlock { name, value });
+                }
+                Structure::Block(block) => {
+                    let span = self.head(&block);
+                    self.problems.push(
+                        Diagnostic::error("an unknown block")
+                            .label(&span, "`locals` has only values, such as `name = \"…\"`"),
+                    );
+                }
+            }
+        }
+    }
+
+    fn output(&mut self, block: Block) {
+        let span = self.head(&block);
+        let Some([name]) = self.labels(&block, "output \"name\" { … }") else { return };
+        let known = ["value", "sensitive", "description"];
+        let mut contents = self.contents("output", block.body, &known, &[]);
+        let is_sensitive = self.literal_bool(&mut contents, "sensitive", false);
+        let value = contents.take("value").map(|it| self.expr(it));
+        if value.is_none() {
+            self.missing(&span, "output", "value");
+        }
+        let description = contents.take("description").map(|it| self.expr(it));
+        if let Some(description) = &description {
+            self.literal_text("description", &description.expression);
+        }
+        if let Some(first) = self.blocks.outputs.get(&name).map(|it| it.span.clone()) {
+            return self.twice(&format!("output.{name}"), &first, &span);
+        }
+        self.blocks.outputs.insert(name, OutputBlock { span, value, is_sensitive, description });
+    }
+
+    fn backend(&mut self, block: Block) {
+        let span = self.head(&block);
+        let Some([kind, id]) = self.labels(&block, "backend \"local\" \"name\" { … }") else {
+            return;
+        };
+        let Some(kind) = BackendKind::from_label(&kind) else {
+            let kinds: Vec<_> =
+                BackendKind::ALL.iter().map(|kind| format!("`{}`", kind.as_str())).collect();
+            self.problems.push(
+                Diagnostic::error("an unknown kind of backend")
+                    .label(
+                        &self.span_of(&block.labels[0]),
+                        format!("this version of wgform has no backend of kind `{kind}`"),
+                    )
+                    .help(format!("The kind can be {}.", or(&kinds))),
+            );
+            self.is_partial = true;
+            return;
+        };
+        let contents = self.contents("backend", block.body, BACKEND, &[]);
+        let attributes =
+            contents.attributes.into_iter().map(|(name, it)| (name, self.expr(it.value))).collect();
+        let id = BackendId::new(id);
+        if let Some(first) = self.blocks.backends.get(&id).map(|it| it.span.clone()) {
+            return self.twice(&format!("backend.{id}"), &first, &span);
+        }
+        let order = self.blocks.backends.len();
+        self.blocks.backends.insert(id, BackendBlock { span, order, kind, attributes });
+    }
+
+    fn resource(&mut self, kind: Kind, block: Block) {
+        let span = self.head(&block);
+        let Some([label]) = self.labels(&block, &format!("{kind} \"name\" {{ … }}")) else {
+            return;
+        };
+        let address = Address::root(kind, label);
+        let declared = declaration::attributes(kind);
+        let mut known: Vec<&str> = declared.iter().map(|it| it.name).collect();
+        known.push("depends_on");
+        let mut contents = self.contents(kind.as_str(), block.body, &known, &["lifecycle"]);
+        for it in declared.iter().filter(|it| it.presence == Presence::Computed) {
+            if let Some(attribute) = contents.attributes.remove(it.name) {
+                let span = self.span_of(&attribute.key);
+                self.problems.push(
+                    Diagnostic::error("an argument that cannot be set").label(
+                        &span,
+                        format!("`{}` of a `{kind}` can only be referred to", it.name),
+                    ),
+                );
+            }
+        }
+        for it in declared
+            .iter()
+            .filter(|it| matches!(it.presence, Presence::Required | Presence::RequiredNullable))
+        {
+            if !contents.attributes.contains_key(it.name) {
+                self.missing(&span, kind.as_str(), it.name);
+            }
+        }
+        let depends_on =
+            contents.take("depends_on").map_or_else(Vec::new, |it| self.addresses(&it));
+        let adopt_from =
+            contents.take("adopt_from").and_then(|it| self.address(&it, &[Kind::Peer]));
+        let blocks = std::mem::take(&mut contents.blocks);
+        let prevent_destroy = self.lifecycle(blocks);
+        let attributes = self.attributes(kind, contents);
+        if let Some(first) = self.blocks.resources.get(&address).map(|it| it.span.clone()) {
+            return self.twice(&address.to_string(), &first, &span);
+        }
+        let order = self.blocks.resources.len();
+        let resource = ResourceBlock {
+            span,
+            order,
+            attributes,
+            depends_on,
+            adopt_from,
+            prevent_destroy,
+            refers_to: std::collections::BTreeSet::new(),
+        };
+        self.blocks.resources.insert(address, resource);
+    }
+
+    /// Takes the arguments of a resource, and warns of literal keys.
+    fn attributes(
+        &mut self,
+        kind: Kind,
+        contents: Contents,
+    ) -> std::collections::BTreeMap<&'static str, Expr> {
+        let mut attributes = std::collections::BTreeMap::new();
+        for (name, attribute) in contents.attributes {
+            let is_secret =
+                declaration::attribute(kind, name).is_some_and(|it| it.form.is_secret());
+            let is_literal = match &attribute.value {
+                Expression::String(text) => text.as_str() != "none",
+                Expression::HeredocTemplate(_) => true,
+                _ => false,
+            };
+            if is_secret && is_literal {
+                let span = self.span_of(&attribute.value);
+                self.problems.push(
+                    Diagnostic::warning("a literal key in the configuration")
+                        .label(&span, "everybody who can read this file can use the key")
+                        .help("Take it from a sensitive variable, `env(…)` or `file(…)`, or leave it out: wgform makes one and keeps it on the device."),
+                );
+            }
+            attributes.insert(name, self.expr(attribute.value));
+        }
+        attributes
+    }
+
+    fn lifecycle(&mut self, blocks: Vec<(&'static str, Block)>) -> Option<Expr> {
+        let mut first: Option<Span> = None;
+        let mut found = None;
+        for (_, block) in blocks {
+            let span = self.head(&block);
+            if let Some(first) = &first {
+                let first = first.clone();
+                self.twice("lifecycle", &first, &span);
+                continue;
+            }
+            first = Some(span);
+            if self.labels::<0>(&block, "lifecycle { … }").is_none() {
+                continue;
+            }
+            let mut contents = self.contents("lifecycle", block.body, &["prevent_destroy"], &[]);
+            found = contents.take("prevent_destroy").map(|it| self.expr(it));
+        }
+        found
+    }
+
+    /// Reads a list of addresses, which is never evaluated.
+    fn addresses(&mut self, list: &Expression) -> Vec<(Address, Span)> {
+        let Expression::Array(items) = list else {
+            let span = self.span_of(list);
+            self.problems.push(
+                Diagnostic::error("a list of resources that cannot be read")
+                    .label(&span, "this has to be a list such as `[interface.hub]`"),
+            );
+            return Vec::new();
+        };
+        items.iter().filter_map(|item| self.address(item, &Kind::ALL)).collect()
+    }
+
+    fn address(&mut self, expression: &Expression, kinds: &[Kind]) -> Option<(Address, Span)> {
+        let span = self.span_of(expression);
+        let named = name_of(expression).filter(|it| it.operators == 1);
+        let address = named.and_then(|it| {
+            let kind = Kind::from_block(it.root).filter(|kind| kinds.contains(kind))?;
+            Some(Address::root(kind, it.name?))
+        });
+        if address.is_none() {
+            let kinds: Vec<_> = kinds.iter().map(|kind| format!("`{kind}.NAME`")).collect();
+            self.problems.push(
+                Diagnostic::error("a reference that is not the address of a resource")
+                    .label(&span, "this is not an address")
+                    .help(format!("Write {}. It is not evaluated.", or(&kinds))),
+            );
+        }
+        address.map(|address| (address, span))
+    }
+
+    fn missing(&mut self, span: &Span, place: &str, name: &str) {
+        let diagnostic = Diagnostic::error("a missing argument")
+            .label(span, format!("this `{place}` has no `{name}`"));
+        let hint = match (place, name) {
+            ("peer", "public_key") => Some("Write `public_key = null` while the key is not known."),
+            ("peer", "allowed_ips") => {
+                Some("Write `allowed_ips = []` for a peer that nothing is routed to.")
+            }
+            _ => None,
+        };
+        self.problems.push(match hint {
+            Some(hint) => diagnostic.help(hint),
+            None => diagnostic.help(format!("Add a line `{name} = …`.")),
+        });
+    }
+
+    fn literal_bool(&mut self, contents: &mut Contents, name: &str, default: bool) -> bool {
+        let Some(expression) = contents.take(name) else { return default };
+        expression.as_bool().unwrap_or_else(|| {
+            let span = self.span_of(&expression);
+            self.problems.push(
+                Diagnostic::error("an argument that has to be written out")
+                    .label(&span, format!("`{name}` is `true` or `false`, not an expression")),
+            );
+            // When in doubt, a value is sensitive.
+            true
+        })
+    }
+
+    fn literal_text(&mut self, name: &str, expression: &Expression) {
+        let text = crate::config::constant::constant(expression).ok().and_then(|it| it.to_text());
+        if text.is_none() {
+            let span = self.span_of(expression);
+            self.problems.push(
+                Diagnostic::error("an argument that has to be written out")
+                    .label(&span, format!("`{name}` is a plain text, not an expression")),
+            );
+        }
+    }
+
+    /// Finds the nearest of some names, for a "did you mean".
+    pub(super) fn near<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
+        suggestion(name, names).map(str::to_owned)
+    }
+}

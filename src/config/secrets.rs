@@ -1,0 +1,143 @@
+//! Where secrets stand in the texts, so that no message draws them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use hcl_edit::Span as _;
+use hcl_edit::expr::Expression;
+use hcl_edit::structure::{Block, Body};
+use regex::Regex;
+
+use crate::config::reference::{Found, walk};
+use crate::resource::{Kind, declaration};
+
+/// A text of this length or more may be a key.
+const KEY_LENGTH: usize = 40;
+
+/// Finds the secrets in the files of a configuration, which may refer to each other.
+pub(crate) fn find(bodies: &[&Body]) -> Vec<Vec<Range<usize>>> {
+    let mut search = Search { found: vec![Vec::new(); bodies.len()], ..Search::default() };
+    for (file, body) in bodies.iter().enumerate() {
+        body.blocks().for_each(|block| search.block(file, block));
+    }
+    let mut seen = BTreeSet::new();
+    while let Some((file, expression)) = search.queue.pop() {
+        let mut names = Vec::new();
+        if let Expression::String(text) = expression
+            && text.as_str() != "none"
+        {
+            search.found[file].extend(expression.span());
+        }
+        walk(expression, &mut |it| match it {
+            Found::Text(text, range) if text.len() >= KEY_LENGTH => search.found[file].push(range),
+            Found::Name(it) => names.extend(it.name.map(|name| (it.root, name))),
+            _ => {}
+        });
+        for name in names {
+            if let (true, Some(definition)) = (seen.insert(name), search.definitions.get(&name)) {
+                search.queue.push(*definition);
+            }
+        }
+    }
+    search.found
+}
+
+/// Guesses where secrets are in a text that cannot be parsed: keys, and what is assigned to a name that sounds like one.
+pub(crate) fn guess(text: &str) -> Vec<Range<usize>> {
+    static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let name = r"\w*(?:key|value|default|secret|password|token|psk)\w*";
+        Regex::new(&format!(r"(?i)\b{name}[ \t]*=[ \t]*([^\n]*)|([A-Za-z0-9+/]{{40,}}={{0,2}})"))
+            .ok()
+    });
+    let Some(regex) = &*SECRET else {
+        // It cannot be; but then everything is hidden rather than anything shown.
+        return std::iter::once(0..text.len()).collect();
+    };
+    let group = |it: regex::Captures| it.get(1).or_else(|| it.get(2)).map(|it| it.range());
+    regex.captures_iter(text).filter_map(group).collect()
+}
+
+#[derive(Default)]
+struct Search<'b> {
+    found: Vec<Vec<Range<usize>>>,
+    /// What `local.x` and `var.x` stand for.
+    definitions: BTreeMap<(&'static str, &'b str), (usize, &'b Expression)>,
+    /// Expressions that make a secret.
+    queue: Vec<(usize, &'b Expression)>,
+}
+
+impl<'b> Search<'b> {
+    fn block(&mut self, file: usize, block: &'b Block) {
+        for attribute in block.body.attributes() {
+            walk(&attribute.value, &mut |it| {
+                if let Found::Call(call) = it
+                    && call.name.name.as_str() == "sensitive"
+                {
+                    self.found[file].extend(call.args.span());
+                }
+            });
+        }
+        match block.ident.as_str() {
+            "locals" => {
+                for it in block.body.attributes() {
+                    self.definitions.insert(("local", it.key.as_str()), (file, &it.value));
+                }
+            }
+            "variable" => self.variable(file, block),
+            ident => {
+                let Some(kind) = Kind::from_block(ident) else { return };
+                for it in block.body.attributes() {
+                    let declared = declaration::attribute(kind, it.key.as_str());
+                    if declared.is_some_and(|declared| declared.form.is_secret()) {
+                        self.queue.push((file, &it.value));
+                    }
+                }
+            }
+        }
+    }
+
+    fn variable(&mut self, file: usize, block: &'b Block) {
+        let (Some(label), Some(default)) =
+            (block.labels.first(), block.body.get_attribute("default"))
+        else {
+            return;
+        };
+        self.definitions.insert(("var", label.as_str()), (file, &default.value));
+        let sensitive = block.body.get_attribute("sensitive");
+        if sensitive.is_some_and(|it| it.value.as_bool() != Some(false)) {
+            self.found[file].extend(default.value.span());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::secrets::{find, guess};
+
+    const KEY: &str = "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=";
+
+    #[test]
+    fn secrets_are_found_through_locals_and_variables() {
+        let text = format!(
+            "locals {{ k = \"{KEY}\" }}\nvariable \"p\" {{\n  sensitive = true\n  default = \"hunter2\"\n}}\n\
+             interface \"a\" {{ private_key = local.k }}\npeer \"b\" {{\n  preshared_key = \"none\"\n  public_key = \"{KEY}\"\n}}\n\
+             preshared_key \"c\" {{ value = \"short\" }}\n"
+        );
+        let body = hcl_edit::parser::parse_body(&text).unwrap();
+        let found = &find(&[&body])[0];
+        let mut shown: Vec<&str> = found.iter().map(|range| &text[range.clone()]).collect();
+        shown.sort_unstable();
+        shown.dedup();
+        assert_eq!(shown, ["\"hunter2\"", "\"short\"", &format!("\"{KEY}\"")]);
+        let place = text.find(KEY).unwrap();
+        assert!(found.iter().all(|range| range.start < place || &text[range.clone()] != KEY));
+    }
+
+    #[test]
+    fn a_broken_text_hides_what_looks_like_a_secret() {
+        let text = format!("name = \"wg0\"\nprivate_key = \"{KEY}\nx = [{KEY}]\n");
+        let shown: Vec<&str> = guess(&text).into_iter().map(|range| &text[range]).collect();
+        assert_eq!(shown, [&format!("\"{KEY}"), KEY]);
+    }
+}

@@ -1,0 +1,61 @@
+//! "Did you mean …?"
+
+/// Finds the name that was most likely meant.
+pub(crate) fn suggestion<'a>(
+    written: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    // One slip for a short word, two for a longer one; more is another word.
+    let allowed = (written.chars().count() / 3).clamp(1, 3);
+    names
+        .into_iter()
+        .map(|name| (distance(written, name), name))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Counts the letters to add, drop, change or swap with their neighbour (Damerau-Levenshtein, restricted).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) =
+        (a.to_lowercase().chars().collect(), b.to_lowercase().chars().collect());
+    if a.len().abs_diff(b.len()) > 3 {
+        return usize::MAX;
+    }
+    let mut before = vec![0; b.len() + 1];
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let change = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = change.min(last[j] + 1).min(row[j - 1] + 1);
+            let is_swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if is_swap {
+                row[j] = row[j].min(before[j - 2] + 1);
+            }
+        }
+        before = last;
+        last = row;
+    }
+    last[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::suggest::suggestion;
+
+    #[test]
+    fn a_slip_of_the_fingers_is_recognised_and_another_word_is_not() {
+        let names = ["listen_port", "mtu", "addresses", "wg0"];
+        for (written, meant) in [
+            ("lisen_port", Some("listen_port")),
+            ("adresess", Some("addresses")),
+            ("mut", Some("mtu")),
+            ("wg9", Some("wg0")),
+            ("fwmark", None),
+            ("", None),
+        ] {
+            assert_eq!(suggestion(written, names), meant, "{written}");
+        }
+    }
+}

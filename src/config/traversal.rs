@@ -1,0 +1,152 @@
+//! Attributes, indexes and splats: what follows a value after a dot or in brackets.
+
+use hcl_edit::expr::{Expression, Traversal, TraversalOperator};
+use hcl_edit::{Decorated, Span as _};
+
+use crate::config::expression::{Evaluated, Scope, gather, missing_key, wrong_type};
+use crate::config::value::{Data, Value};
+use crate::diagnostic::{Diagnostic, Span};
+
+type Operators = [Decorated<TraversalOperator>];
+
+impl Scope<'_> {
+    pub(crate) fn traversal(&self, it: &Traversal) -> Evaluated {
+        let Expression::Variable(root) = &it.expr else {
+            return self.follow(self.evaluate(&it.expr)?, &it.operators);
+        };
+        if let Some(value) = self.bound(root.as_str()) {
+            return self.follow(value, &it.operators);
+        }
+        let named = it.operators.split_first().and_then(|(first, rest)| match first.value() {
+            TraversalOperator::GetAttr(name) => Some((first, name, rest)),
+            _ => None,
+        });
+        let Some((first, name, rest)) = named else {
+            return Err(vec![
+                Diagnostic::error("reference to an unknown name")
+                    .label(&self.span(&it.expr), "a name has to follow here")
+                    .help(format!("Write it as `{}.NAME`.", root.as_str())),
+            ]);
+        };
+        let start = it.expr.span().unwrap_or_default().start;
+        let end = first.span().unwrap_or_default().end;
+        let at = self.at(Some(start..end.max(start)));
+        self.follow(self.environment.named(root.as_str(), name.as_str(), &at)?, rest)
+    }
+
+    fn follow(&self, mut value: Value, operators: &Operators) -> Evaluated {
+        for (i, operator) in operators.iter().enumerate() {
+            let rest = &operators[i + 1..];
+            let at = self.at(operator.span());
+            value = match operator.value() {
+                TraversalOperator::GetAttr(name) => self.attribute(&value, name.as_str(), &at)?,
+                TraversalOperator::Index(index) => {
+                    let key = self.evaluate(index)?;
+                    self.index(&value, &key, &self.span(index))?
+                }
+                TraversalOperator::LegacyIndex(index) => {
+                    let key = Value::integer(i64::try_from(*index.value()).unwrap_or(i64::MAX));
+                    self.index(&value, &key, &at)?
+                }
+                TraversalOperator::FullSplat(_) => return self.splat(&value, rest),
+                TraversalOperator::AttrSplat(_) => {
+                    let is_name = |it: &Decorated<TraversalOperator>| {
+                        matches!(it.value(), TraversalOperator::GetAttr(_))
+                    };
+                    let names = rest.iter().take_while(|it| is_name(it)).count();
+                    let list = self.splat(&value, &rest[..names])?;
+                    return self.follow(list, &rest[names..]);
+                }
+            };
+        }
+        Ok(value)
+    }
+
+    /// Applies what follows to each element; anything but a list or a set is a list of itself, and `null` an empty one.
+    fn splat(&self, value: &Value, rest: &Operators) -> Evaluated {
+        if value.is_unknown() {
+            return Ok(value.clone());
+        }
+        let whole = [value.clone()];
+        let items = match value.items() {
+            Some(items) => items,
+            None if value.is_null() => &[],
+            None => &whole,
+        };
+        let items = gather(items.iter().map(|item| self.follow(item.clone(), rest)))?;
+        Ok(Value::list(items).marked(value.is_sensitive))
+    }
+
+    fn attribute(&self, value: &Value, name: &str, at: &Span) -> Evaluated {
+        let found = match &value.data {
+            Data::Unknown => return Ok(value.clone()),
+            Data::Resource(address) => self.environment.attribute(address, name, at)?,
+            Data::Backend(id) => self.environment.backend_attribute(id, name, at)?,
+            Data::Map(map) => match map.get(name) {
+                Some(found) => found.clone(),
+                None => return Err(vec![missing_key(at, name, value)]),
+            },
+            Data::List(_) | Data::Set(_) => {
+                return Err(vec![
+                    wrong_type(at, "what has attributes", "a map or an object", value).help(
+                        format!("Name one element as in `[0].{name}`, or all with `[*].{name}`."),
+                    ),
+                ]);
+            }
+            _ => {
+                let what = "what has attributes";
+                return Err(vec![wrong_type(at, what, "a map or an object", value)]);
+            }
+        };
+        Ok(found.marked(value.is_sensitive))
+    }
+
+    fn index(&self, value: &Value, key: &Value, at: &Span) -> Evaluated {
+        let is_sensitive = value.is_sensitive || key.is_sensitive;
+        if value.is_unknown() || key.is_unknown() {
+            return Ok(Value::UNKNOWN.marked(is_sensitive));
+        }
+        let found = match &value.data {
+            Data::List(items) => {
+                let Some(number) = key.to_number() else {
+                    return Err(vec![wrong_type(at, "the index of a list", "a number", key)]);
+                };
+                let index = number.to_integer().and_then(|index| usize::try_from(index).ok());
+                let Some(item) = index.and_then(|index| items.get(index)) else {
+                    let n = items.len();
+                    let elements =
+                        if n == 1 { "1 element".to_owned() } else { format!("{n} elements") };
+                    return Err(vec![
+                        Diagnostic::error("reference to an element that is not there")
+                            .label(at, format!("the list has {elements}, counted from 0")),
+                    ]);
+                };
+                item.clone()
+            }
+            Data::Map(map) => {
+                let Some(text) = key.to_text() else {
+                    return Err(vec![wrong_type(at, "the key of a map", "a string", key)]);
+                };
+                match map.get(&text) {
+                    Some(found) => found.clone(),
+                    None if key.is_sensitive => {
+                        return Err(vec![missing_key(at, "", &value.clone().marked(true))]);
+                    }
+                    None => return Err(vec![missing_key(at, &text, value)]),
+                }
+            }
+            Data::Set(_) => {
+                return Err(vec![
+                    wrong_type(at, "what has an index", "a list or a map", value)
+                        .help("A set has no order: turn it into a list with `tolist`."),
+                ]);
+            }
+            Data::Resource(_) | Data::Backend(_) if matches!(key.data, Data::Text(_)) => {
+                let name = key.to_text().unwrap_or_else(|| "".into());
+                self.attribute(value, &name, at)?
+            }
+            _ => return Err(vec![wrong_type(at, "what has an index", "a list or a map", value)]),
+        };
+        Ok(found.marked(is_sensitive))
+    }
+}
