@@ -13,8 +13,39 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::actual::Picture;
+use crate::backend::linux::Linux;
+use crate::config::{BackendDeclaration, Transport};
 use crate::resource::{BackendId, Fields, Settings};
+use crate::simulator::SimulatorError;
+use crate::simulator::linux::SimulatedLinux;
 use crate::value::{PrivateKey, PublicKey};
+use crate::world::World;
+
+/// Gets ready to talk to a backend. A real one is contacted when it is read; a simulated one is opened, for the
+/// whole run.
+///
+/// # Errors
+/// When a simulated system is in use by another run, or damaged.
+pub fn connect(
+    declaration: &BackendDeclaration,
+    world: &World,
+) -> Result<Box<dyn Write>, BackendError> {
+    let BackendDeclaration { id, kind: _, display_name: _, simulate, transport, span: _ } =
+        declaration;
+    let Transport::Local { netns, driver } = transport;
+    if !simulate {
+        return Ok(Box::new(Linux::real(id.clone(), netns.clone(), *driver, world.clone())));
+    }
+    let host = SimulatedLinux::open(&world.directory, id, world).map_err(
+        |SimulatorError { reason, hints }| BackendError {
+            backend: id.clone(),
+            attempt: "open the simulated system".to_owned(),
+            reason,
+            hints,
+        },
+    )?;
+    Ok(Box::new(Linux::simulated(id.clone(), netns.clone(), host, world.clone())))
+}
 
 /// A future that lives on this thread.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;

@@ -1,16 +1,21 @@
 //! WireGuard on Linux: this host, one of its network namespaces, or a simulated one under the same code.
 //!
 //! One read or one batch runs on a thread of its own, which enters the namespace and ends with the work: a thread
-//! cannot safely come back from one. What a host calls what is in [`wire`](self), and nowhere else.
+//! cannot safely come back from one. `host` lists the calls that a host knows, `wire` is where they meet our model.
 
-mod batch;
-mod explain;
-mod host;
-mod interface;
-mod key_text;
-mod peers;
-mod picture;
 mod wire;
+mod host;
+mod explain;
+mod key_text;
+mod picture;
+mod batch;
+mod interface;
+mod peers;
+mod system;
+mod netlink;
+mod device;
+mod userspace;
+mod files;
 
 use std::thread::{self, JoinHandle};
 
@@ -19,7 +24,9 @@ use tokio::sync::mpsc;
 use crate::actual::Picture;
 use crate::backend::linux::host::{Host, Simulated};
 use crate::backend::linux::picture::Question;
+use crate::backend::linux::system::System;
 use crate::backend::{Answer, BackendError, Batch, Interest, Landed, Outcome, Read, Stop, Write};
+use crate::config::Driver;
 use crate::resource::BackendId;
 use crate::simulator::linux::SimulatedLinux;
 use crate::simulator::linux::call::Refusal;
@@ -36,10 +43,16 @@ pub struct Linux {
 
 #[derive(Debug, Clone)]
 enum Place {
+    Real(Driver),
     Simulated(SimulatedLinux),
 }
 
 impl Linux {
+    /// Stands on this machine, in a named network namespace when one is given.
+    pub fn real(id: BackendId, netns: Option<String>, driver: Driver, world: World) -> Self {
+        Self { id, netns, place: Place::Real(driver), world }
+    }
+
     /// Stands on a simulated host.
     pub fn simulated(
         id: BackendId,
@@ -53,6 +66,10 @@ impl Linux {
     /// Comes to the host from the thread that is to work there.
     fn enter(&self) -> Result<Box<dyn Host>, Refusal> {
         match &self.place {
+            Place::Real(driver) => {
+                let environment = self.world.environment.clone();
+                Ok(Box::new(System::enter(self.netns.as_deref(), *driver, environment)?))
+            }
             Place::Simulated(host) => {
                 Ok(Box::new(Simulated { host: host.clone(), now: self.world.now() }))
             }

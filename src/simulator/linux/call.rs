@@ -145,3 +145,11 @@ impl PeerChange {
         Self { removes: true, ..Self::new(public_key) }
     }
 }
+
+/// Returns whether a link can have this name.
+pub fn is_link_name(name: &str) -> bool {
+    /// `IFNAMSIZ` less the final zero.
+    const NAME_BYTES: usize = 15;
+    let is_bad = |c: char| c == '/' || c == ':' || c.is_ascii_whitespace() || c == '\0';
+    (1..=NAME_BYTES).contains(&name.len()) && name != "." && name != ".." && !name.contains(is_bad)
+}

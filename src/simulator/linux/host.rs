@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::actual::Identity;
 use crate::simulator::linux::call::{
-    Device, DeviceChange, DevicePeer, Link, LinkKind, PeerChange, Refusal,
+    Device, DeviceChange, DevicePeer, Link, LinkKind, PeerChange, Refusal, is_link_name,
 };
 use crate::value::{Cidr, Prefix, PublicKey};
 
@@ -23,8 +23,6 @@ const IPV6_MIN_MTU: u32 = 1280;
 const IPV4_MIN_MTU: u32 = 68;
 /// The kernel's largest MTU for WireGuard: `INT_MAX` less its own header and padding.
 const MAX_MTU: u32 = 2_147_483_552;
-/// `IFNAMSIZ` less the final zero.
-const NAME_BYTES: usize = 15;
 
 /// All there is to one host.
 #[derive(Debug, Clone)]
@@ -143,7 +141,7 @@ impl Host {
     }
 
     fn insert(&mut self, name: &str, link: HostLink) -> Result<(), Refusal> {
-        if !is_name(name) {
+        if !is_link_name(name) {
             return Err(Errno::INVAL.into());
         }
         if self.links.contains_key(name) {
@@ -195,7 +193,7 @@ impl Host {
         if self.link_mut(name)?.is_up {
             return Err(Errno::BUSY.into());
         }
-        if !is_name(new) {
+        if !is_link_name(new) {
             return Err(Errno::INVAL.into());
         }
         if self.links.contains_key(new) {
@@ -371,11 +369,6 @@ fn set_peer(
 /// The smallest MTU that a link with this address can have.
 fn least_mtu(address: &Cidr) -> u32 {
     if address.address().is_ipv4() { IPV4_MIN_MTU } else { IPV6_MIN_MTU }
-}
-
-fn is_name(name: &str) -> bool {
-    let is_bad = |c: char| c == '/' || c == ':' || c.is_ascii_whitespace() || c == '\0';
-    (1..=NAME_BYTES).contains(&name.len()) && name != "." && name != ".." && !name.contains(is_bad)
 }
 
 fn cidr(address: Ipv4Addr, length: u8) -> Cidr {

@@ -1,0 +1,181 @@
+//! The files of a real host: its identity, and the keys that wgform keeps there.
+
+#![expect(clippy::disallowed_methods, reason = "this module reads and writes files of the host")]
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use zeroize::Zeroizing;
+
+use crate::actual::Identity;
+use crate::simulator::linux::call::Refusal;
+
+/// A key with its comment has 105 bytes; a file that is much larger is something else.
+const LARGEST: u64 = 4096;
+
+/// Returns which machine this is.
+pub(crate) fn identity() -> Identity {
+    let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let machine = ["/etc/machine-id", "/var/lib/dbus/machine-id"].iter().find_map(|path| {
+        line(Path::new(path)).filter(|id| !id.is_empty() && id != "uninitialized")
+    });
+    Identity {
+        // A machine without an id has at least a name that stays.
+        id: machine.unwrap_or_else(|| format!("host={host_name}")),
+        boot_id: line(Path::new("/proc/sys/kernel/random/boot_id")),
+        uptime: line(Path::new("/proc/uptime")).and_then(|text| uptime(&text)),
+        host_name,
+    }
+}
+
+/// Returns whether the kernel has WireGuard, loaded or ready to be.
+pub(crate) fn has_module() -> bool {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let folder = Path::new("/lib/modules").join(release);
+    let lists = ["modules.dep", "modules.builtin"];
+    Path::new("/sys/module/wireguard").exists()
+        || lists.iter().any(|list| {
+            fs::read_to_string(folder.join(list)).is_ok_and(|text| text.contains("/wireguard.ko"))
+        })
+}
+
+/// Opens a named network namespace.
+pub(crate) fn open_namespace(name: &str) -> Result<File, Refusal> {
+    let is_name = !name.is_empty() && name != "." && name != ".." && !name.contains('/');
+    if !is_name {
+        return Err(Refusal::said(
+            "that is not a name that a network namespace can have",
+            "use a name that `ip netns list` shows",
+        ));
+    }
+    File::open(Path::new("/run/netns").join(name)).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Refusal::said(
+            format!("there is no network namespace `{name}`"),
+            format!("make it with `ip netns add {name}`"),
+        ),
+        _ => refused(&error),
+    })
+}
+
+/// Returns the files in a directory of keys; none when it is not there.
+pub(crate) fn list(directory: &Path) -> Result<Vec<PathBuf>, Refusal> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(refused(&error)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| refused(&error))?;
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file() || kind.is_symlink());
+        // One that a killed run was about to write is not a key file yet.
+        let is_new = entry.path().extension().is_some_and(|it| it == NEW);
+        if is_file && !is_new {
+            files.push(entry.path());
+        }
+    }
+    Ok(files)
+}
+
+/// Returns the text of a file. What is no text, or too long to be a key, comes back as something that is none.
+pub(crate) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Refusal> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST as usize));
+    let opened = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes));
+    match opened {
+        Ok(_) => Ok(Some(match std::str::from_utf8(&bytes) {
+            Ok(text) => Zeroizing::new(text.to_owned()),
+            Err(_) => Zeroizing::new("not a text".to_owned()),
+        })),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(refused(&error)),
+    }
+}
+
+/// Writes a file that only root can read: the old one is there until the new one is whole.
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), Refusal> {
+    replace(path, text).map_err(|error| refused(&error))
+}
+
+/// Removes a file.
+pub(crate) fn remove(path: &Path) -> Result<(), Refusal> {
+    fs::remove_file(path).map_err(|error| refused(&error))
+}
+
+/// The extension of a file that is being written.
+const NEW: &str = "wgform-new";
+
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Errno::ISDIR.into());
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut new = name.to_owned();
+    new.push(".");
+    new.push(NEW);
+    let new = folder.join(new);
+    // A run that was killed may have left one.
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    File::open(folder)?.sync_all()
+}
+
+fn line(path: &Path) -> Option<String> {
+    fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+fn uptime(text: &str) -> Option<Duration> {
+    let seconds: f64 = text.split_whitespace().next()?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+fn refused(error: &io::Error) -> Refusal {
+    match Errno::from_io_error(error) {
+        Some(errno) => Refusal::Errno(errno),
+        None => Refusal::said(error.kind().to_string(), "see that the path is right"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use crate::backend::linux::files;
+
+    #[test]
+    fn a_key_file_is_private_and_replaced_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join("keys");
+        let path = folder.join("wg0");
+        assert!(files::list(&folder).unwrap().is_empty());
+        assert!(files::read(&path).unwrap().is_none());
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("wg0.wgform-new"), "left by a killed run").unwrap();
+        assert!(files::list(&folder).unwrap().is_empty());
+        files::write(&path, "one").unwrap();
+        files::write(&path, "two").unwrap();
+        assert_eq!(files::read(&path).unwrap().unwrap().as_str(), "two");
+        assert_eq!(files::list(&folder).unwrap(), [path.clone()]);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        files::remove(&path).unwrap();
+        assert!(files::list(&folder).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_new_directory_of_keys_is_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a/b/wg0");
+        files::write(&path, "one").unwrap();
+        let mode = std::fs::metadata(path.parent().unwrap()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+}

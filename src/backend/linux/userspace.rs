@@ -1,0 +1,142 @@
+//! The process behind a userspace WireGuard: whether it is there, and how it is started.
+
+#![expect(clippy::disallowed_methods, reason = "this module starts and waits for a process")]
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use crate::simulator::linux::call::Refusal;
+
+/// How long a process gets to be there, or to be gone. It takes 10 to 20 ms.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked at.
+const PAUSE: Duration = Duration::from_millis(5);
+/// Where every implementation puts its sockets; the same place as a rule, by two names.
+const SOCKETS: [&str; 2] = ["/var/run/wireguard", "/run/wireguard"];
+/// The program, unless the environment names another.
+const PROGRAM: &str = "wireguard-go";
+/// Where to look for it when the environment does not say.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Returns whether a process answers for a name. A socket that was left behind does not.
+pub(crate) fn is_served(name: &str) -> Result<bool, Refusal> {
+    match UnixStream::connect(socket(name)) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Errno::ACCESS.into()),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Starts a process for a name in the network namespace of this thread, and returns when it answers.
+pub(crate) fn start(name: &str, environment: &BTreeMap<String, String>) -> Result<(), Refusal> {
+    if is_served(name)? {
+        return Err(Refusal::said(
+            "a userspace WireGuard of that name runs in another network namespace",
+            "give the interface a name that is unique on the machine: their sockets share one directory",
+        ));
+    }
+    let program = ["WG_USERSPACE_IMPLEMENTATION", "WG_QUICK_USERSPACE_IMPLEMENTATION"]
+        .iter()
+        .find_map(|variable| environment.get(*variable))
+        .map_or(PROGRAM, String::as_str);
+    let mut command = Command::new(program);
+    // With LOG_LEVEL it keeps our output open, and its other variables are for its own use.
+    let is_harmless = |name: &str| name != "LOG_LEVEL" && !name.starts_with("WG_");
+    command.arg(name).env_clear().env("PATH", PATH).current_dir("/");
+    command.envs(environment.iter().filter(|(name, _)| is_harmless(name)));
+    // It outlives us: it must not share our output, nor be ended by the Ctrl-C that is meant for us.
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    let child = command.spawn().map_err(|error| not_started(program, error.kind()))?;
+    wait_until_served(name, program, child)
+}
+
+/// Waits until the process of a name is gone.
+pub(crate) fn wait_until_gone(name: &str) -> Result<(), Refusal> {
+    if poll(|| Ok(!is_served(name)?))? {
+        return Ok(());
+    }
+    Err(Refusal::said(
+        "its process did not end",
+        format!("see which one it is with `pgrep -af {name}`, and end it"),
+    ))
+}
+
+fn wait_until_served(name: &str, program: &str, mut child: Child) -> Result<(), Refusal> {
+    let mut ended: Option<ExitStatus> = None;
+    let is_there = poll(|| {
+        ended = child.try_wait().ok().flatten();
+        if ended.is_some_and(|status| !status.success()) {
+            return Ok(true);
+        }
+        is_served(name)
+    })?;
+    match ended {
+        Some(status) if !status.success() => Err(Refusal::said(
+            format!("`{program}` did not start: {status}"),
+            failed_hint(name, program),
+        )),
+        _ if is_there => {
+            // The first process hands over to one in the background and ends. One that stays is the server itself.
+            _ = poll(|| Ok(child.try_wait().ok().flatten().is_some() || !is_daemon(program)))?;
+            Ok(())
+        }
+        _ => {
+            _ = child.kill();
+            _ = child.wait();
+            Err(Refusal::said(format!("`{program}` does not answer"), failed_hint(name, program)))
+        }
+    }
+}
+
+fn is_daemon(program: &str) -> bool {
+    Path::new(program).file_name().is_some_and(|name| name == PROGRAM)
+}
+
+fn failed_hint(name: &str, program: &str) -> String {
+    match Path::new("/dev/net/tun").exists() {
+        true => format!("see why with `LOG_LEVEL=verbose {program} -f {name}`"),
+        false => "this host has no /dev/net/tun: load the module with `modprobe tun`, or give the container the device".to_owned(),
+    }
+}
+
+fn not_started(program: &str, kind: ErrorKind) -> Refusal {
+    match kind {
+        ErrorKind::NotFound => Refusal::Said {
+            reason: format!("there is no WireGuard here: `{program}` is not installed"),
+            hints: vec![
+                "install the package `wireguard-go`, or a kernel with the module `wireguard`"
+                    .to_owned(),
+            ],
+        },
+        kind => Refusal::said(
+            format!("`{program}` could not be started: {kind}"),
+            "see that the program is there and may be run",
+        ),
+    }
+}
+
+fn poll(mut is_so: impl FnMut() -> Result<bool, Refusal>) -> Result<bool, Refusal> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if is_so()? {
+            return Ok(true);
+        }
+        if Instant::now() > end {
+            return Ok(false);
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+fn socket(name: &str) -> PathBuf {
+    let folder = SOCKETS.iter().find(|folder| Path::new(folder).exists()).unwrap_or(&SOCKETS[1]);
+    Path::new(folder).join(format!("{name}.sock"))
+}

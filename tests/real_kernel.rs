@@ -1,0 +1,66 @@
+//! The conformance suite over the kernel's own WireGuard. It runs only inside the throw-away VM of
+//! `.ci/kernel-vm-runner.sh`, which sets `KERNEL_VM=1`: on a real host it would meet somebody's `wg0`.
+//!
+//! ```sh
+//! CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER=$PWD/.ci/kernel-vm-runner.sh cargo test --test real_kernel
+//! ```
+
+mod conformance;
+mod sandbox;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::PathBuf;
+
+use wgform::backend::linux::Linux;
+use wgform::config::Driver;
+use wgform::resource::Fields;
+
+use crate::conformance::bed::{create, hub_fields, id, private, world};
+use crate::conformance::{Bed, Kind};
+use crate::sandbox::{sandboxed, sh};
+
+scenarios!(kernel);
+
+fn kernel(name: &str, scenario: fn(&Bed)) {
+    in_vm(name, || scenario(&bed()));
+}
+
+/// Runs a test in a sandbox of the VM, so that every one starts with an empty host.
+fn in_vm(name: &str, body: impl FnOnce()) {
+    if env::var_os("KERNEL_VM").is_none() {
+        eprintln!("skipped {name}: not in the VM of .ci/kernel-vm-runner.sh");
+        return;
+    }
+    sandboxed(name, &[], body);
+}
+
+fn bed() -> Bed {
+    // Auto has to find the kernel's by itself.
+    let world = world(BTreeMap::new(), PathBuf::from("/nowhere"));
+    Bed {
+        kind: Kind::Kernel,
+        backend: Box::new(Linux::real(id(), None, Driver::Auto, world)),
+        add_other_link: Box::new(|name| drop(sh(&format!("ip link add {name} type dummy")))),
+    }
+}
+
+#[test]
+fn two_links_that_are_up_cannot_share_a_port() {
+    in_vm("two_links_that_are_up_cannot_share_a_port", || {
+        let bed = bed();
+        bed.hub();
+        let why = bed.failed(create("wg1", &private(2), hub_fields()));
+        assert_eq!(why, "failed: the listen port is taken by another program or link");
+        assert_eq!(bed.read().interfaces.len(), 1);
+    });
+}
+
+#[test]
+fn a_link_is_the_kernels_own() {
+    in_vm("a_link_is_the_kernels_own", || {
+        let bed = bed();
+        bed.done(create("wg0", &private(1), Fields::new()));
+        assert!(sh("ip -d link show wg0").contains("wireguard"));
+    });
+}
