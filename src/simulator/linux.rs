@@ -33,6 +33,8 @@ pub struct SimulatedLinux(Arc<Mutex<Kept>>);
 struct Kept {
     file: Option<SystemFile>,
     host: Host,
+    /// How many calls meant to change something.
+    changes: u64,
 }
 
 impl SimulatedLinux {
@@ -62,7 +64,7 @@ impl SimulatedLinux {
     }
 
     fn keep(file: Option<SystemFile>, host: Host) -> Self {
-        Self(Arc::new(Mutex::new(Kept { file, host })))
+        Self(Arc::new(Mutex::new(Kept { file, host, changes: 0 })))
     }
 }
 
@@ -239,6 +241,23 @@ impl SimulatedLinux {
         })
     }
 
+    /// Makes every change stop at a peer, as a kernel does that runs out of memory there: what came before it is done,
+    /// and that peer is half made. Lasts as long as this value.
+    ///
+    /// # Errors
+    /// When the file of the host cannot be written.
+    pub fn refuse_peer(&self, peer: PublicKey, errno: Errno) -> Result<(), Refusal> {
+        self.change(|host| {
+            host.refused_peers.insert(peer, errno);
+            Ok(())
+        })
+    }
+
+    /// Returns how many calls were made that change something.
+    pub fn changes(&self) -> u64 {
+        self.lock().changes
+    }
+
     /// Starts the host anew: links, peers and addresses are gone, files stay.
     ///
     /// # Errors
@@ -265,7 +284,8 @@ impl SimulatedLinux {
     fn change<T>(&self, call: impl FnOnce(&mut Host) -> Result<T, Refusal>) -> Result<T, Refusal> {
         let mut kept = self.lock();
         let answer = call(&mut kept.host);
-        let Kept { file, host } = &*kept;
+        kept.changes += 1;
+        let Kept { file, host, changes: _ } = &*kept;
         if let Some(file) = file {
             save(file, host)
                 .map_err(|SimulatorError { reason, hints }| Refusal::Said { reason, hints })?;

@@ -230,3 +230,169 @@ impl Group {
         self.operations.binary_search_by_key(&index, |it| it.index).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use rustix::io::Errno;
+
+    use crate::backend::linux::batch::run;
+    use crate::backend::linux::host::Simulated;
+    use crate::backend::{Act, Operation, Outcome};
+    use crate::resource::{BackendId, Field, Fields};
+    use crate::simulator::linux::SimulatedLinux;
+    use crate::value::{PrivateKey, PublicKey};
+
+    fn host() -> SimulatedLinux {
+        let host = SimulatedLinux::in_memory(1, Timestamp::UNIX_EPOCH);
+        for name in ["wg0", "wg1"] {
+            host.add_link(name).unwrap();
+        }
+        host
+    }
+
+    fn key(number: u8) -> PublicKey {
+        PublicKey::from_bytes([number; 32])
+    }
+
+    fn peer(after: &[usize], interface: &str, number: u8) -> Operation {
+        let networks = Field::Prefixes([format!("10.{number}.0.0/16").parse().unwrap()].into());
+        let act = Act::CreatePeer {
+            interface: interface.to_owned(),
+            public_key: key(number),
+            fields: Fields::from([("allowed_ips", networks)]),
+        };
+        Operation { after: after.to_vec(), act }
+    }
+
+    /// Carries out a batch, stopped after so many outcomes, and returns how each operation ended, in landing order.
+    fn ends(host: &SimulatedLinux, operations: Vec<Operation>, stop_after: usize) -> Vec<String> {
+        let ends = std::cell::RefCell::new(Vec::new());
+        let mut report = |index, outcome| {
+            let end = match outcome {
+                Outcome::Done(_) => "done".to_owned(),
+                Outcome::Failed(error) => format!("{error}"),
+                Outcome::Skipped(after) => format!("skipped after {after}"),
+                Outcome::NotStarted => "not started".to_owned(),
+            };
+            ends.borrow_mut().push(format!("{index} {end}"));
+        };
+        let mut host = Simulated { host: host.clone(), now: Timestamp::UNIX_EPOCH };
+        let is_stopped = || ends.borrow().len() >= stop_after;
+        run(&BackendId::new("hq"), &mut host, operations, &is_stopped, &mut report);
+        ends.into_inner()
+    }
+
+    #[test]
+    fn peers_of_one_interface_are_one_change_whatever_lies_between() {
+        let host = host();
+        let before = host.changes();
+        let operations =
+            (0..40).map(|n| peer(&[], if n % 2 == 0 { "wg0" } else { "wg1" }, n)).collect();
+        assert_eq!(ends(&host, operations, 99).len(), 40);
+        assert_eq!(host.changes() - before, 2);
+    }
+
+    #[test]
+    fn a_peer_that_follows_one_of_another_interface_waits_for_it() {
+        let host = host();
+        let operations = vec![
+            peer(&[], "wg0", 1),
+            peer(&[0], "wg0", 2),
+            peer(&[9], "wg0", 3),
+            peer(&[], "wg9", 4),
+            peer(&[3], "wg1", 5),
+        ];
+        assert_eq!(
+            ends(&host, operations, 99),
+            [
+                "2 skipped after 9",
+                "0 done",
+                "1 done",
+                "3 could not create peer `BAQEBAQE…` on `wg9` on backend `hq`: the link is gone",
+                "4 skipped after 3",
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_starts_after_a_stop() {
+        let host = host();
+        let operations = vec![
+            peer(&[], "wg0", 1),
+            peer(&[], "wg1", 2),
+            peer(&[1], "wg0", 3),
+            peer(&[], "wg0", 4),
+        ];
+        assert_eq!(
+            ends(&host, operations, 1),
+            ["0 done", "1 not started", "2 not started", "3 not started"]
+        );
+        assert_eq!(host.device("wg0").unwrap().peers.len(), 1);
+    }
+
+    #[test]
+    fn a_refused_message_fails_only_the_peer_that_is_to_blame() {
+        let host = host();
+        host.refuse_peer(key(3), Errno::NOMEM).unwrap();
+        let operations = vec![
+            peer(&[], "wg0", 1),
+            peer(&[], "wg0", 2),
+            peer(&[], "wg0", 3),
+            peer(&[2], "wg0", 4),
+            peer(&[], "wg0", 5),
+        ];
+        assert_eq!(
+            ends(&host, operations, 99),
+            [
+                "0 done",
+                "1 done",
+                "2 could not create peer `AwMDAwMD…` on `wg0` on backend `hq`: cannot allocate memory",
+                "3 skipped after 2",
+                "4 done",
+            ]
+        );
+        // The half of it that was made is gone again.
+        let keys: Vec<_> = host.device("wg0").unwrap().peers.into_keys().collect();
+        assert_eq!(keys, [key(1), key(2), key(5)]);
+    }
+
+    #[test]
+    fn a_refusal_that_is_meant_for_all_is_not_tried_again() {
+        let host = host();
+        host.refuse_peer(key(1), Errno::PERM).unwrap();
+        let before = host.changes();
+        let found = ends(&host, (1..9).map(|n| peer(&[], "wg0", n)).collect(), 99);
+        assert!(
+            found.iter().all(|end| end.ends_with("cannot read or change WireGuard interfaces")
+                || end.ends_with("may not change or read WireGuard interfaces"))
+        );
+        assert_eq!(host.changes() - before, 1);
+    }
+
+    #[test]
+    fn a_new_key_of_the_interface_is_known_to_the_peers_after_it() {
+        let host = host();
+        let private = PrivateKey::from_bytes([9; 32]);
+        let own = private.public();
+        let update = Act::UpdateInterface {
+            name: "wg0".to_owned(),
+            rename: None,
+            private_key: Some(private),
+            key_file: None,
+            remove_key_file: None,
+            settings: Default::default(),
+            wanted: Fields::new(),
+        };
+        let create = |public_key| Act::CreatePeer {
+            interface: "wg0".to_owned(),
+            public_key,
+            fields: Fields::new(),
+        };
+        let acts = [create(key(1)), update, create(own), create(key(2))];
+        let operations = acts.map(|act| Operation { after: vec![], act }).into();
+        let found = ends(&host, operations, 99);
+        assert!(found[2].contains("the interface's own public key"), "{found:?}");
+        assert_eq!((&*found[1], &*found[3]), ("1 done", "3 done"));
+    }
+}

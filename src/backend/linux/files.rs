@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
@@ -15,7 +16,7 @@ use crate::actual::Identity;
 use crate::simulator::linux::call::Refusal;
 
 /// A key with its comment has 105 bytes; a file that is much larger is something else.
-const LARGEST: u64 = 4096;
+const LARGEST: usize = 4096;
 
 /// Returns which machine this is.
 pub(crate) fn identity() -> Identity {
@@ -81,18 +82,22 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<PathBuf>, Refusal> {
     Ok(files)
 }
 
-/// Returns the text of a file. What is no text, or too long to be a key, comes back as something that is none.
+/// Returns the text of a file. What is no file and what is no text comes back empty, which is no key either.
 pub(crate) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Refusal> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST as usize));
-    let opened = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes));
-    match opened {
-        Ok(_) => Ok(Some(match std::str::from_utf8(&bytes) {
-            Ok(text) => Zeroizing::new(text.to_owned()),
-            Err(_) => Zeroizing::new("not a text".to_owned()),
-        })),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(refused(&error)),
+    // Whoever named a pipe must not make us wait at it.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(refused(&error)),
+    };
+    if !file.metadata().is_ok_and(|data| data.is_file()) {
+        return Ok(Some(Zeroizing::default()));
     }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST));
+    file.take(LARGEST as u64).read_to_end(&mut bytes).map_err(|error| refused(&error))?;
+    let text = std::str::from_utf8(&bytes).unwrap_or_default();
+    Ok(Some(Zeroizing::new(text.to_owned())))
 }
 
 /// Writes a file that only root can read: the old one is there until the new one is whole.
@@ -168,6 +173,18 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         files::remove(&path).unwrap();
         assert!(files::list(&folder).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_no_file_and_no_text_is_no_key_and_keeps_nobody_waiting() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let bytes = directory.path().join("bytes");
+        std::fs::write(&bytes, [0xff; 9]).unwrap();
+        for path in [&pipe, &bytes, &directory.path().to_owned()] {
+            assert_eq!(files::read(path).unwrap().unwrap().as_str(), "");
+        }
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 
 use rustix::io::Errno;
 
-use crate::backend::BackendError;
 use crate::backend::linux::batch::{Ended, Job};
 use crate::backend::linux::explain::{self, During};
 use crate::backend::linux::interface::{Refused, differs, misfit};
@@ -150,14 +149,16 @@ impl Group<'_> {
                 return;
             }
         };
-        if written.is_ok() {
+        let Err(refusal) = written else {
             steps.into_iter().for_each(|step| self.compare(job, step, &found));
             return;
-        }
+        };
         let mut tried = Vec::new();
         for step in steps {
             if step.expected.compare(&found).is_ok() {
                 self.ended.insert(step.index, Ended::Done(step.fields));
+            } else if is_meant_for_all(&refusal) {
+                self.fail(job, step.index, &step.attempt, (During::Configuring, refusal.clone()));
             } else if let Some(step) = self.write_alone(job, step) {
                 tried.push(step);
             }
@@ -240,6 +241,12 @@ fn difference(wish: &PeerWish, peer: &DevicePeer) -> Option<&'static str> {
         ),
     ];
     holds.into_iter().find(|(_, holds)| !holds).map(|(attribute, _)| attribute)
+}
+
+/// Returns whether a refusal has nothing to do with single peers.
+fn is_meant_for_all(refusal: &Refusal) -> bool {
+    let all = [Errno::PERM, Errno::ACCESS, Errno::NODEV, Errno::OPNOTSUPP];
+    matches!(refusal, Refusal::Errno(errno) if all.contains(errno))
 }
 
 struct Plan {
@@ -416,9 +423,7 @@ fn without_device(
             (None, act, refusal) => {
                 let attempt = act.attempt(interface);
                 let during = During::Configuring;
-                Ended::Failed(
-                    explain::error(job.backend, attempt, during, refusal.clone()) as BackendError
-                )
+                Ended::Failed(explain::error(job.backend, attempt, during, refusal.clone()))
             }
         };
         ended.insert(*index, end);

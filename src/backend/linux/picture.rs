@@ -54,8 +54,10 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
         }
     }
     let directory = key_directory(netns);
-    let key_files = key_files(host, &directory, interest)
-        .map_err(failed("read the key files", During::KeyFile))?;
+    let key_files = key_files(host, &directory, interest).map_err(|(path, refusal)| {
+        let attempt = format!("read the keys in `{}`", path.display());
+        explain::error(backend, attempt, During::KeyFile, refusal)
+    })?;
     Ok(Picture {
         kind: BackendKind::Local,
         simulated,
@@ -85,14 +87,17 @@ fn key_files(
     host: &mut dyn Host,
     directory: &Path,
     interest: &Interest,
-) -> Result<BTreeMap<PathBuf, KeyFile>, Refusal> {
+) -> Result<BTreeMap<PathBuf, KeyFile>, (PathBuf, Refusal)> {
     let Interest { key_files } = interest;
-    let mut paths: BTreeSet<PathBuf> = host.list_key_files(directory)?.into_iter().collect();
+    let listed = host.list_key_files(directory).map_err(|it| (directory.to_owned(), it))?;
+    let mut paths: BTreeSet<PathBuf> = listed.into_iter().collect();
     paths.extend(key_files.iter().cloned());
     let mut found = BTreeMap::new();
     for path in paths {
-        if let Some(text) = host.read_key_file(&path)? {
-            found.insert(path, key_text::read(&text));
+        match host.read_key_file(&path) {
+            Ok(Some(text)) => _ = found.insert(path, key_text::read(&text)),
+            Ok(None) => {}
+            Err(refusal) => return Err((path, refusal)),
         }
     }
     Ok(found)

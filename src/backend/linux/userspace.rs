@@ -101,6 +101,9 @@ fn is_daemon(program: &str) -> bool {
 }
 
 fn failed_hint(name: &str, program: &str) -> String {
+    if !rustix::process::geteuid().is_root() {
+        return "run as root, or with the capability CAP_NET_ADMIN".to_owned();
+    }
     match Path::new("/dev/net/tun").exists() {
         true => format!("see why with `LOG_LEVEL=verbose {program} -f {name}`"),
         false => "this host has no /dev/net/tun: load the module with `modprobe tun`, or give the container the device".to_owned(),

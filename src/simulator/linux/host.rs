@@ -1,6 +1,7 @@
 //! The rules of a Linux kernel over the data of one host.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,7 +26,7 @@ const IPV4_MIN_MTU: u32 = 68;
 const MAX_MTU: u32 = 2_147_483_552;
 
 /// All there is to one host.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Host {
     pub(crate) host_name: String,
     pub(crate) machine_id: String,
@@ -36,6 +37,15 @@ pub(crate) struct Host {
     pub(crate) links: BTreeMap<String, HostLink>,
     pub(crate) key_files: BTreeMap<PathBuf, Zeroizing<String>>,
     pub(crate) names: BTreeMap<String, Vec<IpAddr>>,
+    /// Peers at which a change stops; for tests, and not kept.
+    pub(crate) refused_peers: BTreeMap<PublicKey, Errno>,
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The files hold keys.
+        write!(f, "Host({})", self.host_name)
+    }
 }
 
 /// One link with what is on it.
@@ -60,6 +70,7 @@ impl Host {
             links: BTreeMap::new(),
             key_files: BTreeMap::new(),
             names: BTreeMap::new(),
+            refused_peers: BTreeMap::new(),
         };
         host.machine_id = format!("{:016x}{:016x}", host.random(), host.random());
         host.reboot(now);
@@ -111,7 +122,8 @@ impl Host {
 
     pub(crate) fn configure(&mut self, name: &str, change: &DeviceChange) -> Result<(), Refusal> {
         let DeviceChange { private_key, listen_port, fwmark, clears_peers, peers } = change;
-        self.device(name)?;
+        let refused = self.refused_peers.clone();
+        self.device_mut(name)?;
         if let Some(port) = *listen_port {
             self.set_port(name, port)?;
         }
@@ -127,8 +139,15 @@ impl Host {
             device.peers.remove(&key.public());
             device.private_key = Some(key.clone());
         }
-        set_peers(device, peers);
-        Ok(())
+        // A kernel does not take back what it did before the peer that it refuses, and that one is half made.
+        let stop = peers.iter().position(|it| !it.removes && refused.contains_key(&it.public_key));
+        let done = stop.map_or(peers.as_slice(), |at| &peers[..at]);
+        set_peers(device, done);
+        let Some(refused_peer) = stop.map(|at| peers[at].public_key) else {
+            return Ok(());
+        };
+        device.peers.entry(refused_peer).or_default();
+        Err(refused[&refused_peer].into())
     }
 
     pub(crate) fn add_link(&mut self, name: &str) -> Result<(), Refusal> {

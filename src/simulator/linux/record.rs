@@ -88,12 +88,33 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         .into_iter()
         .map(|(name, link)| Ok((name, link.into_link()?)))
         .collect::<Result<_, String>>()?;
-    Ok(Host { host_name, machine_id, booted_at, seed, boot_id, links, key_files, names })
+    let refused_peers = BTreeMap::new();
+    Ok(Host {
+        host_name,
+        machine_id,
+        booted_at,
+        seed,
+        boot_id,
+        links,
+        key_files,
+        names,
+        refused_peers,
+    })
 }
 
 /// Writes a host. The error says why not, and never holds a key.
 pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
-    let Host { host_name, machine_id, booted_at, seed, boot_id, links, key_files, names } = host;
+    let Host {
+        host_name,
+        machine_id,
+        booted_at,
+        seed,
+        boot_id,
+        links,
+        key_files,
+        names,
+        refused_peers: _,
+    } = host;
     let record = HostRecord {
         version: FORMAT,
         host_name: host_name.clone(),
