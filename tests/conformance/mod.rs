@@ -3,6 +3,8 @@
 //! Each scenario starts from a host without WireGuard interfaces and says in its name what it shows.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
+#![expect(clippy::disallowed_methods, reason = "a real host lives by the real clock")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 #![allow(unreachable_pub, reason = "each test binary has the suite as a module of its own")]
 
 pub mod bed;

@@ -2,6 +2,9 @@
 //! and nothing (links, processes, sockets, files under `/run` and `/var/lib`) outlives a test or touches this machine.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
+#![expect(clippy::disallowed_methods, reason = "these tests run programs")]
+#![expect(clippy::print_stderr, reason = "a test that does not run says so")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 #![allow(unreachable_pub, reason = "each test binary has this as a module of its own")]
 
 use std::env;

@@ -1,6 +1,7 @@
 //! The process behind a userspace WireGuard: whether it is there, and how it is started.
 
 #![expect(clippy::disallowed_methods, reason = "this module starts and waits for a process")]
+#![expect(clippy::disallowed_types, reason = "a socket that answers is how a process is seen")]
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
