@@ -15,7 +15,11 @@ use uuid::Uuid;
 use crate::resource::{Address, BackendId};
 use crate::state::tests::{interface, put, state};
 use crate::state::{BackendRecord, State, StateChange};
-use crate::store::{Held, LockInfo, LockRequest, Store, StoreError};
+use crate::store::files::failed;
+use crate::store::{Held, Journal, Lock, LockInfo, LockRequest, Store, StoreError};
+
+#[cfg(feature = "failpoints")]
+mod crash;
 
 struct Bed {
     directory: TempDir,
@@ -42,7 +46,7 @@ impl Bed {
         names
     }
 
-    fn lock(&self) -> super::Lock {
+    fn lock(&self) -> Lock {
         lock(&self.store, Duration::ZERO).unwrap()
     }
 
@@ -70,7 +74,7 @@ fn request() -> LockRequest {
     }
 }
 
-fn lock(store: &Store, timeout: Duration) -> Result<super::Lock, StoreError> {
+fn lock(store: &Store, timeout: Duration) -> Result<Lock, StoreError> {
     block(store.lock(request(), timeout, &mut |_: &Held| {}))
 }
 
@@ -435,7 +439,7 @@ fn a_full_disk_and_missing_rights_have_a_hint() {
             "The file system is read-only. Set a `path` in the `state` block that can be written.",
         ),
     ] {
-        let error = super::files::failed("write the journal", Path::new("x"), kind.into());
+        let error = failed("write the journal", Path::new("x"), kind.into());
         assert_eq!(error.hints(), [hint]);
     }
 }
@@ -668,12 +672,14 @@ fn other_process() {
             std::thread::sleep(Duration::from_secs(60));
         }
         "full_disk" => fill(&store, journal),
+        #[cfg(feature = "failpoints")]
+        "run" => crash::run(lock, state, journal),
         other => panic!("{other}"),
     }
 }
 
 /// Writes until there is no room.
-fn fill(store: &Store, mut journal: super::Journal) {
+fn fill(store: &Store, mut journal: Journal) {
     journal.intents(&[(0, change("interface.a"))]).unwrap();
     let length = || fs::metadata(format!("{}.journal", store.path().display())).unwrap().len();
     let before = length();
