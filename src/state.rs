@@ -103,16 +103,15 @@ impl State {
 
     fn put(&mut self, address: Address, mut resource: ResourceRecord, depose: bool) {
         if let Some(old) = self.resources.remove(&address) {
-            let is_same = old.backend == resource.backend && old.object == resource.object;
             // The state knows best which old objects are left: a change is made from a plan, and some of them may
             // be gone since then.
             resource.deposed = old.deposed;
-            if let (true, false, Some(backend)) = (depose, is_same, old.backend) {
+            if let (true, Some(backend)) = (depose, old.backend) {
                 let (object, attributes) = (old.object, old.attributes);
                 resource.deposed.push(Deposed { backend, object, attributes });
             }
         }
-        // An object that is in use again must not be removed as a left-over.
+        // An object that is in use (again, or still, when a change is recorded twice) is not a left-over to remove.
         let (backend, object) = (&resource.backend, &resource.object);
         resource.deposed.retain(|it| Some(&it.backend) != backend.as_ref() || it.object != *object);
         self.resources.insert(address, resource);

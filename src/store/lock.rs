@@ -291,7 +291,7 @@ pub(crate) fn force(
 }
 
 /// Takes the lock, if nobody holds it.
-fn try_lock(files: &Files) -> Result<Option<File>, StoreError> {
+pub(crate) fn try_lock(files: &Files) -> Result<Option<File>, StoreError> {
     let failed = |source| failed("take the lock", &files.lock, source);
     loop {
         let file = OpenOptions::new()

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,7 +16,8 @@ use uuid::Uuid;
 use crate::resource::{Address, BackendId};
 use crate::state::tests::{interface, put, state};
 use crate::state::{BackendRecord, State, StateChange};
-use crate::store::files::failed;
+use crate::store::files::{Files, failed};
+use crate::store::lock::try_lock;
 use crate::store::{Held, Journal, Lock, LockInfo, LockRequest, Store, StoreError};
 
 #[cfg(feature = "failpoints")]
@@ -488,8 +490,8 @@ fn a_lock_is_waited_for() {
 fn readers_do_not_make_a_run_fail() {
     let bed = Bed::new();
     let store = bed.store.clone();
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    let is_on = || !stop.load(std::sync::atomic::Ordering::SeqCst);
+    let stop = AtomicBool::new(false);
+    let is_on = || !stop.load(Ordering::SeqCst);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while is_on() {
@@ -499,7 +501,7 @@ fn readers_do_not_make_a_run_fail() {
         for _ in 0..50 {
             bed.lock().release();
         }
-        stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        stop.store(true, Ordering::SeqCst);
     });
 }
 
@@ -520,6 +522,25 @@ fn two_runs_never_hold_the_lock_at_once() {
     // No write was lost.
     assert_eq!(bed.store.read().unwrap().state.unwrap().serial, 41);
     assert_eq!(bed.names(), ["wgform.state.json", "wgform.state.json.backup"]);
+}
+
+#[test]
+fn a_lock_on_a_file_that_was_given_back_meanwhile_does_not_count() {
+    let bed = Bed::new();
+    let files = Files::resolve(bed.store.path()).unwrap();
+    let is_held = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..5000 {
+                    let Some(_lock) = try_lock(&files).unwrap() else { continue };
+                    assert!(!is_held.swap(true, Ordering::SeqCst), "two hold it");
+                    is_held.store(false, Ordering::SeqCst);
+                    fs::remove_file(&files.lock).unwrap();
+                }
+            });
+        }
+    });
 }
 
 #[test]
