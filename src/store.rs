@@ -86,8 +86,11 @@ impl Store {
     /// When a file cannot be read or understood.
     pub fn read(&self) -> Result<Loaded, StoreError> {
         let files = Files::resolve(&self.path)?;
-        let busy = lock::holder(&files)?;
-        let loaded = load(&files)?;
+        let (mut busy, mut loaded) = (lock::holder(&files)?, load(&files)?);
+        if busy.is_none() && loaded.left_over.is_some() {
+            // A run may have begun between the two looks, and its journal would be taken for a left-over.
+            (busy, loaded) = (lock::holder(&files)?, load(&files)?);
+        }
         // The journal of a run that goes on is not left over.
         let left_over = loaded.left_over.filter(|_| busy.is_none());
         Ok(Loaded { busy, left_over, ..loaded })

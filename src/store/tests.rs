@@ -506,6 +506,33 @@ fn readers_do_not_make_a_run_fail() {
 }
 
 #[test]
+fn a_reader_beside_a_run_never_sees_a_change_come_and_go() {
+    let bed = Bed::new().with_state();
+    let store = bed.store.clone();
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut most = 1;
+            while !is_done.load(Ordering::SeqCst) {
+                let loaded = store.read().unwrap();
+                let owned = loaded.state.unwrap().resources.len();
+                assert!(owned >= most, "{owned} after {most}");
+                most = owned;
+            }
+        });
+        for index in 0..100 {
+            let lock = bed.lock();
+            let mut state = lock.read().unwrap().state.unwrap();
+            let mut journal = lock.begin(&state, now(), backends()).unwrap();
+            journal.done(0, change(&format!("interface.a{index}"))).unwrap();
+            state.apply(change(&format!("interface.a{index}")));
+            lock.write(&mut state).unwrap();
+        }
+        is_done.store(true, Ordering::SeqCst);
+    });
+}
+
+#[test]
 fn two_runs_never_hold_the_lock_at_once() {
     let bed = Bed::new().with_state();
     std::thread::scope(|scope| {
