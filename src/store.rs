@@ -151,8 +151,12 @@ impl Loaded {
 }
 
 fn read_state(files: &Files) -> Result<Option<State>, StoreError> {
-    let Some(bytes) = files::read(&files.state)? else { return Ok(None) };
-    State::from_bytes(&bytes).map(Some).map_err(|source| StoreError::State {
+    let bytes = files::read(&files.state)?;
+    bytes.map(|bytes| parse_state(files, &bytes)).transpose()
+}
+
+fn parse_state(files: &Files, bytes: &[u8]) -> Result<State, StoreError> {
+    State::from_bytes(bytes).map_err(|source| StoreError::State {
         path: files.state.clone(),
         backup: files.backup.exists().then(|| files.backup.clone()),
         source,

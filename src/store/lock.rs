@@ -18,7 +18,7 @@ use crate::failpoint::{Point, hit};
 use crate::resource::BackendId;
 use crate::state::{BackendRecord, State};
 use crate::store::files::{self, Files, failed};
-use crate::store::{Held, Journal, Loaded, StoreError, load};
+use crate::store::{Held, Journal, Loaded, StoreError, load, parse_state};
 
 /// A reader looks for an instant whether the lock is held, and must not make a run fail by that.
 const GRACE: Duration = Duration::from_millis(200);
@@ -213,7 +213,7 @@ impl Lock {
     /// Looks that the state file is the one from which a state was made, and returns its bytes.
     fn check_unchanged(&self, state: &State) -> Result<Option<Vec<u8>>, StoreError> {
         let bytes = files::read(&self.files.state)?;
-        let found = crate::store::read_state(&self.files)?;
+        let found = bytes.as_deref().map(|it| parse_state(&self.files, it)).transpose()?;
         let name = |lineage: Uuid, serial: u64| format!("serial {serial} of lineage {lineage}");
         let expected = name(state.lineage, state.serial);
         let found = match &found {
