@@ -28,6 +28,8 @@ pub mod version;
 pub mod arguments;
 mod dashes;
 mod help;
+mod run;
+mod session;
 
 pub use dashes::has_no_color;
 
@@ -164,18 +166,16 @@ impl Context {
 pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
     match command {
         Command::Version(arguments) => version::run(&arguments, context),
-        Command::Plan(_)
-        | Command::Apply(_)
-        | Command::Destroy(_)
-        | Command::Drift(_)
-        | Command::Validate(_)
-        | Command::Show(_)
-        | Command::Output(_)
-        | Command::State(_)
-        | Command::Import(_)
-        | Command::ForceUnlock(_) => {
-            Err(Error::new(Kind::Failed, "this command is not part of this build"))
-        }
+        Command::Plan(arguments) => plan::run(arguments, context).await,
+        Command::Apply(arguments) => apply::run(arguments, context).await,
+        Command::Destroy(arguments) => destroy::run(arguments, context).await,
+        Command::Drift(arguments) => drift::run(arguments, context).await,
+        Command::Validate(arguments) => validate::run(&arguments, context),
+        Command::Show(arguments) => show::run(&arguments, context),
+        Command::Output(arguments) => output::run(&arguments, context),
+        Command::State(command) => state::run(command, context).await,
+        Command::Import(arguments) => import::run(arguments, context).await,
+        Command::ForceUnlock(arguments) => force_unlock::run(&arguments, context),
     }
 }
 

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use crate::backend::BackendError;
 use crate::diagnostic::Diagnostic;
 use crate::render::{Paint, Style, printable};
+use crate::source::SourceError;
+use crate::store::StoreError;
 use crate::ui::{NotConfirmed, Ui};
 use crate::value::InvalidValue;
 
@@ -271,6 +273,23 @@ impl From<BackendError> for Error {
         let message = format!("could not {attempt} on backend `{backend}`");
         let new = Self::new(Kind::Unreachable, message).because(reason);
         hints.into_iter().fold(new, Self::hint)
+    }
+}
+
+impl From<SourceError> for Error {
+    fn from(error: SourceError) -> Self {
+        let new = Self::from_error(Kind::Failed, &error);
+        error.hint().into_iter().fold(new, Self::hint)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let kind = match error {
+            StoreError::Locked(_) | StoreError::OwnerLives(_) => Kind::Locked,
+            _ => Kind::Failed,
+        };
+        error.hints().into_iter().fold(Self::from_error(kind, &error), Self::hint)
     }
 }
 

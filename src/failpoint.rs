@@ -25,6 +25,12 @@ pub enum Point {
     JournalWritten,
     /// Records are on the disk.
     JournalSynced,
+    /// The intents of a batch are on record, and the backend is about to be asked.
+    BatchWrite,
+    /// One operation landed, and its outcome is not on record.
+    OutcomeLanded,
+    /// The backend is through with a batch, and its outcomes are on record.
+    BatchWritten,
     /// The copy of the previous state is about to be written.
     BackupWrite,
     /// The copy of the previous state is written, and may be lost by a power cut.
@@ -51,12 +57,15 @@ pub enum Point {
 
 impl Point {
     /// Every instant, in the order in which an apply comes to them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::JournalCreate,
         Self::JournalCreated,
         Self::JournalWrite,
         Self::JournalWritten,
         Self::JournalSynced,
+        Self::BatchWrite,
+        Self::OutcomeLanded,
+        Self::BatchWritten,
         Self::BackupWrite,
         Self::BackupWritten,
         Self::BackupRenamed,
@@ -78,6 +87,9 @@ impl Point {
             Self::JournalWrite => "journal-write",
             Self::JournalWritten => "journal-written",
             Self::JournalSynced => "journal-synced",
+            Self::BatchWrite => "batch-write",
+            Self::OutcomeLanded => "outcome-landed",
+            Self::BatchWritten => "batch-written",
             Self::BackupWrite => "backup-write",
             Self::BackupWritten => "backup-written",
             Self::BackupRenamed => "backup-renamed",

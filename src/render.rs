@@ -4,7 +4,11 @@
 use std::borrow::Cow;
 
 pub mod diagnostic;
+pub mod outcome;
 pub mod paint;
+pub mod plan;
+pub mod state;
+pub mod value;
 
 pub use diagnostic::{Look, diagnostics};
 pub use paint::{Paint, Style};

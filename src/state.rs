@@ -106,15 +106,44 @@ impl State {
             // The state knows best which old objects are left: a change is made from a plan, and some of them may
             // be gone since then.
             resource.deposed = old.deposed;
-            if let (true, Some(backend)) = (depose, old.backend) {
-                let (object, attributes) = (old.object, old.attributes);
-                resource.deposed.push(Deposed { backend, object, attributes });
+            match old.backend {
+                Some(backend) if depose => {
+                    let (object, attributes) = (old.object, old.attributes);
+                    resource.deposed.push(Deposed { backend, object, attributes });
+                }
+                Some(backend) if resource.backend.as_ref() == Some(&backend) => {
+                    self.follow_rename(&backend, &old.object, &resource.object);
+                }
+                _ => {}
             }
         }
         // An object that is in use (again, or still, when a change is recorded twice) is not a left-over to remove.
         let (backend, object) = (&resource.backend, &resource.object);
         resource.deposed.retain(|it| Some(&it.backend) != backend.as_ref() || it.object != *object);
         self.resources.insert(address, resource);
+    }
+
+    /// The peers of an interface that got another name are on the interface of that name.
+    fn follow_rename(&mut self, backend: &BackendId, before: &ObjectKey, after: &ObjectKey) {
+        let (ObjectKey::Interface { name: before, .. }, ObjectKey::Interface { name: after, .. }) =
+            (before, after)
+        else {
+            return;
+        };
+        if before == after {
+            return;
+        }
+        for record in self.resources.values_mut() {
+            let deposed = record.deposed.iter_mut().map(|it| (&it.backend, &mut it.object));
+            let own = record.backend.as_ref().map(|backend| (backend, &mut record.object));
+            for (_, object) in own.into_iter().chain(deposed).filter(|(on, _)| *on == backend) {
+                if let ObjectKey::Peer { interface, .. } = object
+                    && interface == before
+                {
+                    interface.clone_from(after);
+                }
+            }
+        }
     }
 
     fn remove(&mut self, address: &Address) {

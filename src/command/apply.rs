@@ -2,7 +2,12 @@
 
 use clap::Args;
 
-use crate::command::arguments::{Asking, Consent, Lock, Scope};
+use crate::command::Context;
+use crate::command::arguments::{Asking, Belief, Consent, Lock, Scope};
+use crate::command::run::{self, Request};
+use crate::command::session::{self, Session};
+use crate::error::{Error, Exit};
+use crate::plan::Options;
 use crate::resource::Address;
 
 /// What `wgform apply` is told.
@@ -19,6 +24,9 @@ pub struct Arguments {
     /// Destroys everything that wgform owns, as `wgform destroy` does
     #[arg(long)]
     pub destroy: bool,
+    /// What is believed.
+    #[command(flatten)]
+    pub belief: Belief,
     /// What it may do.
     #[command(flatten)]
     pub consent: Consent,
@@ -34,4 +42,28 @@ pub struct Arguments {
     /// The lock.
     #[command(flatten)]
     pub lock: Lock,
+}
+
+/// Plans, asks, and applies.
+///
+/// # Errors
+/// When nothing was done, because something makes no sense, is refused or cannot be reached.
+pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
+    let Arguments { scope, destroy, belief, consent, heal, new_keys, asking, lock } = arguments;
+    let config = session::configuration(context, &scope.variables)?;
+    let session = Session::open(context, &config)?;
+    let options = Options {
+        allow_new_key: new_keys.into_iter().collect(),
+        ..session::options(&scope, &belief, destroy)
+    };
+    let request = Request {
+        operation: if destroy { "destroy" } else { "apply" },
+        options,
+        lock_timeout: lock.timeout,
+        input: asking.allowed(),
+        auto_approve: consent.auto_approve,
+        heal,
+        skip_unreachable: consent.skip_unreachable,
+    };
+    run::run(&session, request).await
 }

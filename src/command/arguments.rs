@@ -129,18 +129,23 @@ pub struct Lock {
     pub timeout: Duration,
 }
 
-/// What an apply or a destroy may do although a guard is against it.
+/// What is believed of a backend although a guard is against it.
 #[derive(Debug, Clone, Args)]
-pub struct Consent {
-    /// Does not ask for a yes
-    #[arg(long)]
-    pub auto_approve: bool,
+pub struct Belief {
     /// Takes a backend for the right one although its identity has changed
     #[arg(long = "accept-new-device", value_name = "ID", value_parser = backend)]
     pub new_devices: Vec<BackendId>,
     /// Believes that what is missing on a backend is gone, however much it is
     #[arg(long = "accept-loss", value_name = "ID", value_parser = backend)]
     pub losses: Vec<BackendId>,
+}
+
+/// What an apply or a destroy does without being told again.
+#[derive(Debug, Clone, Args)]
+pub struct Consent {
+    /// Does not ask for a yes
+    #[arg(long)]
+    pub auto_approve: bool,
     /// Leaves out what lives on backends that cannot be reached
     #[arg(long)]
     pub skip_unreachable: bool,

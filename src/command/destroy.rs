@@ -2,7 +2,11 @@
 
 use clap::Args;
 
-use crate::command::arguments::{Asking, Consent, Lock, Scope};
+use crate::command::Context;
+use crate::command::arguments::{Asking, Belief, Consent, Lock, Scope};
+use crate::command::run::{self, Request};
+use crate::command::session::{self, Session};
+use crate::error::{Error, Exit};
 
 /// What `wgform destroy` is told.
 #[derive(Debug, Args)]
@@ -15,6 +19,9 @@ pub struct Arguments {
     /// What is destroyed.
     #[command(flatten)]
     pub scope: Scope,
+    /// What is believed.
+    #[command(flatten)]
+    pub belief: Belief,
     /// What it may do.
     #[command(flatten)]
     pub consent: Consent,
@@ -24,4 +31,25 @@ pub struct Arguments {
     /// The lock.
     #[command(flatten)]
     pub lock: Lock,
+}
+
+/// Plans to remove everything, asks, and removes it.
+///
+/// # Errors
+/// When nothing was done, because something makes no sense, is refused or cannot be reached.
+pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
+    let Arguments { scope, belief, consent, asking, lock } = arguments;
+    let config = session::configuration(context, &scope.variables)?;
+    let session = Session::open(context, &config)?;
+    let request = Request {
+        operation: "destroy",
+        options: session::options(&scope, &belief, true),
+        lock_timeout: lock.timeout,
+        input: asking.allowed(),
+        auto_approve: consent.auto_approve,
+        // What goes is gone, whatever was changed about it outside.
+        heal: true,
+        skip_unreachable: consent.skip_unreachable,
+    };
+    run::run(&session, request).await
 }

@@ -2,6 +2,12 @@
 
 use clap::Args;
 
+use crate::command::Context;
+use crate::command::arguments::Variables;
+use crate::command::session::{self, Session};
+use crate::error::{Error, Exit};
+use crate::ui::Input;
+
 /// What `wgform force-unlock` is told.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -16,4 +22,21 @@ pub struct Arguments {
     /// Does not ask for a yes
     #[arg(long)]
     pub force: bool,
+}
+
+/// Removes the lock.
+///
+/// # Errors
+/// When its owner lives, or it is another one.
+pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
+    let config = session::configuration(context, &Variables::default())?;
+    let session = Session::open(context, &config)?;
+    if !arguments.force {
+        let question = "Do you really want to take the lock away from whoever has it?";
+        context.ui.confirm(question, Input::Allowed)?;
+    }
+    let host = session::host_name();
+    let removed = session.store.force_unlock(&arguments.id, &host, context.world.now())?;
+    context.ui.result(&format!("The lock of {} on {} is removed.", removed.who, removed.host));
+    Ok(Exit::Done)
 }

@@ -2,7 +2,10 @@
 
 use clap::Args;
 
+use crate::command::Context;
 use crate::command::arguments::{Lock, Variables};
+use crate::command::session::{self, Session};
+use crate::error::{Error, Exit};
 use crate::resource::Address;
 
 /// What `wgform import` is told.
@@ -24,4 +27,23 @@ pub struct Arguments {
     /// The lock.
     #[command(flatten)]
     pub lock: Lock,
+}
+
+/// Takes an object that is there into the state, as it is.
+///
+/// # Errors
+/// When the configuration does not declare it, it is not there, or it is owned already.
+pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
+    let Arguments { address, id, variables, lock } = arguments;
+    let config = session::configuration(context, &variables)?;
+    let session = Session::open(context, &config)?;
+    let lock = session.lock("import", lock.timeout).await?;
+    let loaded = session.read_locked(&lock)?;
+    let world = session.look(&session::state_of(context, &loaded), true).await?;
+    let mut state = session.adopt(loaded, &world, &address, &id)?;
+    lock.write(&mut state)?;
+    context.ui.result(&format!(
+        "Imported `{id}` as `{address}`. `wgform plan` shows where the configuration differs."
+    ));
+    Ok(Exit::Done)
 }

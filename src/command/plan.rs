@@ -2,7 +2,14 @@
 
 use clap::{ArgAction, Args};
 
-use crate::command::arguments::Scope;
+use crate::command::Context;
+use crate::command::arguments::{Belief, Scope};
+use crate::command::session::{self, Session};
+use crate::error::{Error, Exit};
+use crate::plan::Options;
+use crate::render;
+use crate::render::plan::Purpose;
+use crate::resource::Address;
 
 /// What `wgform plan` is told.
 #[derive(Debug, Args)]
@@ -15,6 +22,12 @@ pub struct Arguments {
     /// What is planned.
     #[command(flatten)]
     pub scope: Scope,
+    /// What is believed.
+    #[command(flatten)]
+    pub belief: Belief,
+    /// Lets an interface get a new key, which every one of its peers must then learn
+    #[arg(long = "allow-new-key", value_name = "ADDRESS")]
+    pub new_keys: Vec<Address>,
     /// Plans to destroy everything that wgform owns
     #[arg(long)]
     pub destroy: bool,
@@ -25,4 +38,29 @@ pub struct Arguments {
     #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true,
           default_value = "true", default_missing_value = "true", action = ArgAction::Set)]
     pub input: bool,
+}
+
+/// Plans, and shows the plan.
+///
+/// # Errors
+/// When the configuration or the state makes no sense, or a guard refuses the plan.
+pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
+    let Arguments { scope, belief, new_keys, destroy, detailed_exitcode, input: _ } = arguments;
+    let config = session::configuration(context, &scope.variables)?;
+    let session = Session::open(context, &config)?;
+    let loaded = session.read()?;
+    let state = session::state_of(context, &loaded);
+    let world = session.look(&state, scope.refresh).await?;
+    let options = Options {
+        allow_new_key: new_keys.into_iter().collect(),
+        ..session::options(&scope, &belief, destroy)
+    };
+    let plan = session.plan(state, loaded.open, &world, options)?;
+    context.ui.result(&render::plan::plan(&plan, Purpose::Apply, context.ui.result_paint()));
+    if let Some(refusal) = session::refusal(&plan) {
+        return Err(refusal);
+    }
+    let differs = if detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done };
+    let is_whole = plan.unreachable.is_empty();
+    Ok(if is_whole { differs } else { differs.or_worse(Exit::Unreachable) })
 }

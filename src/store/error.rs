@@ -142,7 +142,7 @@ impl Held {
     }
 
     /// Says who holds it, in lines that follow the headline.
-    fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         let Some(info) = &self.info else {
             return format!("\n  file:      {} (it does not say by whom)", self.path.display());
         };

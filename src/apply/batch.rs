@@ -1,0 +1,198 @@
+//! Turns steps into the operations of one batch.
+
+use std::collections::BTreeMap;
+
+use crate::apply::{Fate, Run};
+use crate::backend::{Act, Operation};
+use crate::plan::{KeySource, PlannedAct, PlannedSetting};
+use crate::resource::{
+    Address, BackendId, BackendKind, Field, Fields, Setting, Settings, Support, declaration,
+};
+use crate::value::PrivateKey;
+
+/// A batch holds at most so many operations. The ends of a link are next to each other in a plan, and a group of links
+/// must be through in less than the two minutes that a session survives a mismatch: the kernel and wireguard-go take
+/// less than a millisecond for each.
+const LARGEST: usize = 20_000;
+
+/// Operations with the steps that they are for.
+#[derive(Debug, Default)]
+pub(crate) struct Prepared {
+    pub(crate) steps: Vec<usize>,
+    pub(crate) operations: Vec<Operation>,
+    /// Steps that cannot be done, and why.
+    pub(crate) failed: Vec<(usize, String)>,
+}
+
+/// Collects the steps of a backend that can be written now, in the order of the plan.
+pub(crate) fn prepare(run: &mut Run<'_, '_>, backend: &BackendId) -> Prepared {
+    let mut prepared = Prepared::default();
+    let mut places: BTreeMap<usize, usize> = BTreeMap::new();
+    for index in 0..run.plan.steps.len() {
+        let step = &run.plan.steps[index];
+        let is_open = run.fates[index].is_none() && step.backend.as_ref() == Some(backend);
+        if !is_open || run.is_record(index) || prepared.operations.len() >= LARGEST {
+            continue;
+        }
+        let mut after = Vec::new();
+        let is_ready =
+            step.after.iter().all(|earlier| match (&run.fates[*earlier], places.get(earlier)) {
+                (Some(Fate::Done), _) => true,
+                (None, Some(place)) => {
+                    after.push(*place);
+                    true
+                }
+                _ => false,
+            });
+        if !is_ready {
+            continue;
+        }
+        match operation(run, index, backend) {
+            Ok(Some(act)) => {
+                places.insert(index, prepared.operations.len());
+                prepared.operations.push(Operation { after, act });
+                prepared.steps.push(index);
+            }
+            // A value that lands with an earlier operation of this batch: the next batch has it.
+            Ok(None) if !after.is_empty() => {}
+            Ok(None) => {
+                prepared.failed.push((index, "a value that it needs is still not known".to_owned()))
+            }
+            Err(reason) => prepared.failed.push((index, reason)),
+        }
+    }
+    prepared
+}
+
+/// Builds one operation; none while a value is not known.
+fn operation(
+    run: &mut Run<'_, '_>,
+    index: usize,
+    backend: &BackendId,
+) -> Result<Option<Act>, String> {
+    run.resolved(index)?;
+    let kind = run.plan.views[backend].kind;
+    let step = &run.plan.steps[index];
+    let address = step.subject.address().cloned();
+    let wanted = match address.as_ref().and_then(|address| run.plan.resources.get(address)) {
+        Some(desired) => device_fields(desired.address.kind, &desired.fields, kind),
+        None => Some(Fields::new()),
+    };
+    let act = step.act.clone();
+    Ok(match (act, address) {
+        (PlannedAct::Record, _) => None,
+        (PlannedAct::CreateInterface { name, key, key_file, port, down }, Some(address)) => {
+            let Some(mut fields) = wanted else { return Ok(None) };
+            if down {
+                fields.insert("enabled", Field::Bool(false));
+            }
+            if let Some(port) = port {
+                fields.entry("listen_port").or_insert(Field::Number(port));
+            }
+            let private_key = private_key(run, &address, &key)?;
+            Some(Act::CreateInterface { name, private_key, key_file, fields })
+        }
+        (
+            PlannedAct::UpdateInterface { name, rename, key, key_file, remove_key_file, settings },
+            Some(address),
+        ) => {
+            let Some(wanted) = wanted else { return Ok(None) };
+            let private_key = match &key {
+                Some(source) => Some(private_key(run, &address, source)?),
+                None => None,
+            };
+            let settings = written(&settings, &wanted);
+            Some(Act::UpdateInterface {
+                name,
+                rename,
+                private_key,
+                key_file,
+                remove_key_file,
+                settings,
+                wanted,
+            })
+        }
+        (PlannedAct::DeleteInterface { name, remove_key_file }, _) => {
+            Some(Act::DeleteInterface { name, remove_key_file })
+        }
+        (PlannedAct::CreatePeer { interface, public_key }, Some(address)) => {
+            let landed = run.landing.peer_key(&run.plan.resources, &address);
+            let (Some(fields), Some(public_key)) = (wanted, public_key.or(landed)) else {
+                return Ok(None);
+            };
+            Some(Act::CreatePeer { interface, public_key, fields })
+        }
+        (PlannedAct::UpdatePeer { interface, public_key, settings }, Some(_)) => {
+            let Some(wanted) = wanted else { return Ok(None) };
+            let settings = written(&settings, &wanted);
+            Some(Act::UpdatePeer { interface, public_key, settings, wanted })
+        }
+        (PlannedAct::DeletePeer { interface, public_key }, _) => {
+            Some(Act::DeletePeer { interface, public_key })
+        }
+        (
+            PlannedAct::CreateInterface { .. }
+            | PlannedAct::UpdateInterface { .. }
+            | PlannedAct::CreatePeer { .. }
+            | PlannedAct::UpdatePeer { .. },
+            None,
+        ) => None,
+    })
+}
+
+/// Returns the wanted attributes that the device holds; none while one of them is not known.
+fn device_fields(
+    kind: crate::resource::Kind,
+    wanted: &BTreeMap<&'static str, crate::config::Wanted>,
+    backend: BackendKind,
+) -> Option<Fields> {
+    let identifies = |name: &str| {
+        matches!(name, "name" | "private_key" | "key_file" | "public_key" | "interface")
+    };
+    let mut fields = Fields::new();
+    for attribute in declaration::attributes(kind) {
+        if attribute.support(backend) != Support::Device || identifies(attribute.name) {
+            continue;
+        }
+        if let Some(value) = wanted.get(attribute.name) {
+            fields.insert(attribute.name, value.known()?.clone());
+        }
+    }
+    Some(fields)
+}
+
+fn written(planned: &BTreeMap<&'static str, PlannedSetting>, wanted: &Fields) -> Settings {
+    let setting = |(name, setting): (&&'static str, &PlannedSetting)| {
+        let setting = match setting {
+            PlannedSetting::Direct(setting) => setting.clone(),
+            PlannedSetting::Wanted => match wanted.get(name) {
+                Some(field) => Setting::To(field.clone()),
+                None => Setting::Clear,
+            },
+        };
+        (*name, setting)
+    };
+    planned.iter().map(setting).collect()
+}
+
+/// Takes the key from where the plan says, or makes it: before the intent is written, which names the public key.
+fn private_key(
+    run: &mut Run<'_, '_>,
+    address: &Address,
+    source: &KeySource,
+) -> Result<PrivateKey, String> {
+    let key = match source {
+        KeySource::Held(key) => key.clone(),
+        KeySource::Configured => {
+            let wanted =
+                run.plan.resources.get(address).and_then(|it| it.fields.get("private_key"));
+            match wanted.and_then(crate::config::Wanted::known) {
+                Some(Field::PrivateKey(key)) => key.clone(),
+                _ => return Err("its `private_key` is still not known".to_owned()),
+            }
+        }
+        KeySource::New => run.landing.new_key(address, run.tools.world),
+    };
+    run.landing.known.publish(address, "public_key", Field::PublicKey(key.public()));
+    Ok(key)
+}

@@ -1,0 +1,103 @@
+//! The one pipeline behind `apply` and `destroy`: lock, read, refresh, plan, show, ask, write, say how it went.
+
+use std::time::Duration;
+
+use crate::apply::{self, Tools};
+use crate::command::Context;
+use crate::command::session::{self, Session};
+use crate::error::{Error, Exit, Kind};
+use crate::outcome::{Fate, Report};
+use crate::plan::{Options, Plan, Step};
+use crate::render;
+use crate::render::plan::Purpose;
+use crate::ui::Input;
+
+/// What an apply or a destroy was told.
+pub(crate) struct Request {
+    /// For the lock and for messages: `apply`, `destroy`.
+    pub(crate) operation: &'static str,
+    pub(crate) options: Options,
+    pub(crate) lock_timeout: Duration,
+    pub(crate) input: Input,
+    pub(crate) auto_approve: bool,
+    /// Drift is undone although nobody can be asked.
+    pub(crate) heal: bool,
+    pub(crate) skip_unreachable: bool,
+}
+
+/// Plans, asks and applies.
+pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit, Error> {
+    let ui = &session.context.ui;
+    let lock = session.lock(request.operation, request.lock_timeout).await?;
+    let loaded = session.read_locked(&lock)?;
+    let state = session::state_of(session.context, &loaded);
+    let is_refreshed = !request.options.without_refresh;
+    let world = session.look_and_hold(&state, is_refreshed).await?;
+    let plan = session.plan(state, loaded.open, &world, request.options.clone())?;
+    ui.result(&render::plan::plan(&plan, Purpose::Apply, ui.result_paint()));
+    permit(&plan, &request)?;
+    if !plan.is_empty() && !request.auto_approve {
+        ask(session.context, &request)?;
+    }
+    let is_empty = plan.is_empty();
+    let was_skipped = !plan.unreachable.is_empty();
+    let interrupt = session.context.interrupt()?;
+    let progress = |step: &Step, fate: &Fate| {
+        if let Some(line) = render::outcome::progress(step, fate) {
+            ui.step(&line);
+        }
+    };
+    let tools = Tools {
+        evaluator: &session.evaluator,
+        backends: &world.backends,
+        lock: &lock,
+        world: &session.context.world,
+        stop: interrupt.stop(),
+        progress: &progress,
+    };
+    let report = apply::apply(plan, tools).await?;
+    if !is_empty {
+        ui.result(&render::outcome::report(&report, request.operation, ui.result_paint()));
+    }
+    let exit = exit_of(&report);
+    Ok(if was_skipped { exit.or_worse(Exit::Unreachable) } else { exit })
+}
+
+/// Refuses what the user has to be asked for by a flag.
+fn permit(plan: &Plan, request: &Request) -> Result<(), Error> {
+    if let Some(refusal) = session::refusal(plan) {
+        return Err(refusal);
+    }
+    if !plan.unreachable.is_empty() && !request.skip_unreachable {
+        let ids: Vec<_> = plan.unreachable.keys().map(|id| format!("`{id}`")).collect();
+        let what = if ids.len() == 1 { "backend" } else { "backends" };
+        let message = format!("{what} {} could not be read, so nothing is changed", ids.join(", "));
+        return Err(Error::new(Kind::Unreachable, message)
+            .hint("say `-skip-unreachable` to leave out what lives there and apply the rest"));
+    }
+    if plan.has_drift() && request.input == Input::Off && !request.heal {
+        let message =
+            "the plan would undo changes that were made outside of wgform, and nobody can be asked";
+        return Err(Error::new(Kind::Refused, message)
+            .hint("say `-heal` to undo them, or put them into the configuration first"));
+    }
+    Ok(())
+}
+
+fn ask(context: &Context, request: &Request) -> Result<(), Error> {
+    let question = match request.operation {
+        "destroy" => "Do you really want to destroy all of this? There is no undo.",
+        _ => "Do you want to perform these actions?",
+    };
+    Ok(context.ui.confirm(question, request.input)?)
+}
+
+fn exit_of(report: &Report) -> Exit {
+    let failed = report.steps.iter().any(|it| matches!(it.fate, Fate::Failed(_)));
+    match (report.was_stopped && !report.is_complete(), failed, report.did_anything()) {
+        (true, ..) => Exit::Interrupted,
+        (false, true, true) => Exit::Partial,
+        (false, true, false) => Exit::Unreachable,
+        (false, false, _) => Exit::Done,
+    }
+}

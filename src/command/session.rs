@@ -1,0 +1,385 @@
+//! What the commands that look at backends have in common: the configuration, the state, the backends, the plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde_json::Value as Json;
+
+use crate::actual::{Actual, Reading};
+use crate::backend::{self, BackendError, Interest, Read, Write};
+use crate::command::Context;
+use crate::command::arguments::{Belief, Scope, VariableSource, Variables};
+use crate::config::{
+    AllUnknown, BackendDeclaration, Config, Driver, Evaluator, Settings, Transport, Wanted,
+};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::error::{Error, Kind};
+use crate::plan::{self, BackendView, Inputs, NotAdopted, Options, Plan};
+use crate::refresh::refresh;
+use crate::resource::{self, BackendId, BackendKind, Field};
+use crate::source::{self, VariableArgument};
+use crate::state::{BackendRecord, State};
+use crate::store::{Loaded, Lock, LockRequest, Store};
+
+/// Reads and parses the configuration; warnings are shown, errors end the run.
+pub(crate) fn configuration(context: &Context, variables: &Variables) -> Result<Config, Error> {
+    let arguments: Vec<VariableArgument> = variables.0.iter().map(argument).collect();
+    let sources = source::read(&context.world, &arguments)?;
+    let (config, problems) = Config::parse(sources);
+    let (errors, warnings): (Vec<Diagnostic>, Vec<Diagnostic>) =
+        problems.into_iter().partition(|problem| problem.severity == Severity::Error);
+    if !errors.is_empty() {
+        return Err(Error::diagnostics(errors));
+    }
+    context.ui.diagnostics(&warnings);
+    Ok(config)
+}
+
+fn argument(source: &VariableSource) -> VariableArgument {
+    match source {
+        VariableSource::Assignment { name, value } => {
+            VariableArgument::Value(format!("{name}={}", value.expose()))
+        }
+        VariableSource::File(path) => VariableArgument::File(path.clone()),
+    }
+}
+
+/// A configuration that is ready to be planned.
+pub(crate) struct Session<'c> {
+    pub(crate) context: &'c Context,
+    pub(crate) config: &'c Config,
+    pub(crate) evaluator: Evaluator<'c>,
+    pub(crate) store: Store,
+    declared: Vec<BackendDeclaration>,
+}
+
+/// What was found out about the world.
+pub(crate) struct World<B: ?Sized> {
+    /// Which backends there are, by the configuration or by the state.
+    pub(crate) declarations: BTreeMap<BackendId, BackendDeclaration>,
+    /// Those that could be connected to.
+    pub(crate) backends: BTreeMap<BackendId, Box<B>>,
+    /// What they said.
+    pub(crate) actual: Actual,
+}
+
+impl<'c> Session<'c> {
+    /// Evaluates what has to be known before anything is read.
+    pub(crate) fn open(context: &'c Context, config: &'c Config) -> Result<Self, Error> {
+        let evaluator = Evaluator::new(config, &context.world);
+        let settings = evaluator.settings().map_err(Error::diagnostics)?;
+        let declared = evaluator.backends().map_err(Error::diagnostics)?;
+        let Settings { state_path, default_backend: _ } = settings;
+        let store = Store::new(context.world.path(state_path));
+        Ok(Self { context, config, evaluator, store, declared })
+    }
+
+    /// Reads the state without the lock, for a command that changes nothing.
+    pub(crate) fn read(&self) -> Result<Loaded, Error> {
+        let loaded = self.store.read()?;
+        if let Some(busy) = &loaded.busy {
+            self.context.ui.warn(&format!(
+                "{} by {} on {} is running; what is shown here may change under its hands.",
+                with_article(&busy.operation),
+                busy.who,
+                busy.host
+            ));
+        }
+        self.say_left_over(&loaded);
+        Ok(loaded)
+    }
+
+    /// Takes the lock.
+    pub(crate) async fn lock(
+        &self,
+        operation: &str,
+        timeout: std::time::Duration,
+    ) -> Result<Lock, Error> {
+        let ui = &self.context.ui;
+        let request = lock_request(self.context, operation);
+        let mut waiting = |held: &crate::store::Held| {
+            ui.talk(&format!("Waiting for the lock.{}", held.describe()));
+        };
+        Ok(self.store.lock(request, timeout, &mut waiting).await?)
+    }
+
+    /// Reads the state under the lock.
+    pub(crate) fn read_locked(&self, lock: &Lock) -> Result<Loaded, Error> {
+        let loaded = lock.read()?;
+        self.say_left_over(&loaded);
+        Ok(loaded)
+    }
+
+    fn say_left_over(&self, loaded: &Loaded) {
+        let Some(left_over) = &loaded.left_over else { return };
+        self.context.ui.warn(&format!(
+            "an apply that began at {} was cut off: {} of its steps were done, and {} are looked up now.",
+            left_over.began_at, left_over.done, left_over.unknown
+        ));
+    }
+
+    /// Connects to the backends for reading, and asks them.
+    pub(crate) async fn look(
+        &self,
+        state: &State,
+        is_refreshed: bool,
+    ) -> Result<World<dyn Read>, Error> {
+        let connect = |declaration: &BackendDeclaration| -> Result<Box<dyn Read>, BackendError> {
+            let backend: Box<dyn Write> = backend::connect(declaration, &self.context.world)?;
+            Ok(backend)
+        };
+        self.ask(state, is_refreshed, connect, |backend| backend).await
+    }
+
+    /// Connects to the backends for writing, and asks them.
+    pub(crate) async fn look_and_hold(
+        &self,
+        state: &State,
+        is_refreshed: bool,
+    ) -> Result<World<dyn Write>, Error> {
+        let connect =
+            |declaration: &BackendDeclaration| backend::connect(declaration, &self.context.world);
+        self.ask(state, is_refreshed, connect, |backend| backend as &dyn Read).await
+    }
+
+    async fn ask<B: ?Sized>(
+        &self,
+        state: &State,
+        is_refreshed: bool,
+        connect: impl Fn(&BackendDeclaration) -> Result<Box<B>, BackendError>,
+        as_read: impl Fn(&B) -> &dyn Read,
+    ) -> Result<World<B>, Error> {
+        let declarations = self.declarations(state)?;
+        let mut backends: BTreeMap<BackendId, Box<B>> = BTreeMap::new();
+        let mut actual = Actual::default();
+        for (id, declaration) in &declarations {
+            match connect(declaration) {
+                Ok(backend) => _ = backends.insert(id.clone(), backend),
+                Err(error) => {
+                    actual.backends.insert(id.clone(), Reading::Unreachable(unreachable(&error)));
+                }
+            }
+        }
+        if is_refreshed {
+            let interest = self.interest(state);
+            let to_read: Vec<&dyn Read> =
+                backends.values().map(|backend| as_read(backend)).collect();
+            let ui = &self.context.ui;
+            let finished = |id: &BackendId, reading: &Reading| {
+                let simulated = declarations.get(id).is_some_and(|it| it.simulate);
+                ui.step(&finished_line(id, simulated, reading));
+            };
+            actual.backends.extend(refresh(&to_read, &interest, &finished).await.backends);
+        }
+        Ok(World { declarations, backends, actual })
+    }
+
+    /// Returns the declared backends that something may live on, and those that only the state knows.
+    fn declarations(
+        &self,
+        state: &State,
+    ) -> Result<BTreeMap<BackendId, BackendDeclaration>, Error> {
+        let is_owned =
+            |id: &BackendId| state.resources.values().any(|it| it.backend.as_ref() == Some(id));
+        let mut declarations = BTreeMap::new();
+        for declaration in &self.declared {
+            // This host needs rights that not everybody has; it is asked only when it matters.
+            let is_implicit = declaration.span.is_none();
+            let is_used = !self.config.resources().is_empty() || is_owned(&declaration.id);
+            if !is_implicit || is_used {
+                declarations.insert(declaration.id.clone(), declaration.clone());
+            }
+        }
+        for (id, record) in &state.backends {
+            if is_owned(id) && !declarations.contains_key(id) {
+                declarations.insert(id.clone(), remembered(id, record)?);
+            }
+        }
+        Ok(declarations)
+    }
+
+    /// Collects the key files that are not where a backend looks by itself.
+    fn interest(&self, state: &State) -> BTreeMap<BackendId, Interest> {
+        let mut files: BTreeMap<BackendId, BTreeSet<PathBuf>> = BTreeMap::new();
+        for record in state.resources.values() {
+            let path = record.attributes.get("key_file").and_then(Json::as_str);
+            if let (Some(backend), Some(path)) = (&record.backend, path) {
+                files.entry(backend.clone()).or_default().insert(PathBuf::from(path));
+            }
+        }
+        let interfaces = self.config.resources().iter();
+        for address in interfaces.filter(|it| it.kind == resource::Kind::Interface) {
+            // What is wrong with it is said when it is planned.
+            let Ok(desired) = self.evaluator.resource(address, &AllUnknown) else { continue };
+            let path = desired.fields.get("key_file").and_then(Wanted::known);
+            if let (Some(backend), Some(Field::Text(path))) = (desired.backend, path) {
+                files.entry(backend).or_default().insert(PathBuf::from(path));
+            }
+        }
+        files.into_iter().map(|(id, key_files)| (id, Interest { key_files })).collect()
+    }
+
+    /// Makes a plan.
+    pub(crate) fn plan<B: ?Sized>(
+        &self,
+        state: State,
+        open: Vec<crate::state::StateChange>,
+        world: &World<B>,
+        options: Options,
+    ) -> Result<Plan, Error> {
+        let inputs = self.inputs(state, open, world, options);
+        let plan = plan::plan(self.config, &self.evaluator, inputs).map_err(Error::diagnostics)?;
+        self.context.ui.diagnostics(&plan.warnings);
+        Ok(plan)
+    }
+
+    /// Takes an object that is there into the state.
+    pub(crate) fn adopt<B: ?Sized>(
+        &self,
+        loaded: Loaded,
+        world: &World<B>,
+        address: &resource::Address,
+        id: &str,
+    ) -> Result<State, Error> {
+        let state = state_of(self.context, &loaded);
+        let inputs = self.inputs(state, loaded.open, world, Options::default());
+        plan::adopt(self.config, &self.evaluator, inputs, address, id).map_err(
+            |error| match error {
+                NotAdopted::Configuration(problems) => Error::diagnostics(problems),
+                NotAdopted::Refused(refusal) => refusal.hints.iter().fold(
+                    Error::new(Kind::Failed, format!("could not import: {}", refusal.message)),
+                    |error, hint| error.hint(hint.clone()),
+                ),
+            },
+        )
+    }
+
+    fn inputs<'a, B: ?Sized>(
+        &self,
+        state: State,
+        open: Vec<crate::state::StateChange>,
+        world: &'a World<B>,
+        options: Options,
+    ) -> Inputs<'a> {
+        let backends = world.declarations.iter().map(|(id, it)| (id.clone(), view(it))).collect();
+        let planned_at = self.context.world.now();
+        Inputs { state, open, actual: &world.actual, backends, options, planned_at }
+    }
+}
+
+/// Returns the state, or a new one.
+pub(crate) fn state_of(context: &Context, loaded: &Loaded) -> State {
+    loaded.state.clone().unwrap_or_else(|| State::new(&context.world))
+}
+
+/// Says who takes the lock, and for what.
+pub(crate) fn lock_request(context: &Context, operation: &str) -> LockRequest {
+    let world = &context.world;
+    let user = world.variable("SUDO_USER").or_else(|| world.variable("USER")).unwrap_or("somebody");
+    LockRequest {
+        id: world.new_id(),
+        operation: operation.to_owned(),
+        who: user.to_owned(),
+        host: host_name(),
+        pid: rustix::process::getpid().as_raw_nonzero().get().unsigned_abs(),
+        now: world.now(),
+    }
+}
+
+/// Returns what this host calls itself.
+pub(crate) fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The options of a plan that the command line says.
+pub(crate) fn options(scope: &Scope, belief: &Belief, destroy: bool) -> Options {
+    Options {
+        destroy,
+        targets: scope.targets.clone(),
+        without_refresh: !scope.refresh,
+        allow_new_key: BTreeSet::new(),
+        accept_new_device: belief.new_devices.iter().cloned().collect(),
+        accept_loss: belief.losses.iter().cloned().collect(),
+    }
+}
+
+/// Says in one error why a plan may not be applied; nothing when it may.
+pub(crate) fn refusal(plan: &Plan) -> Option<Error> {
+    let mut refusals = plan.refusals.iter().map(|refusal| {
+        let error = Error::new(Kind::Refused, refusal.message.clone());
+        refusal.hints.iter().fold(error, |error, hint| error.hint(hint.clone()))
+    });
+    let first = refusals.next()?;
+    Some(refusals.fold(first, Error::and))
+}
+
+fn view(declaration: &BackendDeclaration) -> BackendView {
+    BackendView {
+        kind: declaration.kind,
+        display_name: declaration.display_name.clone(),
+        simulated: declaration.simulate,
+        transport: transport(&declaration.transport),
+    }
+}
+
+/// How a backend is reached, as the state remembers it.
+fn transport(transport: &Transport) -> BTreeMap<String, Json> {
+    let Transport::Local { netns, driver } = transport;
+    let driver = match driver {
+        Driver::Auto => "auto",
+        Driver::Kernel => "kernel",
+        Driver::Userspace => "userspace",
+    };
+    let netns = netns.iter().map(|name| ("netns".to_owned(), Json::from(name.clone())));
+    netns.chain([("driver".to_owned(), Json::from(driver))]).collect()
+}
+
+/// Reaches a backend whose block is gone the way it was reached last, so that what is left on it can be removed.
+fn remembered(id: &BackendId, record: &BackendRecord) -> Result<BackendDeclaration, Error> {
+    let kind = BackendKind::from_label(&record.kind).ok_or_else(|| {
+        let message =
+            format!("the state has objects on backend `{id}` of the kind `{}`", record.kind);
+        Error::new(Kind::Failed, message)
+            .because("this version of wgform does not know that kind")
+            .hint("use the version of wgform that made them")
+    })?;
+    let text = |name: &str| record.transport.get(name).and_then(Json::as_str);
+    let driver = match text("driver") {
+        Some("kernel") => Driver::Kernel,
+        Some("userspace") => Driver::Userspace,
+        _ => Driver::Auto,
+    };
+    Ok(BackendDeclaration {
+        id: id.clone(),
+        kind,
+        display_name: None,
+        simulate: record.simulated,
+        transport: Transport::Local { netns: text("netns").map(str::to_owned), driver },
+        span: None,
+    })
+}
+
+fn unreachable(error: &BackendError) -> crate::actual::Unreachable {
+    crate::actual::Unreachable {
+        reason: format!("could not {}: {}", error.attempt, error.reason),
+        hints: error.hints.clone(),
+    }
+}
+
+fn finished_line(id: &BackendId, simulated: bool, reading: &Reading) -> String {
+    let simulated = if simulated { " (simulated)" } else { "" };
+    match reading {
+        Reading::Read(picture) => {
+            let peers: usize = picture.interfaces.values().map(|it| it.peers.len()).sum();
+            let interfaces = crate::render::count(picture.interfaces.len(), "interface");
+            let peers = crate::render::count(peers, "peer");
+            format!("Refreshed backend `{id}`{simulated}: {interfaces}, {peers}.")
+        }
+        Reading::Unreachable(_) => format!("Backend `{id}`{simulated} could not be read."),
+    }
+}
+
+fn with_article(operation: &str) -> String {
+    let article = if operation.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {operation}")
+}

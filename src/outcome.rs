@@ -1,0 +1,68 @@
+//! How an apply went, as data.
+
+use std::collections::BTreeMap;
+
+use crate::plan::{Action, Effect, Step, Subject};
+use crate::state::OutputRecord;
+
+/// How one step ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// The device has what was wanted.
+    Done,
+    /// It failed; the first text says what and why, the others what to do.
+    Failed(Vec<String>),
+    /// It was not tried, because something that it needs failed.
+    Skipped {
+        /// What failed.
+        because: Subject,
+    },
+    /// It was not tried, because a stop was asked for.
+    NotStarted,
+}
+
+/// One step and its end.
+#[derive(Debug)]
+pub struct StepReport {
+    /// The step.
+    pub step: Step,
+    /// Its end.
+    pub fate: Fate,
+}
+
+/// How all of it went.
+#[derive(Debug)]
+pub struct Report {
+    /// Every step of the plan, in order.
+    pub steps: Vec<StepReport>,
+    /// The outputs afterwards.
+    pub outputs: BTreeMap<String, OutputRecord>,
+    /// Whether a stop was asked for.
+    pub was_stopped: bool,
+}
+
+impl Report {
+    /// Returns whether every step was done.
+    pub fn is_complete(&self) -> bool {
+        self.steps.iter().all(|it| it.fate == Fate::Done)
+    }
+
+    /// Returns whether any step was done.
+    pub fn did_anything(&self) -> bool {
+        self.steps.iter().any(|it| it.fate == Fate::Done)
+    }
+
+    /// Counts the resources for which a kind of step was done.
+    pub fn count(&self, action: Action) -> usize {
+        let is = |it: &&StepReport| {
+            let action_done = match (it.step.action, &it.step.effect) {
+                // The last step of a replace only brings the new object up.
+                (Action::Replace, Effect::Put { depose: false, .. }) => return false,
+                (Action::Replace, _) => Action::Create,
+                (action, _) => action,
+            };
+            it.fate == Fate::Done && action_done == action
+        };
+        self.steps.iter().filter(is).count()
+    }
+}

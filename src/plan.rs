@@ -1,0 +1,490 @@
+//! Wanted, found and owned become ordered steps with reasons.
+//!
+//! A plan is made without a clock, without IO and without randomness: the same inputs give the same plan. It leaves no
+//! choice to apply but the values that only a device can make. What it decides and why:
+//!
+//! * `recover` folds in the intents of an apply that was cut off,
+//! * `guard` refuses to believe in absence that is not plausible, and a device that is not the recorded one,
+//! * `walk` evaluates and compares every resource in dependency order,
+//! * `check` looks across resources: what is wanted twice, what belongs to somebody else,
+//! * `order` makes the steps and puts them in order,
+//! * `session` says which sessions an apply keeps.
+
+mod adopt;
+mod check;
+mod guard;
+mod order;
+mod recover;
+mod secret;
+mod session;
+mod walk;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value as Json;
+
+use crate::actual::{Actual, Unreachable};
+use crate::config::{Config, Desired, Evaluator, Output};
+use crate::diagnostic::Diagnostic;
+use crate::diff::AttributeDiff;
+use crate::link::Links;
+use crate::resource::{Address, BackendId, BackendKind, Setting};
+use crate::state::{BackendRecord, ObjectKey, State, StateChange};
+use crate::value::{PresharedKey, PrivateKey, PublicKey};
+
+pub use adopt::{NotAdopted, adopt};
+pub use recover::recover;
+pub use walk::{Known, record};
+
+/// What a plan is made from.
+pub struct Inputs<'a> {
+    /// What is owned.
+    pub state: State,
+    /// Intents of an apply that was cut off, whose end is not known.
+    pub open: Vec<StateChange>,
+    /// What is there.
+    pub actual: &'a Actual,
+    /// What the backends are, as the configuration declares them; and how they are reached.
+    pub backends: BTreeMap<BackendId, BackendView>,
+    /// What was asked for.
+    pub options: Options,
+    /// The time for which the plan is made.
+    pub planned_at: Timestamp,
+}
+
+/// A backend as a plan needs it.
+#[derive(Debug, Clone)]
+pub struct BackendView {
+    /// What kind of system it is.
+    pub kind: BackendKind,
+    /// How messages call it.
+    pub display_name: Option<String>,
+    /// Whether it is simulated.
+    pub simulated: bool,
+    /// How it is reached, for the state.
+    pub transport: BTreeMap<String, Json>,
+}
+
+/// What a user asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Everything that is owned is to go.
+    pub destroy: bool,
+    /// Only these, with what they need; all when empty.
+    pub targets: Vec<Address>,
+    /// The devices are not asked: what was last applied is taken for what is there.
+    pub without_refresh: bool,
+    /// Interfaces that may get a new key.
+    pub allow_new_key: BTreeSet<Address>,
+    /// Backends that may be another system than the recorded one.
+    pub accept_new_device: BTreeSet<BackendId>,
+    /// Backends whose losses are believed.
+    pub accept_loss: BTreeSet<BackendId>,
+}
+
+/// What an apply would do, and why.
+#[derive(Debug)]
+pub struct Plan {
+    /// What changes, in the order in which it is shown.
+    pub changes: Vec<ResourceChange>,
+    /// What is written, in order.
+    pub steps: Vec<Step>,
+    /// The resources as they are wanted, for the steps.
+    pub resources: BTreeMap<Address, Desired>,
+    /// What is known of attributes that the configuration does not set.
+    pub known: Known,
+    /// Where the value of each pre-shared key comes from.
+    pub secrets: BTreeMap<Address, SecretSource>,
+    /// The state that the steps start from: recovered, and with everything that needs no write.
+    pub state: State,
+    /// Whether that state differs from the stored one.
+    pub state_differs: bool,
+    /// Intents whose end is still not known, because their backend could not be read.
+    pub open: Vec<StateChange>,
+    /// The backends that were read, as they are to be recorded.
+    pub backends: BTreeMap<BackendId, BackendRecord>,
+    /// How messages call the backends.
+    pub views: BTreeMap<BackendId, BackendView>,
+    /// Peers that wait for a key.
+    pub pending: Vec<Address>,
+    /// Peers that nobody declared and that stay.
+    pub unmanaged: Vec<UnmanagedPeer>,
+    /// Backends that could not be read, with the resources that were left out.
+    pub unreachable: BTreeMap<BackendId, (Unreachable, Vec<Address>)>,
+    /// Hosts that were rebooted since the last apply and lost interfaces by it.
+    pub rebooted: BTreeMap<BackendId, Reboot>,
+    /// The sessions that live now, and which of them an apply cuts.
+    pub sessions: Sessions,
+    /// What must be said before anything is done.
+    pub refusals: Vec<Refusal>,
+    /// What is worth a look.
+    pub warnings: Vec<Diagnostic>,
+    /// The outputs that change.
+    pub outputs: Vec<OutputChange>,
+    /// Which peers belong together.
+    pub links: Links,
+    /// Whether only a part was asked for.
+    pub is_partial: bool,
+}
+
+impl Plan {
+    /// Returns whether a device or the state has to be written to for the sake of a resource.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.outputs.is_empty()
+    }
+
+    /// Returns whether an apply would undo something that was changed outside of wgform.
+    pub fn has_drift(&self) -> bool {
+        self.changes.iter().any(ResourceChange::has_drift)
+    }
+
+    /// Counts the changes of one kind. A replace counts as one to add and one to destroy, as everywhere.
+    pub fn count(&self, action: Action) -> usize {
+        let is = |it: &&ResourceChange| match (it.action, action) {
+            (Action::Replace, Action::Create | Action::Delete) => true,
+            (one, other) => one == other,
+        };
+        self.changes.iter().filter(is).count()
+    }
+}
+
+/// What a change is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// A resource.
+    Resource(Address),
+    /// A peer that nobody declared, on an interface of ours.
+    Unmanaged {
+        /// The interface.
+        interface: Address,
+        /// The peer.
+        public_key: PublicKey,
+    },
+}
+
+impl Subject {
+    /// Returns the address, of a resource.
+    pub fn address(&self) -> Option<&Address> {
+        match self {
+            Self::Resource(address) => Some(address),
+            Self::Unmanaged { .. } => None,
+        }
+    }
+}
+
+/// What happens to one resource.
+#[derive(Debug, Clone)]
+pub struct ResourceChange {
+    /// To what.
+    pub subject: Subject,
+    /// Where.
+    pub backend: Option<BackendId>,
+    /// What happens.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+    /// Every attribute that is worth a line, changed or not.
+    pub attributes: Vec<AttributeDiff>,
+    /// Attributes whose value was marked sensitive.
+    pub sensitive: BTreeSet<&'static str>,
+    /// What else must be said about it.
+    pub notes: Vec<Note>,
+}
+
+impl ResourceChange {
+    /// Returns whether all of it only undoes what happened outside of wgform.
+    pub fn is_drift(&self) -> bool {
+        match self.reason {
+            Reason::Gone | Reason::Rebooted | Reason::Drift => true,
+            Reason::GoneWithInterface => true,
+            _ => false,
+        }
+    }
+
+    /// Returns whether any of it undoes what happened outside of wgform.
+    pub fn has_drift(&self) -> bool {
+        self.is_drift()
+            || self.action == Action::Update
+                && self.attributes.iter().any(|it| it.class == crate::diff::Class::Drift)
+    }
+}
+
+/// What happens to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// It is made.
+    Create,
+    /// It is changed where it is.
+    Update,
+    /// It is made anew.
+    Replace,
+    /// It is removed.
+    Delete,
+}
+
+/// Why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// It is in the configuration and was not made yet.
+    New,
+    /// The configuration changed.
+    Configuration,
+    /// It was changed outside of wgform, and only that.
+    Drift,
+    /// It was removed outside of wgform.
+    Gone,
+    /// Its host was rebooted.
+    Rebooted,
+    /// Its interface is made anew, because it was removed.
+    GoneWithInterface,
+    /// Its interface is made anew, because of a change.
+    WithInterface,
+    /// An attribute cannot be changed on an object that exists.
+    CannotUpdate(&'static str),
+    /// It is no longer in the configuration.
+    NotConfigured,
+    /// Its `public_key` became `null`.
+    BecamePending,
+    /// Everything goes.
+    Destroy,
+    /// An apply was cut off in the middle of it.
+    Interrupted,
+    /// Nobody declared it, and `unmanaged_peers = "remove"`.
+    Unmanaged,
+    /// It was replaced earlier, and the old object is still there.
+    Deposed,
+}
+
+/// What else must be said about a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// The interface gets a key that nobody knows yet; these are the peers that have the old one.
+    NewKey {
+        /// Resources that refer to the key and follow.
+        follow: Vec<Address>,
+        /// Far ends that must be told: peers of the interface whose configuration is not here.
+        tell: Vec<Address>,
+    },
+    /// The key comes from a file that was there.
+    KeyTakenFrom(PathBuf),
+    /// The key was changed outside of wgform, the old one is not known, so the device's is kept.
+    KeyKept(PublicKey),
+    /// The peer is past its `expires_at`.
+    Expired(Timestamp),
+    /// A session is cut, with the age of its last handshake.
+    CutsSession(Duration),
+    /// The last handshake of a peer that is removed.
+    LastHandshake(Option<Duration>),
+    /// Peers that nobody declared go with the interface.
+    UnmanagedGo(usize),
+    /// The pre-shared key is made anew because no holder can give it back.
+    NewSecret,
+}
+
+/// A peer that nobody declared.
+#[derive(Debug, Clone)]
+pub struct UnmanagedPeer {
+    /// The interface that it is on.
+    pub interface: Address,
+    /// Where.
+    pub backend: BackendId,
+    /// The name of the interface on the device.
+    pub interface_name: String,
+    /// Which.
+    pub public_key: PublicKey,
+    /// Its allowed IPs.
+    pub allowed_ips: Vec<String>,
+    /// How long ago its last handshake was.
+    pub handshake_age: Option<Duration>,
+}
+
+/// A reboot that lost interfaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reboot {
+    /// How long ago, when the host says.
+    pub ago: Option<Duration>,
+    /// The names of the interfaces that are missing.
+    pub missing: Vec<String>,
+}
+
+/// What lives and what an apply does to it.
+#[derive(Debug, Clone, Default)]
+pub struct Sessions {
+    /// Sessions with a handshake younger than 180 s on the interfaces of the plan.
+    pub live: usize,
+    /// Those that are cut.
+    pub cut: Vec<CutSession>,
+}
+
+/// A session that an apply cuts.
+#[derive(Debug, Clone)]
+pub struct CutSession {
+    /// The peer, by address, or by key when nobody declared it.
+    pub peer: Subject,
+    /// How long ago its last handshake was.
+    pub handshake_age: Duration,
+}
+
+/// Something that a plan may not do without being told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What, as a sentence without a final period.
+    pub message: String,
+    /// What to do.
+    pub hints: Vec<String>,
+}
+
+/// An output that changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutputChange {
+    /// Which.
+    pub name: String,
+    /// What it was; none when it was not there.
+    pub before: Option<Json>,
+    /// What it will be; none when it goes.
+    pub after: Option<Output>,
+}
+
+/// Where the value of a pre-shared key comes from.
+#[derive(Debug, Clone)]
+pub enum SecretSource {
+    /// It is known: from the configuration, or from a device that holds it.
+    Known(PresharedKey),
+    /// It is made by the apply, for all holders.
+    New,
+}
+
+/// One write, or one change of the state.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// To what.
+    pub subject: Subject,
+    /// Where; none for a resource that lives in the state.
+    pub backend: Option<BackendId>,
+    /// What is done, as progress says it.
+    pub action: Action,
+    /// What is written.
+    pub act: PlannedAct,
+    /// What the state learns when it lands.
+    pub effect: Effect,
+    /// Steps that must land before.
+    pub after: Vec<usize>,
+}
+
+/// What a step writes. Wanted attributes are those of [`Plan::resources`].
+#[derive(Debug, Clone)]
+pub enum PlannedAct {
+    /// Nothing: only the state changes.
+    Record,
+    /// An interface is made.
+    CreateInterface {
+        /// Its name.
+        name: String,
+        /// Its key.
+        key: KeySource,
+        /// Where the key is kept.
+        key_file: Option<PathBuf>,
+        /// The port to ask for when the configuration names none: the one it had.
+        port: Option<u32>,
+        /// Made down, to be brought up when the one it replaces is gone.
+        down: bool,
+    },
+    /// An interface is changed.
+    UpdateInterface {
+        /// Its name now.
+        name: String,
+        /// Its name afterwards.
+        rename: Option<String>,
+        /// Its new key.
+        key: Option<KeySource>,
+        /// Where the key is kept from now on.
+        key_file: Option<PathBuf>,
+        /// A key file that goes.
+        remove_key_file: Option<PathBuf>,
+        /// The attributes to change.
+        settings: BTreeMap<&'static str, PlannedSetting>,
+    },
+    /// An interface is removed.
+    DeleteInterface {
+        /// Its name.
+        name: String,
+        /// A key file that goes with it.
+        remove_key_file: Option<PathBuf>,
+    },
+    /// A peer is made.
+    CreatePeer {
+        /// The name of its interface.
+        interface: String,
+        /// Its key; none while it is not known.
+        public_key: Option<PublicKey>,
+    },
+    /// A peer is changed.
+    UpdatePeer {
+        /// The name of its interface.
+        interface: String,
+        /// Its key.
+        public_key: PublicKey,
+        /// The attributes to change.
+        settings: BTreeMap<&'static str, PlannedSetting>,
+    },
+    /// A peer is removed.
+    DeletePeer {
+        /// The name of its interface.
+        interface: String,
+        /// Its key.
+        public_key: PublicKey,
+    },
+}
+
+/// Where the key of an interface comes from.
+#[derive(Debug, Clone)]
+pub enum KeySource {
+    /// The configuration's `private_key`.
+    Configured,
+    /// A device or a key file has it.
+    Held(PrivateKey),
+    /// The apply makes one.
+    New,
+}
+
+/// What happens to one attribute.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PlannedSetting {
+    /// It gets the value that is wanted, once that is known.
+    Wanted,
+    /// This is written.
+    Direct(Setting),
+}
+
+/// What the state learns when a step lands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Nothing.
+    Nothing,
+    /// The resource is there as it is wanted, but for attributes that a later step brings.
+    Put {
+        /// The object that was there before stays for now.
+        depose: bool,
+        /// Attributes with another value than the wanted one until a later step.
+        meanwhile: BTreeMap<&'static str, Json>,
+    },
+    /// The resource is no longer there.
+    Remove,
+    /// An object that was replaced is no longer there.
+    RemoveDeposed(ObjectKey),
+}
+
+/// Makes a plan.
+///
+/// # Errors
+/// When the configuration is wrong, or wants what belongs to somebody else. Every problem is returned.
+pub fn plan(
+    config: &Config,
+    evaluator: &Evaluator<'_>,
+    inputs: Inputs<'_>,
+) -> Result<Plan, Vec<Diagnostic>> {
+    walk::Planner::new(inputs).plan(config, evaluator)
+}

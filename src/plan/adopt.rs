@@ -1,0 +1,223 @@
+//! Takes an object that is there for one that is owned: what `import` does.
+//!
+//! The object is recorded as it is. Whatever the configuration wants otherwise is then a change like any other, which
+//! a plan shows before anything is written.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::actual::Picture;
+use crate::config::{Config, Desired, Evaluator};
+use crate::diagnostic::Diagnostic;
+use crate::plan::walk::{Planner, record};
+use crate::plan::{Inputs, Refusal};
+use crate::resource::{
+    Address, BackendId, Field, Fields, Kind, Ownership, Presence, Support, declaration,
+};
+use crate::state::{ObjectKey, ResourceRecord, State};
+use crate::value::PublicKey;
+
+/// Why an object was not taken over.
+#[derive(Debug)]
+pub enum NotAdopted {
+    /// The configuration is wrong.
+    Configuration(Vec<Diagnostic>),
+    /// There is no such resource, or no such object, or it is somebody else's.
+    Refused(Refusal),
+}
+
+/// Records the object that `id` names as the resource's: `NAME` for an interface, `INTERFACE/PUBLIC_KEY` for a peer.
+/// Returns the new state.
+///
+/// # Errors
+/// When that cannot be done.
+pub fn adopt(
+    config: &Config,
+    evaluator: &Evaluator<'_>,
+    inputs: Inputs<'_>,
+    address: &Address,
+    id: &str,
+) -> Result<State, NotAdopted> {
+    let mut planner = Planner::new(inputs);
+    if planner.state.resources.contains_key(address) {
+        let hint = format!("forget it first with `wgform state rm {address}`");
+        return Err(refused(format!("`{address}` is in the state already"), hint));
+    }
+    if !config.resources().contains(address) {
+        let hint = format!("write the block first: {} \"{}\" {{ … }}", address.kind, address.label);
+        return Err(refused(format!("the configuration has no `{address}`"), hint));
+    }
+    for each in config.resources() {
+        match evaluator.resource(each, &planner.known) {
+            Ok(desired) => planner.visit(desired),
+            Err(problems) if each == address => return Err(NotAdopted::Configuration(problems)),
+            Err(_) => {}
+        }
+    }
+    let Some(desired) = planner.desired.get(address) else {
+        let reason = planner.left_out.iter().find(|(_, left_out)| left_out.contains(address));
+        let backend = reason.map(|(backend, _)| format!("backend `{backend}`")).unwrap_or_default();
+        return Err(refused(
+            format!("{backend} could not be read"),
+            "run `wgform plan` to see why".to_owned(),
+        ));
+    };
+    let record = match address.kind {
+        Kind::Interface => interface(&planner, desired, id)?,
+        Kind::Peer => peer(&planner, desired, id)?,
+        Kind::PresharedKey => {
+            let hint = "name a peer that holds it as `adopt_from`, and apply".to_owned();
+            return Err(refused("a `preshared_key` has no object of its own".to_owned(), hint));
+        }
+    };
+    let backend_records = planner.backend_records();
+    let mut state = planner.state;
+    if let Some(backend) = &record.backend
+        && let Some(known) = backend_records.get(backend)
+    {
+        state.backends.entry(backend.clone()).or_insert_with(|| known.clone());
+    }
+    state.resources.insert(address.clone(), record);
+    Ok(state)
+}
+
+fn interface(
+    planner: &Planner<'_>,
+    desired: &Desired,
+    id: &str,
+) -> Result<ResourceRecord, NotAdopted> {
+    let (backend, picture) = place(planner, desired)?;
+    let Some(found) = picture.interfaces.get(id) else {
+        let names: Vec<_> = picture.interfaces.keys().map(|name| format!("`{name}`")).collect();
+        let hint = match names.is_empty() {
+            true => "there is no WireGuard interface on that backend".to_owned(),
+            false => format!("there are {}", names.join(", ")),
+        };
+        return Err(refused(
+            format!("backend `{backend}` has no WireGuard interface `{id}`"),
+            hint,
+        ));
+    };
+    if let Some(owner) = planner.owners.interface(&backend, id) {
+        return Err(owned(id, owner));
+    }
+    let Some(Field::PublicKey(key)) = found.fields.get("public_key") else {
+        let hint = "set its private key first".to_owned();
+        return Err(refused(format!("interface `{id}` has no key"), hint));
+    };
+    let object = ObjectKey::Interface { name: id.to_owned(), public_key: key.to_string() };
+    Ok(as_found(planner, desired, object, &found.fields))
+}
+
+fn peer(planner: &Planner<'_>, desired: &Desired, id: &str) -> Result<ResourceRecord, NotAdopted> {
+    let (backend, picture) = place(planner, desired)?;
+    let form = || "write it as INTERFACE/PUBLIC_KEY, such as wg0/xTIB…=".to_owned();
+    let Some((interface, key)) = id.split_once('/') else {
+        return Err(refused(format!("`{id}` does not name a peer"), form()));
+    };
+    let key: PublicKey = key
+        .parse()
+        .map_err(|error| refused(format!("`{id}` does not name a peer: {error}"), form()))?;
+    let on = desired.references.get("interface").and_then(|on| planner.nodes.get(on)?.interface());
+    let expected = on.map(|on| on.renamed_from().unwrap_or(&on.name)).unwrap_or_default();
+    if expected != interface {
+        let message = format!(
+            "`{}` is on interface `{expected}` by its configuration, not on `{interface}`",
+            desired.address
+        );
+        return Err(refused(message, "name the interface that the block refers to".to_owned()));
+    }
+    let wanted = desired.fields.get("public_key").and_then(crate::config::Wanted::known);
+    if let Some(Field::PublicKey(wanted)) = wanted.filter(|it| **it != Field::PublicKey(key)) {
+        let message =
+            format!("`{}` has the public key {wanted} in the configuration", desired.address);
+        return Err(refused(
+            message,
+            "import the peer with that key, or change the configuration".to_owned(),
+        ));
+    }
+    let found = picture.interfaces.get(interface).and_then(|found| found.peers.get(&key));
+    let Some(found) = found else {
+        let hint =
+            "`wgform drift` lists the peers that nobody declared, on interfaces that wgform owns"
+                .to_owned();
+        return Err(refused(
+            format!("`{interface}` on backend `{backend}` has no peer {key}"),
+            hint,
+        ));
+    };
+    if let Some(owner) = planner.owners.peer(&backend, interface, key) {
+        return Err(owned(id, owner));
+    }
+    let object = ObjectKey::Peer { interface: interface.to_owned(), public_key: key.to_string() };
+    let mut fields = found.fields.clone();
+    fields.insert("enabled", Field::Bool(true));
+    Ok(as_found(planner, desired, object, &fields))
+}
+
+fn place<'a>(
+    planner: &Planner<'a>,
+    desired: &Desired,
+) -> Result<(BackendId, &'a Picture), NotAdopted> {
+    let backend = desired.backend.clone().unwrap_or_else(|| BackendId::new(BackendId::LOCAL));
+    match planner.picture(&backend) {
+        Some(picture) => Ok((backend, picture)),
+        None => Err(refused(
+            format!("backend `{backend}` could not be read"),
+            "run `wgform plan` to see why".to_owned(),
+        )),
+    }
+}
+
+/// Records what the device has of that which the configuration manages. What the device has no place for is recorded as
+/// it is wanted, since nothing else is known of it.
+fn as_found(
+    planner: &Planner<'_>,
+    desired: &Desired,
+    object: ObjectKey,
+    found: &Fields,
+) -> ResourceRecord {
+    let key = planner.key();
+    let kind = desired
+        .backend
+        .as_ref()
+        .and_then(|backend| planner.views.get(backend))
+        .map(|view| view.kind);
+    let mut new = record(desired, object, None, key);
+    let found: BTreeMap<&str, Json> =
+        found.iter().map(|(name, field)| (*name, field.recorded(key))).collect();
+    for attribute in declaration::attributes(desired.address.kind) {
+        let is_managed = desired.fields.contains_key(attribute.name)
+            || attribute.presence == Presence::OptionalComputed;
+        let is_on_device = kind.is_some_and(|kind| attribute.support(kind) == Support::Device);
+        if !is_on_device
+            || matches!(
+                attribute.name,
+                "interface" | "public_key" | "private_key" | "key_file" | "name"
+            )
+        {
+            continue;
+        }
+        new.attributes.remove(attribute.name);
+        if let Some(json) = found.get(attribute.name).filter(|_| is_managed) {
+            new.attributes.insert(attribute.name.to_owned(), json.clone());
+        }
+        if attribute.ownership == Ownership::Elements {
+            let texts = found.get(attribute.name).and_then(Json::as_array);
+            let texts = texts.into_iter().flatten().filter_map(Json::as_str).map(str::to_owned);
+            new.owned_elements.insert(attribute.name.to_owned(), texts.collect());
+        }
+    }
+    new.attributes.remove("key_file");
+    new
+}
+
+fn owned(id: &str, owner: &Address) -> NotAdopted {
+    let hint = format!("`wgform state mv {owner} ADDRESS` gives it another address");
+    refused(format!("`{id}` is owned already, by `{owner}`"), hint)
+}
+
+fn refused(message: String, hint: String) -> NotAdopted {
+    NotAdopted::Refused(Refusal { message, hints: vec![hint] })
+}

@@ -1,0 +1,266 @@
+//! Looks across resources: what is wanted twice, and what is on the devices without having been declared.
+
+use std::collections::BTreeMap;
+
+use crate::actual::FoundPeer;
+use crate::config::{Desired, Wanted};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::plan::order::View;
+use crate::plan::walk::{Fate, Node, Planner};
+use crate::plan::{Refusal, UnmanagedPeer};
+use crate::resource::{Address, BackendId, Field};
+use crate::value::{Prefix, PublicKey};
+
+/// Peers that nobody declared.
+#[derive(Debug, Default)]
+pub(crate) struct Unmanaged {
+    /// They stay and are reported.
+    pub(crate) stay: Vec<UnmanagedPeer>,
+    /// They are removed, as `unmanaged_peers = "remove"` says.
+    pub(crate) remove: Vec<UnmanagedPeer>,
+}
+
+/// Reports everything that two resources cannot both have.
+pub(crate) fn across_resources(planner: &mut Planner<'_>) {
+    let mut problems = Vec::new();
+    interface_names_and_ports(planner, &mut problems);
+    peers_of_each_interface(planner, &mut problems);
+    planner.diagnostics.extend(problems);
+}
+
+fn interface_names_and_ports(planner: &Planner<'_>, problems: &mut Vec<Diagnostic>) {
+    let mut names: BTreeMap<(&BackendId, &str), &Desired> = BTreeMap::new();
+    let mut ports: BTreeMap<(&BackendId, u32), &Desired> = BTreeMap::new();
+    for address in &planner.walked {
+        let (node, desired) = (&planner.nodes[address], &planner.desired[address]);
+        let (Some(on_device), Some(backend)) = (node.interface(), &node.backend) else { continue };
+        if let Some(other) = names.insert((backend, &on_device.name), desired) {
+            let name = &on_device.name;
+            problems.push(
+                Diagnostic::error("two interfaces with one name")
+                    .label(span(desired, "name"), format!("`{name}` on backend `{backend}`"))
+                    .label(span(other, "name"), "and here the same name on the same backend")
+                    .help("give one of them another `name`"),
+            );
+        }
+        let is_up = desired.fields.get("enabled") != Some(&Wanted::Known(Field::Bool(false)));
+        let Some(Wanted::Known(Field::Number(port))) = desired.fields.get("listen_port") else {
+            continue;
+        };
+        if !is_up {
+            continue;
+        }
+        if let Some(other) = ports.insert((backend, *port), desired) {
+            problems.push(
+                Diagnostic::error("two interfaces with one port")
+                    .label(span(desired, "listen_port"), format!("{port} on backend `{backend}`"))
+                    .label(span(other, "listen_port"), "and here the same port on the same backend")
+                    .help("two interfaces that are up cannot listen on one port; change or remove one `listen_port`"),
+            );
+        }
+        foreign_port(planner, desired, backend, *port, problems);
+    }
+}
+
+/// An interface that wgform does not own and that is up on the wanted port would make the write fail.
+fn foreign_port(
+    planner: &Planner<'_>,
+    desired: &Desired,
+    backend: &BackendId,
+    port: u32,
+    problems: &mut Vec<Diagnostic>,
+) {
+    let Some(picture) = planner.picture(backend) else { return };
+    let foreign = picture.interfaces.iter().find(|(name, found)| {
+        planner.owners.interface(backend, name).is_none()
+            && found.fields.get("listen_port") == Some(&Field::Number(port))
+            && found.fields.get("enabled") == Some(&Field::Bool(true))
+    });
+    if let Some((name, _)) = foreign {
+        problems.push(
+            Diagnostic::error("port is taken on the device")
+                .label(
+                    span(desired, "listen_port"),
+                    format!("`{name}` on backend `{backend}` listens on {port}"),
+                )
+                .help(format!("`{name}` is not managed by wgform; choose another `listen_port`")),
+        );
+    }
+}
+
+fn peers_of_each_interface(planner: &Planner<'_>, problems: &mut Vec<Diagnostic>) {
+    let mut keys: BTreeMap<(&Address, PublicKey), &Desired> = BTreeMap::new();
+    let mut prefixes: BTreeMap<(&Address, Prefix), &Desired> = BTreeMap::new();
+    for address in &planner.walked {
+        let (node, desired) = (&planner.nodes[address], &planner.desired[address]);
+        let Some(peer) = node.peer() else { continue };
+        if let Some(key) = peer.public_key {
+            if let Some(other) = keys.insert((&peer.on, key), desired) {
+                problems.push(
+                    Diagnostic::error("two peers with one public key")
+                        .label(span(desired, "public_key"), format!("{} on `{}`", key.short(), peer.on))
+                        .label(span(other, "public_key"), "and here the same key on the same interface")
+                        .help("WireGuard knows a peer by its key; every peer of an interface needs its own"),
+                );
+            }
+            let own =
+                planner.nodes.get(&peer.on).and_then(Node::interface).and_then(|it| it.key.public);
+            if own == Some(key) {
+                problems.push(
+                    Diagnostic::error("peer has the interface's own public key")
+                        .label(span(desired, "public_key"), format!("this is the key of `{}` itself", peer.on))
+                        .help("use the public key of the far end; an interface cannot be its own peer"),
+                );
+            }
+        }
+        if !peer.is_enabled || node.fate == Fate::Pending {
+            continue;
+        }
+        for prefix in wanted_prefixes(desired) {
+            if let Some(other) = prefixes.insert((&peer.on, *prefix), desired) {
+                problems.push(
+                    Diagnostic::error("two peers with one allowed IP")
+                        .label(span(desired, "allowed_ips"), format!("{prefix} on `{}`", peer.on))
+                        .label(span(other, "allowed_ips"), "and here the same network on the same interface")
+                        .help("WireGuard routes a network to one peer only; remove it from one of the two"),
+                );
+            }
+        }
+    }
+}
+
+fn wanted_prefixes(desired: &Desired) -> impl Iterator<Item = &Prefix> {
+    let prefixes = match desired.fields.get("allowed_ips") {
+        Some(Wanted::Known(Field::Prefixes(prefixes))) => Some(prefixes),
+        _ => None,
+    };
+    prefixes.into_iter().flatten()
+}
+
+fn span<'a>(desired: &'a Desired, attribute: &str) -> &'a Span {
+    desired.spans.get(attribute).unwrap_or(&desired.span)
+}
+
+/// Finds the peers on interfaces of ours that nobody declared, and what is to become of them.
+pub(crate) fn unmanaged(planner: &mut Planner<'_>, view: &View) -> Unmanaged {
+    let mut unmanaged = Unmanaged::default();
+    let mut problems = Vec::new();
+    let mut wanted: BTreeMap<&Address, BTreeMap<Prefix, &Address>> = BTreeMap::new();
+    for (address, node) in &planner.nodes {
+        let Some(peer) = node.peer().filter(|peer| peer.is_enabled) else { continue };
+        let prefixes = wanted_prefixes(&planner.desired[address]).map(|prefix| (*prefix, address));
+        wanted.entry(&peer.on).or_default().extend(prefixes);
+    }
+    let none = BTreeMap::new();
+    for (address, node) in planner.nodes.iter().filter(|(address, _)| view.contains(address)) {
+        let Some(on_device) = node.interface().filter(|_| node.fate == Fate::Keep) else {
+            continue;
+        };
+        let desired = &planner.desired[address];
+        let policy = match desired.fields.get("unmanaged_peers") {
+            Some(Wanted::Known(Field::Text(policy))) => policy.as_str(),
+            _ => "warn",
+        };
+        let name = on_device.renamed_from().unwrap_or(&on_device.name);
+        for (key, found) in unowned_peers(planner, node, name) {
+            let peer = describe(address, node, name, key, found);
+            if policy == "remove" {
+                unmanaged.remove.push(peer);
+                continue;
+            }
+            overlap(planner, wanted.get(address).unwrap_or(&none), key, found, &mut problems);
+            if policy == "warn" {
+                unmanaged.stay.push(peer);
+            }
+        }
+    }
+    planner.diagnostics.extend(problems);
+    unmanaged
+}
+
+fn describe(
+    address: &Address,
+    node: &Node,
+    name: &str,
+    public_key: PublicKey,
+    found: &FoundPeer,
+) -> UnmanagedPeer {
+    let allowed_ips = match found.fields.get("allowed_ips") {
+        Some(Field::Prefixes(prefixes)) => prefixes.iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    };
+    UnmanagedPeer {
+        interface: address.clone(),
+        backend: node.backend.clone().unwrap_or_else(|| BackendId::new(BackendId::LOCAL)),
+        interface_name: name.to_owned(),
+        public_key,
+        allowed_ips,
+        handshake_age: found.handshake_age,
+    }
+}
+
+/// The kernel moves a network from one peer to another without a word; here a word is said first.
+fn overlap(
+    planner: &Planner<'_>,
+    wanted: &BTreeMap<Prefix, &Address>,
+    key: PublicKey,
+    found: &FoundPeer,
+    problems: &mut Vec<Diagnostic>,
+) {
+    let Some(Field::Prefixes(prefixes)) = found.fields.get("allowed_ips") else { return };
+    for prefix in prefixes {
+        let Some(address) = wanted.get(prefix) else { continue };
+        let desired = &planner.desired[*address];
+        problems.push(
+            Diagnostic::error("allowed IP belongs to an unmanaged peer")
+                .label(span(desired, "allowed_ips"), format!("{prefix} is routed to peer {key} now"))
+                .help(
+                    "nobody declared that peer, and it would lose the network; declare or import it, remove it, or set \
+                     `unmanaged_peers = \"remove\"` on the interface",
+                ),
+        );
+    }
+}
+
+/// Returns the peers that are on an interface and belong to no resource, neither in the state nor in the configuration.
+fn unowned_peers<'a>(
+    planner: &'a Planner<'_>,
+    node: &'a Node,
+    name: &'a str,
+) -> impl Iterator<Item = (PublicKey, &'a FoundPeer)> {
+    let backend = node.backend.as_ref();
+    let found = backend.and_then(|backend| planner.picture(backend)?.interfaces.get(name));
+    let peers = found.map(|found| &found.peers).into_iter().flatten();
+    peers.filter_map(move |(key, found)| {
+        planner.owners.peer(backend?, name, *key).is_none().then_some((*key, found))
+    })
+}
+
+/// Refuses to destroy an interface that has peers of somebody else, unless `force_destroy` says so; returns how many
+/// there are.
+pub(crate) fn guard_destroy(
+    planner: &mut Planner<'_>,
+    address: &Address,
+    backend: &BackendId,
+    name: &str,
+    is_forced: bool,
+) -> usize {
+    let Some(found) = planner.picture(backend).and_then(|picture| picture.interfaces.get(name))
+    else {
+        return 0;
+    };
+    let is_foreign = |key: &&PublicKey| planner.owners.peer(backend, name, **key).is_none();
+    let count = found.peers.keys().filter(is_foreign).count();
+    if count > 0 && !is_forced {
+        planner.refusals.push(Refusal {
+            message: format!(
+                "`{address}` would be destroyed with {count} peer{} that wgform does not manage",
+                if count == 1 { "" } else { "s" }
+            ),
+            hints: vec![format!(
+                "remove or import those peers, or set `force_destroy = true` on `{address}` and apply that first"
+            )],
+        });
+    }
+    count
+}

@@ -1,0 +1,143 @@
+//! Refuses to take another system, or a system that lost its memory, for a system on which all was deleted.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::actual::{Actual, Picture, Reading};
+use crate::plan::recover::exists;
+use crate::plan::{BackendView, Options, Reboot, Refusal};
+use crate::resource::BackendId;
+use crate::state::{BackendRecord, ObjectKey, State};
+
+/// So many owned interfaces may be missing before it is no longer taken for somebody's change.
+const MAX_MISSING_INTERFACES: usize = 1;
+/// The same for peers of interfaces that are there, unless a fifth of all owned peers is more.
+const MAX_MISSING_PEERS: usize = 5;
+
+/// What the guard says of the backends.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    /// Backends of which nothing is believed.
+    pub(crate) refusals: BTreeMap<BackendId, Refusal>,
+    /// Backends that lost interfaces by a reboot.
+    pub(crate) rebooted: BTreeMap<BackendId, Reboot>,
+}
+
+/// Compares every backend that was read with what the state knows of it.
+pub(crate) fn judge(
+    state: &State,
+    actual: &Actual,
+    views: &BTreeMap<BackendId, BackendView>,
+    options: &Options,
+) -> Verdict {
+    let mut verdict = Verdict::default();
+    for (id, record) in &state.backends {
+        let simulated = views.get(id).map(|view| view.simulated);
+        if let Some(simulated) = simulated.filter(|it| *it != record.simulated) {
+            verdict.refusals.insert(id.clone(), flipped(id, simulated));
+            continue;
+        }
+        let Some(Reading::Read(picture)) = actual.backends.get(id) else { continue };
+        if picture.identity.id != record.identity && !options.accept_new_device.contains(id) {
+            verdict.refusals.insert(id.clone(), another_system(id, record, picture));
+            continue;
+        }
+        let missing = Missing::count(state, id, picture);
+        let is_new_boot = record.boot_id.is_some()
+            && picture.identity.boot_id.is_some()
+            && record.boot_id != picture.identity.boot_id;
+        if is_new_boot && !missing.interfaces.is_empty() {
+            let ago = picture.identity.uptime;
+            verdict.rebooted.insert(id.clone(), Reboot { ago, missing: missing.interfaces });
+        } else if missing.is_too_much() && !options.accept_loss.contains(id) && !options.destroy {
+            verdict.refusals.insert(id.clone(), mass_loss(id, &missing));
+        }
+    }
+    verdict
+}
+
+#[derive(Debug, Default)]
+struct Missing {
+    interfaces: Vec<String>,
+    peers: usize,
+    owned_peers: usize,
+}
+
+impl Missing {
+    fn count(state: &State, id: &BackendId, picture: &Picture) -> Self {
+        let mut missing = Self::default();
+        let records = state.resources.values().filter(|record| record.backend.as_ref() == Some(id));
+        for record in records {
+            match &record.object {
+                ObjectKey::Interface { name, .. } if !picture.interfaces.contains_key(name) => {
+                    missing.interfaces.push(name.clone());
+                }
+                // The peers of an interface that is missing went with it, and count as one with it.
+                ObjectKey::Peer { interface, .. } if picture.interfaces.contains_key(interface) => {
+                    let is_disabled = record.attributes.get("enabled") == Some(&Json::Bool(false));
+                    missing.owned_peers += 1;
+                    missing.peers += usize::from(!is_disabled && !exists(picture, &record.object));
+                }
+                ObjectKey::Peer { .. } => missing.owned_peers += 1,
+                ObjectKey::Interface { .. } | ObjectKey::PresharedKey => {}
+            }
+        }
+        missing.interfaces.sort_unstable();
+        missing
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.interfaces.len() > MAX_MISSING_INTERFACES
+            || self.peers > MAX_MISSING_PEERS.max(self.owned_peers / 5)
+    }
+}
+
+fn flipped(id: &BackendId, simulated: bool) -> Refusal {
+    let (now, before) = if simulated { ("simulated", "real") } else { ("real", "simulated") };
+    Refusal {
+        message: format!("backend `{id}` is {now} now, and the state describes a {before} one"),
+        hints: vec![format!(
+            "use another state file for the {now} one (`state \"local\" {{ path = … }}` in the `wgform` block), or \
+             destroy what is on the {before} one first"
+        )],
+    }
+}
+
+fn another_system(id: &BackendId, record: &BackendRecord, picture: &Picture) -> Refusal {
+    Refusal {
+        message: format!(
+            "backend `{id}` is another system than the one in the state: it was `{}` ({}), and is now `{}` ({})",
+            record.host_name, record.identity, picture.identity.host_name, picture.identity.id
+        ),
+        hints: vec![
+            "a wrong host, or a run on another machine? Then nothing has to be done but to run it where it belongs"
+                .to_owned(),
+            format!("if the system was replaced for good, say `-accept-new-device={id}`"),
+        ],
+    }
+}
+
+fn mass_loss(id: &BackendId, missing: &Missing) -> Refusal {
+    let mut what = Vec::new();
+    if !missing.interfaces.is_empty() {
+        what.push(format!(
+            "{} interfaces ({})",
+            missing.interfaces.len(),
+            missing.interfaces.join(", ")
+        ));
+    }
+    if missing.peers > 0 {
+        what.push(format!("{} of {} peers", missing.peers, missing.owned_peers));
+    }
+    Refusal {
+        message: format!(
+            "on backend `{id}`, {} that wgform owns are missing, though the host was not rebooted",
+            what.join(" and ")
+        ),
+        hints: vec![
+            "so much is rarely removed by hand: look first whether this is the right host and namespace".to_owned(),
+            format!("if it was, and all of it is to be made again, say `-accept-loss={id}`"),
+        ],
+    }
+}

@@ -1,0 +1,290 @@
+//! Makes the steps of a plan and puts them in order.
+//!
+//! What is referred to comes before what refers to it, deletes in the inverse order, the step that gives up a name or a
+//! port before the one that takes it. A swap of ports or names is broken by a temporary value. The two ends of a link
+//! stay next to each other wherever nothing else decides.
+
+mod draft;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::diagnostic::Diagnostic;
+use crate::graph::Graph;
+use crate::link::Links;
+use crate::plan::check::Unmanaged;
+use crate::plan::order::draft::{Claim, Draft, Drafts};
+use crate::plan::walk::Planner;
+use crate::plan::{PlannedAct, PlannedSetting, ResourceChange, Sessions, Step, Subject};
+use crate::resource::{Address, Kind, Setting};
+
+/// Which resources were asked for.
+#[derive(Debug)]
+pub(crate) struct View(Option<BTreeSet<Address>>);
+
+impl View {
+    /// Collects the targets, what they need, and the other ends of their links.
+    pub(crate) fn new(planner: &Planner<'_>, links: &Links) -> Self {
+        if planner.options.targets.is_empty() {
+            return Self(None);
+        }
+        let mut view = BTreeSet::new();
+        let mut next: Vec<Address> = planner.options.targets.clone();
+        while let Some(address) = next.pop() {
+            if !view.insert(address.clone()) {
+                continue;
+            }
+            next.extend(
+                planner
+                    .desired
+                    .get(&address)
+                    .into_iter()
+                    .flat_map(|it| it.depends_on.iter().cloned()),
+            );
+            // An other end that cannot be reached is left out and never in the way.
+            next.extend(
+                links.other_end(&address).filter(|it| planner.nodes.contains_key(*it)).cloned(),
+            );
+            if planner.options.destroy || !planner.desired.contains_key(&address) {
+                next.extend(dependents(planner, &address));
+            }
+        }
+        Self(Some(view))
+    }
+
+    /// Returns whether the resource was asked for.
+    pub(crate) fn contains(&self, address: &Address) -> bool {
+        self.0.as_ref().is_none_or(|view| view.contains(address))
+    }
+}
+
+/// What refers to a resource that goes must go before it.
+fn dependents(planner: &Planner<'_>, address: &Address) -> Vec<Address> {
+    let owned = planner.state.resources.iter();
+    owned
+        .filter(|(_, record)| record.dependencies.contains(address))
+        .map(|(it, _)| it.clone())
+        .collect()
+}
+
+/// The steps, and what they mean for each resource.
+#[derive(Debug)]
+pub(crate) struct Ordered {
+    pub(crate) changes: Vec<ResourceChange>,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) sessions: Sessions,
+}
+
+/// Makes the steps.
+///
+/// # Errors
+/// When steps wait for each other in a way that a temporary value cannot break, and with everything that was found
+/// wrong so far.
+pub(crate) fn steps(
+    planner: &mut Planner<'_>,
+    links: &Links,
+    view: &View,
+    unmanaged: &Unmanaged,
+) -> Result<Ordered, Vec<Diagnostic>> {
+    let Drafts { mut drafts, changes } = draft::drafts(planner, links, view, unmanaged);
+    if !planner.diagnostics.is_empty() {
+        return Err(std::mem::take(&mut planner.diagnostics));
+    }
+    let ranks = Ranks::new(links, &drafts);
+    loop {
+        let graph = edges(planner, &drafts);
+        match graph.order(|index| ranks.of(&drafts, index)) {
+            Ok(order) => {
+                let steps = in_order(&graph, drafts, &order);
+                return Ok(Ordered { changes, steps, sessions: Sessions::default() });
+            }
+            Err(cycle) => {
+                if !break_swap(&mut drafts, &cycle) {
+                    return Err(vec![waiting(planner, &drafts, &cycle)]);
+                }
+            }
+        }
+    }
+}
+
+/// Both ends of a link have one number, in the order of the configuration, and a peer that gives up a network comes
+/// before those that may take it.
+struct Ranks<'a> {
+    links: &'a Links,
+    numbers: BTreeMap<Address, usize>,
+}
+
+impl<'a> Ranks<'a> {
+    fn new(links: &'a Links, drafts: &[Draft]) -> Self {
+        let mut numbers = BTreeMap::new();
+        for draft in drafts {
+            if let Some(address) = draft.step.subject.address().filter(|it| it.kind == Kind::Peer) {
+                let next = numbers.len();
+                numbers.entry(links.name(address).clone()).or_insert(next);
+            }
+        }
+        Self { links, numbers }
+    }
+
+    fn of(&self, drafts: &[Draft], index: usize) -> (u8, usize, usize) {
+        let draft = &drafts[index];
+        match draft.step.subject.address() {
+            Some(address) if address.kind == Kind::Peer => {
+                let number =
+                    self.numbers.get(self.links.name(address)).copied().unwrap_or(usize::MAX);
+                (if draft.gives_networks { 1 } else { 2 }, number, index)
+            }
+            Some(_) => (0, 0, index),
+            None => (1, 0, index),
+        }
+    }
+}
+
+fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
+    let mut graph = Graph::new(drafts.len());
+    let mut makes: BTreeMap<&Address, usize> = BTreeMap::new();
+    let mut removes: BTreeMap<&Address, Vec<usize>> = BTreeMap::new();
+    for (index, draft) in drafts.iter().enumerate() {
+        let Some(address) = draft.step.subject.address() else { continue };
+        if draft.is_removal() {
+            removes.entry(address).or_default().push(index);
+        } else {
+            makes.entry(address).or_insert(index);
+        }
+    }
+    for (index, draft) in drafts.iter().enumerate() {
+        for earlier in &draft.after {
+            graph.before(*earlier, index);
+        }
+        let Some(address) = draft.step.subject.address() else { continue };
+        let wanted = planner.desired.get(address).map(|it| &it.depends_on);
+        if !draft.is_removal() {
+            for needed in wanted.into_iter().flatten() {
+                makes.get(needed).into_iter().for_each(|earlier| graph.before(*earlier, index));
+            }
+        }
+        // What was referred to goes after whatever referred to it has gone, or was changed.
+        let recorded = planner.state.resources.get(address).map(|record| &record.dependencies);
+        for needed in recorded.into_iter().flatten() {
+            removes.get(needed).into_iter().flatten().for_each(|later| graph.before(index, *later));
+        }
+    }
+    claims(drafts, &mut graph);
+    before_renames(drafts, &mut graph);
+    graph
+}
+
+/// A peer that goes is removed while its interface still has the name under which it was recorded.
+fn before_renames(drafts: &[Draft], graph: &mut Graph) {
+    let renames: BTreeMap<_, _> = drafts
+        .iter()
+        .enumerate()
+        .filter_map(|(index, draft)| match &draft.step.act {
+            PlannedAct::UpdateInterface { name, rename: Some(_), .. } => {
+                Some(((draft.step.backend.as_ref(), name), index))
+            }
+            _ => None,
+        })
+        .collect();
+    for (index, draft) in drafts.iter().enumerate() {
+        if let PlannedAct::DeletePeer { interface, .. } = &draft.step.act
+            && let Some(rename) = renames.get(&(draft.step.backend.as_ref(), interface))
+            && draft.after.is_empty()
+        {
+            graph.before(index, *rename);
+        }
+    }
+}
+
+/// Whoever gives up a name or a port goes before whoever takes it.
+fn claims(drafts: &[Draft], graph: &mut Graph) {
+    let mut givers: BTreeMap<&Claim, Vec<usize>> = BTreeMap::new();
+    for (index, draft) in drafts.iter().enumerate() {
+        draft.gives.iter().for_each(|claim| givers.entry(claim).or_default().push(index));
+    }
+    for (index, draft) in drafts.iter().enumerate() {
+        let before = draft.takes.iter().filter_map(|claim| givers.get(claim)).flatten();
+        before.for_each(|giver| graph.before(*giver, index));
+    }
+}
+
+/// Lets one step of a swap give up what it has for a temporary value first.
+fn break_swap(drafts: &mut Vec<Draft>, cycle: &[usize]) -> bool {
+    let is_swap = |index: &&usize| {
+        let draft: &Draft = &drafts[**index];
+        !draft.is_temporary && !draft.gives.is_empty() && temporary(draft, drafts.len()).is_some()
+    };
+    let Some(index) = cycle.iter().find(is_swap).copied() else { return false };
+    let number = drafts.len();
+    let Some(act) = temporary(&drafts[index], number) else { return false };
+    let original = &mut drafts[index];
+    let gives = std::mem::take(&mut original.gives);
+    let step = Step { act, ..original.step.clone() };
+    original.after.push(number);
+    original.is_temporary = true;
+    if let (
+        PlannedAct::UpdateInterface { rename: Some(meanwhile), .. },
+        PlannedAct::UpdateInterface { name, .. },
+    ) = (&step.act, &mut original.step.act)
+    {
+        name.clone_from(meanwhile);
+    }
+    let mut temporary = Draft::new(step);
+    temporary.gives = gives;
+    temporary.is_temporary = true;
+    drafts.push(temporary);
+    true
+}
+
+/// Returns the act that makes an interface give up its name or port, if that is what the step does.
+fn temporary(draft: &Draft, number: usize) -> Option<PlannedAct> {
+    let PlannedAct::UpdateInterface { name, rename, settings, .. } = &draft.step.act else {
+        return None;
+    };
+    let has_port = draft.gives.iter().any(|claim| matches!(claim, Claim::Port(..)));
+    let rename = rename.as_ref().map(|_| format!("wgform-tmp{number}"));
+    let mut meanwhile = BTreeMap::new();
+    if has_port && settings.contains_key("listen_port") {
+        meanwhile.insert("listen_port", PlannedSetting::Direct(Setting::Clear));
+    }
+    (rename.is_some() || !meanwhile.is_empty()).then(|| PlannedAct::UpdateInterface {
+        name: name.clone(),
+        rename,
+        key: None,
+        key_file: None,
+        remove_key_file: None,
+        settings: meanwhile,
+    })
+}
+
+fn in_order(graph: &Graph, drafts: Vec<Draft>, order: &[usize]) -> Vec<Step> {
+    let mut place = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(at, index)| place[*index] = at);
+    let mut steps: Vec<Option<Step>> = drafts.into_iter().map(|draft| Some(draft.step)).collect();
+    let ordered = order.iter().filter_map(|index| {
+        let mut step = steps[*index].take()?;
+        step.after = graph.directly_before(*index).into_iter().map(|it| place[it]).collect();
+        step.after.sort_unstable();
+        Some(step)
+    });
+    ordered.collect()
+}
+
+fn waiting(planner: &Planner<'_>, drafts: &[Draft], cycle: &[usize]) -> Diagnostic {
+    let path =
+        cycle.iter().chain(cycle.first()).filter_map(|index| match &drafts[*index].step.subject {
+            Subject::Resource(address) => Some(format!("`{address}`")),
+            Subject::Unmanaged { .. } => None,
+        });
+    let path = path.collect::<Vec<_>>().join(" → ");
+    let mut problem = Diagnostic::error("changes wait for each other").help(format!(
+        "each of these has to be changed before the next one: {path}; make one of the changes in an apply of its own"
+    ));
+    let addresses: BTreeSet<_> =
+        cycle.iter().filter_map(|it| drafts[*it].step.subject.address()).collect();
+    for address in addresses {
+        if let Some(desired) = planner.desired.get(address) {
+            problem = problem.label(&desired.span, "waits for the other");
+        }
+    }
+    problem
+}

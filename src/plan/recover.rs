@@ -1,0 +1,175 @@
+//! Folds in the intents of an apply that was cut off, by looking at what is there.
+//!
+//! An intent names its object by a key that is found on the device without the answer that never came: an interface
+//! by its name, a peer by its interface and public key. The plan that made the intent had seen that nothing of that key
+//! was there, so what is there now is ours, whole or half-made.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use crate::actual::{Actual, Picture, Reading};
+use crate::resource::{Address, Field, Fields};
+use crate::state::{ObjectKey, ResourceRecord, State, StateChange};
+use crate::value::{FingerprintKey, PublicKey};
+
+/// A state in which every intent that could be looked at has its end.
+#[derive(Debug)]
+pub struct Recovered {
+    /// What is owned.
+    pub state: State,
+    /// Intents whose backend could not be read.
+    pub open: Vec<StateChange>,
+    /// Resources that the apply was cut off in the middle of.
+    pub interrupted: BTreeSet<Address>,
+}
+
+/// Looks at the end of each intent.
+pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recovered {
+    let mut recovered = Recovered { state, open: Vec::new(), interrupted: BTreeSet::new() };
+    for change in open {
+        match picture_of(&recovered.state, &change, actual) {
+            Place::Unread => {
+                recovered.open.push(change);
+                continue;
+            }
+            Place::State => recovered.state.apply(change.clone()),
+            Place::Device(picture) => look(&mut recovered, change.clone(), picture),
+        }
+        recovered.state.settle(&change);
+    }
+    recovered
+}
+
+enum Place<'a> {
+    State,
+    Unread,
+    Device(&'a Picture),
+}
+
+fn picture_of<'a>(state: &State, change: &StateChange, actual: &'a Actual) -> Place<'a> {
+    let record = |address: &Address| state.resources.get(address);
+    let backend = match change {
+        StateChange::Put { resource, .. } => resource.backend.as_ref(),
+        StateChange::Remove { address } => record(address).and_then(|it| it.backend.as_ref()),
+        StateChange::RemoveDeposed { backend, .. } => Some(backend),
+    };
+    match backend.map(|backend| actual.backends.get(backend)) {
+        None => Place::State,
+        Some(Some(Reading::Read(picture))) => Place::Device(picture),
+        Some(_) => Place::Unread,
+    }
+}
+
+fn look(recovered: &mut Recovered, change: StateChange, picture: &Picture) {
+    let state = &mut recovered.state;
+    match &change {
+        StateChange::Put { address, resource, depose: _ } => {
+            let Some(found) = found(picture, &resource.object) else {
+                // A disabled peer is nowhere but in the state.
+                if resource.attributes.get("enabled") == Some(&Json::Bool(false)) {
+                    state.apply(change);
+                }
+                return;
+            };
+            recovered.interrupted.insert(address.clone());
+            match state.resources.get_mut(address).filter(|old| same(&old.object, &resource.object))
+            {
+                Some(old) => settle(old, resource, &found, &state.fingerprint_key),
+                None => state.apply(change),
+            }
+        }
+        StateChange::Remove { address } => {
+            let object = state.resources.get(address).map(|record| &record.object);
+            if object.is_some_and(|object| exists(picture, object)) {
+                recovered.interrupted.insert(address.clone());
+            } else {
+                state.apply(change);
+            }
+        }
+        StateChange::RemoveDeposed { object, .. } => {
+            if !exists(picture, object) {
+                state.apply(change);
+            }
+        }
+    }
+}
+
+/// Takes over those attributes of the intent that the device has by now.
+fn settle(old: &mut ResourceRecord, intent: &ResourceRecord, found: &Fields, key: &FingerprintKey) {
+    for (name, wanted) in &intent.attributes {
+        let found = found.get(name.as_str()).map(|field| field.recorded(key));
+        if found.as_ref() == Some(wanted) {
+            old.attributes.insert(name.clone(), wanted.clone());
+        }
+    }
+    if public_key(&intent.object)
+        .is_some_and(|key| found.get("public_key") == Some(&Field::PublicKey(key)))
+    {
+        old.object = intent.object.clone();
+    }
+    let names = old.owned_elements.keys().chain(intent.owned_elements.keys());
+    let names: BTreeSet<String> = names.cloned().collect();
+    let mut owned = BTreeMap::new();
+    for name in names {
+        let there = found.get(name.as_str()).map(|field| field.recorded(key));
+        let there = there.as_ref().and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+        let none = BTreeSet::new();
+        let before = old.owned_elements.get(&name).unwrap_or(&none);
+        let after = intent.owned_elements.get(&name).unwrap_or(&none);
+        let is_ours = |it: &&String| {
+            before.contains(*it) && after.contains(*it)
+                || there.iter().any(|there| there == it.as_str())
+        };
+        owned.insert(name, before.union(after).filter(is_ours).cloned().collect());
+    }
+    old.owned_elements = owned;
+}
+
+/// Returns the attributes of an object that is there and can be the one that was meant.
+fn found(picture: &Picture, object: &ObjectKey) -> Option<Fields> {
+    match object {
+        ObjectKey::Interface { name, .. } => {
+            let found = picture.interfaces.get(name)?;
+            let expected = public_key(object).map(Field::PublicKey);
+            // A half-made interface has no key yet.
+            let is_ours = found
+                .fields
+                .get("public_key")
+                .is_none_or(|key| Some(key) == expected.as_ref() || found.private_key.is_none());
+            is_ours.then(|| found.fields.clone())
+        }
+        ObjectKey::Peer { interface, .. } => {
+            let peers = &picture.interfaces.get(interface)?.peers;
+            Some(peers.get(&public_key(object)?)?.fields.clone())
+        }
+        ObjectKey::PresharedKey => None,
+    }
+}
+
+/// Returns whether an object is on its device, whatever its attributes.
+pub(crate) fn exists(picture: &Picture, object: &ObjectKey) -> bool {
+    match object {
+        ObjectKey::Interface { name, .. } => picture.interfaces.contains_key(name),
+        ObjectKey::Peer { .. } | ObjectKey::PresharedKey => found(picture, object).is_some(),
+    }
+}
+
+fn same(one: &ObjectKey, other: &ObjectKey) -> bool {
+    match (one, other) {
+        (ObjectKey::Interface { name: one, .. }, ObjectKey::Interface { name: other, .. }) => {
+            one == other
+        }
+        _ => one == other,
+    }
+}
+
+/// Reads the public key of an object's key.
+pub(crate) fn public_key(object: &ObjectKey) -> Option<PublicKey> {
+    match object {
+        ObjectKey::Interface { public_key, .. } | ObjectKey::Peer { public_key, .. } => {
+            public_key.parse().ok()
+        }
+        ObjectKey::PresharedKey => None,
+    }
+}

@@ -1,0 +1,241 @@
+//! Where the value of each pre-shared key comes from, and what that means for the peers that hold it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use crate::config::Wanted;
+use crate::diagnostic::Diagnostic;
+use crate::diff::{self, Class, Side, Sides};
+use crate::plan::walk::{Device, Fate, Node, Planner, peer};
+use crate::plan::{Note, Refusal, SecretSource};
+use crate::resource::{Address, Field, Kind, Support, declaration};
+use crate::value::PresharedKey;
+
+/// Decides the source of every pre-shared key, and completes the comparison of the peers.
+pub(crate) fn resolve(planner: &mut Planner<'_>) {
+    let mut holders: BTreeMap<Address, Vec<Address>> = BTreeMap::new();
+    for (address, desired) in &planner.desired {
+        if let Some(secret) =
+            desired.references.get("preshared_key").filter(|_| !desired.is_pending)
+        {
+            holders.entry(secret.clone()).or_default().push(address.clone());
+        }
+    }
+    let secrets = planner.walked.iter().filter(|address| address.kind == Kind::PresharedKey);
+    for address in secrets.cloned().collect::<Vec<_>>() {
+        let holders = holders.remove(&address).unwrap_or_default();
+        resolve_one(planner, &address, &holders);
+    }
+    let peers = planner.walked.iter().filter(|address| address.kind == Kind::Peer);
+    for address in peers.cloned().collect::<Vec<_>>() {
+        compare(planner, &address);
+    }
+}
+
+/// Returns the sources for the plan.
+pub(crate) fn sources(planner: &Planner<'_>) -> BTreeMap<Address, SecretSource> {
+    let secrets = planner.nodes.values().filter_map(|node| match &node.device {
+        Device::Secret(source) => Some((node.address.clone(), source.clone())),
+        _ => None,
+    });
+    secrets.collect()
+}
+
+fn resolve_one(planner: &mut Planner<'_>, address: &Address, holders: &[Address]) {
+    let source = source_of(planner, address, holders);
+    let was_known = planner.state.resources.contains_key(address);
+    if matches!(source, SecretSource::New) && was_known {
+        refuse_unreachable_holders(planner, address);
+    }
+    let fingerprint = match &source {
+        SecretSource::Known(key) => Some(planner.key().fingerprint(key.expose_bytes()).to_string()),
+        SecretSource::New => None,
+    };
+    let holders = holders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let record = planner.state.resources.get(address);
+    let recorded = |name: &str| record.and_then(|record| record.attributes.get(name)).cloned();
+    let before = recorded("fingerprint");
+    let after = fingerprint.clone().map_or(Side::Unknown, |it| Side::Known(Json::from(it)));
+    let is_same = before.is_some() && Side::Known(before.clone().unwrap_or_default()) == after;
+    let class = if is_same { Class::Same } else { Class::Change };
+    let fingerprint_diff = secret_attribute("fingerprint", before, after, class);
+    let before = recorded("holders");
+    let class = match &before {
+        Some(before) if *before == Json::from(holders.clone()) => Class::Same,
+        Some(_) => Class::AlreadySo,
+        None => Class::Change,
+    };
+    let holders_diff =
+        secret_attribute("holders", before, Side::Known(holders.clone().into()), class);
+    if let Some(desired) = planner.desired.get_mut(address) {
+        desired.fields.insert("holders", Wanted::Known(Field::Text(holders)));
+        if let Some(fingerprint) = fingerprint {
+            let field = Field::Text(fingerprint);
+            planner.known.publish(address, "fingerprint", field.clone());
+            desired.fields.insert("fingerprint", Wanted::Known(field));
+        }
+    }
+    if let Some(node) = planner.nodes.get_mut(address) {
+        node.diffs.extend([holders_diff, fingerprint_diff]);
+        if matches!(source, SecretSource::New) && was_known {
+            node.notes.push(Note::NewSecret);
+        }
+        node.device = Device::Secret(source);
+    }
+}
+
+fn source_of(planner: &mut Planner<'_>, address: &Address, holders: &[Address]) -> SecretSource {
+    let desired = &planner.desired[address];
+    match desired.fields.get("value") {
+        Some(Wanted::Known(Field::PresharedKey(Some(key)))) => {
+            return SecretSource::Known(key.clone());
+        }
+        Some(Wanted::Unknown) => {
+            let span = desired.spans.get("value").unwrap_or(&desired.span);
+            let problem = Diagnostic::error("secret is not known before the apply")
+                .label(span, "this depends on something that only the apply makes")
+                .help("leave `value` out to have the secret made, or take it from a variable");
+            planner.diagnostics.push(problem);
+            return SecretSource::New;
+        }
+        _ => {}
+    }
+    let rotation = planner.side(desired, "rotation");
+    let record = planner.state.resources.get(address);
+    let Some(record) = record else {
+        let from = desired.references.get("adopt_from").cloned();
+        let adopted = from.and_then(|peer| held_by(planner, &peer));
+        return adopted.map_or(SecretSource::New, SecretSource::Known);
+    };
+    let is_rotated = match rotation {
+        Side::Known(now) => record.attributes.get("rotation") != Some(&now),
+        Side::Unset | Side::Unknown => false,
+    };
+    if is_rotated {
+        return SecretSource::New;
+    }
+    let fingerprint =
+        record.attributes.get("fingerprint").and_then(Json::as_str).map(str::to_owned);
+    let earlier = record.attributes.get("holders").and_then(Json::as_str).unwrap_or_default();
+    let earlier = earlier.split(", ").filter_map(|text| text.parse().ok());
+    let candidates: BTreeSet<Address> = holders.iter().cloned().chain(earlier).collect();
+    let is_it = |key: &PresharedKey| {
+        fingerprint.as_deref() == Some(&planner.key().fingerprint(key.expose_bytes()).to_string())
+    };
+    let held = candidates.iter().filter_map(|peer| held_by(planner, peer)).find(is_it);
+    held.map_or(SecretSource::New, SecretSource::Known)
+}
+
+/// Reads the secret back from the device that a peer is on.
+fn held_by(planner: &Planner<'_>, peer: &Address) -> Option<PresharedKey> {
+    let record = planner.state.resources.get(peer)?;
+    let old = peer::Old::of(record)?;
+    let found = planner
+        .picture(&old.backend)?
+        .interfaces
+        .get(&old.interface)?
+        .peers
+        .get(&old.public_key)?;
+    match found.fields.get("preshared_key") {
+        Some(Field::PresharedKey(key)) => key.clone(),
+        _ => None,
+    }
+}
+
+/// A secret that cannot be read back anywhere is made anew only when all its holders get it.
+fn refuse_unreachable_holders(planner: &mut Planner<'_>, address: &Address) {
+    let record = &planner.state.resources[address];
+    let holders = record.attributes.get("holders").and_then(Json::as_str).unwrap_or_default();
+    let holders = holders.split(", ").filter_map(|text| text.parse::<Address>().ok());
+    let out: Vec<String> = holders
+        .filter(|holder| planner.left_out.values().flatten().any(|it| it == holder))
+        .map(|holder| format!("`{holder}`"))
+        .collect();
+    if !out.is_empty() {
+        planner.refusals.push(Refusal {
+            message: format!(
+                "`{address}` has to be made anew, and {} cannot be reached now to learn it",
+                out.join(", ")
+            ),
+            hints: vec!["run again when all its holders can be reached, or set `value`".to_owned()],
+        });
+    }
+}
+
+/// Completes the comparison of one peer with its pre-shared key.
+fn compare(planner: &mut Planner<'_>, address: &Address) {
+    let desired = &planner.desired[address];
+    let node = &planner.nodes[address];
+    let wanted = match desired.references.get("preshared_key") {
+        Some(secret) => match planner.nodes.get(secret).map(|node| &node.device) {
+            Some(Device::Secret(SecretSource::Known(key))) => {
+                Side::Known(Field::PresharedKey(Some(key.clone())).recorded(planner.key()))
+            }
+            _ => Side::Unknown,
+        },
+        None => planner.side(desired, "preshared_key"),
+    };
+    let record = planner.state.resources.get(address);
+    let applied = record.and_then(|record| record.attributes.get("preshared_key"));
+    let found = found_secret(planner, node);
+    // A disabled peer holds nothing, and is given its secret with everything else when it is enabled.
+    let found =
+        if planner.options.without_refresh || found.is_none() { applied.cloned() } else { found };
+    let is_interrupted = planner.interrupted.contains(address);
+    let applied = if is_interrupted { found.as_ref() } else { applied };
+    let attribute = declaration::attribute(Kind::Peer, "preshared_key").expect("it is declared");
+    let is_made = node.fate != Fate::Keep && !node.peer().is_some_and(|it| it.is_there);
+    let sides = if is_made {
+        Sides { wanted, applied: None, found: None, owned: None }
+    } else {
+        Sides { wanted, applied, found: found.as_ref(), owned: None }
+    };
+    let diff = diff::attribute(attribute, Support::Device, sides);
+    let value =
+        match desired.references.get("preshared_key").map(|secret| &planner.nodes[secret].device) {
+            Some(Device::Secret(SecretSource::Known(key))) => {
+                Some(Wanted::Known(Field::PresharedKey(Some(key.clone()))))
+            }
+            Some(_) => Some(Wanted::Unknown),
+            None => None,
+        };
+    let (fate, reason) = (node.fate.clone(), node.reason.clone());
+    if let (Some(value), Some(desired)) = (value, planner.desired.get_mut(address)) {
+        desired.fields.insert("preshared_key", value);
+    }
+    let Some(node) = planner.nodes.get_mut(address) else { return };
+    node.diffs.push(diff);
+    peer::sort(&mut node.diffs);
+    if fate == Fate::Keep {
+        let node = &planner.nodes[address];
+        let reason = planner.keep_reason(address, fate, reason, &node.diffs);
+        if let Some(node) = planner.nodes.get_mut(address) {
+            node.reason = reason;
+        }
+    }
+}
+
+fn found_secret(planner: &Planner<'_>, node: &Node) -> Option<Json> {
+    let peer = node.peer().filter(|peer| peer.is_there)?;
+    let interface = planner.nodes.get(&peer.on)?.interface()?;
+    let name = interface.renamed_from().unwrap_or(&interface.name);
+    let found = planner
+        .picture(node.backend.as_ref()?)?
+        .interfaces
+        .get(name)?
+        .peers
+        .get(&peer.public_key?)?;
+    let none = Field::PresharedKey(None);
+    Some(found.fields.get("preshared_key").unwrap_or(&none).recorded(planner.key()))
+}
+
+fn secret_attribute(
+    name: &str,
+    before: Option<Json>,
+    after: Side,
+    class: Class,
+) -> crate::diff::AttributeDiff {
+    let attribute = declaration::attribute(Kind::PresharedKey, name).expect("it is declared");
+    crate::diff::AttributeDiff { attribute, class, before, after, was: None, elements: None }
+}

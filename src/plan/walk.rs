@@ -1,0 +1,648 @@
+//! Evaluates and compares every resource, in dependency order.
+
+pub(crate) mod interface;
+pub(crate) mod peer;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::Value as Json;
+
+use crate::actual::{Actual, Picture, Reading, Unreachable};
+use crate::config::{Computed, Config, Desired, Evaluator, Wanted};
+use crate::diagnostic::{self, Diagnostic};
+use crate::diff::{self, AttributeDiff, Class, Side, Sides};
+use crate::link::{End, Links};
+use crate::plan::recover::{Recovered, recover};
+use crate::plan::{
+    BackendView, Inputs, KeySource, Note, Options, OutputChange, Plan, Reason, Refusal,
+    SecretSource, check, guard, order, secret, session,
+};
+use crate::resource::{Address, BackendId, BackendKind, Field, Fields, Kind, Support, declaration};
+use crate::state::{BackendRecord, ObjectKey, OutputRecord, ResourceRecord, State, StateChange};
+use crate::value::{FingerprintKey, PublicKey};
+
+/// What a walk found out about one resource.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) address: Address,
+    pub(crate) backend: Option<BackendId>,
+    pub(crate) fate: Fate,
+    pub(crate) reason: Reason,
+    pub(crate) diffs: Vec<AttributeDiff>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) device: Device,
+}
+
+/// What is to happen to a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It stays; its attributes may change.
+    Keep,
+    /// It is made.
+    Create,
+    /// It is made anew, and the object that was there goes.
+    Replace,
+    /// It waits for a key.
+    Pending,
+}
+
+/// What a resource is on its device.
+#[derive(Debug)]
+pub(crate) enum Device {
+    Interface(interface::OnDevice),
+    Peer(peer::OnDevice),
+    Secret(SecretSource),
+}
+
+impl Node {
+    pub(crate) fn interface(&self) -> Option<&interface::OnDevice> {
+        match &self.device {
+            Device::Interface(it) => Some(it),
+            Device::Peer(_) | Device::Secret(_) => None,
+        }
+    }
+
+    pub(crate) fn peer(&self) -> Option<&peer::OnDevice> {
+        match &self.device {
+            Device::Peer(it) => Some(it),
+            Device::Interface(_) | Device::Secret(_) => None,
+        }
+    }
+
+    /// Returns whether a device or a person would notice.
+    pub(crate) fn is_change(&self) -> bool {
+        match self.fate {
+            Fate::Create | Fate::Replace => true,
+            Fate::Keep => self.diffs.iter().any(AttributeDiff::is_write) || self.has_new_key(),
+            Fate::Pending => false,
+        }
+    }
+
+    pub(crate) fn has_new_key(&self) -> bool {
+        self.interface().is_some_and(|it| it.key.source.is_some())
+    }
+}
+
+/// What is known of attributes that the configuration does not set.
+#[derive(Debug, Default)]
+pub struct Known(BTreeMap<Address, Fields>);
+
+impl Computed for Known {
+    fn computed(&self, address: &Address, attribute: &'static str) -> Option<Field> {
+        self.0.get(address)?.get(attribute).cloned()
+    }
+}
+
+impl Known {
+    /// Makes a value known.
+    pub fn publish(&mut self, address: &Address, attribute: &'static str, field: Field) {
+        self.0.entry(address.clone()).or_default().insert(attribute, field);
+    }
+}
+
+/// The work in progress.
+pub(crate) struct Planner<'a> {
+    pub(crate) state: State,
+    pub(crate) stored: State,
+    pub(crate) has_recovered: bool,
+    pub(crate) open: Vec<StateChange>,
+    pub(crate) interrupted: BTreeSet<Address>,
+    pub(crate) actual: &'a Actual,
+    pub(crate) views: BTreeMap<BackendId, BackendView>,
+    pub(crate) options: Options,
+    pub(crate) planned_at: Timestamp,
+    pub(crate) verdict: guard::Verdict,
+    pub(crate) known: Known,
+    pub(crate) desired: BTreeMap<Address, Desired>,
+    pub(crate) nodes: BTreeMap<Address, Node>,
+    pub(crate) walked: Vec<Address>,
+    pub(crate) left_out: BTreeMap<BackendId, Vec<Address>>,
+    pub(crate) owners: Owners,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) refusals: Vec<Refusal>,
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+/// Which resource owns what is on a device.
+#[derive(Debug, Default)]
+pub(crate) struct Owners {
+    interfaces: BTreeMap<(BackendId, String), Address>,
+    peers: BTreeMap<(BackendId, String, PublicKey), Address>,
+}
+
+impl Owners {
+    fn of(state: &State) -> Self {
+        let mut owners = Self::default();
+        for (address, record) in &state.resources {
+            let Some(backend) = &record.backend else { continue };
+            owners.add(address, backend, &record.object);
+            for deposed in &record.deposed {
+                owners.add(address, &deposed.backend, &deposed.object);
+            }
+        }
+        owners
+    }
+
+    fn add(&mut self, address: &Address, backend: &BackendId, object: &ObjectKey) {
+        match object {
+            ObjectKey::Interface { name, .. } => {
+                self.interfaces.insert((backend.clone(), name.clone()), address.clone());
+            }
+            ObjectKey::Peer { interface, public_key } => {
+                if let Ok(key) = public_key.parse() {
+                    self.peers.insert((backend.clone(), interface.clone(), key), address.clone());
+                }
+            }
+            ObjectKey::PresharedKey => {}
+        }
+    }
+
+    pub(crate) fn interfaces(&self) -> impl Iterator<Item = (&(BackendId, String), &Address)> {
+        self.interfaces.iter()
+    }
+
+    pub(crate) fn interface(&self, backend: &BackendId, name: &str) -> Option<&Address> {
+        self.interfaces.get(&(backend.clone(), name.to_owned()))
+    }
+
+    pub(crate) fn peer(
+        &self,
+        backend: &BackendId,
+        interface: &str,
+        key: PublicKey,
+    ) -> Option<&Address> {
+        self.peers.get(&(backend.clone(), interface.to_owned(), key))
+    }
+}
+
+impl<'a> Planner<'a> {
+    pub(crate) fn new(inputs: Inputs<'a>) -> Self {
+        let Inputs { state: stored, open, actual, backends, options, planned_at } = inputs;
+        let has_recovered = !open.is_empty();
+        let Recovered { state, open, interrupted } = if options.without_refresh {
+            Recovered { state: stored.clone(), open, interrupted: BTreeSet::new() }
+        } else {
+            recover(stored.clone(), open, actual)
+        };
+        let verdict = guard::judge(&state, actual, &backends, &options);
+        let owners = Owners::of(&state);
+        Self {
+            state,
+            stored,
+            has_recovered,
+            open,
+            interrupted,
+            actual,
+            views: backends,
+            options,
+            planned_at,
+            verdict,
+            known: Known::default(),
+            desired: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            walked: Vec::new(),
+            left_out: BTreeMap::new(),
+            owners,
+            diagnostics: Vec::new(),
+            refusals: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    pub(crate) fn plan(
+        mut self,
+        config: &Config,
+        evaluator: &Evaluator<'_>,
+    ) -> Result<Plan, Vec<Diagnostic>> {
+        if !self.options.destroy {
+            for address in config.resources() {
+                match evaluator.resource(address, &self.known) {
+                    Ok(desired) => self.visit(desired),
+                    Err(problems) => self.diagnostics.extend(problems),
+                }
+            }
+        }
+        secret::resolve(&mut self);
+        check::across_resources(&mut self);
+        let outputs = self.outputs(evaluator);
+        if !self.diagnostics.is_empty() {
+            return Err(diagnostic::unique(self.diagnostics));
+        }
+        self.finish(outputs)
+    }
+
+    pub(crate) fn visit(&mut self, desired: Desired) {
+        if let Some(backend) = self.out_of_reach(desired.backend.as_ref()) {
+            self.left_out.entry(backend).or_default().push(desired.address.clone());
+            self.publish_recorded(&desired.address);
+            return;
+        }
+        let address = desired.address.clone();
+        let (desired, node) = match address.kind {
+            Kind::Interface => self.visit_interface(desired),
+            Kind::Peer => self.visit_peer(desired),
+            Kind::PresharedKey => self.visit_secret(desired),
+        };
+        self.walked.push(address.clone());
+        self.desired.insert(address.clone(), desired);
+        self.nodes.insert(address, node);
+    }
+
+    /// Returns the backend if nothing is known of it now.
+    fn out_of_reach(&self, backend: Option<&BackendId>) -> Option<BackendId> {
+        let backend = backend?;
+        let is_read = matches!(self.actual.backends.get(backend), Some(Reading::Read(_)));
+        let is_trusted = !self.verdict.refusals.contains_key(backend);
+        let is_within = is_trusted && (is_read || self.options.without_refresh);
+        (!is_within).then(|| backend.clone())
+    }
+
+    /// Lets others refer to what was last known of a resource that cannot be looked at.
+    fn publish_recorded(&mut self, address: &Address) {
+        let Some(record) = self.state.resources.get(address) else { return };
+        let record = record.clone();
+        if let ObjectKey::Interface { name, public_key } = &record.object {
+            self.known.publish(address, "name", Field::Text(name.clone()));
+            if let Ok(key) = public_key.parse() {
+                self.known.publish(address, "public_key", Field::PublicKey(key));
+            }
+        }
+        for attribute in declaration::attributes(address.kind) {
+            let Some(json) = record.attributes.get(attribute.name) else { continue };
+            if let Ok(Some(field)) = Field::from_recorded(&attribute.form, json) {
+                self.known.publish(address, attribute.name, field);
+            }
+        }
+    }
+
+    fn visit_secret(&mut self, desired: Desired) -> (Desired, Node) {
+        let address = desired.address.clone();
+        let record = self.state.resources.get(&address);
+        let fate = if record.is_some() { Fate::Keep } else { Fate::Create };
+        let diffs = self.differences(
+            &desired,
+            BackendKind::Local,
+            None,
+            &["holders", "fingerprint", "value"],
+        );
+        let reason = if record.is_some() { Reason::Configuration } else { Reason::New };
+        let node = Node {
+            address,
+            backend: None,
+            fate,
+            reason,
+            diffs,
+            notes: Vec::new(),
+            device: Device::Secret(SecretSource::New),
+        };
+        (desired, node)
+    }
+
+    pub(crate) fn picture(&self, backend: &BackendId) -> Option<&'a Picture> {
+        match self.actual.backends.get(backend) {
+            Some(Reading::Read(picture)) => Some(picture),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn key(&self) -> &FingerprintKey {
+        &self.state.fingerprint_key
+    }
+
+    /// Compares every attribute but those that are named, which their kind compares by itself.
+    pub(crate) fn differences(
+        &self,
+        desired: &Desired,
+        backend: BackendKind,
+        found: Option<&BTreeMap<&'static str, Json>>,
+        without: &[&str],
+    ) -> Vec<AttributeDiff> {
+        let record = self.state.resources.get(&desired.address);
+        // What an apply was cut off in the middle of is compared with what is there only, so that the rest of it is
+        // a change and not somebody's drift.
+        let is_interrupted = self.interrupted.contains(&desired.address);
+        let all = declaration::attributes(desired.address.kind).iter();
+        all.filter(|attribute| !without.contains(&attribute.name))
+            .map(|attribute| {
+                let support = attribute.support(backend);
+                let wanted = self.side(desired, attribute.name);
+                let applied = record.and_then(|record| record.attributes.get(attribute.name));
+                let found_now = found.and_then(|found| found.get(attribute.name));
+                let wanted_now = match &wanted {
+                    Side::Known(json) => Some(json.clone()),
+                    Side::Unset | Side::Unknown => None,
+                };
+                let (applied, found_now) = match support {
+                    Support::Wgform => (applied, wanted_now.as_ref()),
+                    Support::Device if is_interrupted => (found_now, found_now),
+                    _ => (applied, found_now),
+                };
+                let support = if support == Support::Wgform { Support::Device } else { support };
+                let owned = record.and_then(|record| record.owned_elements.get(attribute.name));
+                diff::attribute(
+                    attribute,
+                    support,
+                    Sides { wanted, applied, found: found_now, owned },
+                )
+            })
+            .collect()
+    }
+
+    /// Returns what the configuration says of an attribute, as a state would remember it.
+    pub(crate) fn side(&self, desired: &Desired, name: &str) -> Side {
+        match desired.fields.get(name) {
+            None => Side::Unset,
+            Some(Wanted::Unknown) => Side::Unknown,
+            Some(Wanted::Known(field)) => Side::Known(field.recorded(self.key())),
+        }
+    }
+
+    pub(crate) fn found_values(&self, fields: &Fields) -> BTreeMap<&'static str, Json> {
+        fields.iter().map(|(name, field)| (*name, field.recorded(self.key()))).collect()
+    }
+
+    pub(crate) fn recorded_values(
+        record: &ResourceRecord,
+        kind: Kind,
+    ) -> BTreeMap<&'static str, Json> {
+        let all = declaration::attributes(kind).iter();
+        all.filter_map(|it| Some((it.name, record.attributes.get(it.name)?.clone()))).collect()
+    }
+
+    fn outputs(&mut self, evaluator: &Evaluator<'_>) -> Vec<OutputChange> {
+        if !self.options.targets.is_empty() {
+            return Vec::new();
+        }
+        let outputs = if self.options.destroy {
+            BTreeMap::new()
+        } else {
+            match evaluator.outputs(&self.known) {
+                Ok(outputs) => outputs,
+                Err(problems) => {
+                    self.diagnostics.extend(problems);
+                    return Vec::new();
+                }
+            }
+        };
+        let before = &self.state.outputs;
+        let mut changes = Vec::new();
+        for (name, output) in &outputs {
+            let stored = before.get(name);
+            let is_same = stored.is_some_and(|stored| {
+                stored.sensitive == output.is_sensitive
+                    && (output.is_sensitive || stored.value == output.value)
+            });
+            if !is_same {
+                let before = stored.and_then(|stored| stored.value.clone());
+                changes.push(OutputChange {
+                    name: name.clone(),
+                    before,
+                    after: Some(output.clone()),
+                });
+            }
+        }
+        for (name, OutputRecord { value, sensitive: _ }) in before {
+            if !outputs.contains_key(name) {
+                changes.push(OutputChange {
+                    name: name.clone(),
+                    before: value.clone(),
+                    after: None,
+                });
+            }
+        }
+        changes
+    }
+
+    fn finish(mut self, outputs: Vec<OutputChange>) -> Result<Plan, Vec<Diagnostic>> {
+        let links = Links::find(&self.ends());
+        let view = order::View::new(&self, &links);
+        let unmanaged = check::unmanaged(&mut self, &view);
+        let mut ordered = order::steps(&mut self, &links, &view, &unmanaged)?;
+        session::judge(&self, &mut ordered);
+        let secrets = secret::sources(&self);
+        self.record_what_needs_no_write(&view);
+        let backends = self.backend_records();
+        let state_differs = self.has_recovered
+            || self.state != self.stored
+            || backends_differ(&self.stored, &backends);
+        let unreachable = self.unreachable();
+        let mut refusals: Vec<Refusal> = self.verdict.refusals.into_values().collect();
+        refusals.extend(self.refusals);
+        let pending = self.nodes.values().filter(|node| node.fate == Fate::Pending);
+        Ok(Plan {
+            pending: pending.map(|node| node.address.clone()).collect(),
+            changes: ordered.changes,
+            steps: ordered.steps,
+            sessions: ordered.sessions,
+            resources: self.desired,
+            known: self.known,
+            secrets,
+            state_differs,
+            state: self.state,
+            open: self.open,
+            backends,
+            views: self.views,
+            unmanaged: unmanaged.stay,
+            unreachable,
+            rebooted: self.verdict.rebooted,
+            refusals,
+            warnings: self.warnings,
+            outputs,
+            links,
+            is_partial: !self.options.targets.is_empty(),
+        })
+    }
+
+    fn ends(&self) -> Vec<End> {
+        let key_of = |interface: &Address| match self.known.computed(interface, "public_key") {
+            Some(Field::PublicKey(key)) => Some(key),
+            _ => None,
+        };
+        let peers = self.desired.values().filter(|desired| desired.address.kind == Kind::Peer);
+        peers
+            .filter_map(|desired| {
+                let interface = desired.references.get("interface")?;
+                let public_key = match desired.fields.get("public_key").and_then(Wanted::known) {
+                    Some(Field::PublicKey(key)) => Some(*key),
+                    _ => None,
+                };
+                let others = desired
+                    .depends_on
+                    .iter()
+                    .filter(|it| it.kind == Kind::Interface && *it != interface);
+                let mut others = others.peekable();
+                let first = others.next().cloned();
+                let far_interface = if others.peek().is_none() { first } else { None };
+                Some(End {
+                    peer: desired.address.clone(),
+                    interface: interface.clone(),
+                    far_interface,
+                    public_key,
+                    own_key: key_of(interface),
+                })
+            })
+            .collect()
+    }
+
+    /// Lets the state learn what no device has to be written to for.
+    fn record_what_needs_no_write(&mut self, view: &order::View) {
+        let mut learnt = Vec::new();
+        for node in self.nodes.values() {
+            if node.fate != Fate::Keep || node.is_change() || !view.contains(&node.address) {
+                continue;
+            }
+            let Some(old) = self.state.resources.get(&node.address) else { continue };
+            let desired = &self.desired[&node.address];
+            let mut record = record(desired, old.object.clone(), Some(old), self.key());
+            self.record_found(node, &mut record);
+            learnt.push((node.address.clone(), record));
+        }
+        for (address, record) in learnt {
+            self.state.resources.insert(address, record);
+        }
+    }
+
+    /// Records what a device chose by itself, and its key when that is kept.
+    fn record_found(&self, node: &Node, record: &mut ResourceRecord) {
+        let Some(on_device) = node.interface() else { return };
+        if let ObjectKey::Interface { public_key, .. } = &mut record.object
+            && let Some(key) = on_device.key.public
+        {
+            *public_key = key.to_string();
+        }
+        let found = on_device.found.as_ref();
+        if let Some(port) = found.and_then(|found| found.get("listen_port")) {
+            record.attributes.entry("listen_port".to_owned()).and_modify(|it| *it = port.clone());
+            record.attributes.entry("listen_port".to_owned()).or_insert_with(|| port.clone());
+        }
+    }
+
+    pub(crate) fn backend_records(&self) -> BTreeMap<BackendId, BackendRecord> {
+        let mut records = BTreeMap::new();
+        for (id, reading) in &self.actual.backends {
+            let (Reading::Read(picture), Some(view)) = (reading, self.views.get(id)) else {
+                continue;
+            };
+            if self.verdict.refusals.contains_key(id) {
+                continue;
+            }
+            let capabilities = [("renames".to_owned(), Json::Bool(picture.capabilities.renames))];
+            records.insert(
+                id.clone(),
+                BackendRecord {
+                    kind: picture.kind.as_str().to_owned(),
+                    identity: picture.identity.id.clone(),
+                    boot_id: picture.identity.boot_id.clone(),
+                    host_name: picture.identity.host_name.clone(),
+                    simulated: picture.simulated,
+                    transport: view.transport.clone(),
+                    capabilities: capabilities.into(),
+                    organization: None,
+                    other: BTreeMap::new(),
+                },
+            );
+        }
+        records
+    }
+
+    fn unreachable(&self) -> BTreeMap<BackendId, (Unreachable, Vec<Address>)> {
+        let mut unreachable = BTreeMap::new();
+        for (id, reading) in &self.actual.backends {
+            let Reading::Unreachable(why) = reading else { continue };
+            let mut left_out = self.left_out.get(id).cloned().unwrap_or_default();
+            let gone = self.state.resources.iter().filter(|(address, record)| {
+                record.backend.as_ref() == Some(id) && !left_out.contains(address)
+            });
+            let gone: Vec<Address> = gone.map(|(address, _)| address.clone()).collect();
+            left_out.extend(gone);
+            unreachable.insert(id.clone(), (why.clone(), left_out));
+        }
+        unreachable
+    }
+}
+
+fn backends_differ(stored: &State, backends: &BTreeMap<BackendId, BackendRecord>) -> bool {
+    let is_known =
+        |id: &BackendId| stored.resources.values().any(|it| it.backend.as_ref() == Some(id));
+    backends.iter().any(|(id, record)| is_known(id) && stored.backends.get(id) != Some(record))
+}
+
+/// Builds what a state says of a resource that is as it is wanted. Attributes that are not known stay as they were.
+pub fn record(
+    desired: &Desired,
+    object: ObjectKey,
+    old: Option<&ResourceRecord>,
+    key: &FingerprintKey,
+) -> ResourceRecord {
+    let mut attributes = BTreeMap::new();
+    let mut owned_elements = BTreeMap::new();
+    for attribute in declaration::attributes(desired.address.kind) {
+        let name = attribute.name.to_owned();
+        let before = || old.and_then(|old| old.attributes.get(attribute.name)).cloned();
+        let value = match desired.fields.get(attribute.name) {
+            // The state may not hold what must not be seen, except as a fingerprint.
+            Some(_)
+                if desired.sensitive.contains(attribute.name) && !attribute.form.is_secret() =>
+            {
+                None
+            }
+            Some(Wanted::Known(field)) => Some(field.recorded(key)),
+            Some(Wanted::Unknown) => before(),
+            None if attribute.presence == crate::resource::Presence::OptionalComputed => before(),
+            None => None,
+        };
+        if attribute.ownership == crate::resource::Ownership::Elements {
+            let texts =
+                value.as_ref().and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+            let owned = texts.iter().filter_map(Json::as_str).map(str::to_owned).collect();
+            owned_elements.insert(name.clone(), owned);
+        }
+        if let Some(value) = value {
+            attributes.insert(name, value);
+        }
+    }
+    for (name, address) in desired.references.iter().filter(|(name, _)| **name != "preshared_key") {
+        attributes.entry((*name).to_owned()).or_insert_with(|| address.to_string().into());
+    }
+    if let Some(address) = old.and_then(|old| old.attributes.get("endpoint_address"))
+        && attributes.contains_key("endpoint")
+    {
+        attributes.insert("endpoint_address".to_owned(), address.clone());
+    }
+    ResourceRecord {
+        backend: desired.backend.clone(),
+        object,
+        attributes,
+        owned_elements,
+        written_to: old.map(|old| old.written_to.clone()).unwrap_or_default(),
+        dependencies: desired.depends_on.clone(),
+        prevent_destroy: desired.prevent_destroy,
+        deposed: old.map(|old| old.deposed.clone()).unwrap_or_default(),
+        other: old.map(|old| old.other.clone()).unwrap_or_default(),
+    }
+}
+
+/// Returns the attribute's difference for an object that is made: everything that is wanted is new.
+pub(crate) fn all_new(diffs: &mut [AttributeDiff]) {
+    for diff in diffs {
+        diff.before = None;
+        diff.was = None;
+        diff.class = if diff.after == Side::Unset { Class::Same } else { Class::Change };
+    }
+}
+
+/// A key of an interface and where it comes from.
+#[derive(Debug, Default)]
+pub(crate) struct KeyPlan {
+    /// Where it comes from when it has to be written; none when the device has it.
+    pub(crate) source: Option<KeySource>,
+    /// The public key afterwards, when it is known.
+    pub(crate) public: Option<PublicKey>,
+    /// Where it is kept from now on, when that has to be written.
+    pub(crate) file: Option<std::path::PathBuf>,
+    /// A key file that goes.
+    pub(crate) remove_file: Option<std::path::PathBuf>,
+    /// Whether an older key was known, and whoever had it must learn this one.
+    pub(crate) replaces_known: bool,
+}

@@ -1,0 +1,541 @@
+//! One interface: which object it is, what differs, and where its key comes from.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::Value as Json;
+
+use crate::actual::{FoundInterface, KeyFile, Picture};
+use crate::config::{Desired, Wanted};
+use crate::diagnostic::Diagnostic;
+use crate::diff::{AttributeDiff, Class, Side};
+use crate::plan::recover::public_key;
+use crate::plan::walk::{Device, Fate, KeyPlan, Node, Planner, all_new};
+use crate::plan::{KeySource, Note, Reason, Refusal};
+use crate::resource::{Address, BackendId, Field, Kind, declaration};
+use crate::state::{ObjectKey, ResourceRecord};
+use crate::value::{Cidr, PrivateKey, PublicKey};
+
+/// What an interface is on its device.
+#[derive(Debug)]
+pub(crate) struct OnDevice {
+    /// The name that it is to have.
+    pub(crate) name: String,
+    /// The object that is there now.
+    pub(crate) old: Option<Old>,
+    /// What it has now.
+    pub(crate) found: Option<BTreeMap<&'static str, Json>>,
+    /// Its key.
+    pub(crate) key: KeyPlan,
+    /// The port to ask for again when the configuration names none.
+    pub(crate) port: Option<u32>,
+    /// The name of the host's limit on names.
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+/// An object that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Old {
+    pub(crate) backend: BackendId,
+    pub(crate) name: String,
+}
+
+impl OnDevice {
+    /// Returns the old name when the interface gets another one where it is.
+    pub(crate) fn renamed_from(&self) -> Option<&str> {
+        self.old.as_ref().map(|old| old.name.as_str()).filter(|old| *old != self.name)
+    }
+}
+
+/// How an interface stands before its attributes are compared.
+struct Standing<'a> {
+    backend: BackendId,
+    name: String,
+    record: Option<ResourceRecord>,
+    old: Option<Old>,
+    found: Option<&'a FoundInterface>,
+    fate: Fate,
+    reason: Reason,
+}
+
+impl<'a> Planner<'a> {
+    pub(crate) fn visit_interface(&mut self, mut desired: Desired) -> (Desired, Node) {
+        let address = desired.address.clone();
+        let standing = self.interface_standing(&desired);
+        self.check_name(&desired, &standing);
+        let found = self.found_interface(&standing);
+        let mut notes = Vec::new();
+        let key = self.key_plan(&desired, &standing, &mut notes);
+        desired.fields.insert("name", Wanted::Known(Field::Text(standing.name.clone())));
+        let diffs = self.interface_diffs(&desired, &standing, found.as_ref(), &key);
+        let recorded_port =
+            standing.record.as_ref().and_then(|it| it.attributes.get("listen_port"));
+        let port = recorded_port.and_then(Json::as_u64).and_then(|port| u32::try_from(port).ok());
+        let key_file = self.key_path(&desired, &standing);
+        self.publish_interface(&desired, &standing, found.as_ref(), &key, port);
+        if let Some(path) = &key_file {
+            self.known.publish(&address, "key_file", Field::Text(path.display().to_string()));
+        }
+        let Standing { backend, name, old, fate, reason, record: _, found: _ } = standing;
+        let reason = self.keep_reason(&address, fate.clone(), reason, &diffs);
+        let device = Device::Interface(OnDevice { name, old, found, key, port, key_file });
+        let node = Node { address, backend: Some(backend), fate, reason, diffs, notes, device };
+        (desired, node)
+    }
+
+    fn interface_standing(&self, desired: &Desired) -> Standing<'a> {
+        let address = &desired.address;
+        let backend = desired.backend.clone().unwrap_or_else(|| BackendId::new(BackendId::LOCAL));
+        let record = self.state.resources.get(address).cloned();
+        let recorded_name = record.as_ref().and_then(|record| match &record.object {
+            ObjectKey::Interface { name, .. } => Some(name.clone()),
+            ObjectKey::Peer { .. } | ObjectKey::PresharedKey => None,
+        });
+        let name = match desired.fields.get("name").and_then(Wanted::known) {
+            Some(Field::Text(name)) => name.clone(),
+            _ => recorded_name.clone().unwrap_or_else(|| address.default_name()),
+        };
+        let old_backend = record.as_ref().and_then(|record| record.backend.clone());
+        let old_name = recorded_name.filter(|_| old_backend.is_some());
+        let old = old_backend.zip(old_name).map(|(backend, name)| Old { backend, name });
+        let found = old
+            .as_ref()
+            .and_then(|old| Some(self.picture(&old.backend)?.interfaces.get(&old.name)))
+            .flatten();
+        let is_there = found.is_some() || self.options.without_refresh;
+        let (fate, reason, old) = match old {
+            None => (Fate::Create, Reason::New, None),
+            Some(old) if !is_there => {
+                let is_rebooted = self.verdict.rebooted.contains_key(&old.backend);
+                (Fate::Create, if is_rebooted { Reason::Rebooted } else { Reason::Gone }, None)
+            }
+            Some(old) if old.backend != backend => {
+                (Fate::Replace, Reason::CannotUpdate("backend"), Some(old))
+            }
+            Some(old) if old.name != name && !self.renames(&backend) => {
+                (Fate::Replace, Reason::CannotUpdate("name"), Some(old))
+            }
+            Some(old) => (Fate::Keep, Reason::Configuration, Some(old)),
+        };
+        Standing { backend, name, record, old, found, fate, reason }
+    }
+
+    fn renames(&self, backend: &BackendId) -> bool {
+        self.picture(backend).is_some_and(|picture| picture.capabilities.renames)
+    }
+
+    /// Reports a name that cannot be had.
+    fn check_name(&mut self, desired: &Desired, standing: &Standing<'_>) {
+        let Standing { backend, name, old, .. } = standing;
+        let address = &desired.address;
+        let span = desired.spans.get("name").unwrap_or(&desired.span);
+        if desired.fields.get("name") == Some(&Wanted::Unknown) {
+            let problem = Diagnostic::error("name is not known before the apply")
+                .label(span, "this depends on something that only the apply makes")
+                .help("write a name that does not depend on another resource's computed attribute");
+            self.diagnostics.push(problem);
+        }
+        if name.len() > 15 {
+            let problem = Diagnostic::error("interface name is too long")
+                .label(span, format!("`{name}` has {} bytes, and Linux allows 15", name.len()))
+                .help(format!(
+                    "add a shorter name to the block:\n\n  name = \"{}\"",
+                    shortened(name)
+                ));
+            self.diagnostics.push(problem);
+        }
+        let is_old = old.as_ref().is_some_and(|old| old.backend == *backend && old.name == *name);
+        let Some(picture) = self.picture(backend).filter(|_| !is_old) else { return };
+        if picture.other_links.contains(name) {
+            let problem = Diagnostic::error("interface name is taken")
+                .label(
+                    span,
+                    format!("`{name}` on backend `{backend}` is a link that is not WireGuard's"),
+                )
+                .help("give the interface another `name`");
+            self.diagnostics.push(problem);
+        } else if picture.interfaces.contains_key(name)
+            && self.owners.interface(backend, name).is_none()
+        {
+            let problem = Diagnostic::error("interface exists and is not managed by wgform")
+                .label(span, format!("`{name}` is already on backend `{backend}`"))
+                .help(format!("to take it over, run:\n\n  wgform import {address} {name}"));
+            self.diagnostics.push(problem);
+        }
+    }
+
+    fn found_interface(&self, standing: &Standing<'_>) -> Option<BTreeMap<&'static str, Json>> {
+        let record = standing.record.as_ref();
+        if self.options.without_refresh {
+            return record.map(|record| Self::recorded_values(record, Kind::Interface));
+        }
+        let mut found = self.found_values(&standing.found?.fields);
+        if found.get("enabled") == Some(&Json::Bool(false)) {
+            // A link that is down has lost its IPv6 addresses; they come back when it is brought up.
+            let ours = record.and_then(|record| record.owned_elements.get("addresses"));
+            let is_v6 = |it: &&String| it.parse::<Cidr>().is_ok_and(|it| it.address().is_ipv6());
+            let lost: Vec<Json> =
+                ours.into_iter().flatten().filter(is_v6).cloned().map(Json::from).collect();
+            if let Some(Json::Array(addresses)) = found.get_mut("addresses") {
+                let missing: Vec<_> =
+                    lost.into_iter().filter(|it| !addresses.contains(it)).collect();
+                addresses.extend(missing);
+            }
+        }
+        Some(found)
+    }
+
+    fn interface_diffs(
+        &self,
+        desired: &Desired,
+        standing: &Standing<'_>,
+        found: Option<&BTreeMap<&'static str, Json>>,
+        key: &KeyPlan,
+    ) -> Vec<AttributeDiff> {
+        let view = &self.views[&standing.backend];
+        let by_hand = ["backend", "name", "private_key", "key_file", "public_key"];
+        let is_made = standing.fate != Fate::Keep;
+        let mut diffs = self.differences(desired, view.kind, found.filter(|_| !is_made), &by_hand);
+        if is_made {
+            all_new(&mut diffs);
+        }
+        if is_made && !desired.fields.contains_key("listen_port") {
+            let recorded = standing.record.as_ref().and_then(|it| it.attributes.get("listen_port"));
+            let after = recorded.cloned().map_or(Side::Unknown, Side::Known);
+            diffs.retain(|diff| diff.attribute.name != "listen_port");
+            diffs.push(one("listen_port", None, after, Class::Change));
+        }
+        let old = standing.old.as_ref();
+        let renamed = old.map(|old| Json::from(old.name.clone()));
+        let name = Json::from(standing.name.clone());
+        let class = if renamed.as_ref() == Some(&name) { Class::Same } else { Class::Change };
+        diffs.push(one("name", renamed, Side::Known(name), class));
+        if let Some(old) = old.filter(|old| old.backend != standing.backend) {
+            let before = Json::from(old.backend.as_str());
+            let after = Json::from(standing.backend.as_str());
+            diffs.push(one("backend", Some(before), Side::Known(after), Class::Change));
+        }
+        diffs.push(self.public_key_diff(standing, key));
+        if key.file.is_some()
+            && key.source.is_some()
+            && standing.fate == Fate::Keep
+            && !key.replaces_known
+        {
+            let path = key.file.as_ref().map(|path| Json::from(path.display().to_string()));
+            diffs.push(one(
+                "key_file",
+                None,
+                path.map_or(Side::Unknown, Side::Known),
+                Class::Drift,
+            ));
+        }
+        let order = |diff: &AttributeDiff| {
+            declaration::attributes(Kind::Interface)
+                .iter()
+                .position(|it| it.name == diff.attribute.name)
+        };
+        diffs.sort_by_key(order);
+        diffs
+    }
+
+    fn public_key_diff(&self, standing: &Standing<'_>, key: &KeyPlan) -> AttributeDiff {
+        let recorded = standing.record.as_ref().and_then(|record| public_key(&record.object));
+        let found = found_key(standing.found);
+        let before = if self.options.without_refresh { recorded } else { found };
+        let before = before.filter(|_| standing.old.is_some());
+        let class = match key.public {
+            _ if standing.fate != Fate::Keep => Class::Change,
+            public if public.is_some() && public == before => Class::Same,
+            public if public.is_some() && public == recorded => Class::Drift,
+            _ => Class::Change,
+        };
+        let json = |key: PublicKey| Json::from(key.to_string());
+        let after = key.public.map_or(Side::Unknown, |public| Side::Known(json(public)));
+        one("public_key", before.map(json), after, class)
+    }
+
+    fn publish_interface(
+        &mut self,
+        desired: &Desired,
+        standing: &Standing<'_>,
+        found: Option<&BTreeMap<&'static str, Json>>,
+        key: &KeyPlan,
+        port: Option<u32>,
+    ) {
+        let address = &desired.address;
+        self.known.publish(address, "name", Field::Text(standing.name.clone()));
+        if let Some(public) = key.public {
+            self.known.publish(address, "public_key", Field::PublicKey(public));
+        }
+        let found_port =
+            found.filter(|_| standing.fate == Fate::Keep).and_then(|it| it.get("listen_port"));
+        let found_port =
+            found_port.and_then(Json::as_u64).and_then(|port| u32::try_from(port).ok());
+        if let Some(port) = found_port.or(port) {
+            self.known.publish(address, "listen_port", Field::Number(port));
+        }
+    }
+
+    /// Returns where a key that wgform makes for the interface is kept.
+    fn key_path(&self, desired: &Desired, standing: &Standing<'_>) -> Option<PathBuf> {
+        if desired.fields.contains_key("private_key") {
+            return None;
+        }
+        match desired.fields.get("key_file").and_then(Wanted::known) {
+            Some(Field::Text(path)) => Some(PathBuf::from(path)),
+            _ => {
+                Some(self.picture(&standing.backend)?.key_directory.as_ref()?.join(&standing.name))
+            }
+        }
+    }
+
+    fn key_plan(
+        &mut self,
+        desired: &Desired,
+        standing: &Standing<'_>,
+        notes: &mut Vec<Note>,
+    ) -> KeyPlan {
+        let recorded = standing.record.as_ref().and_then(|record| public_key(&record.object));
+        let recorded_file = standing.record.as_ref().and_then(recorded_key_file);
+        let found = found_key(standing.found);
+        if let Some(wanted) = desired.fields.get("private_key") {
+            let private = match wanted.known() {
+                Some(Field::PrivateKey(private)) => Some(private.public()),
+                _ => None,
+            };
+            let is_there = standing.fate == Fate::Keep
+                && private.is_some()
+                && private == found.or(recorded.filter(|_| self.options.without_refresh));
+            return KeyPlan {
+                source: (!is_there).then_some(KeySource::Configured),
+                public: private,
+                remove_file: recorded_file,
+                ..KeyPlan::default()
+            };
+        }
+        let path = self.key_path(desired, standing);
+        let remove_file = recorded_file.clone().filter(|old| path.as_ref() != Some(old));
+        if self.is_rotated(desired, standing) {
+            let tell = recorded.is_some();
+            return KeyPlan {
+                source: Some(KeySource::New),
+                file: path,
+                remove_file,
+                replaces_known: tell,
+                ..KeyPlan::default()
+            };
+        }
+        match standing.fate {
+            Fate::Keep => self.kept_key(standing, path, remove_file, recorded_file, notes),
+            _ => self.made_key(desired, standing, path, remove_file, notes),
+        }
+    }
+
+    fn is_rotated(&self, desired: &Desired, standing: &Standing<'_>) -> bool {
+        let Some(record) = &standing.record else { return false };
+        match self.side(desired, "key_rotation") {
+            Side::Known(now) => record.attributes.get("key_rotation") != Some(&now),
+            Side::Unset | Side::Unknown => false,
+        }
+    }
+
+    /// The key of an interface that stays: nothing, unless the key or its file was changed outside.
+    fn kept_key(
+        &self,
+        standing: &Standing<'_>,
+        path: Option<PathBuf>,
+        remove_file: Option<PathBuf>,
+        recorded_file: Option<PathBuf>,
+        notes: &mut Vec<Note>,
+    ) -> KeyPlan {
+        let recorded = standing.record.as_ref().and_then(|record| public_key(&record.object));
+        let found = found_key(standing.found);
+        let untouched = KeyPlan { public: found.or(recorded), ..KeyPlan::default() };
+        let Some(picture) = self.picture(&standing.backend) else { return untouched };
+        let held = standing.found.and_then(|found| found.private_key.clone());
+        if found == recorded {
+            // Only a key that wgform made has a file; one that was imported, or given, stays where it is.
+            let was_given = standing
+                .record
+                .as_ref()
+                .is_some_and(|it| it.attributes.contains_key("private_key"));
+            let Some(path) = path.filter(|_| recorded_file.is_some() || was_given) else {
+                return untouched;
+            };
+            let is_kept = match held_in(picture, &path) {
+                Some(key) => Some(key.public()) == recorded,
+                None => false,
+            };
+            return match held.filter(|_| !is_kept || remove_file.is_some()) {
+                Some(held) => KeyPlan {
+                    source: Some(KeySource::Held(held)),
+                    public: recorded,
+                    file: Some(path),
+                    remove_file,
+                    replaces_known: false,
+                },
+                None => untouched,
+            };
+        }
+        // The key was changed, or a half-made interface has none.
+        let file = path.clone().or(recorded_file);
+        let from_file = file.as_ref().and_then(|path| held_in(picture, path));
+        match from_file.filter(|key| recorded.is_none() || Some(key.public()) == recorded) {
+            Some(key) => KeyPlan {
+                public: Some(key.public()),
+                source: Some(KeySource::Held(key)),
+                ..KeyPlan::default()
+            },
+            None if held.is_none() => {
+                KeyPlan { source: Some(KeySource::New), file: path, ..KeyPlan::default() }
+            }
+            None => {
+                notes.extend(found.map(Note::KeyKept));
+                untouched
+            }
+        }
+    }
+
+    /// The key of an interface that is made: the one that it had, wherever that is; else a new one.
+    fn made_key(
+        &mut self,
+        desired: &Desired,
+        standing: &Standing<'_>,
+        path: Option<PathBuf>,
+        remove_file: Option<PathBuf>,
+        notes: &mut Vec<Note>,
+    ) -> KeyPlan {
+        let recorded = standing.record.as_ref().and_then(|record| public_key(&record.object));
+        let recorded_file = standing.record.as_ref().and_then(recorded_key_file);
+        let on_device = standing.found.and_then(|found| found.private_key.clone());
+        let old_backend = standing.record.as_ref().and_then(|record| record.backend.clone());
+        let files = [(Some(standing.backend.clone()), path.clone()), (old_backend, recorded_file)];
+        let in_files = files.into_iter().filter_map(|(backend, path)| {
+            let (picture, path) = (self.picture(&backend?)?, path?);
+            let is_anothers = self.is_key_file_of_another(&desired.address, &path);
+            held_in(picture, &path).filter(|_| !is_anothers).map(|key| (key, path))
+        });
+        let mut held = on_device
+            .into_iter()
+            .map(|key| (key, None))
+            .chain(in_files.map(|(key, path)| (key, Some(path))));
+        let kept = held.find(|(key, _)| recorded.is_none_or(|recorded| key.public() == recorded));
+        drop(held);
+        let Some((key, from)) = kept else {
+            self.guard_new_key(&desired.address, recorded);
+            self.report_unusable(desired, standing, path.as_ref());
+            let replaces_known = recorded.is_some();
+            return KeyPlan {
+                source: Some(KeySource::New),
+                file: path,
+                remove_file,
+                replaces_known,
+                ..KeyPlan::default()
+            };
+        };
+        if recorded.is_none() {
+            notes.extend(from.map(Note::KeyTakenFrom));
+        }
+        let was_imported =
+            standing.record.as_ref().is_some_and(|it| recorded_key_file(it).is_none());
+        let file = path.filter(|_| !was_imported);
+        KeyPlan {
+            public: Some(key.public()),
+            source: Some(KeySource::Held(key)),
+            file,
+            remove_file,
+            ..KeyPlan::default()
+        }
+    }
+
+    fn is_key_file_of_another(&self, address: &Address, path: &std::path::Path) -> bool {
+        let others = self.state.resources.iter().filter(|(other, _)| *other != address);
+        others.into_iter().any(|(_, record)| recorded_key_file(record).as_deref() == Some(path))
+    }
+
+    fn guard_new_key(&mut self, address: &Address, recorded: Option<PublicKey>) {
+        let Some(recorded) = recorded.filter(|_| !self.options.allow_new_key.contains(address))
+        else {
+            return;
+        };
+        self.refusals.push(Refusal {
+            message: format!(
+                "`{address}` had the key {recorded}, which is on the host no longer: it would get a NEW KEY, and every \
+                 far end would have to learn it"
+            ),
+            hints: vec![
+                "put the key file back if there is a copy of it".to_owned(),
+                format!("or accept the new key with `-allow-new-key={address}`"),
+            ],
+        });
+    }
+
+    fn report_unusable(
+        &mut self,
+        desired: &Desired,
+        standing: &Standing<'_>,
+        path: Option<&PathBuf>,
+    ) {
+        let Some(path) = path else { return };
+        let picture = self.picture(&standing.backend);
+        let Some(KeyFile::Unusable(why)) = picture.and_then(|it| it.key_files.get(path)) else {
+            return;
+        };
+        let span = desired.spans.get("key_file").unwrap_or(&desired.span);
+        let problem = Diagnostic::error("key file is not usable")
+            .label(span, format!("`{}`: {why}", path.display()))
+            .help("move the file away, or name another `key_file`");
+        self.diagnostics.push(problem);
+    }
+
+    /// Says why an object that stays is changed.
+    pub(crate) fn keep_reason(
+        &self,
+        address: &Address,
+        fate: Fate,
+        reason: Reason,
+        diffs: &[AttributeDiff],
+    ) -> Reason {
+        if fate != Fate::Keep {
+            return reason;
+        }
+        let has = |class: Class| diffs.iter().any(|diff| diff.class == class);
+        match (self.interrupted.contains(address), has(Class::Change), has(Class::Drift)) {
+            (true, ..) => Reason::Interrupted,
+            (false, false, true) => Reason::Drift,
+            _ => Reason::Configuration,
+        }
+    }
+}
+
+fn found_key(found: Option<&FoundInterface>) -> Option<PublicKey> {
+    match found?.fields.get("public_key") {
+        Some(Field::PublicKey(key)) => Some(*key),
+        _ => None,
+    }
+}
+
+pub(crate) fn recorded_key_file(record: &ResourceRecord) -> Option<PathBuf> {
+    record.attributes.get("key_file").and_then(Json::as_str).map(PathBuf::from)
+}
+
+fn held_in(picture: &Picture, path: &std::path::Path) -> Option<PrivateKey> {
+    match picture.key_files.get(path) {
+        Some(KeyFile::Key(key)) => Some(key.clone()),
+        _ => None,
+    }
+}
+
+/// Makes the difference of an attribute that is compared by hand.
+pub(crate) fn one(name: &str, before: Option<Json>, after: Side, class: Class) -> AttributeDiff {
+    let attribute = declaration::attribute(Kind::Interface, name)
+        .or_else(|| declaration::attribute(Kind::Peer, name))
+        .expect("the attributes named in this program are declared");
+    AttributeDiff { attribute, class, before, after, was: None, elements: None }
+}
+
+fn shortened(name: &str) -> String {
+    let end =
+        name.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= 15).last();
+    name[..end.unwrap_or(0)].trim_end_matches('-').to_owned()
+}

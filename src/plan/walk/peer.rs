@@ -1,0 +1,284 @@
+//! One peer: which object it is, and what differs.
+//!
+//! On Linux a peer is its key: the object is (interface, public key). A peer that gets another key is therefore another
+//! object; when that object is there because another peer had the key until now, it is taken over and changed where it
+//! is, so two peers can swap their keys in two updates.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::actual::FoundPeer;
+use crate::config::{Desired, Wanted};
+use crate::diagnostic::Diagnostic;
+use crate::diff::{AttributeDiff, Class, Side};
+use crate::plan::recover::public_key;
+use crate::plan::walk::interface::one;
+use crate::plan::walk::{Device, Fate, Node, Planner, all_new};
+use crate::plan::{Note, Reason};
+use crate::resource::{Address, BackendId, BackendKind, Field, Kind};
+use crate::state::{ObjectKey, ResourceRecord};
+use crate::value::PublicKey;
+
+/// What a peer is on its device.
+#[derive(Debug)]
+pub(crate) struct OnDevice {
+    /// The name of the interface that it is to be on.
+    pub(crate) interface: String,
+    /// The resource of that interface.
+    pub(crate) on: Address,
+    /// Its key, when that is known.
+    pub(crate) public_key: Option<PublicKey>,
+    /// The object that was last applied, where that is another one or is to go.
+    pub(crate) old: Option<Old>,
+    /// Whether the object that it is to be is there already.
+    pub(crate) is_there: bool,
+    /// Whether it is wanted on the device: a disabled peer is not, on Linux.
+    pub(crate) is_enabled: bool,
+}
+
+/// A peer that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Old {
+    pub(crate) backend: BackendId,
+    pub(crate) interface: String,
+    pub(crate) public_key: PublicKey,
+}
+
+impl Old {
+    pub(crate) fn of(record: &ResourceRecord) -> Option<Self> {
+        let ObjectKey::Peer { interface, .. } = &record.object else { return None };
+        let (backend, public_key) = (record.backend.clone()?, public_key(&record.object)?);
+        Some(Self { backend, interface: interface.clone(), public_key })
+    }
+}
+
+struct Standing<'a> {
+    backend: BackendId,
+    kind: BackendKind,
+    on: Address,
+    interface: String,
+    public_key: Option<PublicKey>,
+    record: Option<ResourceRecord>,
+    old: Option<Old>,
+    found: Option<&'a FoundPeer>,
+    fate: Fate,
+    reason: Reason,
+}
+
+impl<'a> Planner<'a> {
+    pub(crate) fn visit_peer(&mut self, mut desired: Desired) -> (Desired, Node) {
+        let mut notes = Vec::new();
+        self.settle_enabled(&mut desired, &mut notes);
+        let standing = self.peer_standing(&desired);
+        self.check_conflict(&desired, &standing);
+        let recorded_name = standing.record.as_ref().and_then(|it| it.attributes.get("name"));
+        if !desired.fields.contains_key("name") {
+            let name = recorded_name.and_then(Json::as_str).map(str::to_owned);
+            let name = name.unwrap_or_else(|| desired.address.default_name());
+            desired.fields.insert("name", Wanted::Known(Field::Text(name)));
+        }
+        if let Some(Wanted::Known(name)) = desired.fields.get("name") {
+            self.known.publish(&desired.address, "name", name.clone());
+        }
+        let diffs = self.peer_diffs(&desired, &standing);
+        let is_enabled = desired.fields.get("enabled") != Some(&Wanted::Known(Field::Bool(false)));
+        let address = desired.address.clone();
+        let is_there = standing.found.is_some();
+        let Standing { backend, on, interface, public_key, old, fate, reason, .. } = standing;
+        let reason = self.keep_reason(&address, fate.clone(), reason, &diffs);
+        let device =
+            Device::Peer(OnDevice { interface, on, public_key, old, is_there, is_enabled });
+        let node = Node { address, backend: Some(backend), fate, reason, diffs, notes, device };
+        (desired, node)
+    }
+
+    /// A peer past its `expires_at` is wanted as a disabled one.
+    fn settle_enabled(&self, desired: &mut Desired, notes: &mut Vec<Note>) {
+        if let Some(Field::Time(end)) = desired.fields.get("expires_at").and_then(Wanted::known)
+            && *end <= self.planned_at
+        {
+            notes.push(Note::Expired(*end));
+            desired.fields.insert("enabled", Wanted::Known(Field::Bool(false)));
+        }
+    }
+
+    fn peer_standing(&self, desired: &Desired) -> Standing<'a> {
+        let address = &desired.address;
+        let on = desired.references.get("interface").cloned();
+        let on = on.unwrap_or_else(|| Address::root(Kind::Interface, ""));
+        let node = self.nodes.get(&on);
+        let on_device = node.and_then(Node::interface);
+        let interface = on_device.map(|it| it.name.clone()).unwrap_or_default();
+        // Until an interface is renamed, its peers are found under its old name.
+        let is_renamed = node.is_some_and(|node| node.fate == Fate::Keep);
+        let now = on_device.and_then(|it| it.renamed_from()).filter(|_| is_renamed);
+        let now = now.unwrap_or(&interface).to_owned();
+        let backend = desired.backend.clone().unwrap_or_else(|| BackendId::new(BackendId::LOCAL));
+        let kind = self.views.get(&backend).map_or(BackendKind::Local, |view| view.kind);
+        let key = match desired.fields.get("public_key").and_then(Wanted::known) {
+            Some(Field::PublicKey(key)) => Some(*key),
+            _ => None,
+        };
+        let record = self.state.resources.get(address).cloned();
+        let old = record.as_ref().and_then(Old::of);
+        let is_made_anew =
+            node.is_some_and(|node| matches!(node.fate, Fate::Create | Fate::Replace));
+        let at = |interface: &str, key: PublicKey| {
+            self.picture(&backend)?.interfaces.get(interface)?.peers.get(&key)
+        };
+        let found = key.filter(|_| !is_made_anew).and_then(|key| at(&now, key));
+        let is_same = old.as_ref().is_some_and(|old| {
+            old.backend == backend && old.interface == now && Some(old.public_key) == key
+        });
+        let (fate, reason) = match &record {
+            _ if desired.is_pending => (Fate::Pending, Reason::BecamePending),
+            None => (Fate::Create, Reason::New),
+            Some(_) if is_made_anew => {
+                let interface_reason = node.map(|node| &node.reason);
+                let is_lost = matches!(interface_reason, Some(Reason::Gone | Reason::Rebooted));
+                let is_lost = is_lost && is_same;
+                (
+                    Fate::Create,
+                    if is_lost { Reason::GoneWithInterface } else { Reason::WithInterface },
+                )
+            }
+            Some(record) if is_same => self.same_object(record, found),
+            Some(_)
+                if old
+                    .as_ref()
+                    .is_some_and(|old| old.interface != now || old.backend != backend) =>
+            {
+                (Fate::Replace, Reason::CannotUpdate("interface"))
+            }
+            Some(_) => (Fate::Replace, Reason::CannotUpdate("public_key")),
+        };
+        let old = old.filter(|_| fate == Fate::Replace || fate == Fate::Keep || desired.is_pending);
+        Standing { backend, kind, on, interface, public_key: key, record, old, found, fate, reason }
+    }
+
+    fn same_object(&self, record: &ResourceRecord, found: Option<&FoundPeer>) -> (Fate, Reason) {
+        let was_disabled = record.attributes.get("enabled") == Some(&Json::Bool(false));
+        if found.is_some() || was_disabled || self.options.without_refresh {
+            (Fate::Keep, Reason::Configuration)
+        } else {
+            (Fate::Create, Reason::Gone)
+        }
+    }
+
+    /// Reports a peer that is there and belongs to nobody that wgform knows.
+    fn check_conflict(&mut self, desired: &Desired, standing: &Standing<'_>) {
+        let Standing { backend, interface, public_key, found, fate, .. } = standing;
+        let Some(key) = public_key.filter(|_| found.is_some() && *fate != Fate::Keep) else {
+            return;
+        };
+        let is_owned = self.owners.peer(backend, interface, key).is_some()
+            || self
+                .renamed(standing)
+                .is_some_and(|old| self.owners.peer(backend, &old, key).is_some());
+        if is_owned {
+            return;
+        }
+        let span = desired.spans.get("public_key").unwrap_or(&desired.span);
+        let problem = Diagnostic::error("peer exists and is not managed by wgform")
+            .label(
+                span,
+                format!("a peer with this key is already on `{interface}` of backend `{backend}`"),
+            )
+            .help(format!(
+                "to take it over, run:\n\n  wgform import {} {interface}/{key}",
+                desired.address
+            ));
+        self.diagnostics.push(problem);
+    }
+
+    fn renamed(&self, standing: &Standing<'_>) -> Option<String> {
+        let on_device = self.nodes.get(&standing.on)?.interface()?;
+        on_device.renamed_from().map(str::to_owned)
+    }
+
+    fn peer_diffs(&self, desired: &Desired, standing: &Standing<'_>) -> Vec<AttributeDiff> {
+        let found = self.found_peer(desired, standing);
+        let by_hand = ["interface", "public_key", "preshared_key"];
+        let is_made = !matches!(standing.fate, Fate::Keep);
+        let takes_over = is_made && standing.found.is_some();
+        let found = found.filter(|_| !is_made || takes_over);
+        let mut diffs = self.differences(desired, standing.kind, found.as_ref(), &by_hand);
+        match (is_made, takes_over) {
+            (true, false) => all_new(&mut diffs),
+            (true, true) => against_found(&mut diffs),
+            (false, _) => {}
+        }
+        let old = standing.old.as_ref().filter(|_| standing.fate != Fate::Create);
+        let json = |key: PublicKey| Json::from(key.to_string());
+        let before = old.map(|old| json(old.public_key));
+        let after = standing.public_key.map_or(Side::Unknown, |key| Side::Known(json(key)));
+        let class = match (&before, &after) {
+            (Some(before), Side::Known(after)) if before == after => Class::Same,
+            _ => Class::Change,
+        };
+        diffs.push(one("public_key", before, after, class));
+        let after = Json::from(standing.on.to_string());
+        let before =
+            standing.record.as_ref().and_then(|it| it.attributes.get("interface")).cloned();
+        let before = before.filter(|_| standing.fate != Fate::Create);
+        let class = if standing.fate != Fate::Keep && before.as_ref() != Some(&after) {
+            Class::Change
+        } else {
+            Class::Same
+        };
+        diffs.push(one("interface", before, Side::Known(after), class));
+        sort(&mut diffs);
+        diffs
+    }
+
+    /// Returns what the device has, but for what is no difference: an endpoint that the peer roamed to, and everything
+    /// about a peer that is disabled and therefore not there.
+    fn found_peer(
+        &self,
+        desired: &Desired,
+        standing: &Standing<'_>,
+    ) -> Option<BTreeMap<&'static str, Json>> {
+        let record = standing.record.as_ref();
+        let recorded = || record.map(|record| Self::recorded_values(record, Kind::Peer));
+        if self.options.without_refresh {
+            return recorded();
+        }
+        let Some(peer) = standing.found else { return recorded() };
+        let mut found = self.found_values(&peer.fields);
+        found.insert("enabled", Json::Bool(true));
+        let is_pinned =
+            desired.fields.get("pin_endpoint") == Some(&Wanted::Known(Field::Bool(true)));
+        let applied = record.and_then(|record| record.attributes.get("endpoint"));
+        let set = record.and_then(|record| record.attributes.get("endpoint_address"));
+        match (applied, found.get("endpoint")) {
+            // A name was resolved when it was applied; the address that was set then stands for it.
+            (Some(applied), Some(now)) if is_pinned && set == Some(now) => {
+                found.insert("endpoint", applied.clone());
+            }
+            (Some(applied), Some(_)) if !is_pinned => {
+                found.insert("endpoint", applied.clone());
+            }
+            _ => {}
+        }
+        Some(found)
+    }
+}
+
+/// Compares with the object that is taken over only: what was applied to another one does not count.
+fn against_found(diffs: &mut [AttributeDiff]) {
+    for diff in diffs {
+        let is_same = match (&diff.before, &diff.after) {
+            (Some(before), Side::Known(after)) => before == after,
+            (_, Side::Unset) => true,
+            _ => false,
+        };
+        diff.class = if is_same { Class::Same } else { Class::Change };
+        diff.was = None;
+    }
+}
+
+pub(crate) fn sort(diffs: &mut [AttributeDiff]) {
+    let all = crate::resource::declaration::attributes(Kind::Peer);
+    diffs.sort_by_key(|diff| all.iter().position(|it| it.name == diff.attribute.name));
+}

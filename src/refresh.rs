@@ -1,0 +1,31 @@
+//! Asks every backend at once, and makes one picture of the answers and of what could not be read.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+
+use crate::actual::{Actual, Reading, Unreachable};
+use crate::backend::{Interest, Read};
+use crate::resource::BackendId;
+
+/// Reads all these backends, each whole, side by side. `finished` is told of each one as it answers.
+pub async fn refresh(
+    backends: &[&dyn Read],
+    interest: &BTreeMap<BackendId, Interest>,
+    finished: &dyn Fn(&BackendId, &Reading),
+) -> Actual {
+    let nothing = Interest::default();
+    let readings = backends.iter().map(async |backend| {
+        let id = backend.id().clone();
+        let reading = match backend.read(interest.get(&id).unwrap_or(&nothing)).await {
+            Ok(picture) => Reading::Read(Box::new(picture)),
+            Err(error) => Reading::Unreachable(Unreachable {
+                reason: format!("could not {}: {}", error.attempt, error.reason),
+                hints: error.hints,
+            }),
+        };
+        finished(&id, &reading);
+        (id, reading)
+    });
+    Actual { backends: join_all(readings).await.into_iter().collect() }
+}

@@ -1,0 +1,126 @@
+//! How an apply goes and went, as text.
+
+use std::fmt::Write as _;
+
+use crate::outcome::{Fate, Report, StepReport};
+use crate::plan::{Action, Effect, Step, Subject};
+use crate::render::value::{SENSITIVE, literal};
+use crate::render::{Paint, Style, count, printable};
+
+/// Says how a step ended, in one line; nothing for a step that only the end of another one brings.
+pub fn progress(step: &Step, fate: &Fate) -> Option<String> {
+    if *fate != Fate::Done {
+        return None;
+    }
+    let verb = match (step.action, &step.effect) {
+        (Action::Replace, Effect::Put { depose: false, .. }) => "brought up",
+        (Action::Delete, Effect::RemoveDeposed(_)) => "old one destroyed",
+        (Action::Create | Action::Replace, _) => "created",
+        (Action::Update, _) => "updated",
+        (Action::Delete, _) => "destroyed",
+    };
+    Some(printable(&format!("{}: {verb}", name(&step.subject))).into_owned())
+}
+
+fn name(subject: &Subject) -> String {
+    match subject {
+        Subject::Resource(address) => address.to_string(),
+        Subject::Unmanaged { interface, public_key } => {
+            format!("unmanaged peer {public_key} of {interface}")
+        }
+    }
+}
+
+/// Says how all of it went.
+pub fn report(report: &Report, operation: &str, paint: Paint) -> String {
+    let mut text = String::from("\n");
+    let failed: Vec<&StepReport> =
+        report.steps.iter().filter(|it| matches!(it.fate, Fate::Failed(_))).collect();
+    for it in &failed {
+        failure(it, paint, &mut text);
+    }
+    skipped(report, &mut text);
+    not_started(report, &mut text);
+    let capital = match operation {
+        "destroy" => "Destroy",
+        _ => "Apply",
+    };
+    let heading = match (failed.is_empty(), report.is_complete()) {
+        (_, true) => paint.paint(Style::Bold, format!("{capital} complete.")),
+        (true, false) => paint.paint(Style::Warning, format!("{capital} interrupted.")),
+        (false, false) if report.did_anything() => {
+            paint.paint(Style::Error, format!("{capital} done in part."))
+        }
+        (false, false) => paint.paint(Style::Error, format!("{capital} failed.")),
+    };
+    let (added, changed, destroyed) =
+        (report.count(Action::Create), report.count(Action::Update), report.count(Action::Delete));
+    let _ = writeln!(
+        text,
+        "{heading} Resources: {added} added, {changed} changed, {destroyed} destroyed."
+    );
+    if !report.is_complete() {
+        text.push_str("What was done is in the state; run it again to do the rest.\n");
+    }
+    if report.is_complete() && operation != "destroy" {
+        text += &outputs(report);
+    }
+    text
+}
+
+fn failure(it: &StepReport, paint: Paint, text: &mut String) {
+    let Fate::Failed(lines) = &it.fate else { return };
+    let (first, hints) = lines
+        .split_first()
+        .map_or(("no reason was given", [].as_slice()), |(first, hints)| (first.as_str(), hints));
+    let heading = paint.paint(Style::Error, "Failed:");
+    let _ = writeln!(text, "{heading} {}", printable(&name(&it.step.subject)));
+    let _ = writeln!(text, "  cause: {}", printable(first));
+    for hint in hints {
+        let _ = writeln!(text, "  {} {}", paint.paint(Style::Bold, "help:"), printable(hint));
+    }
+    text.push('\n');
+}
+
+fn skipped(report: &Report, text: &mut String) {
+    let skipped = report.steps.iter().filter_map(|it| match &it.fate {
+        Fate::Skipped { because } => Some((name(&it.step.subject), name(because))),
+        _ => None,
+    });
+    let mut skipped: Vec<_> = skipped.collect();
+    skipped.dedup();
+    if skipped.is_empty() {
+        return;
+    }
+    text.push_str("Skipped:\n");
+    for (subject, because) in skipped {
+        let _ = writeln!(text, "  {}, because of {}", printable(&subject), printable(&because));
+    }
+    text.push('\n');
+}
+
+fn not_started(report: &Report, text: &mut String) {
+    let rest: Vec<_> = report.steps.iter().filter(|it| it.fate == Fate::NotStarted).collect();
+    if rest.is_empty() {
+        return;
+    }
+    let done = report.steps.iter().filter(|it| it.fate == Fate::Done).count();
+    let _ = writeln!(text, "{} done, {} not started:", count(done, "step"), rest.len());
+    for it in rest {
+        let _ = writeln!(text, "  {}", printable(&name(&it.step.subject)));
+    }
+    text.push('\n');
+}
+
+fn outputs(report: &Report) -> String {
+    if report.outputs.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("\nOutputs:\n\n");
+    let width = report.outputs.keys().map(String::len).max().unwrap_or_default();
+    for (name, output) in &report.outputs {
+        let value = output.value.as_ref().map_or_else(|| SENSITIVE.to_owned(), literal);
+        let _ = writeln!(text, "{name:width$} = {value}");
+    }
+    text
+}

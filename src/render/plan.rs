@@ -1,0 +1,475 @@
+//! A plan as text: the product's face.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use serde_json::Value as Json;
+
+use crate::diff::{AttributeDiff, Class, Side};
+use crate::plan::{Action, Note, OutputChange, Plan, Reason, ResourceChange, Subject};
+use crate::render::value::{SENSITIVE, UNKNOWN, after, age, is_default, literal, shown, sorted};
+use crate::render::{Paint, Style, count, printable};
+use crate::resource::Address;
+
+/// So many unchanged elements of a set are shown around those that change; more are counted.
+const NEIGHBOURS: usize = 4;
+
+/// What a plan was made for, which decides its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be applied, now or later.
+    Apply,
+    /// To see what changed outside.
+    Drift,
+}
+
+/// Shows a plan.
+pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
+    let mut text = String::new();
+    reboots(plan, &mut text);
+    let (drift, changes): (Vec<_>, Vec<_>) = plan.changes.iter().partition(|it| it.is_drift());
+    if purpose == Purpose::Apply && !changes.is_empty() {
+        text += "wgform will perform the following actions:\n\n";
+        changes.iter().for_each(|it| resource(plan, it, paint, &mut text));
+    }
+    if !drift.is_empty() {
+        text += match purpose {
+            Purpose::Apply => {
+                "Drift: this was changed outside of wgform, and an apply undoes it:\n\n"
+            }
+            Purpose::Drift => "Drift: this was changed outside of wgform:\n\n",
+        };
+        drift.iter().for_each(|it| resource(plan, it, paint, &mut text));
+    }
+    if purpose == Purpose::Apply {
+        outputs(&plan.outputs, paint, &mut text);
+        sessions(plan, paint, &mut text);
+        pending(plan, &mut text);
+    }
+    unmanaged(plan, paint, &mut text);
+    unreachable(plan, paint, &mut text);
+    match purpose {
+        Purpose::Apply => summary(plan, paint, &mut text),
+        Purpose::Drift => drift_summary(plan, &changes, paint, &mut text),
+    }
+    text
+}
+
+fn reboots(plan: &Plan, text: &mut String) {
+    for (backend, reboot) in &plan.rebooted {
+        let ago = reboot.ago.map(|ago| format!(" {} ago", age(ago))).unwrap_or_default();
+        let missing = reboot.missing.join(", ");
+        let _ = writeln!(text, "Backend `{backend}`: host rebooted{ago}, {missing} missing.\n");
+    }
+}
+
+/// Shows one change as a block.
+fn resource(plan: &Plan, change: &ResourceChange, paint: Paint, text: &mut String) {
+    let place = place(plan, change);
+    let heading = match &change.subject {
+        Subject::Resource(address) => format!("{address}{place} {}", fate(plan, change)),
+        Subject::Unmanaged { interface, public_key } => {
+            format!("peer {public_key} of {interface}{place} {}", fate(plan, change))
+        }
+    };
+    let _ = writeln!(text, "  {}", paint.paint(Style::Bold, format!("# {}", printable(&heading))));
+    for note in &change.notes {
+        for line in note_lines(change, note) {
+            let _ = writeln!(text, "  {}", paint.paint(style(change.action), format!("# {line}")));
+        }
+    }
+    let (kind, label) = match &change.subject {
+        Subject::Resource(address) => (address.kind.as_str(), block_label(address)),
+        Subject::Unmanaged { .. } => ("peer", "(unmanaged)".to_owned()),
+    };
+    let glyph = paint.paint(style(change.action), glyph(change.action));
+    let _ = writeln!(text, "{glyph} {kind} {label} {{");
+    attributes(change, paint, text);
+    text.push_str("    }\n\n");
+}
+
+fn block_label(address: &Address) -> String {
+    let key = address.key.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!("\"{}\"{}", address.label, printable(&key))
+}
+
+fn place(plan: &Plan, change: &ResourceChange) -> String {
+    let Some(backend) = &change.backend else { return String::new() };
+    let Some(view) = plan.views.get(backend) else { return format!(" on \"{backend}\"") };
+    let simulated = if view.simulated { " (simulated)" } else { "" };
+    format!(" on {} \"{backend}\"{simulated}", view.kind.as_str())
+}
+
+fn fate(plan: &Plan, change: &ResourceChange) -> String {
+    let kind =
+        change.backend.as_ref().and_then(|backend| plan.views.get(backend)).map(|view| view.kind);
+    let kind = kind.map_or("this backend", |kind| kind.as_str());
+    match (change.action, &change.reason) {
+        (Action::Create, Reason::Gone) => {
+            "is gone and will be created again (changed outside of wgform)".to_owned()
+        }
+        (Action::Create, Reason::GoneWithInterface) => {
+            "went with its interface and will be created again (changed outside of wgform)"
+                .to_owned()
+        }
+        (Action::Create, Reason::Rebooted) => {
+            "will be created again (the host was rebooted)".to_owned()
+        }
+        (Action::Create, Reason::WithInterface) => {
+            "will be created on the interface that is made anew".to_owned()
+        }
+        (Action::Create, _) => "will be created".to_owned(),
+        (Action::Update, Reason::Drift) => {
+            "will be updated in place (changed outside of wgform)".to_owned()
+        }
+        (Action::Update, Reason::Interrupted) => {
+            "will be finished (an apply was cut off in the middle of it)".to_owned()
+        }
+        (Action::Update, _) => "will be updated in place".to_owned(),
+        (Action::Replace, Reason::CannotUpdate(attribute)) => {
+            format!("must be replaced (`{attribute}` cannot change on {kind})")
+        }
+        (Action::Replace, _) => "must be replaced".to_owned(),
+        (Action::Delete, Reason::NotConfigured) => {
+            "will be destroyed (it is no longer in the configuration)".to_owned()
+        }
+        (Action::Delete, Reason::BecamePending) => {
+            "will be destroyed (its `public_key` became null)".to_owned()
+        }
+        (Action::Delete, Reason::Unmanaged) => {
+            "will be destroyed (nobody declared it, and `unmanaged_peers` is \"remove\")".to_owned()
+        }
+        (Action::Delete, Reason::Deposed) => {
+            "will be destroyed (it was replaced by an earlier apply)".to_owned()
+        }
+        (Action::Delete, _) => "will be destroyed".to_owned(),
+    }
+}
+
+fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
+    let list = |addresses: &[Address]| {
+        addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    match note {
+        Note::NewKey { follow, tell } => {
+            let mut lines = vec![
+                "NEW KEY: whoever has the old one is cut off until it learns the new one"
+                    .to_owned(),
+            ];
+            if !follow.is_empty() {
+                lines.push(format!("  follows in this apply: {}", list(follow)));
+            }
+            if !tell.is_empty() {
+                lines.push(format!("  must be told by you, the far ends of: {}", list(tell)));
+            }
+            lines
+        }
+        Note::KeyTakenFrom(path) => vec![format!("key taken from {}", path.display())],
+        Note::KeyKept(key) => {
+            vec![format!(
+                "its key was changed outside of wgform; the old one is gone, so {key} is kept"
+            )]
+        }
+        Note::Expired(end) => {
+            vec![format!("expired: its `expires_at` is {end}, so it is treated as disabled")]
+        }
+        Note::CutsSession(ago) => vec![format!("cuts a session, last handshake {} ago", age(*ago))],
+        Note::LastHandshake(Some(ago)) => vec![format!("last handshake {} ago", age(*ago))],
+        Note::LastHandshake(None) => vec!["it never had a handshake".to_owned()],
+        Note::UnmanagedGo(number) => {
+            let what = count(*number, "unmanaged peer");
+            vec![format!("{what} {} with it", if *number == 1 { "goes" } else { "go" })]
+        }
+        Note::NewSecret if change.action == Action::Create => Vec::new(),
+        Note::NewSecret => vec!["a new secret is made and written to all its holders".to_owned()],
+    }
+}
+
+fn glyph(action: Action) -> &'static str {
+    match action {
+        Action::Create => "  +",
+        Action::Update => "  ~",
+        Action::Replace => "+/-",
+        Action::Delete => "  -",
+    }
+}
+
+fn style(action: Action) -> Style {
+    match action {
+        Action::Create => Style::Add,
+        Action::Update | Action::Replace => Style::Change,
+        Action::Delete => Style::Remove,
+    }
+}
+
+fn attributes(change: &ResourceChange, paint: Paint, text: &mut String) {
+    let is_made = matches!(change.action, Action::Create);
+    let is_shown = |diff: &&AttributeDiff| match (&diff.after, change.action) {
+        (Side::Known(json), Action::Create) => !is_default(diff.attribute, json),
+        (after, Action::Create) => *after == Side::Unknown,
+        (_, Action::Delete) => {
+            diff.before.as_ref().is_some_and(|it| !is_default(diff.attribute, it))
+        }
+        (_, Action::Replace) if diff.before.is_none() => match &diff.after {
+            Side::Known(json) => !is_default(diff.attribute, json),
+            after => *after == Side::Unknown,
+        },
+        _ => diff.is_write() || matches!(diff.attribute.name, "name" | "interface"),
+    };
+    let shown: Vec<&AttributeDiff> = change.attributes.iter().filter(is_shown).collect();
+    let width = shown.iter().map(|diff| diff.attribute.name.len()).max().unwrap_or_default();
+    for diff in &shown {
+        attribute(change, diff, width, paint, text);
+    }
+    let all = change
+        .attributes
+        .iter()
+        .filter(|diff| diff.before.is_some() || matches!(diff.after, Side::Known(_)));
+    let hidden = all.count().saturating_sub(shown.len());
+    if !is_made && change.action == Action::Update && hidden > 0 {
+        let _ = writeln!(text, "        # {} hidden", count(hidden, "unchanged attribute"));
+    }
+}
+
+fn attribute(
+    change: &ResourceChange,
+    diff: &AttributeDiff,
+    width: usize,
+    paint: Paint,
+    text: &mut String,
+) {
+    let is_sensitive = change.sensitive.contains(diff.attribute.name);
+    let name = diff.attribute.name;
+    let before = diff.before.as_ref().filter(|_| change.action != Action::Create);
+    let action = match (before, &diff.after) {
+        _ if !diff.is_write() && change.action == Action::Update => None,
+        (None, _) => Some(Action::Create),
+        (Some(_), _) if change.action == Action::Delete => Some(Action::Delete),
+        (Some(before), Side::Known(after)) if before == after && !diff.is_write() => None,
+        (Some(_), Side::Unset) => Some(Action::Delete),
+        (Some(_), _) => Some(Action::Update),
+    };
+    let mark = match action {
+        None => " ".to_owned(),
+        Some(action) => paint.paint(style(action), glyph(action).trim_start()),
+    };
+    let remark = remark(change, diff);
+    let lists = match (before, &diff.after) {
+        (Some(Json::Array(before)), Side::Known(Json::Array(after)))
+            if action == Some(Action::Update) =>
+        {
+            Some((before, after))
+        }
+        _ => None,
+    };
+    if let Some((before, after)) = lists.filter(|_| !is_sensitive) {
+        let _ = writeln!(text, "      {mark} {name:width$} = [{remark}");
+        elements(before, after, paint, text);
+        text.push_str("        ]\n");
+        return;
+    }
+    let value = match (before, action) {
+        (Some(before), None) => shown(diff.attribute, is_sensitive, before),
+        (Some(before), Some(Action::Delete)) if change.action == Action::Delete => {
+            shown(diff.attribute, is_sensitive, before)
+        }
+        (Some(before), _) => {
+            let (before, now) = (
+                shown(diff.attribute, is_sensitive, before),
+                after(diff.attribute, is_sensitive, &diff.after),
+            );
+            if before == SENSITIVE && now == SENSITIVE {
+                before
+            } else {
+                format!("{before} -> {now}")
+            }
+        }
+        (None, _) => after(diff.attribute, is_sensitive, &diff.after),
+    };
+    let _ = writeln!(text, "      {mark} {name:width$} = {value}{remark}");
+}
+
+fn remark(change: &ResourceChange, diff: &AttributeDiff) -> String {
+    if let Reason::CannotUpdate(name) = change.reason
+        && name == diff.attribute.name
+    {
+        return "  # forces replacement".to_owned();
+    }
+    match &diff.was {
+        Some(was) if !diff.attribute.form.is_secret() => format!("  # was {}", literal(was)),
+        _ if diff.class == Class::Drift && !change.is_drift() => {
+            "  # changed outside of wgform".to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+fn elements(before: &[Json], after: &[Json], paint: Paint, text: &mut String) {
+    let texts = |list: &[Json]| -> BTreeSet<String> {
+        list.iter()
+            .map(|json| json.as_str().map_or_else(|| json.to_string(), str::to_owned))
+            .collect()
+    };
+    let (before, after) = (texts(before), texts(after));
+    let unchanged = before.intersection(&after).count();
+    let all = sorted(before.union(&after).cloned().collect());
+    for element in all {
+        let (mark, style) = match (before.contains(&element), after.contains(&element)) {
+            (true, true) if unchanged > NEIGHBOURS => continue,
+            (true, true) => (" ", None),
+            (true, false) => ("-", Some(Style::Remove)),
+            (false, _) => ("+", Some(Style::Add)),
+        };
+        let mark = style.map_or_else(|| mark.to_owned(), |style| paint.paint(style, mark));
+        let _ = writeln!(text, "          {mark} {},", literal(&Json::from(element)));
+    }
+    if unchanged > NEIGHBOURS {
+        let _ = writeln!(text, "            # {} hidden", count(unchanged, "unchanged element"));
+    }
+}
+
+fn outputs(changes: &[OutputChange], paint: Paint, text: &mut String) {
+    if changes.is_empty() {
+        return;
+    }
+    text.push_str("Changes to outputs:\n\n");
+    let width = changes.iter().map(|change| change.name.len()).max().unwrap_or_default();
+    for change in changes {
+        let now = change.after.as_ref().map(|output| match &output.value {
+            _ if output.is_sensitive => SENSITIVE.to_owned(),
+            Some(json) => literal(json),
+            None => UNKNOWN.to_owned(),
+        });
+        let before = change.before.as_ref().map(literal);
+        let (action, value) = match (before, now) {
+            (None, Some(now)) => (Action::Create, now),
+            (Some(before), Some(now)) => (Action::Update, format!("{before} -> {now}")),
+            (Some(before), None) => (Action::Delete, before),
+            (None, None) => (Action::Delete, SENSITIVE.to_owned()),
+        };
+        let mark = paint.paint(style(action), glyph(action));
+        let _ = writeln!(text, "{mark} {:width$} = {value}", change.name);
+    }
+    text.push('\n');
+}
+
+fn sessions(plan: &Plan, paint: Paint, text: &mut String) {
+    if plan.sessions.cut.is_empty() {
+        return;
+    }
+    let heading = format!("This apply cuts {}:", count(plan.sessions.cut.len(), "session"));
+    let _ = writeln!(text, "{}\n", paint.paint(Style::Warning, heading));
+    for cut in &plan.sessions.cut {
+        let who = match &cut.peer {
+            Subject::Resource(address) => address.to_string(),
+            Subject::Unmanaged { interface, public_key } => {
+                format!("unmanaged peer {public_key} of {interface}")
+            }
+        };
+        let _ =
+            writeln!(text, "  {}, last handshake {} ago", printable(&who), age(cut.handshake_age));
+    }
+    text.push('\n');
+}
+
+fn pending(plan: &Plan, text: &mut String) {
+    if plan.pending.is_empty() {
+        return;
+    }
+    text.push_str("Pending, until their `public_key` is set:\n\n");
+    plan.pending.iter().for_each(|address| {
+        let _ = writeln!(text, "  {}", printable(&address.to_string()));
+    });
+    text.push('\n');
+}
+
+fn unmanaged(plan: &Plan, paint: Paint, text: &mut String) {
+    if plan.unmanaged.is_empty() {
+        return;
+    }
+    let heading =
+        format!("{} that nobody declared, left alone:", count(plan.unmanaged.len(), "peer"));
+    let _ = writeln!(text, "{}\n", paint.paint(Style::Warning, heading));
+    for peer in &plan.unmanaged {
+        let networks = if peer.allowed_ips.is_empty() {
+            "no allowed IPs".to_owned()
+        } else {
+            sorted(peer.allowed_ips.clone()).join(", ")
+        };
+        let handshake = match peer.handshake_age {
+            Some(ago) => format!("last handshake {} ago", age(ago)),
+            None => "no handshake".to_owned(),
+        };
+        let _ =
+            writeln!(text, "  {} of {}: {networks}; {handshake}", peer.public_key, peer.interface);
+    }
+    text.push_str(
+        "\n  To manage one, declare it and run `wgform import peer.NAME INTERFACE/KEY`; \
+         `unmanaged_peers` on the interface\n  decides whether they are reported, ignored or removed.\n\n",
+    );
+}
+
+fn unreachable(plan: &Plan, paint: Paint, text: &mut String) {
+    for (backend, (why, left_out)) in &plan.unreachable {
+        let heading = format!("Backend `{backend}` was not read: {}", printable(&why.reason));
+        let _ = writeln!(text, "{}\n", paint.paint(Style::Warning, heading));
+        why.hints.iter().for_each(|hint| {
+            let _ = writeln!(text, "  {}", printable(hint));
+        });
+        let what = count(left_out.len(), "resource");
+        let _ = writeln!(
+            text,
+            "  {what} left out; where others refer to them, the last known values are used.\n"
+        );
+    }
+}
+
+fn summary(plan: &Plan, paint: Paint, text: &mut String) {
+    if plan.is_empty() {
+        let sure = if plan.unreachable.is_empty() { "" } else { " on the backends that were read" };
+        let line = paint.paint(Style::Bold, "No changes.");
+        let _ = writeln!(text, "{line} The devices match the configuration{sure}.");
+        return;
+    }
+    let changes: Vec<_> = plan.changes.iter().filter(|it| !it.is_drift()).collect();
+    let number = |action: Action| {
+        let is = |it: &&&ResourceChange| match it.action {
+            Action::Replace => matches!(action, Action::Create | Action::Delete),
+            other => other == action,
+        };
+        changes.iter().filter(is).count()
+    };
+    let drift = plan.changes.iter().filter(|it| it.has_drift()).count();
+    let drift = if drift == 0 { "none".to_owned() } else { drift.to_string() };
+    let kept = plan.sessions.live - plan.sessions.cut.len();
+    let line = format!(
+        "{} {} to add, {} to change, {} to destroy. Drift undone: {drift}. Sessions kept: {kept} of {}.",
+        paint.paint(Style::Bold, "Plan:"),
+        number(Action::Create),
+        number(Action::Update),
+        number(Action::Delete),
+        plan.sessions.live,
+    );
+    let _ = writeln!(text, "{line}");
+}
+
+fn drift_summary(plan: &Plan, changes: &[&ResourceChange], paint: Paint, text: &mut String) {
+    let drifted = plan.changes.iter().filter(|it| it.has_drift()).count();
+    let unmanaged = plan.unmanaged.len();
+    if drifted == 0 && unmanaged == 0 {
+        let line = paint.paint(Style::Bold, "No drift.");
+        let _ = writeln!(text, "{line} The devices have what was last applied.");
+    } else {
+        let heading = paint.paint(Style::Bold, "Drift:");
+        let (resources, peers) = (count(drifted, "resource"), count(unmanaged, "unmanaged peer"));
+        let _ = writeln!(text, "{heading} {resources} changed outside of wgform, {peers}.");
+    }
+    let waiting = changes.iter().filter(|it| !it.has_drift()).count();
+    if waiting > 0 {
+        let what = count(waiting, "change");
+        let _ = writeln!(
+            text,
+            "The configuration has {what} that were not applied yet; `wgform plan` shows them."
+        );
+    }
+}

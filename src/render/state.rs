@@ -1,0 +1,74 @@
+//! What wgform owns, as text: the form of a plan without its marks.
+
+use std::fmt::Write as _;
+
+use serde_json::Value as Json;
+
+use crate::render::value::{SENSITIVE, literal, sorted};
+use crate::render::{count, printable};
+use crate::resource::{Address, declaration};
+use crate::state::{ObjectKey, ResourceRecord, State};
+
+/// Shows a whole state.
+pub fn state(state: &State) -> String {
+    let mut text = String::new();
+    for (address, record) in &state.resources {
+        text += &resource(address, record);
+        text.push('\n');
+    }
+    if !state.outputs.is_empty() {
+        text.push_str("Outputs:\n\n");
+        let width = state.outputs.keys().map(String::len).max().unwrap_or_default();
+        for (name, output) in &state.outputs {
+            let value = output.value.as_ref().map_or_else(|| SENSITIVE.to_owned(), literal);
+            let _ = writeln!(text, "{name:width$} = {value}");
+        }
+        text.push('\n');
+    }
+    let resources = count(state.resources.len(), "resource");
+    let _ = writeln!(text, "{resources}, serial {} of lineage {}.", state.serial, state.lineage);
+    text
+}
+
+/// Shows one resource as it was last written.
+pub fn resource(address: &Address, record: &ResourceRecord) -> String {
+    let place = record.backend.as_ref().map(|backend| format!(" on backend `{backend}`"));
+    let heading = format!("# {address}{}", place.unwrap_or_default());
+    let key = address.key.as_ref().map(ToString::to_string).unwrap_or_default();
+    let mut text = format!("{}\n", printable(&heading));
+    let _ = writeln!(text, "{} \"{}\"{} {{", address.kind, address.label, printable(&key));
+    let lines = lines(address, record);
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    for (name, value) in lines {
+        let _ = writeln!(text, "    {name:width$} = {value}");
+    }
+    text.push_str("}\n");
+    text
+}
+
+fn lines(address: &Address, record: &ResourceRecord) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    for attribute in declaration::attributes(address.kind) {
+        let identity = match (&record.object, attribute.name) {
+            (ObjectKey::Interface { name, .. }, "name") => Some(Json::from(name.clone())),
+            (
+                ObjectKey::Interface { public_key, .. } | ObjectKey::Peer { public_key, .. },
+                "public_key",
+            ) => Some(Json::from(public_key.clone())),
+            _ => None,
+        };
+        let Some(json) = identity.as_ref().or_else(|| record.attributes.get(attribute.name)) else {
+            continue;
+        };
+        let value = match json {
+            _ if attribute.form.is_secret() && json != "none" => SENSITIVE.to_owned(),
+            Json::Array(items) => {
+                let texts = items.iter().filter_map(Json::as_str).map(str::to_owned).collect();
+                literal(&sorted(texts).into())
+            }
+            json => literal(json),
+        };
+        lines.push((attribute.name, value));
+    }
+    lines
+}
