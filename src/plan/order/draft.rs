@@ -128,7 +128,9 @@ impl Drafter {
             },
             Device::Peer(on_device) => self.peer(planner, node, on_device, claimed),
             Device::Secret(_) => {
-                self.push(Draft::new(step(node, Action::Update, PlannedAct::Record, put())));
+                let is_new = node.fate == Fate::Create;
+                let action = if is_new { Action::Create } else { Action::Update };
+                self.push(Draft::new(step(node, action, PlannedAct::Record, put())));
             }
         }
     }
