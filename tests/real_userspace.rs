@@ -1,5 +1,7 @@
 //! The conformance suite over wireguard-go, each scenario in a sandbox of its own, and what only real packets show.
 
+#![expect(clippy::disallowed_methods, reason = "one test runs itself again")]
+
 mod conformance;
 mod sandbox;
 
