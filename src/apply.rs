@@ -7,7 +7,7 @@
 mod batch;
 mod landed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -276,36 +276,39 @@ impl<'a, 'c> Run<'a, 'c> {
         journal: &mut Journal,
     ) {
         let is_failed = |index: &&usize| matches!(self.fates[**index], Some(Fate::Failed(_)));
-        let failed: Vec<usize> = steps.iter().filter(is_failed).copied().collect();
+        let failed: BTreeSet<u64> =
+            steps.iter().filter(is_failed).map(|index| *index as u64).collect();
         if failed.is_empty() || self.broken.is_some() {
             return;
         }
-        let Ok(picture) = backend.read(&Interest::default()).await else { return };
-        let actual =
-            Actual { backends: [(backend.id().clone(), Reading::Read(Box::new(picture)))].into() };
-        for (step, intent) in intents.iter().filter(|(step, _)| failed.contains(&(*step as usize)))
-        {
-            let before = self.state.clone();
-            self.state = recover(before.clone(), vec![intent.clone()], &actual).state;
+        let failed: Vec<&(u64, StateChange)> =
+            intents.iter().filter(|(step, _)| failed.contains(step)).collect();
+        let changes: Vec<StateChange> = failed.iter().map(|(_, intent)| intent.clone()).collect();
+        let Ok(picture) = backend.read(&Interest::default()).await else {
+            // Their end is not known, and the next run looks for them.
+            self.state.keep_open(changes);
+            return;
+        };
+        let reading = Reading::Read(Box::new(picture));
+        let actual = Actual { backends: [(backend.id().clone(), reading)].into() };
+        let before = self.state.clone();
+        self.state = recover(before.clone(), changes, &actual).state;
+        let outcomes = failed.into_iter().map(|(step, intent)| {
             let address = intent.address();
-            let outcome = match self.state.resources.get(address) {
-                Some(record) if before.resources.get(address) != Some(record) => {
+            let now = self.state.resources.get(address);
+            let outcome = match (now, intent) {
+                (now, _) if now == before.resources.get(address) => StepOutcome::Failed,
+                (Some(record), StateChange::Put { depose, .. }) => {
                     let resource = Box::new(record.clone());
-                    StepOutcome::Done(StateChange::Put {
-                        address: address.clone(),
-                        resource,
-                        depose: false,
-                    })
+                    let (address, depose) = (address.clone(), *depose);
+                    StepOutcome::Done(StateChange::Put { address, resource, depose })
                 }
-                None if before.resources.contains_key(address) => {
-                    StepOutcome::Done(StateChange::Remove { address: address.clone() })
-                }
-                _ => StepOutcome::Failed,
+                (_, change) => StepOutcome::Done(change.clone()),
             };
-            if let Err(error) = journal.outcomes(&[(*step, outcome)]) {
-                self.broken = Some(error);
-                return;
-            }
+            (*step, outcome)
+        });
+        if let Err(error) = journal.outcomes(&outcomes.collect::<Vec<_>>()) {
+            self.broken = Some(error);
         }
     }
 
@@ -317,8 +320,6 @@ impl<'a, 'c> Run<'a, 'c> {
         if all_done && !self.plan.is_partial {
             self.record_outputs();
         }
-        let used: Vec<BackendId> =
-            self.state.resources.values().filter_map(|record| record.backend.clone()).collect();
         let is_whole = all_done && !self.plan.is_partial;
         for (id, record) in &self.plan.backends {
             // A host that was rebooted and is not healed whole still counts as rebooted: otherwise what is missing on it
@@ -328,6 +329,10 @@ impl<'a, 'c> Run<'a, 'c> {
                 known.clone_from(record);
             }
         }
+        if is_whole {
+            self.state.resources.values_mut().for_each(|record| record.is_being_filled = false);
+        }
+        let used = self.state.backends_in_use();
         self.state.backends.retain(|id, _| used.contains(id));
         self.tools.lock.write(&mut self.state)
     }

@@ -352,6 +352,8 @@ pub struct OutputChange {
 pub enum SecretSource {
     /// It is known: from the configuration, or from a device that holds it.
     Known(PresharedKey),
+    /// It stays as it is, where it is: nobody has to be given it. Its fingerprint is the recorded one.
+    Kept(String),
     /// It is made by the apply, for all holders.
     New,
 }

@@ -54,7 +54,7 @@ impl Landing {
     fn secret(&self, address: &Address) -> Option<&PresharedKey> {
         match self.secrets.get(address)? {
             SecretSource::Known(secret) => Some(secret),
-            SecretSource::New => None,
+            SecretSource::Kept(_) | SecretSource::New => None,
         }
     }
 
@@ -160,6 +160,7 @@ impl Landing {
         let old = state.resources.get(address);
         let object = self.object(plan, step, desired, old)?;
         let mut resource = record(desired, object, old, &state.fingerprint_key);
+        resource.is_being_filled |= matches!(step.act, PlannedAct::CreateInterface { .. });
         if address.kind == Kind::PresharedKey
             && let Some(Field::Text(fingerprint)) = self.known.computed(address, "fingerprint")
         {

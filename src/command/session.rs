@@ -179,8 +179,8 @@ impl<'c> Session<'c> {
         &self,
         state: &State,
     ) -> Result<BTreeMap<BackendId, BackendDeclaration>, Error> {
-        let is_owned =
-            |id: &BackendId| state.resources.values().any(|it| it.backend.as_ref() == Some(id));
+        let in_use = state.backends_in_use();
+        let is_owned = |id: &BackendId| in_use.contains(id);
         let mut declarations = BTreeMap::new();
         for declaration in &self.declared {
             // This host needs rights that not everybody has; it is asked only when it matters.
