@@ -81,7 +81,7 @@ impl Node {
     }
 
     pub(crate) fn has_new_key(&self) -> bool {
-        self.interface().is_some_and(|it| it.key.source.is_some())
+        self.interface().is_some_and(|it| it.key.source.is_some() || it.key.remove_file.is_some())
     }
 }
 

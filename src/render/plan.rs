@@ -130,6 +130,9 @@ fn fate(plan: &Plan, change: &ResourceChange) -> String {
         (Action::Create, Reason::WithInterface) => {
             "will be created on the interface that is made anew".to_owned()
         }
+        (Action::Create, Reason::Interrupted) => {
+            "will be created (an earlier apply did not come to it)".to_owned()
+        }
         (Action::Create, _) => "will be created".to_owned(),
         (Action::Update, Reason::Drift) => {
             "will be updated in place (changed outside of wgform)".to_owned()

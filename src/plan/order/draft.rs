@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
+use crate::actual::KeyFile;
 use crate::config::Wanted;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::link::Links;
@@ -44,6 +45,8 @@ pub(crate) struct Draft {
     pub(crate) gives_networks: bool,
     /// One half of a swap that was broken already.
     pub(crate) is_temporary: bool,
+    /// The resource that takes over the object that this step lets go of.
+    pub(crate) taken_over_by: Option<Address>,
 }
 
 impl Draft {
@@ -55,6 +58,7 @@ impl Draft {
             takes: Vec::new(),
             gives_networks: false,
             is_temporary: false,
+            taken_over_by: None,
         }
     }
 
@@ -81,12 +85,15 @@ pub(crate) fn drafts(
         planner.walked.iter().filter(|it| view.contains(it)).cloned().collect();
     let claimed = claimed_peers(planner);
     for address in &walked {
-        let node = &planner.nodes[address];
-        if node.is_change() {
-            drafter.node(planner, node, &claimed);
-            let notes = new_key_note(planner, links, node);
-            drafter.change(planner, node, notes);
+        if !planner.nodes[address].is_change() {
+            continue;
         }
+        let go_along = guard_replace(planner, address);
+        guard_far_ends(planner, address);
+        let node = &planner.nodes[address];
+        drafter.node(planner, node, &claimed);
+        let notes = new_key_note(planner, links, node).into_iter().chain(go_along);
+        drafter.change(planner, node, notes);
     }
     drafter.deletions(planner, view, &claimed);
     for peer in &unmanaged.remove {
@@ -98,13 +105,14 @@ pub(crate) fn drafts(
 type PeerKey = (BackendId, String, String);
 
 /// Returns the objects that peers are to be: an object that changes hands is not removed.
-fn claimed_peers(planner: &Planner<'_>) -> BTreeSet<PeerKey> {
+fn claimed_peers(planner: &Planner<'_>) -> BTreeMap<PeerKey, Address> {
     let peers = planner.nodes.values().filter(|node| node.fate != Fate::Pending);
     let peers = peers.filter_map(|node| {
         let peer = node.peer()?;
         let interface = planner.nodes.get(&peer.on)?.interface()?;
         let now = interface.renamed_from().unwrap_or(&interface.name).to_owned();
-        Some((node.backend.clone()?, now, peer.public_key?.to_string()))
+        let key = (node.backend.clone()?, now, peer.public_key?.to_string());
+        Some((key, node.address.clone()))
     });
     peers.collect()
 }
@@ -120,7 +128,7 @@ impl Drafter {
         self.drafts.len() - 1
     }
 
-    fn node(&mut self, planner: &Planner<'_>, node: &Node, claimed: &BTreeSet<PeerKey>) {
+    fn node(&mut self, planner: &Planner<'_>, node: &Node, claimed: &BTreeMap<PeerKey, Address>) {
         match &node.device {
             Device::Interface(on_device) => match node.fate {
                 Fate::Create => self.create_interface(planner, node, on_device),
@@ -140,7 +148,17 @@ impl Drafter {
         let act = create_act(on_device, false);
         let mut draft = Draft::new(step(node, Action::Create, act, put()));
         draft.takes = takes(planner, node, on_device);
-        self.push(draft);
+        let create = self.push(draft);
+        if let Some(old_file) = &on_device.key.remove_file {
+            // It was kept under another name when its link was lost.
+            let mut act = update_act(on_device.name.clone(), BTreeMap::new());
+            if let PlannedAct::UpdateInterface { remove_key_file, .. } = &mut act {
+                *remove_key_file = Some(old_file.clone());
+            }
+            let mut clean = Draft::new(step(node, Action::Update, act, put()));
+            clean.after = vec![create];
+            self.push(clean);
+        }
     }
 
     /// The new one is made down with the old one's key, then the old one goes, then the new one is brought up.
@@ -208,7 +226,8 @@ impl Drafter {
         settings.remove("key_file");
         let rename = on_device.renamed_from().map(|_| on_device.name.clone());
         let key = &on_device.key;
-        let act = if settings.is_empty() && rename.is_none() && key.source.is_none() {
+        let is_key_untouched = key.source.is_none() && key.remove_file.is_none();
+        let act = if settings.is_empty() && rename.is_none() && is_key_untouched {
             PlannedAct::Record
         } else {
             let name = on_device.renamed_from().unwrap_or(&on_device.name).to_owned();
@@ -236,7 +255,7 @@ impl Drafter {
         planner: &Planner<'_>,
         node: &Node,
         on_device: &peer::OnDevice,
-        claimed: &BTreeSet<PeerKey>,
+        claimed: &BTreeMap<PeerKey, Address>,
     ) {
         let action = if node.fate == Fate::Keep { Action::Update } else { Action::Create };
         let settings = settings(planner, node);
@@ -278,21 +297,26 @@ impl Drafter {
         &self,
         planner: &Planner<'_>,
         old: &peer::Old,
-        claimed: &BTreeSet<PeerKey>,
+        claimed: &BTreeMap<PeerKey, Address>,
     ) -> bool {
         let key = (old.backend.clone(), old.interface.clone(), old.public_key.to_string());
         let object = ObjectKey::Peer { interface: key.1.clone(), public_key: key.2.clone() };
-        !claimed.contains(&key)
+        !claimed.contains_key(&key)
             && is_there(planner, Some(&old.backend), &object)
             && !is_only_recorded(planner, &old.backend, &object)
     }
 
-    fn deletions(&mut self, planner: &mut Planner<'_>, view: &View, claimed: &BTreeSet<PeerKey>) {
+    fn deletions(
+        &mut self,
+        planner: &mut Planner<'_>,
+        view: &View,
+        claimed: &BTreeMap<PeerKey, Address>,
+    ) {
         let left_out: BTreeSet<Address> = planner.left_out.values().flatten().cloned().collect();
         let owned: Vec<Address> = planner.state.resources.keys().cloned().collect();
         // Peers sort after interfaces, and go first.
         for address in owned.iter().rev().filter(|it| view.contains(it) && !left_out.contains(it)) {
-            self.deposed(planner, address, claimed);
+            let deposed = self.deposed(planner, address, claimed);
             let is_pending = planner.nodes.get(address).is_some_and(|it| it.fate == Fate::Pending);
             if is_pending || !planner.desired.contains_key(address) {
                 let reason = match (planner.options.destroy, is_pending) {
@@ -300,7 +324,7 @@ impl Drafter {
                     (false, true) => Reason::BecamePending,
                     (false, false) => Reason::NotConfigured,
                 };
-                self.delete(planner, address, reason, claimed);
+                self.delete(planner, address, reason, claimed, deposed);
             }
         }
     }
@@ -310,23 +334,27 @@ impl Drafter {
         planner: &mut Planner<'_>,
         address: &Address,
         reason: Reason,
-        claimed: &BTreeSet<PeerKey>,
+        claimed: &BTreeMap<PeerKey, Address>,
+        deposed: Vec<usize>,
     ) {
         let record = planner.state.resources[address].clone();
         let backend = record.backend.clone();
         if backend.as_ref().is_some_and(|backend| !is_known(planner, backend)) {
             return;
         }
-        if !is_there(planner, backend.as_ref(), &record.object) {
+        let has_left_key = left_key(planner, &record);
+        let is_gone = !is_there(planner, backend.as_ref(), &record.object);
+        if is_gone && !has_left_key && record.deposed.is_empty() {
             // It is gone already, and nobody wants it back.
             planner.state.resources.remove(address);
             return;
         }
-        if record.prevent_destroy && reason != Reason::BecamePending {
+        if record.prevent_destroy && !is_gone {
             planner.refusals.push(protected(address));
         }
         let mut notes = Vec::new();
         let mut gives_up = Vec::new();
+        let mut taken_over_by = None;
         let act = match (&record.object, &backend) {
             (ObjectKey::Interface { name, .. }, Some(backend)) => {
                 let is_forced = record.attributes.get("force_destroy") == Some(&Json::Bool(true));
@@ -339,8 +367,9 @@ impl Drafter {
                 }
             }
             (ObjectKey::Peer { interface, public_key: text }, Some(backend)) => {
-                let is_taken =
-                    claimed.contains(&(backend.clone(), interface.clone(), text.clone()));
+                taken_over_by =
+                    claimed.get(&(backend.clone(), interface.clone(), text.clone())).cloned();
+                let is_taken = taken_over_by.is_some();
                 let is_absent = is_only_recorded(planner, backend, &record.object);
                 match public_key(&record.object).filter(|_| !is_taken && !is_absent) {
                     Some(public_key) => {
@@ -361,6 +390,8 @@ impl Drafter {
             after: Vec::new(),
         });
         draft.gives = gives_up;
+        draft.taken_over_by = taken_over_by.filter(|taker| taker != address);
+        draft.after = deposed;
         self.push(draft);
         let attributes = gone(address.kind, &record);
         let sensitive = BTreeSet::new();
@@ -376,13 +407,14 @@ impl Drafter {
         });
     }
 
-    /// Removes objects that an earlier apply replaced and did not get to remove.
+    /// Removes objects that an earlier apply replaced and did not get to remove; returns the drafts.
     fn deposed(
         &mut self,
         planner: &mut Planner<'_>,
         address: &Address,
-        claimed: &BTreeSet<PeerKey>,
-    ) {
+        claimed: &BTreeMap<PeerKey, Address>,
+    ) -> Vec<usize> {
+        let mut removals = Vec::new();
         for deposed in planner.state.resources[address].deposed.clone() {
             if !is_known(planner, &deposed.backend) {
                 continue;
@@ -395,7 +427,7 @@ impl Drafter {
                 }
                 ObjectKey::Peer { interface, public_key: text } => {
                     let key = (deposed.backend.clone(), interface.clone(), text.clone());
-                    match public_key(&deposed.object).filter(|_| !claimed.contains(&key)) {
+                    match public_key(&deposed.object).filter(|_| !claimed.contains_key(&key)) {
                         Some(public_key) => {
                             PlannedAct::DeletePeer { interface: interface.clone(), public_key }
                         }
@@ -422,10 +454,16 @@ impl Drafter {
                 effect,
                 after: Vec::new(),
             });
+            let mut notes = Vec::new();
             if let ObjectKey::Interface { name, .. } = &deposed.object {
                 draft.gives = gives(planner, &deposed.backend, name);
+                let forced = planner.state.resources[address].attributes.get("force_destroy");
+                let is_forced = forced == Some(&Json::Bool(true));
+                let foreign =
+                    check::guard_destroy(planner, address, &deposed.backend, name, is_forced);
+                notes.extend((foreign > 0).then_some(Note::UnmanagedGo(foreign)));
             }
-            self.push(draft);
+            removals.push(self.push(draft));
             let record = ResourceRecord {
                 attributes: deposed.attributes.clone(),
                 object: deposed.object.clone(),
@@ -438,9 +476,10 @@ impl Drafter {
                 reason: Reason::Deposed,
                 attributes: gone(address.kind, &record),
                 sensitive: BTreeSet::new(),
-                notes: Vec::new(),
+                notes,
             });
         }
+        removals
     }
 
     fn unmanaged(&mut self, peer: &crate::plan::UnmanagedPeer) {
@@ -477,7 +516,7 @@ impl Drafter {
         });
     }
 
-    fn change(&mut self, planner: &Planner<'_>, node: &Node, new_key: Option<Note>) {
+    fn change(&mut self, planner: &Planner<'_>, node: &Node, notes: impl Iterator<Item = Note>) {
         let action = match node.fate {
             Fate::Create => Action::Create,
             Fate::Replace => Action::Replace,
@@ -490,8 +529,55 @@ impl Drafter {
             reason: node.reason.clone(),
             attributes: node.diffs.clone(),
             sensitive: planner.desired[&node.address].sensitive.clone(),
-            notes: node.notes.iter().cloned().chain(new_key).collect(),
+            notes: node.notes.iter().cloned().chain(notes).collect(),
         });
+    }
+}
+
+/// Refuses to make a resource anew that may not be destroyed, or that would take peers of somebody else along.
+fn guard_replace(planner: &mut Planner<'_>, address: &Address) -> Option<Note> {
+    if planner.nodes[address].fate != Fate::Replace {
+        return None;
+    }
+    let record = planner.state.resources.get(address)?.clone();
+    if record.prevent_destroy {
+        planner.refusals.push(protected(address));
+    }
+    let ObjectKey::Interface { name, .. } = &record.object else { return None };
+    let wanted = planner.desired[address].fields.get("force_destroy").and_then(Wanted::known);
+    let is_forced = wanted == Some(&Field::Bool(true));
+    let foreign = check::guard_destroy(planner, address, record.backend.as_ref()?, name, is_forced);
+    (foreign > 0).then_some(Note::UnmanagedGo(foreign))
+}
+
+/// Refuses to give an interface another key while a far end that takes it by reference cannot learn it.
+fn guard_far_ends(planner: &mut Planner<'_>, address: &Address) {
+    if !planner.nodes[address].interface().is_some_and(|it| it.key.replaces_known) {
+        return;
+    }
+    let out =
+        planner.out_of_view.iter().filter(|(_, desired)| desired.depends_on.contains(address));
+    let out: Vec<String> = out.map(|(far_end, _)| format!("`{far_end}`")).collect();
+    if !out.is_empty() {
+        planner.refusals.push(Refusal {
+            message: format!(
+                "`{address}` would get another key, and {} cannot be reached now to learn it",
+                out.join(", ")
+            ),
+            hints: vec![
+                "run again when every backend that refers to the key can be reached".to_owned(),
+            ],
+        });
+    }
+}
+
+/// Returns whether a key that wgform keeps for an interface is still in its file.
+fn left_key(planner: &Planner<'_>, record: &ResourceRecord) -> bool {
+    let picture = record.backend.as_ref().and_then(|backend| planner.picture(backend));
+    let path = recorded_key_file(record);
+    match picture.zip(path).and_then(|(picture, path)| picture.key_files.get(&path)) {
+        Some(KeyFile::Key(key)) => Some(key.public()) == public_key(&record.object),
+        _ => false,
     }
 }
 

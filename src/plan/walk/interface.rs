@@ -230,6 +230,11 @@ impl<'a> Planner<'a> {
         {
             diffs.push(key_file_diff(standing, key));
         }
+        if let (Some(old), None, Fate::Keep) = (&key.remove_file, &key.file, &standing.fate) {
+            let before = Json::from(old.display().to_string());
+            diffs.retain(|diff| diff.attribute.name != "key_file");
+            diffs.push(one("key_file", Some(before), Side::Unset, Class::Change));
+        }
         let order = |diff: &AttributeDiff| {
             declaration::attributes(Kind::Interface)
                 .iter()
@@ -311,6 +316,7 @@ impl<'a> Planner<'a> {
                 source: (!is_there).then_some(KeySource::Configured),
                 public: private,
                 remove_file: recorded_file,
+                replaces_known: recorded.is_some() && private != recorded,
                 ..KeyPlan::default()
             };
         }
@@ -327,7 +333,7 @@ impl<'a> Planner<'a> {
             };
         }
         match standing.fate {
-            Fate::Keep => self.kept_key(standing, path, remove_file, recorded_file, notes),
+            Fate::Keep => self.kept_key(desired, standing, path, remove_file, recorded_file, notes),
             _ => self.made_key(desired, standing, path, remove_file, notes),
         }
     }
@@ -342,7 +348,8 @@ impl<'a> Planner<'a> {
 
     /// The key of an interface that stays: nothing, unless the key or its file was changed outside.
     fn kept_key(
-        &self,
+        &mut self,
+        desired: &Desired,
         standing: &Standing<'_>,
         path: Option<PathBuf>,
         remove_file: Option<PathBuf>,
@@ -388,10 +395,18 @@ impl<'a> Planner<'a> {
                 ..KeyPlan::default()
             },
             None if held.is_none() => {
-                KeyPlan { source: Some(KeySource::New), file: path, ..KeyPlan::default() }
+                self.guard_new_key(&desired.address, recorded);
+                let replaces_known = recorded.is_some();
+                KeyPlan {
+                    source: Some(KeySource::New),
+                    file: path,
+                    replaces_known,
+                    ..KeyPlan::default()
+                }
             }
             None => {
                 notes.extend(found.map(Note::KeyKept));
+                self.warn_of_kept_key(desired, found);
                 untouched
             }
         }
@@ -488,6 +503,17 @@ impl<'a> Planner<'a> {
                 format!("or accept the new key with `-allow-new-key={address}`"),
             ],
         });
+    }
+
+    fn warn_of_kept_key(&mut self, desired: &Desired, found: Option<PublicKey>) {
+        let now = found.map(|key| key.to_string()).unwrap_or_default();
+        let warning = Diagnostic::warning("a key was changed outside of wgform")
+            .label(&desired.span, format!("its public key is {now} now"))
+            .help(
+                "wgform does not have the old private key, so the new one is kept; far ends that have the old public key \
+                 are cut off until they learn the new one",
+            );
+        self.warnings.push(warning);
     }
 
     fn report_unusable(
