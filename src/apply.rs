@@ -18,7 +18,7 @@ use crate::backend::{BackendError, Batch, Interest, Outcome, Stop, Write};
 use crate::config::Evaluator;
 use crate::failpoint::{Point, hit};
 use crate::plan::{Plan, PlannedAct, Step, Subject, recover};
-use crate::resource::BackendId;
+use crate::resource::{Address, BackendId, Field};
 use crate::state::{OutputRecord, State, StateChange};
 use crate::store::{Journal, Lock, StepOutcome, StoreError};
 use crate::world::World;
@@ -77,6 +77,7 @@ struct Run<'a, 'c> {
     /// All steps before this one have their end.
     first_open: usize,
     landing: Landing,
+    resolved: Vec<(Address, String)>,
     /// Why outcomes can no longer be recorded; nothing new is started then.
     broken: Option<StoreError>,
 }
@@ -87,7 +88,16 @@ impl<'a, 'c> Run<'a, 'c> {
         let fates = plan.steps.iter().map(|_| None).collect();
         let landing =
             Landing::new(std::mem::take(&mut plan.known), std::mem::take(&mut plan.secrets));
-        Self { plan, tools, state, fates, first_open: 0, landing, broken: None }
+        Self {
+            plan,
+            tools,
+            state,
+            fates,
+            first_open: 0,
+            landing,
+            resolved: Vec::new(),
+            broken: None,
+        }
     }
 
     fn is_stopped(&self) -> bool {
@@ -228,6 +238,11 @@ impl<'a, 'c> Run<'a, 'c> {
     fn land(&mut self, index: usize, outcome: Outcome, open: &mut Outcomes<'_>) {
         let fate = match outcome {
             Outcome::Done(fields) => {
+                if let (Some(address), Some(Field::Endpoint(set))) =
+                    (self.plan.steps[index].subject.address(), fields.get("endpoint"))
+                {
+                    self.resolved.push((address.clone(), set.to_string()));
+                }
                 let change = self.landing.change(&self.plan, &self.state, index, Some(fields));
                 if let Some(change) = change {
                     self.state.apply(change.clone());
@@ -358,6 +373,7 @@ impl<'a, 'c> Run<'a, 'c> {
             steps.map(|(step, fate)| StepReport { step, fate: fate.unwrap_or(Fate::NotStarted) });
         Report {
             steps: steps.collect(),
+            resolved: self.resolved,
             outputs: self.state.outputs,
             was_stopped: self.tools.stop.is_raised(),
         }

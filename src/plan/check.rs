@@ -1,6 +1,7 @@
 //! Looks across resources: what is wanted twice, and what is on the devices without having been declared.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::actual::FoundPeer;
 use crate::config::{Desired, Wanted};
@@ -31,9 +32,30 @@ pub(crate) fn across_resources(planner: &mut Planner<'_>) {
 fn interface_names_and_ports(planner: &Planner<'_>, problems: &mut Vec<Diagnostic>) {
     let mut names: BTreeMap<(&BackendId, &str), &Desired> = BTreeMap::new();
     let mut ports: BTreeMap<(&BackendId, u32), &Desired> = BTreeMap::new();
+    let mut files: BTreeMap<&Path, Vec<(&BackendId, &Desired)>> = BTreeMap::new();
     for address in &planner.walked {
         let (node, desired) = (&planner.nodes[address], &planner.desired[address]);
         let (Some(on_device), Some(backend)) = (node.interface(), &node.backend) else { continue };
+        if let Some(path) = &on_device.key_file {
+            let users = files.entry(path).or_default();
+            if let Some((_, other)) =
+                users.iter().find(|(on, _)| planner.is_same_machine(on, backend))
+            {
+                problems.push(
+                    Diagnostic::error("two interfaces with one key file")
+                        .label(
+                            span(desired, "key_file"),
+                            format!("the key would be kept in `{}`", path.display()),
+                        )
+                        .label(
+                            span(other, "key_file"),
+                            "and here in the same file of the same machine",
+                        )
+                        .help("give one of them another `key_file`"),
+                );
+            }
+            users.push((backend, desired));
+        }
         if let Some(other) = names.insert((backend, &on_device.name), desired) {
             let name = &on_device.name;
             problems.push(

@@ -470,7 +470,7 @@ impl<'a> Planner<'a> {
         let state_differs = self.has_recovered
             || self.state != self.stored
             || backends_differ(&self.stored, &backends);
-        let unreachable = self.unreachable();
+        let unreachable = self.unreachable(&view);
         let mut refusals: Vec<Refusal> = self.verdict.refusals.into_values().collect();
         refusals.extend(self.refusals);
         let pending = self.nodes.values().filter(|node| node.fate == Fate::Pending);
@@ -590,7 +590,7 @@ impl<'a> Planner<'a> {
         records
     }
 
-    fn unreachable(&self) -> BTreeMap<BackendId, (Unreachable, Vec<Address>)> {
+    fn unreachable(&self, view: &order::View) -> BTreeMap<BackendId, (Unreachable, Vec<Address>)> {
         let mut unreachable = BTreeMap::new();
         for (id, reading) in &self.actual.backends {
             let Reading::Unreachable(why) = reading else { continue };
@@ -601,6 +601,14 @@ impl<'a> Planner<'a> {
             left_out.extend(gone.map(|(address, _)| address.clone()));
             left_out.sort_unstable();
             left_out.dedup();
+            let is_partial = !self.options.targets.is_empty();
+            if is_partial {
+                // What was not asked for is not in the way of what was.
+                left_out.retain(|address| view.contains(address));
+            }
+            if is_partial && left_out.is_empty() {
+                continue;
+            }
             unreachable.insert(id.clone(), (why.clone(), left_out));
         }
         unreachable

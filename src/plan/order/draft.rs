@@ -148,6 +148,13 @@ impl Drafter {
         let act = create_act(on_device, false);
         let mut draft = Draft::new(step(node, Action::Create, act, put()));
         draft.takes = takes(planner, node, on_device);
+        if let Some(outdated) = outdated_key_file(planner, node, on_device) {
+            // A key that somebody else may have put there is not overwritten; ours goes, now that there is a new one.
+            let (name, remove_key_file) = (on_device.name.clone(), Some(outdated));
+            let act = PlannedAct::DeleteInterface { name, remove_key_file };
+            let clean = self.push(Draft::new(step(node, Action::Delete, act, Effect::Nothing)));
+            draft.after.push(clean);
+        }
         let create = self.push(draft);
         if let Some(old_file) = &on_device.key.remove_file {
             // It was kept under another name when its link was lost.
@@ -155,7 +162,7 @@ impl Drafter {
             if let PlannedAct::UpdateInterface { remove_key_file, .. } = &mut act {
                 *remove_key_file = Some(old_file.clone());
             }
-            let mut clean = Draft::new(step(node, Action::Update, act, put()));
+            let mut clean = Draft::new(step(node, Action::Update, act, Effect::Nothing));
             clean.after = vec![create];
             self.push(clean);
         }
@@ -569,6 +576,20 @@ fn guard_far_ends(planner: &mut Planner<'_>, address: &Address) {
             ],
         });
     }
+}
+
+/// Returns the file of a key of ours that a new one takes the place of.
+fn outdated_key_file(
+    planner: &Planner<'_>,
+    node: &Node,
+    on_device: &OnDevice,
+) -> Option<std::path::PathBuf> {
+    let record = planner.state.resources.get(&node.address)?;
+    let is_new = matches!(on_device.key.source, Some(KeySource::New));
+    let path = recorded_key_file(record)
+        .filter(|path| is_new && on_device.key.file.as_ref() == Some(path))?;
+    let picture = planner.picture(node.backend.as_ref()?)?;
+    picture.key_files.contains_key(&path).then_some(path)
 }
 
 /// Returns whether a key that wgform keeps for an interface is still in its file.
