@@ -47,7 +47,7 @@ fn everything_is_made_the_first_time() {
 
       # peer.laptop on local "hq" (simulated) will be created
       + peer "laptop" {
-          + interface   = "interface.hub"
+          + interface   = interface.hub
           + public_key  = "«laptop»"
           + name        = "laptop"
           + allowed_ips = ["10.8.0.2/32"]
@@ -55,7 +55,7 @@ fn everything_is_made_the_first_time() {
 
       # peer.phone on local "hq" (simulated) will be created
       + peer "phone" {
-          + interface            = "interface.hub"
+          + interface            = interface.hub
           + public_key           = "«phone»"
           + name                 = "phone"
           + allowed_ips          = ["10.8.0.3/32"]
@@ -309,7 +309,7 @@ fn allowed_ips_are_changed_as_a_whole() {
 
       # peer.laptop on local "hq" (simulated) will be updated in place
       ~ peer "laptop" {
-            interface   = "interface.hub"
+            interface   = interface.hub
             name        = "laptop"
           ~ allowed_ips = [
                 "10.8.0.2/32",
@@ -341,7 +341,7 @@ fn of_a_long_list_only_what_changes_is_shown() {
 
       # peer.laptop on local "hq" (simulated) will be updated in place
       ~ peer "laptop" {
-            interface   = "interface.hub"
+            interface   = interface.hub
             name        = "laptop"
           ~ allowed_ips = [
               - "10.50.0.0/16",
@@ -364,7 +364,7 @@ fn an_endpoint_is_set_changed_and_left_alone() {
 
       # peer.laptop on local "hq" (simulated) will be updated in place
       ~ peer "laptop" {
-            interface = "interface.hub"
+            interface = interface.hub
             name      = "laptop"
           + endpoint  = "vpn.example.com:51820"
             # 7 unchanged attributes hidden
@@ -377,7 +377,7 @@ fn an_endpoint_is_set_changed_and_left_alone() {
 
       # peer.phone on local "hq" (simulated) will be updated in place
       ~ peer "phone" {
-            interface = "interface.hub"
+            interface = interface.hub
             name      = "phone"
           ~ endpoint  = "198.51.100.7:51820" -> "198.51.100.8:51820"
             # 7 unchanged attributes hidden
@@ -395,7 +395,7 @@ fn a_keepalive_is_changed_and_cleared() {
 
       # peer.phone on local "hq" (simulated) will be updated in place
       ~ peer "phone" {
-            interface            = "interface.hub"
+            interface            = interface.hub
             name                 = "phone"
           ~ persistent_keepalive = "25s" -> "30s"
             # 7 unchanged attributes hidden
@@ -408,7 +408,7 @@ fn a_keepalive_is_changed_and_cleared() {
 
       # peer.phone on local "hq" (simulated) will be updated in place
       ~ peer "phone" {
-            interface            = "interface.hub"
+            interface            = interface.hub
             name                 = "phone"
           ~ persistent_keepalive = "25s" -> "off"
             # 7 unchanged attributes hidden
@@ -436,7 +436,7 @@ fn a_peer_whose_block_is_gone_is_destroyed() {
 
       # peer.laptop on local "hq" (simulated) will be destroyed (it is no longer in the configuration)
       - peer "laptop" {
-          - interface   = "interface.hub"
+          - interface   = interface.hub
           - public_key  = "«laptop»"
           - name        = "laptop"
           - allowed_ips = ["10.8.0.2/32"]
@@ -461,7 +461,7 @@ fn an_interface_whose_block_is_gone_goes_after_its_peers() {
 
       # peer.phone on local "hq" (simulated) will be destroyed (it is no longer in the configuration)
       - peer "phone" {
-          - interface            = "interface.hub"
+          - interface            = interface.hub
           - public_key           = "«phone»"
           - name                 = "phone"
           - allowed_ips          = ["10.8.0.3/32"]
@@ -471,7 +471,7 @@ fn an_interface_whose_block_is_gone_goes_after_its_peers() {
 
       # peer.laptop on local "hq" (simulated) will be destroyed (it is no longer in the configuration)
       - peer "laptop" {
-          - interface   = "interface.hub"
+          - interface   = interface.hub
           - public_key  = "«laptop»"
           - name        = "laptop"
           - allowed_ips = ["10.8.0.2/32"]
@@ -521,7 +521,7 @@ fn everything_that_is_owned_is_destroyed_and_nothing_else() {
 
       # peer.phone on local "hq" (simulated) will be destroyed
       - peer "phone" {
-          - interface            = "interface.hub"
+          - interface            = interface.hub
           - public_key           = "«phone»"
           - name                 = "phone"
           - allowed_ips          = ["10.8.0.3/32"]
@@ -531,7 +531,7 @@ fn everything_that_is_owned_is_destroyed_and_nothing_else() {
 
       # peer.laptop on local "hq" (simulated) will be destroyed
       - peer "laptop" {
-          - interface   = "interface.hub"
+          - interface   = interface.hub
           - public_key  = "«laptop»"
           - name        = "laptop"
           - allowed_ips = ["10.8.0.2/32"]

@@ -27,7 +27,7 @@ fn a_peer_that_was_removed_is_made_again() {
 
       # peer.laptop on local "hq" (simulated) is gone and will be created again (changed outside of wgform)
       + peer "laptop" {
-          + interface   = "interface.hub"
+          + interface   = interface.hub
           + public_key  = "«laptop»"
           + name        = "laptop"
           + allowed_ips = ["10.8.0.2/32"]
@@ -45,7 +45,7 @@ fn changed_allowed_ips_are_healed_as_a_whole() {
 
       # peer.laptop on local "hq" (simulated) will be updated in place (changed outside of wgform)
       ~ peer "laptop" {
-            interface   = "interface.hub"
+            interface   = interface.hub
             name        = "laptop"
           ~ allowed_ips = [
                 "10.8.0.2/32",
@@ -62,7 +62,7 @@ fn changed_allowed_ips_are_healed_as_a_whole() {
 
       # peer.laptop on local "hq" (simulated) will be updated in place (changed outside of wgform)
       ~ peer "laptop" {
-            interface   = "interface.hub"
+            interface   = interface.hub
             name        = "laptop"
           ~ allowed_ips = [
               + "10.8.0.2/32",
@@ -82,7 +82,7 @@ fn a_network_that_was_given_to_another_peer_of_ours_comes_back() {
 
       # peer.laptop on local "hq" (simulated) will be updated in place (changed outside of wgform)
       ~ peer "laptop" {
-            interface   = "interface.hub"
+            interface   = interface.hub
             name        = "laptop"
           ~ allowed_ips = [
               + "10.8.0.2/32",
@@ -92,7 +92,7 @@ fn a_network_that_was_given_to_another_peer_of_ours_comes_back() {
 
       # peer.phone on local "hq" (simulated) will be updated in place (changed outside of wgform)
       ~ peer "phone" {
-            interface   = "interface.hub"
+            interface   = interface.hub
             name        = "phone"
           ~ allowed_ips = [
               - "10.8.0.2/32",
@@ -220,7 +220,7 @@ fn a_link_that_was_deleted_is_made_again_with_its_key_and_peers() {
 
       # peer.laptop on local "hq" (simulated) went with its interface and will be created again (changed outside of wgform)
       + peer "laptop" {
-          + interface   = "interface.hub"
+          + interface   = interface.hub
           + public_key  = "«laptop»"
           + name        = "laptop"
           + allowed_ips = ["10.8.0.2/32"]
@@ -228,7 +228,7 @@ fn a_link_that_was_deleted_is_made_again_with_its_key_and_peers() {
 
       # peer.phone on local "hq" (simulated) went with its interface and will be created again (changed outside of wgform)
       + peer "phone" {
-          + interface            = "interface.hub"
+          + interface            = interface.hub
           + public_key           = "«phone»"
           + name                 = "phone"
           + allowed_ips          = ["10.8.0.3/32"]
@@ -249,7 +249,7 @@ fn a_changed_keepalive_is_healed() {
 
       # peer.phone on local "hq" (simulated) will be updated in place (changed outside of wgform)
       ~ peer "phone" {
-            interface            = "interface.hub"
+            interface            = interface.hub
             name                 = "phone"
           ~ persistent_keepalive = "5s" -> "25s"
             # 7 unchanged attributes hidden
@@ -276,7 +276,7 @@ fn an_endpoint_that_is_pinned_is_healed() {
 
       # peer.phone on local "hq" (simulated) will be updated in place (changed outside of wgform)
       ~ peer "phone" {
-            interface = "interface.hub"
+            interface = interface.hub
             name      = "phone"
           ~ endpoint  = "203.0.113.99:1024" -> "198.51.100.7:51820"
             # 7 unchanged attributes hidden
@@ -302,7 +302,7 @@ fn an_endpoint_with_a_name_is_pinned_to_the_address_that_was_set() {
 
       # peer.phone on local "hq" (simulated) will be updated in place (changed outside of wgform)
       ~ peer "phone" {
-            interface = "interface.hub"
+            interface = interface.hub
             name      = "phone"
           ~ endpoint  = "203.0.113.99:1024" -> "vpn.example.com:51820"
             # 7 unchanged attributes hidden
@@ -343,7 +343,7 @@ fn drift_and_change_of_one_resource_are_told_apart() {
 
       # peer.phone on local "hq" (simulated) will be updated in place
       ~ peer "phone" {
-            interface            = "interface.hub"
+            interface            = interface.hub
             name                 = "phone"
           ~ allowed_ips          = [
               - "10.8.0.3/32",
@@ -413,7 +413,7 @@ fn without_a_refresh_what_was_applied_is_taken_for_what_is_there() {
 
       # peer.phone on local "hq" (simulated) will be updated in place
       ~ peer "phone" {
-            interface   = "interface.hub"
+            interface   = interface.hub
             name        = "phone"
           ~ allowed_ips = [
               - "10.8.0.3/32",
@@ -455,7 +455,7 @@ fn drift_alone_says_what_was_not_applied_yet_in_one_line() {
 
       # peer.laptop on local "hq" (simulated) is gone and will be created again (changed outside of wgform)
       + peer "laptop" {
-          + interface   = "interface.hub"
+          + interface   = interface.hub
           + public_key  = "«laptop»"
           + name        = "laptop"
           + allowed_ips = ["10.8.0.2/32"]
@@ -486,7 +486,7 @@ fn a_reboot_is_said_once_and_everything_comes_back() {
 
       # peer.laptop on local "hq" (simulated) went with its interface and will be created again (changed outside of wgform)
       + peer "laptop" {
-          + interface   = "interface.hub"
+          + interface   = interface.hub
           + public_key  = "«laptop»"
           + name        = "laptop"
           + allowed_ips = ["10.8.0.2/32"]
@@ -494,7 +494,7 @@ fn a_reboot_is_said_once_and_everything_comes_back() {
 
       # peer.phone on local "hq" (simulated) went with its interface and will be created again (changed outside of wgform)
       + peer "phone" {
-          + interface            = "interface.hub"
+          + interface            = interface.hub
           + public_key           = "«phone»"
           + name                 = "phone"
           + allowed_ips          = ["10.8.0.3/32"]

@@ -22,7 +22,7 @@ fn a_peer_without_a_key_waits_for_it() {
 
       # peer.laptop on local "hq" (simulated) will be created
       + peer "laptop" {
-          + interface   = "interface.hub"
+          + interface   = interface.hub
           + public_key  = "«laptop»"
           + name        = "laptop"
           + allowed_ips = ["10.8.0.2/32"]
@@ -42,7 +42,7 @@ fn a_peer_that_loses_its_key_is_destroyed_and_waits() {
 
       # peer.laptop on local "hq" (simulated) will be destroyed (its `public_key` became null)
       - peer "laptop" {
-          - interface   = "interface.hub"
+          - interface   = interface.hub
           - public_key  = "«laptop»"
           - name        = "laptop"
           - allowed_ips = ["10.8.0.2/32"]
@@ -68,7 +68,7 @@ fn a_peer_that_is_disabled_leaves_the_device_and_stays_ours() {
 
       # peer.phone on local "hq" (simulated) will be updated in place
       ~ peer "phone" {
-            interface = "interface.hub"
+            interface = interface.hub
             name      = "phone"
           ~ enabled   = true -> false
             # 7 unchanged attributes hidden
@@ -89,7 +89,7 @@ fn a_peer_that_is_disabled_leaves_the_device_and_stays_ours() {
 
       # peer.phone on local "hq" (simulated) will be updated in place
       ~ peer "phone" {
-            interface = "interface.hub"
+            interface = interface.hub
             name      = "phone"
           ~ enabled   = false -> true
             # 6 unchanged attributes hidden
@@ -117,7 +117,7 @@ fn a_peer_that_is_disabled_from_the_start_is_only_recorded() {
 
       # peer.laptop on local "hq" (simulated) will be created
       + peer "laptop" {
-          + interface   = "interface.hub"
+          + interface   = interface.hub
           + public_key  = "«laptop»"
           + name        = "laptop"
           + allowed_ips = ["10.8.0.2/32"]
@@ -125,7 +125,7 @@ fn a_peer_that_is_disabled_from_the_start_is_only_recorded() {
 
       # peer.phone on local "hq" (simulated) will be created
       + peer "phone" {
-          + interface            = "interface.hub"
+          + interface            = interface.hub
           + public_key           = "«phone»"
           + name                 = "phone"
           + enabled              = false
@@ -143,7 +143,7 @@ fn a_peer_that_is_disabled_from_the_start_is_only_recorded() {
 
       # peer.phone on local "hq" (simulated) will be updated in place
       ~ peer "phone" {
-            interface   = "interface.hub"
+            interface   = interface.hub
             name        = "phone"
           ~ allowed_ips = [
               - "10.8.0.3/32",
@@ -161,7 +161,7 @@ fn a_peer_that_is_disabled_from_the_start_is_only_recorded() {
 
       # peer.phone on local "hq" (simulated) will be destroyed (it is no longer in the configuration)
       - peer "phone" {
-          - interface            = "interface.hub"
+          - interface            = interface.hub
           - public_key           = "«phone»"
           - name                 = "phone"
           - enabled              = false
@@ -184,7 +184,7 @@ fn somebody_who_adds_a_disabled_peer_has_changed_it() {
 
       # peer.phone on local "hq" (simulated) will be updated in place (changed outside of wgform)
       ~ peer "phone" {
-            interface            = "interface.hub"
+            interface            = interface.hub
             name                 = "phone"
           ~ enabled              = true -> false
           + endpoint             = "198.51.100.7:51820"
@@ -211,7 +211,7 @@ fn a_peer_that_has_expired_is_treated_as_disabled() {
       # peer.phone on local "hq" (simulated) will be updated in place
       # expired: its `expires_at` is 2026-07-01T12:30:00Z, so it is treated as disabled
       ~ peer "phone" {
-            interface = "interface.hub"
+            interface = interface.hub
             name      = "phone"
           ~ enabled   = true -> false
             # 8 unchanged attributes hidden
@@ -227,7 +227,7 @@ fn a_peer_that_has_expired_is_treated_as_disabled() {
 
       # peer.phone on local "hq" (simulated) will be updated in place
       ~ peer "phone" {
-            interface = "interface.hub"
+            interface = interface.hub
             name      = "phone"
           ~ enabled   = false -> true
             # 7 unchanged attributes hidden

@@ -25,7 +25,7 @@ fn userspace_wireguard_gets_another_name_by_being_made_anew_with_its_key() {
 
       # peer.laptop on local "hq" (simulated) will be created on the interface that is made anew
       + peer "laptop" {
-          + interface   = "interface.hub"
+          + interface   = interface.hub
           + public_key  = "«laptop»"
           + name        = "laptop"
           + allowed_ips = ["10.8.0.2/32"]
@@ -33,7 +33,7 @@ fn userspace_wireguard_gets_another_name_by_being_made_anew_with_its_key() {
 
       # peer.phone on local "hq" (simulated) will be created on the interface that is made anew
       + peer "phone" {
-          + interface            = "interface.hub"
+          + interface            = interface.hub
           + public_key           = "«phone»"
           + name                 = "phone"
           + allowed_ips          = ["10.8.0.3/32"]
@@ -97,7 +97,7 @@ fn a_peer_with_another_public_key_is_another_peer() {
 
       # peer.laptop on local "hq" (simulated) must be replaced (`public_key` cannot change on local)
     +/- peer "laptop" {
-            interface   = "interface.hub"
+            interface   = interface.hub
           ~ public_key  = "«laptop»" -> "«laptop 2»"  # forces replacement
           + name        = "laptop"
           + allowed_ips = ["10.8.0.2/32"]
@@ -141,7 +141,7 @@ fn a_peer_moves_to_another_interface() {
 
       # peer.laptop on local "hq" (simulated) must be replaced (`interface` cannot change on local)
     +/- peer "laptop" {
-          ~ interface   = "interface.hub" -> "interface.side"  # forces replacement
+          ~ interface   = interface.hub -> interface.side  # forces replacement
           + name        = "laptop"
           + allowed_ips = ["10.8.0.2/32"]
         }
@@ -174,7 +174,7 @@ fn an_interface_moves_to_another_backend_with_its_key() {
 
       # interface.hub on local "dr" (simulated) must be replaced (`backend` cannot change on local)
     +/- interface "hub" {
-          ~ backend     = "hq" -> "dr"  # forces replacement
+          ~ backend     = backend.hq -> backend.dr  # forces replacement
             name        = "wg0"
           ~ public_key  = "«wg0@hq»" -> "«wg0@hq»"
           + listen_port = 51820
@@ -183,7 +183,7 @@ fn an_interface_moves_to_another_backend_with_its_key() {
 
       # peer.laptop on local "dr" (simulated) will be created on the interface that is made anew
       + peer "laptop" {
-          + interface   = "interface.hub"
+          + interface   = interface.hub
           + public_key  = "«laptop»"
           + name        = "laptop"
           + allowed_ips = ["10.8.0.2/32"]
@@ -191,7 +191,7 @@ fn an_interface_moves_to_another_backend_with_its_key() {
 
       # peer.phone on local "dr" (simulated) will be created on the interface that is made anew
       + peer "phone" {
-          + interface            = "interface.hub"
+          + interface            = interface.hub
           + public_key           = "«phone»"
           + name                 = "phone"
           + allowed_ips          = ["10.8.0.3/32"]
@@ -229,7 +229,7 @@ fn another_label_for_a_peer_takes_the_object_over() {
 
       # peer.notebook on local "hq" (simulated) will be created
       + peer "notebook" {
-          + interface   = "interface.hub"
+          + interface   = interface.hub
           + public_key  = "«laptop»"
           + name        = "notebook"
           + allowed_ips = ["10.8.0.2/32"]
@@ -237,7 +237,7 @@ fn another_label_for_a_peer_takes_the_object_over() {
 
       # peer.laptop on local "hq" (simulated) will be destroyed (it is no longer in the configuration)
       - peer "laptop" {
-          - interface   = "interface.hub"
+          - interface   = interface.hub
           - public_key  = "«laptop»"
           - name        = "laptop"
           - allowed_ips = ["10.8.0.2/32"]
