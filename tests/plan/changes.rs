@@ -282,7 +282,7 @@ fn the_kernel_renames_an_interface_in_place_and_its_key_file_follows() {
       # interface.hub on local "hq" (simulated) will be updated in place
       ~ interface "hub" {
           ~ name     = "wg0" -> "wg9"
-          + key_file = "/var/lib/wgform/keys/wg9"  # changed outside of wgform
+          ~ key_file = "/var/lib/wgform/keys/wg0" -> "/var/lib/wgform/keys/wg9"
             # 9 unchanged attributes hidden
         }
 
@@ -290,7 +290,7 @@ fn the_kernel_renames_an_interface_in_place_and_its_key_file_follows() {
 
       peer.laptop, last handshake 12 s ago
 
-    Plan: 0 to add, 1 to change, 0 to destroy. Drift undone: 1. Sessions kept: 0 of 1.
+    Plan: 0 to add, 1 to change, 0 to destroy. Drift undone: none. Sessions kept: 0 of 1.
     "#);
     lab.settle();
     assert_snapshot!(lab.show("hq"), @"

@@ -221,13 +221,7 @@ impl<'a> Planner<'a> {
             && standing.fate == Fate::Keep
             && !key.replaces_known
         {
-            let path = key.file.as_ref().map(|path| Json::from(path.display().to_string()));
-            diffs.push(one(
-                "key_file",
-                None,
-                path.map_or(Side::Unknown, Side::Known),
-                Class::Drift,
-            ));
+            diffs.push(key_file_diff(standing, key));
         }
         let order = |diff: &AttributeDiff| {
             declaration::attributes(Kind::Interface)
@@ -505,6 +499,17 @@ impl<'a> Planner<'a> {
             (false, false, true) => Reason::Drift,
             _ => Reason::Configuration,
         }
+    }
+}
+
+/// The key is written into a file: the one that it was in, and is in no longer; or another one.
+fn key_file_diff(standing: &Standing<'_>, key: &KeyPlan) -> AttributeDiff {
+    let text = |path: &PathBuf| Json::from(path.display().to_string());
+    let recorded = standing.record.as_ref().and_then(recorded_key_file);
+    let after = key.file.as_ref().map_or(Side::Unknown, |path| Side::Known(text(path)));
+    match recorded {
+        Some(old) if Some(&old) == key.file.as_ref() => one("key_file", None, after, Class::Drift),
+        old => one("key_file", old.as_ref().map(text), after, Class::Change),
     }
 }
 
