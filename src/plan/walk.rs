@@ -632,6 +632,24 @@ pub(crate) fn all_new(diffs: &mut [AttributeDiff]) {
     }
 }
 
+/// Returns the attributes' differences between an object that goes and the one that takes its place. Nothing of the old
+/// one is left there, so only what is wanted counts; what somebody else had added to it goes with it.
+pub(crate) fn as_new_object(diffs: &mut [AttributeDiff]) {
+    for diff in diffs {
+        if let Some(elements) = diff.elements.take() {
+            let wanted: Vec<Json> = elements.owned.into_iter().map(Json::from).collect();
+            diff.after = Side::Known(wanted.into());
+        }
+        diff.was = None;
+        let is_same = match (&diff.before, &diff.after) {
+            (_, Side::Unset) => true,
+            (Some(before), Side::Known(after)) => before == after,
+            _ => false,
+        };
+        diff.class = if is_same { Class::Same } else { Class::Change };
+    }
+}
+
 /// A key of an interface and where it comes from.
 #[derive(Debug, Default)]
 pub(crate) struct KeyPlan {

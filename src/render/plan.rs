@@ -203,7 +203,6 @@ fn style(action: Action) -> Style {
 }
 
 fn attributes(change: &ResourceChange, paint: Paint, text: &mut String) {
-    let is_made = matches!(change.action, Action::Create);
     let is_shown = |diff: &&AttributeDiff| match (&diff.after, change.action) {
         (Side::Known(json), Action::Create) => !is_default(diff.attribute, json),
         (after, Action::Create) => *after == Side::Unknown,
@@ -226,7 +225,7 @@ fn attributes(change: &ResourceChange, paint: Paint, text: &mut String) {
         .iter()
         .filter(|diff| diff.before.is_some() || matches!(diff.after, Side::Known(_)));
     let hidden = all.count().saturating_sub(shown.len());
-    if !is_made && change.action == Action::Update && hidden > 0 {
+    if matches!(change.action, Action::Update | Action::Replace) && hidden > 0 {
         let _ = writeln!(text, "        # {} hidden", count(hidden, "unchanged attribute"));
     }
 }

@@ -17,10 +17,8 @@ fn userspace_wireguard_gets_another_name_by_being_made_anew_with_its_key() {
 
       # interface.hub on local "hq" (simulated) must be replaced (`name` cannot change on local)
     +/- interface "hub" {
-          ~ name        = "wg0" -> "wg9"  # forces replacement
-          ~ public_key  = "«wg0@hq»" -> "«wg0@hq»"
-          + listen_port = 51820
-          + addresses   = ["10.8.0.1/24"]
+          ~ name = "wg0" -> "wg9"  # forces replacement
+            # 9 unchanged attributes hidden
         }
 
       # peer.laptop on local "hq" (simulated) will be created on the interface that is made anew
@@ -97,10 +95,10 @@ fn a_peer_with_another_public_key_is_another_peer() {
 
       # peer.laptop on local "hq" (simulated) must be replaced (`public_key` cannot change on local)
     +/- peer "laptop" {
-            interface   = interface.hub
-          ~ public_key  = "«laptop»" -> "«laptop 2»"  # forces replacement
-          + name        = "laptop"
-          + allowed_ips = ["10.8.0.2/32"]
+            interface  = interface.hub
+          ~ public_key = "«laptop»" -> "«laptop 2»"  # forces replacement
+            name       = "laptop"
+            # 5 unchanged attributes hidden
         }
 
     This apply cuts 1 session:
@@ -141,9 +139,9 @@ fn a_peer_moves_to_another_interface() {
 
       # peer.laptop on local "hq" (simulated) must be replaced (`interface` cannot change on local)
     +/- peer "laptop" {
-          ~ interface   = interface.hub -> interface.side  # forces replacement
-          + name        = "laptop"
-          + allowed_ips = ["10.8.0.2/32"]
+          ~ interface = interface.hub -> interface.side  # forces replacement
+            name      = "laptop"
+            # 6 unchanged attributes hidden
         }
 
     Plan: 1 to add, 0 to change, 1 to destroy. Drift undone: none. Sessions kept: 0 of 0.
@@ -174,11 +172,9 @@ fn an_interface_moves_to_another_backend_with_its_key() {
 
       # interface.hub on local "dr" (simulated) must be replaced (`backend` cannot change on local)
     +/- interface "hub" {
-          ~ backend     = backend.hq -> backend.dr  # forces replacement
-            name        = "wg0"
-          ~ public_key  = "«wg0@hq»" -> "«wg0@hq»"
-          + listen_port = 51820
-          + addresses   = ["10.8.0.1/24"]
+          ~ backend = backend.hq -> backend.dr  # forces replacement
+            name    = "wg0"
+            # 9 unchanged attributes hidden
         }
 
       # peer.laptop on local "dr" (simulated) will be created on the interface that is made anew

@@ -14,7 +14,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::recover::public_key;
 use crate::plan::walk::interface::one;
-use crate::plan::walk::{Device, Fate, Node, Planner, all_new};
+use crate::plan::walk::{Device, Fate, Node, Planner, all_new, as_new_object};
 use crate::plan::{Note, Reason};
 use crate::resource::{Address, BackendId, BackendKind, Field, Kind};
 use crate::state::{ObjectKey, ResourceRecord};
@@ -202,12 +202,15 @@ impl<'a> Planner<'a> {
         let by_hand = ["interface", "public_key", "preshared_key"];
         let is_made = !matches!(standing.fate, Fate::Keep);
         let takes_over = is_made && standing.found.is_some();
-        let found = found.filter(|_| !is_made || takes_over);
+        let replaced = standing.record.as_ref().filter(|_| standing.fate == Fate::Replace);
+        let replaced = replaced.map(|record| Self::recorded_values(record, Kind::Peer));
+        let found = if is_made && !takes_over { replaced } else { found };
         let mut diffs = self.differences(desired, standing.kind, found.as_ref(), &by_hand);
-        match (is_made, takes_over) {
-            (true, false) => all_new(&mut diffs),
-            (true, true) => against_found(&mut diffs),
-            (false, _) => {}
+        match (&standing.fate, takes_over) {
+            (Fate::Keep, _) => {}
+            (_, true) => against_found(&mut diffs),
+            (Fate::Replace, false) => as_new_object(&mut diffs),
+            (Fate::Create | Fate::Pending, false) => all_new(&mut diffs),
         }
         let old = standing.old.as_ref().filter(|_| standing.fate != Fate::Create);
         let json = |key: PublicKey| Json::from(key.to_string());
