@@ -484,7 +484,7 @@ fn a_reboot_is_said_once_and_everything_comes_back() {
           + addresses   = ["10.8.0.1/24"]
         }
 
-      # peer.laptop on local "hq" (simulated) went with its interface and will be created again (changed outside of wgform)
+      # peer.laptop on local "hq" (simulated) will be created again (the host was rebooted)
       + peer "laptop" {
           + interface   = interface.hub
           + public_key  = "«laptop»"
@@ -492,7 +492,7 @@ fn a_reboot_is_said_once_and_everything_comes_back() {
           + allowed_ips = ["10.8.0.2/32"]
         }
 
-      # peer.phone on local "hq" (simulated) went with its interface and will be created again (changed outside of wgform)
+      # peer.phone on local "hq" (simulated) will be created again (the host was rebooted)
       + peer "phone" {
           + interface            = interface.hub
           + public_key           = "«phone»"

@@ -155,6 +155,22 @@ fn a_peer_that_is_disabled_from_the_start_is_only_recorded() {
     Plan: 0 to add, 1 to change, 0 to destroy. Drift undone: none. Sessions kept: 0 of 0.
     "#);
     lab.settle();
+    lab.edit("\"«phone»\"", "\"«phone 2»\"");
+    assert_snapshot!(lab.plan(), @r#"
+    wgform will perform the following actions:
+
+      # peer.phone on local "hq" (simulated) must be replaced (`public_key` cannot change on local)
+    +/- peer "phone" {
+            interface  = interface.hub
+          ~ public_key = "«phone»" -> "«phone 2»"  # forces replacement
+            name       = "phone"
+            # 6 unchanged attributes hidden
+        }
+
+    Plan: 1 to add, 0 to change, 1 to destroy. Drift undone: none. Sessions kept: 0 of 0.
+    "#);
+    assert_snapshot!(lab.steps(), @"peer.phone: record");
+    lab.settle();
     lab.remove_block("peer \"phone\"");
     assert_snapshot!(lab.plan(), @r#"
     wgform will perform the following actions:
@@ -162,7 +178,7 @@ fn a_peer_that_is_disabled_from_the_start_is_only_recorded() {
       # peer.phone on local "hq" (simulated) will be destroyed (it is no longer in the configuration)
       - peer "phone" {
           - interface            = interface.hub
-          - public_key           = "«phone»"
+          - public_key           = "«phone 2»"
           - name                 = "phone"
           - enabled              = false
           - allowed_ips          = ["10.8.0.4/32"]
@@ -184,12 +200,10 @@ fn somebody_who_adds_a_disabled_peer_has_changed_it() {
 
       # peer.phone on local "hq" (simulated) will be updated in place (changed outside of wgform)
       ~ peer "phone" {
-            interface            = interface.hub
-            name                 = "phone"
-          ~ enabled              = true -> false
-          + endpoint             = "198.51.100.7:51820"
-          ~ persistent_keepalive = "off" -> "25s"
-            # 5 unchanged attributes hidden
+            interface = interface.hub
+            name      = "phone"
+          ~ enabled   = true -> false
+            # 7 unchanged attributes hidden
         }
 
     Plan: 0 to add, 0 to change, 0 to destroy. Drift undone: 1. Sessions kept: 0 of 0.
@@ -258,4 +272,14 @@ fn two_peers_cannot_have_one_network_or_one_key() {
       at `["10.8.0.2/32"]`: and here the same network on the same interface
       help: WireGuard routes a network to one peer only; remove it from one of the two
     "#);
+}
+
+#[test]
+fn a_disabled_peer_that_somebody_added_goes_with_its_block() {
+    let mut lab = Lab::matching(&HUB.replace("\"«phone»\"", "\"«phone»\"\n  enabled = false"));
+    lab.host("hq").set_peer("wg0", "phone", &["10.8.0.3/32"]);
+    lab.remove_block("peer \"phone\"");
+    assert_snapshot!(lab.steps(), @"peer.phone: delete wg0/«phone»");
+    lab.settle();
+    assert!(!lab.show("hq").contains("«phone»"));
 }

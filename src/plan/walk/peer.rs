@@ -136,12 +136,12 @@ impl<'a> Planner<'a> {
             None => (Fate::Create, Reason::New),
             Some(_) if is_made_anew => {
                 let interface_reason = node.map(|node| &node.reason);
-                let is_lost = matches!(interface_reason, Some(Reason::Gone | Reason::Rebooted));
-                let is_lost = is_lost && is_same;
-                (
-                    Fate::Create,
-                    if is_lost { Reason::GoneWithInterface } else { Reason::WithInterface },
-                )
+                let reason = match interface_reason.filter(|_| is_same) {
+                    Some(Reason::Gone) => Reason::GoneWithInterface,
+                    Some(Reason::Rebooted) => Reason::Rebooted,
+                    _ => Reason::WithInterface,
+                };
+                (Fate::Create, reason)
             }
             Some(record) if is_same => self.same_object(record, found),
             Some(_)
@@ -236,7 +236,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns what the device has, but for what is no difference: an endpoint that the peer roamed to, and everything
-    /// about a peer that is disabled and therefore not there.
+    /// about a peer that is disabled and therefore not there, or soon not.
     fn found_peer(
         &self,
         desired: &Desired,
@@ -248,7 +248,9 @@ impl<'a> Planner<'a> {
             return recorded();
         }
         let Some(peer) = standing.found else { return recorded() };
-        let mut found = self.found_values(&peer.fields);
+        let is_to_go = desired.fields.get("enabled") == Some(&Wanted::Known(Field::Bool(false)));
+        let recorded = recorded().filter(|_| is_to_go);
+        let mut found = recorded.unwrap_or_else(|| self.found_values(&peer.fields));
         found.insert("enabled", Json::Bool(true));
         let is_pinned =
             desired.fields.get("pin_endpoint") == Some(&Wanted::Known(Field::Bool(true)));
