@@ -355,7 +355,20 @@ fn drift_and_change_of_one_resource_are_told_apart() {
 
     Plan: 0 to add, 1 to change, 0 to destroy. Drift undone: 1. Sessions kept: 0 of 0.
     "#);
-    assert_snapshot!(lab.drift(), @"Drift: 1 resource changed outside of wgform, 0 unmanaged peers.");
+    assert_snapshot!(lab.drift(), @r#"
+    Drift: this was changed outside of wgform:
+
+      # peer.phone on local "hq" (simulated) will be updated in place (changed outside of wgform)
+      ~ peer "phone" {
+            interface            = interface.hub
+            name                 = "phone"
+          ~ persistent_keepalive = "5s" -> "25s"
+            # 6 unchanged attributes hidden
+        }
+
+    Drift: 1 resource changed outside of wgform, 0 unmanaged peers.
+    The configuration has 1 change that is not applied yet; `wgform plan` shows it.
+    "#);
     lab.settle();
 }
 
@@ -447,7 +460,7 @@ fn drift_alone_says_what_was_not_applied_yet_in_one_line() {
     lab.edit("10.8.0.3/32", "10.8.0.4/32");
     assert_snapshot!(lab.drift(), @"
     No drift. The devices have what was last applied.
-    The configuration has 1 change that were not applied yet; `wgform plan` shows them.
+    The configuration has 1 change that is not applied yet; `wgform plan` shows it.
     ");
     lab.host("hq").remove_peer("wg0", "laptop");
     assert_snapshot!(lab.drift(), @r#"
@@ -462,7 +475,7 @@ fn drift_alone_says_what_was_not_applied_yet_in_one_line() {
         }
 
     Drift: 1 resource changed outside of wgform, 0 unmanaged peers.
-    The configuration has 1 change that were not applied yet; `wgform plan` shows them.
+    The configuration has 1 change that is not applied yet; `wgform plan` shows it.
     "#);
 }
 
