@@ -216,6 +216,27 @@ fn an_interface_moves_to_another_backend_with_its_key() {
 }
 
 #[test]
+fn another_label_with_the_same_name_takes_its_place() {
+    let mut lab = Lab::matching(HUB);
+    lab.host("hq").handshake("wg0", "laptop", 12);
+    let text = HUB.replace("interface \"hub\"", "interface \"main\"");
+    lab.replace(&text.replace("interface.hub", "interface.main"));
+    assert_snapshot!(lab.plan(), @r#"
+    No changes. The devices match the configuration.
+    warning: interface has another label now
+      at `interface "main"`: `wg0` is `interface.hub` in the state, and its block is gone
+      help: the interface stays as it is, with its key and its sessions, and `interface.main` owns it from the next apply on; give the new block another `name` if it is to be another interface
+    "#);
+    lab.settle();
+    assert_snapshot!(lab.show("hq"), @"
+    wg0 «wg0@hq» up port 51820 mtu 1420 mark 0 [10.8.0.1/24]
+      «phone» [10.8.0.3/32] at 198.51.100.7:51820 keepalive 25s
+      «laptop» [10.8.0.2/32] keepalive off
+    file /var/lib/wgform/keys/wg0
+    ");
+}
+
+#[test]
 fn another_label_for_a_peer_takes_the_object_over() {
     let mut lab = Lab::matching(HUB);
     lab.host("hq").handshake("wg0", "laptop", 12);

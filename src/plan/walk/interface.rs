@@ -61,6 +61,7 @@ struct Standing<'a> {
 impl<'a> Planner<'a> {
     pub(crate) fn visit_interface(&mut self, mut desired: Desired) -> (Desired, Node) {
         let address = desired.address.clone();
+        self.take_label_over(&desired);
         let standing = self.interface_standing(&desired);
         self.check_name(&desired, &standing);
         let found = self.found_interface(&standing);
