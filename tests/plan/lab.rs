@@ -39,10 +39,13 @@ use wgform::world::World;
 use crate::backend::{Crash, Traits, Watch, Wayward};
 use crate::host::Host;
 use crate::lint::lint;
-use crate::names::Names;
+use crate::names::{Names, public_key};
 
 /// 2026-07-01T12:00:00Z.
 const START_MS: i64 = 1_782_907_200_000;
+
+/// Those whose keys come from no configuration.
+const STRANGERS: [&str; 5] = ["stranger", "friend", "intruder", "foreign", "old"];
 
 /// Everything that a plan is made from.
 pub struct Lab {
@@ -80,6 +83,10 @@ impl Lab {
                 chunk.copy_from_slice(&random[..chunk.len()]);
             }
         };
+        let mut names = Names::default();
+        for name in STRANGERS {
+            names.public(&public_key(name), name);
+        }
         let world = World::new(BTreeMap::new(), directory.path().to_owned(), time, chance);
         Self {
             text: text.to_owned(),
@@ -89,7 +96,7 @@ impl Lab {
             tick,
             hosts: RefCell::default(),
             traits: BTreeMap::new(),
-            names: RefCell::default(),
+            names: RefCell::new(names),
             options: Options::default(),
         }
     }

@@ -14,3 +14,7 @@ mod changes;
 mod replace;
 mod drift;
 mod peers;
+mod ownership;
+mod secrets;
+mod guards;
+mod outputs;

@@ -412,8 +412,9 @@ impl<'a> Planner<'a> {
         let old_backend = standing.record.as_ref().and_then(|record| record.backend.clone());
         let files = [(Some(standing.backend.clone()), path.clone()), (old_backend, recorded_file)];
         let in_files = files.into_iter().filter_map(|(backend, path)| {
-            let (picture, path) = (self.picture(&backend?)?, path?);
-            let is_anothers = self.is_key_file_of_another(&desired.address, &path);
+            let (backend, path) = (backend?, path?);
+            let picture = self.picture(&backend)?;
+            let is_anothers = self.is_key_file_of_another(&desired.address, &backend, &path);
             held_in(picture, &path).filter(|_| !is_anothers).map(|key| (key, path))
         });
         let mut held = on_device
@@ -449,9 +450,17 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn is_key_file_of_another(&self, address: &Address, path: &std::path::Path) -> bool {
+    /// Returns whether the file belongs to another interface on the same system; on another one it is another file.
+    fn is_key_file_of_another(
+        &self,
+        address: &Address,
+        backend: &BackendId,
+        path: &std::path::Path,
+    ) -> bool {
         let others = self.state.resources.iter().filter(|(other, _)| *other != address);
-        others.into_iter().any(|(_, record)| recorded_key_file(record).as_deref() == Some(path))
+        others
+            .filter(|(_, record)| record.backend.as_ref() == Some(backend))
+            .any(|(_, record)| recorded_key_file(record).as_deref() == Some(path))
     }
 
     fn guard_new_key(&mut self, address: &Address, recorded: Option<PublicKey>) {
