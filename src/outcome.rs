@@ -58,6 +58,8 @@ impl Report {
             let action_done = match (it.step.action, &it.step.effect) {
                 // The last step of a replace only brings the new object up.
                 (Action::Replace, Effect::Put { depose: false, .. }) => return false,
+                // What was put out of the way only waits for its change.
+                (_, Effect::Meanwhile) => return false,
                 (Action::Replace, _) => Action::Create,
                 (action, _) => action,
             };

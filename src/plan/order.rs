@@ -14,7 +14,7 @@ use crate::link::Links;
 use crate::plan::check::Unmanaged;
 use crate::plan::order::draft::{Claim, Draft, Drafts};
 use crate::plan::walk::Planner;
-use crate::plan::{PlannedAct, PlannedSetting, ResourceChange, Sessions, Step, Subject};
+use crate::plan::{Effect, PlannedAct, PlannedSetting, ResourceChange, Sessions, Step, Subject};
 use crate::resource::{Address, Kind, Setting};
 
 /// Which resources were asked for.
@@ -218,15 +218,18 @@ fn break_swap(drafts: &mut Vec<Draft>, cycle: &[usize]) -> bool {
     let Some(act) = temporary(&drafts[index], number) else { return false };
     let original = &mut drafts[index];
     let gives = std::mem::take(&mut original.gives);
-    let step = Step { act, ..original.step.clone() };
+    let step = Step { act, effect: Effect::Meanwhile, ..original.step.clone() };
     original.after.push(number);
     original.is_temporary = true;
     if let (
-        PlannedAct::UpdateInterface { rename: Some(meanwhile), .. },
-        PlannedAct::UpdateInterface { name, .. },
+        PlannedAct::UpdateInterface { rename: Some(meanwhile), key_file: kept, .. },
+        PlannedAct::UpdateInterface { name, remove_key_file, .. },
     ) = (&step.act, &mut original.step.act)
     {
         name.clone_from(meanwhile);
+        if kept.is_some() {
+            remove_key_file.clone_from(kept);
+        }
     }
     let mut temporary = Draft::new(step);
     temporary.gives = gives;
@@ -237,7 +240,9 @@ fn break_swap(drafts: &mut Vec<Draft>, cycle: &[usize]) -> bool {
 
 /// Returns the act that makes an interface give up its name or port, if that is what the step does.
 fn temporary(draft: &Draft, number: usize) -> Option<PlannedAct> {
-    let PlannedAct::UpdateInterface { name, rename, settings, .. } = &draft.step.act else {
+    let PlannedAct::UpdateInterface { name, rename, settings, key_file, remove_key_file, key: _ } =
+        &draft.step.act
+    else {
         return None;
     };
     let has_port = draft.gives.iter().any(|claim| matches!(claim, Claim::Port(..)));
@@ -246,12 +251,17 @@ fn temporary(draft: &Draft, number: usize) -> Option<PlannedAct> {
     if has_port && settings.contains_key("listen_port") {
         meanwhile.insert("listen_port", PlannedSetting::Direct(Setting::Clear));
     }
+    // The key file goes along, so that the key is never in the kernel only.
+    let (kept, removed) = match (&rename, key_file, remove_key_file) {
+        (Some(rename), Some(new), Some(old)) => (Some(new.with_file_name(rename)), Some(old)),
+        _ => (None, None),
+    };
     (rename.is_some() || !meanwhile.is_empty()).then(|| PlannedAct::UpdateInterface {
         name: name.clone(),
         rename,
         key: None,
-        key_file: None,
-        remove_key_file: None,
+        key_file: kept,
+        remove_key_file: removed.cloned(),
         settings: meanwhile,
     })
 }

@@ -170,6 +170,10 @@ impl Lab {
         self.tick.store(60, Ordering::SeqCst);
     }
 
+    pub fn stop_time(&self) {
+        self.tick.store(0, Ordering::SeqCst);
+    }
+
     fn linux(&self, id: &BackendId) -> SimulatedLinux {
         let mut hosts = self.hosts.borrow_mut();
         let seed = id.as_str().bytes().map(u64::from).sum();

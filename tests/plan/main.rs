@@ -16,5 +16,6 @@ mod drift;
 mod peers;
 mod ownership;
 mod secrets;
+mod order;
 mod guards;
 mod outputs;

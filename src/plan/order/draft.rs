@@ -27,6 +27,8 @@ pub(crate) enum Claim {
     Name(BackendId, String),
     /// The port of an interface that is up.
     Port(BackendId, u64),
+    /// A file with a private key.
+    KeyFile(BackendId, std::path::PathBuf),
 }
 
 /// A step with what decides its place.
@@ -139,6 +141,7 @@ impl Drafter {
         let act = create_act(on_device, false);
         let mut draft = Draft::new(step(node, Action::Create, act, put()));
         draft.takes = takes(planner, node, on_device);
+        draft.takes.extend(key_file(node.backend.as_ref(), on_device.key.file.as_ref()));
         self.push(draft);
     }
 
@@ -156,6 +159,7 @@ impl Drafter {
             .into_iter()
             .partition(|it| matches!(it, Claim::Name(..)));
         create.takes = names;
+        create.takes.extend(key_file(node.backend.as_ref(), on_device.key.file.as_ref()));
         let create = self.push(create);
         let Some(record) = planner.state.resources.get(&node.address) else { return };
         let remove = self.remove_old(planner, node, on_device, record, create);
@@ -181,16 +185,16 @@ impl Drafter {
         let ObjectKey::Interface { name, .. } = &record.object else { return create };
         let old_file = recorded_key_file(record);
         let is_shared = old_file == on_device.key.file && backend == node.backend;
-        let act = PlannedAct::DeleteInterface {
-            name: name.clone(),
-            remove_key_file: old_file.filter(|_| !is_shared),
-        };
+        let old_file = old_file.filter(|_| !is_shared);
+        let file = key_file(backend.as_ref(), old_file.as_ref());
+        let act = PlannedAct::DeleteInterface { name: name.clone(), remove_key_file: old_file };
         let effect = Effect::RemoveDeposed(record.object.clone());
         let mut remove = Draft::new(step(node, Action::Delete, act, effect));
         remove.step.backend.clone_from(&backend);
         if let Some(backend) = &backend {
             remove.gives = gives(planner, backend, name);
         }
+        remove.gives.extend(file);
         remove.after = vec![create];
         self.push(remove)
     }
@@ -222,6 +226,13 @@ impl Drafter {
             let after = takes(planner, node, on_device);
             draft.gives = before.iter().filter(|it| !after.contains(it)).cloned().collect();
             draft.takes = after.into_iter().filter(|it| !before.contains(it)).collect();
+        }
+        if let PlannedAct::UpdateInterface { key_file: now, remove_key_file: old, .. } =
+            &draft.step.act
+        {
+            draft.gives.extend(key_file(node.backend.as_ref(), old.as_ref()));
+            let is_new = recorded_key_file_of(planner, &node.address) != *now;
+            draft.takes.extend(key_file(node.backend.as_ref(), now.as_ref().filter(|_| is_new)));
         }
         self.push(draft);
     }
@@ -324,14 +335,13 @@ impl Drafter {
         let mut gives_up = Vec::new();
         let act = match (&record.object, &backend) {
             (ObjectKey::Interface { name, .. }, Some(backend)) => {
+                let file = recorded_key_file(&record);
                 let is_forced = record.attributes.get("force_destroy") == Some(&Json::Bool(true));
                 let foreign = check::guard_destroy(planner, address, backend, name, is_forced);
                 notes.extend((foreign > 0).then_some(Note::UnmanagedGo(foreign)));
                 gives_up = gives(planner, backend, name);
-                PlannedAct::DeleteInterface {
-                    name: name.clone(),
-                    remove_key_file: recorded_key_file(&record),
-                }
+                gives_up.extend(key_file(Some(backend), file.as_ref()));
+                PlannedAct::DeleteInterface { name: name.clone(), remove_key_file: file }
             }
             (ObjectKey::Peer { interface, public_key: text }, Some(backend)) => {
                 let is_taken =
@@ -597,6 +607,14 @@ fn gives(planner: &Planner<'_>, backend: &BackendId, name: &str) -> Vec<Claim> {
         claims.push(Claim::Port(backend.clone(), u64::from(*port)));
     }
     claims
+}
+
+fn key_file(backend: Option<&BackendId>, path: Option<&std::path::PathBuf>) -> Option<Claim> {
+    Some(Claim::KeyFile(backend?.clone(), path?.clone()))
+}
+
+fn recorded_key_file_of(planner: &Planner<'_>, address: &Address) -> Option<std::path::PathBuf> {
+    recorded_key_file(planner.state.resources.get(address)?)
 }
 
 fn gives_networks(node: &Node) -> bool {
