@@ -16,6 +16,7 @@ mod drift;
 mod peers;
 mod ownership;
 mod secrets;
+mod keys;
 mod order;
 mod guards;
 mod outputs;

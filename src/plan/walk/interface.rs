@@ -77,6 +77,7 @@ impl<'a> Planner<'a> {
         if let Some(path) = &key_file {
             self.known.publish(&address, "key_file", Field::Text(path.display().to_string()));
         }
+        self.warn_of_kept_key(&desired, &key, &notes);
         let Standing { backend, name, old, fate, reason, record: _, found: _ } = standing;
         let reason = self.keep_reason(&address, fate.clone(), reason, &diffs);
         let device = Device::Interface(OnDevice { name, old, found, key, port, key_file });
@@ -332,6 +333,20 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Says that a key was changed, where nothing has to be written for it and so no change says it.
+    fn warn_of_kept_key(&mut self, desired: &Desired, key: &KeyPlan, notes: &[Note]) {
+        let kept = notes.iter().find_map(|note| match note {
+            Note::KeyKept(kept) if key.source.is_none() => Some(kept),
+            _ => None,
+        });
+        let Some(kept) = kept else { return };
+        self.warnings.push(
+            Diagnostic::warning("interface has another key now")
+                .label(&desired.span, format!("its key was changed outside of wgform, to {kept}"))
+                .help("the old key is nowhere to be found, so the new one is kept; whoever has the old one must learn it"),
+        );
+    }
+
     fn is_rotated(&self, desired: &Desired, standing: &Standing<'_>) -> bool {
         let Some(record) = &standing.record else { return false };
         match self.side(desired, "key_rotation") {
@@ -379,7 +394,7 @@ impl<'a> Planner<'a> {
             };
         }
         // The key was changed, or a half-made interface has none.
-        let file = path.clone().or(recorded_file);
+        let file = path.clone().or(recorded_file.clone());
         let from_file = file.as_ref().and_then(|path| held_in(picture, path));
         match from_file.filter(|key| recorded.is_none() || Some(key.public()) == recorded) {
             Some(key) => KeyPlan {
@@ -392,7 +407,10 @@ impl<'a> Planner<'a> {
             }
             None => {
                 notes.extend(found.map(Note::KeyKept));
-                untouched
+                // Only a key that wgform made has a file, which has to hold the one that there is now.
+                let file = path.filter(|_| recorded_file.is_some());
+                let source = held.filter(|_| file.is_some()).map(KeySource::Held);
+                KeyPlan { source, file, ..untouched }
             }
         }
     }
