@@ -236,15 +236,24 @@ fn unowned_peers<'a>(
     })
 }
 
+/// An interface that is to go.
+pub(crate) struct Doomed<'a> {
+    pub(crate) address: &'a Address,
+    /// What is to happen to it.
+    pub(crate) verb: &'a str,
+    /// Whether `force_destroy` is set.
+    pub(crate) is_forced: bool,
+}
+
 /// Refuses to destroy an interface that has peers of somebody else, unless `force_destroy` says so; returns how many
 /// there are.
 pub(crate) fn guard_destroy(
     planner: &mut Planner<'_>,
-    address: &Address,
+    doomed: &Doomed<'_>,
     backend: &BackendId,
     name: &str,
-    is_forced: bool,
 ) -> usize {
+    let Doomed { address, verb, is_forced } = *doomed;
     let Some(found) = planner.picture(backend).and_then(|picture| picture.interfaces.get(name))
     else {
         return 0;
@@ -254,11 +263,12 @@ pub(crate) fn guard_destroy(
     if count > 0 && !is_forced {
         planner.refusals.push(Refusal {
             message: format!(
-                "`{address}` would be destroyed with {count} peer{} that wgform does not manage",
+                "`{address}` would be {verb} with {count} peer{} that wgform does not manage",
                 if count == 1 { "" } else { "s" }
             ),
             hints: vec![format!(
-                "remove or import those peers, or set `force_destroy = true` on `{address}` and apply that first"
+                "remove or import those peers, or set `force_destroy = true` on `{address}`{}",
+                if verb == "destroyed" { " and apply that first" } else { "" }
             )],
         });
     }

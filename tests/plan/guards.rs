@@ -120,6 +120,8 @@ fn what_must_not_be_destroyed_is_not() {
         }
 
     Plan: 1 to add, 0 to change, 1 to destroy. Drift undone: none. Sessions kept: 0 of 0.
+    refused: `peer.laptop` has `prevent_destroy`, and would be replaced
+      help: set `prevent_destroy = false` in the `lifecycle` block of `peer.laptop`, or leave it as it is
     "#);
     lab.edit("\"«laptop 2»\"", "null");
     assert_snapshot!(lab.plan(), @r#"
@@ -138,6 +140,8 @@ fn what_must_not_be_destroyed_is_not() {
       peer.laptop
 
     Plan: 0 to add, 0 to change, 1 to destroy. Drift undone: none. Sessions kept: 0 of 0.
+    refused: `peer.laptop` has `prevent_destroy`, and would be destroyed
+      help: set `prevent_destroy = false` in the `lifecycle` block of `peer.laptop`, or leave it as it is
     "#);
 }
 
@@ -221,6 +225,8 @@ fn what_must_not_be_destroyed_is_not_replaced() {
         }
 
     Plan: 3 to add, 0 to change, 1 to destroy. Drift undone: none. Sessions kept: 0 of 0.
+    refused: `interface.hub` has `prevent_destroy`, and would be replaced
+      help: set `prevent_destroy = false` in the `lifecycle` block of `interface.hub`, or leave it as it is
     "#);
 }
 

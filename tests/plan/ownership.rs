@@ -340,6 +340,7 @@ fn an_interface_with_strangers_is_replaced_by_force_only() {
     wgform will perform the following actions:
 
       # interface.hub on local "hq" (simulated) must be replaced (`name` cannot change on local)
+      # 1 unmanaged peer goes with it
     +/- interface "hub" {
           ~ name = "wg0" -> "wg9"  # forces replacement
             # 9 unchanged attributes hidden
@@ -368,6 +369,8 @@ fn an_interface_with_strangers_is_replaced_by_force_only() {
       unmanaged peer «stranger» of interface.hub, last handshake 40 s ago
 
     Plan: 3 to add, 0 to change, 1 to destroy. Drift undone: none. Sessions kept: 0 of 1.
+    refused: `interface.hub` would be replaced with 1 peer that wgform does not manage
+      help: remove or import those peers, or set `force_destroy = true` on `interface.hub`
     "#);
 }
 

@@ -89,6 +89,7 @@ pub(crate) fn drafts(
             drafter.change(planner, node, notes);
         }
     }
+    drafter.guard_replaced(planner, &walked);
     drafter.deletions(planner, view, &claimed);
     for peer in &unmanaged.remove {
         drafter.unmanaged(peer);
@@ -143,6 +144,31 @@ impl Drafter {
         draft.takes = takes(planner, node, on_device);
         draft.takes.extend(key_file(node.backend.as_ref(), on_device.key.file.as_ref()));
         self.push(draft);
+    }
+
+    /// What is replaced is destroyed, too, and is guarded as well.
+    fn guard_replaced(&mut self, planner: &mut Planner<'_>, walked: &[Address]) {
+        for address in walked {
+            let node = &planner.nodes[address];
+            if node.fate != Fate::Replace {
+                continue;
+            }
+            let desired = &planner.desired[address];
+            let is_forced =
+                desired.fields.get("force_destroy") == Some(&Wanted::Known(Field::Bool(true)));
+            let old = node.interface().and_then(|it| it.old.clone());
+            if desired.prevent_destroy {
+                planner.refusals.push(protected_in_block(address, "replaced"));
+            }
+            let Some(old) = old else { continue };
+            let doomed = check::Doomed { address, verb: "replaced", is_forced };
+            let foreign = check::guard_destroy(planner, &doomed, &old.backend, &old.name);
+            let subject = Subject::Resource(address.clone());
+            let change = self.changes.iter_mut().find(|change| change.subject == subject);
+            if let Some(change) = change.filter(|_| foreign > 0) {
+                change.notes.push(Note::UnmanagedGo(foreign));
+            }
+        }
     }
 
     /// The new one is made down with the old one's key, then the old one goes, then the new one is brought up.
@@ -328,8 +354,13 @@ impl Drafter {
             planner.state.resources.remove(address);
             return;
         }
-        if record.prevent_destroy && reason != Reason::BecamePending {
-            planner.refusals.push(protected(address));
+        match (&reason, planner.desired.get(address)) {
+            (Reason::BecamePending, Some(desired)) if desired.prevent_destroy => {
+                planner.refusals.push(protected_in_block(address, "destroyed"));
+            }
+            (Reason::BecamePending, Some(_)) => {}
+            _ if record.prevent_destroy => planner.refusals.push(protected(address)),
+            _ => {}
         }
         let mut notes = Vec::new();
         let mut gives_up = Vec::new();
@@ -337,7 +368,8 @@ impl Drafter {
             (ObjectKey::Interface { name, .. }, Some(backend)) => {
                 let file = recorded_key_file(&record);
                 let is_forced = record.attributes.get("force_destroy") == Some(&Json::Bool(true));
-                let foreign = check::guard_destroy(planner, address, backend, name, is_forced);
+                let doomed = check::Doomed { address, verb: "destroyed", is_forced };
+                let foreign = check::guard_destroy(planner, &doomed, backend, name);
                 notes.extend((foreign > 0).then_some(Note::UnmanagedGo(foreign)));
                 gives_up = gives(planner, backend, name);
                 gives_up.extend(key_file(Some(backend), file.as_ref()));
@@ -660,6 +692,16 @@ fn protected(address: &Address) -> Refusal {
         message: format!("`{address}` has `prevent_destroy`, and would be destroyed"),
         hints: vec![format!(
             "set `prevent_destroy = false` in the `lifecycle` block of `{address}` and apply that first"
+        )],
+    }
+}
+
+/// The same, where the block that says so is there.
+fn protected_in_block(address: &Address, verb: &str) -> Refusal {
+    Refusal {
+        message: format!("`{address}` has `prevent_destroy`, and would be {verb}"),
+        hints: vec![format!(
+            "set `prevent_destroy = false` in the `lifecycle` block of `{address}`, or leave it as it is"
         )],
     }
 }
