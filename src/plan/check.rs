@@ -58,21 +58,23 @@ fn interface_names_and_ports(planner: &Planner<'_>, problems: &mut Vec<Diagnosti
                     .help("two interfaces that are up cannot listen on one port; change or remove one `listen_port`"),
             );
         }
-        foreign_port(planner, desired, backend, *port, problems);
+        foreign_port(planner, (desired, &on_device.name), backend, *port, problems);
     }
 }
 
 /// An interface that wgform does not own and that is up on the wanted port would make the write fail.
 fn foreign_port(
     planner: &Planner<'_>,
-    desired: &Desired,
+    (desired, wanted): (&Desired, &str),
     backend: &BackendId,
     port: u32,
     problems: &mut Vec<Diagnostic>,
 ) {
     let Some(picture) = planner.picture(backend) else { return };
+    // Of one that has the wanted name, too, it is said elsewhere how it is taken over.
     let foreign = picture.interfaces.iter().find(|(name, found)| {
-        planner.owners.interface(backend, name).is_none()
+        *name != wanted
+            && planner.owners.interface(backend, name).is_none()
             && found.fields.get("listen_port") == Some(&Field::Number(port))
             && found.fields.get("enabled") == Some(&Field::Bool(true))
     });

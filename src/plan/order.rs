@@ -285,7 +285,9 @@ fn waiting(planner: &Planner<'_>, drafts: &[Draft], cycle: &[usize]) -> Diagnost
             Subject::Resource(address) => Some(format!("`{address}`")),
             Subject::Unmanaged { .. } => None,
         });
-    let path = path.collect::<Vec<_>>().join(" → ");
+    let mut path: Vec<String> = path.collect();
+    path.dedup();
+    let path = path.join(" → ");
     let mut problem = Diagnostic::error("changes wait for each other").help(format!(
         "each of these has to be changed before the next one: {path}; make one of the changes in an apply of its own"
     ));

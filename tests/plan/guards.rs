@@ -20,7 +20,7 @@ fn a_mass_loss_is_not_believed() {
     let mut lab = Lab::matching(&many(10));
     (0..6).for_each(|n| lab.host("hq").remove_peer("wg0", &format!("p{n}")));
     assert_snapshot!(lab.plan(), @"
-    No changes. The devices match the configuration.
+    No plan. Something stands in the way, so the devices were not compared.
     refused: on backend `hq`, 6 of 12 peers that wgform owns are missing, though the host was not rebooted
       help: so much is rarely removed by hand: look first whether this is the right host and namespace
       help: if it was, and all of it is to be made again, say `-accept-loss=hq`
@@ -46,7 +46,7 @@ fn two_lost_interfaces_are_not_believed_unless_the_host_was_rebooted() {
     lab.host("hq").delete_link("wg0");
     lab.host("hq").delete_link("wg1");
     assert_snapshot!(lab.plan(), @"
-    No changes. The devices match the configuration.
+    No plan. Something stands in the way, so the devices were not compared.
     refused: on backend `hq`, 2 interfaces (wg0, wg1) that wgform owns are missing, though the host was not rebooted
       help: so much is rarely removed by hand: look first whether this is the right host and namespace
       help: if it was, and all of it is to be made again, say `-accept-loss=hq`
@@ -61,7 +61,7 @@ fn another_machine_is_not_taken_for_the_recorded_one() {
     let mut lab = Lab::matching(HUB);
     lab.host("hq").linux.set_machine_id("ffffffffffffffffffffffffffffffff").unwrap();
     assert_snapshot!(lab.plan(), @"
-    No changes. The devices match the configuration.
+    No plan. Something stands in the way, so the devices were not compared.
     refused: backend `hq` is another system than the one in the state: it was `simulated` (d3a8d03c36640b2f4f1489cca6eaa256), and is now `simulated` (ffffffffffffffffffffffffffffffff)
       help: a wrong host, or a run on another machine? Then nothing has to be done but to run it where it belongs
       help: if the system was replaced for good, say `-accept-new-device=hq`
@@ -90,7 +90,7 @@ fn a_simulated_host_does_not_become_a_real_one() {
     let mut lab = Lab::matching(HUB);
     lab.edit("simulate = true", "simulate = false");
     assert_snapshot!(lab.plan(), @r#"
-    No changes. The devices match the configuration.
+    No plan. Something stands in the way, so the devices were not compared.
     refused: backend `hq` is real now, and the state describes a simulated one
       help: use another state file for the real one (`state "local" { path = … }` in the `wgform` block), or destroy what is on the simulated one first
     "#);

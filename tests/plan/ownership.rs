@@ -100,9 +100,6 @@ fn an_interface_that_exists_and_is_wanted_is_imported() {
       help: to take it over, run:
 
       wgform import interface.hub wg0
-    error: port is taken on the device
-      at `51820`: `wg0` on backend `hq` listens on 51820
-      help: `wg0` is not managed by wgform; choose another `listen_port`
     "#);
     assert_snapshot!(lab.import("interface.hub", "wg0"), @"imported");
     assert_snapshot!(lab.steps(), @"
