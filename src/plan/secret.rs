@@ -15,7 +15,7 @@ use crate::value::PresharedKey;
 /// Decides the source of every pre-shared key, and completes the comparison of the peers.
 pub(crate) fn resolve(planner: &mut Planner<'_>) {
     let mut holders: BTreeMap<Address, Vec<Address>> = BTreeMap::new();
-    for (address, desired) in &planner.desired {
+    for (address, desired) in planner.desired.iter().chain(&planner.out_of_view) {
         if let Some(secret) =
             desired.references.get("preshared_key").filter(|_| !desired.is_pending)
         {
@@ -46,7 +46,7 @@ fn resolve_one(planner: &mut Planner<'_>, address: &Address, holders: &[Address]
     let source = source_of(planner, address, holders);
     let was_known = planner.state.resources.contains_key(address);
     if matches!(source, SecretSource::New) && was_known {
-        refuse_unreachable_holders(planner, address);
+        refuse_unreachable_holders(planner, address, holders);
     }
     let fingerprint = match &source {
         SecretSource::Known(key) => Some(planner.key().fingerprint(key.expose_bytes()).to_string()),
@@ -144,12 +144,14 @@ fn held_by(planner: &Planner<'_>, peer: &Address) -> Option<PresharedKey> {
 }
 
 /// A secret that cannot be read back anywhere is made anew only when all its holders get it.
-fn refuse_unreachable_holders(planner: &mut Planner<'_>, address: &Address) {
+fn refuse_unreachable_holders(planner: &mut Planner<'_>, address: &Address, wanted: &[Address]) {
     let record = &planner.state.resources[address];
     let holders = record.attributes.get("holders").and_then(Json::as_str).unwrap_or_default();
     let holders = holders.split(", ").filter_map(|text| text.parse::<Address>().ok());
+    let holders: BTreeSet<Address> = holders.chain(wanted.iter().cloned()).collect();
     let out: Vec<String> = holders
-        .filter(|holder| planner.left_out.values().flatten().any(|it| it == holder))
+        .iter()
+        .filter(|holder| planner.left_out.values().flatten().any(|it| it == *holder))
         .map(|holder| format!("`{holder}`"))
         .collect();
     if !out.is_empty() {
@@ -186,7 +188,9 @@ fn compare(planner: &mut Planner<'_>, address: &Address) {
     let applied = if is_interrupted { found.as_ref() } else { applied };
     let attribute = declaration::attribute(Kind::Peer, "preshared_key").expect("it is declared");
     let is_made = node.fate != Fate::Keep && !node.peer().is_some_and(|it| it.is_there);
-    let sides = if is_made {
+    let sides = if is_made && node.fate == Fate::Replace {
+        Sides { wanted, applied, found: applied, owned: None }
+    } else if is_made {
         Sides { wanted, applied: None, found: None, owned: None }
     } else {
         Sides { wanted, applied, found: found.as_ref(), owned: None }

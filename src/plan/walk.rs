@@ -121,6 +121,8 @@ pub(crate) struct Planner<'a> {
     /// Everything that has a block.
     pub(crate) configured: BTreeSet<Address>,
     pub(crate) left_out: BTreeMap<BackendId, Vec<Address>>,
+    /// The same as they are wanted, as far as that is known.
+    pub(crate) out_of_view: BTreeMap<Address, Desired>,
     pub(crate) owners: Owners,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) refusals: Vec<Refusal>,
@@ -213,6 +215,7 @@ impl<'a> Planner<'a> {
             walked: Vec::new(),
             configured: BTreeSet::new(),
             left_out: BTreeMap::new(),
+            out_of_view: BTreeMap::new(),
             owners,
             diagnostics: Vec::new(),
             refusals: Vec::new(),
@@ -234,6 +237,7 @@ impl<'a> Planner<'a> {
                 }
             }
         }
+        self.guard_far_ends();
         secret::resolve(&mut self);
         check::across_resources(&mut self);
         let outputs = self.outputs(evaluator);
@@ -244,9 +248,11 @@ impl<'a> Planner<'a> {
     }
 
     pub(crate) fn visit(&mut self, desired: Desired) {
-        if let Some(backend) = self.out_of_reach(desired.backend.as_ref()) {
+        let backend = self.out_of_reach(desired.backend.as_ref());
+        if let Some(backend) = backend.or_else(|| self.waits_for(&desired)) {
             self.left_out.entry(backend).or_default().push(desired.address.clone());
             self.publish_recorded(&desired.address);
+            self.out_of_view.insert(desired.address.clone(), desired);
             return;
         }
         let address = desired.address.clone();
@@ -267,6 +273,16 @@ impl<'a> Planner<'a> {
         let is_trusted = !self.verdict.refusals.contains_key(backend);
         let is_within = is_trusted && (is_read || self.options.without_refresh);
         (!is_within).then(|| backend.clone())
+    }
+
+    /// Returns the backend that cannot be looked at and without which a value of the resource cannot be known.
+    fn waits_for(&self, desired: &Desired) -> Option<BackendId> {
+        if !desired.fields.values().any(|wanted| *wanted == Wanted::Unknown) {
+            return None;
+        }
+        let is_needed = |left_out: &&Address| desired.depends_on.contains(left_out);
+        let mut left_out = self.left_out.iter();
+        left_out.find(|(_, all)| all.iter().any(|it| is_needed(&it))).map(|(id, _)| id.clone())
     }
 
     /// Lets others refer to what was last known of a resource that cannot be looked at.

@@ -262,11 +262,10 @@ fn a_rotation_makes_a_new_key_and_names_who_must_learn_it() {
 
       # peer.to_hq on local "branch" (simulated) must be replaced (`public_key` cannot change on local)
     +/- peer "to_hq" {
-            interface     = interface.branch
-          ~ public_key    = "«wg0@hq»" -> (known after apply)  # forces replacement
-            name          = "to_hq"
-          + preshared_key = (sensitive value)
-            # 5 unchanged attributes hidden
+            interface  = interface.branch
+          ~ public_key = "«wg0@hq»" -> (known after apply)  # forces replacement
+            name       = "to_hq"
+            # 6 unchanged attributes hidden
         }
 
     This apply cuts 1 session:

@@ -498,6 +498,41 @@ impl<'a> Planner<'a> {
         });
     }
 
+    /// Refuses to change a key while somebody who has to learn it cannot be reached.
+    pub(crate) fn guard_far_ends(&mut self) {
+        let mut refusals = Vec::new();
+        for (address, node) in &self.nodes {
+            let diff = node.diffs.iter().find(|diff| diff.attribute.name == "public_key");
+            let before = diff.and_then(|diff| diff.before.as_ref().map(|key| (key, &diff.after)));
+            let is_new = before.is_some_and(|(key, after)| *after != Side::Known(key.clone()));
+            let is_new = is_new && diff.is_some_and(|diff| diff.class == Class::Change);
+            let is_new = is_new || node.interface().is_some_and(|it| it.key.replaces_known);
+            if address.kind != Kind::Interface || !is_new {
+                continue;
+            }
+            let far_ends: Vec<String> = self
+                .out_of_view
+                .values()
+                .filter(|it| {
+                    it.address.kind == Kind::Peer
+                        && it.depends_on.contains(address)
+                        && it.references.get("interface") != Some(address)
+                })
+                .map(|it| format!("`{}`", it.address))
+                .collect();
+            if !far_ends.is_empty() {
+                refusals.push(Refusal {
+                    message: format!(
+                        "`{address}` would get another key, and {} cannot be reached now to learn it",
+                        far_ends.join(", ")
+                    ),
+                    hints: vec!["run again when every far end can be reached".to_owned()],
+                });
+            }
+        }
+        self.refusals.extend(refusals);
+    }
+
     fn report_unusable(
         &mut self,
         desired: &Desired,
