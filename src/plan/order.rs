@@ -147,7 +147,7 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
         let Some(address) = draft.step.subject.address() else { continue };
         if draft.is_removal() {
             removes.entry(address).or_default().push(index);
-        } else {
+        } else if !changes_in_place(draft) {
             makes.entry(address).or_insert(index);
         }
     }
@@ -171,6 +171,11 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
     claims(drafts, &mut graph);
     before_renames(drafts, &mut graph);
     graph
+}
+
+/// An interface that keeps its name and key is as good for whatever refers to it before the change as after it.
+fn changes_in_place(draft: &Draft) -> bool {
+    matches!(&draft.step.act, PlannedAct::UpdateInterface { rename: None, key: None, .. })
 }
 
 /// A peer that goes is removed while its interface still has the name under which it was recorded.

@@ -67,14 +67,17 @@ fn look(recovered: &mut Recovered, change: StateChange, picture: &Picture) {
         StateChange::Put { address, resource, depose: _ } => {
             let Some(found) = found(picture, &resource.object) else {
                 // A disabled peer is nowhere but in the state.
-                if resource.attributes.get("enabled") == Some(&Json::Bool(false)) {
+                let is_peer = matches!(resource.object, ObjectKey::Peer { .. });
+                if is_peer && resource.attributes.get("enabled") == Some(&Json::Bool(false)) {
                     state.apply(change);
                 }
                 return;
             };
             recovered.interrupted.insert(address.clone());
-            match state.resources.get_mut(address).filter(|old| same(&old.object, &resource.object))
-            {
+            let is_same = |old: &&mut ResourceRecord| {
+                old.backend == resource.backend && same(&old.object, &resource.object)
+            };
+            match state.resources.get_mut(address).filter(is_same) {
                 Some(old) => settle(old, resource, &found, &state.fingerprint_key),
                 None => state.apply(change),
             }
@@ -103,10 +106,17 @@ fn settle(old: &mut ResourceRecord, intent: &ResourceRecord, found: &Fields, key
             old.attributes.insert(name.clone(), wanted.clone());
         }
     }
-    if public_key(&intent.object)
-        .is_some_and(|key| found.get("public_key") == Some(&Field::PublicKey(key)))
-    {
+    let landed = public_key(&intent.object)
+        .is_some_and(|key| found.get("public_key") == Some(&Field::PublicKey(key)));
+    if landed && old.object != intent.object {
         old.object = intent.object.clone();
+        // What a new key was made for is not made a second one for.
+        for name in ["key_rotation", "key_file"] {
+            match intent.attributes.get(name) {
+                Some(value) => _ = old.attributes.insert(name.to_owned(), value.clone()),
+                None => _ = old.attributes.remove(name),
+            }
+        }
     }
     let names = old.owned_elements.keys().chain(intent.owned_elements.keys());
     let names: BTreeSet<String> = names.cloned().collect();

@@ -362,7 +362,9 @@ impl<'a> Planner<'a> {
                 };
                 let (applied, found_now) = match support {
                     Support::Wgform => (applied, wanted_now.as_ref()),
-                    Support::Device if is_interrupted => (found_now, found_now),
+                    Support::Device if is_interrupted && wanted != Side::Unset => {
+                        (found_now, found_now)
+                    }
                     _ => (applied, found_now),
                 };
                 let support = if support == Support::Wgform { Support::Device } else { support };

@@ -342,8 +342,18 @@ impl Lab {
         count.get()
     }
 
+    /// Applies a plan before whose first write something happens.
+    pub fn apply_after(&self, race: impl FnOnce()) -> String {
+        self.apply_with(None, race)
+    }
+
     fn apply_until(&self, crash: Option<Crash>) -> String {
+        self.apply_with(crash, || {})
+    }
+
+    fn apply_with(&self, crash: Option<Crash>, race: impl FnOnce()) -> String {
         let text = self.with_plan(|plan, ready, _| {
+            race();
             if plan.refusals.is_empty() {
                 self.carry_out(plan, ready, crash)
             } else {

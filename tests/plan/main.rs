@@ -20,3 +20,4 @@ mod keys;
 mod order;
 mod guards;
 mod outputs;
+mod crash;

@@ -17,7 +17,7 @@ use crate::plan::{
     Step, Subject,
 };
 use crate::resource::{Address, BackendId, Field, Kind, Setting, Support, declaration};
-use crate::state::{ObjectKey, ResourceRecord};
+use crate::state::{Deposed, ObjectKey, ResourceRecord};
 use crate::value::Cidr;
 
 /// A name or a port on one system: only one can have it.
@@ -427,7 +427,8 @@ impl Drafter {
             let effect = Effect::RemoveDeposed(deposed.object.clone());
             let act = match &deposed.object {
                 ObjectKey::Interface { name, .. } => {
-                    PlannedAct::DeleteInterface { name: name.clone(), remove_key_file: None }
+                    let remove_key_file = unused_key_file(planner, &deposed);
+                    PlannedAct::DeleteInterface { name: name.clone(), remove_key_file }
                 }
                 ObjectKey::Peer { interface, public_key: text } => {
                     let key = (deposed.backend.clone(), interface.clone(), text.clone());
@@ -647,6 +648,20 @@ fn key_file(backend: Option<&BackendId>, path: Option<&std::path::PathBuf>) -> O
 
 fn recorded_key_file_of(planner: &Planner<'_>, address: &Address) -> Option<std::path::PathBuf> {
     recorded_key_file(planner.state.resources.get(address)?)
+}
+
+/// Returns the key file of an object that was replaced, unless another interface has its key there now.
+fn unused_key_file(planner: &Planner<'_>, deposed: &Deposed) -> Option<std::path::PathBuf> {
+    let path = std::path::PathBuf::from(deposed.attributes.get("key_file")?.as_str()?);
+    let is_used = planner.state.resources.values().any(|record| {
+        record.backend.as_ref() == Some(&deposed.backend)
+            && recorded_key_file(record).as_ref() == Some(&path)
+    });
+    let is_wanted = planner.nodes.values().any(|node| {
+        node.backend.as_ref() == Some(&deposed.backend)
+            && node.interface().and_then(|it| it.key_file.as_ref()) == Some(&path)
+    });
+    (!is_used && !is_wanted).then_some(path)
 }
 
 fn gives_networks(node: &Node) -> bool {
