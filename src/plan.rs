@@ -472,6 +472,8 @@ pub enum Effect {
         /// Attributes with another value than the wanted one until a later step.
         meanwhile: BTreeMap<&'static str, Json>,
     },
+    /// The object is what it was, under another name or on another port for now.
+    Meanwhile,
     /// The resource is no longer there.
     Remove,
     /// An object that was replaced is no longer there.

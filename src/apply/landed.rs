@@ -137,6 +137,10 @@ impl Landing {
                 backend: step.backend.clone()?,
                 object: object.clone(),
             }),
+            Effect::Meanwhile => {
+                let resource = Box::new(meanwhile(step, state.resources.get(address)?, landed));
+                Some(StateChange::Put { address: address.clone(), resource, depose: false })
+            }
             Effect::Put { depose, meanwhile } => {
                 let mut resource = self.put(plan, state, step, landed)?;
                 for (name, json) in meanwhile {
@@ -230,6 +234,23 @@ impl Landing {
             }
         }
     }
+}
+
+/// Returns what the state says of an interface that gave up its name or port for a temporary one.
+fn meanwhile(step: &Step, old: &ResourceRecord, landed: Option<Fields>) -> ResourceRecord {
+    let mut record = old.clone();
+    if let PlannedAct::UpdateInterface { rename, key_file, .. } = &step.act {
+        if let (ObjectKey::Interface { name, .. }, Some(new)) = (&mut record.object, rename) {
+            name.clone_from(new);
+        }
+        if let Some(path) = key_file {
+            record.attributes.insert("key_file".to_owned(), path.display().to_string().into());
+        }
+    }
+    if let Some(Field::Number(port)) = landed.as_ref().and_then(|it| it.get("listen_port")) {
+        record.attributes.insert("listen_port".to_owned(), Json::from(*port));
+    }
+    record
 }
 
 /// Remembers where the key is kept, when wgform keeps it.

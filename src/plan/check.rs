@@ -80,21 +80,23 @@ fn interface_names_and_ports(planner: &Planner<'_>, problems: &mut Vec<Diagnosti
                     .help("two interfaces that are up cannot listen on one port; change or remove one `listen_port`"),
             );
         }
-        foreign_port(planner, desired, backend, *port, problems);
+        foreign_port(planner, (desired, &on_device.name), backend, *port, problems);
     }
 }
 
 /// An interface that wgform does not own and that is up on the wanted port would make the write fail.
 fn foreign_port(
     planner: &Planner<'_>,
-    desired: &Desired,
+    (desired, wanted): (&Desired, &str),
     backend: &BackendId,
     port: u32,
     problems: &mut Vec<Diagnostic>,
 ) {
     let Some(picture) = planner.picture(backend) else { return };
+    // Of one that has the wanted name, too, it is said elsewhere how it is taken over.
     let foreign = picture.interfaces.iter().find(|(name, found)| {
-        planner.owners.interface(backend, name).is_none()
+        *name != wanted
+            && planner.owners.interface(backend, name).is_none()
             && found.fields.get("listen_port") == Some(&Field::Number(port))
             && found.fields.get("enabled") == Some(&Field::Bool(true))
     });
@@ -258,15 +260,24 @@ fn unowned_peers<'a>(
     })
 }
 
+/// An interface that is to go.
+pub(crate) struct Doomed<'a> {
+    pub(crate) address: &'a Address,
+    /// What is to happen to it.
+    pub(crate) verb: &'a str,
+    /// Whether `force_destroy` is set.
+    pub(crate) is_forced: bool,
+}
+
 /// Refuses to destroy an interface that has peers of somebody else, unless `force_destroy` says so; returns how many
 /// there are.
 pub(crate) fn guard_destroy(
     planner: &mut Planner<'_>,
-    address: &Address,
+    doomed: &Doomed<'_>,
     backend: &BackendId,
     name: &str,
-    is_forced: bool,
 ) -> usize {
+    let Doomed { address, verb, is_forced } = *doomed;
     let Some(found) = planner.picture(backend).and_then(|picture| picture.interfaces.get(name))
     else {
         return 0;
@@ -276,11 +287,12 @@ pub(crate) fn guard_destroy(
     if count > 0 && !is_forced {
         planner.refusals.push(Refusal {
             message: format!(
-                "`{address}` would be destroyed with {count} peer{} that wgform does not manage",
+                "`{address}` would be {verb} with {count} peer{} that wgform does not manage",
                 if count == 1 { "" } else { "s" }
             ),
             hints: vec![format!(
-                "remove or import those peers, or set `force_destroy = true` on `{address}` and apply that first"
+                "remove or import those peers, or set `force_destroy = true` on `{address}`{}",
+                if verb == "destroyed" { " and apply that first" } else { "" }
             )],
         });
     }

@@ -14,7 +14,7 @@ use crate::link::Links;
 use crate::plan::check::Unmanaged;
 use crate::plan::order::draft::{Claim, Draft, Drafts};
 use crate::plan::walk::{Node, Planner};
-use crate::plan::{PlannedAct, PlannedSetting, ResourceChange, Sessions, Step, Subject};
+use crate::plan::{Effect, PlannedAct, PlannedSetting, ResourceChange, Sessions, Step, Subject};
 use crate::resource::{Address, Kind, Setting};
 
 /// Which resources were asked for.
@@ -162,7 +162,7 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
         let Some(address) = draft.step.subject.address() else { continue };
         if draft.is_removal() {
             removes.entry(address).or_default().push(index);
-        } else {
+        } else if !changes_in_place(draft) {
             makes.entry(address).or_insert(index);
         }
     }
@@ -201,6 +201,11 @@ fn enables(draft: &Draft) -> bool {
         PlannedAct::UpdateInterface { settings, .. } => settings.contains_key("enabled"),
         _ => false,
     }
+}
+
+/// An interface that keeps its name and key is as good for whatever refers to it before the change as after it.
+fn changes_in_place(draft: &Draft) -> bool {
+    matches!(&draft.step.act, PlannedAct::UpdateInterface { rename: None, key: None, .. })
 }
 
 /// A peer that goes is removed while its interface still has the name under which it was recorded.
@@ -248,7 +253,7 @@ fn break_swap(drafts: &mut Vec<Draft>, cycle: &[usize]) -> bool {
     let Some(act) = temporary(&drafts[index], number) else { return false };
     let original = &mut drafts[index];
     let gives = std::mem::take(&mut original.gives);
-    let step = Step { act, ..original.step.clone() };
+    let step = Step { act, effect: Effect::Meanwhile, ..original.step.clone() };
     original.after.push(number);
     original.is_temporary = true;
     if let (
@@ -270,7 +275,7 @@ fn break_swap(drafts: &mut Vec<Draft>, cycle: &[usize]) -> bool {
 
 /// Returns the act that makes an interface give up its name or port, if that is what the step does.
 fn temporary(draft: &Draft, number: usize) -> Option<PlannedAct> {
-    let PlannedAct::UpdateInterface { name, rename, key, key_file, remove_key_file, settings } =
+    let PlannedAct::UpdateInterface { name, rename, key_file, remove_key_file, settings, key: _ } =
         &draft.step.act
     else {
         return None;
@@ -289,7 +294,7 @@ fn temporary(draft: &Draft, number: usize) -> Option<PlannedAct> {
     let key_file = moved.map(|(name, path)| path.with_file_name(name));
     Some(PlannedAct::UpdateInterface {
         name: name.clone(),
-        key: key.clone().filter(|_| key_file.is_some()),
+        key: None,
         remove_key_file: remove_key_file.clone().filter(|_| key_file.is_some()),
         key_file,
         rename,
@@ -316,7 +321,9 @@ fn waiting(planner: &Planner<'_>, drafts: &[Draft], cycle: &[usize]) -> Diagnost
             Subject::Resource(address) => Some(format!("`{address}`")),
             Subject::Unmanaged { .. } => None,
         });
-    let path = path.collect::<Vec<_>>().join(" → ");
+    let mut path: Vec<String> = path.collect();
+    path.dedup();
+    let path = path.join(" → ");
     let mut problem = Diagnostic::error("changes wait for each other").help(format!(
         "each of these has to be changed before the next one: {path}; make one of the changes in an apply of its own"
     ));

@@ -206,7 +206,8 @@ fn guard_new_secret(
     if !out.is_empty() && !holders.here.is_empty() {
         planner.refusals.push(Refusal {
             message: format!(
-                "`{address}` has to be made, and {} cannot be reached now to learn it",
+                "`{address}` has to be made{}, and {} cannot be reached now to learn it",
+                if planner.state.resources.contains_key(address) { " anew" } else { "" },
                 list(&out)
             ),
             hints: vec!["run again when all its holders can be reached, or set `value`".to_owned()],
@@ -215,7 +216,7 @@ fn guard_new_secret(
     let is_one_sided =
         |peer: &&Address| links.other_end(peer).is_none_or(|other| !holders.here.contains(other));
     let one_sided: Vec<&Address> = holders.here.iter().filter(is_one_sided).collect();
-    if is_lost && !one_sided.is_empty() {
+    if is_lost && out.is_empty() && !one_sided.is_empty() {
         planner.refusals.push(Refusal {
             message: format!(
                 "`{address}` was changed or lost on every device that held it, and the far end of {} is not managed \
@@ -258,7 +259,9 @@ fn compare(planner: &mut Planner<'_>, address: &Address) {
     let applied = if is_interrupted || is_taken_over { found.as_ref() } else { applied };
     let attribute = declaration::attribute(Kind::Peer, "preshared_key").expect("it is declared");
     let is_made = node.fate != Fate::Keep && !node.peer().is_some_and(|it| it.is_there);
-    let sides = if is_made {
+    let sides = if is_made && node.fate == Fate::Replace {
+        Sides { wanted, applied, found: applied, owned: None }
+    } else if is_made {
         Sides { wanted, applied: None, found: None, owned: None }
     } else {
         Sides { wanted, applied, found: found.as_ref(), owned: None }

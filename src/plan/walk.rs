@@ -233,6 +233,7 @@ impl<'a> Planner<'a> {
                 }
             }
         }
+        self.guard_far_ends();
         secret::resolve(&mut self);
         check::across_resources(&mut self);
         let outputs = self.outputs(evaluator);

@@ -29,6 +29,8 @@ pub(crate) enum Claim {
     Name(BackendId, String),
     /// The port of an interface that is up.
     Port(BackendId, u64),
+    /// A file with a private key.
+    KeyFile(BackendId, std::path::PathBuf),
 }
 
 /// A step with what decides its place.
@@ -88,13 +90,12 @@ pub(crate) fn drafts(
         if !planner.nodes[address].is_change() {
             continue;
         }
-        let go_along = guard_replace(planner, address);
-        guard_far_ends(planner, address);
         let node = &planner.nodes[address];
         drafter.node(planner, node, &claimed);
-        let notes = new_key_note(planner, links, node).into_iter().chain(go_along);
+        let notes = new_key_note(planner, links, node).into_iter();
         drafter.change(planner, node, notes);
     }
+    drafter.guard_replaced(planner, &walked);
     drafter.deletions(planner, view, &claimed);
     for peer in &unmanaged.remove {
         drafter.unmanaged(peer);
@@ -148,6 +149,7 @@ impl Drafter {
         let act = create_act(on_device, false);
         let mut draft = Draft::new(step(node, Action::Create, act, put()));
         draft.takes = takes(planner, node, on_device);
+        draft.takes.extend(key_file(node.backend.as_ref(), on_device.key.file.as_ref()));
         if let Some(outdated) = outdated_key_file(planner, node, on_device) {
             // A key that somebody else may have put there is not overwritten; ours goes, now that there is a new one.
             let (name, remove_key_file) = (on_device.name.clone(), Some(outdated));
@@ -168,6 +170,31 @@ impl Drafter {
         }
     }
 
+    /// What is replaced is destroyed, too, and is guarded as well.
+    fn guard_replaced(&mut self, planner: &mut Planner<'_>, walked: &[Address]) {
+        for address in walked {
+            let node = &planner.nodes[address];
+            if node.fate != Fate::Replace {
+                continue;
+            }
+            let desired = &planner.desired[address];
+            let is_forced =
+                desired.fields.get("force_destroy") == Some(&Wanted::Known(Field::Bool(true)));
+            let old = node.interface().and_then(|it| it.old.clone());
+            if desired.prevent_destroy {
+                planner.refusals.push(protected_in_block(address, "replaced"));
+            }
+            let Some(old) = old else { continue };
+            let doomed = check::Doomed { address, verb: "replaced", is_forced };
+            let foreign = check::guard_destroy(planner, &doomed, &old.backend, &old.name);
+            let subject = Subject::Resource(address.clone());
+            let change = self.changes.iter_mut().find(|change| change.subject == subject);
+            if let Some(change) = change.filter(|_| foreign > 0) {
+                change.notes.push(Note::UnmanagedGo(foreign));
+            }
+        }
+    }
+
     /// The new one is made down with the old one's key, then the old one goes, then the new one is brought up.
     fn replace_interface(&mut self, planner: &Planner<'_>, node: &Node, on_device: &OnDevice) {
         let is_up = is_enabled(planner, &node.address);
@@ -182,6 +209,7 @@ impl Drafter {
             .into_iter()
             .partition(|it| matches!(it, Claim::Name(..)));
         create.takes = names;
+        create.takes.extend(key_file(node.backend.as_ref(), on_device.key.file.as_ref()));
         let create = self.push(create);
         let Some(record) = planner.state.resources.get(&node.address) else { return };
         let remove = self.remove_old(planner, node, on_device, record, create);
@@ -211,16 +239,16 @@ impl Drafter {
             (old, new) => old == new,
         };
         let is_shared = old_file == on_device.key.file && is_one_place;
-        let act = PlannedAct::DeleteInterface {
-            name: name.clone(),
-            remove_key_file: old_file.filter(|_| !is_shared),
-        };
+        let old_file = old_file.filter(|_| !is_shared);
+        let file = key_file(backend.as_ref(), old_file.as_ref());
+        let act = PlannedAct::DeleteInterface { name: name.clone(), remove_key_file: old_file };
         let effect = Effect::RemoveDeposed(record.object.clone());
         let mut remove = Draft::new(step(node, Action::Delete, act, effect));
         remove.step.backend.clone_from(&backend);
         if let Some(backend) = &backend {
             remove.gives = gives(planner, backend, name);
         }
+        remove.gives.extend(file);
         remove.after = vec![create];
         self.push(remove)
     }
@@ -253,6 +281,13 @@ impl Drafter {
             let after = takes(planner, node, on_device);
             draft.gives = before.iter().filter(|it| !after.contains(it)).cloned().collect();
             draft.takes = after.into_iter().filter(|it| !before.contains(it)).collect();
+        }
+        if let PlannedAct::UpdateInterface { key_file: now, remove_key_file: old, .. } =
+            &draft.step.act
+        {
+            draft.gives.extend(key_file(node.backend.as_ref(), old.as_ref()));
+            let is_new = recorded_key_file_of(planner, &node.address) != *now;
+            draft.takes.extend(key_file(node.backend.as_ref(), now.as_ref().filter(|_| is_new)));
         }
         self.push(draft);
     }
@@ -356,22 +391,27 @@ impl Drafter {
             planner.state.resources.remove(address);
             return;
         }
-        if record.prevent_destroy && !is_gone {
-            planner.refusals.push(protected(address));
+        match (&reason, planner.desired.get(address)) {
+            (Reason::BecamePending, Some(desired)) if desired.prevent_destroy => {
+                planner.refusals.push(protected_in_block(address, "destroyed"));
+            }
+            (Reason::BecamePending, Some(_)) => {}
+            _ if record.prevent_destroy && !is_gone => planner.refusals.push(protected(address)),
+            _ => {}
         }
         let mut notes = Vec::new();
         let mut gives_up = Vec::new();
         let mut taken_over_by = None;
         let act = match (&record.object, &backend) {
             (ObjectKey::Interface { name, .. }, Some(backend)) => {
+                let file = recorded_key_file(&record);
                 let is_forced = record.attributes.get("force_destroy") == Some(&Json::Bool(true));
-                let foreign = check::guard_destroy(planner, address, backend, name, is_forced);
+                let doomed = check::Doomed { address, verb: "destroyed", is_forced };
+                let foreign = check::guard_destroy(planner, &doomed, backend, name);
                 notes.extend((foreign > 0).then_some(Note::UnmanagedGo(foreign)));
                 gives_up = gives(planner, backend, name);
-                PlannedAct::DeleteInterface {
-                    name: name.clone(),
-                    remove_key_file: recorded_key_file(&record),
-                }
+                gives_up.extend(key_file(Some(backend), file.as_ref()));
+                PlannedAct::DeleteInterface { name: name.clone(), remove_key_file: file }
             }
             (ObjectKey::Peer { interface, public_key: text }, Some(backend)) => {
                 taken_over_by =
@@ -461,14 +501,8 @@ impl Drafter {
                 effect,
                 after: Vec::new(),
             });
-            let mut notes = Vec::new();
             if let ObjectKey::Interface { name, .. } = &deposed.object {
                 draft.gives = gives(planner, &deposed.backend, name);
-                let forced = planner.state.resources[address].attributes.get("force_destroy");
-                let is_forced = forced == Some(&Json::Bool(true));
-                let foreign =
-                    check::guard_destroy(planner, address, &deposed.backend, name, is_forced);
-                notes.extend((foreign > 0).then_some(Note::UnmanagedGo(foreign)));
             }
             removals.push(self.push(draft));
             let record = ResourceRecord {
@@ -483,7 +517,7 @@ impl Drafter {
                 reason: Reason::Deposed,
                 attributes: gone(address.kind, &record),
                 sensitive: BTreeSet::new(),
-                notes,
+                notes: Vec::new(),
             });
         }
         removals
@@ -537,43 +571,6 @@ impl Drafter {
             attributes: node.diffs.clone(),
             sensitive: planner.desired[&node.address].sensitive.clone(),
             notes: node.notes.iter().cloned().chain(notes).collect(),
-        });
-    }
-}
-
-/// Refuses to make a resource anew that may not be destroyed, or that would take peers of somebody else along.
-fn guard_replace(planner: &mut Planner<'_>, address: &Address) -> Option<Note> {
-    if planner.nodes[address].fate != Fate::Replace {
-        return None;
-    }
-    let record = planner.state.resources.get(address)?.clone();
-    if record.prevent_destroy {
-        planner.refusals.push(protected(address));
-    }
-    let ObjectKey::Interface { name, .. } = &record.object else { return None };
-    let wanted = planner.desired[address].fields.get("force_destroy").and_then(Wanted::known);
-    let is_forced = wanted == Some(&Field::Bool(true));
-    let foreign = check::guard_destroy(planner, address, record.backend.as_ref()?, name, is_forced);
-    (foreign > 0).then_some(Note::UnmanagedGo(foreign))
-}
-
-/// Refuses to give an interface another key while a far end that takes it by reference cannot learn it.
-fn guard_far_ends(planner: &mut Planner<'_>, address: &Address) {
-    if !planner.nodes[address].interface().is_some_and(|it| it.key.replaces_known) {
-        return;
-    }
-    let out =
-        planner.out_of_view.iter().filter(|(_, desired)| desired.depends_on.contains(address));
-    let out: Vec<String> = out.map(|(far_end, _)| format!("`{far_end}`")).collect();
-    if !out.is_empty() {
-        planner.refusals.push(Refusal {
-            message: format!(
-                "`{address}` would get another key, and {} cannot be reached now to learn it",
-                out.join(", ")
-            ),
-            hints: vec![
-                "run again when every backend that refers to the key can be reached".to_owned(),
-            ],
         });
     }
 }
@@ -712,6 +709,14 @@ fn gives(planner: &Planner<'_>, backend: &BackendId, name: &str) -> Vec<Claim> {
     claims
 }
 
+fn key_file(backend: Option<&BackendId>, path: Option<&std::path::PathBuf>) -> Option<Claim> {
+    Some(Claim::KeyFile(backend?.clone(), path?.clone()))
+}
+
+fn recorded_key_file_of(planner: &Planner<'_>, address: &Address) -> Option<std::path::PathBuf> {
+    recorded_key_file(planner.state.resources.get(address)?)
+}
+
 fn gives_networks(node: &Node) -> bool {
     let allowed_ips = node.diffs.iter().find(|diff| diff.attribute.name == "allowed_ips");
     let Some(diff) = allowed_ips.filter(|diff| diff.is_write()) else { return false };
@@ -769,6 +774,16 @@ fn protected(address: &Address) -> Refusal {
         message: format!("`{address}` has `prevent_destroy`, and would be destroyed"),
         hints: vec![format!(
             "set `prevent_destroy = false` in the `lifecycle` block of `{address}` and apply that first"
+        )],
+    }
+}
+
+/// The same, where the block that says so is there.
+fn protected_in_block(address: &Address, verb: &str) -> Refusal {
+    Refusal {
+        message: format!("`{address}` has `prevent_destroy`, and would be {verb}"),
+        hints: vec![format!(
+            "set `prevent_destroy = false` in the `lifecycle` block of `{address}`, or leave it as it is"
         )],
     }
 }

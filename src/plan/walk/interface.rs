@@ -77,6 +77,7 @@ impl<'a> Planner<'a> {
         if let Some(path) = &key_file {
             self.known.publish(&address, "key_file", Field::Text(path.display().to_string()));
         }
+        self.warn_of_kept_key(&desired, &key, &notes);
         let Standing { backend, name, old, fate, reason, record: _, found: _ } = standing;
         let reason = self.keep_reason(&address, fate.clone(), reason, &diffs);
         let device = Device::Interface(OnDevice { name, old, found, key, port, key_file });
@@ -338,6 +339,20 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Says that a key was changed, where nothing has to be written for it and so no change says it.
+    fn warn_of_kept_key(&mut self, desired: &Desired, key: &KeyPlan, notes: &[Note]) {
+        let kept = notes.iter().find_map(|note| match note {
+            Note::KeyKept(kept) if key.source.is_none() => Some(kept),
+            _ => None,
+        });
+        let Some(kept) = kept else { return };
+        self.warnings.push(
+            Diagnostic::warning("interface has another key now")
+                .label(&desired.span, format!("its key was changed outside of wgform, to {kept}"))
+                .help("the old key is nowhere to be found, so the new one is kept; whoever has the old one must learn it"),
+        );
+    }
+
     fn is_rotated(&self, desired: &Desired, standing: &Standing<'_>) -> bool {
         let Some(record) = &standing.record else { return false };
         match self.side(desired, "key_rotation") {
@@ -386,7 +401,7 @@ impl<'a> Planner<'a> {
             };
         }
         // The key was changed, or a half-made interface has none.
-        let file = path.clone().or(recorded_file);
+        let file = path.clone().or(recorded_file.clone());
         let from_file = file.as_ref().and_then(|path| held_in(picture, path));
         match from_file.filter(|key| recorded.is_none() || Some(key.public()) == recorded) {
             Some(key) => KeyPlan {
@@ -406,8 +421,10 @@ impl<'a> Planner<'a> {
             }
             None => {
                 notes.extend(found.map(Note::KeyKept));
-                self.warn_of_kept_key(desired, found);
-                untouched
+                // Only a key that wgform made has a file, which has to hold the one that there is now.
+                let file = path.filter(|_| recorded_file.is_some());
+                let source = held.filter(|_| file.is_some()).map(KeySource::Held);
+                KeyPlan { source, file, ..untouched }
             }
         }
     }
@@ -465,6 +482,7 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Returns whether the file belongs to another interface on the same system; on another one it is another file.
     fn is_key_file_of_another(
         &self,
         address: &Address,
@@ -505,15 +523,39 @@ impl<'a> Planner<'a> {
         });
     }
 
-    fn warn_of_kept_key(&mut self, desired: &Desired, found: Option<PublicKey>) {
-        let now = found.map(|key| key.to_string()).unwrap_or_default();
-        let warning = Diagnostic::warning("a key was changed outside of wgform")
-            .label(&desired.span, format!("its public key is {now} now"))
-            .help(
-                "wgform does not have the old private key, so the new one is kept; far ends that have the old public key \
-                 are cut off until they learn the new one",
-            );
-        self.warnings.push(warning);
+    /// Refuses to change a key while somebody who has to learn it cannot be reached.
+    pub(crate) fn guard_far_ends(&mut self) {
+        let mut refusals = Vec::new();
+        for (address, node) in &self.nodes {
+            let diff = node.diffs.iter().find(|diff| diff.attribute.name == "public_key");
+            let before = diff.and_then(|diff| diff.before.as_ref().map(|key| (key, &diff.after)));
+            let is_new = before.is_some_and(|(key, after)| *after != Side::Known(key.clone()));
+            let is_new = is_new && diff.is_some_and(|diff| diff.class == Class::Change);
+            let is_new = is_new || node.interface().is_some_and(|it| it.key.replaces_known);
+            if address.kind != Kind::Interface || !is_new {
+                continue;
+            }
+            let far_ends: Vec<String> = self
+                .out_of_view
+                .values()
+                .filter(|it| {
+                    it.address.kind == Kind::Peer
+                        && it.depends_on.contains(address)
+                        && it.references.get("interface") != Some(address)
+                })
+                .map(|it| format!("`{}`", it.address))
+                .collect();
+            if !far_ends.is_empty() {
+                refusals.push(Refusal {
+                    message: format!(
+                        "`{address}` would get another key, and {} cannot be reached now to learn it",
+                        far_ends.join(", ")
+                    ),
+                    hints: vec!["run again when every far end can be reached".to_owned()],
+                });
+            }
+        }
+        self.refusals.extend(refusals);
     }
 
     fn report_unusable(
