@@ -45,7 +45,16 @@ pub(crate) fn sources(planner: &Planner<'_>) -> BTreeMap<Address, SecretSource> 
 fn resolve_one(planner: &mut Planner<'_>, address: &Address, holders: &[Address]) {
     let source = source_of(planner, address, holders);
     let was_known = planner.state.resources.contains_key(address);
-    if matches!(source, SecretSource::New) && was_known {
+    // A value that nobody has to hold is not made for nobody, again with each apply.
+    let is_unheld = matches!(source, SecretSource::New)
+        && was_known
+        && !is_rotated(planner, address)
+        && !holders.iter().any(|holder| is_on_device(planner, holder));
+    if is_unheld {
+        planner.unheld.insert(address.clone());
+    }
+    let is_new = matches!(source, SecretSource::New) && !is_unheld;
+    if is_new && was_known {
         refuse_unreachable_holders(planner, address, holders);
     }
     let fingerprint = match &source {
@@ -56,7 +65,15 @@ fn resolve_one(planner: &mut Planner<'_>, address: &Address, holders: &[Address]
     let record = planner.state.resources.get(address);
     let recorded = |name: &str| record.and_then(|record| record.attributes.get(name)).cloned();
     let before = recorded("fingerprint");
-    let after = fingerprint.clone().map_or(Side::Unknown, |it| Side::Known(Json::from(it)));
+    let after = match (&fingerprint, &before) {
+        (Some(fingerprint), _) => Side::Known(Json::from(fingerprint.clone())),
+        (None, Some(before)) if is_unheld => Side::Known(before.clone()),
+        (None, _) => Side::Unknown,
+    };
+    let fingerprint = match &after {
+        Side::Known(Json::String(text)) => Some(text.clone()),
+        _ => None,
+    };
     let is_same = before.is_some() && Side::Known(before.clone().unwrap_or_default()) == after;
     let class = if is_same { Class::Same } else { Class::Change };
     let fingerprint_diff = secret_attribute("fingerprint", before, after, class);
@@ -78,7 +95,7 @@ fn resolve_one(planner: &mut Planner<'_>, address: &Address, holders: &[Address]
     }
     if let Some(node) = planner.nodes.get_mut(address) {
         node.diffs.extend([holders_diff, fingerprint_diff]);
-        if matches!(source, SecretSource::New) && was_known {
+        if is_new && was_known {
             node.notes.push(Note::NewSecret);
         }
         node.device = Device::Secret(source);
@@ -101,18 +118,13 @@ fn source_of(planner: &mut Planner<'_>, address: &Address, holders: &[Address]) 
         }
         _ => {}
     }
-    let rotation = planner.side(desired, "rotation");
     let record = planner.state.resources.get(address);
     let Some(record) = record else {
         let from = desired.references.get("adopt_from").cloned();
         let adopted = from.and_then(|peer| held_by(planner, &peer));
         return adopted.map_or(SecretSource::New, SecretSource::Known);
     };
-    let is_rotated = match rotation {
-        Side::Known(now) => record.attributes.get("rotation") != Some(&now),
-        Side::Unset | Side::Unknown => false,
-    };
-    if is_rotated {
+    if is_rotated(planner, address) {
         return SecretSource::New;
     }
     let fingerprint =
@@ -125,6 +137,23 @@ fn source_of(planner: &mut Planner<'_>, address: &Address, holders: &[Address]) 
     };
     let held = candidates.iter().filter_map(|peer| held_by(planner, peer)).find(is_it);
     held.map_or(SecretSource::New, SecretSource::Known)
+}
+
+fn is_rotated(planner: &Planner<'_>, address: &Address) -> bool {
+    let Some(record) = planner.state.resources.get(address) else { return false };
+    match planner.side(&planner.desired[address], "rotation") {
+        Side::Known(now) => record.attributes.get("rotation") != Some(&now),
+        Side::Unset | Side::Unknown => false,
+    }
+}
+
+/// Returns whether a holder is to have its secret on a device: a disabled or expired peer is not there.
+fn is_on_device(planner: &Planner<'_>, holder: &Address) -> bool {
+    match planner.nodes.get(holder) {
+        Some(node) => node.peer().is_some_and(|peer| peer.is_enabled),
+        // What is out of view is taken to be there.
+        None => true,
+    }
 }
 
 /// Reads the secret back from the device that a peer is on.
@@ -169,7 +198,12 @@ fn refuse_unreachable_holders(planner: &mut Planner<'_>, address: &Address, want
 fn compare(planner: &mut Planner<'_>, address: &Address) {
     let desired = &planner.desired[address];
     let node = &planner.nodes[address];
+    let record = planner.state.resources.get(address);
+    let applied = record.and_then(|record| record.attributes.get("preshared_key"));
     let wanted = match desired.references.get("preshared_key") {
+        Some(secret) if planner.unheld.contains(secret) => {
+            applied.cloned().map_or(Side::Unset, Side::Known)
+        }
         Some(secret) => match planner.nodes.get(secret).map(|node| &node.device) {
             Some(Device::Secret(SecretSource::Known(key))) => {
                 Side::Known(Field::PresharedKey(Some(key.clone())).recorded(planner.key()))
@@ -178,8 +212,6 @@ fn compare(planner: &mut Planner<'_>, address: &Address) {
         },
         None => planner.side(desired, "preshared_key"),
     };
-    let record = planner.state.resources.get(address);
-    let applied = record.and_then(|record| record.attributes.get("preshared_key"));
     let found = found_secret(planner, node);
     // A disabled peer holds nothing, and is given its secret with everything else when it is enabled.
     let found =

@@ -124,6 +124,8 @@ pub(crate) struct Planner<'a> {
     /// The same as they are wanted, as far as that is known.
     pub(crate) out_of_view: BTreeMap<Address, Desired>,
     pub(crate) owners: Owners,
+    /// Pre-shared keys that no device holds and none is to hold.
+    pub(crate) unheld: BTreeSet<Address>,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) refusals: Vec<Refusal>,
     pub(crate) warnings: Vec<Diagnostic>,
@@ -217,6 +219,7 @@ impl<'a> Planner<'a> {
             left_out: BTreeMap::new(),
             out_of_view: BTreeMap::new(),
             owners,
+            unheld: BTreeSet::new(),
             diagnostics: Vec::new(),
             refusals: Vec::new(),
             warnings: Vec::new(),
