@@ -50,6 +50,15 @@ impl Project {
     pub fn of_example(name: &str) -> Self {
         let project = Self { directory: tempfile::tempdir().unwrap() };
         copy(&examples().join(name), project.path());
+        // What somebody who tried the example left there is not part of it.
+        for name in project.names() {
+            let path = project.path().join(&name);
+            if name == ".wgform" {
+                fs::remove_dir_all(path).unwrap();
+            } else if name.starts_with("wgform.state.json") {
+                fs::remove_file(path).unwrap();
+            }
+        }
         project
     }
 
@@ -130,11 +139,16 @@ impl Project {
         SimulatedLinux::open(self.path(), &BackendId::new(backend), &world).unwrap()
     }
 
+    fn names(&self) -> Vec<String> {
+        let names = fs::read_dir(self.path()).unwrap();
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
     /// Returns the files beside the state that a run must not leave behind.
     pub fn left_over(&self) -> Vec<String> {
-        let names = fs::read_dir(self.path()).unwrap();
-        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut left: Vec<_> = names
+        let mut left: Vec<_> = self
+            .names()
+            .into_iter()
             .filter(|name| [".journal", ".lock", ".tmp"].iter().any(|end| name.ends_with(end)))
             .collect();
         left.sort();
@@ -297,11 +311,6 @@ fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
-        // What somebody left there who tried the example is not part of it.
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name == ".wgform" || name.starts_with("wgform.state.json") {
-            continue;
-        }
         let to = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &to);
