@@ -169,7 +169,7 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
         }
     }
     claims(drafts, &mut graph);
-    before_renames(drafts, &mut graph);
+    before_the_interface(drafts, &mut graph);
     graph
 }
 
@@ -178,13 +178,14 @@ fn changes_in_place(draft: &Draft) -> bool {
     matches!(&draft.step.act, PlannedAct::UpdateInterface { rename: None, key: None, .. })
 }
 
-/// A peer that goes is removed while its interface still has the name under which it was recorded.
-fn before_renames(drafts: &[Draft], graph: &mut Graph) {
-    let renames: BTreeMap<_, _> = drafts
+/// A peer that goes is removed while its interface is there, and still has the name under which it was recorded.
+fn before_the_interface(drafts: &[Draft], graph: &mut Graph) {
+    let ends: BTreeMap<_, _> = drafts
         .iter()
         .enumerate()
         .filter_map(|(index, draft)| match &draft.step.act {
-            PlannedAct::UpdateInterface { name, rename: Some(_), .. } => {
+            PlannedAct::UpdateInterface { name, rename: Some(_), .. }
+            | PlannedAct::DeleteInterface { name, .. } => {
                 Some(((draft.step.backend.as_ref(), name), index))
             }
             _ => None,
@@ -192,10 +193,10 @@ fn before_renames(drafts: &[Draft], graph: &mut Graph) {
         .collect();
     for (index, draft) in drafts.iter().enumerate() {
         if let PlannedAct::DeletePeer { interface, .. } = &draft.step.act
-            && let Some(rename) = renames.get(&(draft.step.backend.as_ref(), interface))
+            && let Some(end) = ends.get(&(draft.step.backend.as_ref(), interface))
             && draft.after.is_empty()
         {
-            graph.before(index, *rename);
+            graph.before(index, *end);
         }
     }
 }

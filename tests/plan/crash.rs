@@ -223,3 +223,25 @@ fn what_needs_a_failed_step_is_skipped() {
     lab.host("hq").linux.delete_link("wg0").unwrap();
     lab.settle();
 }
+
+#[test]
+fn a_peer_that_was_left_behind_goes_before_its_interface() {
+    let interface =
+        |label: &str, name: &str| format!("interface \"{label}\" {{\n  name = \"{name}\"\n}}\n");
+    let peer = |label: &str, on: &str| {
+        format!(
+            "peer \"{label}\" {{\n  interface = interface.{on}\n  public_key = \"«far»\"\n  allowed_ips = []\n}}\n"
+        )
+    };
+    let backend = "backend \"local\" \"hq\" {\n  simulate = true\n}\n";
+    let before =
+        [backend, &interface("a", "wg0"), &interface("b", "wg1"), &peer("p", "a")].concat();
+    let mut lab = Lab::matching(&before);
+    lab.replace(&[backend, &interface("b", "wg1"), &peer("p", "b")].concat());
+    lab.crash(Crash { done: 1, reported: 0 });
+    assert_snapshot!(lab.steps(), @"
+    peer.p: delete wg0/«far»
+    interface.a: delete wg0
+    ");
+    lab.settle();
+}
