@@ -245,3 +245,14 @@ fn a_peer_that_was_left_behind_goes_before_its_interface() {
     ");
     lab.settle();
 }
+
+#[test]
+fn an_interface_that_takes_the_name_of_one_that_goes_is_not_taken_for_it() {
+    let before = "backend \"local\" \"hq\" {\n  simulate = true\n}\nbackend \"local\" \"branch\" {\n  simulate = true\n}\n\
+        interface \"goes\" {\n  backend = backend.hq\n  name = \"wg0\"\n}\n\
+        interface \"comes\" {\n  backend = backend.branch\n  name = \"wg0\"\n}\n";
+    finishes(edited(before, |lab| {
+        lab.remove_block("interface \"goes\"");
+        lab.edit("backend.branch", "backend.hq");
+    }));
+}

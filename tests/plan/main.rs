@@ -21,3 +21,5 @@ mod order;
 mod guards;
 mod outputs;
 mod crash;
+mod model;
+mod properties;
