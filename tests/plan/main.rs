@@ -23,3 +23,4 @@ mod outputs;
 mod crash;
 mod model;
 mod properties;
+mod scenarios;
