@@ -21,3 +21,4 @@ mod order;
 mod guards;
 mod outputs;
 mod crash;
+mod together;
