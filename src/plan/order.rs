@@ -203,9 +203,14 @@ fn enables(draft: &Draft) -> bool {
     }
 }
 
-/// An interface that keeps its name and key is as good for whatever refers to it before the change as after it.
+/// An interface that keeps its name and key is as good for whatever refers to it before the change as after it; and
+/// what only clears an old key file away makes nothing.
 fn changes_in_place(draft: &Draft) -> bool {
-    matches!(&draft.step.act, PlannedAct::UpdateInterface { rename: None, key: None, .. })
+    matches!(
+        &draft.step.act,
+        PlannedAct::UpdateInterface { rename: None, key: None, .. }
+            | PlannedAct::DeleteInterface { .. }
+    )
 }
 
 /// A peer that goes is removed while its interface still has the name under which it was recorded.

@@ -21,4 +21,5 @@ mod order;
 mod guards;
 mod outputs;
 mod crash;
+mod keeping;
 mod together;
