@@ -21,5 +21,7 @@ mod order;
 mod guards;
 mod outputs;
 mod crash;
+mod resume;
 mod keeping;
+mod moves;
 mod together;
