@@ -32,7 +32,7 @@ pub fn finishes(make: impl Fn() -> Lab) {
 }
 
 /// Returns what is on the hosts and in the state.
-fn everything(lab: &Lab) -> (String, String, Vec<String>) {
+pub fn everything(lab: &Lab) -> (String, String, Vec<String>) {
     (lab.show("hq"), lab.show("branch"), lab.owned())
 }
 

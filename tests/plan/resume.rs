@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use crate::backend::Crash;
 use crate::changes::HUB;
-use crate::crash::{edited, finishes};
+use crate::crash::{edited, everything, finishes};
 use crate::lab::Lab;
+use crate::secrets::LINK;
 
 /// As many peers as are too many to be missing for no reason.
 const PEERS: u32 = 12;
@@ -155,4 +156,73 @@ fn what_was_cut_off_after_it_was_done_is_no_drift() {
         lab.settle();
         assert!(lab.show("hq").contains("mtu 1380"), "{}", lab.show("hq"));
     }
+}
+
+/// Lets the first batch on a host break off at each of its operations, which is done without anybody learning of it,
+/// with the host lost or not; then the apply may be killed later on. The next one finishes the job.
+fn outlives_a_break(host: &str, is_lost_then: bool, is_killed: bool, make: impl Fn() -> Lab) {
+    let whole = make();
+    let writes = whole.apply_and_count();
+    whole.assert_settled();
+    let end = everything(&whole);
+    let kills = if is_killed { writes + 1 } else { 0 };
+    let crashes = (0..kills).map(|done| Some(Crash { done, reported: done }));
+    for crash in crashes.chain([None]) {
+        for at in 0..writes {
+            let mut lab = make();
+            lab.traits(host).breaks_at = Some(at);
+            lab.traits(host).is_lost_then = is_lost_then;
+            match crash {
+                Some(crash) => lab.crash(crash),
+                None => lab.apply(),
+            };
+            lab.traits(host).breaks_at = None;
+            lab.traits(host).is_lost_then = false;
+            let plan = lab.plan();
+            let context = format!("broken off at {at}, {crash:?}");
+            assert!(!plan.contains("error:") && !plan.contains("refused:"), "{context}\n{plan}");
+            let said = lab.apply();
+            assert!(said.contains("complete."), "{context}\n{said}");
+            lab.assert_settled();
+            assert_eq!(everything(&lab), end, "{context}");
+        }
+    }
+}
+
+#[test]
+fn a_first_apply_that_lost_its_host_is_finished() {
+    outlives_a_break("hq", true, false, || Lab::new(HUB));
+    outlives_a_break("hq", false, false, || Lab::new(HUB));
+}
+
+#[test]
+fn updates_that_lost_their_host_are_finished() {
+    let make = edited(HUB, |lab| {
+        lab.edit("51820\n  addresses", "51900\n  addresses").edit("25s", "30s");
+        lab.remove_block("peer \"laptop\"");
+    });
+    outlives_a_break("hq", true, false, &make);
+    outlives_a_break("hq", false, false, &make);
+}
+
+/// Two hosts, of which one gives its interface another name by making it anew, and the other has something to do later.
+fn replacing() -> Lab {
+    let mut lab = Lab::new(LINK);
+    lab.traits("branch").cannot_rename = true;
+    lab.settle();
+    lab.edit(
+        "backend     = backend.branch\n  name        = \"wg0\"",
+        "backend     = backend.branch\n  name = \"wg9\"",
+    );
+    lab.edit(
+        "backend     = backend.hq\n  name        = \"wg0\"\n  listen_port = 51820",
+        "backend     = backend.hq\n  name        = \"wg0\"\n  listen_port = 51900",
+    );
+    lab
+}
+
+#[test]
+fn a_replace_that_failed_halfway_is_finished_also_when_it_is_killed_later() {
+    outlives_a_break("branch", false, true, replacing);
+    outlives_a_break("branch", true, true, replacing);
 }
