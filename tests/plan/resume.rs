@@ -205,24 +205,21 @@ fn updates_that_lost_their_host_are_finished() {
     outlives_a_break("hq", false, false, &make);
 }
 
-/// Two hosts, of which one gives its interface another name by making it anew, and the other has something to do later.
+/// Two hosts, of which the first gives its interface another name by making it anew, and the other has something to do
+/// after that.
 fn replacing() -> Lab {
     let mut lab = Lab::new(LINK);
-    lab.traits("branch").cannot_rename = true;
+    lab.traits("hq").cannot_rename = true;
     lab.settle();
-    lab.edit(
-        "backend     = backend.branch\n  name        = \"wg0\"",
-        "backend     = backend.branch\n  name = \"wg9\"",
-    );
-    lab.edit(
-        "backend     = backend.hq\n  name        = \"wg0\"\n  listen_port = 51820",
-        "backend     = backend.hq\n  name        = \"wg0\"\n  listen_port = 51900",
-    );
+    let text = LINK.replacen("\"wg0\"", "\"wg9\"", 1);
+    let (first, rest) = text.split_once("interface \"branch\"").unwrap();
+    let rest = rest.replace("51820", "51900");
+    lab.replace(&format!("{first}interface \"branch\"{rest}"));
     lab
 }
 
 #[test]
 fn a_replace_that_failed_halfway_is_finished_also_when_it_is_killed_later() {
-    outlives_a_break("branch", false, true, replacing);
-    outlives_a_break("branch", true, true, replacing);
+    outlives_a_break("hq", false, true, replacing);
+    outlives_a_break("hq", true, true, replacing);
 }
