@@ -14,7 +14,9 @@ use crate::link::Links;
 use crate::plan::check::Unmanaged;
 use crate::plan::order::draft::{Claim, Draft, Drafts};
 use crate::plan::walk::{Node, Planner};
-use crate::plan::{Effect, PlannedAct, PlannedSetting, ResourceChange, Sessions, Step, Subject};
+use crate::plan::{
+    Effect, KeySource, PlannedAct, PlannedSetting, ResourceChange, Sessions, Step, Subject,
+};
 use crate::resource::{Address, BackendId, Kind, Setting};
 
 /// Which resources were asked for.
@@ -203,9 +205,14 @@ fn enables(draft: &Draft) -> bool {
     }
 }
 
-/// An interface that keeps its name and key is as good for whatever refers to it before the change as after it.
+/// An interface that keeps its name, and whose key is known, is as good for whatever refers to it before the change as
+/// after it; and what only clears an old key file away makes nothing.
 fn changes_in_place(draft: &Draft) -> bool {
-    matches!(&draft.step.act, PlannedAct::UpdateInterface { rename: None, key: None, .. })
+    matches!(
+        &draft.step.act,
+        PlannedAct::UpdateInterface { rename: None, key: None | Some(KeySource::Held(_)), .. }
+            | PlannedAct::DeleteInterface { .. }
+    )
 }
 
 /// A peer that goes is removed while its interface is there, and under the name that it has then: the recorded one, or

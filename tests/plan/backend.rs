@@ -15,6 +15,10 @@ pub struct Traits {
     pub is_unreachable: bool,
     /// Its interfaces keep their names, as those of wireguard-go do.
     pub cannot_rename: bool,
+    /// Of the first batch, the operation with this index is done, and nobody learns of it; what comes after it is not.
+    pub breaks_at: Option<usize>,
+    /// It cannot be read once that has happened.
+    pub is_lost_then: bool,
 }
 
 /// The instant at which the process is killed.
@@ -33,6 +37,8 @@ pub struct Watch {
     pub crashed: tokio::sync::Notify,
     /// How many writes there were.
     pub writes: Cell<usize>,
+    /// Whether a host has broken a batch off.
+    pub is_broken: Cell<bool>,
     /// What was on the disk between the writes.
     pub journals: RefCell<Vec<String>>,
 }
@@ -45,6 +51,17 @@ pub struct Wayward {
     pub journal: std::path::PathBuf,
 }
 
+impl Wayward {
+    fn gone(&self) -> BackendError {
+        BackendError {
+            backend: self.id().clone(),
+            attempt: "reach the host".to_owned(),
+            reason: "it does not answer".to_owned(),
+            hints: vec!["switch it on".to_owned()],
+        }
+    }
+}
+
 impl Read for Wayward {
     fn id(&self) -> &BackendId {
         self.inner.id()
@@ -52,13 +69,9 @@ impl Read for Wayward {
 
     fn read<'a>(&'a self, interest: &'a Interest) -> Answer<'a, Result<Picture, BackendError>> {
         Box::pin(async move {
-            if self.traits.is_unreachable {
-                return Err(BackendError {
-                    backend: self.id().clone(),
-                    attempt: "reach the host".to_owned(),
-                    reason: "it does not answer".to_owned(),
-                    hints: vec!["switch it on".to_owned()],
-                });
+            let is_lost = self.traits.is_lost_then && self.watch.is_broken.get();
+            if self.traits.is_unreachable || is_lost {
+                return Err(self.gone());
             }
             let mut picture = self.inner.read(interest).await?;
             picture.capabilities.renames &= !self.traits.cannot_rename;
@@ -71,6 +84,12 @@ impl Write for Wayward {
     fn write<'a>(&'a self, mut batch: Batch, stop: Stop, landed: Landed<'a>) -> Answer<'a, ()> {
         Box::pin(async move {
             let count = batch.operations.len();
+            let breaks_at = self.traits.breaks_at.filter(|_| !self.watch.is_broken.get());
+            let breaks_at = breaks_at.filter(|at| *at < count);
+            if let Some(at) = breaks_at {
+                batch.operations.truncate(at + 1);
+                self.watch.is_broken.set(true);
+            }
             let end = self.watch.crash.get().filter(|crash| crash.done <= count);
             if let Some(crash) = end {
                 batch.operations.truncate(crash.done);
@@ -79,11 +98,15 @@ impl Write for Wayward {
             let mut first = |index, outcome: Outcome| {
                 reported += 1;
                 if end.is_none_or(|crash| reported <= crash.reported) {
-                    landed(index, outcome);
+                    let is_broken = breaks_at == Some(index);
+                    landed(index, if is_broken { Outcome::Failed(self.gone()) } else { outcome });
                 }
             };
             let done = batch.operations.len();
             self.inner.write(batch, stop, &mut first).await;
+            if let Some(at) = breaks_at {
+                (at + 1..count).for_each(|index| first(index, Outcome::Skipped(at)));
+            }
             self.watch.writes.set(self.watch.writes.get() + done);
             let journal = std::fs::read_to_string(&self.journal).unwrap_or_default();
             self.watch.journals.borrow_mut().push(journal);

@@ -9,7 +9,7 @@ use crate::secrets::LINK;
 
 /// Kills an apply after each of its writes, with none, some or all of them on record, and lets another one go on. What
 /// there is in the end is what there would have been.
-fn finishes(make: impl Fn() -> Lab) {
+pub fn finishes(make: impl Fn() -> Lab) {
     let whole = make();
     let writes = whole.apply_and_count();
     whole.assert_settled();
@@ -32,11 +32,11 @@ fn finishes(make: impl Fn() -> Lab) {
 }
 
 /// Returns what is on the hosts and in the state.
-fn everything(lab: &Lab) -> (String, String, Vec<String>) {
+pub fn everything(lab: &Lab) -> (String, String, Vec<String>) {
     (lab.show("hq"), lab.show("branch"), lab.owned())
 }
 
-fn edited(before: &str, edit: impl Fn(&mut Lab)) -> impl Fn() -> Lab {
+pub fn edited(before: &str, edit: impl Fn(&mut Lab)) -> impl Fn() -> Lab {
     move || {
         let mut lab = Lab::matching(before);
         edit(&mut lab);

@@ -140,10 +140,12 @@ impl Model {
                 assert!(self.interfaces.insert(at.clone(), interface).is_none(), "{at:?} is taken");
                 self.assert_port_is_free(&at);
             }
-            PlannedAct::DeleteInterface { name, .. } => {
+            PlannedAct::DeleteInterface { name, remove_key_file } => {
                 let at = place(name);
                 assert!(self.ours.contains(&at), "{at:?} is removed and not ours");
-                assert!(self.interfaces.remove(&at).is_some(), "{at:?} is removed and not there");
+                // Of an interface that is gone, the file with its key may be left.
+                let was_there = self.interfaces.remove(&at).is_some();
+                assert!(was_there || remove_key_file.is_some(), "{at:?} is removed and not there");
             }
             PlannedAct::CreatePeer { interface, public_key } => {
                 let at = place(interface);

@@ -25,3 +25,7 @@ mod crash;
 mod model;
 mod properties;
 mod scenarios;
+mod resume;
+mod keeping;
+mod moves;
+mod together;

@@ -6,7 +6,7 @@ use crate::backend::Crash;
 use crate::changes::HUB;
 use crate::lab::Lab;
 
-const TWO: &str = r#"
+pub const TWO: &str = r#"
 backend "local" "hq" {
   simulate = true
 }

@@ -108,7 +108,7 @@ fn a_secret_is_made_for_both_ends() {
 }
 
 /// Returns the pre-shared key that one host holds for the other.
-fn secret(lab: &Lab, on: &str, of: &str) -> Option<wgform::value::PresharedKey> {
+pub fn secret(lab: &Lab, on: &str, of: &str) -> Option<wgform::value::PresharedKey> {
     let key = lab.host(of).key_of("wg0");
     lab.host(on).linux.device("wg0").unwrap().peers[&key].preshared_key.clone()
 }

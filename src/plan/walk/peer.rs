@@ -267,6 +267,8 @@ impl<'a> Planner<'a> {
         found.insert("enabled", Json::Bool(true));
         let is_pinned =
             desired.fields.get("pin_endpoint") == Some(&Wanted::Known(Field::Bool(true)));
+        // What was applied to another object says nothing of the one that is taken over from another peer.
+        let record = record.filter(|_| standing.fate == Fate::Keep);
         let applied = record.and_then(|record| record.attributes.get("endpoint"));
         let set = record.and_then(|record| record.attributes.get("endpoint_address"));
         match (applied, found.get("endpoint")) {
