@@ -50,6 +50,15 @@ impl Project {
     pub fn of_example(name: &str) -> Self {
         let project = Self { directory: tempfile::tempdir().unwrap() };
         copy(&examples().join(name), project.path());
+        // What somebody who tried the example left there is not part of it.
+        for name in project.names() {
+            let path = project.path().join(&name);
+            if name == ".wgform" {
+                fs::remove_dir_all(path).unwrap();
+            } else if name.starts_with("wgform.state.json") {
+                fs::remove_file(path).unwrap();
+            }
+        }
         project
     }
 
@@ -130,11 +139,16 @@ impl Project {
         SimulatedLinux::open(self.path(), &BackendId::new(backend), &world).unwrap()
     }
 
+    fn names(&self) -> Vec<String> {
+        let names = fs::read_dir(self.path()).unwrap();
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
     /// Returns the files beside the state that a run must not leave behind.
     pub fn left_over(&self) -> Vec<String> {
-        let names = fs::read_dir(self.path()).unwrap();
-        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut left: Vec<_> = names
+        let mut left: Vec<_> = self
+            .names()
+            .into_iter()
             .filter(|name| [".journal", ".lock", ".tmp"].iter().any(|end| name.ends_with(end)))
             .collect();
         left.sort();

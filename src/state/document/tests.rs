@@ -260,6 +260,7 @@ fn any_record(kind: Kind) -> impl Strategy<Value = ResourceRecord> {
         prop::collection::btree_map("[a-z]{1,4}", "[a-z]{1,4}", 0..2),
         prop::collection::btree_set(any_address(), 0..2),
         any::<bool>(),
+        any::<bool>(),
         prop::collection::vec(deposed, 0..2),
         any_other(),
     )
@@ -272,6 +273,7 @@ fn any_record(kind: Kind) -> impl Strategy<Value = ResourceRecord> {
                 written_to,
                 dependencies,
                 prevent_destroy,
+                is_being_filled,
                 deposed,
                 other,
             )| {
@@ -283,6 +285,7 @@ fn any_record(kind: Kind) -> impl Strategy<Value = ResourceRecord> {
                     written_to,
                     dependencies,
                     prevent_destroy,
+                    is_being_filled,
                     deposed,
                     other,
                 }
