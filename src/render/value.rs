@@ -61,7 +61,7 @@ pub fn is_default(attribute: &Attribute, json: &Json) -> bool {
         Default::Unset | Default::Device => false,
         Default::Text(text) => json == text,
         Default::Bool(yes) => *json == Json::Bool(yes),
-        Default::Number(number) => *json == Json::from(number),
+        Default::Number(number) => json.as_u64() == Some(number.into()),
         Default::Empty => json.as_array().is_some_and(Vec::is_empty),
         Default::Off => json == "off",
     }
