@@ -462,8 +462,10 @@ impl Drafter {
                 effect,
                 after: Vec::new(),
             });
-            if let ObjectKey::Interface { name, .. } = &deposed.object {
+            if let PlannedAct::DeleteInterface { name, remove_key_file } = &draft.step.act {
+                let file = key_file(Some(&deposed.backend), remove_key_file.as_ref());
                 draft.gives = gives(planner, &deposed.backend, name);
+                draft.gives.extend(file);
             }
             self.push(draft);
             let record = ResourceRecord {
@@ -660,11 +662,7 @@ fn unused_key_file(planner: &Planner<'_>, deposed: &Deposed) -> Option<std::path
         record.backend.as_ref() == Some(&deposed.backend)
             && recorded_key_file(record).as_ref() == Some(&path)
     });
-    let is_wanted = planner.nodes.values().any(|node| {
-        node.backend.as_ref() == Some(&deposed.backend)
-            && node.interface().and_then(|it| it.key_file.as_ref()) == Some(&path)
-    });
-    (!is_used && !is_wanted).then_some(path)
+    (!is_used).then_some(path)
 }
 
 fn gives_networks(node: &Node) -> bool {

@@ -476,9 +476,15 @@ impl<'a> Planner<'a> {
         path: &std::path::Path,
     ) -> bool {
         let others = self.state.resources.iter().filter(|(other, _)| *other != address);
-        others
-            .filter(|(_, record)| record.backend.as_ref() == Some(backend))
-            .any(|(_, record)| recorded_key_file(record).as_deref() == Some(path))
+        others.into_iter().any(|(_, record)| {
+            let is_current = record.backend.as_ref() == Some(backend)
+                && recorded_key_file(record).as_deref() == Some(path);
+            is_current
+                || record.deposed.iter().any(|it| {
+                    let file = it.attributes.get("key_file").and_then(Json::as_str);
+                    it.backend == *backend && file.map(std::path::Path::new) == Some(path)
+                })
+        })
     }
 
     fn guard_new_key(&mut self, address: &Address, recorded: Option<PublicKey>) {
