@@ -28,11 +28,8 @@ pub struct Recovered {
 pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recovered {
     let mut recovered = Recovered { state, open: Vec::new(), interrupted: BTreeSet::new() };
     let mut settled = Vec::new();
-    let removals = open.iter().filter_map(|change| match change {
-        StateChange::Remove { address } => Some(address.clone()),
-        StateChange::Put { .. } | StateChange::RemoveDeposed { .. } => None,
-    });
-    let removals: BTreeSet<Address> = removals.collect();
+    let removals = open.iter().filter(|change| !matches!(change, StateChange::Put { .. }));
+    let removals: Vec<StateChange> = removals.cloned().collect();
     for change in open {
         match picture_of(&recovered.state, &change, actual) {
             Place::Unread => {
@@ -51,19 +48,29 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
 
 /// Forgets interfaces that were to be removed and whose name another resource has now: they are gone, and what is
 /// there was made in their place.
-fn forget_taken(recovered: &mut Recovered, removals: &BTreeSet<Address>) {
-    for address in removals {
+fn forget_taken(recovered: &mut Recovered, removals: &[StateChange]) {
+    for change in removals {
         let state = &mut recovered.state;
-        let Some(record) = state.resources.get(address) else { continue };
-        let is_interface = matches!(record.object, ObjectKey::Interface { .. });
+        let place = match change {
+            StateChange::Remove { address } => {
+                state.resources.get(address).map(|it| (it.backend.clone(), it.object.clone()))
+            }
+            StateChange::RemoveDeposed { backend, object, .. } => {
+                Some((Some(backend.clone()), object.clone()))
+            }
+            StateChange::Put { .. } => None,
+        };
+        let Some((backend, object @ ObjectKey::Interface { .. })) = place else { continue };
         let is_taken = state.resources.iter().any(|(other, it)| {
-            !removals.contains(other)
-                && it.backend == record.backend
-                && same(&it.object, &record.object)
+            let goes = removals
+                .iter()
+                .any(|it| matches!(it, StateChange::Remove { address } if address == other));
+            let is_itself = other == change.address();
+            !goes && !is_itself && it.backend == backend && same(&it.object, &object)
         });
-        if is_interface && is_taken {
-            state.apply(StateChange::Remove { address: address.clone() });
-            recovered.interrupted.remove(address);
+        if is_taken {
+            state.apply(change.clone());
+            recovered.interrupted.remove(change.address());
         }
     }
 }

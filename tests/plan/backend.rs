@@ -1,5 +1,7 @@
 //! The Linux backend over a simulated host, with what a test may want to go wrong.
 
+#![expect(clippy::disallowed_methods, reason = "the tests look at the files of a run")]
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 

@@ -256,3 +256,14 @@ fn an_interface_that_takes_the_name_of_one_that_goes_is_not_taken_for_it() {
         lab.edit("backend.branch", "backend.hq");
     }));
 }
+
+#[test]
+fn an_interface_that_takes_the_name_of_one_that_moves_is_not_taken_for_it() {
+    let before = "backend \"local\" \"hq\" {\n  simulate = true\n}\nbackend \"local\" \"branch\" {\n  simulate = true\n}\n\
+        interface \"moves\" {\n  backend = backend.hq\n  name = \"wg0\"\n}\n";
+    finishes(edited(before, |lab| {
+        lab.edit("backend.hq", "backend.branch");
+        lab.append("interface \"comes\" {\n  backend = backend.hq\n  name = \"wg0\"\n}\n");
+        lab.append("peer \"p\" {\n  interface = interface.comes\n  public_key = \"«p»\"\n  allowed_ips = []\n}\n");
+    }));
+}

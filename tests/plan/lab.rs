@@ -1,5 +1,7 @@
 //! A laboratory: a configuration, hosts and a state of its own, which a test changes one thing of.
 
+#![expect(clippy::disallowed_methods, reason = "the tests look at the files of a run")]
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

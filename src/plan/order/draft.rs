@@ -504,8 +504,10 @@ impl Drafter {
                 effect,
                 after: Vec::new(),
             });
-            if let ObjectKey::Interface { name, .. } = &deposed.object {
+            if let PlannedAct::DeleteInterface { name, remove_key_file } = &draft.step.act {
+                let file = key_file(Some(&deposed.backend), remove_key_file.as_ref());
                 draft.gives = gives(planner, &deposed.backend, name);
+                draft.gives.extend(file);
             }
             removals.push(self.push(draft));
             let record = ResourceRecord {

@@ -492,8 +492,14 @@ impl<'a> Planner<'a> {
         let others = self.state.resources.iter().filter(|(other, _)| *other != address);
         others.into_iter().any(|(_, record)| {
             let on = record.backend.as_ref();
-            recorded_key_file(record).as_deref() == Some(path)
-                && on.is_some_and(|on| self.is_same_machine(on, backend))
+            let is_current = recorded_key_file(record).as_deref() == Some(path)
+                && on.is_some_and(|on| self.is_same_machine(on, backend));
+            is_current
+                || record.deposed.iter().any(|it| {
+                    let file = it.attributes.get("key_file").and_then(Json::as_str);
+                    file.map(std::path::Path::new) == Some(path)
+                        && self.is_same_machine(&it.backend, backend)
+                })
         })
     }
 
