@@ -27,6 +27,10 @@ pub enum Point {
     JournalSynced,
     /// The intents of a batch are on record, and the backend is about to be asked.
     BatchWrite,
+    /// A host has half of the peers of one call, as a kernel has that takes them in several messages.
+    HostHalfChanged,
+    /// A host has made one change, of several that an operation may need.
+    HostChanged,
     /// One operation landed, and its outcome is not on record.
     OutcomeLanded,
     /// The backend is through with a batch, and its outcomes are on record.
@@ -57,13 +61,15 @@ pub enum Point {
 
 impl Point {
     /// Every instant, in the order in which an apply comes to them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::JournalCreate,
         Self::JournalCreated,
         Self::JournalWrite,
         Self::JournalWritten,
         Self::JournalSynced,
         Self::BatchWrite,
+        Self::HostHalfChanged,
+        Self::HostChanged,
         Self::OutcomeLanded,
         Self::BatchWritten,
         Self::BackupWrite,
@@ -88,6 +94,8 @@ impl Point {
             Self::JournalWritten => "journal-written",
             Self::JournalSynced => "journal-synced",
             Self::BatchWrite => "batch-write",
+            Self::HostHalfChanged => "host-half-changed",
+            Self::HostChanged => "host-changed",
             Self::OutcomeLanded => "outcome-landed",
             Self::BatchWritten => "batch-written",
             Self::BackupWrite => "backup-write",
@@ -105,14 +113,22 @@ impl Point {
     }
 }
 
-/// Says that the process has come to an instant.
+/// Says that the process has come to an instant, and stops it there when the environment asks for it.
+#[inline(always)]
+pub fn hit(point: Point) {
+    hit_after(point, || {});
+}
+
+/// Says that the process has come to an instant that is in the middle of something: `half` does half of it, and only
+/// when the process stops there.
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
-pub fn hit(_: Point) {}
+pub fn hit_after(_: Point, _: impl FnOnce()) {}
 
-/// Says that the process has come to an instant, and stops it there when the environment asks for it.
+/// Says that the process has come to an instant that is in the middle of something: `half` does half of it, and only
+/// when the process stops there.
 #[cfg(feature = "failpoints")]
-pub fn hit(point: Point) {
+pub fn hit_after(point: Point, half: impl FnOnce()) {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -122,6 +138,7 @@ pub fn hit(point: Point) {
     let wanted = WANTED.get_or_init(|| wanted(&std::env::var("WGFORM_FAILPOINT").ok()?));
     let Some((name, at)) = wanted else { return };
     if name == point.as_str() && HITS.fetch_add(1, Ordering::SeqCst) + 1 == *at {
+        half();
         std::process::abort();
     }
 }

@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("state", &["value", "world", "resource"]),
     ("store", &["value", "world", "failpoint", "resource", "state"]),
     ("actual", &["value", "resource"]),
-    ("simulator", &["value", "world", "resource", "actual"]),
+    ("simulator", &["value", "world", "failpoint", "resource", "actual"]),
     ("backend", &["value", "world", "failpoint", "resource", "config", "actual", "simulator"]),
     ("refresh", &["value", "resource", "actual", "backend"]),
     ("link", &["value", "resource", "config", "state", "actual"]),

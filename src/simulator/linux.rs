@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::actual::Identity;
+use crate::failpoint::{Point, hit, hit_after};
 use crate::resource::BackendId;
 use crate::simulator::file::{SimulatorError, SystemFile};
 use crate::simulator::linux::call::{Device, DeviceChange, Link, Refusal};
@@ -93,6 +94,7 @@ impl SimulatedLinux {
     /// # Errors
     /// As [`SimulatedLinux::device`], and `EADDRINUSE` for a port that another link is up on.
     pub fn configure(&self, name: &str, change: &DeviceChange) -> Result<(), Refusal> {
+        hit_after(Point::HostHalfChanged, || self.configure_half(name, change));
         self.change(|host| host.configure(name, change))
     }
 
@@ -290,7 +292,19 @@ impl SimulatedLinux {
             save(file, host)
                 .map_err(|SimulatorError { reason, hints }| Refusal::Said { reason, hints })?;
         }
+        hit(Point::HostChanged);
         answer
+    }
+
+    /// Does of a change what comes first: a kernel takes many peers, and many networks of a peer, in several messages.
+    fn configure_half(&self, name: &str, change: &DeviceChange) {
+        let mut half = change.clone();
+        half.peers.truncate(change.peers.len().div_ceil(2));
+        if let Some(last) = half.peers.last_mut() {
+            last.allowed_ips.truncate(last.allowed_ips.len() / 2);
+        }
+        // The process stops next, and nobody hears how it went.
+        _ = self.change(|host| host.configure(name, &half));
     }
 
     fn host(&self) -> impl std::ops::Deref<Target = Host> + '_ {
