@@ -52,7 +52,13 @@ pub fn check(project: &Project, before: &Before, command: &str, at: &str) {
         let second = project.run(second);
         assert_eq!(second.code, Some(0), "after a kill at {at}: {second}\nfinished by {next}");
     }
-    assert_eq!(picture(project), *after, "after a kill at {at}, finished by {next}");
+    let found = picture(project);
+    let (missing, more): (Vec<_>, Vec<_>) =
+        (after.difference(&found).collect(), found.difference(after).collect());
+    assert!(
+        missing.is_empty() && more.is_empty(),
+        "after a kill at {at}, {missing:#?} is missing and {more:#?} too much, finished by {next}"
+    );
     assert_no_duplicates(project, at);
     for (address, key) in keys_in_state(project) {
         let old = keys.get(&address).unwrap_or(&key);
