@@ -74,6 +74,8 @@ struct Run<'a, 'c> {
     tools: Tools<'a, 'c>,
     state: State,
     fates: Vec<Option<Fate>>,
+    /// All steps before this one have their end.
+    first_open: usize,
     landing: Landing,
     /// Why outcomes can no longer be recorded; nothing new is started then.
     broken: Option<StoreError>,
@@ -85,7 +87,7 @@ impl<'a, 'c> Run<'a, 'c> {
         let fates = plan.steps.iter().map(|_| None).collect();
         let landing =
             Landing::new(std::mem::take(&mut plan.known), std::mem::take(&mut plan.secrets));
-        Self { plan, tools, state, fates, landing, broken: None }
+        Self { plan, tools, state, fates, first_open: 0, landing, broken: None }
     }
 
     fn is_stopped(&self) -> bool {
@@ -106,7 +108,10 @@ impl<'a, 'c> Run<'a, 'c> {
 
     /// Returns the first step that has no end yet, after those that cannot be done have been given theirs.
     fn next_step(&mut self) -> Option<usize> {
-        for index in 0..self.plan.steps.len() {
+        while self.fates.get(self.first_open).is_some_and(Option::is_some) {
+            self.first_open += 1;
+        }
+        for index in self.first_open..self.plan.steps.len() {
             if self.fates[index].is_some() {
                 continue;
             }

@@ -53,6 +53,7 @@ impl Config {
         let Parsed { mut blocks, given, mut problems } = parse::parse(&sources);
         let (order, circles) = graph::order(&mut blocks);
         problems.extend(circles);
+        problems.sort_by(|a, b| place(a).cmp(&place(b)));
         (Self { blocks, order, given, reader: sources.reader }, problems)
     }
 
@@ -65,6 +66,12 @@ impl Config {
     pub fn span(&self, address: &Address) -> Option<&Span> {
         self.blocks.resources.get(address).map(|block| &block.span)
     }
+}
+
+/// Returns where a problem is, to report problems from top to bottom.
+fn place(problem: &Diagnostic) -> Option<(&str, usize)> {
+    let span = &problem.labels.first()?.span;
+    Some((&span.source.name, span.range.start))
 }
 
 /// Lists the block types for a message.

@@ -55,7 +55,9 @@ pub enum VariableArgument {
 
 /// Reads the files that `file()` names, relative to the configuration.
 #[derive(Clone)]
-pub struct Files(Arc<dyn Fn(&str) -> Result<String, String> + Send + Sync>);
+pub struct Files(Arc<Read>);
+
+type Read = dyn Fn(&str) -> Result<String, String> + Send + Sync;
 
 impl Files {
     /// Takes what answers a read: the text, or why there is none.

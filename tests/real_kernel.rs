@@ -5,8 +5,13 @@
 //! CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER=$PWD/.ci/kernel-vm-runner.sh cargo test --test real_kernel
 //! ```
 
+#![expect(clippy::disallowed_methods, reason = "whether this is the VM is in the environment")]
+#![expect(clippy::print_stderr, reason = "a test that does not run says so")]
+
 mod conformance;
 mod sandbox;
+#[path = "conformance/tunnel.rs"]
+mod tunnel;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -18,12 +23,12 @@ use wgform::resource::Fields;
 
 use crate::conformance::bed::{create, hub_fields, id, private, world};
 use crate::conformance::{Bed, Kind};
-use crate::sandbox::{sandboxed, sh};
+use crate::sandbox::{sandboxed, sh, two_hosts};
 
 scenarios!(kernel);
 
 fn kernel(name: &str, scenario: fn(&Bed)) {
-    in_vm(name, || scenario(&bed()));
+    in_vm(name, || scenario(&bed(None)));
 }
 
 /// Runs a test in a sandbox of the VM, so that every one starts with an empty host.
@@ -39,12 +44,12 @@ fn in_vm(name: &str, body: impl FnOnce()) {
     sandboxed(name, &[], body);
 }
 
-fn bed() -> Bed {
+fn bed(netns: Option<&str>) -> Bed {
     // Auto has to find the kernel's by itself.
     let world = world(BTreeMap::new(), PathBuf::from("/nowhere"));
     Bed {
         kind: Kind::Kernel,
-        backend: Box::new(Linux::real(id(), None, Driver::Auto, world)),
+        backend: Box::new(Linux::real(id(), netns.map(str::to_owned), Driver::Auto, world)),
         add_other_link: Box::new(|name| drop(sh(&format!("ip link add {name} type dummy")))),
     }
 }
@@ -52,7 +57,7 @@ fn bed() -> Bed {
 #[test]
 fn two_links_that_are_up_cannot_share_a_port() {
     in_vm("two_links_that_are_up_cannot_share_a_port", || {
-        let bed = bed();
+        let bed = bed(None);
         bed.hub();
         let why = bed.failed(create("wg1", &private(2), hub_fields()));
         assert_eq!(why, "failed: the listen port is taken by another program or link");
@@ -61,9 +66,17 @@ fn two_links_that_are_up_cannot_share_a_port() {
 }
 
 #[test]
+fn packets_cross_a_tunnel_and_other_sessions_outlive_a_change() {
+    in_vm("packets_cross_a_tunnel_and_other_sessions_outlive_a_change", || {
+        two_hosts();
+        tunnel::carries_packets((&bed(Some("a")), "wg0"), (&bed(Some("b")), "wg0"));
+    });
+}
+
+#[test]
 fn a_link_is_the_kernels_own() {
     in_vm("a_link_is_the_kernels_own", || {
-        let bed = bed();
+        let bed = bed(None);
         bed.done(create("wg0", &private(1), Fields::new()));
         assert!(sh("ip -d link show wg0").contains("wireguard"));
     });

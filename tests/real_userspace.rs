@@ -1,21 +1,25 @@
 //! The conformance suite over wireguard-go, each scenario in a sandbox of its own, and what only real packets show.
 
+#![expect(clippy::disallowed_methods, reason = "one test runs itself again")]
+
 mod conformance;
 mod sandbox;
+#[path = "conformance/tunnel.rs"]
+mod tunnel;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use wgform::backend::linux::Linux;
+use wgform::backend::{Batch, Operation, Outcome, Stop};
 use wgform::config::Driver;
-use wgform::resource::{Field, Fields};
+use wgform::resource::Fields;
 
 use crate::conformance::bed::{
-    addresses, create, create_peer, delete, endpoint, id, keepalive, only, private, public, to,
-    update_peer, world,
+    create, create_peer, delete, id, only, private, public, wait, world,
 };
 use crate::conformance::{Bed, Kind};
-use crate::sandbox::{ping, sandboxed, sh, two_hosts};
+use crate::sandbox::{sandboxed, sh, two_hosts};
 
 scenarios!(userspace);
 
@@ -35,94 +39,19 @@ fn bed(netns: Option<&str>) -> Bed {
 
 #[test]
 fn packets_cross_a_tunnel_and_other_sessions_outlive_a_change() {
-    sandboxed(
-        "packets_cross_a_tunnel_and_other_sessions_outlive_a_change",
-        &["wireguard-go", "wg", "ping"],
-        || {
-            two_hosts();
-            let (a, b) = (bed(Some("a")), bed(Some("b")));
-            tunnel(
-                &b,
-                "wgb",
-                2,
-                "10.77.0.2/24",
-                private(1).public(),
-                "10.77.0.1/32",
-                "198.51.100.1:51820",
-            );
-            tunnel(
-                &a,
-                "wgx",
-                1,
-                "10.77.0.1/24",
-                private(2).public(),
-                "10.77.0.2/32",
-                "198.51.100.2:51820",
-            );
-            ping("a", "10.77.0.2");
-            let before = a.peer("wgx", &private(2).public());
-            assert!(before.has_session());
-            assert!(before.received > 0 && before.sent > 0);
-            assert!(a.read().identity.id.ends_with("#netns=a"));
-            assert_ne!(a.read().identity.id, b.read().identity.id);
-            assert!(!b.read().interfaces.contains_key("wgx"));
-            // Another peer comes, changes and goes.
-            let other = |act: fn(&str) -> wgform::backend::Act| a.done(act("wgx"));
-            other(|on| on_interface(on, create_peer(public(9), only(&["10.99.0.0/16"]))));
-            other(|on| {
-                on_interface(
-                    on,
-                    update_peer(public(9), to("persistent_keepalive", keepalive("9s"))),
-                )
-            });
-            ping("a", "10.77.0.2");
-            let after = a.peer("wgx", &private(2).public());
-            assert!(after.has_session() && after.received > before.received);
-            let shown = sh("wg show wgx latest-handshakes");
-            assert!(shown.contains(&private(2).public().to_string()), "{shown}");
-        },
-    );
-}
-
-fn tunnel(
-    bed: &Bed,
-    name: &str,
-    number: u32,
-    address: &str,
-    peer: wgform::value::PublicKey,
-    allowed: &str,
-    far_end: &str,
-) {
-    let fields = Fields::from([
-        ("listen_port", Field::Number(51_820)),
-        ("addresses", addresses(&[address])),
-    ]);
-    bed.done(create(name, &private(number), fields));
-    let mut fields = only(&[allowed]);
-    fields.insert("endpoint", endpoint(far_end));
-    bed.done(on_interface(name, create_peer(peer, fields)));
-}
-
-/// Turns an act on `wg0` into the same on another interface.
-fn on_interface(name: &str, act: wgform::backend::Act) -> wgform::backend::Act {
-    use wgform::backend::Act;
-    let interface = name.to_owned();
-    match act {
-        Act::CreatePeer { interface: _, public_key, fields } => {
-            Act::CreatePeer { interface, public_key, fields }
-        }
-        Act::UpdatePeer { interface: _, public_key, settings, wanted } => {
-            Act::UpdatePeer { interface, public_key, settings, wanted }
-        }
-        other => other,
-    }
+    const TEST: &str = "packets_cross_a_tunnel_and_other_sessions_outlive_a_change";
+    sandboxed(TEST, &["wireguard-go", "wg", "ping"], || {
+        two_hosts();
+        // Sockets lie side by side, so that two namespaces cannot both have a `wg0`.
+        tunnel::carries_packets((&bed(Some("a")), "wga0"), (&bed(Some("b")), "wgb0"));
+    });
 }
 
 #[test]
 fn a_namespace_that_is_not_there_says_how_to_make_it() {
     sandboxed("a_namespace_that_is_not_there_says_how_to_make_it", &[], || {
         let bed = bed(Some("blue"));
-        let error = conformance::bed::wait(bed.backend.read(&Default::default())).unwrap_err();
+        let error = wait(bed.backend.read(&Default::default())).unwrap_err();
         assert_eq!(
             error.to_string(),
             "could not enter the network namespace `blue` on backend `hq`: there is no network namespace `blue`"
@@ -195,4 +124,88 @@ fn a_link_that_was_deleted_outside_is_gone_and_comes_back_with_its_key() {
             assert_eq!(bed.hub(), key);
         },
     );
+}
+
+#[test]
+fn without_the_module_auto_takes_userspace_and_kernel_says_so() {
+    sandboxed(
+        "without_the_module_auto_takes_userspace_and_kernel_says_so",
+        &["wireguard-go"],
+        || {
+            let driven = |driver| {
+                let world = world(BTreeMap::new(), PathBuf::from("/nowhere"));
+                Bed { backend: Box::new(Linux::real(id(), None, driver, world)), ..bed(None) }
+            };
+            let has_module = driven(Driver::Auto).read().capabilities.renames;
+            driven(Driver::Auto).done(create("wg0", &private(1), Fields::new()));
+            assert_eq!(driven(Driver::Auto).read().interfaces.len(), 1);
+            if has_module {
+                driven(Driver::Kernel).done(create("wg1", &private(2), Fields::new()));
+            } else {
+                let why = driven(Driver::Kernel).failed(create("wg1", &private(2), Fields::new()));
+                assert_eq!(why, "failed: the kernel has no module `wireguard`");
+            }
+            // Whoever made it, an interface is read and removed.
+            driven(Driver::Kernel).done(delete("wg0"));
+        },
+    );
+}
+
+#[test]
+fn ten_thousand_peers_take_seconds() {
+    sandboxed("ten_thousand_peers_take_seconds", &["wireguard-go"], || {
+        let bed = bed(None);
+        bed.hub();
+        let networks = |n: u32| only(&[&format!("10.{}.{}.0/25", n / 256, n % 256)]);
+        let ended = bed.write((0..10_000).map(|n| create_peer(public(n), networks(n))).collect());
+        assert!(ended.iter().all(Result::is_ok));
+        assert_eq!(bed.interface("wg0").peers.len(), 10_000);
+        // Its name is free at once.
+        for _ in 0..8 {
+            bed.done(delete("wg0"));
+            bed.hub();
+        }
+    });
+}
+
+#[test]
+fn without_rights_the_way_to_them_is_named() {
+    const TEST: &str = "without_rights_the_way_to_them_is_named";
+    sandboxed(TEST, &["wireguard-go"], || {
+        let driven = |driver| {
+            let world = world(BTreeMap::new(), PathBuf::from("/nowhere"));
+            Bed { backend: Box::new(Linux::real(id(), None, driver, world)), ..bed(None) }
+        };
+        if !is_without_rights() {
+            bed(None).hub();
+            // A user namespace of its own has no rights over the network of this one.
+            let inner = format!("unshare -U $0 --exact {TEST} --nocapture");
+            let own = std::env::current_exe().unwrap();
+            let output =
+                std::process::Command::new("sh").args(["-ec", &inner]).arg(own).output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+            return;
+        }
+        let why = "failed: this user may not change or read WireGuard interfaces";
+        assert_eq!(driven(Driver::Kernel).failed(create("wg1", &private(2), Fields::new())), why);
+        assert_eq!(driven(Driver::Auto).failed(create("wg1", &private(2), Fields::new())), why);
+        let acts = [create("wg1", &private(2), Fields::new())];
+        let operations = acts.map(|act| Operation { after: vec![], act }).into();
+        let mut hints = Vec::new();
+        let mut landed = |_, outcome| match outcome {
+            Outcome::Failed(error) => hints.push((error.reason, error.hints)),
+            _ => panic!("it must fail"),
+        };
+        let backend = driven(Driver::Userspace).backend;
+        wait(backend.write(Batch { operations }, Stop::default(), &mut landed));
+        let (reason, hints) = hints.remove(0);
+        assert!(reason.starts_with("`wireguard-go` did not start"), "{reason}");
+        assert_eq!(hints, ["run as root, or with the capability CAP_NET_ADMIN"]);
+    });
+}
+
+/// Whether the network of this process belongs to a user namespace above its own.
+fn is_without_rights() -> bool {
+    sh("cat /proc/self/uid_map").trim().is_empty()
 }

@@ -1,17 +1,22 @@
 //! The conformance suite over the simulated host, and what only a simulated host can show.
 
+#![expect(clippy::disallowed_methods, reason = "these tests look at the files of simulated hosts")]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 mod conformance;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use wgform::backend::linux::Linux;
-use wgform::resource::Field;
+use wgform::backend::{Interest, connect};
+use wgform::config::{BackendDeclaration, Driver, Transport};
+use wgform::resource::{BackendKind, Field};
 use wgform::simulator::linux::SimulatedLinux;
 
 use crate::conformance::bed::{
     allowed, create_peer, delete, endpoint, id, keepalive, networks, only, public, to, update_peer,
-    world,
+    wait, world,
 };
 use crate::conformance::{Bed, Kind};
 
@@ -119,6 +124,47 @@ fn a_simulated_host_outlives_the_run() {
     second.done(delete("wg0"));
     drop(second);
     assert!(bed(open()).read().interfaces.is_empty());
+}
+
+#[test]
+fn a_declared_simulated_backend_is_connected_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = world(BTreeMap::new(), directory.path().to_owned());
+    let declaration = BackendDeclaration {
+        id: id(),
+        kind: BackendKind::Local,
+        display_name: None,
+        simulate: true,
+        transport: Transport::Local { netns: None, driver: Driver::Auto },
+        span: None,
+    };
+    let first = connect(&declaration, &world).unwrap();
+    let picture = wait(first.read(&Interest::default())).unwrap();
+    assert!(picture.simulated);
+    assert_eq!(picture.identity.host_name, "simulated-hq");
+    let Err(error) = connect(&declaration, &world) else { panic!("connected twice") };
+    assert_eq!(
+        error.to_string(),
+        "could not open the simulated system on backend `hq`: another run uses the simulated system `hq`"
+    );
+    drop(first);
+    let again = connect(&declaration, &world).unwrap();
+    assert_eq!(wait(again.read(&Interest::default())).unwrap().identity.id, picture.identity.id);
+}
+
+#[test]
+fn ten_thousand_peers_take_seconds() {
+    let (bed, host) = bed();
+    bed.hub();
+    let networks = |n: u32| only(&[&format!("10.{}.{}.0/25", n / 256, n % 256)]);
+    let before = host.changes();
+    let began = std::time::Instant::now();
+    let ended = bed.write((0..10_000).map(|n| create_peer(public(n), networks(n))).collect());
+    assert!(ended.iter().all(Result::is_ok));
+    assert_eq!(bed.interface("wg0").peers.len(), 10_000);
+    assert_eq!(host.changes() - before, 5);
+    // Unoptimised it takes half a second; quadratic work would take minutes.
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
 #[test]

@@ -442,15 +442,15 @@ impl<'s> Scope<'s> {
         };
         if it.grouping {
             made.groups.entry(name).or_default().push(value);
-        } else if made.map.contains_key(&name) {
+            return Ok(());
+        }
+        if made.map.insert(name.clone(), value).is_some() {
             let named = if made.is_sensitive { String::new() } else { format!(" {name:?}") };
             return Err(vec![
                 Diagnostic::error("a key that is made twice")
                     .label(&self.span(key_expression), format!("two elements have the key{named}"))
                     .help("Add `...` after the value to group the values of each key in a list."),
             ]);
-        } else {
-            made.map.insert(name, value);
         }
         Ok(())
     }

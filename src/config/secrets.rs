@@ -52,7 +52,8 @@ pub(crate) fn guess(text: &str) -> Vec<Range<usize>> {
     });
     let Some(regex) = &*SECRET else {
         // It cannot be; but then everything is hidden rather than anything shown.
-        return std::iter::once(0..text.len()).collect();
+        let whole = 0..text.len();
+        return Vec::from([whole]);
     };
     let group = |it: regex::Captures| it.get(1).or_else(|| it.get(2)).map(|it| it.range());
     regex.captures_iter(text).filter_map(group).collect()
@@ -88,8 +89,9 @@ impl<'b> Search<'b> {
             ident => {
                 let Some(kind) = Kind::from_block(ident) else { return };
                 for it in block.body.attributes() {
+                    // One that does not exist there may be a secret under a wrong name, or in the wrong block.
                     let declared = declaration::attribute(kind, it.key.as_str());
-                    if declared.is_some_and(|declared| declared.form.is_secret()) {
+                    if declared.is_none_or(|declared| declared.form.is_secret()) {
                         self.queue.push((file, &it.value));
                     }
                 }
@@ -122,14 +124,14 @@ mod tests {
         let text = format!(
             "locals {{ k = \"{KEY}\" }}\nvariable \"p\" {{\n  sensitive = true\n  default = \"hunter2\"\n}}\n\
              interface \"a\" {{ private_key = local.k }}\npeer \"b\" {{\n  preshared_key = \"none\"\n  public_key = \"{KEY}\"\n}}\n\
-             preshared_key \"c\" {{ value = \"short\" }}\n"
+             preshared_key \"c\" {{ value = \"short\" }}\npeer \"d\" {{ private_kye = \"typo\" }}\n"
         );
         let body = hcl_edit::parser::parse_body(&text).unwrap();
         let found = &find(&[&body])[0];
         let mut shown: Vec<&str> = found.iter().map(|range| &text[range.clone()]).collect();
         shown.sort_unstable();
         shown.dedup();
-        assert_eq!(shown, ["\"hunter2\"", "\"short\"", &format!("\"{KEY}\"")]);
+        assert_eq!(shown, ["\"hunter2\"", "\"short\"", "\"typo\"", &format!("\"{KEY}\"")]);
         let place = text.find(KEY).unwrap();
         assert!(found.iter().all(|range| range.start < place || &text[range.clone()] != KEY));
     }

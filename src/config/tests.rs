@@ -1,6 +1,10 @@
 //! What a user writes, and what comes of it.
 
+mod errors;
+mod functions;
 mod resources;
+mod robust;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -552,10 +552,11 @@ impl<'a> Planner<'a> {
             let Reading::Unreachable(why) = reading else { continue };
             let mut left_out = self.left_out.get(id).cloned().unwrap_or_default();
             let gone = self.state.resources.iter().filter(|(address, record)| {
-                record.backend.as_ref() == Some(id) && !left_out.contains(address)
+                record.backend.as_ref() == Some(id) && !self.desired.contains_key(*address)
             });
-            let gone: Vec<Address> = gone.map(|(address, _)| address.clone()).collect();
-            left_out.extend(gone);
+            left_out.extend(gone.map(|(address, _)| address.clone()));
+            left_out.sort_unstable();
+            left_out.dedup();
             unreachable.insert(id.clone(), (why.clone(), left_out));
         }
         unreachable

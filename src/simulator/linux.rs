@@ -328,3 +328,147 @@ fn save(file: &SystemFile, host: &Host) -> Result<(), SimulatorError> {
     let bytes = record::write(host).map_err(|why| file.broken(&why))?;
     file.write(&bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use rustix::io::Errno;
+
+    use crate::simulator::linux::SimulatedLinux;
+    use crate::simulator::linux::call::{DeviceChange, PeerChange, Refusal};
+    use crate::value::{Cidr, PrivateKey, PublicKey};
+
+    fn host() -> SimulatedLinux {
+        let host = SimulatedLinux::in_memory(1, Timestamp::UNIX_EPOCH);
+        host.add_link("wg0").unwrap();
+        host
+    }
+
+    fn address(text: &str) -> Cidr {
+        text.parse().unwrap()
+    }
+
+    fn port(port: u16) -> DeviceChange {
+        DeviceChange { listen_port: Some(port), ..DeviceChange::default() }
+    }
+
+    fn peers(peers: Vec<PeerChange>) -> DeviceChange {
+        DeviceChange { peers, ..DeviceChange::default() }
+    }
+
+    fn addresses(host: &SimulatedLinux) -> Vec<String> {
+        host.links()["wg0"].addresses.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_a_kernel_refuses_is_refused_with_its_number() {
+        let host = host();
+        host.set_up("wg0", true).unwrap();
+        host.configure("wg0", &port(51_820)).unwrap();
+        host.add_address("wg0", address("10.0.0.1/24")).unwrap();
+        host.add_address("wg0", address("fd00::1/64")).unwrap();
+        host.add_link("wg1").unwrap();
+        host.configure("wg1", &port(51_820)).unwrap();
+        let answers = [
+            (host.add_link("wg0"), Errno::EXIST),
+            (host.add_link("eth0"), Errno::EXIST),
+            (host.add_link("sixteen-bytes-xx"), Errno::INVAL),
+            (host.add_link("a/b"), Errno::INVAL),
+            (host.add_link(""), Errno::INVAL),
+            (host.delete_link("wg9"), Errno::NODEV),
+            (host.delete_link("lo"), Errno::OPNOTSUPP),
+            (host.rename("wg0", "wg2"), Errno::BUSY),
+            (host.rename("wg1", "wg0"), Errno::EXIST),
+            (host.rename("wg1", "a b"), Errno::INVAL),
+            (host.rename("wg9", "wg2"), Errno::NODEV),
+            (host.set_up("wg1", true), Errno::ADDRINUSE),
+            (host.set_mtu("wg0", u32::MAX), Errno::INVAL),
+            (host.set_mtu("wg9", 1400), Errno::NODEV),
+            (host.add_address("wg0", address("10.0.0.1/24")), Errno::EXIST),
+            (host.add_address("wg0", address("fd00::1/48")), Errno::EXIST),
+            (host.delete_address("wg0", address("10.0.0.1/25")), Errno::ADDRNOTAVAIL),
+            (host.configure("eth0", &port(1)), Errno::OPNOTSUPP),
+            (host.configure("wg9", &port(1)), Errno::NODEV),
+            (host.device("eth0").map(drop), Errno::OPNOTSUPP),
+            (host.remove_key_file("/none".as_ref()), Errno::NOENT),
+        ];
+        for (at, (answer, errno)) in answers.into_iter().enumerate() {
+            assert_eq!(answer, Err(Refusal::Errno(errno)), "{at}");
+        }
+        // The link whose port was taken is down still, and may come up when the port is free.
+        assert!(!host.links()["wg1"].is_up);
+        host.set_up("wg0", false).unwrap();
+        host.set_up("wg1", true).unwrap();
+    }
+
+    #[test]
+    fn what_a_kernel_does_silently_to_addresses_is_done() {
+        let host = host();
+        for text in ["10.0.0.1/24", "10.0.0.2/24", "10.1.0.1/24", "10.0.0.1/32", "fd00::1/64"] {
+            host.add_address("wg0", address(text)).unwrap();
+        }
+        host.delete_address("wg0", address("10.0.0.1/24")).unwrap();
+        assert_eq!(addresses(&host), ["10.0.0.1/32", "10.1.0.1/24", "fd00::1/64"]);
+        host.set_up("wg0", true).unwrap();
+        host.set_up("wg0", false).unwrap();
+        assert_eq!(addresses(&host), ["10.0.0.1/32", "10.1.0.1/24"]);
+        host.add_address("wg0", address("fd00::1/64")).unwrap();
+        host.set_mtu("wg0", 1279).unwrap();
+        assert_eq!(addresses(&host), ["10.0.0.1/32", "10.1.0.1/24"]);
+        assert_eq!(host.add_address("wg0", address("fd00::1/64")), Err(Errno::INVAL.into()));
+        host.set_mtu("wg0", 67).unwrap();
+        assert!(addresses(&host).is_empty());
+        assert_eq!(host.add_address("wg0", address("10.0.0.1/24")), Err(Errno::NOBUFS.into()));
+    }
+
+    #[test]
+    fn what_a_kernel_does_silently_to_peers_is_done() {
+        let host = host();
+        let key = PrivateKey::from_bytes([9; 32]);
+        let (one, two) = (PublicKey::from_bytes([1; 32]), PublicKey::from_bytes([2; 32]));
+        let with = |public_key, networks: &[&str]| PeerChange {
+            allowed_ips: networks.iter().map(|it| it.parse().unwrap()).collect(),
+            ..PeerChange::new(public_key)
+        };
+        let held = |key| -> Vec<String> {
+            let device = host.device("wg0").unwrap();
+            device.peers[&key].allowed_ips.iter().map(ToString::to_string).collect()
+        };
+        let both = vec![with(one, &["10.0.0.0/8", "10.1.0.0/16"]), with(two, &["10.1.9.9/16"])];
+        host.configure("wg0", &peers(both)).unwrap();
+        assert_eq!((held(one), held(two)), (vec!["10.0.0.0/8".into()], vec!["10.1.0.0/16".into()]));
+        // What was taken stays with the taker when the giver goes and comes.
+        let again = vec![PeerChange::removal(one), with(one, &[])];
+        host.configure("wg0", &peers(again)).unwrap();
+        assert_eq!((held(one), held(two)), (vec![], vec!["10.1.0.0/16".into()]));
+        // A peer with the interface's own key is dropped, whichever comes first.
+        host.configure("wg0", &peers(vec![with(key.public(), &["10.9.0.0/16"])])).unwrap();
+        let own = DeviceChange { private_key: Some(key.clone()), ..DeviceChange::default() };
+        host.configure("wg0", &own).unwrap();
+        host.configure("wg0", &peers(vec![with(key.public(), &["10.9.0.0/16"])])).unwrap();
+        assert_eq!(host.device("wg0").unwrap().peers.len(), 2);
+    }
+
+    #[test]
+    fn a_port_is_chosen_when_the_link_comes_up() {
+        let host = host();
+        let listen_port = |host: &SimulatedLinux| host.device("wg0").unwrap().listen_port;
+        assert_eq!(listen_port(&host), 0);
+        host.set_up("wg0", true).unwrap();
+        let chosen = listen_port(&host);
+        assert!((32_768..61_000).contains(&chosen));
+        host.configure("wg0", &port(0)).unwrap();
+        assert_ne!(listen_port(&host), chosen);
+        // The same seed chooses the same.
+        let again = self::host();
+        again.set_up("wg0", true).unwrap();
+        assert_eq!(listen_port(&again), chosen);
+    }
+
+    #[test]
+    fn a_host_does_not_print_its_keys() {
+        let host = host();
+        host.write_key_file("/var/lib/wgform/keys/wg0".as_ref(), "hunter2").unwrap();
+        assert!(!format!("{host:?}").contains("hunter2"));
+    }
+}

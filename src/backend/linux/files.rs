@@ -169,7 +169,7 @@ mod tests {
         files::write(&path, "one").unwrap();
         files::write(&path, "two").unwrap();
         assert_eq!(files::read(&path).unwrap().unwrap().as_str(), "two");
-        assert_eq!(files::list(&folder).unwrap(), [path.clone()]);
+        assert_eq!(files::list(&folder).unwrap(), std::slice::from_ref(&path));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         files::remove(&path).unwrap();
         assert!(files::list(&folder).unwrap().is_empty());

@@ -243,16 +243,9 @@ fn set_mtu(host: &mut dyn Host, name: &str, wish: &InterfaceWish) -> Result<(), 
 
 fn add_addresses(host: &mut dyn Host, name: &str, wish: &InterfaceWish) -> Result<(), Refused> {
     for address in &wish.add_addresses {
-        let mut added = host.add_address(name, *address);
-        // IPv6 has an address once, whatever its length: the old one has to go first.
-        let same = |it: &&Cidr| it.address() == address.address();
-        if let (Err(Refusal::Errno(Errno::EXIST)), Some(old)) =
-            (&added, wish.remove_addresses.iter().find(same))
-        {
-            host.delete_address(name, *old).map_err(during(During::Addressing))?;
-            added = host.add_address(name, *address);
-        }
-        match added {
+        // IPv6 has an address once, whatever its length: one that takes the place of another is made when that has
+        // gone, by `restore_addresses`.
+        match host.add_address(name, *address) {
             Ok(()) | Err(Refusal::Errno(Errno::EXIST)) => {}
             Err(refusal) => return Err(address_refused(*address, refusal)),
         }
@@ -291,8 +284,8 @@ fn expected_addresses(
     expected
 }
 
-/// Adds what was lost by the way: IPv6 addresses when the link went down, the other addresses of a network when its
-/// first one was removed.
+/// Adds what is missing in the end: IPv6 addresses that were lost when the link went down, the other addresses of a
+/// network whose first one was removed, an IPv6 address with a new length.
 fn restore_addresses(
     host: &mut dyn Host,
     name: &str,

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use crate::config::block::{Expr, Node, ResourceBlock};
 use crate::config::decode::{Decoded, decode, default_of, linux_name, value_of};
 use crate::config::evaluator::run::Run;
+use crate::config::evaluator::settings::unknown;
 use crate::config::expression::Evaluated;
+use crate::config::parse::is_reference;
 use crate::config::value::{Data, Value};
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::{Diagnostic, Span};
@@ -68,6 +70,9 @@ impl Run<'_> {
                     return Ok(());
                 }
             },
+            Decoded::Unknown if is_reference(&attribute.form) => {
+                return Err(vec![unknown(&expr.span(), &format!("`{name}`"))]);
+            }
             Decoded::Unknown => {
                 desired.fields.insert(name, Wanted::Unknown);
             }

@@ -231,27 +231,17 @@ impl Parser {
         self.blocks.backends.insert(id, BackendBlock { span, order, kind, attributes });
     }
 
-    fn resource(&mut self, kind: Kind, block: Block) {
+    fn resource(&mut self, kind: Kind, mut block: Block) {
         let span = self.head(&block);
         let Some([label]) = self.labels(&block, &format!("{kind} \"name\" {{ … }}")) else {
             return;
         };
         let address = Address::root(kind, label);
         let declared = declaration::attributes(kind);
-        let mut known: Vec<&str> = declared.iter().map(|it| it.name).collect();
-        known.push("depends_on");
+        self.refuse_computed(kind, &mut block);
+        let settable = declared.iter().filter(|it| it.presence != Presence::Computed);
+        let known: Vec<&str> = settable.map(|it| it.name).chain(["depends_on"]).collect();
         let mut contents = self.contents(kind.as_str(), block.body, &known, &["lifecycle"]);
-        for it in declared.iter().filter(|it| it.presence == Presence::Computed) {
-            if let Some(attribute) = contents.attributes.remove(it.name) {
-                let span = self.span_of(&attribute.key);
-                self.problems.push(
-                    Diagnostic::error("an argument that cannot be set").label(
-                        &span,
-                        format!("`{}` of a `{kind}` can only be referred to", it.name),
-                    ),
-                );
-            }
-        }
         for it in declared
             .iter()
             .filter(|it| matches!(it.presence, Presence::Required | Presence::RequiredNullable))
@@ -281,6 +271,19 @@ impl Parser {
             refers_to: std::collections::BTreeSet::new(),
         };
         self.blocks.resources.insert(address, resource);
+    }
+
+    /// Takes the attributes out of a block that only a device can set, and reports them.
+    fn refuse_computed(&mut self, kind: Kind, block: &mut Block) {
+        let declared = declaration::attributes(kind).iter();
+        for it in declared.filter(|it| it.presence == Presence::Computed) {
+            let Some(attribute) = block.body.remove_attribute(it.name) else { continue };
+            let span = self.span_of(&attribute.key);
+            self.problems.push(
+                Diagnostic::error("an argument that cannot be set")
+                    .label(&span, format!("`{}` of `{kind}` can only be referred to", it.name)),
+            );
+        }
     }
 
     /// Takes the arguments of a resource, and warns of literal keys.

@@ -130,7 +130,7 @@ impl Parser {
         };
         self.problems.push(match near {
             Some(near) => diagnostic.help(format!("Did you mean `{near}`?")),
-            None if known.is_empty() => diagnostic,
+            None if known.is_empty() || LATER.contains(&word) => diagnostic,
             None => {
                 let names: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
                 diagnostic.help(format!("It can be {}.", or(&names)))

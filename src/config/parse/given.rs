@@ -51,7 +51,8 @@ impl Parser {
         // What is unknown may be secret too.
         let variable = self.blocks.variables.get(name);
         let is_shown = variable.is_some_and(|variable| !variable.is_sensitive);
-        let hidden = if is_shown { Vec::new() } else { vec![0..text.text.len()] };
+        let whole = 0..text.text.len();
+        let hidden = if is_shown { Vec::new() } else { Vec::from([whole]) };
         let text = with_secrets(text, hidden);
         if variable.is_some() {
             given.insert(name.into(), Given::Text(text));

@@ -234,7 +234,7 @@ pub(crate) fn referable(kind: Kind, name: &str, span: &Span) -> Result<&'static 
         }
     };
     Err(Diagnostic::error("reference to a secret")
-        .label(span, format!("`{name}` of a `{kind}` cannot be referred to"))
+        .label(span, format!("`{name}` of `{kind}` cannot be referred to"))
         .help(hint))
 }
 

@@ -619,9 +619,13 @@ fn is_known(planner: &Planner<'_>, backend: &BackendId) -> bool {
 
 fn is_there(planner: &Planner<'_>, backend: Option<&BackendId>, object: &ObjectKey) -> bool {
     let Some(backend) = backend else { return true };
-    let is_disabled = planner.state.resources.values().any(|record| {
-        record.object == *object && record.backend.as_ref() == Some(backend) && is_disabled(record)
-    });
+    let owner = match object {
+        ObjectKey::Peer { interface, .. } => public_key(object)
+            .and_then(|key| planner.owners.peer(backend, interface, key))
+            .and_then(|owner| planner.state.resources.get(owner)),
+        ObjectKey::Interface { .. } | ObjectKey::PresharedKey => None,
+    };
+    let is_disabled = owner.is_some_and(|record| record.object == *object && is_disabled(record));
     match planner.picture(backend) {
         Some(picture) => is_disabled || exists(picture, object),
         None => planner.options.without_refresh,

@@ -61,7 +61,7 @@ struct PeerRecord {
     sent: u64,
 }
 
-/// Reads what [`write`] wrote. The error says why not, and never holds a key.
+/// Reads what [`write()`] wrote. The error says why not, and never holds a key.
 pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
     // serde's own messages may quote what they stumbled over.
     let record: HostRecord = serde_json::from_slice(bytes).map_err(|error| {

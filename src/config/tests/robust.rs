@@ -1,0 +1,148 @@
+//! No input makes it panic, and big ones stay fast.
+
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+
+use crate::config::tests::{Case, PRIVATE, known};
+
+const VALID: &str = r#"
+wgform {
+  required_version = ">= 0.1"
+  default_backend  = backend.hq
+  state "local" { path = "x.json" }
+}
+backend "local" "hq" { simulate = true }
+variable "names" {
+  type    = list(object({ n = string, o = optional(number, 1) }))
+  default = [{ n = "日本" }]
+  validation {
+    condition     = length(var.names) < 5
+    error_message = "Too many: ${length(var.names)}."
+  }
+}
+variable "key" { sensitive = true }
+locals {
+  all  = { for i, x in var.names : x.n => i + 1 if x.o != 7 }
+  text = <<-EOT
+    %{ for k, v in local.all ~}
+    ${k}	= ${format("%05d|%q", v, k)} # "é"
+    %{ endfor ~}
+  EOT
+}
+interface "a" {
+  addresses   = [cidrhost("10.8.0.0/24", 1) == "" ? "" : "10.8.0.1/24", "fd00::${local.all["日本"]}/64"]
+  private_key = var.key
+  description = trimspace(local.text)
+  lifecycle { prevent_destroy = true }
+}
+peer "b" {
+  interface   = interface.a
+  public_key  = try(interface.a.public_key, null)
+  allowed_ips = concat(["10.0.0.0/8"], var.names[*].n == [] ? [] : ["fd00::/8"])
+  endpoint    = "x.example.com:${interface.a.listen_port}"
+  depends_on  = [interface.a]
+}
+output "o" { value = [peer.b.name, interface.a.addresses.0, max(1, -2) / 3 % 2] }
+"#;
+
+fn run(text: &str) -> String {
+    Case::new(text).var("key", PRIVATE).problems()
+}
+
+#[test]
+fn the_file_that_is_mutated_is_valid() {
+    assert_eq!(run(VALID), "");
+    assert_eq!(run(&VALID.replace('\n', "\r\n")), "");
+}
+
+/// Cuts a text at any character and puts something else in.
+fn mutate(text: &str, from: usize, n: usize, insert: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let from = from % chars.len();
+    let end = (from + n).min(chars.len());
+    chars[..from]
+        .iter()
+        .copied()
+        .chain(insert.chars())
+        .chain(chars[end..].iter().copied())
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn random_changes_of_a_valid_file_never_panic(
+        changes in prop::collection::vec((any::<usize>(), 0..12_usize, prop::sample::select(vec![
+            "", "\"", "${", "%{", "}", "{", "[", "]", "(", ")", "null", "-", "!", "local.all", "interface.a", "var.key",
+            "\u{feff}", "é", "\0", "\r", "\t", "=", "...", "[*]", ".*", "1e999", "99999999999999999999", "<<EOT\n", "~",
+            "? 1 : 2", "/0", "peer.b", "for x in ", "\\u12", "# ", "/*", "0x1", "try()", "format(\"%", "unknown",
+        ])), 1..4),
+    ) {
+        let mut text = VALID.to_owned();
+        for (from, n, insert) in changes {
+            text = mutate(&text, from, n, insert);
+            // Drawing also proves that every place is inside its text.
+            drop(run(&text));
+        }
+    }
+}
+
+#[test]
+fn deep_nesting_is_an_error_and_never_an_overflow() {
+    for n in [1, 60, 64, 100, 10_000] {
+        for (open, close) in
+            [("(", ")"), ("[", "]"), ("upper(", ")"), ("\"${", "}\""), ("!", ""), ("{ a = ", "}")]
+        {
+            let text =
+                format!("output \"x\" {{ value = {}1{} }}\n", open.repeat(n), close.repeat(n));
+            drop(run(&text));
+        }
+        drop(run(&"a {\n".repeat(n)));
+    }
+    let sum = format!("({}1)", "1 + ".repeat(120));
+    let deep = format!("output \"x\" {{ value = {}{sum}{} }}\n", "[".repeat(60), "]".repeat(60));
+    assert_eq!(Case::new(&deep).problems(), "");
+}
+
+#[test]
+fn a_long_chain_of_references_is_no_deep_recursion() {
+    let mut text = "locals {\n  l0 = 1\n".to_owned();
+    for i in 1..5_000 {
+        writeln!(text, "  l{i} = local.l{} + 1", i - 1).unwrap();
+    }
+    text += "}\noutput \"x\" { value = local.l4999 }\n";
+    assert_eq!(Case::new(&text).output("x"), "5000");
+
+    let mut text = "interface \"i0\" { description = \"x\" }\n".to_owned();
+    for i in 1..2_000 {
+        writeln!(text, "interface \"i{i}\" {{ description = interface.i{}.description }}", i - 1)
+            .unwrap();
+    }
+    assert_eq!(known(&Case::new(&text).desired("interface.i1999"), "description"), "Text(\"x\")");
+}
+
+#[test]
+fn a_value_that_grows_through_locals_has_a_bounded_depth() {
+    let mut text = "locals {\n  l0 = 1\n".to_owned();
+    for i in 1..5_000 {
+        writeln!(text, "  l{i} = [local.l{}]", i - 1).unwrap();
+    }
+    text += "}\noutput \"x\" { value = local.l4999 }\n";
+    assert!(Case::new(&text).problems().starts_with("error: a value that is nested too deep\n"));
+}
+
+#[test]
+fn ten_thousand_peers_are_evaluated_in_linear_time() {
+    let mut text = "interface \"hub\" {}\nlocals { net = { for i in range(1000) : \"p${i}\" => cidrhost(\"10.8.0.0/16\", i) } }\n".to_owned();
+    for i in 0..10_000 {
+        writeln!(
+            text,
+            "peer \"p{i}\" {{\n  interface = interface.hub\n  public_key = null\n  description = \"${{interface.hub.name}} {i}\"\n  allowed_ips = [\"${{local.net[\"p{}\"]}}/32\"]\n}}",
+            i % 1000
+        )
+        .unwrap();
+    }
+    assert_eq!(Case::new(&text).problems(), "");
+}
