@@ -65,12 +65,14 @@ pub(crate) fn delete(
     name: &str,
     remove_key_file: Option<&Path>,
 ) -> Result<Fields, BackendError> {
-    remove(job.host, name)
-        .and_then(|()| remove_key(job.host, remove_key_file))
-        .map(|()| Fields::new())
-        .map_err(|(during, refusal)| {
-            explain::error(job.backend, format!("delete interface `{name}`"), during, refusal)
-        })
+    // The file goes first: killed in between, the interface is still there, is found, and goes with the next run. The
+    // other way round nothing would be left that tells of the file.
+    let gone = take_key(job.host, remove_key_file).and_then(|undo| {
+        remove(job.host, name).map_err(|refused| also(refused, undo.carry_out(job.host)))
+    });
+    gone.map(|()| Fields::new()).map_err(|(during, refusal)| {
+        explain::error(job.backend, format!("delete interface `{name}`"), during, refusal)
+    })
 }
 
 /// Says that an attribute has no place on Linux.
@@ -111,15 +113,19 @@ fn change(host: &mut dyn Host, update: &Update<'_>) -> Result<Fields, Refused> {
         Some(path) => keep_changed_key(host, name, path, private_key)?,
         None => KeyUndo::Nothing,
     };
-    let keep_new_key = |refused, host: &mut dyn Host| match private_key {
-        Some(_) => also(refused, undo.carry_out(host)),
-        None => refused,
+    // As when an interface goes: nothing would tell of a file that is removed last and was not.
+    let undo_removal = match take_key(host, remove_key_file) {
+        Ok(undo_removal) => undo_removal,
+        Err(refused) => return Err(also(refused, undo.carry_out(host))),
+    };
+    let keep_files = |refused, host: &mut dyn Host| {
+        also(also(refused, undo.carry_out(host)), undo_removal.carry_out(host))
     };
     let ups = UpAndDown { was_up: link.is_up, stays_up: wish.enabled.unwrap_or(link.is_up) };
     let name = match rename {
         Some(new) => match move_link(host, name, new, &link, &ups) {
             Ok(()) => new,
-            Err(refused) => return Err(keep_new_key(refused, host)),
+            Err(refused) => return Err(keep_files(refused, host)),
         },
         None => name,
     };
@@ -127,7 +133,9 @@ fn change(host: &mut dyn Host, update: &Update<'_>) -> Result<Fields, Refused> {
         host.set_up(name, false).map_err(during(During::Binding))?;
     }
     if let Err(refused) = configure(host, name, private_key, &wish) {
-        return Err(keep_new_key(refused, host));
+        // Under its new name, the interface has its key in the new file.
+        let is_as_before = rename.is_none() || private_key.is_some();
+        return Err(if is_as_before { keep_files(refused, host) } else { refused });
     }
     set_mtu(host, name, &wish)?;
     if ups.stays_up {
@@ -136,9 +144,7 @@ fn change(host: &mut dyn Host, update: &Update<'_>) -> Result<Fields, Refused> {
     add_addresses(host, name, &wish)?;
     remove_addresses(host, name, &wish)?;
     restore_addresses(host, name, &expected_addresses(&link, &wish, wanted, &ups))?;
-    let fields = compare(host, name, private_key, &wish)?;
-    remove_key(host, remove_key_file)?;
-    Ok(fields)
+    compare(host, name, private_key, &wish)
 }
 
 /// Whether a link was up before, and is to be up in the end.
@@ -411,10 +417,18 @@ fn keep_key<'a>(
     Ok(undo)
 }
 
-fn remove_key(host: &mut dyn Host, path: Option<&Path>) -> Result<(), Refused> {
-    let Some(path) = path else { return Ok(()) };
+/// Removes a key file, if it is there, and returns how to bring it back.
+fn take_key<'a>(host: &mut dyn Host, path: Option<&'a Path>) -> Result<KeyUndo<'a>, Refused> {
+    let Some(path) = path else { return Ok(KeyUndo::Nothing) };
+    let Some(text) = host.read_key_file(path).map_err(|it| file_refused(path, it))? else {
+        return Ok(KeyUndo::Nothing);
+    };
+    let undo = match key_text::read(&text) {
+        KeyFile::Key(key) => KeyUndo::Restore(path, key),
+        KeyFile::Unusable(_) => KeyUndo::Nothing,
+    };
     match host.remove_key_file(path) {
-        Ok(()) | Err(Refusal::Errno(Errno::NOENT)) => Ok(()),
+        Ok(()) | Err(Refusal::Errno(Errno::NOENT)) => Ok(undo),
         Err(refusal) => Err(file_refused(path, refusal)),
     }
 }
