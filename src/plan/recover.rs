@@ -66,15 +66,19 @@ fn look(recovered: &mut Recovered, change: StateChange, picture: &Picture) {
     match &change {
         StateChange::Put { address, resource, depose: _ } => {
             let Some(found) = found(picture, &resource.object) else {
-                // A disabled peer is nowhere but in the state.
-                if resource.attributes.get("enabled") == Some(&Json::Bool(false)) {
+                // A disabled peer is nowhere but in the state. An interface that is made down is on its device.
+                let is_peer = matches!(resource.object, ObjectKey::Peer { .. });
+                if is_peer && resource.attributes.get("enabled") == Some(&Json::Bool(false)) {
                     state.apply(change);
                 }
                 return;
             };
             recovered.interrupted.insert(address.clone());
-            match state.resources.get_mut(address).filter(|old| same(&old.object, &resource.object))
-            {
+            // An interface that moves to another backend may have the same name there.
+            let is_it = |old: &&mut ResourceRecord| {
+                old.backend == resource.backend && same(&old.object, &resource.object)
+            };
+            match state.resources.get_mut(address).filter(is_it) {
                 Some(old) => settle(old, resource, &found, &state.fingerprint_key),
                 None => state.apply(change),
             }
