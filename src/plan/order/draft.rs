@@ -1,6 +1,7 @@
 //! What each resource's fate means in writes, before they are in order.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
@@ -17,7 +18,7 @@ use crate::plan::{
     Step, Subject,
 };
 use crate::resource::{Address, BackendId, Field, Kind, Setting, Support, declaration};
-use crate::state::{ObjectKey, ResourceRecord};
+use crate::state::{Deposed, ObjectKey, ResourceRecord};
 use crate::value::Cidr;
 
 /// A name or a port on one system: only one can have it.
@@ -180,7 +181,11 @@ impl Drafter {
         let backend = record.backend.clone();
         let ObjectKey::Interface { name, .. } = &record.object else { return create };
         let old_file = recorded_key_file(record);
-        let is_shared = old_file == on_device.key.file && backend == node.backend;
+        let is_one_place = match (&backend, &node.backend) {
+            (Some(old), Some(new)) => planner.is_same_machine(old, new),
+            (old, new) => old == new,
+        };
+        let is_shared = old_file == on_device.key.file && is_one_place;
         let act = PlannedAct::DeleteInterface {
             name: name.clone(),
             remove_key_file: old_file.filter(|_| !is_shared),
@@ -382,7 +387,8 @@ impl Drafter {
             let effect = Effect::RemoveDeposed(deposed.object.clone());
             let act = match &deposed.object {
                 ObjectKey::Interface { name, .. } => {
-                    PlannedAct::DeleteInterface { name: name.clone(), remove_key_file: None }
+                    let remove_key_file = left_key_file(planner, &deposed);
+                    PlannedAct::DeleteInterface { name: name.clone(), remove_key_file }
                 }
                 ObjectKey::Peer { interface, public_key: text } => {
                     let key = (deposed.backend.clone(), interface.clone(), text.clone());
@@ -609,6 +615,17 @@ fn gives_networks(node: &Node) -> bool {
 
 fn is_disabled(record: &ResourceRecord) -> bool {
     record.attributes.get("enabled") == Some(&Json::Bool(false))
+}
+
+/// Returns the key file of a replaced interface, unless an interface that is in use keeps its key there.
+fn left_key_file(planner: &Planner<'_>, deposed: &Deposed) -> Option<PathBuf> {
+    let file = PathBuf::from(deposed.attributes.get("key_file")?.as_str()?);
+    let is_used = planner.state.resources.values().any(|record| {
+        let on = record.backend.as_ref();
+        recorded_key_file(record).as_ref() == Some(&file)
+            && on.is_some_and(|on| planner.is_same_machine(on, &deposed.backend))
+    });
+    (!is_used).then_some(file)
 }
 
 /// Returns whether anything is known of a backend: it was read, or what was last applied counts.

@@ -411,8 +411,9 @@ impl<'a> Planner<'a> {
         let old_backend = standing.record.as_ref().and_then(|record| record.backend.clone());
         let files = [(Some(standing.backend.clone()), path.clone()), (old_backend, recorded_file)];
         let in_files = files.into_iter().filter_map(|(backend, path)| {
-            let (picture, path) = (self.picture(&backend?)?, path?);
-            let is_anothers = self.is_key_file_of_another(&desired.address, &path);
+            let (backend, path) = (backend?, path?);
+            let picture = self.picture(&backend)?;
+            let is_anothers = self.is_key_file_of_another(&desired.address, &backend, &path);
             held_in(picture, &path).filter(|_| !is_anothers).map(|key| (key, path))
         });
         let mut held = on_device
@@ -448,9 +449,27 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn is_key_file_of_another(&self, address: &Address, path: &std::path::Path) -> bool {
+    fn is_key_file_of_another(
+        &self,
+        address: &Address,
+        backend: &BackendId,
+        path: &std::path::Path,
+    ) -> bool {
         let others = self.state.resources.iter().filter(|(other, _)| *other != address);
-        others.into_iter().any(|(_, record)| recorded_key_file(record).as_deref() == Some(path))
+        others.into_iter().any(|(_, record)| {
+            let on = record.backend.as_ref();
+            recorded_key_file(record).as_deref() == Some(path)
+                && on.is_some_and(|on| self.is_same_machine(on, backend))
+        })
+    }
+
+    /// Returns whether two backends have their files in common: network namespaces of one machine do.
+    pub(crate) fn is_same_machine(&self, one: &BackendId, other: &BackendId) -> bool {
+        let machine = |backend| {
+            let identity = &self.picture(backend)?.identity.id;
+            Some(identity.split_once("#netns=").map_or(identity.as_str(), |(machine, _)| machine))
+        };
+        one == other || machine(one).is_some_and(|it| Some(it) == machine(other))
     }
 
     fn guard_new_key(&mut self, address: &Address, recorded: Option<PublicKey>) {
