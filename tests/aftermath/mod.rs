@@ -76,17 +76,26 @@ pub fn check(project: &Project, before: &Before, command: &str, at: &str) {
 fn assert_accounted(project: &Project, at: &str) {
     let Loaded { state, open, .. } = read(project);
     let mut known: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut replaced: BTreeSet<(String, String)> = BTreeSet::new();
     let mut note = |backend: Option<&wgform::resource::BackendId>, object: &ObjectKey| {
         let backend = backend.map(ToString::to_string).unwrap_or_default();
         known.insert((backend, name_of(object)));
     };
     for record in state.iter().flat_map(|state| state.resources.values()) {
         note(record.backend.as_ref(), &record.object);
-        record.deposed.iter().for_each(|old| note(Some(&old.backend), &old.object));
+        for old in &record.deposed {
+            note(Some(&old.backend), &old.object);
+            replaced.insert((old.backend.to_string(), name_of(&old.object)));
+        }
     }
+    let mut renamed = BTreeMap::new();
     for change in &open {
-        if let StateChange::Put { resource, .. } = change {
+        if let StateChange::Put { address, resource, .. } = change {
             note(resource.backend.as_ref(), &resource.object);
+            let old = state.as_ref().and_then(|state| state.resources.get(address));
+            if let Some(old) = old.filter(|old| old.backend == resource.backend) {
+                renamed.insert(name_of(&resource.object), name_of(&old.object));
+            }
         }
     }
     for backend in BACKENDS {
@@ -94,7 +103,13 @@ fn assert_accounted(project: &Project, at: &str) {
             let peers = device["peers"].as_array().unwrap().iter();
             let peers = peers.map(|peer| format!("{name}/{}", peer["public_key"].as_str().unwrap()));
             for object in peers.chain([name.clone()]) {
-                let is_known = known.contains(&(backend.to_owned(), object.clone()));
+                let is_known = known.contains(&(backend.to_owned(), object.clone()))
+                    // The peers of an interface are on it when it gets another name.
+                    || renamed.get(&name).is_some_and(|old| {
+                        known.contains(&(backend.to_owned(), object.replacen(&name, old, 1)))
+                    })
+                    // And they go with one that was replaced.
+                    || replaced.contains(&(backend.to_owned(), name.clone()));
                 assert!(is_known, "after a kill at {at}, nobody knows of {object} on {backend}");
             }
         }
@@ -131,7 +146,7 @@ fn picture(project: &Project) -> BTreeSet<String> {
         for (name, device) in devices(project, backend) {
             let link = &host["links"][&name];
             let port = device["listen_port"].as_u64().unwrap();
-            let port = if (51_820..51_900).contains(&port) { port.to_string() } else { "own".into() };
+            let port = if [51_820, 51_821].contains(&port) { port.to_string() } else { "own".into() };
             lines.insert(format!(
                 "{backend} {name}: up {}, mtu {}, addresses {}, port {port}, mark {}, key {}",
                 link["is_up"], link["mtu"], link["addresses"], device["fwmark"], key(&device).is_some()
