@@ -4,12 +4,17 @@
 //! [`Interrupt::listen`] was called, the first one asks the apply to start nothing new, and the second ends the process.
 
 use std::io;
+use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::backend::Stop;
 use crate::ui::Ui;
+
+/// As long as a terminal may take to show two lines.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Listens for interrupts until the process ends.
 #[derive(Debug)]
@@ -59,15 +64,31 @@ async fn wait(
 ) {
     either(&mut interrupt, &mut terminate).await;
     stop.raise();
-    ui.talk(
+    talk(
+        &ui,
         "Interrupted: nothing new is started, and what runs is waited for.\n\
          A second interrupt ends wgform at once; what was done is on record all the same.",
     );
     either(&mut interrupt, &mut terminate).await;
-    ui.talk(
+    talk(
+        &ui,
         "Interrupted again: wgform ends now. The next run finds what was done, and looks at what was under way.",
     );
     at_once();
+}
+
+/// Says something, if it can be said at once. The output may be a pager that is not scrolled on: the main thread then
+/// holds it, and the second interrupt must end the process all the same.
+fn talk(ui: &Ui, text: &'static str) {
+    let (said, is_said) = channel();
+    let ui = ui.clone();
+    let talk = move || {
+        ui.talk(text);
+        _ = said.send(());
+    };
+    if thread::Builder::new().name("talk".to_owned()).spawn(talk).is_ok() {
+        _ = is_said.recv_timeout(PATIENCE);
+    }
 }
 
 async fn either(one: &mut Signal, other: &mut Signal) {
