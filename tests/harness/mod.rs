@@ -9,8 +9,8 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
@@ -103,10 +103,14 @@ impl Project {
 
     /// Starts the program, to be watched while it runs.
     pub fn start(&self, arguments: &str) -> Running {
+        // A file, because nobody reads a pipe for stdout while the other one is watched, and a full one stops a run.
+        let stdout = tempfile::tempfile().unwrap();
         let mut command = self.command(arguments);
-        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        command.stdin(Stdio::piped()).stdout(stdout.try_clone().unwrap());
+        let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        Running { arguments: arguments.to_owned(), child: Some(child), stderr, said: String::new() }
+        let arguments = arguments.to_owned();
+        Running { arguments, child: Some(child), stdout, stderr, said: String::new() }
     }
 
     /// Returns what a simulated host is made of.
@@ -186,6 +190,7 @@ impl std::fmt::Display for Ran {
 pub struct Running {
     arguments: String,
     child: Option<Child>,
+    stdout: File,
     stderr: BufReader<ChildStderr>,
     said: String,
 }
@@ -230,6 +235,8 @@ impl Running {
             self.said += &std::mem::take(&mut line);
         }
         let mut output = child.wait_with_output().unwrap();
+        self.stdout.rewind().unwrap();
+        self.stdout.read_to_end(&mut output.stdout).unwrap();
         output.stderr = std::mem::take(&mut self.said).into_bytes();
         Ran::of(&self.arguments, output)
     }
