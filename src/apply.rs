@@ -319,8 +319,14 @@ impl<'a, 'c> Run<'a, 'c> {
         }
         let used: Vec<BackendId> =
             self.state.resources.values().filter_map(|record| record.backend.clone()).collect();
+        let is_whole = all_done && !self.plan.is_partial;
         for (id, record) in &self.plan.backends {
-            self.state.backends.insert(id.clone(), record.clone());
+            // A host that was rebooted and is not healed whole still counts as rebooted: otherwise what is missing on it
+            // would look like somebody's deletion.
+            let known = self.state.backends.entry(id.clone()).or_insert_with(|| record.clone());
+            if is_whole {
+                known.clone_from(record);
+            }
         }
         self.state.backends.retain(|id, _| used.contains(id));
         self.tools.lock.write(&mut self.state)

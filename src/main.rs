@@ -1,5 +1,10 @@
 //! The program: reads the world once, hands it to the command that the arguments name, and ends with its exit code.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the world is read here, once, and the process ended"
+)]
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};

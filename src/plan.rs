@@ -197,11 +197,10 @@ pub struct ResourceChange {
 impl ResourceChange {
     /// Returns whether all of it only undoes what happened outside of wgform.
     pub fn is_drift(&self) -> bool {
-        match self.reason {
-            Reason::Gone | Reason::Rebooted | Reason::Drift => true,
-            Reason::GoneWithInterface => true,
-            _ => false,
-        }
+        matches!(
+            self.reason,
+            Reason::Gone | Reason::Rebooted | Reason::GoneWithInterface | Reason::Drift
+        )
     }
 
     /// Returns whether any of it undoes what happened outside of wgform.

@@ -3,6 +3,8 @@
 //! Nothing here knows HCL. What a text means is `config`'s business, which in turn reads no file: the function
 //! `file()` goes through [`Files`].
 
+#![expect(clippy::disallowed_methods, reason = "this module reads the files of a configuration")]
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -136,7 +136,8 @@ fn a_dirty_environment_changes_nothing() {
 #[test]
 fn the_default_of_a_variable_can_be_changed_in_every_way() {
     let project = Project::of_example("quickstart");
-    project.edit("endpoint             = \"192.0.2.2:51820\"", "endpoint = \"${var.domain}:51820\"");
+    project
+        .edit("endpoint             = \"192.0.2.2:51820\"", "endpoint = \"${var.domain}:51820\"");
     project.run("plan -var domain=vpn.example.net").ends(0).says("vpn.example.net:51820");
     fs::write(project.path().join("wgform.wgvars.hcl"), "domain = \"file.example.net\"\n").unwrap();
     project.run("plan").ends(0).says("file.example.net:51820");
@@ -158,7 +159,8 @@ fn a_directory_that_cannot_be_written_is_a_clear_error() {
     let project = for_nobody();
     fs::set_permissions(project.path(), fs::Permissions::from_mode(0o555)).unwrap();
     let plan = as_nobody(&project, "plan").ends(6);
-    plan.says(".wgform/simulated` cannot be made: Permission denied").says("make that directory writable");
+    plan.says(".wgform/simulated` cannot be made: Permission denied")
+        .says("make that directory writable");
     let path = project.path().join("wgform.state.json.lock");
     let told = format!("could not take the lock `{}`\n  cause: Permission denied", path.display());
     let apply = as_nobody(&project, "apply -auto-approve").ends(1).tells(&told);

@@ -44,7 +44,9 @@ fn hosts(generation: u8) -> String {
             "peer \"p{number}\" {{\n  interface = interface.i{}\n  public_key = \"{}\"\n  \
              preshared_key = preshared_key.shared\n  allowed_ips = [\"172.16.{network}.{number}/32\"]\n}}\n",
             number % INTERFACES,
-            PublicKey::from_bytes([number.wrapping_add(1), byte, 7].repeat(11)[..32].try_into().unwrap()),
+            PublicKey::from_bytes(
+                [number.wrapping_add(1), byte, 7].repeat(11)[..32].try_into().unwrap()
+            ),
         );
     }
     text

@@ -58,7 +58,8 @@ fn an_interrupt_ends_in_order_and_says_what_is_left() {
         assert_eq!(created, owned);
         let left = INTERFACES - owned;
         let ran = ran.says("Apply interrupted.");
-        let ran = ran.says(&format!("steps done, {left} not started:\n")).says("  interface.i299\n");
+        let ran =
+            ran.says(&format!("steps done, {left} not started:\n")).says("  interface.i299\n");
         ran.says("What was done is in the state; run it again to do the rest.");
         finish(&project);
     }
@@ -236,7 +237,8 @@ fn a_state_that_makes_no_sense_is_left_as_it_is() {
     let newer = good.replace("\"version\": 1", "\"version\": 99");
     for bad in ["", "not json", cut, &newer] {
         fs::write(&path, bad).unwrap();
-        for command in ["plan", "apply -auto-approve", "drift", "state list", "destroy -auto-approve"]
+        for command in
+            ["plan", "apply -auto-approve", "drift", "state list", "destroy -auto-approve"]
         {
             project.run(command).ends(1).tells("could not read the state file").tells("help:");
         }

@@ -204,7 +204,7 @@ fn attribute_for(form: &Form) -> &'static str {
 }
 
 /// Makes a hint a sentence.
-fn sentence(hint: &str) -> String {
+pub(crate) fn sentence(hint: &str) -> String {
     let mut chars = hint.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", chars.as_str().trim_end_matches('.'))

@@ -107,10 +107,16 @@ fn settle(old: &mut ResourceRecord, intent: &ResourceRecord, found: &Fields, key
             old.attributes.insert(name.clone(), wanted.clone());
         }
     }
-    if public_key(&intent.object)
-        .is_some_and(|key| found.get("public_key") == Some(&Field::PublicKey(key)))
+    let landed = public_key(&intent.object).map(Field::PublicKey);
+    if landed.is_some() && found.get("public_key") == landed.as_ref() && old.object != intent.object
     {
         old.object = intent.object.clone();
+        // The new key is there, so what no device can show (`key_rotation`) has happened too, and does not again.
+        for (name, wanted) in &intent.attributes {
+            if !found.contains_key(name.as_str()) {
+                old.attributes.insert(name.clone(), wanted.clone());
+            }
+        }
     }
     let names = old.owned_elements.keys().chain(intent.owned_elements.keys());
     let names: BTreeSet<String> = names.cloned().collect();

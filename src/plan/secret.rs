@@ -62,7 +62,7 @@ fn resolve_one(planner: &mut Planner<'_>, address: &Address, holders: &[Address]
     let fingerprint_diff = secret_attribute("fingerprint", before, after, class);
     let before = recorded("holders");
     let class = match &before {
-        Some(before) if *before == Json::from(holders.clone()) => Class::Same,
+        Some(before) if before == holders.as_str() => Class::Same,
         Some(_) => Class::AlreadySo,
         None => Class::Change,
     };

@@ -2,6 +2,7 @@
 
 pub(crate) mod interface;
 pub(crate) mod peer;
+mod relabel;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -117,6 +118,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) desired: BTreeMap<Address, Desired>,
     pub(crate) nodes: BTreeMap<Address, Node>,
     pub(crate) walked: Vec<Address>,
+    /// Everything that has a block.
+    pub(crate) configured: BTreeSet<Address>,
     pub(crate) left_out: BTreeMap<BackendId, Vec<Address>>,
     pub(crate) owners: Owners,
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -166,6 +169,12 @@ impl Owners {
         self.interfaces.get(&(backend.clone(), name.to_owned()))
     }
 
+    /// Lets another resource own what one owned.
+    fn moved(&mut self, from: &Address, to: &Address) {
+        let interfaces = self.interfaces.values_mut().filter(|owner| *owner == from);
+        interfaces.for_each(|owner| owner.clone_from(to));
+    }
+
     pub(crate) fn peer(
         &self,
         backend: &BackendId,
@@ -202,6 +211,7 @@ impl<'a> Planner<'a> {
             desired: BTreeMap::new(),
             nodes: BTreeMap::new(),
             walked: Vec::new(),
+            configured: BTreeSet::new(),
             left_out: BTreeMap::new(),
             owners,
             diagnostics: Vec::new(),
@@ -216,6 +226,7 @@ impl<'a> Planner<'a> {
         evaluator: &Evaluator<'_>,
     ) -> Result<Plan, Vec<Diagnostic>> {
         if !self.options.destroy {
+            self.configured = config.resources().iter().cloned().collect();
             for address in config.resources() {
                 match evaluator.resource(address, &self.known) {
                     Ok(desired) => self.visit(desired),
@@ -630,6 +641,24 @@ pub(crate) fn all_new(diffs: &mut [AttributeDiff]) {
         diff.before = None;
         diff.was = None;
         diff.class = if diff.after == Side::Unset { Class::Same } else { Class::Change };
+    }
+}
+
+/// Returns the attributes' differences between an object that goes and the one that takes its place. Nothing of the old
+/// one is left there, so only what is wanted counts; what somebody else had added to it goes with it.
+pub(crate) fn as_new_object(diffs: &mut [AttributeDiff]) {
+    for diff in diffs {
+        if let Some(elements) = diff.elements.take() {
+            let wanted: Vec<Json> = elements.owned.into_iter().map(Json::from).collect();
+            diff.after = Side::Known(wanted.into());
+        }
+        diff.was = None;
+        let is_same = match (&diff.before, &diff.after) {
+            (_, Side::Unset) => true,
+            (Some(before), Side::Known(after)) => before == after,
+            _ => false,
+        };
+        diff.class = if is_same { Class::Same } else { Class::Change };
     }
 }
 

@@ -27,7 +27,11 @@ pub enum Purpose {
 pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
     let mut text = String::new();
     reboots(plan, &mut text);
-    let (drift, changes): (Vec<_>, Vec<_>) = plan.changes.iter().partition(|it| it.is_drift());
+    let (mut drift, changes): (Vec<_>, Vec<_>) =
+        plan.changes.iter().cloned().partition(|it| it.is_drift());
+    if purpose == Purpose::Drift {
+        drift.extend(changes.iter().filter(|it| it.has_drift()).map(drift_of));
+    }
     if purpose == Purpose::Apply && !changes.is_empty() {
         text += "wgform will perform the following actions:\n\n";
         changes.iter().for_each(|it| resource(plan, it, paint, &mut text));
@@ -50,9 +54,17 @@ pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
     unreachable(plan, paint, &mut text);
     match purpose {
         Purpose::Apply => summary(plan, paint, &mut text),
-        Purpose::Drift => drift_summary(plan, &changes, paint, &mut text),
+        Purpose::Drift => drift_summary(plan, changes.len(), paint, &mut text),
     }
     text
+}
+
+/// Returns that part of a change that only undoes what happened outside of wgform.
+fn drift_of(change: &ResourceChange) -> ResourceChange {
+    let mut change = change.clone();
+    change.reason = Reason::Drift;
+    change.attributes.retain(|diff| diff.class != Class::Change);
+    change
 }
 
 fn reboots(plan: &Plan, text: &mut String) {
@@ -203,7 +215,6 @@ fn style(action: Action) -> Style {
 }
 
 fn attributes(change: &ResourceChange, paint: Paint, text: &mut String) {
-    let is_made = matches!(change.action, Action::Create);
     let is_shown = |diff: &&AttributeDiff| match (&diff.after, change.action) {
         (Side::Known(json), Action::Create) => !is_default(diff.attribute, json),
         (after, Action::Create) => *after == Side::Unknown,
@@ -226,7 +237,7 @@ fn attributes(change: &ResourceChange, paint: Paint, text: &mut String) {
         .iter()
         .filter(|diff| diff.before.is_some() || matches!(diff.after, Side::Known(_)));
     let hidden = all.count().saturating_sub(shown.len());
-    if !is_made && change.action == Action::Update && hidden > 0 {
+    if matches!(change.action, Action::Update | Action::Replace) && hidden > 0 {
         let _ = writeln!(text, "        # {} hidden", count(hidden, "unchanged attribute"));
     }
 }
@@ -453,7 +464,7 @@ fn summary(plan: &Plan, paint: Paint, text: &mut String) {
     let _ = writeln!(text, "{line}");
 }
 
-fn drift_summary(plan: &Plan, changes: &[&ResourceChange], paint: Paint, text: &mut String) {
+fn drift_summary(plan: &Plan, waiting: usize, paint: Paint, text: &mut String) {
     let drifted = plan.changes.iter().filter(|it| it.has_drift()).count();
     let unmanaged = plan.unmanaged.len();
     if drifted == 0 && unmanaged == 0 {
@@ -464,12 +475,12 @@ fn drift_summary(plan: &Plan, changes: &[&ResourceChange], paint: Paint, text: &
         let (resources, peers) = (count(drifted, "resource"), count(unmanaged, "unmanaged peer"));
         let _ = writeln!(text, "{heading} {resources} changed outside of wgform, {peers}.");
     }
-    let waiting = changes.iter().filter(|it| !it.has_drift()).count();
     if waiting > 0 {
         let what = count(waiting, "change");
+        let (is, it) = if waiting == 1 { ("is", "it") } else { ("are", "them") };
         let _ = writeln!(
             text,
-            "The configuration has {what} that were not applied yet; `wgform plan` shows them."
+            "The configuration has {what} that {is} not applied yet; `wgform plan` shows {it}."
         );
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use crate::diff::Side;
 use crate::render::printable;
-use crate::resource::{Attribute, Default};
+use crate::resource::{Attribute, Default, Form};
 use crate::value::Cidr;
 
 /// Stands where a secret would be.
@@ -37,7 +37,12 @@ fn quoted(text: &str) -> String {
 /// Shows a value, or that it is secret. That there is no pre-shared key is no secret.
 pub fn shown(attribute: &Attribute, is_sensitive: bool, json: &Json) -> String {
     let is_secret = attribute.form.is_secret() && json != "none";
-    if is_secret || is_sensitive { SENSITIVE.to_owned() } else { literal(json) }
+    match (attribute.form, json) {
+        _ if is_secret || is_sensitive => SENSITIVE.to_owned(),
+        (Form::Reference(_), Json::String(address)) => printable(address).into_owned(),
+        (Form::Backend, Json::String(id)) => printable(&format!("backend.{id}")).into_owned(),
+        _ => literal(json),
+    }
 }
 
 /// Shows what an attribute will be.
@@ -56,7 +61,7 @@ pub fn is_default(attribute: &Attribute, json: &Json) -> bool {
         Default::Unset | Default::Device => false,
         Default::Text(text) => json == text,
         Default::Bool(yes) => *json == Json::Bool(yes),
-        Default::Number(number) => *json == Json::from(number),
+        Default::Number(number) => json.as_u64() == Some(number.into()),
         Default::Empty => json.as_array().is_some_and(Vec::is_empty),
         Default::Off => json == "off",
     }

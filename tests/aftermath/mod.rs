@@ -101,7 +101,8 @@ fn assert_accounted(project: &Project, at: &str) {
     for backend in BACKENDS {
         for (name, device) in devices(project, backend) {
             let peers = device["peers"].as_array().unwrap().iter();
-            let peers = peers.map(|peer| format!("{name}/{}", peer["public_key"].as_str().unwrap()));
+            let peers =
+                peers.map(|peer| format!("{name}/{}", peer["public_key"].as_str().unwrap()));
             for object in peers.chain([name.clone()]) {
                 let is_known = known.contains(&(backend.to_owned(), object.clone()))
                     // The peers of an interface are on it when it gets another name.
@@ -146,10 +147,15 @@ fn picture(project: &Project) -> BTreeSet<String> {
         for (name, device) in devices(project, backend) {
             let link = &host["links"][&name];
             let port = device["listen_port"].as_u64().unwrap();
-            let port = if [51_820, 51_821].contains(&port) { port.to_string() } else { "own".into() };
+            let port =
+                if [51_820, 51_821].contains(&port) { port.to_string() } else { "own".into() };
             lines.insert(format!(
                 "{backend} {name}: up {}, mtu {}, addresses {}, port {port}, mark {}, key {}",
-                link["is_up"], link["mtu"], link["addresses"], device["fwmark"], key(&device).is_some()
+                link["is_up"],
+                link["mtu"],
+                link["addresses"],
+                device["fwmark"],
+                key(&device).is_some()
             ));
             for peer in device["peers"].as_array().unwrap() {
                 let public_key = peer["public_key"].as_str().unwrap();
@@ -219,9 +225,7 @@ fn host(project: &Project, backend: &str) -> Json {
 fn devices(project: &Project, backend: &str) -> Vec<(String, Json)> {
     let host = host(project, backend);
     let links = host["links"].as_object().unwrap().iter();
-    links
-        .filter_map(|(name, link)| Some((name.clone(), link.get("device")?.clone())))
-        .collect()
+    links.filter_map(|(name, link)| Some((name.clone(), link.get("device")?.clone()))).collect()
 }
 
 fn key(device: &Json) -> Option<PrivateKey> {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::config::decode::sentence;
 use crate::config::function::{Answer, Call, Failure};
 use crate::config::value::Value;
 use crate::value::{Cidr, PrivateKey};
@@ -54,7 +55,7 @@ pub(super) fn wg_public_key(call: &Call) -> Answer {
     let key: PrivateKey = call.text(0)?.parse().map_err(|error: crate::value::InvalidValue| {
         let failure = Failure::at(0, error.to_string());
         match error.get_hint() {
-            Some(hint) => failure.hint(hint),
+            Some(hint) => failure.hint(sentence(hint)),
             None => failure,
         }
     })?;

@@ -453,7 +453,7 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "wg_public_key(\"x\")",
-            "error: a function cannot be called this way\n  25 `\"x\"`: this is not a WireGuard private key: it has 1 characters\n  help: a key is 32 bytes in base64: 44 characters, the last one `=`",
+            "error: a function cannot be called this way\n  25 `\"x\"`: this is not a WireGuard private key: it has 1 characters\n  help: A key is 32 bytes in base64: 44 characters, the last one `=`.",
         ),
         (
             "1e308 * 10",

@@ -219,6 +219,7 @@ fn sensitive_marks_cannot_be_lost() {
         "\"a${var.s}\"",
         "\"%{ if var.s == \"7\" }x%{ endif }\"",
         "\"%{ for x in [var.s] }${x}%{ endfor }\"",
+        "\"%{ for x in split(\",\", var.s) }a%{ endfor }\"",
         "var.s + 1",
         "-var.s",
         "var.s == \"7\"",

@@ -282,7 +282,9 @@ impl Drafter {
     ) -> bool {
         let key = (old.backend.clone(), old.interface.clone(), old.public_key.to_string());
         let object = ObjectKey::Peer { interface: key.1.clone(), public_key: key.2.clone() };
-        !claimed.contains(&key) && is_there(planner, Some(&old.backend), &object)
+        !claimed.contains(&key)
+            && is_there(planner, Some(&old.backend), &object)
+            && !is_only_recorded(planner, &old.backend, &object)
     }
 
     fn deletions(&mut self, planner: &mut Planner<'_>, view: &View, claimed: &BTreeSet<PeerKey>) {
@@ -339,7 +341,8 @@ impl Drafter {
             (ObjectKey::Peer { interface, public_key: text }, Some(backend)) => {
                 let is_taken =
                     claimed.contains(&(backend.clone(), interface.clone(), text.clone()));
-                match public_key(&record.object).filter(|_| !is_taken && !is_disabled(&record)) {
+                let is_absent = is_only_recorded(planner, backend, &record.object);
+                match public_key(&record.object).filter(|_| !is_taken && !is_absent) {
                     Some(public_key) => {
                         PlannedAct::DeletePeer { interface: interface.clone(), public_key }
                     }
@@ -636,17 +639,22 @@ fn is_known(planner: &Planner<'_>, backend: &BackendId) -> bool {
 
 fn is_there(planner: &Planner<'_>, backend: Option<&BackendId>, object: &ObjectKey) -> bool {
     let Some(backend) = backend else { return true };
+    match planner.picture(backend) {
+        Some(picture) => exists(picture, object) || is_only_recorded(planner, backend, object),
+        None => planner.options.without_refresh,
+    }
+}
+
+/// Returns whether an object is disabled and nowhere but in the state.
+fn is_only_recorded(planner: &Planner<'_>, backend: &BackendId, object: &ObjectKey) -> bool {
+    let is_on_device = planner.picture(backend).is_some_and(|picture| exists(picture, object));
     let owner = match object {
         ObjectKey::Peer { interface, .. } => public_key(object)
             .and_then(|key| planner.owners.peer(backend, interface, key))
             .and_then(|owner| planner.state.resources.get(owner)),
         ObjectKey::Interface { .. } | ObjectKey::PresharedKey => None,
     };
-    let is_disabled = owner.is_some_and(|record| record.object == *object && is_disabled(record));
-    match planner.picture(backend) {
-        Some(picture) => is_disabled || exists(picture, object),
-        None => planner.options.without_refresh,
-    }
+    owner.is_some_and(|record| record.object == *object && is_disabled(record)) && !is_on_device
 }
 
 fn protected(address: &Address) -> Refusal {

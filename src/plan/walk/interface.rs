@@ -10,7 +10,7 @@ use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::recover::public_key;
-use crate::plan::walk::{Device, Fate, KeyPlan, Node, Planner, all_new};
+use crate::plan::walk::{Device, Fate, KeyPlan, Node, Planner, all_new, as_new_object};
 use crate::plan::{KeySource, Note, Reason, Refusal};
 use crate::resource::{Address, BackendId, Field, Kind, declaration};
 use crate::state::{ObjectKey, ResourceRecord};
@@ -61,6 +61,7 @@ struct Standing<'a> {
 impl<'a> Planner<'a> {
     pub(crate) fn visit_interface(&mut self, mut desired: Desired) -> (Desired, Node) {
         let address = desired.address.clone();
+        self.take_label_over(&desired);
         let standing = self.interface_standing(&desired);
         self.check_name(&desired, &standing);
         let found = self.found_interface(&standing);
@@ -195,15 +196,21 @@ impl<'a> Planner<'a> {
         let view = &self.views[&standing.backend];
         let by_hand = ["backend", "name", "private_key", "key_file", "public_key"];
         let is_made = standing.fate != Fate::Keep;
-        let mut diffs = self.differences(desired, view.kind, found.filter(|_| !is_made), &by_hand);
-        if is_made {
-            all_new(&mut diffs);
+        let found = found.filter(|_| standing.fate != Fate::Create);
+        let mut diffs = self.differences(desired, view.kind, found, &by_hand);
+        match standing.fate {
+            Fate::Create => all_new(&mut diffs),
+            Fate::Replace => as_new_object(&mut diffs),
+            Fate::Keep | Fate::Pending => {}
         }
         if is_made && !desired.fields.contains_key("listen_port") {
             let recorded = standing.record.as_ref().and_then(|it| it.attributes.get("listen_port"));
             let after = recorded.cloned().map_or(Side::Unknown, Side::Known);
+            let before = found.and_then(|found| found.get("listen_port")).cloned();
+            let is_same = before.clone().map(Side::Known).as_ref() == Some(&after);
+            let class = if is_same { Class::Same } else { Class::Change };
             diffs.retain(|diff| diff.attribute.name != "listen_port");
-            diffs.push(one("listen_port", None, after, Class::Change));
+            diffs.push(one("listen_port", before, after, class));
         }
         let old = standing.old.as_ref();
         let renamed = old.map(|old| Json::from(old.name.clone()));
@@ -221,13 +228,7 @@ impl<'a> Planner<'a> {
             && standing.fate == Fate::Keep
             && !key.replaces_known
         {
-            let path = key.file.as_ref().map(|path| Json::from(path.display().to_string()));
-            diffs.push(one(
-                "key_file",
-                None,
-                path.map_or(Side::Unknown, Side::Known),
-                Class::Drift,
-            ));
+            diffs.push(key_file_diff(standing, key));
         }
         let order = |diff: &AttributeDiff| {
             declaration::attributes(Kind::Interface)
@@ -244,8 +245,8 @@ impl<'a> Planner<'a> {
         let before = if self.options.without_refresh { recorded } else { found };
         let before = before.filter(|_| standing.old.is_some());
         let class = match key.public {
-            _ if standing.fate != Fate::Keep => Class::Change,
             public if public.is_some() && public == before => Class::Same,
+            _ if standing.fate != Fate::Keep => Class::Change,
             public if public.is_some() && public == recorded => Class::Drift,
             _ => Class::Change,
         };
@@ -524,6 +525,17 @@ impl<'a> Planner<'a> {
             (false, false, true) => Reason::Drift,
             _ => Reason::Configuration,
         }
+    }
+}
+
+/// The key is written into a file: the one that it was in, and is in no longer; or another one.
+fn key_file_diff(standing: &Standing<'_>, key: &KeyPlan) -> AttributeDiff {
+    let text = |path: &PathBuf| Json::from(path.display().to_string());
+    let recorded = standing.record.as_ref().and_then(recorded_key_file);
+    let after = key.file.as_ref().map_or(Side::Unknown, |path| Side::Known(text(path)));
+    match recorded {
+        Some(old) if Some(&old) == key.file.as_ref() => one("key_file", None, after, Class::Drift),
+        old => one("key_file", old.as_ref().map(text), after, Class::Change),
     }
 }
 

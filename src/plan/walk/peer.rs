@@ -14,7 +14,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::recover::public_key;
 use crate::plan::walk::interface::one;
-use crate::plan::walk::{Device, Fate, Node, Planner, all_new};
+use crate::plan::walk::{Device, Fate, Node, Planner, all_new, as_new_object};
 use crate::plan::{Note, Reason};
 use crate::resource::{Address, BackendId, BackendKind, Field, Kind};
 use crate::state::{ObjectKey, ResourceRecord};
@@ -136,12 +136,12 @@ impl<'a> Planner<'a> {
             None => (Fate::Create, Reason::New),
             Some(_) if is_made_anew => {
                 let interface_reason = node.map(|node| &node.reason);
-                let is_lost = matches!(interface_reason, Some(Reason::Gone | Reason::Rebooted));
-                let is_lost = is_lost && is_same;
-                (
-                    Fate::Create,
-                    if is_lost { Reason::GoneWithInterface } else { Reason::WithInterface },
-                )
+                let reason = match interface_reason.filter(|_| is_same) {
+                    Some(Reason::Gone) => Reason::GoneWithInterface,
+                    Some(Reason::Rebooted) => Reason::Rebooted,
+                    _ => Reason::WithInterface,
+                };
+                (Fate::Create, reason)
             }
             Some(record) if is_same => self.same_object(record, found),
             Some(_)
@@ -202,12 +202,15 @@ impl<'a> Planner<'a> {
         let by_hand = ["interface", "public_key", "preshared_key"];
         let is_made = !matches!(standing.fate, Fate::Keep);
         let takes_over = is_made && standing.found.is_some();
-        let found = found.filter(|_| !is_made || takes_over);
+        let replaced = standing.record.as_ref().filter(|_| standing.fate == Fate::Replace);
+        let replaced = replaced.map(|record| Self::recorded_values(record, Kind::Peer));
+        let found = if is_made && !takes_over { replaced } else { found };
         let mut diffs = self.differences(desired, standing.kind, found.as_ref(), &by_hand);
-        match (is_made, takes_over) {
-            (true, false) => all_new(&mut diffs),
-            (true, true) => against_found(&mut diffs),
-            (false, _) => {}
+        match (&standing.fate, takes_over) {
+            (Fate::Keep, _) => {}
+            (_, true) => against_found(&mut diffs),
+            (Fate::Replace, false) => as_new_object(&mut diffs),
+            (Fate::Create | Fate::Pending, false) => all_new(&mut diffs),
         }
         let old = standing.old.as_ref().filter(|_| standing.fate != Fate::Create);
         let json = |key: PublicKey| Json::from(key.to_string());
@@ -233,7 +236,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns what the device has, but for what is no difference: an endpoint that the peer roamed to, and everything
-    /// about a peer that is disabled and therefore not there.
+    /// about a peer that is disabled and therefore not there, or soon not.
     fn found_peer(
         &self,
         desired: &Desired,
@@ -245,7 +248,9 @@ impl<'a> Planner<'a> {
             return recorded();
         }
         let Some(peer) = standing.found else { return recorded() };
-        let mut found = self.found_values(&peer.fields);
+        let is_to_go = desired.fields.get("enabled") == Some(&Wanted::Known(Field::Bool(false)));
+        let recorded = recorded().filter(|_| is_to_go);
+        let mut found = recorded.unwrap_or_else(|| self.found_values(&peer.fields));
         found.insert("enabled", Json::Bool(true));
         let is_pinned =
             desired.fields.get("pin_endpoint") == Some(&Wanted::Known(Field::Bool(true)));

@@ -1,0 +1,205 @@
+//! What holds for every plan. The steps are carried out on a model of the hosts that refuses what a host would refuse.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wgform::actual::{Actual, Reading};
+use wgform::plan::{Plan, PlannedAct, PlannedSetting, Step, Subject};
+use wgform::resource::{BackendId, Field, Setting};
+use wgform::state::{ObjectKey, State};
+
+/// Fails when a plan cannot be right. `owned` is the state that it was made from.
+pub fn lint(plan: &Plan, actual: &Actual, owned: &State) {
+    order(plan);
+    every_step_is_shown(plan);
+    if !actual.backends.is_empty() && plan.refusals.is_empty() {
+        let mut model = Model::new(actual, &[owned, &plan.state]);
+        for (index, step) in plan.steps.iter().enumerate() {
+            model.carry_out(plan, index, step);
+        }
+    }
+}
+
+fn order(plan: &Plan) {
+    for (index, step) in plan.steps.iter().enumerate() {
+        assert!(step.after.iter().all(|it| *it < index), "step {index} of {:?}", plan.steps);
+    }
+}
+
+fn every_step_is_shown(plan: &Plan) {
+    let shown: BTreeSet<_> = plan.changes.iter().map(|it| &it.subject).collect();
+    let done: BTreeSet<_> = plan.steps.iter().map(|it| &it.subject).collect();
+    assert_eq!(shown, done, "changes on the left, steps on the right");
+}
+
+#[derive(Debug, Default)]
+struct Interface {
+    is_up: bool,
+    port: Option<u32>,
+    peers: BTreeSet<String>,
+    /// The step that made it.
+    made_by: Option<usize>,
+}
+
+type Place = (BackendId, String);
+
+/// Hosts, as far as a plan can go wrong.
+struct Model {
+    interfaces: BTreeMap<Place, Interface>,
+    other_links: BTreeSet<Place>,
+    ours: BTreeSet<Place>,
+    our_peers: BTreeSet<(Place, String)>,
+}
+
+impl Model {
+    fn new(actual: &Actual, states: &[&State]) -> Self {
+        let mut model = Self {
+            interfaces: BTreeMap::new(),
+            other_links: BTreeSet::new(),
+            ours: BTreeSet::new(),
+            our_peers: BTreeSet::new(),
+        };
+        for (id, reading) in &actual.backends {
+            let Reading::Read(picture) = reading else { continue };
+            for (name, found) in &picture.interfaces {
+                let port = match found.fields.get("listen_port") {
+                    Some(Field::Number(port)) => Some(*port),
+                    _ => None,
+                };
+                let is_up = found.fields.get("enabled") != Some(&Field::Bool(false));
+                let peers = found.peers.keys().map(ToString::to_string).collect();
+                let interface = Interface { is_up, port, peers, made_by: None };
+                model.interfaces.insert((id.clone(), name.clone()), interface);
+            }
+            let others = picture.other_links.iter().map(|it| (id.clone(), it.clone()));
+            model.other_links.extend(others);
+        }
+        states.iter().for_each(|state| model.own(state));
+        model
+    }
+
+    fn own(&mut self, state: &State) {
+        for record in state.resources.values() {
+            let current = record.backend.clone().map(|backend| (backend, &record.object));
+            let deposed = record.deposed.iter().map(|it| (it.backend.clone(), &it.object));
+            for (backend, object) in current.into_iter().chain(deposed) {
+                match object.clone() {
+                    ObjectKey::Interface { name, .. } => _ = self.ours.insert((backend, name)),
+                    ObjectKey::Peer { interface, public_key } => {
+                        self.our_peers.insert(((backend, interface), public_key));
+                    }
+                    ObjectKey::PresharedKey => {}
+                }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, plan: &Plan, index: usize, step: &Step) {
+        let place = |name: &String| (step.backend.clone().unwrap(), name.clone());
+        let wanted = |name: &str| {
+            plan.resources.get(step.subject.address()?)?.fields.get(name)?.known().cloned()
+        };
+        let port_of = |field: Option<Field>| match field {
+            Some(Field::Number(port)) => Some(port),
+            _ => None,
+        };
+        let is_unmanaged = matches!(step.subject, Subject::Unmanaged { .. });
+        match &step.act {
+            PlannedAct::Record => {}
+            PlannedAct::CreateInterface { name, port, down, .. } => {
+                let at = place(name);
+                assert!(!self.interfaces.contains_key(&at), "{at:?} is made twice");
+                assert!(!self.other_links.contains(&at), "{at:?} is somebody else's");
+                let is_up = !down && wanted("enabled") != Some(Field::Bool(false));
+                let port = port_of(wanted("listen_port")).or(*port);
+                let peers = BTreeSet::new();
+                self.ours.insert(at.clone());
+                self.interfaces
+                    .insert(at.clone(), Interface { is_up, port, peers, made_by: Some(index) });
+                self.assert_port_is_free(&at);
+            }
+            PlannedAct::UpdateInterface { name, rename, settings, .. } => {
+                let mut at = place(name);
+                assert!(self.ours.contains(&at), "{at:?} is changed and not ours");
+                let mut interface = self.interfaces.remove(&at).unwrap_or_else(|| panic!("{at:?}"));
+                if let Some(new) = rename {
+                    self.rename_peers(&at, &place(new));
+                    at = place(new);
+                    self.ours.insert(at.clone());
+                }
+                let value = |name: &str| match settings.get(name)? {
+                    PlannedSetting::Wanted => Some(wanted(name)),
+                    PlannedSetting::Direct(Setting::To(field)) => Some(Some(field.clone())),
+                    PlannedSetting::Direct(_) => Some(None),
+                };
+                if let Some(port) = value("listen_port") {
+                    interface.port = port_of(port);
+                }
+                if let Some(enabled) = value("enabled") {
+                    interface.is_up = enabled != Some(Field::Bool(false));
+                }
+                assert!(self.interfaces.insert(at.clone(), interface).is_none(), "{at:?} is taken");
+                self.assert_port_is_free(&at);
+            }
+            PlannedAct::DeleteInterface { name, .. } => {
+                let at = place(name);
+                assert!(self.ours.contains(&at), "{at:?} is removed and not ours");
+                assert!(self.interfaces.remove(&at).is_some(), "{at:?} is removed and not there");
+            }
+            PlannedAct::CreatePeer { interface, public_key } => {
+                let at = place(interface);
+                let on = self.interfaces.get_mut(&at).unwrap_or_else(|| panic!("no {at:?}"));
+                if let Some(made_by) = on.made_by {
+                    let needs = all_before(plan, index);
+                    assert!(needs.contains(&made_by), "step {index} does not wait for {made_by}");
+                }
+                if let Some(key) = public_key.map(|it| it.to_string()) {
+                    assert!(on.peers.insert(key.clone()), "{key} is made twice on {at:?}");
+                    self.our_peers.insert((at, key));
+                }
+            }
+            PlannedAct::UpdatePeer { interface, public_key, settings } => {
+                let (at, key) = (place(interface), public_key.to_string());
+                assert!(self.our_peers.contains(&(at.clone(), key.clone())), "{key} is not ours");
+                let on = self.interfaces.get_mut(&at).unwrap_or_else(|| panic!("no {at:?}"));
+                let comes_back = settings.contains_key("enabled");
+                assert!(on.peers.contains(&key) || comes_back, "{key} is not on {at:?}");
+                on.peers.insert(key);
+            }
+            PlannedAct::DeletePeer { interface, public_key } => {
+                let (at, key) = (place(interface), public_key.to_string());
+                let is_ours = self.our_peers.contains(&(at.clone(), key.clone()));
+                assert!(is_ours || is_unmanaged, "{key} of {at:?} is removed and not ours");
+                let on = self.interfaces.get_mut(&at).unwrap_or_else(|| panic!("no {at:?}"));
+                assert!(on.peers.remove(&key), "{key} is removed from {at:?} and not there");
+            }
+        }
+    }
+
+    fn rename_peers(&mut self, before: &Place, after: &Place) {
+        let moved: Vec<_> = self.our_peers.iter().filter(|(at, _)| at == before).cloned().collect();
+        for (_, key) in moved {
+            self.our_peers.insert((after.clone(), key));
+        }
+    }
+
+    fn assert_port_is_free(&self, at: &Place) {
+        let this = &self.interfaces[at];
+        let (true, Some(port)) = (this.is_up, this.port) else { return };
+        let other = self.interfaces.iter().find(|(other, it)| {
+            *other != at && other.0 == at.0 && it.is_up && it.port == Some(port)
+        });
+        assert!(other.is_none(), "{at:?} and {other:?} listen on {port}");
+    }
+}
+
+/// Returns every step that must land before one.
+fn all_before(plan: &Plan, index: usize) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    let mut next = plan.steps[index].after.clone();
+    while let Some(step) = next.pop() {
+        if found.insert(step) {
+            next.extend(&plan.steps[step].after);
+        }
+    }
+    found
+}
