@@ -9,6 +9,8 @@
 #![expect(clippy::print_stderr, reason = "a test that does not run says so")]
 
 mod conformance;
+mod harness;
+mod hosts;
 mod sandbox;
 #[path = "conformance/tunnel.rs"]
 mod tunnel;
@@ -26,9 +28,15 @@ use crate::conformance::{Bed, Kind};
 use crate::sandbox::{sandboxed, sh, two_hosts};
 
 scenarios!(kernel);
+host_scenarios!(program);
 
 fn kernel(name: &str, scenario: fn(&Bed)) {
     in_vm(name, || scenario(&bed(None)));
+}
+
+/// Runs a scenario with the built program.
+fn program(name: &str, scenario: fn(&str)) {
+    in_vm(name, || scenario("kernel"));
 }
 
 /// Runs a test in a sandbox of the VM, so that every one starts with an empty host.

@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "one test runs itself again")]
 
 mod conformance;
+mod harness;
+mod hosts;
 mod sandbox;
 #[path = "conformance/tunnel.rs"]
 mod tunnel;
@@ -22,9 +24,15 @@ use crate::conformance::{Bed, Kind};
 use crate::sandbox::{sandboxed, sh, two_hosts};
 
 scenarios!(userspace);
+host_scenarios!(program);
 
 fn userspace(name: &str, scenario: fn(&Bed)) {
     sandboxed(name, &["wireguard-go"], || scenario(&bed(None)));
+}
+
+/// Runs a scenario with the built program.
+fn program(name: &str, scenario: fn(&str)) {
+    sandboxed(name, &["wireguard-go", "wg", "ping"], || scenario("userspace"));
 }
 
 fn bed(netns: Option<&str>) -> Bed {

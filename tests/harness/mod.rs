@@ -69,6 +69,11 @@ impl Project {
         fs::write(self.path().join("main.wg.hcl"), configuration).unwrap();
     }
 
+    /// Writes a file beside it.
+    pub fn add(&self, name: &str, text: &str) {
+        fs::write(self.path().join(name), text).unwrap();
+    }
+
     /// Changes the configuration at one place, which must be there.
     pub fn edit(&self, old: &str, new: &str) {
         let path = self.path().join("main.wg.hcl");
