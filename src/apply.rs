@@ -7,7 +7,7 @@
 mod batch;
 mod landed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -18,7 +18,7 @@ use crate::backend::{BackendError, Batch, Interest, Outcome, Stop, Write};
 use crate::config::Evaluator;
 use crate::failpoint::{Point, hit};
 use crate::plan::{Plan, PlannedAct, Step, Subject, recover};
-use crate::resource::BackendId;
+use crate::resource::{Address, BackendId, Field};
 use crate::state::{OutputRecord, State, StateChange};
 use crate::store::{Journal, Lock, StepOutcome, StoreError};
 use crate::world::World;
@@ -77,6 +77,7 @@ struct Run<'a, 'c> {
     /// All steps before this one have their end.
     first_open: usize,
     landing: Landing,
+    resolved: Vec<(Address, String)>,
     /// Why outcomes can no longer be recorded; nothing new is started then.
     broken: Option<StoreError>,
 }
@@ -87,7 +88,16 @@ impl<'a, 'c> Run<'a, 'c> {
         let fates = plan.steps.iter().map(|_| None).collect();
         let landing =
             Landing::new(std::mem::take(&mut plan.known), std::mem::take(&mut plan.secrets));
-        Self { plan, tools, state, fates, first_open: 0, landing, broken: None }
+        Self {
+            plan,
+            tools,
+            state,
+            fates,
+            first_open: 0,
+            landing,
+            resolved: Vec::new(),
+            broken: None,
+        }
     }
 
     fn is_stopped(&self) -> bool {
@@ -228,6 +238,11 @@ impl<'a, 'c> Run<'a, 'c> {
     fn land(&mut self, index: usize, outcome: Outcome, open: &mut Outcomes<'_>) {
         let fate = match outcome {
             Outcome::Done(fields) => {
+                if let (Some(address), Some(Field::Endpoint(set))) =
+                    (self.plan.steps[index].subject.address(), fields.get("endpoint"))
+                {
+                    self.resolved.push((address.clone(), set.to_string()));
+                }
                 let change = self.landing.change(&self.plan, &self.state, index, Some(fields));
                 if let Some(change) = change {
                     self.state.apply(change.clone());
@@ -276,36 +291,39 @@ impl<'a, 'c> Run<'a, 'c> {
         journal: &mut Journal,
     ) {
         let is_failed = |index: &&usize| matches!(self.fates[**index], Some(Fate::Failed(_)));
-        let failed: Vec<usize> = steps.iter().filter(is_failed).copied().collect();
+        let failed: BTreeSet<u64> =
+            steps.iter().filter(is_failed).map(|index| *index as u64).collect();
         if failed.is_empty() || self.broken.is_some() {
             return;
         }
-        let Ok(picture) = backend.read(&Interest::default()).await else { return };
-        let actual =
-            Actual { backends: [(backend.id().clone(), Reading::Read(Box::new(picture)))].into() };
-        for (step, intent) in intents.iter().filter(|(step, _)| failed.contains(&(*step as usize)))
-        {
-            let before = self.state.clone();
-            self.state = recover(before.clone(), vec![intent.clone()], &actual).state;
+        let failed: Vec<&(u64, StateChange)> =
+            intents.iter().filter(|(step, _)| failed.contains(step)).collect();
+        let changes: Vec<StateChange> = failed.iter().map(|(_, intent)| intent.clone()).collect();
+        let Ok(picture) = backend.read(&Interest::default()).await else {
+            // Their end is not known, and the next run looks for them.
+            self.state.keep_open(changes);
+            return;
+        };
+        let reading = Reading::Read(Box::new(picture));
+        let actual = Actual { backends: [(backend.id().clone(), reading)].into() };
+        let before = self.state.clone();
+        self.state = recover(before.clone(), changes, &actual).state;
+        let outcomes = failed.into_iter().map(|(step, intent)| {
             let address = intent.address();
-            let outcome = match self.state.resources.get(address) {
-                Some(record) if before.resources.get(address) != Some(record) => {
+            let now = self.state.resources.get(address);
+            let outcome = match (now, intent) {
+                (now, _) if now == before.resources.get(address) => StepOutcome::Failed,
+                (Some(record), StateChange::Put { depose, .. }) => {
                     let resource = Box::new(record.clone());
-                    StepOutcome::Done(StateChange::Put {
-                        address: address.clone(),
-                        resource,
-                        depose: false,
-                    })
+                    let (address, depose) = (address.clone(), *depose);
+                    StepOutcome::Done(StateChange::Put { address, resource, depose })
                 }
-                None if before.resources.contains_key(address) => {
-                    StepOutcome::Done(StateChange::Remove { address: address.clone() })
-                }
-                _ => StepOutcome::Failed,
+                (_, change) => StepOutcome::Done(change.clone()),
             };
-            if let Err(error) = journal.outcomes(&[(*step, outcome)]) {
-                self.broken = Some(error);
-                return;
-            }
+            (*step, outcome)
+        });
+        if let Err(error) = journal.outcomes(&outcomes.collect::<Vec<_>>()) {
+            self.broken = Some(error);
         }
     }
 
@@ -317,8 +335,6 @@ impl<'a, 'c> Run<'a, 'c> {
         if all_done && !self.plan.is_partial {
             self.record_outputs();
         }
-        let used: Vec<BackendId> =
-            self.state.resources.values().filter_map(|record| record.backend.clone()).collect();
         let is_whole = all_done && !self.plan.is_partial;
         for (id, record) in &self.plan.backends {
             // A host that was rebooted and is not healed whole still counts as rebooted: otherwise what is missing on it
@@ -328,6 +344,10 @@ impl<'a, 'c> Run<'a, 'c> {
                 known.clone_from(record);
             }
         }
+        if is_whole {
+            self.state.resources.values_mut().for_each(|record| record.is_being_filled = false);
+        }
+        let used = self.state.backends_in_use();
         self.state.backends.retain(|id, _| used.contains(id));
         self.tools.lock.write(&mut self.state)
     }
@@ -353,6 +373,7 @@ impl<'a, 'c> Run<'a, 'c> {
             steps.map(|(step, fate)| StepReport { step, fate: fate.unwrap_or(Fate::NotStarted) });
         Report {
             steps: steps.collect(),
+            resolved: self.resolved,
             outputs: self.state.outputs,
             was_stopped: self.tools.stop.is_raised(),
         }

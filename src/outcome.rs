@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::plan::{Action, Effect, Step, Subject};
+use crate::resource::Address;
 use crate::state::OutputRecord;
 
 /// How one step ended.
@@ -35,6 +36,8 @@ pub struct StepReport {
 pub struct Report {
     /// Every step of the plan, in order.
     pub steps: Vec<StepReport>,
+    /// Endpoints that were written as a name, with the address that was set for each.
+    pub resolved: Vec<(Address, String)>,
     /// The outputs afterwards.
     pub outputs: BTreeMap<String, OutputRecord>,
     /// Whether a stop was asked for.
@@ -56,8 +59,12 @@ impl Report {
     pub fn count(&self, action: Action) -> usize {
         let is = |it: &&StepReport| {
             let action_done = match (it.step.action, &it.step.effect) {
+                // A step on the way to another one.
+                (_, Effect::Nothing) if it.step.subject.address().is_some() => return false,
                 // The last step of a replace only brings the new object up.
                 (Action::Replace, Effect::Put { depose: false, .. }) => return false,
+                // What was put out of the way only waits for its change.
+                (_, Effect::Meanwhile) => return false,
                 (Action::Replace, _) => Action::Create,
                 (action, _) => action,
             };

@@ -352,6 +352,8 @@ pub struct OutputChange {
 pub enum SecretSource {
     /// It is known: from the configuration, or from a device that holds it.
     Known(PresharedKey),
+    /// It stays as it is, where it is: nobody has to be given it. Its fingerprint is the recorded one.
+    Kept(String),
     /// It is made by the apply, for all holders.
     New,
 }
@@ -470,6 +472,8 @@ pub enum Effect {
         /// Attributes with another value than the wanted one until a later step.
         meanwhile: BTreeMap<&'static str, Json>,
     },
+    /// The object is what it was, under another name or on another port for now.
+    Meanwhile,
     /// The resource is no longer there.
     Remove,
     /// An object that was replaced is no longer there.

@@ -95,10 +95,36 @@ impl State {
         self.in_flight.iter().filter_map(|it| serde_json::from_value(it.clone()).ok()).collect()
     }
 
-    /// Forgets an open change: its object was looked for, and what was found is recorded or known to be nothing.
-    pub fn settle(&mut self, change: &StateChange) {
-        let settled = change.to_json();
-        self.in_flight.retain(|it| *it != settled);
+    /// Forgets open changes: their objects were looked for, and what was found is recorded or known to be nothing.
+    pub fn settle(&mut self, changes: &[StateChange]) {
+        if changes.is_empty() {
+            return;
+        }
+        let settled: BTreeSet<String> = changes.iter().map(|it| it.to_json().to_string()).collect();
+        self.in_flight.retain(|it| !settled.contains(&it.to_string()));
+    }
+
+    /// Remembers changes whose end is not known.
+    pub fn keep_open(&mut self, changes: impl IntoIterator<Item = StateChange>) {
+        self.in_flight.extend(changes.into_iter().map(|change| change.to_json()));
+    }
+
+    /// Returns every backend that something of this state is on, or may be.
+    pub fn backends_in_use(&self) -> BTreeSet<BackendId> {
+        let resources = self.resources.values();
+        let owned = resources.flat_map(|record| {
+            record
+                .backend
+                .iter()
+                .chain(record.deposed.iter().map(|deposed| &deposed.backend))
+                .cloned()
+        });
+        let open = self.open().into_iter().filter_map(|change| match change {
+            StateChange::Put { resource, .. } => resource.backend,
+            StateChange::RemoveDeposed { backend, .. } => Some(backend),
+            StateChange::Remove { .. } => None,
+        });
+        owned.chain(open).collect()
     }
 
     fn put(&mut self, address: Address, mut resource: ResourceRecord, depose: bool) {
@@ -212,6 +238,9 @@ pub struct ResourceRecord {
     /// `lifecycle.prevent_destroy` as of the last apply: it holds after the block is gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prevent_destroy: bool,
+    /// An interface that was made, and whose peers are still to be put on it: that they are missing is no surprise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_being_filled: bool,
     /// Older objects of the same address that are still to be removed, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deposed: Vec<Deposed>,
@@ -231,6 +260,7 @@ impl ResourceRecord {
             written_to: BTreeMap::new(),
             dependencies: BTreeSet::new(),
             prevent_destroy: false,
+            is_being_filled: false,
             deposed: Vec::new(),
             other: BTreeMap::new(),
         }

@@ -54,7 +54,7 @@ impl Landing {
     fn secret(&self, address: &Address) -> Option<&PresharedKey> {
         match self.secrets.get(address)? {
             SecretSource::Known(secret) => Some(secret),
-            SecretSource::New => None,
+            SecretSource::Kept(_) | SecretSource::New => None,
         }
     }
 
@@ -137,6 +137,10 @@ impl Landing {
                 backend: step.backend.clone()?,
                 object: object.clone(),
             }),
+            Effect::Meanwhile => {
+                let resource = Box::new(meanwhile(step, state.resources.get(address)?, landed));
+                Some(StateChange::Put { address: address.clone(), resource, depose: false })
+            }
             Effect::Put { depose, meanwhile } => {
                 let mut resource = self.put(plan, state, step, landed)?;
                 for (name, json) in meanwhile {
@@ -160,6 +164,7 @@ impl Landing {
         let old = state.resources.get(address);
         let object = self.object(plan, step, desired, old)?;
         let mut resource = record(desired, object, old, &state.fingerprint_key);
+        resource.is_being_filled |= matches!(step.act, PlannedAct::CreateInterface { .. });
         if address.kind == Kind::PresharedKey
             && let Some(Field::Text(fingerprint)) = self.known.computed(address, "fingerprint")
         {
@@ -229,6 +234,23 @@ impl Landing {
             }
         }
     }
+}
+
+/// Returns what the state says of an interface that gave up its name or port for a temporary one.
+fn meanwhile(step: &Step, old: &ResourceRecord, landed: Option<Fields>) -> ResourceRecord {
+    let mut record = old.clone();
+    if let PlannedAct::UpdateInterface { rename, key_file, .. } = &step.act {
+        if let (ObjectKey::Interface { name, .. }, Some(new)) = (&mut record.object, rename) {
+            name.clone_from(new);
+        }
+        if let Some(path) = key_file {
+            record.attributes.insert("key_file".to_owned(), path.display().to_string().into());
+        }
+    }
+    if let Some(Field::Number(port)) = landed.as_ref().and_then(|it| it.get("listen_port")) {
+        record.attributes.insert("listen_port".to_owned(), Json::from(*port));
+    }
+    record
 }
 
 /// Remembers where the key is kept, when wgform keeps it.

@@ -31,8 +31,9 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     let lock = session.lock(request.operation, request.lock_timeout).await?;
     let loaded = session.read_locked(&lock)?;
     let state = session::state_of(session.context, &loaded);
-    let is_refreshed = !request.options.without_refresh;
-    let world = session.look_and_hold(&state, is_refreshed).await?;
+    // Also with `-refresh=false`: the plan then takes the state for what is there, but which host it is, which keys it
+    // holds and whose peers are on it must be known before anything is written.
+    let world = session.look_and_hold(&state).await?;
     let plan = session.plan(state, loaded.open, &world, request.options.clone())?;
     ui.result(&render::plan::plan(&plan, Purpose::Apply, ui.result_paint()));
     permit(&plan, &request)?;

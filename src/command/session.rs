@@ -132,14 +132,10 @@ impl<'c> Session<'c> {
     }
 
     /// Connects to the backends for writing, and asks them.
-    pub(crate) async fn look_and_hold(
-        &self,
-        state: &State,
-        is_refreshed: bool,
-    ) -> Result<World<dyn Write>, Error> {
+    pub(crate) async fn look_and_hold(&self, state: &State) -> Result<World<dyn Write>, Error> {
         let connect =
             |declaration: &BackendDeclaration| backend::connect(declaration, &self.context.world);
-        self.ask(state, is_refreshed, connect, |backend| backend as &dyn Read).await
+        self.ask(state, true, connect, |backend| backend as &dyn Read).await
     }
 
     async fn ask<B: ?Sized>(
@@ -179,8 +175,8 @@ impl<'c> Session<'c> {
         &self,
         state: &State,
     ) -> Result<BTreeMap<BackendId, BackendDeclaration>, Error> {
-        let is_owned =
-            |id: &BackendId| state.resources.values().any(|it| it.backend.as_ref() == Some(id));
+        let in_use = state.backends_in_use();
+        let is_owned = |id: &BackendId| in_use.contains(id);
         let mut declarations = BTreeMap::new();
         for declaration in &self.declared {
             // This host needs rights that not everybody has; it is asked only when it matters.
@@ -227,10 +223,27 @@ impl<'c> Session<'c> {
         world: &World<B>,
         options: Options,
     ) -> Result<Plan, Error> {
+        self.check_targets(&state, &options)?;
         let inputs = self.inputs(state, open, world, options);
         let plan = plan::plan(self.config, &self.evaluator, inputs).map_err(Error::diagnostics)?;
         self.context.ui.diagnostics(&plan.warnings);
         Ok(plan)
+    }
+
+    /// A target that names nothing is a slip of the pen, and must not read as "nothing to do".
+    fn check_targets(&self, state: &State, options: &Options) -> Result<(), Error> {
+        let is_known = |address: &resource::Address| {
+            self.config.resources().contains(address) || state.resources.contains_key(address)
+        };
+        match options.targets.iter().find(|target| !is_known(target)) {
+            None => Ok(()),
+            Some(target) => {
+                let message =
+                    format!("`-target={target}` is neither in the configuration nor in the state");
+                Err(Error::new(Kind::Failed, message)
+                    .hint("`wgform state list` lists what is managed; the blocks of the files are the rest"))
+            }
+        }
     }
 
     /// Takes an object that is there into the state.

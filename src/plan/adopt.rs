@@ -58,6 +58,10 @@ pub fn adopt(
     }
     let Some(desired) = planner.desired.get(address) else {
         let reason = planner.left_out.iter().find(|(_, left_out)| left_out.contains(address));
+        if let Some(refusal) = reason.and_then(|(backend, _)| planner.verdict.refusals.get(backend))
+        {
+            return Err(NotAdopted::Refused(refusal.clone()));
+        }
         let backend = reason.map(|(backend, _)| format!("backend `{backend}`")).unwrap_or_default();
         return Err(refused(
             format!("{backend} could not be read"),

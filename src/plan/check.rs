@@ -1,6 +1,7 @@
 //! Looks across resources: what is wanted twice, and what is on the devices without having been declared.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::actual::FoundPeer;
 use crate::config::{Desired, Wanted};
@@ -31,9 +32,30 @@ pub(crate) fn across_resources(planner: &mut Planner<'_>) {
 fn interface_names_and_ports(planner: &Planner<'_>, problems: &mut Vec<Diagnostic>) {
     let mut names: BTreeMap<(&BackendId, &str), &Desired> = BTreeMap::new();
     let mut ports: BTreeMap<(&BackendId, u32), &Desired> = BTreeMap::new();
+    let mut files: BTreeMap<&Path, Vec<(&BackendId, &Desired)>> = BTreeMap::new();
     for address in &planner.walked {
         let (node, desired) = (&planner.nodes[address], &planner.desired[address]);
         let (Some(on_device), Some(backend)) = (node.interface(), &node.backend) else { continue };
+        if let Some(path) = &on_device.key_file {
+            let users = files.entry(path).or_default();
+            if let Some((_, other)) =
+                users.iter().find(|(on, _)| planner.is_same_machine(on, backend))
+            {
+                problems.push(
+                    Diagnostic::error("two interfaces with one key file")
+                        .label(
+                            span(desired, "key_file"),
+                            format!("the key would be kept in `{}`", path.display()),
+                        )
+                        .label(
+                            span(other, "key_file"),
+                            "and here in the same file of the same machine",
+                        )
+                        .help("give one of them another `key_file`"),
+                );
+            }
+            users.push((backend, desired));
+        }
         if let Some(other) = names.insert((backend, &on_device.name), desired) {
             let name = &on_device.name;
             problems.push(
@@ -58,21 +80,23 @@ fn interface_names_and_ports(planner: &Planner<'_>, problems: &mut Vec<Diagnosti
                     .help("two interfaces that are up cannot listen on one port; change or remove one `listen_port`"),
             );
         }
-        foreign_port(planner, desired, backend, *port, problems);
+        foreign_port(planner, (desired, &on_device.name), backend, *port, problems);
     }
 }
 
 /// An interface that wgform does not own and that is up on the wanted port would make the write fail.
 fn foreign_port(
     planner: &Planner<'_>,
-    desired: &Desired,
+    (desired, wanted): (&Desired, &str),
     backend: &BackendId,
     port: u32,
     problems: &mut Vec<Diagnostic>,
 ) {
     let Some(picture) = planner.picture(backend) else { return };
+    // Of one that has the wanted name, too, it is said elsewhere how it is taken over.
     let foreign = picture.interfaces.iter().find(|(name, found)| {
-        planner.owners.interface(backend, name).is_none()
+        *name != wanted
+            && planner.owners.interface(backend, name).is_none()
             && found.fields.get("listen_port") == Some(&Field::Number(port))
             && found.fields.get("enabled") == Some(&Field::Bool(true))
     });
@@ -236,15 +260,24 @@ fn unowned_peers<'a>(
     })
 }
 
+/// An interface that is to go.
+pub(crate) struct Doomed<'a> {
+    pub(crate) address: &'a Address,
+    /// What is to happen to it.
+    pub(crate) verb: &'a str,
+    /// Whether `force_destroy` is set.
+    pub(crate) is_forced: bool,
+}
+
 /// Refuses to destroy an interface that has peers of somebody else, unless `force_destroy` says so; returns how many
 /// there are.
 pub(crate) fn guard_destroy(
     planner: &mut Planner<'_>,
-    address: &Address,
+    doomed: &Doomed<'_>,
     backend: &BackendId,
     name: &str,
-    is_forced: bool,
 ) -> usize {
+    let Doomed { address, verb, is_forced } = *doomed;
     let Some(found) = planner.picture(backend).and_then(|picture| picture.interfaces.get(name))
     else {
         return 0;
@@ -254,11 +287,12 @@ pub(crate) fn guard_destroy(
     if count > 0 && !is_forced {
         planner.refusals.push(Refusal {
             message: format!(
-                "`{address}` would be destroyed with {count} peer{} that wgform does not manage",
+                "`{address}` would be {verb} with {count} peer{} that wgform does not manage",
                 if count == 1 { "" } else { "s" }
             ),
             hints: vec![format!(
-                "remove or import those peers, or set `force_destroy = true` on `{address}` and apply that first"
+                "remove or import those peers, or set `force_destroy = true` on `{address}`{}",
+                if verb == "destroyed" { " and apply that first" } else { "" }
             )],
         });
     }

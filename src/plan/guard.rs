@@ -1,6 +1,6 @@
 //! Refuses to take another system, or a system that lost its memory, for a system on which all was deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
@@ -47,9 +47,12 @@ pub(crate) fn judge(
         let is_new_boot = record.boot_id.is_some()
             && picture.identity.boot_id.is_some()
             && record.boot_id != picture.identity.boot_id;
-        if is_new_boot && !missing.interfaces.is_empty() {
-            let ago = picture.identity.uptime;
-            verdict.rebooted.insert(id.clone(), Reboot { ago, missing: missing.interfaces });
+        if is_new_boot {
+            // What a boot brought back by itself may be there again, without its peers.
+            if !missing.interfaces.is_empty() {
+                let ago = picture.identity.uptime;
+                verdict.rebooted.insert(id.clone(), Reboot { ago, missing: missing.interfaces });
+            }
         } else if missing.is_too_much() && !options.accept_loss.contains(id) && !options.destroy {
             verdict.refusals.insert(id.clone(), mass_loss(id, &missing));
         }
@@ -67,14 +70,26 @@ struct Missing {
 impl Missing {
     fn count(state: &State, id: &BackendId, picture: &Picture) -> Self {
         let mut missing = Self::default();
-        let records = state.resources.values().filter(|record| record.backend.as_ref() == Some(id));
-        for record in records {
+        let on_it =
+            || state.resources.values().filter(|record| record.backend.as_ref() == Some(id));
+        // An apply that was cut off has made these, and did not come to their peers.
+        let being_filled: BTreeSet<&str> = on_it()
+            .filter(|record| record.is_being_filled)
+            .filter_map(|record| match &record.object {
+                ObjectKey::Interface { name, .. } => Some(name.as_str()),
+                ObjectKey::Peer { .. } | ObjectKey::PresharedKey => None,
+            })
+            .collect();
+        for record in on_it() {
             match &record.object {
                 ObjectKey::Interface { name, .. } if !picture.interfaces.contains_key(name) => {
                     missing.interfaces.push(name.clone());
                 }
                 // The peers of an interface that is missing went with it, and count as one with it.
-                ObjectKey::Peer { interface, .. } if picture.interfaces.contains_key(interface) => {
+                ObjectKey::Peer { interface, .. }
+                    if picture.interfaces.contains_key(interface)
+                        && !being_filled.contains(interface.as_str()) =>
+                {
                     let is_disabled = record.attributes.get("enabled") == Some(&Json::Bool(false));
                     missing.owned_peers += 1;
                     missing.peers += usize::from(!is_disabled && !exists(picture, &record.object));

@@ -13,8 +13,8 @@ use crate::graph::Graph;
 use crate::link::Links;
 use crate::plan::check::Unmanaged;
 use crate::plan::order::draft::{Claim, Draft, Drafts};
-use crate::plan::walk::Planner;
-use crate::plan::{PlannedAct, PlannedSetting, ResourceChange, Sessions, Step, Subject};
+use crate::plan::walk::{Node, Planner};
+use crate::plan::{Effect, PlannedAct, PlannedSetting, ResourceChange, Sessions, Step, Subject};
 use crate::resource::{Address, Kind, Setting};
 
 /// Which resources were asked for.
@@ -27,25 +27,38 @@ impl View {
         if planner.options.targets.is_empty() {
             return Self(None);
         }
+        let wanted =
+            planner.desired.iter().map(|(address, desired)| (address, &desired.depends_on));
+        let (followers, recorded) = (
+            referred_to(wanted),
+            referred_to(
+                planner.state.resources.iter().map(|(it, record)| (it, &record.dependencies)),
+            ),
+        );
         let mut view = BTreeSet::new();
         let mut next: Vec<Address> = planner.options.targets.clone();
         while let Some(address) = next.pop() {
             if !view.insert(address.clone()) {
                 continue;
             }
-            next.extend(
-                planner
-                    .desired
-                    .get(&address)
-                    .into_iter()
-                    .flat_map(|it| it.depends_on.iter().cloned()),
-            );
+            let desired = planner.desired.get(&address);
+            next.extend(desired.into_iter().flat_map(|it| it.depends_on.iter().cloned()));
             // An other end that cannot be reached is left out and never in the way.
             next.extend(
                 links.other_end(&address).filter(|it| planner.nodes.contains_key(*it)).cloned(),
             );
-            if planner.options.destroy || !planner.desired.contains_key(&address) {
-                next.extend(dependents(planner, &address));
+            let is_new_key = planner
+                .nodes
+                .get(&address)
+                .and_then(Node::interface)
+                .is_some_and(|it| it.key.replaces_known);
+            if is_new_key {
+                // Whoever refers to the key would be cut off.
+                next.extend(followers.get(&address).into_iter().flatten().map(|it| (*it).clone()));
+            }
+            if planner.options.destroy || desired.is_none() {
+                // What refers to a resource that goes must go before it.
+                next.extend(recorded.get(&address).into_iter().flatten().map(|it| (*it).clone()));
             }
         }
         Self(Some(view))
@@ -57,13 +70,15 @@ impl View {
     }
 }
 
-/// What refers to a resource that goes must go before it.
-fn dependents(planner: &Planner<'_>, address: &Address) -> Vec<Address> {
-    let owned = planner.state.resources.iter();
-    owned
-        .filter(|(_, record)| record.dependencies.contains(address))
-        .map(|(it, _)| it.clone())
-        .collect()
+/// Turns who refers to whom around.
+fn referred_to<'a>(
+    references: impl Iterator<Item = (&'a Address, &'a BTreeSet<Address>)>,
+) -> BTreeMap<&'a Address, Vec<&'a Address>> {
+    let mut by_target: BTreeMap<&Address, Vec<&Address>> = BTreeMap::new();
+    for (address, targets) in references {
+        targets.iter().for_each(|target| by_target.entry(target).or_default().push(address));
+    }
+    by_target
 }
 
 /// The steps, and what they mean for each resource.
@@ -147,7 +162,7 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
         let Some(address) = draft.step.subject.address() else { continue };
         if draft.is_removal() {
             removes.entry(address).or_default().push(index);
-        } else {
+        } else if !changes_in_place(draft) {
             makes.entry(address).or_insert(index);
         }
     }
@@ -162,6 +177,14 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
                 makes.get(needed).into_iter().for_each(|earlier| graph.before(*earlier, index));
             }
         }
+        // An interface comes up again only when the one that it replaces is gone.
+        if enables(draft) {
+            let gone = removes.get(address).into_iter().flatten();
+            gone.for_each(|earlier| graph.before(*earlier, index));
+        }
+        // The state forgets who had an object after it has learnt who has it now.
+        let taker = draft.taken_over_by.as_ref().and_then(|taker| makes.get(taker));
+        taker.into_iter().for_each(|earlier| graph.before(*earlier, index));
         // What was referred to goes after whatever referred to it has gone, or was changed.
         let recorded = planner.state.resources.get(address).map(|record| &record.dependencies);
         for needed in recorded.into_iter().flatten() {
@@ -171,6 +194,18 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
     claims(drafts, &mut graph);
     before_renames(drafts, &mut graph);
     graph
+}
+
+fn enables(draft: &Draft) -> bool {
+    match &draft.step.act {
+        PlannedAct::UpdateInterface { settings, .. } => settings.contains_key("enabled"),
+        _ => false,
+    }
+}
+
+/// An interface that keeps its name and key is as good for whatever refers to it before the change as after it.
+fn changes_in_place(draft: &Draft) -> bool {
+    matches!(&draft.step.act, PlannedAct::UpdateInterface { rename: None, key: None, .. })
 }
 
 /// A peer that goes is removed while its interface still has the name under which it was recorded.
@@ -218,15 +253,18 @@ fn break_swap(drafts: &mut Vec<Draft>, cycle: &[usize]) -> bool {
     let Some(act) = temporary(&drafts[index], number) else { return false };
     let original = &mut drafts[index];
     let gives = std::mem::take(&mut original.gives);
-    let step = Step { act, ..original.step.clone() };
+    let step = Step { act, effect: Effect::Meanwhile, ..original.step.clone() };
     original.after.push(number);
     original.is_temporary = true;
     if let (
-        PlannedAct::UpdateInterface { rename: Some(meanwhile), .. },
-        PlannedAct::UpdateInterface { name, .. },
+        PlannedAct::UpdateInterface { rename: Some(meanwhile), key_file: moved_to, .. },
+        PlannedAct::UpdateInterface { name, remove_key_file, .. },
     ) = (&step.act, &mut original.step.act)
     {
         name.clone_from(meanwhile);
+        if moved_to.is_some() {
+            remove_key_file.clone_from(moved_to);
+        }
     }
     let mut temporary = Draft::new(step);
     temporary.gives = gives;
@@ -237,7 +275,9 @@ fn break_swap(drafts: &mut Vec<Draft>, cycle: &[usize]) -> bool {
 
 /// Returns the act that makes an interface give up its name or port, if that is what the step does.
 fn temporary(draft: &Draft, number: usize) -> Option<PlannedAct> {
-    let PlannedAct::UpdateInterface { name, rename, settings, .. } = &draft.step.act else {
+    let PlannedAct::UpdateInterface { name, rename, key_file, remove_key_file, settings, key: _ } =
+        &draft.step.act
+    else {
         return None;
     };
     let has_port = draft.gives.iter().any(|claim| matches!(claim, Claim::Port(..)));
@@ -246,12 +286,18 @@ fn temporary(draft: &Draft, number: usize) -> Option<PlannedAct> {
     if has_port && settings.contains_key("listen_port") {
         meanwhile.insert("listen_port", PlannedSetting::Direct(Setting::Clear));
     }
-    (rename.is_some() || !meanwhile.is_empty()).then(|| PlannedAct::UpdateInterface {
+    if rename.is_none() && meanwhile.is_empty() {
+        return None;
+    }
+    // The key's file goes along: under its old name it would be overwritten by the other half of the swap.
+    let moved = rename.as_ref().zip(key_file.as_ref().filter(|_| remove_key_file.is_some()));
+    let key_file = moved.map(|(name, path)| path.with_file_name(name));
+    Some(PlannedAct::UpdateInterface {
         name: name.clone(),
-        rename,
         key: None,
-        key_file: None,
-        remove_key_file: None,
+        remove_key_file: remove_key_file.clone().filter(|_| key_file.is_some()),
+        key_file,
+        rename,
         settings: meanwhile,
     })
 }
@@ -275,7 +321,9 @@ fn waiting(planner: &Planner<'_>, drafts: &[Draft], cycle: &[usize]) -> Diagnost
             Subject::Resource(address) => Some(format!("`{address}`")),
             Subject::Unmanaged { .. } => None,
         });
-    let path = path.collect::<Vec<_>>().join(" → ");
+    let mut path: Vec<String> = path.collect();
+    path.dedup();
+    let path = path.join(" → ");
     let mut problem = Diagnostic::error("changes wait for each other").help(format!(
         "each of these has to be changed before the next one: {path}; make one of the changes in an apply of its own"
     ));

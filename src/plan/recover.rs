@@ -27,6 +27,7 @@ pub struct Recovered {
 /// Looks at the end of each intent.
 pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recovered {
     let mut recovered = Recovered { state, open: Vec::new(), interrupted: BTreeSet::new() };
+    let mut settled = Vec::new();
     for change in open {
         match picture_of(&recovered.state, &change, actual) {
             Place::Unread => {
@@ -36,8 +37,9 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
             Place::State => recovered.state.apply(change.clone()),
             Place::Device(picture) => look(&mut recovered, change.clone(), picture),
         }
-        recovered.state.settle(&change);
+        settled.push(change);
     }
+    recovered.state.settle(&settled);
     recovered
 }
 
@@ -64,7 +66,7 @@ fn picture_of<'a>(state: &State, change: &StateChange, actual: &'a Actual) -> Pl
 fn look(recovered: &mut Recovered, change: StateChange, picture: &Picture) {
     let state = &mut recovered.state;
     match &change {
-        StateChange::Put { address, resource, depose: _ } => {
+        StateChange::Put { address, resource, depose } => {
             let Some(found) = found(picture, &resource.object) else {
                 // A disabled peer is nowhere but in the state. An interface that is made down is on its device.
                 let is_peer = matches!(resource.object, ObjectKey::Peer { .. });
@@ -80,7 +82,12 @@ fn look(recovered: &mut Recovered, change: StateChange, picture: &Picture) {
             };
             match state.resources.get_mut(address).filter(is_it) {
                 Some(old) => settle(old, resource, &found, &state.fingerprint_key),
-                None => state.apply(change),
+                None => {
+                    let mut resource = resource.clone();
+                    as_found(&mut resource, &found, &state.fingerprint_key);
+                    let (address, depose) = (address.clone(), *depose);
+                    state.apply(StateChange::Put { address, resource, depose });
+                }
             }
         }
         StateChange::Remove { address } => {
@@ -99,6 +106,20 @@ fn look(recovered: &mut Recovered, change: StateChange, picture: &Picture) {
     }
 }
 
+/// Records of an object that may be half-made what it has, so that the rest is a change and not somebody's drift.
+fn as_found(record: &mut ResourceRecord, found: &Fields, key: &FingerprintKey) {
+    for (name, field) in found {
+        if let Some(recorded) = record.attributes.get_mut(*name).filter(|_| *name != "endpoint") {
+            *recorded = field.recorded(key);
+        }
+        if let Some(owned) = record.owned_elements.get_mut(*name) {
+            let there = field.recorded(key);
+            let there = there.as_array().map(Vec::as_slice).unwrap_or_default();
+            owned.retain(|element| there.iter().any(|it| it == element.as_str()));
+        }
+    }
+}
+
 /// Takes over those attributes of the intent that the device has by now.
 fn settle(old: &mut ResourceRecord, intent: &ResourceRecord, found: &Fields, key: &FingerprintKey) {
     for (name, wanted) in &intent.attributes {
@@ -107,6 +128,7 @@ fn settle(old: &mut ResourceRecord, intent: &ResourceRecord, found: &Fields, key
             old.attributes.insert(name.clone(), wanted.clone());
         }
     }
+    old.is_being_filled |= intent.is_being_filled;
     let landed = public_key(&intent.object).map(Field::PublicKey);
     if landed.is_some() && found.get("public_key") == landed.as_ref() && old.object != intent.object
     {

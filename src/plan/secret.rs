@@ -7,25 +7,40 @@ use serde_json::Value as Json;
 use crate::config::Wanted;
 use crate::diagnostic::Diagnostic;
 use crate::diff::{self, Class, Side, Sides};
+use crate::link::Links;
 use crate::plan::walk::{Device, Fate, Node, Planner, peer};
 use crate::plan::{Note, Refusal, SecretSource};
 use crate::resource::{Address, Field, Kind, Support, declaration};
 use crate::value::PresharedKey;
 
+/// The peers that refer to one pre-shared key.
+#[derive(Debug, Default)]
+struct Holders {
+    /// Those that are planned.
+    here: Vec<Address>,
+    /// Those on backends that cannot be reached now.
+    out_of_reach: Vec<Address>,
+}
+
 /// Decides the source of every pre-shared key, and completes the comparison of the peers.
 pub(crate) fn resolve(planner: &mut Planner<'_>) {
-    let mut holders: BTreeMap<Address, Vec<Address>> = BTreeMap::new();
-    for (address, desired) in &planner.desired {
-        if let Some(secret) =
-            desired.references.get("preshared_key").filter(|_| !desired.is_pending)
-        {
-            holders.entry(secret.clone()).or_default().push(address.clone());
+    let mut holders: BTreeMap<Address, Holders> = BTreeMap::new();
+    for (address, desired) in planner.desired.iter().filter(|(_, desired)| !desired.is_pending) {
+        if let Some(secret) = desired.references.get("preshared_key") {
+            holders.entry(secret.clone()).or_default().here.push(address.clone());
         }
     }
+    for (address, desired) in planner.out_of_view.iter().filter(|(_, desired)| !desired.is_pending)
+    {
+        if let Some(secret) = desired.references.get("preshared_key") {
+            holders.entry(secret.clone()).or_default().out_of_reach.push(address.clone());
+        }
+    }
+    let links = Links::find(&planner.ends());
     let secrets = planner.walked.iter().filter(|address| address.kind == Kind::PresharedKey);
     for address in secrets.cloned().collect::<Vec<_>>() {
         let holders = holders.remove(&address).unwrap_or_default();
-        resolve_one(planner, &address, &holders);
+        resolve_one(planner, &links, &address, &holders);
     }
     let peers = planner.walked.iter().filter(|address| address.kind == Kind::Peer);
     for address in peers.cloned().collect::<Vec<_>>() {
@@ -42,17 +57,21 @@ pub(crate) fn sources(planner: &Planner<'_>) -> BTreeMap<Address, SecretSource> 
     secrets.collect()
 }
 
-fn resolve_one(planner: &mut Planner<'_>, address: &Address, holders: &[Address]) {
-    let source = source_of(planner, address, holders);
+fn resolve_one(planner: &mut Planner<'_>, links: &Links, address: &Address, holders: &Holders) {
+    let (source, is_lost) = source_of(planner, address, holders);
     let was_known = planner.state.resources.contains_key(address);
-    if matches!(source, SecretSource::New) && was_known {
-        refuse_unreachable_holders(planner, address);
+    if matches!(source, SecretSource::New) {
+        guard_new_secret(planner, links, address, holders, is_lost);
     }
     let fingerprint = match &source {
         SecretSource::Known(key) => Some(planner.key().fingerprint(key.expose_bytes()).to_string()),
+        SecretSource::Kept(fingerprint) => Some(fingerprint.clone()),
         SecretSource::New => None,
     };
-    let holders = holders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let mut all: Vec<String> =
+        holders.here.iter().chain(&holders.out_of_reach).map(ToString::to_string).collect();
+    all.sort_unstable();
+    let holders = all.join(", ");
     let record = planner.state.resources.get(address);
     let recorded = |name: &str| record.and_then(|record| record.attributes.get(name)).cloned();
     let before = recorded("fingerprint");
@@ -85,11 +104,16 @@ fn resolve_one(planner: &mut Planner<'_>, address: &Address, holders: &[Address]
     }
 }
 
-fn source_of(planner: &mut Planner<'_>, address: &Address, holders: &[Address]) -> SecretSource {
+/// Returns where the value comes from, and whether an older value was lost.
+fn source_of(
+    planner: &mut Planner<'_>,
+    address: &Address,
+    holders: &Holders,
+) -> (SecretSource, bool) {
     let desired = &planner.desired[address];
     match desired.fields.get("value") {
         Some(Wanted::Known(Field::PresharedKey(Some(key)))) => {
-            return SecretSource::Known(key.clone());
+            return (SecretSource::Known(key.clone()), false);
         }
         Some(Wanted::Unknown) => {
             let span = desired.spans.get("value").unwrap_or(&desired.span);
@@ -97,68 +121,112 @@ fn source_of(planner: &mut Planner<'_>, address: &Address, holders: &[Address]) 
                 .label(span, "this depends on something that only the apply makes")
                 .help("leave `value` out to have the secret made, or take it from a variable");
             planner.diagnostics.push(problem);
-            return SecretSource::New;
+            return (SecretSource::New, false);
         }
         _ => {}
     }
-    let rotation = planner.side(desired, "rotation");
-    let record = planner.state.resources.get(address);
-    let Some(record) = record else {
-        let from = desired.references.get("adopt_from").cloned();
-        let adopted = from.and_then(|peer| held_by(planner, &peer));
-        return adopted.map_or(SecretSource::New, SecretSource::Known);
+    let Some(record) = planner.state.resources.get(address) else {
+        return (adopted(planner, address), false);
     };
-    let is_rotated = match rotation {
+    let is_rotated = match planner.side(desired, "rotation") {
         Side::Known(now) => record.attributes.get("rotation") != Some(&now),
         Side::Unset | Side::Unknown => false,
     };
     if is_rotated {
-        return SecretSource::New;
+        return (SecretSource::New, false);
     }
     let fingerprint =
         record.attributes.get("fingerprint").and_then(Json::as_str).map(str::to_owned);
     let earlier = record.attributes.get("holders").and_then(Json::as_str).unwrap_or_default();
     let earlier = earlier.split(", ").filter_map(|text| text.parse().ok());
-    let candidates: BTreeSet<Address> = holders.iter().cloned().chain(earlier).collect();
+    let candidates: BTreeSet<Address> = holders.here.iter().cloned().chain(earlier).collect();
     let is_it = |key: &PresharedKey| {
         fingerprint.as_deref() == Some(&planner.key().fingerprint(key.expose_bytes()).to_string())
     };
     let held = candidates.iter().filter_map(|peer| held_by(planner, peer)).find(is_it);
-    held.map_or(SecretSource::New, SecretSource::Known)
+    let is_needed = holders.here.iter().any(|peer| {
+        planner.nodes.get(peer).and_then(Node::peer).is_some_and(|peer| peer.is_enabled)
+    });
+    match (held, fingerprint) {
+        (Some(held), _) => (SecretSource::Known(held), false),
+        // Nobody has to be given it, or nobody was asked for it.
+        (None, Some(fingerprint)) if !is_needed || planner.options.without_refresh => {
+            (SecretSource::Kept(fingerprint), false)
+        }
+        (None, _) => (SecretSource::New, true),
+    }
+}
+
+/// The value of a pre-shared key that the state does not know yet.
+fn adopted(planner: &mut Planner<'_>, address: &Address) -> SecretSource {
+    let desired = &planner.desired[address];
+    let Some(from) = desired.references.get("adopt_from") else { return SecretSource::New };
+    if let Some(key) = held_by(planner, from) {
+        return SecretSource::Known(key);
+    }
+    let span = desired.spans.get("adopt_from").unwrap_or(&desired.span);
+    let problem = Diagnostic::error("there is no secret to adopt")
+        .label(span, "the device of this peer does not give a pre-shared key")
+        .help("import the peer first if it is not managed yet, or leave `adopt_from` out to have a new secret made");
+    planner.diagnostics.push(problem);
+    SecretSource::New
 }
 
 /// Reads the secret back from the device that a peer is on.
 fn held_by(planner: &Planner<'_>, peer: &Address) -> Option<PresharedKey> {
-    let record = planner.state.resources.get(peer)?;
-    let old = peer::Old::of(record)?;
-    let found = planner
-        .picture(&old.backend)?
-        .interfaces
-        .get(&old.interface)?
-        .peers
-        .get(&old.public_key)?;
+    let recorded = planner.state.resources.get(peer).and_then(peer::Old::of);
+    let (backend, interface, public_key) = match recorded {
+        Some(old) => (old.backend, old.interface, old.public_key),
+        None => {
+            let node = planner.nodes.get(peer)?;
+            let peer = node.peer()?;
+            (node.backend.clone()?, peer.interface.clone(), peer.public_key?)
+        }
+    };
+    let found = planner.picture(&backend)?.interfaces.get(&interface)?.peers.get(&public_key)?;
     match found.fields.get("preshared_key") {
         Some(Field::PresharedKey(key)) => key.clone(),
         _ => None,
     }
 }
 
-/// A secret that cannot be read back anywhere is made anew only when all its holders get it.
-fn refuse_unreachable_holders(planner: &mut Planner<'_>, address: &Address) {
-    let record = &planner.state.resources[address];
-    let holders = record.attributes.get("holders").and_then(Json::as_str).unwrap_or_default();
-    let holders = holders.split(", ").filter_map(|text| text.parse::<Address>().ok());
-    let out: Vec<String> = holders
-        .filter(|holder| planner.left_out.values().flatten().any(|it| it == holder))
-        .map(|holder| format!("`{holder}`"))
-        .collect();
-    if !out.is_empty() {
+/// A secret is made only when all its holders get it; and made anew, because the old one is lost, only when nobody
+/// outside has it.
+fn guard_new_secret(
+    planner: &mut Planner<'_>,
+    links: &Links,
+    address: &Address,
+    holders: &Holders,
+    is_lost: bool,
+) {
+    let list = |addresses: &[&Address]| {
+        addresses.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
+    };
+    let out: Vec<&Address> = holders.out_of_reach.iter().collect();
+    if !out.is_empty() && !holders.here.is_empty() {
         planner.refusals.push(Refusal {
             message: format!(
-                "`{address}` has to be made anew, and {} cannot be reached now to learn it",
-                out.join(", ")
+                "`{address}` has to be made{}, and {} cannot be reached now to learn it",
+                if planner.state.resources.contains_key(address) { " anew" } else { "" },
+                list(&out)
             ),
             hints: vec!["run again when all its holders can be reached, or set `value`".to_owned()],
+        });
+    }
+    let is_one_sided =
+        |peer: &&Address| links.other_end(peer).is_none_or(|other| !holders.here.contains(other));
+    let one_sided: Vec<&Address> = holders.here.iter().filter(is_one_sided).collect();
+    if is_lost && out.is_empty() && !one_sided.is_empty() {
+        planner.refusals.push(Refusal {
+            message: format!(
+                "`{address}` was changed or lost on every device that held it, and the far end of {} is not managed \
+                 here: a new secret would cut it off",
+                list(&one_sided)
+            ),
+            hints: vec![
+                "set `value` to the secret that the far end has".to_owned(),
+                "or change `rotation` to have a new one made, and tell the far end".to_owned(),
+            ],
         });
     }
 }
@@ -172,6 +240,9 @@ fn compare(planner: &mut Planner<'_>, address: &Address) {
             Some(Device::Secret(SecretSource::Known(key))) => {
                 Side::Known(Field::PresharedKey(Some(key.clone())).recorded(planner.key()))
             }
+            Some(Device::Secret(SecretSource::Kept(fingerprint))) => {
+                Side::Known(Json::from(fingerprint.clone()))
+            }
             _ => Side::Unknown,
         },
         None => planner.side(desired, "preshared_key"),
@@ -183,10 +254,14 @@ fn compare(planner: &mut Planner<'_>, address: &Address) {
     let found =
         if planner.options.without_refresh || found.is_none() { applied.cloned() } else { found };
     let is_interrupted = planner.interrupted.contains(address);
-    let applied = if is_interrupted { found.as_ref() } else { applied };
+    // Of an object that is taken over from another peer, only what is there counts.
+    let is_taken_over = node.fate != Fate::Keep;
+    let applied = if is_interrupted || is_taken_over { found.as_ref() } else { applied };
     let attribute = declaration::attribute(Kind::Peer, "preshared_key").expect("it is declared");
     let is_made = node.fate != Fate::Keep && !node.peer().is_some_and(|it| it.is_there);
-    let sides = if is_made {
+    let sides = if is_made && node.fate == Fate::Replace {
+        Sides { wanted, applied, found: applied, owned: None }
+    } else if is_made {
         Sides { wanted, applied: None, found: None, owned: None }
     } else {
         Sides { wanted, applied, found: found.as_ref(), owned: None }

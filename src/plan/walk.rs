@@ -81,7 +81,7 @@ impl Node {
     }
 
     pub(crate) fn has_new_key(&self) -> bool {
-        self.interface().is_some_and(|it| it.key.source.is_some())
+        self.interface().is_some_and(|it| it.key.source.is_some() || it.key.remove_file.is_some())
     }
 }
 
@@ -121,6 +121,8 @@ pub(crate) struct Planner<'a> {
     /// Everything that has a block.
     pub(crate) configured: BTreeSet<Address>,
     pub(crate) left_out: BTreeMap<BackendId, Vec<Address>>,
+    /// What the configuration says of those.
+    pub(crate) out_of_view: BTreeMap<Address, Desired>,
     pub(crate) owners: Owners,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) refusals: Vec<Refusal>,
@@ -189,11 +191,7 @@ impl<'a> Planner<'a> {
     pub(crate) fn new(inputs: Inputs<'a>) -> Self {
         let Inputs { state: stored, open, actual, backends, options, planned_at } = inputs;
         let has_recovered = !open.is_empty();
-        let Recovered { state, open, interrupted } = if options.without_refresh {
-            Recovered { state: stored.clone(), open, interrupted: BTreeSet::new() }
-        } else {
-            recover(stored.clone(), open, actual)
-        };
+        let Recovered { state, open, interrupted } = recover(stored.clone(), open, actual);
         let verdict = guard::judge(&state, actual, &backends, &options);
         let owners = Owners::of(&state);
         Self {
@@ -213,6 +211,7 @@ impl<'a> Planner<'a> {
             walked: Vec::new(),
             configured: BTreeSet::new(),
             left_out: BTreeMap::new(),
+            out_of_view: BTreeMap::new(),
             owners,
             diagnostics: Vec::new(),
             refusals: Vec::new(),
@@ -234,6 +233,7 @@ impl<'a> Planner<'a> {
                 }
             }
         }
+        self.guard_far_ends();
         secret::resolve(&mut self);
         check::across_resources(&mut self);
         let outputs = self.outputs(evaluator);
@@ -244,11 +244,13 @@ impl<'a> Planner<'a> {
     }
 
     pub(crate) fn visit(&mut self, desired: Desired) {
-        if let Some(backend) = self.out_of_reach(desired.backend.as_ref()) {
+        if let Some(backend) = self.hindrance(&desired) {
             self.left_out.entry(backend).or_default().push(desired.address.clone());
             self.publish_recorded(&desired.address);
+            self.out_of_view.insert(desired.address.clone(), desired);
             return;
         }
+        self.refuse_sensitive(&desired);
         let address = desired.address.clone();
         let (desired, node) = match address.kind {
             Kind::Interface => self.visit_interface(desired),
@@ -258,6 +260,35 @@ impl<'a> Planner<'a> {
         self.walked.push(address.clone());
         self.desired.insert(address.clone(), desired);
         self.nodes.insert(address, node);
+    }
+
+    /// Returns the backend without which nothing can be planned for a resource: its own, the one that it is to leave,
+    /// or the one of something that only that backend could tell.
+    fn hindrance(&self, desired: &Desired) -> Option<BackendId> {
+        let recorded =
+            self.state.resources.get(&desired.address).and_then(|it| it.backend.as_ref());
+        let own =
+            self.out_of_reach(desired.backend.as_ref()).or_else(|| self.out_of_reach(recorded));
+        let is_unknown = desired.fields.values().any(|wanted| *wanted == Wanted::Unknown);
+        let needed = || {
+            let mut needed = desired.depends_on.iter().filter_map(|it| self.out_of_view.get(it));
+            needed.find_map(|it| it.backend.clone()).filter(|_| is_unknown)
+        };
+        own.or_else(needed)
+    }
+
+    /// The state may not hold what must not be seen, and without it nothing could be compared.
+    fn refuse_sensitive(&mut self, desired: &Desired) {
+        for name in &desired.sensitive {
+            let declared = declaration::attribute(desired.address.kind, name);
+            if declared.is_none_or(|attribute| attribute.form.is_secret()) {
+                continue;
+            }
+            let problem = Diagnostic::error("a sensitive value where none can be kept")
+                .label(desired.spans.get(name).unwrap_or(&desired.span), format!("`{name}` is recorded in the state"))
+                .help("the state holds no sensitive values; write `nonsensitive(…)` around it if it may be seen");
+            self.diagnostics.push(problem);
+        }
     }
 
     /// Returns the backend if nothing is known of it now.
@@ -346,16 +377,19 @@ impl<'a> Planner<'a> {
                 };
                 let (applied, found_now) = match support {
                     Support::Wgform => (applied, wanted_now.as_ref()),
-                    Support::Device if is_interrupted => (found_now, found_now),
+                    Support::Device if is_interrupted && wanted != Side::Unset => {
+                        (found_now, found_now)
+                    }
                     _ => (applied, found_now),
                 };
                 let support = if support == Support::Wgform { Support::Device } else { support };
                 let owned = record.and_then(|record| record.owned_elements.get(attribute.name));
-                diff::attribute(
-                    attribute,
-                    support,
-                    Sides { wanted, applied, found: found_now, owned },
-                )
+                let sides = Sides { wanted, applied, found: found_now, owned };
+                let mut diff = diff::attribute(attribute, support, sides);
+                if is_interrupted && diff.class == Class::Drift {
+                    diff.class = Class::Change;
+                }
+                diff
             })
             .collect()
     }
@@ -437,7 +471,7 @@ impl<'a> Planner<'a> {
         let state_differs = self.has_recovered
             || self.state != self.stored
             || backends_differ(&self.stored, &backends);
-        let unreachable = self.unreachable();
+        let unreachable = self.unreachable(&view);
         let mut refusals: Vec<Refusal> = self.verdict.refusals.into_values().collect();
         refusals.extend(self.refusals);
         let pending = self.nodes.values().filter(|node| node.fate == Fate::Pending);
@@ -465,7 +499,7 @@ impl<'a> Planner<'a> {
         })
     }
 
-    fn ends(&self) -> Vec<End> {
+    pub(crate) fn ends(&self) -> Vec<End> {
         let key_of = |interface: &Address| match self.known.computed(interface, "public_key") {
             Some(Field::PublicKey(key)) => Some(key),
             _ => None,
@@ -557,7 +591,7 @@ impl<'a> Planner<'a> {
         records
     }
 
-    fn unreachable(&self) -> BTreeMap<BackendId, (Unreachable, Vec<Address>)> {
+    fn unreachable(&self, view: &order::View) -> BTreeMap<BackendId, (Unreachable, Vec<Address>)> {
         let mut unreachable = BTreeMap::new();
         for (id, reading) in &self.actual.backends {
             let Reading::Unreachable(why) = reading else { continue };
@@ -568,6 +602,14 @@ impl<'a> Planner<'a> {
             left_out.extend(gone.map(|(address, _)| address.clone()));
             left_out.sort_unstable();
             left_out.dedup();
+            let is_partial = !self.options.targets.is_empty();
+            if is_partial {
+                // What was not asked for is not in the way of what was.
+                left_out.retain(|address| view.contains(address));
+            }
+            if is_partial && left_out.is_empty() {
+                continue;
+            }
             unreachable.insert(id.clone(), (why.clone(), left_out));
         }
         unreachable
@@ -593,12 +635,8 @@ pub fn record(
         let name = attribute.name.to_owned();
         let before = || old.and_then(|old| old.attributes.get(attribute.name)).cloned();
         let value = match desired.fields.get(attribute.name) {
-            // The state may not hold what must not be seen, except as a fingerprint.
-            Some(_)
-                if desired.sensitive.contains(attribute.name) && !attribute.form.is_secret() =>
-            {
-                None
-            }
+            // Where the key is kept is known when it is there.
+            _ if attribute.name == "key_file" => before(),
             Some(Wanted::Known(field)) => Some(field.recorded(key)),
             Some(Wanted::Unknown) => before(),
             None if attribute.presence == crate::resource::Presence::OptionalComputed => before(),
@@ -630,6 +668,7 @@ pub fn record(
         written_to: old.map(|old| old.written_to.clone()).unwrap_or_default(),
         dependencies: desired.depends_on.clone(),
         prevent_destroy: desired.prevent_destroy,
+        is_being_filled: old.is_some_and(|old| old.is_being_filled),
         deposed: old.map(|old| old.deposed.clone()).unwrap_or_default(),
         other: old.map(|old| old.other.clone()).unwrap_or_default(),
     }

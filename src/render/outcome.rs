@@ -9,12 +9,14 @@ use crate::render::{Paint, Style, count, printable};
 
 /// Says how a step ended, in one line; nothing for a step that only the end of another one brings.
 pub fn progress(step: &Step, fate: &Fate) -> Option<String> {
-    if *fate != Fate::Done {
+    let is_on_the_way = step.effect == Effect::Nothing && step.subject.address().is_some();
+    if *fate != Fate::Done || is_on_the_way {
         return None;
     }
     let verb = match (step.action, &step.effect) {
         (Action::Replace, Effect::Put { depose: false, .. }) => "brought up",
         (Action::Delete, Effect::RemoveDeposed(_)) => "old one destroyed",
+        (_, Effect::Meanwhile) => "put out of the way",
         (Action::Create | Action::Replace, _) => "created",
         (Action::Update, _) => "updated",
         (Action::Delete, _) => "destroyed",
@@ -61,6 +63,9 @@ pub fn report(report: &Report, operation: &str, paint: Paint) -> String {
     );
     if !report.is_complete() {
         text.push_str("What was done is in the state; run it again to do the rest.\n");
+    }
+    for (address, set) in &report.resolved {
+        let _ = writeln!(text, "The endpoint of {address} was resolved to {set}.");
     }
     if report.is_complete() && operation != "destroy" {
         text += &outputs(report);

@@ -130,6 +130,9 @@ fn fate(plan: &Plan, change: &ResourceChange) -> String {
         (Action::Create, Reason::WithInterface) => {
             "will be created on the interface that is made anew".to_owned()
         }
+        (Action::Create, Reason::Interrupted) => {
+            "will be created (an earlier apply did not come to it)".to_owned()
+        }
         (Action::Create, _) => "will be created".to_owned(),
         (Action::Update, Reason::Drift) => {
             "will be updated in place (changed outside of wgform)".to_owned()
@@ -436,6 +439,12 @@ fn unreachable(plan: &Plan, paint: Paint, text: &mut String) {
 }
 
 fn summary(plan: &Plan, paint: Paint, text: &mut String) {
+    if plan.is_empty() && !plan.refusals.is_empty() {
+        let line = paint.paint(Style::Bold, "No plan.");
+        let _ =
+            writeln!(text, "{line} Something stands in the way, so the devices were not compared.");
+        return;
+    }
     if plan.is_empty() {
         let sure = if plan.unreachable.is_empty() { "" } else { " on the backends that were read" };
         let line = paint.paint(Style::Bold, "No changes.");
@@ -467,7 +476,11 @@ fn summary(plan: &Plan, paint: Paint, text: &mut String) {
 fn drift_summary(plan: &Plan, waiting: usize, paint: Paint, text: &mut String) {
     let drifted = plan.changes.iter().filter(|it| it.has_drift()).count();
     let unmanaged = plan.unmanaged.len();
-    if drifted == 0 && unmanaged == 0 {
+    if drifted == 0 && unmanaged == 0 && !plan.refusals.is_empty() {
+        let line = paint.paint(Style::Bold, "No answer.");
+        let _ =
+            writeln!(text, "{line} Something stands in the way, so the devices were not compared.");
+    } else if drifted == 0 && unmanaged == 0 {
         let line = paint.paint(Style::Bold, "No drift.");
         let _ = writeln!(text, "{line} The devices have what was last applied.");
     } else {

@@ -69,6 +69,9 @@ fn lines(address: &Address, record: &ResourceRecord) -> Vec<(&'static str, Strin
             json => literal(json),
         };
         lines.push((attribute.name, value));
+        let set =
+            record.attributes.get("endpoint_address").filter(|_| attribute.name == "endpoint");
+        lines.extend(set.map(|set| ("endpoint_address", literal(set))));
     }
     lines
 }

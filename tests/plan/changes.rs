@@ -555,6 +555,6 @@ fn everything_that_is_owned_is_destroyed_and_nothing_else() {
 
     Destroy complete. Resources: 0 added, 0 changed, 3 destroyed.
     ");
-    assert_snapshot!(lab.show("hq"), @"wg7 «wg7@hq» up port 7777 mtu 1420 mark 0 []");
+    assert_snapshot!(lab.show("hq"), @"wg7 «foreign» up port 7777 mtu 1420 mark 0 []");
     assert!(lab.owned().is_empty());
 }

@@ -321,7 +321,7 @@ fn a_changed_key_comes_back_from_its_file() {
       # interface.hub on local "hq" (simulated) will be updated in place (changed outside of wgform)
       ~ interface "hub" {
             name       = "wg0"
-          ~ public_key = "«wg0@hq #2»" -> "«wg0@hq»"
+          ~ public_key = "«intruder»" -> "«wg0@hq»"
             # 8 unchanged attributes hidden
         }
 

@@ -39,10 +39,13 @@ use wgform::world::World;
 use crate::backend::{Crash, Traits, Watch, Wayward};
 use crate::host::Host;
 use crate::lint::lint;
-use crate::names::Names;
+use crate::names::{Names, public_key};
 
 /// 2026-07-01T12:00:00Z.
 const START_MS: i64 = 1_782_907_200_000;
+
+/// Those whose keys come from no configuration.
+const STRANGERS: [&str; 5] = ["stranger", "friend", "intruder", "foreign", "old"];
 
 /// Everything that a plan is made from.
 pub struct Lab {
@@ -80,6 +83,10 @@ impl Lab {
                 chunk.copy_from_slice(&random[..chunk.len()]);
             }
         };
+        let mut names = Names::default();
+        for name in STRANGERS {
+            names.public(&public_key(name), name);
+        }
         let world = World::new(BTreeMap::new(), directory.path().to_owned(), time, chance);
         Self {
             text: text.to_owned(),
@@ -89,7 +96,7 @@ impl Lab {
             tick,
             hosts: RefCell::default(),
             traits: BTreeMap::new(),
-            names: RefCell::default(),
+            names: RefCell::new(names),
             options: Options::default(),
         }
     }
@@ -161,6 +168,10 @@ impl Lab {
     /// Lets the clock go on by itself from now on.
     pub fn let_time_pass(&self) {
         self.tick.store(60, Ordering::SeqCst);
+    }
+
+    pub fn stop_time(&self) {
+        self.tick.store(0, Ordering::SeqCst);
     }
 
     fn linux(&self, id: &BackendId) -> SimulatedLinux {
@@ -331,8 +342,18 @@ impl Lab {
         count.get()
     }
 
+    /// Applies a plan before whose first write something happens.
+    pub fn apply_after(&self, race: impl FnOnce()) -> String {
+        self.apply_with(None, race)
+    }
+
     fn apply_until(&self, crash: Option<Crash>) -> String {
+        self.apply_with(crash, || {})
+    }
+
+    fn apply_with(&self, crash: Option<Crash>, race: impl FnOnce()) -> String {
         let text = self.with_plan(|plan, ready, _| {
+            race();
             if plan.refusals.is_empty() {
                 self.carry_out(plan, ready, crash)
             } else {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
+use crate::actual::KeyFile;
 use crate::config::Wanted;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::link::Links;
@@ -28,6 +29,8 @@ pub(crate) enum Claim {
     Name(BackendId, String),
     /// The port of an interface that is up.
     Port(BackendId, u64),
+    /// A file with a private key.
+    KeyFile(BackendId, std::path::PathBuf),
 }
 
 /// A step with what decides its place.
@@ -44,6 +47,8 @@ pub(crate) struct Draft {
     pub(crate) gives_networks: bool,
     /// One half of a swap that was broken already.
     pub(crate) is_temporary: bool,
+    /// The resource that takes over the object that this step lets go of.
+    pub(crate) taken_over_by: Option<Address>,
 }
 
 impl Draft {
@@ -55,6 +60,7 @@ impl Draft {
             takes: Vec::new(),
             gives_networks: false,
             is_temporary: false,
+            taken_over_by: None,
         }
     }
 
@@ -81,13 +87,15 @@ pub(crate) fn drafts(
         planner.walked.iter().filter(|it| view.contains(it)).cloned().collect();
     let claimed = claimed_peers(planner);
     for address in &walked {
-        let node = &planner.nodes[address];
-        if node.is_change() {
-            drafter.node(planner, node, &claimed);
-            let notes = new_key_note(planner, links, node);
-            drafter.change(planner, node, notes);
+        if !planner.nodes[address].is_change() {
+            continue;
         }
+        let node = &planner.nodes[address];
+        drafter.node(planner, node, &claimed);
+        let notes = new_key_note(planner, links, node).into_iter();
+        drafter.change(planner, node, notes);
     }
+    drafter.guard_replaced(planner, &walked);
     drafter.deletions(planner, view, &claimed);
     for peer in &unmanaged.remove {
         drafter.unmanaged(peer);
@@ -98,13 +106,14 @@ pub(crate) fn drafts(
 type PeerKey = (BackendId, String, String);
 
 /// Returns the objects that peers are to be: an object that changes hands is not removed.
-fn claimed_peers(planner: &Planner<'_>) -> BTreeSet<PeerKey> {
+fn claimed_peers(planner: &Planner<'_>) -> BTreeMap<PeerKey, Address> {
     let peers = planner.nodes.values().filter(|node| node.fate != Fate::Pending);
     let peers = peers.filter_map(|node| {
         let peer = node.peer()?;
         let interface = planner.nodes.get(&peer.on)?.interface()?;
         let now = interface.renamed_from().unwrap_or(&interface.name).to_owned();
-        Some((node.backend.clone()?, now, peer.public_key?.to_string()))
+        let key = (node.backend.clone()?, now, peer.public_key?.to_string());
+        Some((key, node.address.clone()))
     });
     peers.collect()
 }
@@ -120,7 +129,7 @@ impl Drafter {
         self.drafts.len() - 1
     }
 
-    fn node(&mut self, planner: &Planner<'_>, node: &Node, claimed: &BTreeSet<PeerKey>) {
+    fn node(&mut self, planner: &Planner<'_>, node: &Node, claimed: &BTreeMap<PeerKey, Address>) {
         match &node.device {
             Device::Interface(on_device) => match node.fate {
                 Fate::Create => self.create_interface(planner, node, on_device),
@@ -140,7 +149,50 @@ impl Drafter {
         let act = create_act(on_device, false);
         let mut draft = Draft::new(step(node, Action::Create, act, put()));
         draft.takes = takes(planner, node, on_device);
-        self.push(draft);
+        draft.takes.extend(key_file(node.backend.as_ref(), on_device.key.file.as_ref()));
+        if let Some(outdated) = outdated_key_file(planner, node, on_device) {
+            // A key that somebody else may have put there is not overwritten; ours goes, now that there is a new one.
+            let (name, remove_key_file) = (on_device.name.clone(), Some(outdated));
+            let act = PlannedAct::DeleteInterface { name, remove_key_file };
+            let clean = self.push(Draft::new(step(node, Action::Delete, act, Effect::Nothing)));
+            draft.after.push(clean);
+        }
+        let create = self.push(draft);
+        if let Some(old_file) = &on_device.key.remove_file {
+            // It was kept under another name when its link was lost.
+            let mut act = update_act(on_device.name.clone(), BTreeMap::new());
+            if let PlannedAct::UpdateInterface { remove_key_file, .. } = &mut act {
+                *remove_key_file = Some(old_file.clone());
+            }
+            let mut clean = Draft::new(step(node, Action::Update, act, Effect::Nothing));
+            clean.after = vec![create];
+            self.push(clean);
+        }
+    }
+
+    /// What is replaced is destroyed, too, and is guarded as well.
+    fn guard_replaced(&mut self, planner: &mut Planner<'_>, walked: &[Address]) {
+        for address in walked {
+            let node = &planner.nodes[address];
+            if node.fate != Fate::Replace {
+                continue;
+            }
+            let desired = &planner.desired[address];
+            let is_forced =
+                desired.fields.get("force_destroy") == Some(&Wanted::Known(Field::Bool(true)));
+            let old = node.interface().and_then(|it| it.old.clone());
+            if desired.prevent_destroy {
+                planner.refusals.push(protected_in_block(address, "replaced"));
+            }
+            let Some(old) = old else { continue };
+            let doomed = check::Doomed { address, verb: "replaced", is_forced };
+            let foreign = check::guard_destroy(planner, &doomed, &old.backend, &old.name);
+            let subject = Subject::Resource(address.clone());
+            let change = self.changes.iter_mut().find(|change| change.subject == subject);
+            if let Some(change) = change.filter(|_| foreign > 0) {
+                change.notes.push(Note::UnmanagedGo(foreign));
+            }
+        }
     }
 
     /// The new one is made down with the old one's key, then the old one goes, then the new one is brought up.
@@ -157,6 +209,7 @@ impl Drafter {
             .into_iter()
             .partition(|it| matches!(it, Claim::Name(..)));
         create.takes = names;
+        create.takes.extend(key_file(node.backend.as_ref(), on_device.key.file.as_ref()));
         let create = self.push(create);
         let Some(record) = planner.state.resources.get(&node.address) else { return };
         let remove = self.remove_old(planner, node, on_device, record, create);
@@ -186,16 +239,16 @@ impl Drafter {
             (old, new) => old == new,
         };
         let is_shared = old_file == on_device.key.file && is_one_place;
-        let act = PlannedAct::DeleteInterface {
-            name: name.clone(),
-            remove_key_file: old_file.filter(|_| !is_shared),
-        };
+        let old_file = old_file.filter(|_| !is_shared);
+        let file = key_file(backend.as_ref(), old_file.as_ref());
+        let act = PlannedAct::DeleteInterface { name: name.clone(), remove_key_file: old_file };
         let effect = Effect::RemoveDeposed(record.object.clone());
         let mut remove = Draft::new(step(node, Action::Delete, act, effect));
         remove.step.backend.clone_from(&backend);
         if let Some(backend) = &backend {
             remove.gives = gives(planner, backend, name);
         }
+        remove.gives.extend(file);
         remove.after = vec![create];
         self.push(remove)
     }
@@ -208,7 +261,8 @@ impl Drafter {
         settings.remove("key_file");
         let rename = on_device.renamed_from().map(|_| on_device.name.clone());
         let key = &on_device.key;
-        let act = if settings.is_empty() && rename.is_none() && key.source.is_none() {
+        let is_key_untouched = key.source.is_none() && key.remove_file.is_none();
+        let act = if settings.is_empty() && rename.is_none() && is_key_untouched {
             PlannedAct::Record
         } else {
             let name = on_device.renamed_from().unwrap_or(&on_device.name).to_owned();
@@ -228,6 +282,13 @@ impl Drafter {
             draft.gives = before.iter().filter(|it| !after.contains(it)).cloned().collect();
             draft.takes = after.into_iter().filter(|it| !before.contains(it)).collect();
         }
+        if let PlannedAct::UpdateInterface { key_file: now, remove_key_file: old, .. } =
+            &draft.step.act
+        {
+            draft.gives.extend(key_file(node.backend.as_ref(), old.as_ref()));
+            let is_new = recorded_key_file_of(planner, &node.address) != *now;
+            draft.takes.extend(key_file(node.backend.as_ref(), now.as_ref().filter(|_| is_new)));
+        }
         self.push(draft);
     }
 
@@ -236,7 +297,7 @@ impl Drafter {
         planner: &Planner<'_>,
         node: &Node,
         on_device: &peer::OnDevice,
-        claimed: &BTreeSet<PeerKey>,
+        claimed: &BTreeMap<PeerKey, Address>,
     ) {
         let action = if node.fate == Fate::Keep { Action::Update } else { Action::Create };
         let settings = settings(planner, node);
@@ -278,21 +339,26 @@ impl Drafter {
         &self,
         planner: &Planner<'_>,
         old: &peer::Old,
-        claimed: &BTreeSet<PeerKey>,
+        claimed: &BTreeMap<PeerKey, Address>,
     ) -> bool {
         let key = (old.backend.clone(), old.interface.clone(), old.public_key.to_string());
         let object = ObjectKey::Peer { interface: key.1.clone(), public_key: key.2.clone() };
-        !claimed.contains(&key)
+        !claimed.contains_key(&key)
             && is_there(planner, Some(&old.backend), &object)
             && !is_only_recorded(planner, &old.backend, &object)
     }
 
-    fn deletions(&mut self, planner: &mut Planner<'_>, view: &View, claimed: &BTreeSet<PeerKey>) {
+    fn deletions(
+        &mut self,
+        planner: &mut Planner<'_>,
+        view: &View,
+        claimed: &BTreeMap<PeerKey, Address>,
+    ) {
         let left_out: BTreeSet<Address> = planner.left_out.values().flatten().cloned().collect();
         let owned: Vec<Address> = planner.state.resources.keys().cloned().collect();
         // Peers sort after interfaces, and go first.
         for address in owned.iter().rev().filter(|it| view.contains(it) && !left_out.contains(it)) {
-            self.deposed(planner, address, claimed);
+            let deposed = self.deposed(planner, address, claimed);
             let is_pending = planner.nodes.get(address).is_some_and(|it| it.fate == Fate::Pending);
             if is_pending || !planner.desired.contains_key(address) {
                 let reason = match (planner.options.destroy, is_pending) {
@@ -300,7 +366,7 @@ impl Drafter {
                     (false, true) => Reason::BecamePending,
                     (false, false) => Reason::NotConfigured,
                 };
-                self.delete(planner, address, reason, claimed);
+                self.delete(planner, address, reason, claimed, deposed);
             }
         }
     }
@@ -310,37 +376,47 @@ impl Drafter {
         planner: &mut Planner<'_>,
         address: &Address,
         reason: Reason,
-        claimed: &BTreeSet<PeerKey>,
+        claimed: &BTreeMap<PeerKey, Address>,
+        deposed: Vec<usize>,
     ) {
         let record = planner.state.resources[address].clone();
         let backend = record.backend.clone();
         if backend.as_ref().is_some_and(|backend| !is_known(planner, backend)) {
             return;
         }
-        if !is_there(planner, backend.as_ref(), &record.object) {
+        let has_left_key = left_key(planner, &record);
+        let is_gone = !is_there(planner, backend.as_ref(), &record.object);
+        if is_gone && !has_left_key && record.deposed.is_empty() {
             // It is gone already, and nobody wants it back.
             planner.state.resources.remove(address);
             return;
         }
-        if record.prevent_destroy && reason != Reason::BecamePending {
-            planner.refusals.push(protected(address));
+        match (&reason, planner.desired.get(address)) {
+            (Reason::BecamePending, Some(desired)) if desired.prevent_destroy => {
+                planner.refusals.push(protected_in_block(address, "destroyed"));
+            }
+            (Reason::BecamePending, Some(_)) => {}
+            _ if record.prevent_destroy && !is_gone => planner.refusals.push(protected(address)),
+            _ => {}
         }
         let mut notes = Vec::new();
         let mut gives_up = Vec::new();
+        let mut taken_over_by = None;
         let act = match (&record.object, &backend) {
             (ObjectKey::Interface { name, .. }, Some(backend)) => {
+                let file = recorded_key_file(&record);
                 let is_forced = record.attributes.get("force_destroy") == Some(&Json::Bool(true));
-                let foreign = check::guard_destroy(planner, address, backend, name, is_forced);
+                let doomed = check::Doomed { address, verb: "destroyed", is_forced };
+                let foreign = check::guard_destroy(planner, &doomed, backend, name);
                 notes.extend((foreign > 0).then_some(Note::UnmanagedGo(foreign)));
                 gives_up = gives(planner, backend, name);
-                PlannedAct::DeleteInterface {
-                    name: name.clone(),
-                    remove_key_file: recorded_key_file(&record),
-                }
+                gives_up.extend(key_file(Some(backend), file.as_ref()));
+                PlannedAct::DeleteInterface { name: name.clone(), remove_key_file: file }
             }
             (ObjectKey::Peer { interface, public_key: text }, Some(backend)) => {
-                let is_taken =
-                    claimed.contains(&(backend.clone(), interface.clone(), text.clone()));
+                taken_over_by =
+                    claimed.get(&(backend.clone(), interface.clone(), text.clone())).cloned();
+                let is_taken = taken_over_by.is_some();
                 let is_absent = is_only_recorded(planner, backend, &record.object);
                 match public_key(&record.object).filter(|_| !is_taken && !is_absent) {
                     Some(public_key) => {
@@ -361,6 +437,8 @@ impl Drafter {
             after: Vec::new(),
         });
         draft.gives = gives_up;
+        draft.taken_over_by = taken_over_by.filter(|taker| taker != address);
+        draft.after = deposed;
         self.push(draft);
         let attributes = gone(address.kind, &record);
         let sensitive = BTreeSet::new();
@@ -376,13 +454,14 @@ impl Drafter {
         });
     }
 
-    /// Removes objects that an earlier apply replaced and did not get to remove.
+    /// Removes objects that an earlier apply replaced and did not get to remove; returns the drafts.
     fn deposed(
         &mut self,
         planner: &mut Planner<'_>,
         address: &Address,
-        claimed: &BTreeSet<PeerKey>,
-    ) {
+        claimed: &BTreeMap<PeerKey, Address>,
+    ) -> Vec<usize> {
+        let mut removals = Vec::new();
         for deposed in planner.state.resources[address].deposed.clone() {
             if !is_known(planner, &deposed.backend) {
                 continue;
@@ -395,7 +474,7 @@ impl Drafter {
                 }
                 ObjectKey::Peer { interface, public_key: text } => {
                     let key = (deposed.backend.clone(), interface.clone(), text.clone());
-                    match public_key(&deposed.object).filter(|_| !claimed.contains(&key)) {
+                    match public_key(&deposed.object).filter(|_| !claimed.contains_key(&key)) {
                         Some(public_key) => {
                             PlannedAct::DeletePeer { interface: interface.clone(), public_key }
                         }
@@ -425,7 +504,7 @@ impl Drafter {
             if let ObjectKey::Interface { name, .. } = &deposed.object {
                 draft.gives = gives(planner, &deposed.backend, name);
             }
-            self.push(draft);
+            removals.push(self.push(draft));
             let record = ResourceRecord {
                 attributes: deposed.attributes.clone(),
                 object: deposed.object.clone(),
@@ -441,6 +520,7 @@ impl Drafter {
                 notes: Vec::new(),
             });
         }
+        removals
     }
 
     fn unmanaged(&mut self, peer: &crate::plan::UnmanagedPeer) {
@@ -477,7 +557,7 @@ impl Drafter {
         });
     }
 
-    fn change(&mut self, planner: &Planner<'_>, node: &Node, new_key: Option<Note>) {
+    fn change(&mut self, planner: &Planner<'_>, node: &Node, notes: impl Iterator<Item = Note>) {
         let action = match node.fate {
             Fate::Create => Action::Create,
             Fate::Replace => Action::Replace,
@@ -490,8 +570,32 @@ impl Drafter {
             reason: node.reason.clone(),
             attributes: node.diffs.clone(),
             sensitive: planner.desired[&node.address].sensitive.clone(),
-            notes: node.notes.iter().cloned().chain(new_key).collect(),
+            notes: node.notes.iter().cloned().chain(notes).collect(),
         });
+    }
+}
+
+/// Returns the file of a key of ours that a new one takes the place of.
+fn outdated_key_file(
+    planner: &Planner<'_>,
+    node: &Node,
+    on_device: &OnDevice,
+) -> Option<std::path::PathBuf> {
+    let record = planner.state.resources.get(&node.address)?;
+    let is_new = matches!(on_device.key.source, Some(KeySource::New));
+    let path = recorded_key_file(record)
+        .filter(|path| is_new && on_device.key.file.as_ref() == Some(path))?;
+    let picture = planner.picture(node.backend.as_ref()?)?;
+    picture.key_files.contains_key(&path).then_some(path)
+}
+
+/// Returns whether a key that wgform keeps for an interface is still in its file.
+fn left_key(planner: &Planner<'_>, record: &ResourceRecord) -> bool {
+    let picture = record.backend.as_ref().and_then(|backend| planner.picture(backend));
+    let path = recorded_key_file(record);
+    match picture.zip(path).and_then(|(picture, path)| picture.key_files.get(&path)) {
+        Some(KeyFile::Key(key)) => Some(key.public()) == public_key(&record.object),
+        _ => false,
     }
 }
 
@@ -605,6 +709,14 @@ fn gives(planner: &Planner<'_>, backend: &BackendId, name: &str) -> Vec<Claim> {
     claims
 }
 
+fn key_file(backend: Option<&BackendId>, path: Option<&std::path::PathBuf>) -> Option<Claim> {
+    Some(Claim::KeyFile(backend?.clone(), path?.clone()))
+}
+
+fn recorded_key_file_of(planner: &Planner<'_>, address: &Address) -> Option<std::path::PathBuf> {
+    recorded_key_file(planner.state.resources.get(address)?)
+}
+
 fn gives_networks(node: &Node) -> bool {
     let allowed_ips = node.diffs.iter().find(|diff| diff.attribute.name == "allowed_ips");
     let Some(diff) = allowed_ips.filter(|diff| diff.is_write()) else { return false };
@@ -662,6 +774,16 @@ fn protected(address: &Address) -> Refusal {
         message: format!("`{address}` has `prevent_destroy`, and would be destroyed"),
         hints: vec![format!(
             "set `prevent_destroy = false` in the `lifecycle` block of `{address}` and apply that first"
+        )],
+    }
+}
+
+/// The same, where the block that says so is there.
+fn protected_in_block(address: &Address, verb: &str) -> Refusal {
+    Refusal {
+        message: format!("`{address}` has `prevent_destroy`, and would be {verb}"),
+        hints: vec![format!(
+            "set `prevent_destroy = false` in the `lifecycle` block of `{address}`, or leave it as it is"
         )],
     }
 }

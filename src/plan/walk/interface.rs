@@ -77,6 +77,7 @@ impl<'a> Planner<'a> {
         if let Some(path) = &key_file {
             self.known.publish(&address, "key_file", Field::Text(path.display().to_string()));
         }
+        self.warn_of_kept_key(&desired, &key, &notes);
         let Standing { backend, name, old, fate, reason, record: _, found: _ } = standing;
         let reason = self.keep_reason(&address, fate.clone(), reason, &diffs);
         let device = Device::Interface(OnDevice { name, old, found, key, port, key_file });
@@ -230,6 +231,11 @@ impl<'a> Planner<'a> {
         {
             diffs.push(key_file_diff(standing, key));
         }
+        if let (Some(old), None, Fate::Keep) = (&key.remove_file, &key.file, &standing.fate) {
+            let before = Json::from(old.display().to_string());
+            diffs.retain(|diff| diff.attribute.name != "key_file");
+            diffs.push(one("key_file", Some(before), Side::Unset, Class::Change));
+        }
         let order = |diff: &AttributeDiff| {
             declaration::attributes(Kind::Interface)
                 .iter()
@@ -311,6 +317,7 @@ impl<'a> Planner<'a> {
                 source: (!is_there).then_some(KeySource::Configured),
                 public: private,
                 remove_file: recorded_file,
+                replaces_known: recorded.is_some() && private != recorded,
                 ..KeyPlan::default()
             };
         }
@@ -327,9 +334,23 @@ impl<'a> Planner<'a> {
             };
         }
         match standing.fate {
-            Fate::Keep => self.kept_key(standing, path, remove_file, recorded_file, notes),
+            Fate::Keep => self.kept_key(desired, standing, path, remove_file, recorded_file, notes),
             _ => self.made_key(desired, standing, path, remove_file, notes),
         }
+    }
+
+    /// Says that a key was changed, where nothing has to be written for it and so no change says it.
+    fn warn_of_kept_key(&mut self, desired: &Desired, key: &KeyPlan, notes: &[Note]) {
+        let kept = notes.iter().find_map(|note| match note {
+            Note::KeyKept(kept) if key.source.is_none() => Some(kept),
+            _ => None,
+        });
+        let Some(kept) = kept else { return };
+        self.warnings.push(
+            Diagnostic::warning("interface has another key now")
+                .label(&desired.span, format!("its key was changed outside of wgform, to {kept}"))
+                .help("the old key is nowhere to be found, so the new one is kept; whoever has the old one must learn it"),
+        );
     }
 
     fn is_rotated(&self, desired: &Desired, standing: &Standing<'_>) -> bool {
@@ -342,7 +363,8 @@ impl<'a> Planner<'a> {
 
     /// The key of an interface that stays: nothing, unless the key or its file was changed outside.
     fn kept_key(
-        &self,
+        &mut self,
+        desired: &Desired,
         standing: &Standing<'_>,
         path: Option<PathBuf>,
         remove_file: Option<PathBuf>,
@@ -379,7 +401,7 @@ impl<'a> Planner<'a> {
             };
         }
         // The key was changed, or a half-made interface has none.
-        let file = path.clone().or(recorded_file);
+        let file = path.clone().or(recorded_file.clone());
         let from_file = file.as_ref().and_then(|path| held_in(picture, path));
         match from_file.filter(|key| recorded.is_none() || Some(key.public()) == recorded) {
             Some(key) => KeyPlan {
@@ -388,11 +410,21 @@ impl<'a> Planner<'a> {
                 ..KeyPlan::default()
             },
             None if held.is_none() => {
-                KeyPlan { source: Some(KeySource::New), file: path, ..KeyPlan::default() }
+                self.guard_new_key(&desired.address, recorded);
+                let replaces_known = recorded.is_some();
+                KeyPlan {
+                    source: Some(KeySource::New),
+                    file: path,
+                    replaces_known,
+                    ..KeyPlan::default()
+                }
             }
             None => {
                 notes.extend(found.map(Note::KeyKept));
-                untouched
+                // Only a key that wgform made has a file, which has to hold the one that there is now.
+                let file = path.filter(|_| recorded_file.is_some());
+                let source = held.filter(|_| file.is_some()).map(KeySource::Held);
+                KeyPlan { source, file, ..untouched }
             }
         }
     }
@@ -450,6 +482,7 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Returns whether the file belongs to another interface on the same system; on another one it is another file.
     fn is_key_file_of_another(
         &self,
         address: &Address,
@@ -488,6 +521,41 @@ impl<'a> Planner<'a> {
                 format!("or accept the new key with `-allow-new-key={address}`"),
             ],
         });
+    }
+
+    /// Refuses to change a key while somebody who has to learn it cannot be reached.
+    pub(crate) fn guard_far_ends(&mut self) {
+        let mut refusals = Vec::new();
+        for (address, node) in &self.nodes {
+            let diff = node.diffs.iter().find(|diff| diff.attribute.name == "public_key");
+            let before = diff.and_then(|diff| diff.before.as_ref().map(|key| (key, &diff.after)));
+            let is_new = before.is_some_and(|(key, after)| *after != Side::Known(key.clone()));
+            let is_new = is_new && diff.is_some_and(|diff| diff.class == Class::Change);
+            let is_new = is_new || node.interface().is_some_and(|it| it.key.replaces_known);
+            if address.kind != Kind::Interface || !is_new {
+                continue;
+            }
+            let far_ends: Vec<String> = self
+                .out_of_view
+                .values()
+                .filter(|it| {
+                    it.address.kind == Kind::Peer
+                        && it.depends_on.contains(address)
+                        && it.references.get("interface") != Some(address)
+                })
+                .map(|it| format!("`{}`", it.address))
+                .collect();
+            if !far_ends.is_empty() {
+                refusals.push(Refusal {
+                    message: format!(
+                        "`{address}` would get another key, and {} cannot be reached now to learn it",
+                        far_ends.join(", ")
+                    ),
+                    hints: vec!["run again when every far end can be reached".to_owned()],
+                });
+            }
+        }
+        self.refusals.extend(refusals);
     }
 
     fn report_unusable(

@@ -162,7 +162,10 @@ impl<'a> Planner<'a> {
         if found.is_some() || was_disabled || self.options.without_refresh {
             (Fate::Keep, Reason::Configuration)
         } else {
-            (Fate::Create, Reason::Gone)
+            let on = record.attributes.get("interface").and_then(Json::as_str);
+            let on = on.and_then(|on| self.state.resources.get(&on.parse::<Address>().ok()?));
+            let is_being_filled = on.is_some_and(|on| on.is_being_filled);
+            (Fate::Create, if is_being_filled { Reason::Interrupted } else { Reason::Gone })
         }
     }
 

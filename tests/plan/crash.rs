@@ -1,0 +1,225 @@
+//! An apply that is killed at any of its writes: the next one finishes the job.
+
+use insta::assert_snapshot;
+
+use crate::backend::Crash;
+use crate::changes::HUB;
+use crate::lab::Lab;
+use crate::secrets::LINK;
+
+/// Kills an apply after each of its writes, with none, some or all of them on record, and lets another one go on. What
+/// there is in the end is what there would have been.
+fn finishes(make: impl Fn() -> Lab) {
+    let whole = make();
+    let writes = whole.apply_and_count();
+    whole.assert_settled();
+    let end = everything(&whole);
+    for done in 0..=writes {
+        for reported in [0, done / 2, done] {
+            let lab = make();
+            lab.let_time_pass();
+            let said = lab.crash(Crash { done, reported });
+            assert!(said.ends_with("killed\n"), "{said}");
+            lab.stop_time();
+            let plan = lab.plan();
+            assert!(!plan.contains("error:") && !plan.contains("refused:"), "{done} {plan}");
+            let said = lab.apply();
+            assert!(said.contains("complete."), "{done} of {writes}, {reported} reported:\n{said}");
+            lab.assert_settled();
+            assert_eq!(everything(&lab), end, "{done} of {writes}, {reported} reported");
+        }
+    }
+}
+
+/// Returns what is on the hosts and in the state.
+fn everything(lab: &Lab) -> (String, String, Vec<String>) {
+    (lab.show("hq"), lab.show("branch"), lab.owned())
+}
+
+fn edited(before: &str, edit: impl Fn(&mut Lab)) -> impl Fn() -> Lab {
+    move || {
+        let mut lab = Lab::matching(before);
+        edit(&mut lab);
+        lab
+    }
+}
+
+#[test]
+fn a_first_apply_is_finished() {
+    finishes(|| Lab::new(HUB));
+}
+
+#[test]
+fn a_first_apply_of_a_link_is_finished() {
+    finishes(|| Lab::new(LINK));
+}
+
+#[test]
+fn a_destroy_is_finished() {
+    finishes(edited(LINK, |lab| lab.options.destroy = true));
+}
+
+#[test]
+fn removals_are_finished() {
+    finishes(edited(HUB, |lab| {
+        lab.remove_block("peer \"laptop\"").remove_block("peer \"phone\"");
+        lab.remove_block("interface \"hub\"");
+    }));
+}
+
+#[test]
+fn a_replace_is_finished() {
+    finishes(|| {
+        let mut lab = Lab::new(HUB);
+        lab.traits("hq").cannot_rename = true;
+        lab.settle();
+        lab.edit("\"wg0\"", "\"wg9\"");
+        lab
+    });
+}
+
+#[test]
+fn a_rename_is_finished() {
+    finishes(edited(HUB, |lab| _ = lab.edit("\"wg0\"", "\"wg9\"")));
+}
+
+#[test]
+fn a_new_key_of_a_peer_is_finished() {
+    finishes(edited(HUB, |lab| _ = lab.edit("«laptop»", "«laptop 2»")));
+}
+
+#[test]
+fn a_swap_of_two_keys_is_finished() {
+    finishes(edited(HUB, |lab| {
+        let swapped = HUB.replace("«phone»", "«x»").replace("«laptop»", "«phone»");
+        lab.replace(&swapped.replace("«x»", "«laptop»"));
+    }));
+}
+
+#[test]
+fn a_rotation_of_a_secret_is_finished() {
+    finishes(edited(LINK, |lab| {
+        lab.edit("\"tunnel\" {}", "\"tunnel\" {\n  rotation = \"2\"\n}");
+    }));
+}
+
+#[test]
+fn many_updates_are_finished() {
+    finishes(edited(HUB, |lab| {
+        lab.edit("51820\n  addresses", "51900\n  addresses");
+        lab.edit(r#"["10.8.0.1/24"]"#, r#"["10.9.0.1/24", "fd00::1/64"]"#);
+        lab.edit("10.8.0.2/32", "10.9.0.2/32").edit("10.8.0.3/32", "10.8.0.2/32");
+        lab.edit("25s", "30s");
+    }));
+}
+
+#[test]
+fn a_move_to_another_host_is_finished() {
+    let text = HUB.replace("\"wg0\"", "\"wg0\"\n  backend = backend.hq");
+    finishes(edited(&text, |lab| {
+        lab.append("backend \"local\" \"branch\" {\n  simulate = true\n}\n");
+        lab.edit("backend.hq", "backend.branch");
+    }));
+}
+
+#[test]
+fn healing_is_finished() {
+    finishes(edited(HUB, |lab| {
+        lab.host("hq").delete_link("wg0");
+    }));
+}
+
+#[test]
+fn a_rotation_of_a_key_that_was_cut_off_is_one_rotation() {
+    let rotate = |lab: &mut Lab| {
+        let to = "backend     = backend.hq\n  key_rotation = \"2026\"\n";
+        lab.edit("backend     = backend.hq\n", to);
+    };
+    for done in 0..=3 {
+        let mut lab = Lab::matching(LINK);
+        rotate(&mut lab);
+        lab.crash(Crash { done, reported: 0 });
+        let key = lab.host("hq").key_of("wg0");
+        lab.settle();
+        if done > 0 {
+            assert_eq!(lab.host("hq").key_of("wg0"), key, "{done}");
+        }
+    }
+}
+
+#[test]
+fn what_was_cut_off_in_the_middle_is_called_so() {
+    let mut lab = Lab::matching(HUB);
+    lab.edit("51820\n  addresses", "51900\n  addresses").edit("25s", "30s");
+    lab.crash(Crash { done: 1, reported: 0 });
+    assert_snapshot!(lab.plan(), @r#"
+    wgform will perform the following actions:
+
+      # peer.phone on local "hq" (simulated) will be finished (an apply was cut off in the middle of it)
+      ~ peer "phone" {
+            interface            = interface.hub
+            name                 = "phone"
+          ~ persistent_keepalive = "25s" -> "30s"
+            # 7 unchanged attributes hidden
+        }
+
+    Plan: 0 to add, 1 to change, 0 to destroy. Drift undone: none. Sessions kept: 0 of 0.
+    "#);
+    lab.settle();
+}
+
+#[test]
+fn what_failed_is_said_and_done_the_next_time() {
+    let mut lab = Lab::new(HUB);
+    lab.edit("198.51.100.7", "vpn.example.com");
+    lab.host("hq").linux.set_host("vpn.example.com", &[]).unwrap();
+    assert_snapshot!(lab.apply(), @"
+    interface.hub: created
+    peer.laptop: created
+
+    Failed: peer.phone
+      cause: could not create peer `posD+Btw…` on `wg0`: the name `vpn.example.com` does not resolve
+      help: check the name, and the name server of the host
+
+    Apply done in part. Resources: 2 added, 0 changed, 0 destroyed.
+    What was done is in the state; run it again to do the rest.
+    ");
+    assert_snapshot!(lab.plan(), @r#"
+    wgform will perform the following actions:
+
+      # peer.phone on local "hq" (simulated) will be created
+      + peer "phone" {
+          + interface            = interface.hub
+          + public_key           = "«phone»"
+          + name                 = "phone"
+          + allowed_ips          = ["10.8.0.3/32"]
+          + endpoint             = "vpn.example.com:51820"
+          + persistent_keepalive = "25s"
+        }
+
+    Plan: 1 to add, 0 to change, 0 to destroy. Drift undone: none. Sessions kept: 0 of 0.
+    "#);
+    let found = ["192.0.2.7".parse().unwrap()];
+    lab.host("hq").linux.set_host("vpn.example.com", &found).unwrap();
+    lab.settle();
+}
+
+#[test]
+fn what_needs_a_failed_step_is_skipped() {
+    let lab = Lab::new(HUB);
+    let race = || lab.host("hq").linux.add_other_link("wg0").unwrap();
+    assert_snapshot!(lab.apply_after(race), @"
+    Failed: interface.hub
+      cause: could not create interface `wg0`: a link of that name is there already
+      help: give the interface another name, import the link, or remove it with `ip link delete`
+
+    Skipped:
+      peer.laptop, because of interface.hub
+      peer.phone, because of interface.hub
+
+    Apply failed. Resources: 0 added, 0 changed, 0 destroyed.
+    What was done is in the state; run it again to do the rest.
+    ");
+    lab.host("hq").linux.delete_link("wg0").unwrap();
+    lab.settle();
+}
