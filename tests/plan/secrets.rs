@@ -566,3 +566,45 @@ fn an_end_that_was_deleted_comes_back_with_its_key_and_the_secret() {
     lab.edit("allowed_ips   = [\"10.1.0.0/16\"]", "allowed_ips   = [\"10.3.0.0/16\"]");
     lab.settle();
 }
+
+#[test]
+fn a_secret_that_nobody_holds_is_not_made_with_each_apply() {
+    let lone = "backend \"local\" \"hq\" {\n  simulate = true\n}\npreshared_key \"tunnel\" {}\n";
+    Lab::new(lone).settle();
+    let disabled = LINK.replace("public_key ", "enabled = false\n  public_key ");
+    let mut lab = Lab::matching(&disabled);
+    let text = LINK.to_owned();
+    lab.replace(&text);
+    assert_snapshot!(lab.plan(), @r#"
+    wgform will perform the following actions:
+
+      # preshared_key.tunnel will be updated in place
+      # a new secret is made and written to all its holders
+      ~ preshared_key "tunnel" {
+          ~ fingerprint = "«fingerprint»" -> (known after apply)
+            # 1 unchanged attribute hidden
+        }
+
+      # peer.to_branch on local "hq" (simulated) will be updated in place
+      ~ peer "to_branch" {
+            interface     = interface.hq
+            name          = "to_branch"
+          ~ enabled       = false -> true
+          ~ preshared_key = (sensitive value) -> (known after apply)
+            # 5 unchanged attributes hidden
+        }
+
+      # peer.to_hq on local "branch" (simulated) will be updated in place
+      ~ peer "to_hq" {
+            interface     = interface.branch
+            name          = "to_hq"
+          ~ enabled       = false -> true
+          ~ preshared_key = (sensitive value) -> (known after apply)
+            # 5 unchanged attributes hidden
+        }
+
+    Plan: 0 to add, 3 to change, 0 to destroy. Drift undone: none. Sessions kept: 0 of 0.
+    "#);
+    lab.settle();
+    assert_eq!(secret(&lab, "hq", "branch"), secret(&lab, "branch", "hq"));
+}
