@@ -121,7 +121,7 @@ fn an_open_change_is_there_until_it_is_settled() {
     );
     state.in_flight = vec![one.to_json(), two.to_json(), serde_json::json!({"from": "later"})];
     assert_eq!(state.open(), [one.clone(), two.clone()]);
-    state.settle(&one);
+    state.settle(std::slice::from_ref(&one));
     assert_eq!(state.open(), [two]);
     assert_eq!(state.in_flight.len(), 2);
 }

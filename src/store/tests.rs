@@ -188,7 +188,7 @@ fn a_run_that_is_cut_off_is_folded_in_by_the_next_one() {
     // Whoever has looked for it settles it.
     let lock = bed.lock();
     state = lock.read().unwrap().state.unwrap();
-    state.settle(&seen.open[0]);
+    state.settle(&seen.open[..1]);
     lock.write(&mut state).unwrap();
     assert!(lock.read().unwrap().open.is_empty());
 }
