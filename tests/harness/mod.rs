@@ -297,6 +297,11 @@ fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
+        // What somebody left there who tried the example is not part of it.
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name == ".wgform" || name.starts_with("wgform.state.json") {
+            continue;
+        }
         let to = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &to);

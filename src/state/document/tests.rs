@@ -259,7 +259,8 @@ fn any_record(kind: Kind) -> impl Strategy<Value = ResourceRecord> {
         ),
         prop::collection::btree_map("[a-z]{1,4}", "[a-z]{1,4}", 0..2),
         prop::collection::btree_set(any_address(), 0..2),
-        (any::<bool>(), any::<bool>()),
+        any::<bool>(),
+        any::<bool>(),
         prop::collection::vec(deposed, 0..2),
         any_other(),
     )
@@ -271,7 +272,8 @@ fn any_record(kind: Kind) -> impl Strategy<Value = ResourceRecord> {
                 owned_elements,
                 written_to,
                 dependencies,
-                (prevent_destroy, is_being_filled),
+                prevent_destroy,
+                is_being_filled,
                 deposed,
                 other,
             )| {
