@@ -50,6 +50,14 @@ impl Project {
     pub fn of_example(name: &str) -> Self {
         let project = Self { directory: tempfile::tempdir().unwrap() };
         copy(&examples().join(name), project.path());
+        // What somebody left there who tried the example is not part of it.
+        _ = fs::remove_dir_all(project.path().join(".wgform"));
+        for entry in fs::read_dir(project.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().unwrap().to_string_lossy().starts_with("wgform.state.json") {
+                fs::remove_file(path).unwrap();
+            }
+        }
         project
     }
 
@@ -297,11 +305,6 @@ fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
-        // What somebody left there who tried the example is not part of it.
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name == ".wgform" || name.starts_with("wgform.state.json") {
-            continue;
-        }
         let to = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &to);
