@@ -153,7 +153,15 @@ fn source_of(
         (None, Some(fingerprint)) if !is_needed || planner.options.without_refresh => {
             (SecretSource::Kept(fingerprint), false)
         }
-        (None, _) => (SecretSource::New, true),
+        // One that was recorded and never came to a device is lost for nobody.
+        (None, fingerprint) => {
+            let was_given = |peer: &Address| {
+                let record = planner.state.resources.get(peer);
+                let applied = record.and_then(|record| record.attributes.get("preshared_key"));
+                applied.is_some() && applied.and_then(Json::as_str) == fingerprint.as_deref()
+            };
+            (SecretSource::New, candidates.iter().any(was_given))
+        }
     }
 }
 

@@ -50,11 +50,12 @@ impl Project {
     pub fn of_example(name: &str) -> Self {
         let project = Self { directory: tempfile::tempdir().unwrap() };
         copy(&examples().join(name), project.path());
-        // What somebody left there who tried the example is not part of it.
-        _ = fs::remove_dir_all(project.path().join(".wgform"));
-        for entry in fs::read_dir(project.path()).unwrap() {
-            let path = entry.unwrap().path();
-            if path.file_name().unwrap().to_string_lossy().starts_with("wgform.state.json") {
+        // What somebody who tried the example left there is not part of it.
+        for name in project.names() {
+            let path = project.path().join(&name);
+            if name == ".wgform" {
+                fs::remove_dir_all(path).unwrap();
+            } else if name.starts_with("wgform.state.json") {
                 fs::remove_file(path).unwrap();
             }
         }
@@ -138,11 +139,16 @@ impl Project {
         SimulatedLinux::open(self.path(), &BackendId::new(backend), &world).unwrap()
     }
 
+    fn names(&self) -> Vec<String> {
+        let names = fs::read_dir(self.path()).unwrap();
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
     /// Returns the files beside the state that a run must not leave behind.
     pub fn left_over(&self) -> Vec<String> {
-        let names = fs::read_dir(self.path()).unwrap();
-        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut left: Vec<_> = names
+        let mut left: Vec<_> = self
+            .names()
+            .into_iter()
             .filter(|name| [".journal", ".lock", ".tmp"].iter().any(|end| name.ends_with(end)))
             .collect();
         left.sort();
