@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::actual::FoundPeer;
-use crate::config::{Desired, Wanted};
+use crate::config::{Computed, Desired, Wanted};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::plan::order::View;
 use crate::plan::walk::{Fate, Node, Planner};
@@ -66,22 +66,37 @@ fn interface_names_and_ports(planner: &Planner<'_>, problems: &mut Vec<Diagnosti
             );
         }
         let is_up = desired.fields.get("enabled") != Some(&Wanted::Known(Field::Bool(false)));
-        let Some(Wanted::Known(Field::Number(port))) = desired.fields.get("listen_port") else {
-            continue;
-        };
-        if !is_up {
-            continue;
+        let Some(port) = port_of(planner, desired).filter(|_| is_up) else { continue };
+        if let Some(other) = ports.insert((backend, port), desired) {
+            problems.push(one_port(desired, other, &format!("{port} on backend `{backend}`")));
         }
-        if let Some(other) = ports.insert((backend, *port), desired) {
-            problems.push(
-                Diagnostic::error("two interfaces with one port")
-                    .label(span(desired, "listen_port"), format!("{port} on backend `{backend}`"))
-                    .label(span(other, "listen_port"), "and here the same port on the same backend")
-                    .help("two interfaces that are up cannot listen on one port; change or remove one `listen_port`"),
-            );
+        if desired.fields.contains_key("listen_port") {
+            foreign_port(planner, (desired, &on_device.name), backend, port, problems);
         }
-        foreign_port(planner, (desired, &on_device.name), backend, *port, problems);
     }
+}
+
+/// Returns the port that an interface is to have: the written one, or else the one that it has and keeps.
+fn port_of(planner: &Planner<'_>, desired: &Desired) -> Option<u32> {
+    let port = match desired.fields.get("listen_port") {
+        Some(wanted) => wanted.known().cloned(),
+        None => planner.known.computed(&desired.address, "listen_port"),
+    };
+    match port {
+        Some(Field::Number(port)) if port != 0 => Some(port),
+        _ => None,
+    }
+}
+
+fn one_port(one: &Desired, other: &Desired, place: &str) -> Diagnostic {
+    let text = |it: &Desired, written: &str| match it.fields.contains_key("listen_port") {
+        true => written.to_owned(),
+        false => format!("this has {place} now, and keeps it because it names no other"),
+    };
+    Diagnostic::error("two interfaces with one port")
+        .label(span(one, "listen_port"), text(one, place))
+        .label(span(other, "listen_port"), text(other, "and here the same port on the same backend"))
+        .help("two interfaces that are up cannot listen on one port; give one of them another `listen_port`")
 }
 
 /// An interface that wgform does not own and that is up on the wanted port would make the write fail.

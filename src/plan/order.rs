@@ -15,7 +15,7 @@ use crate::plan::check::Unmanaged;
 use crate::plan::order::draft::{Claim, Draft, Drafts};
 use crate::plan::walk::{Node, Planner};
 use crate::plan::{Effect, PlannedAct, PlannedSetting, ResourceChange, Sessions, Step, Subject};
-use crate::resource::{Address, Kind, Setting};
+use crate::resource::{Address, BackendId, Kind, Setting};
 
 /// Which resources were asked for.
 #[derive(Debug)]
@@ -192,7 +192,7 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
         }
     }
     claims(drafts, &mut graph);
-    before_renames(drafts, &mut graph);
+    with_the_interface(drafts, &mut graph);
     graph
 }
 
@@ -208,24 +208,28 @@ fn changes_in_place(draft: &Draft) -> bool {
     matches!(&draft.step.act, PlannedAct::UpdateInterface { rename: None, key: None, .. })
 }
 
-/// A peer that goes is removed while its interface still has the name under which it was recorded.
-fn before_renames(drafts: &[Draft], graph: &mut Graph) {
-    let renames: BTreeMap<_, _> = drafts
-        .iter()
-        .enumerate()
-        .filter_map(|(index, draft)| match &draft.step.act {
-            PlannedAct::UpdateInterface { name, rename: Some(_), .. } => {
-                Some(((draft.step.backend.as_ref(), name), index))
-            }
-            _ => None,
-        })
-        .collect();
+/// A peer that goes is removed while its interface is there, and under the name that it has then: the recorded one, or
+/// the new one when another peer is made in its place first.
+fn with_the_interface(drafts: &[Draft], graph: &mut Graph) {
+    type Place<'a> = (Option<&'a BackendId>, &'a String);
+    let (mut ends, mut begins) = (BTreeMap::<Place<'_>, usize>::new(), BTreeMap::new());
     for (index, draft) in drafts.iter().enumerate() {
-        if let PlannedAct::DeletePeer { interface, .. } = &draft.step.act
-            && let Some(rename) = renames.get(&(draft.step.backend.as_ref(), interface))
-            && draft.after.is_empty()
-        {
-            graph.before(index, *rename);
+        let backend = draft.step.backend.as_ref();
+        match &draft.step.act {
+            PlannedAct::UpdateInterface { name, rename: Some(new), .. } => {
+                ends.insert((backend, name), index);
+                begins.insert((backend, new), index);
+            }
+            PlannedAct::DeleteInterface { name, .. } => _ = ends.insert((backend, name), index),
+            _ => {}
+        }
+    }
+    for (index, draft) in drafts.iter().enumerate() {
+        let PlannedAct::DeletePeer { interface, .. } = &draft.step.act else { continue };
+        let place = (draft.step.backend.as_ref(), interface);
+        match draft.after.is_empty() {
+            true => ends.get(&place).iter().for_each(|end| graph.before(index, **end)),
+            false => begins.get(&place).iter().for_each(|begin| graph.before(**begin, index)),
         }
     }
 }

@@ -28,6 +28,11 @@ pub struct Recovered {
 pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recovered {
     let mut recovered = Recovered { state, open: Vec::new(), interrupted: BTreeSet::new() };
     let mut settled = Vec::new();
+    let removals = open.iter().filter_map(|change| match change {
+        StateChange::Remove { address } => Some(address.clone()),
+        StateChange::Put { .. } | StateChange::RemoveDeposed { .. } => None,
+    });
+    let removals: BTreeSet<Address> = removals.collect();
     for change in open {
         match picture_of(&recovered.state, &change, actual) {
             Place::Unread => {
@@ -40,7 +45,27 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
         settled.push(change);
     }
     recovered.state.settle(&settled);
+    forget_taken(&mut recovered, &removals);
     recovered
+}
+
+/// Forgets interfaces that were to be removed and whose name another resource has now: they are gone, and what is
+/// there was made in their place.
+fn forget_taken(recovered: &mut Recovered, removals: &BTreeSet<Address>) {
+    for address in removals {
+        let state = &mut recovered.state;
+        let Some(record) = state.resources.get(address) else { continue };
+        let is_interface = matches!(record.object, ObjectKey::Interface { .. });
+        let is_taken = state.resources.iter().any(|(other, it)| {
+            !removals.contains(other)
+                && it.backend == record.backend
+                && same(&it.object, &record.object)
+        });
+        if is_interface && is_taken {
+            state.apply(StateChange::Remove { address: address.clone() });
+            recovered.interrupted.remove(address);
+        }
+    }
 }
 
 enum Place<'a> {

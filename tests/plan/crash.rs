@@ -223,3 +223,36 @@ fn what_needs_a_failed_step_is_skipped() {
     lab.host("hq").linux.delete_link("wg0").unwrap();
     lab.settle();
 }
+
+#[test]
+fn a_peer_that_was_left_behind_goes_before_its_interface() {
+    let interface =
+        |label: &str, name: &str| format!("interface \"{label}\" {{\n  name = \"{name}\"\n}}\n");
+    let peer = |label: &str, on: &str| {
+        format!(
+            "peer \"{label}\" {{\n  interface = interface.{on}\n  public_key = \"«far»\"\n  allowed_ips = []\n}}\n"
+        )
+    };
+    let backend = "backend \"local\" \"hq\" {\n  simulate = true\n}\n";
+    let before =
+        [backend, &interface("a", "wg0"), &interface("b", "wg1"), &peer("p", "a")].concat();
+    let mut lab = Lab::matching(&before);
+    lab.replace(&[backend, &interface("b", "wg1"), &peer("p", "b")].concat());
+    lab.crash(Crash { done: 1, reported: 0 });
+    assert_snapshot!(lab.steps(), @"
+    peer.p: delete wg0/«far»
+    interface.a: delete wg0
+    ");
+    lab.settle();
+}
+
+#[test]
+fn an_interface_that_takes_the_name_of_one_that_goes_is_not_taken_for_it() {
+    let before = "backend \"local\" \"hq\" {\n  simulate = true\n}\nbackend \"local\" \"branch\" {\n  simulate = true\n}\n\
+        interface \"goes\" {\n  backend = backend.hq\n  name = \"wg0\"\n}\n\
+        interface \"comes\" {\n  backend = backend.branch\n  name = \"wg0\"\n}\n";
+    finishes(edited(before, |lab| {
+        lab.remove_block("interface \"goes\"");
+        lab.edit("backend.branch", "backend.hq");
+    }));
+}

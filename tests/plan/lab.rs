@@ -441,7 +441,8 @@ impl Lab {
     /// Returns the text of the state file, without what is another one every time.
     pub fn state_text(&self) -> String {
         let text = std::fs::read_to_string(self.path("wgform.state.json")).unwrap();
-        self.shorten(&text)
+        let version = format!("\"wgform_version\": \"{}\"", env!("CARGO_PKG_VERSION"));
+        self.shorten(&text.replace(&version, "\"wgform_version\": \"…\""))
     }
 
     fn path(&self, name: &str) -> PathBuf {

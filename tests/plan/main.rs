@@ -22,3 +22,6 @@ mod order;
 mod guards;
 mod outputs;
 mod crash;
+mod model;
+mod properties;
+mod scenarios;

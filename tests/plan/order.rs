@@ -430,3 +430,17 @@ fn a_swap_that_is_cut_off_in_the_middle_goes_on() {
         }
     }
 }
+
+#[test]
+fn a_port_that_is_kept_without_being_written_is_not_given_away() {
+    let mut lab = Lab::matching(TWO);
+    lab.edit("\n  listen_port = 51820", "").edit("51821", "51820");
+    assert_snapshot!(lab.plan(), @r#"
+    error: two interfaces with one port
+      at `51820`: 51820 on backend `hq`
+      at `interface "a"`: this has 51820 on backend `hq` now, and keeps it because it names no other
+      help: two interfaces that are up cannot listen on one port; give one of them another `listen_port`
+    "#);
+    lab.edit("51820", "51821");
+    lab.assert_settled();
+}

@@ -268,3 +268,72 @@ fn another_label_for_a_peer_takes_the_object_over() {
     ");
     lab.settle();
 }
+
+#[test]
+fn a_peer_that_moves_to_a_new_interface_leaves_the_old_one() {
+    let mut lab = Lab::matching(HUB);
+    lab.append(TWO);
+    let at = "peer \"laptop\" {\n  interface   = interface.";
+    lab.edit(&format!("{at}hub"), &format!("{at}side"));
+    assert_snapshot!(lab.steps(), @"
+    interface.side: create wg1
+    peer.laptop: create wg1/«laptop»
+    peer.laptop: delete wg0/«laptop»
+    ");
+    lab.settle();
+    assert_snapshot!(lab.show("hq"), @"
+    wg0 «wg0@hq» up port 51820 mtu 1420 mark 0 [10.8.0.1/24]
+      «phone» [10.8.0.3/32] at 198.51.100.7:51820 keepalive 25s
+    wg1 «wg1@hq» up port 51821 mtu 1420 mark 0 []
+      «laptop» [10.8.0.2/32] keepalive off
+    file /var/lib/wgform/keys/wg0
+    file /var/lib/wgform/keys/wg1
+    ");
+}
+
+#[test]
+fn a_peer_moves_to_the_interface_that_takes_the_name_of_its_old_one() {
+    let mut lab = Lab::matching(HUB);
+    lab.edit("\"wg0\"", "\"wg9\"").append(&TWO.replace("wg1", "wg0"));
+    let at = "peer \"laptop\" {\n  interface   = interface.";
+    lab.edit(&format!("{at}hub"), &format!("{at}side"));
+    assert_snapshot!(lab.steps(), @"
+    interface.hub: update wg0 to wg9 key
+    interface.side: create wg0
+    peer.laptop: create wg0/«laptop»
+    peer.laptop: delete wg9/«laptop»
+    ");
+    lab.settle();
+    assert_snapshot!(lab.show("hq"), @"
+    wg0 «wg0@hq #2» up port 51821 mtu 1420 mark 0 []
+      «laptop» [10.8.0.2/32] keepalive off
+    wg9 «wg0@hq» up port 51820 mtu 1420 mark 0 [10.8.0.1/24]
+      «phone» [10.8.0.3/32] at 198.51.100.7:51820 keepalive 25s
+    file /var/lib/wgform/keys/wg0
+    file /var/lib/wgform/keys/wg9
+    ");
+}
+
+#[test]
+fn peers_and_names_of_two_interfaces_change_places() {
+    let mut lab = Lab::matching(&format!("{HUB}{TWO}"));
+    lab.edit("\"wg0\"", "\"x\"").edit("\"wg1\"", "\"wg0\"").edit("\"x\"", "\"wg1\"");
+    let at = "peer \"laptop\" {\n  interface   = interface.";
+    lab.edit(&format!("{at}hub"), &format!("{at}side"));
+    assert_snapshot!(lab.steps(), @"
+    interface.hub: update wg0 to wgform-tmp4
+    interface.side: update wg1 to wg0 key
+    interface.hub: update wgform-tmp4 to wg1 key
+    peer.laptop: create wg0/«laptop»
+    peer.laptop: delete wg1/«laptop»
+    ");
+    lab.settle();
+    assert_snapshot!(lab.show("hq"), @"
+    wg0 «wg1@hq» up port 51821 mtu 1420 mark 0 []
+      «laptop» [10.8.0.2/32] keepalive off
+    wg1 «wg0@hq» up port 51820 mtu 1420 mark 0 [10.8.0.1/24]
+      «phone» [10.8.0.3/32] at 198.51.100.7:51820 keepalive 25s
+    file /var/lib/wgform/keys/wg0
+    file /var/lib/wgform/keys/wg1
+    ");
+}

@@ -110,7 +110,9 @@ fn claimed_peers(planner: &Planner<'_>) -> BTreeMap<PeerKey, Address> {
     let peers = planner.nodes.values().filter(|node| node.fate != Fate::Pending);
     let peers = peers.filter_map(|node| {
         let peer = node.peer()?;
-        let interface = planner.nodes.get(&peer.on)?.interface()?;
+        // On an interface that is made there is nothing yet.
+        let on = planner.nodes.get(&peer.on).filter(|on| on.fate == Fate::Keep)?;
+        let interface = on.interface()?;
         let now = interface.renamed_from().unwrap_or(&interface.name).to_owned();
         let key = (node.backend.clone()?, now, peer.public_key?.to_string());
         Some((key, node.address.clone()))
@@ -318,12 +320,13 @@ impl Drafter {
         let made = self.push(draft);
         let Some(old) = on_device.old.as_ref().filter(|_| removes_old) else { return };
         // By then the interface has its new name, if it gets one.
-        let on = planner.nodes.get(&on_device.on).and_then(Node::interface);
-        let is_renamed = on.and_then(OnDevice::renamed_from) == Some(old.interface.as_str());
-        let is_same_backend = Some(&old.backend) == node.backend.as_ref();
-        let interface =
-            if is_renamed && is_same_backend { &on_device.interface } else { &old.interface };
-        let (interface, public_key) = (interface.clone(), old.public_key);
+        let renamed = planner.nodes.values().find_map(|node| {
+            let is_there = node.backend.as_ref() == Some(&old.backend) && node.fate == Fate::Keep;
+            let on = node.interface().filter(|_| is_there)?;
+            (on.renamed_from() == Some(old.interface.as_str())).then(|| on.name.clone())
+        });
+        let interface = renamed.unwrap_or_else(|| old.interface.clone());
+        let public_key = old.public_key;
         let object =
             ObjectKey::Peer { interface: interface.clone(), public_key: public_key.to_string() };
         let act = PlannedAct::DeletePeer { interface, public_key };

@@ -134,7 +134,7 @@ impl<'a> Planner<'a> {
         let (fate, reason) = match &record {
             _ if desired.is_pending => (Fate::Pending, Reason::BecamePending),
             None => (Fate::Create, Reason::New),
-            Some(_) if is_made_anew => {
+            Some(_) if is_made_anew && self.is_on(&on, old.as_ref()) => {
                 let interface_reason = node.map(|node| &node.reason);
                 let reason = match interface_reason.filter(|_| is_same) {
                     Some(Reason::Gone) => Reason::GoneWithInterface,
@@ -143,11 +143,12 @@ impl<'a> Planner<'a> {
                 };
                 (Fate::Create, reason)
             }
-            Some(record) if is_same => self.same_object(record, found),
+            Some(record) if is_same && !is_made_anew => self.same_object(record, found),
             Some(_)
-                if old
-                    .as_ref()
-                    .is_some_and(|old| old.interface != now || old.backend != backend) =>
+                if is_made_anew
+                    || old
+                        .as_ref()
+                        .is_some_and(|old| old.interface != now || old.backend != backend) =>
             {
                 (Fate::Replace, Reason::CannotUpdate("interface"))
             }
@@ -155,6 +156,15 @@ impl<'a> Planner<'a> {
         };
         let old = old.filter(|_| fate == Fate::Replace || fate == Fate::Keep || desired.is_pending);
         Standing { backend, kind, on, interface, public_key: key, record, old, found, fate, reason }
+    }
+
+    /// Returns whether a peer was on the object that an interface has been until now.
+    fn is_on(&self, interface: &Address, old: Option<&Old>) -> bool {
+        let Some(old) = old else { return true };
+        self.state.resources.get(interface).is_some_and(|record| {
+            record.backend.as_ref() == Some(&old.backend)
+                && matches!(&record.object, ObjectKey::Interface { name, .. } if *name == old.interface)
+        })
     }
 
     fn same_object(&self, record: &ResourceRecord, found: Option<&FoundPeer>) -> (Fate, Reason) {
