@@ -13,8 +13,11 @@ use crate::graph::Graph;
 use crate::link::Links;
 use crate::plan::check::Unmanaged;
 use crate::plan::order::draft::{Claim, Draft, Drafts};
+use crate::plan::recover::public_key;
 use crate::plan::walk::{Node, Planner};
-use crate::plan::{Effect, PlannedAct, PlannedSetting, ResourceChange, Sessions, Step, Subject};
+use crate::plan::{
+    Effect, KeySource, PlannedAct, PlannedSetting, ResourceChange, Sessions, Step, Subject,
+};
 use crate::resource::{Address, BackendId, Kind, Setting};
 
 /// Which resources were asked for.
@@ -162,7 +165,7 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
         let Some(address) = draft.step.subject.address() else { continue };
         if draft.is_removal() {
             removes.entry(address).or_default().push(index);
-        } else if !changes_in_place(draft) {
+        } else if !changes_in_place(planner, draft) {
             makes.entry(address).or_insert(index);
         }
     }
@@ -203,9 +206,18 @@ fn enables(draft: &Draft) -> bool {
     }
 }
 
-/// An interface that keeps its name and key is as good for whatever refers to it before the change as after it.
-fn changes_in_place(draft: &Draft) -> bool {
-    matches!(&draft.step.act, PlannedAct::UpdateInterface { rename: None, key: None, .. })
+/// An interface that keeps its name and key is as good for whatever refers to it before the change as after it. So is a
+/// half-made one that gets the key which it was to have.
+fn changes_in_place(planner: &Planner<'_>, draft: &Draft) -> bool {
+    match &draft.step.act {
+        PlannedAct::UpdateInterface { rename: None, key: None, .. } => true,
+        PlannedAct::UpdateInterface { rename: None, key: Some(KeySource::Held(key)), .. } => {
+            let address = draft.step.subject.address();
+            let record = address.and_then(|address| planner.state.resources.get(address));
+            record.and_then(|record| public_key(&record.object)) == Some(key.public())
+        }
+        _ => false,
+    }
 }
 
 /// A peer that goes is removed while its interface is there, and under the name that it has then: the recorded one, or
