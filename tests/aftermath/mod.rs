@@ -27,6 +27,8 @@ impl Before {
     /// Looks at a start, and at what comes of it when nothing is killed.
     pub fn of(start: &Project, command: &str) -> Self {
         let whole = start.fork();
+        // Without what the start has, nothing would be shown.
+        assert_eq!(keys_in_state(&whole), keys_in_state(start));
         whole.run(&format!("{command} -auto-approve")).ends(0);
         Self { keys: keys_in_state(start), after: picture(&whole) }
     }
