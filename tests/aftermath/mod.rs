@@ -2,6 +2,10 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(unreachable_pub, reason = "each test binary has this as a module of its own")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "they look at what a run left behind; each test binary uses a part"
+)]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,6 @@
 //! The plan engine from end to end, in this process: a configuration text, simulated hosts, a plan, its text, an apply,
 //! the state. Time stands still and chance is a counter, so that the same test gives the same text.
 
-#![expect(clippy::disallowed_methods, reason = "a lab looks at the files of its own")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 #![expect(unreachable_pub, reason = "a test binary has no public items")]
 
