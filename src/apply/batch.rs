@@ -78,27 +78,43 @@ fn operation(
         Some(desired) => device_fields(desired.address.kind, &desired.fields, kind),
         None => Some(Fields::new()),
     };
-    let act = step.act.clone();
-    Ok(match (act, address) {
-        (PlannedAct::Record, _) => None,
-        (PlannedAct::CreateInterface { name, key, key_file, port, down }, Some(address)) => {
-            let Some(mut fields) = wanted else { return Ok(None) };
+    match (step.act.clone(), address) {
+        (PlannedAct::Record, _) => Ok(None),
+        (PlannedAct::DeleteInterface { name, remove_key_file }, _) => {
+            Ok(Some(Act::DeleteInterface { name, remove_key_file }))
+        }
+        (PlannedAct::DeletePeer { interface, public_key }, _) => {
+            Ok(Some(Act::DeletePeer { interface, public_key }))
+        }
+        (act, Some(address)) => match wanted {
+            Some(wanted) => write(run, act, &address, wanted),
+            None => Ok(None),
+        },
+        (_, None) => Ok(None),
+    }
+}
+
+/// Builds the operation that makes or changes an object, with what is wanted of it.
+fn write(
+    run: &mut Run<'_, '_>,
+    act: PlannedAct,
+    address: &Address,
+    mut wanted: Fields,
+) -> Result<Option<Act>, String> {
+    Ok(match act {
+        PlannedAct::CreateInterface { name, key, key_file, port, down } => {
             if down {
-                fields.insert("enabled", Field::Bool(false));
+                wanted.insert("enabled", Field::Bool(false));
             }
             if let Some(port) = port {
-                fields.entry("listen_port").or_insert(Field::Number(port));
+                wanted.entry("listen_port").or_insert(Field::Number(port));
             }
-            let private_key = private_key(run, &address, &key)?;
-            Some(Act::CreateInterface { name, private_key, key_file, fields })
+            let private_key = private_key(run, address, &key)?;
+            Some(Act::CreateInterface { name, private_key, key_file, fields: wanted })
         }
-        (
-            PlannedAct::UpdateInterface { name, rename, key, key_file, remove_key_file, settings },
-            Some(address),
-        ) => {
-            let Some(wanted) = wanted else { return Ok(None) };
+        PlannedAct::UpdateInterface { name, rename, key, key_file, remove_key_file, settings } => {
             let private_key = match &key {
-                Some(source) => Some(private_key(run, &address, source)?),
+                Some(source) => Some(private_key(run, address, source)?),
                 None => None,
             };
             let settings = written(&settings, &wanted);
@@ -112,31 +128,18 @@ fn operation(
                 wanted,
             })
         }
-        (PlannedAct::DeleteInterface { name, remove_key_file }, _) => {
-            Some(Act::DeleteInterface { name, remove_key_file })
+        PlannedAct::CreatePeer { interface, public_key } => {
+            let landed = run.landing.peer_key(&run.plan.resources, address);
+            let public_key = public_key.or(landed);
+            public_key.map(|public_key| Act::CreatePeer { interface, public_key, fields: wanted })
         }
-        (PlannedAct::CreatePeer { interface, public_key }, Some(address)) => {
-            let landed = run.landing.peer_key(&run.plan.resources, &address);
-            let (Some(fields), Some(public_key)) = (wanted, public_key.or(landed)) else {
-                return Ok(None);
-            };
-            Some(Act::CreatePeer { interface, public_key, fields })
-        }
-        (PlannedAct::UpdatePeer { interface, public_key, settings }, Some(_)) => {
-            let Some(wanted) = wanted else { return Ok(None) };
+        PlannedAct::UpdatePeer { interface, public_key, settings } => {
             let settings = written(&settings, &wanted);
             Some(Act::UpdatePeer { interface, public_key, settings, wanted })
         }
-        (PlannedAct::DeletePeer { interface, public_key }, _) => {
-            Some(Act::DeletePeer { interface, public_key })
+        PlannedAct::Record | PlannedAct::DeleteInterface { .. } | PlannedAct::DeletePeer { .. } => {
+            None
         }
-        (
-            PlannedAct::CreateInterface { .. }
-            | PlannedAct::UpdateInterface { .. }
-            | PlannedAct::CreatePeer { .. }
-            | PlannedAct::UpdatePeer { .. },
-            None,
-        ) => None,
     })
 }
 
