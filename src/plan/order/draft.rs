@@ -402,34 +402,8 @@ impl Drafter {
             _ if record.prevent_destroy && !is_gone => planner.refusals.push(protected(address)),
             _ => {}
         }
-        let mut notes = Vec::new();
-        let mut gives_up = Vec::new();
-        let mut taken_over_by = None;
-        let act = match (&record.object, &backend) {
-            (ObjectKey::Interface { name, .. }, Some(backend)) => {
-                let file = recorded_key_file(&record);
-                let is_forced = record.attributes.get("force_destroy") == Some(&Json::Bool(true));
-                let doomed = check::Doomed { address, verb: "destroyed", is_forced };
-                let foreign = check::guard_destroy(planner, &doomed, backend, name);
-                notes.extend((foreign > 0).then_some(Note::UnmanagedGo(foreign)));
-                gives_up = gives(planner, backend, name);
-                gives_up.extend(key_file(Some(backend), file.as_ref()));
-                PlannedAct::DeleteInterface { name: name.clone(), remove_key_file: file }
-            }
-            (ObjectKey::Peer { interface, public_key: text }, Some(backend)) => {
-                taken_over_by =
-                    claimed.get(&(backend.clone(), interface.clone(), text.clone())).cloned();
-                let is_taken = taken_over_by.is_some();
-                let is_absent = is_only_recorded(planner, backend, &record.object);
-                match public_key(&record.object).filter(|_| !is_taken && !is_absent) {
-                    Some(public_key) => {
-                        PlannedAct::DeletePeer { interface: interface.clone(), public_key }
-                    }
-                    None => PlannedAct::Record,
-                }
-            }
-            _ => PlannedAct::Record,
-        };
+        let Removal { act, gives_up, notes, taken_over_by } =
+            removal(planner, address, &record, claimed);
         let subject = Subject::Resource(address.clone());
         let mut draft = Draft::new(Step {
             subject: subject.clone(),
@@ -577,6 +551,56 @@ impl Drafter {
             sensitive: planner.desired[&node.address].sensitive.clone(),
             notes: node.notes.iter().cloned().chain(notes).collect(),
         });
+    }
+}
+
+/// What takes an object from its device.
+struct Removal {
+    act: PlannedAct,
+    gives_up: Vec<Claim>,
+    notes: Vec<Note>,
+    taken_over_by: Option<Address>,
+}
+
+/// Decides how an owned object goes: removed, or left to the one that takes it over.
+fn removal(
+    planner: &mut Planner<'_>,
+    address: &Address,
+    record: &ResourceRecord,
+    claimed: &BTreeMap<PeerKey, Address>,
+) -> Removal {
+    let nothing = |taken_over_by| Removal {
+        act: PlannedAct::Record,
+        gives_up: Vec::new(),
+        notes: Vec::new(),
+        taken_over_by,
+    };
+    match (&record.object, &record.backend) {
+        (ObjectKey::Interface { name, .. }, Some(backend)) => {
+            let file = recorded_key_file(record);
+            let is_forced = record.attributes.get("force_destroy") == Some(&Json::Bool(true));
+            let doomed = check::Doomed { address, verb: "destroyed", is_forced };
+            let foreign = check::guard_destroy(planner, &doomed, backend, name);
+            let mut gives_up = gives(planner, backend, name);
+            gives_up.extend(key_file(Some(backend), file.as_ref()));
+            Removal {
+                act: PlannedAct::DeleteInterface { name: name.clone(), remove_key_file: file },
+                gives_up,
+                notes: (foreign > 0).then_some(Note::UnmanagedGo(foreign)).into_iter().collect(),
+                taken_over_by: None,
+            }
+        }
+        (ObjectKey::Peer { interface, public_key: text }, Some(backend)) => {
+            let taker = claimed.get(&(backend.clone(), interface.clone(), text.clone())).cloned();
+            let is_absent = is_only_recorded(planner, backend, &record.object);
+            let is_left = taker.is_some() || is_absent;
+            let interface = interface.clone();
+            let act = public_key(&record.object)
+                .filter(|_| !is_left)
+                .map(|public_key| PlannedAct::DeletePeer { interface, public_key });
+            Removal { act: act.unwrap_or(PlannedAct::Record), ..nothing(taker) }
+        }
+        _ => nothing(None),
     }
 }
 
