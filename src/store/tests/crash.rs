@@ -36,7 +36,18 @@ fn stopped_at(bed: &Bed, point: Point, hit: usize) -> Output {
 
 #[test]
 fn a_process_that_is_stopped_at_any_instant_loses_nothing() {
-    for point in Point::ALL {
+    // A run that only writes files comes to no host. `tests/crash.rs` stops runs that do.
+    let is_of_a_host = |point: &Point| {
+        matches!(
+            point,
+            Point::BatchWrite
+                | Point::HostHalfChanged
+                | Point::HostChanged
+                | Point::OutcomeLanded
+                | Point::BatchWritten
+        )
+    };
+    for point in Point::ALL.into_iter().filter(|point| !is_of_a_host(point)) {
         for is_first in [true, false] {
             let mut hit = 1;
             while check(point, hit, is_first) {
