@@ -445,6 +445,11 @@ fn summary(plan: &Plan, paint: Paint, text: &mut String) {
             writeln!(text, "{line} Something stands in the way, so the devices were not compared.");
         return;
     }
+    if plan.is_empty() && plan.backends.is_empty() && !plan.unreachable.is_empty() {
+        let line = paint.paint(Style::Bold, "No plan.");
+        let _ = writeln!(text, "{line} No backend could be read, so nothing was compared.");
+        return;
+    }
     if plan.is_empty() {
         let sure = if plan.unreachable.is_empty() { "" } else { " on the backends that were read" };
         let line = paint.paint(Style::Bold, "No changes.");
@@ -480,9 +485,13 @@ fn drift_summary(plan: &Plan, waiting: usize, paint: Paint, text: &mut String) {
         let line = paint.paint(Style::Bold, "No answer.");
         let _ =
             writeln!(text, "{line} Something stands in the way, so the devices were not compared.");
+    } else if drifted == 0 && plan.backends.is_empty() && !plan.unreachable.is_empty() {
+        let line = paint.paint(Style::Bold, "No answer.");
+        let _ = writeln!(text, "{line} No backend could be read, so nothing was compared.");
     } else if drifted == 0 && unmanaged == 0 {
         let line = paint.paint(Style::Bold, "No drift.");
-        let _ = writeln!(text, "{line} The devices have what was last applied.");
+        let sure = if plan.unreachable.is_empty() { "" } else { " on the backends that were read" };
+        let _ = writeln!(text, "{line} The devices have what was last applied{sure}.");
     } else {
         let heading = paint.paint(Style::Bold, "Drift:");
         let (resources, peers) = (count(drifted, "resource"), count(unmanaged, "unmanaged peer"));
