@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::resource::{BackendId, BackendKind, Fields};
-use crate::value::{Endpoint, PrivateKey, PublicKey};
+use crate::value::{PrivateKey, PublicKey};
 
 /// What a refresh found, by backend.
 #[derive(Debug, Clone, Default)]
@@ -104,14 +104,6 @@ impl FoundPeer {
     /// Returns whether the peer has a session now.
     pub fn has_session(&self) -> bool {
         self.handshake_age.is_some_and(|age| age < Self::SESSION)
-    }
-
-    /// Returns the endpoint in use.
-    pub fn endpoint(&self) -> Option<&Endpoint> {
-        match self.fields.get("endpoint") {
-            Some(crate::resource::Field::Endpoint(endpoint)) => Some(endpoint),
-            _ => None,
-        }
     }
 }
 

@@ -140,15 +140,6 @@ impl Plan {
     pub fn has_drift(&self) -> bool {
         self.changes.iter().any(ResourceChange::has_drift)
     }
-
-    /// Counts the changes of one kind. A replace counts as one to add and one to destroy, as everywhere.
-    pub fn count(&self, action: Action) -> usize {
-        let is = |it: &&ResourceChange| match (it.action, action) {
-            (Action::Replace, Action::Create | Action::Delete) => true,
-            (one, other) => one == other,
-        };
-        self.changes.iter().filter(is).count()
-    }
 }
 
 /// What a change is about.
@@ -273,8 +264,6 @@ pub enum Note {
     KeyKept(PublicKey),
     /// The peer is past its `expires_at`.
     Expired(Timestamp),
-    /// A session is cut, with the age of its last handshake.
-    CutsSession(Duration),
     /// The last handshake of a peer that is removed.
     LastHandshake(Option<Duration>),
     /// Peers that nobody declared go with the interface.

@@ -188,7 +188,6 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
         Note::Expired(end) => {
             vec![format!("expired: its `expires_at` is {end}, so it is treated as disabled")]
         }
-        Note::CutsSession(ago) => vec![format!("cuts a session, last handshake {} ago", age(*ago))],
         Note::LastHandshake(Some(ago)) => vec![format!("last handshake {} ago", age(*ago))],
         Note::LastHandshake(None) => vec!["it never had a handshake".to_owned()],
         Note::UnmanagedGo(number) => {

@@ -206,14 +206,6 @@ impl FingerprintKey {
         Fingerprint(short)
     }
 
-    /// Signs bytes that leave this machine and come back, such as a saved plan.
-    pub fn sign(&self, bytes: &[u8]) -> [u8; KEY_BYTES] {
-        let mut mac = self.mac();
-        mac.update(b"wgform signature 1\0");
-        mac.update(bytes);
-        mac.finalize().into_bytes().into()
-    }
-
     fn mac(&self) -> Hmac<Sha256> {
         Hmac::new_from_slice(self.0.as_slice()).expect("HMAC takes a key of any length")
     }

@@ -29,7 +29,7 @@ pub(crate) struct OnDevice {
     pub(crate) key: KeyPlan,
     /// The port to ask for again when the configuration names none.
     pub(crate) port: Option<u32>,
-    /// The name of the host's limit on names.
+    /// Where a key that wgform makes for it is kept.
     pub(crate) key_file: Option<PathBuf>,
 }
 
