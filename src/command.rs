@@ -24,6 +24,7 @@ pub mod output;
 pub mod state;
 pub mod import;
 pub mod force_unlock;
+pub mod schema;
 pub mod version;
 pub mod arguments;
 mod dashes;
@@ -93,6 +94,8 @@ pub enum Command {
     Import(import::Arguments),
     /// Takes the lock away from a run that died without giving it back, after a yes
     ForceUnlock(force_unlock::Arguments),
+    /// Prints the reference of the language, or a JSON Schema of what wgform reads and writes
+    Schema(schema::Arguments),
     /// Prints the version of wgform
     Version(version::Arguments),
 }
@@ -165,6 +168,7 @@ impl Context {
 /// When it fails; the error knows the exit code.
 pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
     match command {
+        Command::Schema(arguments) => schema::run(&arguments, context),
         Command::Version(arguments) => version::run(&arguments, context),
         Command::Plan(arguments) => plan::run(arguments, context).await,
         Command::Apply(arguments) => apply::run(arguments, context).await,

@@ -34,6 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["value", "resource", "diagnostic", "config", "state", "actual", "link", "diff", "graph"],
     ),
     ("outcome", &["resource", "state", "plan"]),
+    ("reference", &["resource", "config", "state"]),
     ("render", &["value", "resource", "diagnostic", "state", "diff", "plan", "outcome"]),
     ("ui", &["value", "world", "resource", "diagnostic", "backend", "plan", "render"]),
     (
@@ -91,6 +92,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "diff",
             "plan",
             "outcome",
+            "reference",
             "render",
             "ui",
             "apply",

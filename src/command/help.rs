@@ -145,7 +145,7 @@ mod tests {
     use crate::command::{Request, parse};
     use crate::error::Exit;
 
-    const PAGES: [&str; 16] = [
+    const PAGES: [&str; 17] = [
         "",
         "plan",
         "apply",
@@ -161,6 +161,7 @@ mod tests {
         "state rm",
         "import",
         "force-unlock",
+        "schema",
         "version",
     ];
 
