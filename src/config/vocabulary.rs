@@ -15,7 +15,7 @@ pub struct BlockType {
     /// What can be written in it. `locals` takes any name, and has none here.
     pub arguments: &'static [Argument],
     /// The blocks that can stand in it.
-    pub blocks: &'static [BlockType],
+    pub blocks: &'static [Self],
 }
 
 /// An argument of such a block.
