@@ -334,7 +334,7 @@ impl<'a> Planner<'a> {
             };
         }
         match standing.fate {
-            Fate::Keep => self.kept_key(desired, standing, path, remove_file, recorded_file, notes),
+            Fate::Keep => self.kept_key(desired, standing, path, remove_file, notes),
             _ => self.made_key(desired, standing, path, remove_file, notes),
         }
     }
@@ -368,39 +368,32 @@ impl<'a> Planner<'a> {
         standing: &Standing<'_>,
         path: Option<PathBuf>,
         remove_file: Option<PathBuf>,
-        recorded_file: Option<PathBuf>,
         notes: &mut Vec<Note>,
     ) -> KeyPlan {
         let recorded = standing.record.as_ref().and_then(|record| public_key(&record.object));
         let found = found_key(standing.found);
         let untouched = KeyPlan { public: found.or(recorded), ..KeyPlan::default() };
         let Some(picture) = self.picture(&standing.backend) else { return untouched };
-        let held = standing.found.and_then(|found| found.private_key.clone());
         if found == recorded {
-            // Only a key that wgform made has a file; one that was imported, or given, stays where it is.
-            let was_given = standing
-                .record
-                .as_ref()
-                .is_some_and(|it| it.attributes.contains_key("private_key"));
-            let Some(path) = path.filter(|_| recorded_file.is_some() || was_given) else {
-                return untouched;
-            };
-            let is_kept = match held_in(picture, &path) {
-                Some(key) => Some(key.public()) == recorded,
-                None => false,
-            };
-            return match held.filter(|_| !is_kept || remove_file.is_some()) {
-                Some(held) => KeyPlan {
-                    source: Some(KeySource::Held(held)),
-                    public: recorded,
-                    file: Some(path),
-                    remove_file,
-                    replaces_known: false,
-                },
-                None => untouched,
-            };
+            let kept = kept_file(standing, picture, path, remove_file);
+            return kept.unwrap_or(untouched);
         }
-        // The key was changed, or a half-made interface has none.
+        self.changed_key(desired, standing, picture, path, notes)
+    }
+
+    /// The key of an interface that stays and whose key was changed, or that is half-made and has none.
+    fn changed_key(
+        &mut self,
+        desired: &Desired,
+        standing: &Standing<'_>,
+        picture: &Picture,
+        path: Option<PathBuf>,
+        notes: &mut Vec<Note>,
+    ) -> KeyPlan {
+        let recorded = standing.record.as_ref().and_then(|record| public_key(&record.object));
+        let recorded_file = standing.record.as_ref().and_then(recorded_key_file);
+        let found = found_key(standing.found);
+        let held = standing.found.and_then(|found| found.private_key.clone());
         let file = path.clone().or(recorded_file.clone());
         let from_file = file.as_ref().and_then(|path| held_in(picture, path));
         match from_file.filter(|key| recorded.is_none() || Some(key.public()) == recorded) {
@@ -424,7 +417,7 @@ impl<'a> Planner<'a> {
                 // Only a key that wgform made has a file, which has to hold the one that there is now.
                 let file = path.filter(|_| recorded_file.is_some());
                 let source = held.filter(|_| file.is_some()).map(KeySource::Held);
-                KeyPlan { source, file, ..untouched }
+                KeyPlan { source, file, public: found.or(recorded), ..KeyPlan::default() }
             }
         }
     }
@@ -600,6 +593,29 @@ impl<'a> Planner<'a> {
             _ => Reason::Configuration,
         }
     }
+}
+
+/// The untouched key of an interface that stays, where its file has to be written; none where nothing has to be.
+fn kept_file(
+    standing: &Standing<'_>,
+    picture: &Picture,
+    path: Option<PathBuf>,
+    remove_file: Option<PathBuf>,
+) -> Option<KeyPlan> {
+    let record = standing.record.as_ref()?;
+    let recorded = public_key(&record.object);
+    // Only a key that wgform made has a file; one that was imported, or given, stays where it is.
+    let was_given = record.attributes.contains_key("private_key");
+    let path = path.filter(|_| recorded_key_file(record).is_some() || was_given)?;
+    let is_kept = held_in(picture, &path).is_some_and(|key| Some(key.public()) == recorded);
+    let held = standing.found?.private_key.clone()?;
+    (!is_kept || remove_file.is_some()).then(|| KeyPlan {
+        source: Some(KeySource::Held(held)),
+        public: recorded,
+        file: Some(path),
+        remove_file,
+        replaces_known: false,
+    })
 }
 
 /// The key is written into a file: the one that it was in, and is in no longer; or another one.
