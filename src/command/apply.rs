@@ -16,6 +16,7 @@ use crate::resource::Address;
 Examples:
   wgform apply
   wgform apply -auto-approve -lock-timeout=1m
+  wgform apply -exclude=peer.laptop
   wgform apply -allow-new-key=interface.hub")]
 pub struct Arguments {
     /// What is applied.

@@ -17,6 +17,7 @@ use crate::resource::Address;
 Examples:
   wgform plan
   wgform plan -var 'region=eu' -target=interface.hub
+  wgform plan -exclude=peer.laptop
   wgform plan -detailed-exitcode")]
 pub struct Arguments {
     /// What is planned.

@@ -9,6 +9,7 @@ use crate::actual::{Actual, Reading};
 use crate::backend::{self, BackendError, Interest, Read, Write};
 use crate::command::Context;
 use crate::command::arguments::{Belief, Scope, VariableSource, Variables};
+use crate::config::suggest::suggestion;
 use crate::config::{
     AllUnknown, BackendDeclaration, Config, Driver, Evaluator, Settings, Transport, Wanted,
 };
@@ -16,7 +17,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Kind};
 use crate::plan::{self, BackendView, Inputs, NotAdopted, Options, Plan};
 use crate::refresh::refresh;
-use crate::resource::{self, BackendId, BackendKind, Field};
+use crate::resource::{self, Address, BackendId, BackendKind, Field};
 use crate::source::{self, VariableArgument};
 use crate::state::{BackendRecord, State};
 use crate::store::{Loaded, Lock, LockRequest, Store};
@@ -223,27 +224,28 @@ impl<'c> Session<'c> {
         world: &World<B>,
         options: Options,
     ) -> Result<Plan, Error> {
-        self.check_targets(&state, &options)?;
+        self.check_addresses(&state, &options)?;
         let inputs = self.inputs(state, open, world, options);
         let plan = plan::plan(self.config, &self.evaluator, inputs).map_err(Error::diagnostics)?;
         self.context.ui.diagnostics(&plan.warnings);
         Ok(plan)
     }
 
-    /// A target that names nothing is a slip of the pen, and must not read as "nothing to do".
-    fn check_targets(&self, state: &State, options: &Options) -> Result<(), Error> {
-        let is_known = |address: &resource::Address| {
-            self.config.resources().contains(address) || state.resources.contains_key(address)
+    /// An address that names nothing is a slip of the pen, and must not read as "nothing to do".
+    fn check_addresses(&self, state: &State, options: &Options) -> Result<(), Error> {
+        let known: BTreeSet<&Address> =
+            self.config.resources().iter().chain(state.resources.keys()).collect();
+        let targets = options.targets.iter().map(|it| ("-target", it));
+        let mut named = targets.chain(options.excludes.iter().map(|it| ("-exclude", it)));
+        let Some((flag, address)) = named.find(|(_, address)| !known.contains(address)) else {
+            return Ok(());
         };
-        match options.targets.iter().find(|target| !is_known(target)) {
-            None => Ok(()),
-            Some(target) => {
-                let message =
-                    format!("`-target={target}` is neither in the configuration nor in the state");
-                Err(Error::new(Kind::Failed, message)
-                    .hint("`wgform state list` lists what is managed; the blocks of the files are the rest"))
-            }
-        }
+        let message =
+            format!("`{flag}={address}` is neither in the configuration nor in the state");
+        let new = meant(Error::new(Kind::Failed, message), address, known);
+        Err(new.hint(
+            "`wgform state list` lists what is managed; the blocks of the files are the rest",
+        ))
     }
 
     /// Takes an object that is there into the state.
@@ -285,6 +287,19 @@ pub(crate) fn state_of(context: &Context, loaded: &Loaded) -> State {
     loaded.state.clone().unwrap_or_else(|| State::new(&context.world))
 }
 
+/// Adds the address that was probably meant.
+pub(crate) fn meant<'a>(
+    error: Error,
+    written: &Address,
+    known: impl IntoIterator<Item = &'a Address>,
+) -> Error {
+    let known: Vec<String> = known.into_iter().map(ToString::to_string).collect();
+    match suggestion(&written.to_string(), known.iter().map(String::as_str)) {
+        Some(meant) => error.hint(format!("did you mean `{meant}`?")),
+        None => error,
+    }
+}
+
 /// Says who takes the lock, and for what.
 pub(crate) fn lock_request(context: &Context, operation: &str) -> LockRequest {
     let world = &context.world;
@@ -309,6 +324,7 @@ pub(crate) fn options(scope: &Scope, belief: &Belief, destroy: bool) -> Options 
     Options {
         destroy,
         targets: scope.targets.clone(),
+        excludes: scope.excludes.clone(),
         without_refresh: !scope.refresh,
         allow_new_key: BTreeSet::new(),
         accept_new_device: belief.new_devices.iter().cloned().collect(),

@@ -212,20 +212,25 @@ fn guard_new_secret(
     };
     let out: Vec<&Address> = holders.out_of_reach.iter().collect();
     if !out.is_empty() && !holders.here.is_empty() {
-        planner.refusals.push(Refusal {
-            message: format!(
-                "`{address}` has to be made{}, and {} cannot be reached now to learn it",
-                if planner.state.resources.contains_key(address) { " anew" } else { "" },
-                list(&out)
-            ),
-            hints: vec!["run again when all its holders can be reached, or set `value`".to_owned()],
-        });
+        planner.refuse(
+            address,
+            Refusal {
+                message: format!(
+                    "`{address}` has to be made{}, and {} cannot be reached now to learn it",
+                    if planner.state.resources.contains_key(address) { " anew" } else { "" },
+                    list(&out)
+                ),
+                hints: vec![
+                    "run again when all its holders can be reached, or set `value`".to_owned(),
+                ],
+            },
+        );
     }
     let is_one_sided =
         |peer: &&Address| links.other_end(peer).is_none_or(|other| !holders.here.contains(other));
     let one_sided: Vec<&Address> = holders.here.iter().filter(is_one_sided).collect();
     if is_lost && out.is_empty() && !one_sided.is_empty() {
-        planner.refusals.push(Refusal {
+        planner.refuse(address, Refusal {
             message: format!(
                 "`{address}` was changed or lost on every device that held it, and the far end of {} is not managed \
                  here: a new secret would cut it off",

@@ -10,8 +10,8 @@ use crate::config::Wanted;
 use crate::diff::{AttributeDiff, Side};
 use crate::link::Links;
 use crate::plan::check::{self, Unmanaged};
-use crate::plan::order::View;
 use crate::plan::order::draft::removal::{is_only_recorded, is_there};
+use crate::plan::view::View;
 use crate::plan::walk::interface::{OnDevice, recorded_key_file};
 use crate::plan::walk::{Device, Fate, Node, Planner, peer};
 use crate::plan::{
@@ -184,7 +184,7 @@ impl Drafter {
                 desired.fields.get("force_destroy") == Some(&Wanted::Known(Field::Bool(true)));
             let old = node.interface().and_then(|it| it.old.clone());
             if desired.prevent_destroy {
-                planner.refusals.push(protected_in_block(address, "replaced"));
+                planner.refuse(address, protected_in_block(address, "replaced"));
             }
             let Some(old) = old else { continue };
             let doomed = check::Doomed { address, verb: "replaced", is_forced };

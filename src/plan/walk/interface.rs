@@ -510,7 +510,7 @@ impl<'a> Planner<'a> {
         else {
             return;
         };
-        self.refusals.push(Refusal {
+        self.refuse(address, Refusal {
             message: format!(
                 "`{address}` had the key {recorded}, which is on the host no longer: it would get a NEW KEY, and every \
                  far end would have to learn it"
@@ -545,13 +545,13 @@ impl<'a> Planner<'a> {
                 .map(|it| format!("`{}`", it.address))
                 .collect();
             if !far_ends.is_empty() {
-                refusals.push(Refusal {
+                refusals.push((address.clone(), Refusal {
                     message: format!(
                         "`{address}` would get another key, and {} cannot be reached now to learn it",
                         far_ends.join(", ")
                     ),
                     hints: vec!["run again when every far end can be reached".to_owned()],
-                });
+                }));
             }
         }
         self.refusals.extend(refusals);

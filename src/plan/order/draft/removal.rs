@@ -8,11 +8,11 @@ use serde_json::Value as Json;
 use crate::actual::KeyFile;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::check;
-use crate::plan::order::View;
 use crate::plan::order::draft::{
     Claim, Draft, Drafter, PeerKey, gives, key_file, protected_in_block,
 };
 use crate::plan::recover::{exists, public_key};
+use crate::plan::view::View;
 use crate::plan::walk::interface::recorded_key_file;
 use crate::plan::walk::{Fate, Planner};
 use crate::plan::{
@@ -67,10 +67,10 @@ impl Drafter {
         }
         match (&reason, planner.desired.get(address)) {
             (Reason::BecamePending, Some(desired)) if desired.prevent_destroy => {
-                planner.refusals.push(protected_in_block(address, "destroyed"));
+                planner.refuse(address, protected_in_block(address, "destroyed"));
             }
             (Reason::BecamePending, Some(_)) => {}
-            _ if record.prevent_destroy && !is_gone => planner.refusals.push(protected(address)),
+            _ if record.prevent_destroy && !is_gone => planner.refuse(address, protected(address)),
             _ => {}
         }
         let Removal { act, gives_up, notes, taken_over_by } =
