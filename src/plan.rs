@@ -79,6 +79,8 @@ pub struct Options {
     pub targets: Vec<Address>,
     /// Everything but these, and but what depends on them.
     pub excludes: Vec<Address>,
+    /// These are made anew although nothing about them demands it.
+    pub replace: BTreeSet<Address>,
     /// The devices are not asked: what was last applied is taken for what is there.
     pub without_refresh: bool,
     /// Interfaces that may get a new key.
@@ -241,6 +243,8 @@ pub enum Reason {
     Gone,
     /// Its host was rebooted.
     Rebooted,
+    /// `-replace` asks for it.
+    Requested,
     /// Its interface is made anew, because it was removed.
     GoneWithInterface,
     /// Its interface is made anew, because of a change.
@@ -474,6 +478,8 @@ pub enum Effect {
         /// Attributes with another value than the wanted one until a later step.
         meanwhile: BTreeMap<&'static str, Json>,
     },
+    /// The object is gone, and a later step makes it again in its place.
+    MakeWay,
     /// The object is what it was, under another name or on another port for now.
     Meanwhile,
     /// The resource is no longer there.

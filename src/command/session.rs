@@ -225,8 +225,11 @@ impl<'c> Session<'c> {
         options: Options,
     ) -> Result<Plan, Error> {
         self.check_addresses(&state, &options)?;
+        self.check_replaced(&state, &options)?;
+        let replaced = options.replace.clone();
         let inputs = self.inputs(state, open, world, options);
         let plan = plan::plan(self.config, &self.evaluator, inputs).map_err(Error::diagnostics)?;
+        check_is_replaced(&plan, &replaced)?;
         self.context.ui.diagnostics(&plan.warnings);
         Ok(plan)
     }
@@ -246,6 +249,29 @@ impl<'c> Session<'c> {
         Err(new.hint(
             "`wgform state list` lists what is managed; the blocks of the files are the rest",
         ))
+    }
+
+    /// Only what there is, and what is wanted, can be made anew.
+    fn check_replaced(&self, state: &State, options: &Options) -> Result<(), Error> {
+        let is_wanted = |address: &Address| self.config.resources().contains(address);
+        for address in &options.replace {
+            let message = match (state.resources.contains_key(address), is_wanted(address)) {
+                (true, true) => continue,
+                (false, true) => format!(
+                    "`-replace={address}` is not in the state, so there is nothing to replace"
+                ),
+                (true, false) => format!(
+                    "`-replace={address}` is not in the configuration, so it would not be made again"
+                ),
+                (false, false) => {
+                    format!("`-replace={address}` is neither in the configuration nor in the state")
+                }
+            };
+            let both = state.resources.keys().filter(|it| is_wanted(it));
+            return Err(meant(Error::new(Kind::Failed, message), address, both)
+                .hint("`wgform state list` lists what is managed"));
+        }
+        Ok(())
     }
 
     /// Takes an object that is there into the state.
@@ -300,6 +326,24 @@ pub(crate) fn meant<'a>(
     }
 }
 
+/// What was to be made anew and is not, because something else keeps it out of the plan, is not passed over silently.
+fn check_is_replaced(plan: &Plan, replaced: &BTreeSet<Address>) -> Result<(), Error> {
+    let left_out = plan.unreachable.values().flat_map(|(_, left_out)| left_out);
+    let changed = plan.changes.iter().filter_map(|change| change.subject.address());
+    let said: BTreeSet<&Address> = left_out.chain(changed).collect();
+    match replaced.iter().find(|it| !said.contains(it)).filter(|_| plan.refusals.is_empty()) {
+        None => Ok(()),
+        Some(address) => {
+            let message = format!("`-replace={address}` would replace nothing");
+            let hint = match plan.is_partial {
+                true => "`-target` or `-exclude` leaves it out; drop one of the two",
+                false => "it is disabled or pending, so there is nothing of it on its device",
+            };
+            Err(Error::new(Kind::Failed, message).hint(hint))
+        }
+    }
+}
+
 /// Says who takes the lock, and for what.
 pub(crate) fn lock_request(context: &Context, operation: &str) -> LockRequest {
     let world = &context.world;
@@ -326,6 +370,7 @@ pub(crate) fn options(scope: &Scope, belief: &Belief, destroy: bool) -> Options 
         targets: scope.targets.clone(),
         excludes: scope.excludes.clone(),
         without_refresh: !scope.refresh,
+        replace: BTreeSet::new(),
         allow_new_key: BTreeSet::new(),
         accept_new_device: belief.new_devices.iter().cloned().collect(),
         accept_loss: belief.losses.iter().cloned().collect(),

@@ -101,7 +101,7 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
         let Some(address) = draft.step.subject.address() else { continue };
         if draft.is_removal() {
             removes.entry(address).or_default().push(index);
-        } else if !changes_in_place(draft) {
+        } else if !changes_in_place(draft) && !draft.makes_way() {
             makes.entry(address).or_insert(index);
         }
     }
@@ -111,7 +111,7 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
         }
         let Some(address) = draft.step.subject.address() else { continue };
         let wanted = planner.desired.get(address).map(|it| &it.depends_on);
-        if !draft.is_removal() {
+        if !draft.is_removal() && !draft.makes_way() {
             for needed in wanted.into_iter().flatten() {
                 makes.get(needed).into_iter().for_each(|earlier| graph.before(*earlier, index));
             }

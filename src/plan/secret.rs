@@ -113,7 +113,11 @@ fn source_of(
     let desired = &planner.desired[address];
     match desired.fields.get("value") {
         Some(Wanted::Known(Field::PresharedKey(Some(key)))) => {
-            return (SecretSource::Known(key.clone()), false);
+            let source = SecretSource::Known(key.clone());
+            if planner.options.replace.contains(address) {
+                planner.refuse(address, given(address));
+            }
+            return (source, false);
         }
         Some(Wanted::Unknown) => {
             let span = desired.spans.get("value").unwrap_or(&desired.span);
@@ -132,7 +136,7 @@ fn source_of(
         Side::Known(now) => record.attributes.get("rotation") != Some(&now),
         Side::Unset | Side::Unknown => false,
     };
-    if is_rotated {
+    if is_rotated || planner.options.replace.contains(address) {
         return (SecretSource::New, false);
     }
     let fingerprint =
@@ -162,6 +166,15 @@ fn source_of(
             };
             (SecretSource::New, candidates.iter().any(was_given))
         }
+    }
+}
+
+fn given(address: &Address) -> Refusal {
+    Refusal {
+        message: format!(
+            "`{address}` has its `value` from the configuration, and cannot be made anew"
+        ),
+        hints: vec!["change the `value`, or leave it out to have the secret made".to_owned()],
     }
 }
 

@@ -330,7 +330,11 @@ impl<'a> Planner<'a> {
             None,
             &["holders", "fingerprint", "value"],
         );
-        let reason = if record.is_some() { Reason::Configuration } else { Reason::New };
+        let reason = match (&record, self.options.replace.contains(&address)) {
+            (None, _) => Reason::New,
+            (Some(_), true) => Reason::Requested,
+            (Some(_), false) => Reason::Configuration,
+        };
         let node = Node {
             address,
             backend: None,

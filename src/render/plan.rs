@@ -95,7 +95,11 @@ fn resource(plan: &Plan, change: &ResourceChange, paint: Paint, text: &mut Strin
         Subject::Resource(address) => (address.kind.as_str(), block_label(address)),
         Subject::Unmanaged { .. } => ("peer", "(unmanaged)".to_owned()),
     };
-    let glyph = paint.paint(style(change.action), glyph(change.action));
+    let glyph = match &change.reason {
+        Reason::Requested if change.action == Action::Replace => "-/+",
+        _ => glyph(change.action),
+    };
+    let glyph = paint.paint(style(change.action), glyph);
     let _ = writeln!(text, "{glyph} {kind} {label} {{");
     attributes(change, paint, text);
     text.push_str("    }\n\n");
@@ -141,7 +145,11 @@ fn fate(plan: &Plan, change: &ResourceChange) -> String {
         (Action::Update, Reason::Interrupted) => {
             "will be finished (an apply was cut off in the middle of it)".to_owned()
         }
+        (Action::Update, Reason::Requested) => {
+            "will be made anew for all its holders, as `-replace` asks".to_owned()
+        }
         (Action::Update, _) => "will be updated in place".to_owned(),
+        (Action::Replace, Reason::Requested) => "will be replaced, as `-replace` asks".to_owned(),
         (Action::Replace, Reason::CannotUpdate(attribute)) => {
             format!("must be replaced (`{attribute}` cannot change on {kind})")
         }

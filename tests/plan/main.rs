@@ -29,3 +29,4 @@ mod keeping;
 mod moves;
 mod together;
 mod exclude;
+mod requested;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
+use crate::actual::KeyFile;
 use crate::config::Wanted;
 use crate::diff::{AttributeDiff, Side};
 use crate::link::Links;
@@ -15,8 +16,8 @@ use crate::plan::view::View;
 use crate::plan::walk::interface::{OnDevice, recorded_key_file};
 use crate::plan::walk::{Device, Fate, Node, Planner, peer};
 use crate::plan::{
-    Action, Effect, KeySource, Note, PlannedAct, PlannedSetting, Refusal, ResourceChange, Step,
-    Subject,
+    Action, Effect, KeySource, Note, PlannedAct, PlannedSetting, Reason, Refusal, ResourceChange,
+    Step, Subject,
 };
 use crate::resource::{Address, BackendId, Field, Kind, Setting, Support};
 use crate::state::{ObjectKey, ResourceRecord};
@@ -66,6 +67,11 @@ impl Draft {
 
     pub(crate) fn is_removal(&self) -> bool {
         matches!(self.step.effect, Effect::Remove | Effect::RemoveDeposed(_))
+    }
+
+    /// Returns whether it removes what the next step makes again.
+    pub(crate) fn makes_way(&self) -> bool {
+        self.step.effect == Effect::MakeWay
     }
 }
 
@@ -135,9 +141,17 @@ impl Drafter {
         match &node.device {
             Device::Interface(on_device) => match node.fate {
                 Fate::Create => self.create_interface(planner, node, on_device),
+                Fate::Replace
+                    if node.reason == Reason::Requested && on_device.renamed_from().is_none() =>
+                {
+                    self.remake_interface(planner, node, on_device);
+                }
                 Fate::Replace => self.replace_interface(planner, node, on_device),
                 Fate::Keep | Fate::Pending => self.update_interface(planner, node, on_device),
             },
+            Device::Peer(on_device) if node.reason == Reason::Requested => {
+                self.remake_peer(node, on_device);
+            }
             Device::Peer(on_device) => self.peer(planner, node, on_device, claimed),
             Device::Secret(_) => {
                 let is_new = node.fate == Fate::Create;
@@ -160,21 +174,66 @@ impl Drafter {
             draft.after.push(clean);
         }
         let create = self.push(draft);
-        if let Some(old_file) = &on_device.key.remove_file {
-            // It was kept under another name when its link was lost.
-            let mut act = update_act(on_device.name.clone(), BTreeMap::new());
-            if let PlannedAct::UpdateInterface { remove_key_file, .. } = &mut act {
-                *remove_key_file = Some(old_file.clone());
-            }
-            let mut clean = Draft::new(step(node, Action::Update, act, Effect::Nothing));
-            clean.after = vec![create];
-            self.push(clean);
+        self.clean_old_key_file(node, on_device, create);
+    }
+
+    /// Removes the file of a key that was kept under another name when its link was lost.
+    fn clean_old_key_file(&mut self, node: &Node, on_device: &OnDevice, create: usize) {
+        let Some(old_file) = &on_device.key.remove_file else { return };
+        let mut act = update_act(on_device.name.clone(), BTreeMap::new());
+        if let PlannedAct::UpdateInterface { remove_key_file, .. } = &mut act {
+            *remove_key_file = Some(old_file.clone());
         }
+        let mut clean = Draft::new(step(node, Action::Update, act, Effect::Nothing));
+        clean.after = vec![create];
+        self.push(clean);
+    }
+
+    /// Under one name there is room for one object, so the old one goes first. Its key is in a file by then, and is not
+    /// lost when the run is cut off in between.
+    fn remake_interface(&mut self, planner: &Planner<'_>, node: &Node, on_device: &OnDevice) {
+        let name = on_device.name.clone();
+        let keep = keep_act(planner, node, on_device)
+            .map(|act| self.push(Draft::new(step(node, Action::Update, act, Effect::Nothing))));
+        let remove_key_file = outdated_key_file(planner, node, on_device);
+        let act = PlannedAct::DeleteInterface { name: name.clone(), remove_key_file };
+        let mut remove = Draft::new(step(node, Action::Delete, act, Effect::MakeWay));
+        remove.gives =
+            node.backend.iter().flat_map(|backend| gives(planner, backend, &name)).collect();
+        remove.after = keep.into_iter().collect();
+        let remove = self.push(remove);
+        let mut create =
+            Draft::new(step(node, Action::Create, create_act(on_device, false), put()));
+        create.takes = takes(planner, node, on_device);
+        create.takes.extend(key_file(node.backend.as_ref(), on_device.key.file.as_ref()));
+        create.after = vec![remove];
+        let create = self.push(create);
+        self.clean_old_key_file(node, on_device, create);
+    }
+
+    fn remake_peer(&mut self, node: &Node, on_device: &peer::OnDevice) {
+        let Some(old) = &on_device.old else { return };
+        let (interface, public_key) = (old.interface.clone(), old.public_key);
+        let act = PlannedAct::DeletePeer { interface, public_key };
+        let remove = self.push(Draft::new(step(node, Action::Delete, act, Effect::MakeWay)));
+        let act = match on_device.is_enabled {
+            true => PlannedAct::CreatePeer {
+                interface: on_device.interface.clone(),
+                public_key: on_device.public_key,
+            },
+            false => PlannedAct::Record,
+        };
+        let mut create = Draft::new(step(node, Action::Create, act, put()));
+        create.after = vec![remove];
+        self.push(create);
     }
 
     /// What is replaced is destroyed, too, and is guarded as well.
     fn guard_replaced(&mut self, planner: &mut Planner<'_>, walked: &[Address]) {
         for address in walked {
+            if address.kind == Kind::Peer {
+                guard_unkept_secret(planner, address);
+            }
             let node = &planner.nodes[address];
             if node.fate != Fate::Replace {
                 continue;
@@ -365,6 +424,50 @@ impl Drafter {
             attributes: node.diffs.clone(),
             sensitive: planner.desired[&node.address].sensitive.clone(),
             notes: node.notes.iter().cloned().chain(notes).collect(),
+        });
+    }
+}
+
+/// Returns the step that writes a key into its file, where it is not there yet.
+fn keep_act(planner: &Planner<'_>, node: &Node, on_device: &OnDevice) -> Option<PlannedAct> {
+    let Some(KeySource::Held(key)) = &on_device.key.source else { return None };
+    let path = on_device.key.file.as_ref()?;
+    let picture = planner.picture(node.backend.as_ref()?)?;
+    let is_kept = matches!(
+        picture.key_files.get(path),
+        Some(KeyFile::Key(kept)) if kept.public() == key.public()
+    );
+    let mut act = update_act(on_device.name.clone(), BTreeMap::new());
+    if let PlannedAct::UpdateInterface { key: source, key_file, .. } = &mut act {
+        *source = on_device.key.source.clone();
+        *key_file = Some(path.clone());
+    }
+    (!is_kept).then_some(act)
+}
+
+/// Refuses to make a peer anew when that would lose a pre-shared key which is nowhere but on the device.
+fn guard_unkept_secret(planner: &mut Planner<'_>, address: &Address) {
+    let node = &planner.nodes[address];
+    let is_remade = |node: &Node| node.reason == Reason::Requested;
+    let on = node.peer().and_then(|peer| planner.nodes.get(&peer.on));
+    let is_configured = planner.desired[address].fields.contains_key("preshared_key");
+    if is_configured || !(is_remade(node) || on.is_some_and(is_remade)) {
+        return;
+    }
+    let old = planner.state.resources.get(address).and_then(peer::Old::of);
+    let found = old.and_then(|old| {
+        let picture = planner.picture(&old.backend)?;
+        picture.interfaces.get(&old.interface)?.peers.get(&old.public_key)
+    });
+    let secret = found.and_then(|found| found.fields.get("preshared_key"));
+    if matches!(secret, Some(Field::PresharedKey(Some(_)))) {
+        planner.refuse(address, Refusal {
+            message: format!(
+                "`{address}` has a pre-shared key that is nowhere but on its device, and would lose it"
+            ),
+            hints: vec![format!(
+                "set `preshared_key` on `{address}` to a `preshared_key` block with `adopt_from = {address}`, and apply that first"
+            )],
         });
     }
 }

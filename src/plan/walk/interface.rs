@@ -109,13 +109,22 @@ impl<'a> Planner<'a> {
             None => (Fate::Create, Reason::New, None),
             Some(old) if !is_there => {
                 let is_rebooted = self.verdict.rebooted.contains_key(&old.backend);
-                (Fate::Create, if is_rebooted { Reason::Rebooted } else { Reason::Gone }, None)
+                let made_way = record.as_ref().is_some_and(|it| it.is_being_filled);
+                let reason = match (is_rebooted, made_way) {
+                    (true, _) => Reason::Rebooted,
+                    (false, true) => Reason::Interrupted,
+                    (false, false) => Reason::Gone,
+                };
+                (Fate::Create, reason, None)
             }
             Some(old) if old.backend != backend => {
                 (Fate::Replace, Reason::CannotUpdate("backend"), Some(old))
             }
             Some(old) if old.name != name && !self.renames(&backend) => {
                 (Fate::Replace, Reason::CannotUpdate("name"), Some(old))
+            }
+            Some(old) if self.options.replace.contains(address) => {
+                (Fate::Replace, Reason::Requested, Some(old))
             }
             Some(old) => (Fate::Keep, Reason::Configuration, Some(old)),
         };
@@ -448,6 +457,18 @@ impl<'a> Planner<'a> {
             .chain(in_files.map(|(key, path)| (key, Some(path))));
         let kept = held.find(|(key, _)| recorded.is_none_or(|recorded| key.public() == recorded));
         drop(held);
+        let is_unread = self.options.without_refresh && self.picture(&standing.backend).is_none();
+        if is_unread && kept.is_none() && recorded.is_some() {
+            // Which key there is is not looked at, and an apply does look.
+            let source = Some(KeySource::New);
+            return KeyPlan {
+                source,
+                public: recorded,
+                file: path,
+                remove_file,
+                ..KeyPlan::default()
+            };
+        }
         let Some((key, from)) = kept else {
             self.guard_new_key(&desired.address, recorded);
             self.report_unusable(desired, standing, path.as_ref());
@@ -465,7 +486,8 @@ impl<'a> Planner<'a> {
         }
         let was_imported =
             standing.record.as_ref().is_some_and(|it| recorded_key_file(it).is_none());
-        let file = path.filter(|_| !was_imported);
+        // One that goes before its successor is made needs a file for its key in between, and that stays.
+        let file = path.filter(|_| !was_imported || standing.reason == Reason::Requested);
         KeyPlan {
             public: Some(key.public()),
             source: Some(KeySource::Held(key)),
