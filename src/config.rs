@@ -13,7 +13,7 @@ mod graph;
 mod parse;
 mod reference;
 mod secrets;
-mod suggest;
+pub(crate) mod suggest;
 mod template;
 mod traversal;
 mod types;

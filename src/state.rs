@@ -241,7 +241,8 @@ pub struct ResourceRecord {
     /// `lifecycle.prevent_destroy` as of the last apply: it holds after the block is gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prevent_destroy: bool,
-    /// An interface that was made, and whose peers are still to be put on it: that they are missing is no surprise.
+    /// Something that an apply has under way: an interface that was made, and whose peers are still to be put on it; or
+    /// an object that made way for its successor. That they are missing is no surprise.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_being_filled: bool,
     /// Older objects of the same address that are still to be removed, oldest first.

@@ -15,7 +15,7 @@ pub fn progress(step: &Step, fate: &Fate) -> Option<String> {
     }
     let verb = match (step.action, &step.effect) {
         (Action::Replace, Effect::Put { depose: false, .. }) => "brought up",
-        (Action::Delete, Effect::RemoveDeposed(_)) => "old one destroyed",
+        (Action::Delete, Effect::RemoveDeposed(_) | Effect::MakeWay) => "old one destroyed",
         (_, Effect::Meanwhile) => "put out of the way",
         (Action::Create | Action::Replace, _) => "created",
         (Action::Update, _) => "updated",
