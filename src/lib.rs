@@ -18,6 +18,7 @@ pub mod failpoint;
 pub mod resource;
 pub mod diagnostic;
 pub mod token;
+pub mod format;
 pub mod source;
 pub mod config;
 pub mod state;

@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("resource", &["value"]),
     ("diagnostic", &[]),
     ("token", &[]),
+    ("format", &["token"]),
     ("source", &["value", "world", "diagnostic"]),
     ("config", &["value", "world", "resource", "diagnostic", "source"]),
     ("state", &["value", "world", "resource"]),
