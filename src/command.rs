@@ -30,6 +30,7 @@ mod dashes;
 mod help;
 mod run;
 mod session;
+mod watch;
 
 pub use dashes::has_no_color;
 

@@ -30,6 +30,7 @@ pub mod diff;
 pub mod graph;
 pub mod plan;
 pub mod outcome;
+pub mod event;
 pub mod render;
 pub mod ui;
 pub mod apply;

@@ -34,8 +34,9 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["value", "resource", "diagnostic", "config", "state", "actual", "link", "diff", "graph"],
     ),
     ("outcome", &["resource", "state", "plan"]),
-    ("render", &["value", "resource", "diagnostic", "state", "diff", "plan", "outcome"]),
-    ("ui", &["value", "world", "resource", "diagnostic", "backend", "plan", "render"]),
+    ("event", &["plan", "outcome"]),
+    ("render", &["value", "resource", "diagnostic", "state", "diff", "plan", "outcome", "event"]),
+    ("ui", &["value", "world", "resource", "diagnostic", "backend", "plan", "event", "render"]),
     (
         "apply",
         &[
@@ -51,6 +52,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "backend",
             "plan",
             "outcome",
+            "event",
         ],
     ),
     (
@@ -91,6 +93,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "diff",
             "plan",
             "outcome",
+            "event",
             "render",
             "ui",
             "apply",
