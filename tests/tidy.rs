@@ -36,9 +36,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["value", "resource", "diagnostic", "config", "state", "actual", "link", "diff", "graph"],
     ),
     ("outcome", &["resource", "state", "plan"]),
-    ("reference", &["resource", "config", "state"]),
-    ("render", &["value", "resource", "diagnostic", "state", "diff", "plan", "outcome"]),
-    ("ui", &["value", "world", "resource", "diagnostic", "backend", "plan", "render"]),
+    ("event", &["plan", "outcome"]),
+    ("reference", &["resource", "config", "state", "event"]),
+    ("render", &["value", "resource", "diagnostic", "state", "diff", "plan", "outcome", "event"]),
+    ("ui", &["value", "world", "resource", "diagnostic", "backend", "plan", "event", "render"]),
     (
         "apply",
         &[
@@ -54,6 +55,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "backend",
             "plan",
             "outcome",
+            "event",
         ],
     ),
     (
@@ -94,6 +96,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "diff",
             "plan",
             "outcome",
+            "event",
             "reference",
             "render",
             "ui",

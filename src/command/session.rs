@@ -10,11 +10,13 @@ use crate::backend::{self, BackendError, Interest, Read, Write};
 use crate::command::Context;
 use crate::command::arguments::{Belief, Scope, VariableSource, Variables};
 use crate::config::suggest::suggestion;
+use crate::command::watch::Watch;
 use crate::config::{
     AllUnknown, BackendDeclaration, Config, Driver, Evaluator, Settings, Transport, Wanted,
 };
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Kind};
+use crate::event::Event;
 use crate::plan::{self, BackendView, Inputs, NotAdopted, Options, Plan};
 use crate::refresh::refresh;
 use crate::resource::{self, Address, BackendId, BackendKind, Field};
@@ -96,10 +98,9 @@ impl<'c> Session<'c> {
         operation: &str,
         timeout: std::time::Duration,
     ) -> Result<Lock, Error> {
-        let ui = &self.context.ui;
         let request = lock_request(self.context, operation);
         let mut waiting = |held: &crate::store::Held| {
-            ui.talk(&format!("Waiting for the lock.{}", held.describe()));
+            self.context.tell(&Event::LockAwaited { holder: held.describe() });
         };
         Ok(self.store.lock(request, timeout, &mut waiting).await?)
     }
@@ -149,11 +150,14 @@ impl<'c> Session<'c> {
         let declarations = self.declarations(state)?;
         let mut backends: BTreeMap<BackendId, Box<B>> = BTreeMap::new();
         let mut actual = Actual::default();
+        let watch = Watch::begin(self.context, &declarations, is_refreshed);
         for (id, declaration) in &declarations {
             match connect(declaration) {
                 Ok(backend) => _ = backends.insert(id.clone(), backend),
                 Err(error) => {
-                    actual.backends.insert(id.clone(), Reading::Unreachable(unreachable(&error)));
+                    let reading = Reading::Unreachable(unreachable(&error));
+                    watch.answered(id, &reading);
+                    actual.backends.insert(id.clone(), reading);
                 }
             }
         }
@@ -161,13 +165,13 @@ impl<'c> Session<'c> {
             let interest = self.interest(state);
             let to_read: Vec<&dyn Read> =
                 backends.values().map(|backend| as_read(backend)).collect();
-            let ui = &self.context.ui;
-            let finished = |id: &BackendId, reading: &Reading| {
-                let simulated = declarations.get(id).is_some_and(|it| it.simulate);
-                ui.step(&finished_line(id, simulated, reading));
-            };
-            actual.backends.extend(refresh(&to_read, &interest, &finished).await.backends);
+            // All of them are asked at once.
+            backends.keys().for_each(|id| watch.asked(id));
+            let finished = |id: &BackendId, reading: &Reading| watch.answered(id, reading);
+            let refresh = refresh(&to_read, &interest, &finished);
+            actual.backends.extend(self.context.watched(refresh).await.backends);
         }
+        watch.end(&actual);
         Ok(World { declarations, backends, actual })
     }
 
@@ -437,19 +441,6 @@ fn unreachable(error: &BackendError) -> crate::actual::Unreachable {
     crate::actual::Unreachable {
         reason: format!("could not {}: {}", error.attempt, error.reason),
         hints: error.hints.clone(),
-    }
-}
-
-fn finished_line(id: &BackendId, simulated: bool, reading: &Reading) -> String {
-    let simulated = if simulated { " (simulated)" } else { "" };
-    match reading {
-        Reading::Read(picture) => {
-            let peers: usize = picture.interfaces.values().map(|it| it.peers.len()).sum();
-            let interfaces = crate::render::count(picture.interfaces.len(), "interface");
-            let peers = crate::render::count(peers, "peer");
-            format!("Refreshed backend `{id}`{simulated}: {interfaces}, {peers}.")
-        }
-        Reading::Unreachable(_) => format!("Backend `{id}`{simulated} could not be read."),
     }
 }
 
