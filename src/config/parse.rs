@@ -53,7 +53,7 @@ pub(crate) fn parse(sources: &Sources) -> Parsed {
             Err(error) => {
                 let source = with_secrets(source, secrets::guess(&source.text));
                 parser.problems.push(syntax_error(&source, &error));
-                parser.is_partial = true;
+                parser.blocks.broken.anything();
             }
         }
     }
@@ -69,19 +69,12 @@ struct Parser {
     blocks: Blocks,
     problems: Vec<Diagnostic>,
     source: Arc<SourceText>,
-    /// Whether something that was declared is missing, so that a reference to nothing says nothing.
-    is_partial: bool,
 }
 
 impl Default for Parser {
     fn default() -> Self {
         let source = SourceText { name: String::new(), text: String::new(), secrets: Vec::new() };
-        Self {
-            blocks: Blocks::default(),
-            problems: Vec::new(),
-            source: Arc::new(source),
-            is_partial: false,
-        }
+        Self { blocks: Blocks::default(), problems: Vec::new(), source: Arc::new(source) }
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::{AllUnknown, Computed, Config, Desired, Evaluator, Wanted};
-use crate::diagnostic::{Diagnostic, Severity, SourceText, unique};
+use crate::diagnostic::{Diagnostic, Severity, SourceText};
 use crate::resource::{Address, Field};
 use crate::source::{Files, GivenVariable, Origin, Sources};
 use crate::world::World;
@@ -116,19 +116,8 @@ impl Case {
 
     /// Evaluates everything, and returns all problems as text.
     fn problems(&self) -> String {
-        self.with(|config, evaluator, mut problems| {
-            if problems.iter().all(|it| it.severity != Severity::Error) {
-                problems.extend(evaluator.variables());
-                problems.extend(evaluator.settings().err().unwrap_or_default());
-                problems.extend(evaluator.backends().err().unwrap_or_default());
-                for address in config.resources() {
-                    let desired = evaluator.resource(address, &self.computed);
-                    problems.extend(desired.err().unwrap_or_default());
-                }
-                problems.extend(evaluator.outputs(&self.computed).err().unwrap_or_default());
-            }
-            shown(&unique(problems))
-        })
+        let (config, parsed) = Config::parse(self.sources());
+        shown(&config.problems(&self.world(), parsed))
     }
 
     /// Returns one output as JSON text; `unknown` while it is not known.

@@ -56,7 +56,7 @@ impl Parser {
         let text = with_secrets(text, hidden);
         if variable.is_some() {
             given.insert(name.into(), Given::Text(text));
-        } else if origin == Origin::Argument && !self.is_partial {
+        } else if origin == Origin::Argument && !self.blocks.broken.may_declare("var", name) {
             let span = Span { source: text, range: 0..0 };
             self.unknown_variable(
                 Diagnostic::error("a value for an unknown variable"),
@@ -95,7 +95,7 @@ impl Parser {
                     if self.blocks.variables.contains_key(name) {
                         let value = self.expr(attribute.value);
                         given.insert(attribute.key.as_str().into(), Given::Expression(value));
-                    } else if !self.is_partial {
+                    } else if !self.blocks.broken.may_declare("var", name) {
                         let span = self.span_of(&attribute.key);
                         let warning = Diagnostic::warning("a value for an unknown variable");
                         self.unknown_variable(warning, name, &span);
