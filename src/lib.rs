@@ -17,6 +17,7 @@ pub mod world;
 pub mod failpoint;
 pub mod resource;
 pub mod diagnostic;
+pub mod token;
 pub mod source;
 pub mod config;
 pub mod state;
