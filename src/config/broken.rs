@@ -13,6 +13,8 @@ pub(crate) struct Broken {
     nameless: BTreeSet<String>,
     /// Whether a `wgform` block is among them.
     pub(crate) settings: bool,
+    /// The variables whose value cannot be read; none for one whose name cannot be read either.
+    values: BTreeSet<Option<String>>,
 }
 
 impl Broken {
@@ -46,6 +48,16 @@ impl Broken {
     pub(crate) fn anything(&mut self) {
         self.nameless(ANY);
         self.settings = true;
+    }
+
+    /// Notes a value of a variable that cannot be read.
+    pub(crate) fn value(&mut self, name: Option<&str>) {
+        self.values.insert(name.map(str::to_owned));
+    }
+
+    /// Returns whether a variable has a value that cannot be read.
+    pub(crate) fn has_value(&self, name: &str) -> bool {
+        self.values.contains(&None) || self.values.contains(&Some(name.to_owned()))
     }
 
     /// Returns whether a reference that finds nothing may mean something broken.

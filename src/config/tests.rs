@@ -4,6 +4,7 @@ mod errors;
 mod functions;
 mod resources;
 mod robust;
+mod syntax;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -98,9 +99,13 @@ impl Case {
         World::new(self.environment.clone(), ".".into(), || Timestamp::UNIX_EPOCH, |_| {})
     }
 
+    fn parse(&self) -> (Config, Vec<Diagnostic>) {
+        Config::parse(self.sources())
+    }
+
     /// Parses, and hands the evaluator to a test, with what parsing said.
     fn with<T>(&self, test: impl FnOnce(&Config, &Evaluator, Vec<Diagnostic>) -> T) -> T {
-        let (config, problems) = Config::parse(self.sources());
+        let (config, problems) = self.parse();
         let world = self.world();
         let evaluator = Evaluator::new(&config, &world);
         test(&config, &evaluator, problems)
@@ -116,7 +121,7 @@ impl Case {
 
     /// Evaluates everything, and returns all problems as text.
     fn problems(&self) -> String {
-        let (config, parsed) = Config::parse(self.sources());
+        let (config, parsed) = self.parse();
         shown(&config.problems(&self.world(), parsed))
     }
 

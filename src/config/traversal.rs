@@ -11,6 +11,13 @@ type Operators = [Decorated<TraversalOperator>];
 
 impl Scope<'_> {
     pub(crate) fn traversal(&self, it: &Traversal) -> Evaluated {
+        if let Expression::Number(_) = &it.expr {
+            return Err(vec![
+                Diagnostic::error("a text without quotes")
+                    .label(&self.at(it.span()), "this is no number")
+                    .help("Write an address in quotes, as in `\"10.8.0.1/24\"`."),
+            ]);
+        }
         let Expression::Variable(root) = &it.expr else {
             return self.follow(self.evaluate(&it.expr)?, &it.operators);
         };

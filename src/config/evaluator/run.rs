@@ -6,8 +6,9 @@ use std::collections::{HashMap, HashSet};
 use crate::config::Computed;
 use crate::config::block::{Expr, Need, Node};
 use crate::config::evaluator::Evaluator;
-use crate::config::expression::{Environment, Evaluated, Scope, missing_key, poisoned};
+use crate::config::expression::{Environment, Evaluated, Scope, poisoned};
 use crate::config::parse::Given;
+use crate::config::suggest::suggestion;
 use crate::config::value::Value;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, Kind};
@@ -182,8 +183,13 @@ impl Environment for Run<'_> {
                 None => Value::NULL,
             }),
             _ => Err(vec![
-                missing_key(at, name, &Value::NULL)
-                    .help("A backend has the attributes `id`, `kind` and `display_name`."),
+                Diagnostic::error("reference to an unknown attribute")
+                    .label(at, format!("a backend has no attribute `{name}`"))
+                    .help(match suggestion(name, ["id", "kind", "display_name"]) {
+                        Some(near) => format!("Did you mean `{near}`?"),
+                        None => "A backend has the attributes `id`, `kind` and `display_name`."
+                            .to_owned(),
+                    }),
             ]),
         }
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::config::block::{BackendBlock, Blocks, Expr};
 use crate::config::evaluator::run::Run;
 use crate::config::expression::{Evaluated, both, poisoned, wrong_type};
+use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Value};
 use crate::config::{BackendDeclaration, Driver, Settings, Transport};
 use crate::diagnostic::{Diagnostic, Span};
@@ -118,15 +119,25 @@ impl Run<'_> {
 
     fn driver(&self, block: &BackendBlock) -> Evaluated<Driver> {
         let Some(expr) = block.attributes.get("driver") else { return Ok(Driver::Auto) };
-        match self.string(expr, "`driver`")?.as_deref() {
+        let driver = self.string(expr, "`driver`")?;
+        match driver.as_deref() {
             None | Some("auto") => Ok(Driver::Auto),
             Some("kernel") => Ok(Driver::Kernel),
             Some("userspace") => Ok(Driver::Userspace),
-            Some(_) => Err(vec![
-                Diagnostic::error("a value that is not allowed")
-                    .label(&expr.span(), "there is no such driver")
-                    .help("The driver can be \"auto\", \"kernel\" or \"userspace\"."),
-            ]),
+            Some(word) => {
+                let is_sensitive = self.evaluate(expr)?.is_sensitive_anywhere();
+                let near =
+                    suggestion(word, ["auto", "kernel", "userspace"]).filter(|_| !is_sensitive);
+                Err(vec![
+                    Diagnostic::error("a value that is not allowed")
+                        .label(&expr.span(), "there is no such driver")
+                        .help(match near {
+                            Some(near) => format!("Did you mean \"{near}\"?"),
+                            None => "The driver can be \"auto\", \"kernel\" or \"userspace\"."
+                                .to_owned(),
+                        }),
+                ])
+            }
         }
     }
 

@@ -56,6 +56,10 @@ impl Run<'_> {
                 return convert(block, of, &value, &given.span());
             }
         }
+        if config.blocks.broken.has_value(name) {
+            // It is given where nothing can be read.
+            return poisoned();
+        }
         let Some(default) = &block.default else {
             return Err(vec![no_value(name, block)]);
         };
@@ -78,10 +82,10 @@ impl Run<'_> {
             return Ok(Value::text(source.text.as_str()));
         }
         let at = |range| Span { source: source.clone(), range };
-        let expression = hcl_edit::parser::parse_expr(&source.text).map_err(|error| {
+        let expression = hcl_edit::parser::parse_expr(&source.text).map_err(|_| {
             vec![
                 Diagnostic::error("a value that cannot be read")
-                    .label(&given.span(), error.message())
+                    .label(&given.span(), "this is not written as an expression")
                     .help("The type of this variable takes an expression, such as `[\"a\", \"b\"]` or `{ a = 1 }`."),
             ]
         })?;

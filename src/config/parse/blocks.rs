@@ -224,7 +224,18 @@ impl Parser {
                         &self.span_of(&block.labels[0]),
                         format!("this version of wgform has no backend of kind `{kind}`"),
                     )
-                    .help(format!("The kind can be {}.", or(&kinds))),
+                    .help(
+                        match (
+                            kind.as_str(),
+                            suggestion(&kind, BackendKind::ALL.map(BackendKind::as_str)),
+                        ) {
+                            ("linux" | "host" | "localhost" | "kernel" | "wireguard", _) => {
+                                "This host is `local`.".to_owned()
+                            }
+                            (_, Some(near)) => format!("Did you mean `{near}`?"),
+                            _ => format!("The kind can be {}.", or(&kinds)),
+                        },
+                    ),
             );
             self.blocks.broken.block("backend", &["", &id]);
             return;
