@@ -14,7 +14,7 @@ use crate::command::watch::Watch;
 use crate::config::{
     AllUnknown, BackendDeclaration, Config, Driver, Evaluator, Settings, Transport, Wanted,
 };
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Severity;
 use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::plan::{self, BackendView, Inputs, NotAdopted, Options, Plan};
@@ -24,17 +24,39 @@ use crate::source::{self, VariableArgument};
 use crate::state::{BackendRecord, State};
 use crate::store::{Loaded, Lock, LockRequest, Store};
 
-/// Reads and parses the configuration; warnings are shown, errors end the run.
-pub(crate) fn configuration(context: &Context, variables: &Variables) -> Result<Config, Error> {
+/// How much of a configuration a command needs to be right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Where the state is, and how backends are reached.
+    Settings,
+    /// Everything.
+    All,
+}
+
+impl Needs {
+    /// Whoever destroys everything asks for no resource of the configuration.
+    pub(crate) fn unless(destroy: bool) -> Self {
+        if destroy { Self::Settings } else { Self::All }
+    }
+}
+
+/// Reads the configuration and checks what the command needs of it; warnings are shown, errors end the run.
+pub(crate) fn configuration(
+    context: &Context,
+    variables: &Variables,
+    needs: Needs,
+) -> Result<Config, Error> {
     let arguments: Vec<VariableArgument> = variables.0.iter().map(argument).collect();
     let sources = source::read(&context.world, &arguments)?;
-    let (config, problems) = Config::parse(sources);
-    let (errors, warnings): (Vec<Diagnostic>, Vec<Diagnostic>) =
-        problems.into_iter().partition(|problem| problem.severity == Severity::Error);
-    if !errors.is_empty() {
-        return Err(Error::diagnostics(errors));
+    let (config, parsed) = Config::parse(sources);
+    let problems = match needs {
+        Needs::Settings => config.settings_problems(&context.world, parsed),
+        Needs::All => config.problems(&context.world, parsed),
+    };
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(Error::diagnostics(problems));
     }
-    context.ui.diagnostics(&warnings);
+    context.ui.diagnostics(&problems);
     Ok(config)
 }
 
