@@ -14,6 +14,7 @@ mod parse;
 mod reference;
 mod secrets;
 mod suggest;
+mod syntax;
 mod template;
 mod traversal;
 mod types;
@@ -36,6 +37,7 @@ use crate::resource::{Address, BackendId, BackendKind, Field};
 use crate::source::{Files, Sources};
 
 pub use crate::config::evaluator::Evaluator;
+pub use crate::config::syntax::check_syntax;
 
 /// A configuration: its blocks, with nothing evaluated yet. An [`Evaluator`] does that.
 #[derive(Debug)]

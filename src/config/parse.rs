@@ -158,16 +158,19 @@ fn guessed_versions(source: &Arc<SourceText>) -> Vec<(String, Span)> {
 
 type SyntaxError = hcl_edit::parser::Error;
 
-fn parse_text(text: &str) -> Result<Body, SyntaxError> {
+pub(crate) fn parse_text(text: &str) -> Result<Body, SyntaxError> {
     hcl_edit::parser::parse_body(text)
 }
 
-fn with_secrets(source: &SourceText, secrets: Vec<std::ops::Range<usize>>) -> Arc<SourceText> {
+pub(crate) fn with_secrets(
+    source: &SourceText,
+    secrets: Vec<std::ops::Range<usize>>,
+) -> Arc<SourceText> {
     let SourceText { name, text, secrets: _ } = source;
     Arc::new(SourceText { name: name.clone(), text: text.clone(), secrets })
 }
 
-fn syntax_error(source: &Arc<SourceText>, error: &SyntaxError) -> Diagnostic {
+pub(crate) fn syntax_error(source: &Arc<SourceText>, error: &SyntaxError) -> Diagnostic {
     let text = &source.text;
     let mut start = error.location().offset().min(text.len());
     while !text.is_char_boundary(start) {

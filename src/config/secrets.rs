@@ -59,6 +59,27 @@ pub(crate) fn guess(text: &str) -> Vec<Range<usize>> {
     regex.captures_iter(text).filter_map(group).collect()
 }
 
+/// Returns everything after a `=`, line by line.
+pub(crate) fn assigned(text: &str) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some(at) = line.find('=') {
+            ranges.push(start + at + 1..start + line.len());
+        }
+        start += line.len();
+    }
+    ranges
+}
+
+/// Returns every text that may be a key, also a public one.
+pub(crate) fn keys(text: &str) -> Vec<Range<usize>> {
+    static KEY: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(&format!("[A-Za-z0-9+/]{{{KEY_LENGTH},}}={{0,2}}")).ok());
+    let found = KEY.iter().flat_map(|regex| regex.find_iter(text));
+    found.map(|found| found.range()).collect()
+}
+
 #[derive(Default)]
 struct Search<'b> {
     found: Vec<Vec<Range<usize>>>,

@@ -32,7 +32,7 @@ impl Parser {
                     Err(error) => {
                         // Nothing in it can be told from a secret.
                         let mut hidden = secrets::guess(&text.text);
-                        hidden.extend(assigned(&text.text));
+                        hidden.extend(secrets::assigned(&text.text));
                         self.problems.push(syntax_error(&with_secrets(text, hidden), &error));
                     }
                 },
@@ -113,17 +113,4 @@ impl Parser {
             None => diagnostic.help(format!("Declare it with `variable \"{name}\" {{ }}`.")),
         });
     }
-}
-
-/// Returns everything after a `=`, line by line.
-fn assigned(text: &str) -> Vec<std::ops::Range<usize>> {
-    let mut ranges = Vec::new();
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        if let Some(at) = line.find('=') {
-            ranges.push(start + at + 1..start + line.len());
-        }
-        start += line.len();
-    }
-    ranges
 }
