@@ -19,6 +19,7 @@ pub mod apply;
 pub mod destroy;
 pub mod drift;
 pub mod validate;
+pub mod fmt;
 pub mod show;
 pub mod output;
 pub mod state;
@@ -46,10 +47,10 @@ Examples:
   wgform help state mv
 
 The exit code is 0 when all is done and nothing differs, 1 for an error in the
-configuration or in use, 2 when there are changes or drift, 4 when an apply was
-done in part, 5 when the lock is held, 6 when a backend was unreachable or
-refused, 7 when what was planned is stale, 8 when a guard refused, and 130 when
-interrupted."
+configuration or in use, 2 when there are changes or drift, 3 when `fmt -check`
+would change a file, 4 when an apply was done in part, 5 when the lock is held,
+6 when a backend was unreachable or refused, 7 when what was planned is stale,
+8 when a guard refused, and 130 when interrupted."
 )]
 pub struct Cli {
     /// Works in another directory, as if wgform had been started there
@@ -82,6 +83,8 @@ pub enum Command {
     Drift(drift::Arguments),
     /// Checks the configuration without asking any backend
     Validate(validate::Arguments),
+    /// Lays the configuration's files out in the one common way
+    Fmt(fmt::Arguments),
     /// Shows what wgform owns, as of the last apply
     Show(show::Arguments),
     /// Prints outputs, as of the last apply
@@ -171,6 +174,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::Destroy(arguments) => destroy::run(arguments, context).await,
         Command::Drift(arguments) => drift::run(arguments, context).await,
         Command::Validate(arguments) => validate::run(&arguments, context),
+        Command::Fmt(arguments) => fmt::run(arguments, context),
         Command::Show(arguments) => show::run(&arguments, context),
         Command::Output(arguments) => output::run(&arguments, context),
         Command::State(command) => state::run(command, context).await,

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 pub mod diagnostic;
+pub mod diff;
 pub mod outcome;
 pub mod paint;
 pub mod plan;

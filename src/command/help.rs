@@ -152,6 +152,7 @@ mod tests {
         "destroy",
         "drift",
         "validate",
+        "fmt",
         "show",
         "output",
         "state",
