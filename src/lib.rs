@@ -32,6 +32,8 @@ pub mod diff;
 pub mod graph;
 pub mod plan;
 pub mod outcome;
+pub mod event;
+pub mod reference;
 pub mod render;
 pub mod ui;
 pub mod apply;

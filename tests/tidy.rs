@@ -36,8 +36,13 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["value", "resource", "diagnostic", "config", "state", "actual", "link", "diff", "graph"],
     ),
     ("outcome", &["resource", "state", "plan"]),
-    ("render", &["value", "resource", "diagnostic", "token", "state", "diff", "plan", "outcome"]),
-    ("ui", &["value", "world", "resource", "diagnostic", "backend", "plan", "render"]),
+    ("event", &["plan", "outcome"]),
+    ("reference", &["resource", "config", "state", "event"]),
+    (
+        "render",
+        &["value", "resource", "diagnostic", "token", "state", "diff", "plan", "outcome", "event"],
+    ),
+    ("ui", &["value", "world", "resource", "diagnostic", "backend", "plan", "event", "render"]),
     (
         "apply",
         &[
@@ -53,6 +58,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "backend",
             "plan",
             "outcome",
+            "event",
         ],
     ),
     (
@@ -94,6 +100,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "diff",
             "plan",
             "outcome",
+            "event",
+            "reference",
             "render",
             "ui",
             "apply",
