@@ -23,5 +23,16 @@ EOT
 in a call
 EOT
   )
-  n = 6
+  n             = 6
+  o             = <<EOT
+x
+EOT
+  a_longer_name = 7
+  p = [<<EOT
+one
+EOT
+    , <<EOT
+two
+EOT
+  ]
 }
