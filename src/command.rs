@@ -19,6 +19,7 @@ pub mod apply;
 pub mod destroy;
 pub mod drift;
 pub mod validate;
+pub mod fmt;
 pub mod show;
 pub mod output;
 pub mod state;
@@ -100,6 +101,8 @@ pub enum Command {
     Drift(drift::Arguments),
     /// Checks the configuration without asking any backend
     Validate(validate::Arguments),
+    /// Lays the configuration's files out in the one common way
+    Fmt(fmt::Arguments),
     /// Shows what wgform owns, as of the last apply
     Show(show::Arguments),
     /// Prints outputs, as of the last apply
@@ -198,6 +201,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::Destroy(arguments) => destroy::run(arguments, context).await,
         Command::Drift(arguments) => drift::run(arguments, context).await,
         Command::Validate(arguments) => validate::run(&arguments, context),
+        Command::Fmt(arguments) => fmt::run(arguments, context),
         Command::Show(arguments) => show::run(&arguments, context),
         Command::Output(arguments) => output::run(&arguments, context),
         Command::State(command) => state::run(command, context).await,

@@ -16,6 +16,7 @@ mod parse;
 mod reference;
 mod secrets;
 pub(crate) mod suggest;
+mod syntax;
 mod template;
 mod traversal;
 mod types;
@@ -40,6 +41,7 @@ use crate::source::{Files, Sources};
 use crate::world::World;
 
 pub use crate::config::evaluator::Evaluator;
+pub use crate::config::syntax::check_syntax;
 
 /// A configuration: its blocks, with nothing evaluated yet. An [`Evaluator`] does that.
 #[derive(Debug)]

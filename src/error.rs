@@ -11,7 +11,7 @@ use crate::store::StoreError;
 use crate::ui::{NotConfirmed, Ui};
 use crate::value::InvalidValue;
 
-/// How a run ended, for whoever reads the exit code. A contract; 3 is kept for `fmt -check`.
+/// How a run ended, for whoever reads the exit code. A contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Done, or nothing differs.
@@ -20,6 +20,8 @@ pub enum Exit {
     Failed,
     /// There are changes or drift, and the code was to say so.
     Changes,
+    /// A file is not laid out as it should be, and the code was to say so.
+    Unformatted,
     /// An apply was done in part.
     Partial,
     /// The lock is held.
@@ -36,7 +38,7 @@ pub enum Exit {
 
 impl Exit {
     /// From what a script must know first to what may wait.
-    const PRECEDENCE: [Self; 9] = [
+    const PRECEDENCE: [Self; 10] = [
         Self::Interrupted,
         Self::Partial,
         Self::Refused,
@@ -45,6 +47,7 @@ impl Exit {
         Self::Failed,
         Self::Unreachable,
         Self::Changes,
+        Self::Unformatted,
         Self::Done,
     ];
 
@@ -54,6 +57,7 @@ impl Exit {
             Self::Done => 0,
             Self::Failed => 1,
             Self::Changes => 2,
+            Self::Unformatted => 3,
             Self::Partial => 4,
             Self::Locked => 5,
             Self::Unreachable => 6,
@@ -376,12 +380,13 @@ mod tests {
     #[test]
     fn exit_codes_are_a_contract() {
         let codes = Exit::PRECEDENCE.map(Exit::code);
-        assert_eq!(codes, [130, 4, 8, 7, 5, 1, 6, 2, 0]);
+        assert_eq!(codes, [130, 4, 8, 7, 5, 1, 6, 2, 3, 0]);
         for (one, other, worse) in [
             (Exit::Changes, Exit::Unreachable, Exit::Unreachable),
             (Exit::Failed, Exit::Unreachable, Exit::Failed),
             (Exit::Partial, Exit::Interrupted, Exit::Interrupted),
             (Exit::Done, Exit::Changes, Exit::Changes),
+            (Exit::Unformatted, Exit::Failed, Exit::Failed),
         ] {
             assert_eq!(one.or_worse(other), worse);
             assert_eq!(other.or_worse(one), worse);

@@ -5,6 +5,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "this module reads the files of a configuration")]
 
+pub mod edit;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -103,9 +105,23 @@ pub enum SourceError {
     /// The directory holds no configuration.
     #[error("could not read the configuration: there is no `*.wg.hcl` file in `{0}`")]
     NoFiles(String),
+    /// There is nothing at a path.
+    #[error("there is no file or directory `{0}`")]
+    NoPath(String),
+    /// A file has another name than those of a configuration.
+    #[error("`{0}` is not a file of a configuration")]
+    NotOurs(String),
     /// A file or the directory cannot be read.
     #[error("could not read `{name}`")]
     Unreadable {
+        /// What.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("could not write `{name}`")]
+    Unwritable {
         /// What.
         name: String,
         /// Why.
@@ -137,7 +153,10 @@ impl SourceError {
             ),
             Self::NotText { .. } => Some("save the file as UTF-8".to_owned()),
             Self::NoValue => Some("write it as `-var name=value`".to_owned()),
-            Self::Unreadable { .. } => None,
+            Self::NotOurs(_) => {
+                Some("these end in `.wg.hcl` or, with values of variables, in `.wgvars.hcl`".to_owned())
+            }
+            Self::NoPath(_) | Self::Unreadable { .. } | Self::Unwritable { .. } => None,
         }
     }
 }
@@ -254,8 +273,11 @@ fn bytes_of(path: &Path, name: &str) -> Result<Vec<u8>, SourceError> {
     std::fs::read(path).map_err(|source| SourceError::Unreadable { name: name.to_owned(), source })
 }
 
+/// The byte order mark.
+const MARK: char = '\u{feff}';
+
 fn without_mark(text: String) -> String {
-    match text.strip_prefix('\u{feff}') {
+    match text.strip_prefix(MARK) {
         Some(rest) => rest.to_owned(),
         None => text,
     }
@@ -263,12 +285,21 @@ fn without_mark(text: String) -> String {
 
 /// Reads a text, without the byte order mark that some editors put in front.
 fn text_of(path: &Path, name: &str) -> Result<String, SourceError> {
-    let text = String::from_utf8(bytes_of(path, name)?).map_err(|error| {
+    decoded(bytes_of(path, name)?, name).map(|(text, _)| text)
+}
+
+/// Turns bytes into a text without its byte order mark, and returns whether there was one.
+///
+/// # Errors
+/// When they are not UTF-8.
+pub fn decoded(bytes: Vec<u8>, name: &str) -> Result<(String, bool), SourceError> {
+    let text = String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
         SourceError::NotText { name: name.to_owned(), line }
     })?;
-    Ok(without_mark(text))
+    let has_mark = text.starts_with(MARK);
+    Ok((without_mark(text), has_mark))
 }
 
 #[cfg(test)]

@@ -239,6 +239,16 @@ impl Ui {
         }
     }
 
+    /// Reads standard input to its end.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn input(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.lock().streams.stdin.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Ends the run's output.
     ///
     /// # Errors

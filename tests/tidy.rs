@@ -42,7 +42,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("outcome", &["resource", "state", "store", "plan"]),
     ("event", &["plan", "outcome"]),
     ("reference", &["resource", "config", "state", "event"]),
-    ("render", &["value", "resource", "diagnostic", "state", "diff", "plan", "outcome", "event"]),
+    (
+        "render",
+        &["value", "resource", "diagnostic", "token", "state", "diff", "plan", "outcome", "event"],
+    ),
     ("ui", &["value", "world", "resource", "diagnostic", "backend", "plan", "event", "render"]),
     (
         "apply",
@@ -88,6 +91,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "world",
             "resource",
             "diagnostic",
+            "format",
             "source",
             "config",
             "state",

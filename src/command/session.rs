@@ -9,8 +9,8 @@ use crate::actual::{Actual, Reading};
 use crate::backend::{self, BackendError, Interest, Read, Write};
 use crate::command::Context;
 use crate::command::arguments::{Belief, Scope, VariableSource, Variables};
-use crate::config::suggest::suggestion;
 use crate::command::watch::Watch;
+use crate::config::suggest::suggestion;
 use crate::config::{
     AllUnknown, BackendDeclaration, Config, Driver, Evaluator, Settings, Transport, Wanted,
 };

@@ -6,7 +6,7 @@ mod blocks;
 mod body;
 mod given;
 mod names;
-mod recover;
+pub(crate) mod recover;
 mod split;
 mod syntax;
 
@@ -155,11 +155,14 @@ fn guessed_versions(source: &Arc<SourceText>) -> Vec<(String, Span)> {
 
 type SyntaxError = hcl_edit::parser::Error;
 
-fn parse_text(text: &str) -> Result<Body, SyntaxError> {
+pub(crate) fn parse_text(text: &str) -> Result<Body, SyntaxError> {
     hcl_edit::parser::parse_body(text)
 }
 
-fn with_secrets(source: &SourceText, secrets: Vec<std::ops::Range<usize>>) -> Arc<SourceText> {
+pub(crate) fn with_secrets(
+    source: &SourceText,
+    secrets: Vec<std::ops::Range<usize>>,
+) -> Arc<SourceText> {
     let SourceText { name, text, secrets: _ } = source;
     Arc::new(SourceText { name: name.clone(), text: text.clone(), secrets })
 }

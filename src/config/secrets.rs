@@ -66,6 +66,26 @@ pub(crate) fn guess(text: &str, parts: &[Range<usize>]) -> Vec<Range<usize>> {
     parts.iter().flat_map(in_part).collect()
 }
 
+/// Returns everything after a `=` or a `:`, line by line, and lines without.
+pub(crate) fn assigned(text: &str, part: &Range<usize>) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut start = part.start;
+    for line in text[part.clone()].split_inclusive('\n') {
+        let at = line.find(['=', ':', ' ']).map_or(0, |at| at + 1);
+        ranges.push(start + at..start + line.len());
+        start += line.len();
+    }
+    ranges
+}
+
+/// Returns every text that may be a key, also a public one.
+pub(crate) fn keys(text: &str) -> Vec<Range<usize>> {
+    static KEY: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(&format!("[A-Za-z0-9+/]{{{KEY_LENGTH},}}={{0,2}}")).ok());
+    let found = KEY.iter().flat_map(|regex| regex.find_iter(text));
+    found.map(|found| found.range()).collect()
+}
+
 #[derive(Default)]
 struct Search<'b> {
     found: Vec<Vec<Range<usize>>>,

@@ -201,7 +201,7 @@ fn expression() -> impl Strategy<Value = String> {
             prop::sample::select(vec!["+", "-", "*", "/", "%", "==", "!=", "<", ">=", "&&", "||"]);
         prop_oneof![
             (inner.clone(), operator, inner.clone(), blank()).prop_map(|(a, op, b, w)| format!(
-                "({w}{}{w}{op} {}{w})",
+                "({w}{}{w} {op} {}{w})",
                 flat(&a),
                 flat(&b)
             )),

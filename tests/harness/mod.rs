@@ -139,7 +139,7 @@ impl Project {
         SimulatedLinux::open(self.path(), &BackendId::new(backend), &world).unwrap()
     }
 
-    fn names(&self) -> Vec<String> {
+    pub fn names(&self) -> Vec<String> {
         let names = fs::read_dir(self.path()).unwrap();
         names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }

@@ -1,7 +1,6 @@
 //! The values that were given to variables, from files, the environment and the command line.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use hcl_edit::structure::Structure;
@@ -70,7 +69,7 @@ impl Parser {
         let mut hidden: Vec<_> = hidden.filter_map(|it| hcl_edit::Span::span(&it.value)).collect();
         // Nothing in what cannot be read can be told from a secret.
         hidden.extend(secrets::guess(&text.text, &read.hidden));
-        hidden.extend(read.hidden.iter().flat_map(|range| assigned(&text.text, range)));
+        hidden.extend(read.hidden.iter().flat_map(|range| secrets::assigned(&text.text, range)));
         self.source = with_secrets(text, hidden);
         self.mistakes(&read);
         read.note_values(&mut self.blocks.broken);
@@ -110,16 +109,4 @@ impl Parser {
             None => diagnostic.help(format!("Declare it with `variable \"{name}\" {{ }}`.")),
         });
     }
-}
-
-/// Returns everything after a `=` or a `:`, line by line, and lines without.
-fn assigned(text: &str, part: &Range<usize>) -> Vec<Range<usize>> {
-    let mut ranges = Vec::new();
-    let mut start = part.start;
-    for line in text[part.clone()].split_inclusive('\n') {
-        let at = line.find(['=', ':', ' ']).map_or(0, |at| at + 1);
-        ranges.push(start + at..start + line.len());
-        start += line.len();
-    }
-    ranges
 }

@@ -16,11 +16,11 @@ use crate::token::{Token, TokenKind};
 
 /// A text as far as it can be read.
 #[derive(Debug, Default)]
-pub(super) struct Text {
-    pub(super) body: Body,
-    pub(super) mistakes: Vec<Mistake>,
+pub(crate) struct Text {
+    pub(crate) body: Body,
+    pub(crate) mistakes: Vec<Mistake>,
     /// The bytes that are not in the body.
-    pub(super) hidden: Vec<Range<usize>>,
+    pub(crate) hidden: Vec<Range<usize>>,
     pub(super) lost: Vec<Lost>,
 }
 
@@ -37,7 +37,7 @@ pub(super) enum Lost {
 
 impl Text {
     /// Returns whether all of it could be read.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.mistakes.is_empty()
     }
 
@@ -69,7 +69,7 @@ impl Text {
 }
 
 /// Reads a text.
-pub(super) fn read(text: &str) -> Text {
+pub(crate) fn read(text: &str) -> Text {
     let foreign = foreign_bytes(text);
     match parse_text(text) {
         Ok(body) if foreign.is_empty() => Text { body, ..Text::default() },

@@ -37,7 +37,7 @@ impl Mistake {
     }
 
     /// Points into a source.
-    pub(super) fn diagnostic(&self, source: &std::sync::Arc<SourceText>) -> Diagnostic {
+    pub(crate) fn diagnostic(&self, source: &std::sync::Arc<SourceText>) -> Diagnostic {
         let mut diagnostic = Diagnostic::error(self.summary);
         for (range, text) in &self.labels {
             let span = Span { source: source.clone(), range: range.clone() };

@@ -1,0 +1,49 @@
+//! One file by itself: whether it can be parsed, and where secrets stand in it.
+
+use std::sync::Arc;
+
+use crate::config::parse::{recover, with_secrets};
+use crate::config::secrets;
+use crate::diagnostic::{Diagnostic, SourceText, Span};
+use crate::token::{Token, TokenKind, scan};
+
+/// Looks whether a file can be parsed, and returns it with its secrets.
+///
+/// Other files may say that more of it is secret. So every text that may be a key counts, also a public one, and in a
+/// file of values (`*.wgvars.hcl`) every value.
+///
+/// # Errors
+/// What is wrong, as `validate` says it, and that a text in quotes does not end in its line, which HCL forbids and the
+/// parser lets pass.
+pub fn check_syntax(source: &Arc<SourceText>) -> Result<Arc<SourceText>, Vec<Diagnostic>> {
+    let text = &source.text;
+    let read = recover::read(text);
+    let mut hidden = secrets::find(&[&read.body]).pop().unwrap_or_default();
+    hidden.extend(secrets::keys(text));
+    hidden.extend(secrets::guess(text, &read.hidden));
+    if source.name.ends_with(".wgvars.hcl") {
+        let values = read.body.attributes();
+        hidden.extend(values.filter_map(|it| hcl_edit::Span::span(&it.value)));
+        hidden.extend(read.hidden.iter().flat_map(|range| secrets::assigned(text, range)));
+    }
+    let source = with_secrets(source, hidden);
+    if !read.is_whole() {
+        return Err(read.mistakes.iter().map(|it| it.diagnostic(&source)).collect());
+    }
+    match scan(text).iter().find(|token| token.is_faulty()) {
+        None => Ok(source),
+        Some(token) => Err(vec![fault(&source, token)]),
+    }
+}
+
+fn fault(source: &Arc<SourceText>, token: &Token) -> Diagnostic {
+    let span = Span { source: source.clone(), range: token.range.clone() };
+    match token.kind {
+        TokenKind::QuoteOpen => Diagnostic::error("a text in quotes that spans lines")
+            .label(&span, "it is not closed in this line")
+            .help("Write `\\n` where a new line starts, or the whole text as a heredoc."),
+        _ => Diagnostic::error("a text that HCL reads in another way")
+            .label(&span, "here it is no longer sure what belongs together")
+            .help("Write this part in another way."),
+    }
+}
