@@ -16,7 +16,7 @@ use crate::config::parse::syntax::place::Place;
 
 /// A mistake, before it is known which places may be shown.
 #[derive(Debug)]
-pub(super) struct Mistake {
+pub(crate) struct Mistake {
     summary: &'static str,
     labels: Vec<(Range<usize>, String)>,
     help: Option<String>,
