@@ -111,4 +111,4 @@ impl Token {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
