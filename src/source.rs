@@ -170,7 +170,7 @@ pub fn read(world: &World, arguments: &[VariableArgument]) -> Result<Sources, So
     let files = names
         .iter()
         .filter(|name| name.ends_with(".wg.hcl"))
-        .map(|name| load(&world.path(name), name))
+        .map(|name| load_listed(&world.path(name), name))
         .collect::<Result<Vec<_>, _>>()?;
     if files.is_empty() {
         return Err(SourceError::NoFiles(world.directory.display().to_string()));
@@ -194,7 +194,7 @@ fn given(
     let main = names.iter().filter(|name| *name == "wgform.wgvars.hcl");
     let auto = names.iter().filter(|name| name.ends_with(".auto.wgvars.hcl"));
     for name in main.chain(auto) {
-        given.push(file(load(&world.path(name), name)?));
+        given.push(file(load_listed(&world.path(name), name)?));
     }
     for argument in arguments {
         given.push(match argument {
@@ -236,6 +236,15 @@ fn names_in(directory: &Path) -> Result<Vec<String>, SourceError> {
     }
     names.sort();
     Ok(names)
+}
+
+/// Reads a file of the directory. A pipe that nobody writes to would be waited for.
+fn load_listed(path: &Path, name: &str) -> Result<Arc<SourceText>, SourceError> {
+    if std::fs::metadata(path).is_ok_and(|it| !it.is_file()) {
+        let source = io::Error::other("it is not a file");
+        return Err(SourceError::Unreadable { name: name.to_owned(), source });
+    }
+    load(path, name)
 }
 
 fn load(path: &Path, name: &str) -> Result<Arc<SourceText>, SourceError> {
@@ -308,7 +317,7 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use crate::source::{SourceError, VariableArgument, read};
+    use crate::source::{SourceError, VariableArgument, foreign_byte, read};
     use crate::world::World;
 
     fn world(files: &[(&str, &[u8])], environment: &[(&str, &str)]) -> (TempDir, World) {
@@ -373,10 +382,6 @@ mod tests {
             "could not read the configuration: there is no `*.wg.hcl` file in `DIR`"
         );
         assert_eq!(
-            failure(&[("a.wg.hcl", b"x\ny\n\xff")], &[]),
-            "could not read `a.wg.hcl`: line 3 is not UTF-8"
-        );
-        assert_eq!(
             failure(&[("a.wg.hcl", b"")], &[VariableArgument::File("gone.hcl".into())]),
             "could not read `gone.hcl`"
         );
@@ -384,6 +389,24 @@ mod tests {
             failure(&[("a.wg.hcl", b"")], &[VariableArgument::Value("x".to_owned())]),
             "`-var` needs a name and a value"
         );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_have_characters_that_stand_in_for_them() {
+        let (_kept, world) = world(&[("a.wg.hcl", b"x\xff \xe9")], &[]);
+        let text = &read(&world, &[]).unwrap().files[0].text;
+        assert_eq!(text.chars().filter_map(foreign_byte).collect::<Vec<_>>(), [0xff, 0xe9]);
+        assert_eq!(text.chars().filter(|it| foreign_byte(*it).is_none()).collect::<String>(), "x ");
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        let (kept, world) = world(&[("a.wg.hcl", b"")], &[]);
+        let socket = kept.path().join("b.wg.hcl");
+        let _bound = std::os::unix::net::UnixListener::bind(socket).unwrap();
+        let error = read(&world, &[]).unwrap_err();
+        assert_eq!(error.to_string(), "could not read `b.wg.hcl`");
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "it is not a file");
     }
 
     #[test]

@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_broken_text_hides_what_looks_like_a_secret() {
         let text = format!("name = \"wg0\"\nprivate_key = \"{KEY}\nx = [{KEY}]\n");
-        let whole = [0..text.len()];
+        let whole = std::iter::once(0..text.len()).collect::<Vec<_>>();
         let shown: Vec<&str> = guess(&text, &whole).into_iter().map(|range| &text[range]).collect();
         assert_eq!(shown, [&format!("\"{KEY}"), KEY]);
     }
