@@ -22,6 +22,7 @@ pub mod output;
 pub mod state;
 pub mod import;
 pub mod force_unlock;
+pub mod schema;
 pub mod completions;
 pub mod man;
 pub mod version;
@@ -109,6 +110,8 @@ pub enum Command {
     Import(import::Arguments),
     /// Takes the lock away from a run that died without giving it back, after a yes
     ForceUnlock(force_unlock::Arguments),
+    /// Prints the reference of the language, or a JSON Schema of what wgform reads and writes
+    Schema(schema::Arguments),
     /// Prints what makes a shell complete commands and flags
     Completions(completions::Arguments),
     /// Prints the manual page, or writes one for each command
@@ -185,6 +188,7 @@ impl Context {
 /// When it fails; the error knows the exit code.
 pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
     match command {
+        Command::Schema(arguments) => schema::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments, context),
         Command::Man(arguments) => man::run(&arguments, context),
         Command::Version(arguments) => version::run(&arguments, context),

@@ -199,7 +199,7 @@ impl Work {
         match (step.action, &step.effect) {
             (_, Effect::Nothing) if step.subject.address().is_some() => Self::Prepare,
             (Action::Replace, Effect::Put { depose: false, .. }) => Self::BringUp,
-            (Action::Delete, Effect::RemoveDeposed(_)) => Self::DeleteOld,
+            (Action::Delete, Effect::RemoveDeposed(_) | Effect::MakeWay) => Self::DeleteOld,
             (_, Effect::Meanwhile) => Self::PutAside,
             (Action::Create | Action::Replace, _) => Self::Create,
             (Action::Update, _) => Self::Update,

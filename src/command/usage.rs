@@ -21,10 +21,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "refresh",
         "`wgform drift` shows what was changed outside; every plan asks the backends first.",
     ),
-    (
-        "taint",
-        "A change of `key_rotation` gives an interface a new key; `wgform apply` does the rest.",
-    ),
+    ("taint", "`wgform apply -replace=ADDRESS` makes a resource anew."),
     ("untaint", "Nothing is ever tainted: what failed is looked up by the next plan."),
     ("get", "There are no modules to get: `wgform plan` reads all files of the directory."),
     ("modules", "There are no modules: `wgform plan` reads all files of the directory."),

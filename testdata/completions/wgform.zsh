@@ -26,6 +26,7 @@ _wgform() {
                 'state:Looks at what wgform owns, or changes what it takes for its own'
                 'import:Makes wgform the owner of something that is there already'
                 'force-unlock:Takes the lock away from a run that died without giving it back, after a yes'
+                'schema:Prints the reference of the language, or a JSON Schema of what wgform reads and writes'
                 'completions:Prints what makes a shell complete commands and flags'
                 'man:Prints the manual page, or writes one for each command'
                 'version:Prints the version of wgform'
@@ -45,6 +46,7 @@ _wgform() {
                 state) _wgform_state ;;
                 import) _wgform_import ;;
                 force-unlock) _wgform_force_unlock ;;
+                schema) _wgform_schema ;;
                 completions) _wgform_completions ;;
                 man) _wgform_man ;;
                 version) _wgform_version ;;
@@ -59,10 +61,12 @@ _wgform_plan() {
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '*-target=[Limits the run to a resource and what it depends on; may be given several times]:ADDRESS: ' \
+        '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
         '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
         '*-accept-loss=[Believes that what is missing on a backend is gone, however much it is]:ID: ' \
         '*-allow-new-key=[Lets an interface get a new key, which every one of its peers must then learn]:ADDRESS: ' \
+        '*-replace=[Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times]:ADDRESS: ' \
         '-destroy[Plans to destroy everything that wgform owns]' \
         '-detailed-exitcode[Ends with exit code 2 when there are changes]' \
         '-input=-[Never asks, which a plan never does: for scripts that say so to every command]::value:(true false)' \
@@ -77,6 +81,7 @@ _wgform_apply() {
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '*-target=[Limits the run to a resource and what it depends on; may be given several times]:ADDRESS: ' \
+        '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
         '-destroy[Destroys everything that wgform owns, as `wgform destroy` does]' \
         '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
@@ -85,6 +90,7 @@ _wgform_apply() {
         '-skip-unreachable[Leaves out what lives on backends that cannot be reached]' \
         '-heal[Undoes drift although nobody can be asked]' \
         '*-allow-new-key=[Lets an interface get a new key, which every one of its peers must then learn]:ADDRESS: ' \
+        '*-replace=[Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times]:ADDRESS: ' \
         '-input=-[Asks for a yes (the default); with false, fails where it would ask]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
@@ -98,6 +104,7 @@ _wgform_destroy() {
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '*-target=[Limits the run to a resource and what it depends on; may be given several times]:ADDRESS: ' \
+        '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
         '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
         '*-accept-loss=[Believes that what is missing on a backend is gone, however much it is]:ID: ' \
@@ -116,6 +123,7 @@ _wgform_drift() {
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '*-target=[Limits the report to a resource; may be given several times]:ADDRESS: ' \
+        '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
@@ -244,6 +252,15 @@ _wgform_force_unlock() {
         '-v[Says more about what is done]' \
         '-help[Shows the page of the command]' \
         ':LOCK_ID: '
+}
+
+_wgform_schema() {
+    _arguments \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]' \
+        ':value:(language state reference)'
 }
 
 _wgform_completions() {
