@@ -2,7 +2,6 @@
 //!
 //! Flags are Terraform's where it has one, and are written with one dash or two.
 
-use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -11,7 +10,6 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Exit, Kind};
 use crate::ui::{Interrupt, Ui};
-use crate::value::InvalidValue;
 use crate::world::World;
 
 pub mod plan;
@@ -34,6 +32,7 @@ mod dashes;
 mod help;
 mod run;
 mod session;
+mod usage;
 mod watch;
 
 pub use dashes::has_no_color;
@@ -158,7 +157,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, E
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 Ok(Request::Read { text: error.to_string(), exit: Exit::Failed })
             }
-            _ => Err(usage(&error, &help::page_for(&command, &arguments))),
+            _ => Err(usage::error(&error, &command, &arguments)),
         },
     }
 }
@@ -207,37 +206,6 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::State(command) => state::run(command, context).await,
         Command::Import(arguments) => import::run(arguments, context).await,
         Command::ForceUnlock(arguments) => force_unlock::run(&arguments, context),
-    }
-}
-
-/// Says what is wrong with a command line in our own words and dashes. clap's text is taken apart, because what it knows
-/// besides is not enough to say the same for every kind of mistake.
-fn usage(error: &clap::Error, page: &str) -> Error {
-    // The brackets that clap puts around the value of a switch (`-refresh[=<false>]`) are noise in a sentence.
-    let text = dashes::single(&error.render().to_string()).replace("[=<false>]", "");
-    let (first, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
-    let choices = |line: &&str| line.starts_with('[');
-    let first = first.strip_prefix("error: ").unwrap_or(first).lines().map(str::trim);
-    let message: Vec<&str> = first.clone().filter(|line| !choices(line)).collect();
-    let tips = rest.lines().filter_map(|line| line.trim().strip_prefix("tip: "));
-    let hints = first.filter(choices).map(|line| line.trim_matches(['[', ']'])).chain(tips);
-    let new = Error::new(Kind::Usage, backticks(&message.join(" ")));
-    let new = hints.fold(new, |new, hint| new.hint(backticks(hint)));
-    let value = error.source().and_then(|source| source.downcast_ref::<InvalidValue>());
-    let new = value.and_then(InvalidValue::get_hint).into_iter().fold(new, Error::hint);
-    new.hint(format!("`{page}` says what there is."))
-}
-
-/// Puts names between backticks, as in all other messages.
-fn backticks(text: &str) -> String {
-    let text = text.replace(" '", " `").replace("' ", "` ").replace("':", "`:");
-    let text = match text.strip_prefix('\'') {
-        Some(text) => format!("`{text}"),
-        None => text,
-    };
-    match text.strip_suffix('\'') {
-        Some(text) => format!("{text}`"),
-        None => text,
     }
 }
 
@@ -356,18 +324,18 @@ mod tests {
             ),
             (
                 "wgform apply -lock-timeout=soon",
-                "Error: invalid value `soon` for `-lock-timeout <DURATION>`: `soon` is not a duration\n\n  \
+                "Error: invalid value `soon` for `-lock-timeout=DURATION`: `soon` is not a duration\n\n  \
                  help: write it as `25s`, `1m40s` or `2h`\n\n  \
                  help: `wgform apply -help` says what there is.\n",
             ),
             (
                 "wgform state mv peer.a",
-                "Error: the following required arguments were not provided: <TO>\n\n  \
+                "Error: the following required arguments were not provided: TO\n\n  \
                  help: `wgform state mv -help` says what there is.\n",
             ),
             (
                 "wgform output -raw",
-                "Error: the following required arguments were not provided: <NAME>\n\n  \
+                "Error: the following required arguments were not provided: NAME\n\n  \
                  help: `wgform output -help` says what there is.\n",
             ),
         ] {

@@ -318,6 +318,9 @@ impl From<NotConfirmed> for Error {
             NotConfirmed::NoTerminal | NotConfirmed::InputOff => {
                 new.hint("To go ahead without a question, say `-auto-approve`.")
             }
+            NotConfirmed::NotShown => {
+                new.hint("Look at it with `wgform plan`, or say `-auto-approve`.")
+            }
             NotConfirmed::Declined | NotConfirmed::NoAnswer | NotConfirmed::Unreadable(_) => new,
         }
     }

@@ -83,6 +83,9 @@ pub enum NotConfirmed {
     /// It was not asked.
     #[error("nothing was done, because `-input=false` forbids to ask")]
     InputOff,
+    /// By nobody, because what it is about could not be shown.
+    #[error("nothing was done, because not all of the plan could be shown")]
+    NotShown,
     /// Standard input cannot be read.
     #[error("could not read the answer")]
     Unreadable(#[source] io::Error),
@@ -217,6 +220,10 @@ impl Ui {
         }
         let mut inner = self.lock();
         inner.wipe();
+        if inner.result_failed.is_some() {
+            // `wgform apply | head` has cut off what the answer would be about.
+            return Err(NotConfirmed::NotShown);
+        }
         let prompt = self.talk.paint(Style::Bold, "Enter a value:");
         let question = self.talk.paint(Style::Bold, question);
         inner.say(&format!("{question}\n  Only `yes` is accepted as a yes.\n\n  {prompt} "));
@@ -538,6 +545,19 @@ mod tests {
     impl Read for Failing {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
             Err(self.0.into())
+        }
+    }
+
+    #[test]
+    fn nobody_is_asked_about_what_could_not_be_shown() {
+        for kind in [io::ErrorKind::BrokenPipe, io::ErrorKind::StorageFull] {
+            let (mut streams, _, stderr) = Streams::in_memory("yes\n");
+            streams.stdout = Output { writer: Box::new(Failing(kind)), is_terminal: false };
+            let ui = ui(streams);
+            ui.result("the plan");
+            let answered = ui.confirm("Go ahead?", Input::Allowed);
+            assert!(matches!(answered, Err(NotConfirmed::NotShown)));
+            assert_eq!(stderr.take(), "");
         }
     }
 

@@ -3,9 +3,13 @@
 #![expect(clippy::disallowed_methods, reason = "these tests run the program")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod harness;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Output, Stdio};
+
+use crate::harness::{Project, Ran};
 
 fn wgform(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wgform"));
@@ -61,6 +65,31 @@ fn a_result_that_cannot_be_written_is_a_failure() {
     let stderr = String::from_utf8(stderr).unwrap();
     assert_eq!(status.code(), Some(1));
     assert!(stderr.starts_with("Error: could not write the result\n  cause: No space"), "{stderr}");
+}
+
+#[test]
+fn an_apply_whose_plan_cannot_be_shown_is_not_asked_for() {
+    let project = Project::of_example("quickstart");
+    let piped = |arguments: &str, input: &str, stdout: Stdio| {
+        let mut command = project.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(stdout).spawn().unwrap();
+        // What is asked nothing may be gone already.
+        _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        Ran::of(arguments, child.wait_with_output().unwrap())
+    };
+    let full = || Stdio::from(std::fs::File::options().write(true).open("/dev/full").unwrap());
+    // A pipe that nobody reads.
+    let closed = || Stdio::from(std::io::pipe().unwrap().1);
+    for stdout in [full(), closed()] {
+        let ran = piped("apply", "yes\n", stdout).ends(1);
+        ran.tells("Cancelled: nothing was done, because not all of the plan could be shown");
+    }
+    assert!(!project.path().join("wgform.state.json").exists());
+    let ran = piped("apply -auto-approve", "", full()).ends(1);
+    ran.tells("Error: could not write the result").tells("5 steps done in ");
+    piped("plan -detailed-exitcode", "", closed()).ends(0);
+    project.run("plan -detailed-exitcode").ends(0);
+    piped("destroy -auto-approve", "", closed()).ends(0).tells("5 steps done in ");
 }
 
 #[test]
