@@ -123,6 +123,22 @@ fn a_move_to_another_host_is_finished() {
 }
 
 #[test]
+fn a_move_of_an_interface_that_was_lost_leaves_no_key_behind() {
+    let text = HUB.replace("\"wg0\"", "\"wg0\"\n  backend = backend.hq");
+    let make = edited(&text, |lab| {
+        lab.host("hq").reboot();
+        lab.append("backend \"local\" \"branch\" {\n  simulate = true\n}\n");
+        lab.edit("backend.hq", "backend.branch");
+    });
+    let lab = make();
+    let files = |host: &str| lab.host(host).linux.list_key_files("/var/lib/wgform/keys".as_ref());
+    assert_eq!(files("hq").len(), 1);
+    lab.settle();
+    assert_eq!((files("hq").len(), files("branch").len()), (0, 1));
+    finishes(make);
+}
+
+#[test]
 fn healing_is_finished() {
     finishes(edited(HUB, |lab| {
         lab.host("hq").delete_link("wg0");

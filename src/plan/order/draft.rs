@@ -149,7 +149,11 @@ impl Drafter {
 
     fn create_interface(&mut self, planner: &Planner<'_>, node: &Node, on_device: &OnDevice) {
         let act = create_act(on_device, false);
-        let mut draft = Draft::new(step(node, Action::Create, act, put()));
+        // On the host that it leaves, the link is gone and the file with its key is not.
+        let left = planner.state.resources.get(&node.address);
+        let left = left.filter(|it| it.backend != node.backend && left_key(planner, it));
+        let effect = Effect::Put { depose: left.is_some(), meanwhile: BTreeMap::new() };
+        let mut draft = Draft::new(step(node, Action::Create, act, effect));
         draft.takes = takes(planner, node, on_device);
         draft.takes.extend(key_file(node.backend.as_ref(), on_device.key.file.as_ref()));
         if let Some(outdated) = outdated_key_file(planner, node, on_device) {
@@ -160,6 +164,9 @@ impl Drafter {
             draft.after.push(clean);
         }
         let create = self.push(draft);
+        if let Some(record) = left {
+            self.remove_old(planner, node, on_device, record, create);
+        }
         if let Some(old_file) = &on_device.key.remove_file {
             // It was kept under another name when its link was lost.
             let mut act = update_act(on_device.name.clone(), BTreeMap::new());
@@ -460,7 +467,9 @@ impl Drafter {
                 }
                 ObjectKey::PresharedKey => PlannedAct::Record,
             };
-            if !is_there(planner, Some(&deposed.backend), &deposed.object) {
+            let has_left_key = left_key_file(planner, &deposed).is_some()
+                && left_key(planner, &record_of(planner, address, &deposed));
+            if !has_left_key && !is_there(planner, Some(&deposed.backend), &deposed.object) {
                 if let Some(record) = planner.state.resources.get_mut(address) {
                     record
                         .deposed
@@ -484,11 +493,7 @@ impl Drafter {
                 draft.gives.extend(file);
             }
             removals.push(self.push(draft));
-            let record = ResourceRecord {
-                attributes: deposed.attributes.clone(),
-                object: deposed.object.clone(),
-                ..planner.state.resources[address].clone()
-            };
+            let record = record_of(planner, address, &deposed);
             self.changes.push(ResourceChange {
                 subject,
                 backend,
@@ -759,6 +764,16 @@ fn gives_networks(node: &Node) -> bool {
 
 fn is_disabled(record: &ResourceRecord) -> bool {
     record.attributes.get("enabled") == Some(&Json::Bool(false))
+}
+
+/// Returns what the state would say of a replaced object if it were still in use.
+fn record_of(planner: &Planner<'_>, address: &Address, deposed: &Deposed) -> ResourceRecord {
+    ResourceRecord {
+        backend: Some(deposed.backend.clone()),
+        attributes: deposed.attributes.clone(),
+        object: deposed.object.clone(),
+        ..planner.state.resources[address].clone()
+    }
 }
 
 /// Returns the key file of a replaced interface, unless an interface that is in use keeps its key there.
