@@ -107,13 +107,17 @@ fn look(recovered: &mut Recovered, change: StateChange, picture: &Picture) {
                 let is_peer = matches!(resource.object, ObjectKey::Peer { .. });
                 if is_peer && resource.attributes.get("enabled") == Some(&Json::Bool(false)) {
                     state.apply(change);
-                } else if let Some(old) = state.resources.get(address)
-                    && !depose
-                    && old.backend == resource.backend
-                    && exists(picture, &old.object)
-                {
-                    // It was to get another name, for which it goes down first.
-                    recovered.interrupted.insert(address.clone());
+                } else if let Some(old) = state.resources.get_mut(address) {
+                    if resource.is_being_filled && old.object == resource.object {
+                        // It made way for its successor, which was not made.
+                        old.is_being_filled = true;
+                    } else if !depose
+                        && old.backend == resource.backend
+                        && exists(picture, &old.object)
+                    {
+                        // It was to get another name, for which it goes down first.
+                        recovered.interrupted.insert(address.clone());
+                    }
                 }
                 return;
             };
