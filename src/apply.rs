@@ -384,9 +384,24 @@ impl<'a, 'c> Run<'a, 'c> {
         if is_whole {
             self.state.resources.values_mut().for_each(|record| record.is_being_filled = false);
         }
+        self.settle_finished();
         let used = self.state.backends_in_use();
         self.state.backends.retain(|id, _| used.contains(id));
         self.tools.lock.write(&mut self.state)
+    }
+
+    /// Forgets the intents of an apply that was cut off which this one has finished.
+    fn settle_finished(&mut self) {
+        let (mut finished, mut left) = (BTreeSet::new(), BTreeSet::new());
+        for (step, fate) in self.plan.steps.iter().zip(&self.fates) {
+            let ended = if *fate == Some(Fate::Done) { &mut finished } else { &mut left };
+            ended.extend(step.subject.address());
+        }
+        let is_finished = |change: &StateChange| {
+            finished.contains(change.address()) && !left.contains(change.address())
+        };
+        let changes: Vec<_> = self.state.open().into_iter().filter(is_finished).collect();
+        self.state.settle(&changes);
     }
 
     fn record_outputs(&mut self) {

@@ -2,14 +2,17 @@
 //! everything and finish the job. Needs the feature `failpoints`.
 
 #![cfg(feature = "failpoints")]
+#![expect(clippy::print_stderr, reason = "a test says how much it has tried")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod aftermath;
 mod harness;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use wgform::failpoint::Point;
 
-use crate::aftermath::{Before, check};
+use crate::aftermath::{Before, check, side_by_side};
 use crate::harness::{Project, Ran};
 
 const FIRST: &str = include_str!("crash/first.wg.hcl");
@@ -61,25 +64,106 @@ fn an_apply_that_heals_is_finished_by_the_next_one() {
     everywhere(&start, "apply");
 }
 
+#[test]
+fn an_apply_that_goes_on_after_a_kill_is_killed_and_finished_by_the_next_one() {
+    let start = Project::new(FIRST);
+    start.run("apply -auto-approve").ends(0);
+    start.configure(SECOND);
+    let before = Before::of(&start, "apply");
+    let points = [Point::HostChanged, Point::HostHalfChanged, Point::OutcomeLanded];
+    let kills = AtomicUsize::new(0);
+    let firsts = points.into_iter().flat_map(|point| instants(&start, "apply", point));
+    side_by_side(firsts, |(first, at)| {
+        // Before its intents are on record, when they are, and in the middle of its changes.
+        for again in ["file-change:12", "batch-write:1", "host-changed:2", "batch-written:1"] {
+            let project = first.fork();
+            kills.fetch_add(
+                usize::from(killed(&project, "apply", again).signal.is_some()),
+                Ordering::SeqCst,
+            );
+            check(&project, &before, "apply", &format!("{at} and then {again}"));
+        }
+    });
+    let kills = kills.into_inner();
+    eprintln!("{kills} second kills");
+    assert!(kills > 60, "only {kills} second kills");
+}
+
+#[test]
+fn a_command_that_only_writes_the_state_is_done_or_not_when_it_is_killed() {
+    let start = Project::new(FIRST);
+    start.run("apply -auto-approve").ends(0);
+    start.run("state rm peer.carol").ends(0);
+    let key = "Y2Fyb2wgaGFzIGEgcHVibGljIGtleSBvZiBoZXIgb3c=";
+    let import = format!("import peer.carol wg0/{key}");
+    for command in ["state mv peer.bob peer.robert", "state rm peer.bob", &import] {
+        let whole = start.fork();
+        whole.run(command).ends(0);
+        let (before, after) = (listed(&start), listed(&whole));
+        let mut kills = 0;
+        for point in
+            [Point::FileChange, Point::FileHalfWritten, Point::FileChanged, Point::LockRelease]
+        {
+            for hit in 1.. {
+                let project = start.fork();
+                let at = format!("{}:{hit}", point.as_str());
+                let mut prepared = project.command(command);
+                prepared.env("WGFORM_FAILPOINT", &at);
+                let ran = Ran::of(command, prepared.output().unwrap());
+                let found = listed(&project);
+                assert!(
+                    found == before || found == after,
+                    "after a kill of {command} at {at}: {found}"
+                );
+                if ran.signal.is_none() {
+                    ran.ends(0);
+                    break;
+                }
+                kills += 1;
+                project.run(command).ends(if found == after { 1 } else { 0 });
+                assert_eq!(listed(&project), after, "after a kill of {command} at {at}");
+                assert_eq!(project.left_over(), [""; 0], "after a kill of {command} at {at}");
+            }
+        }
+        assert!(kills > 15, "only {kills} kills of {command}");
+    }
+}
+
+fn listed(project: &Project) -> String {
+    project.run("state list").ends(0).stdout
+}
+
 /// Kills a run of a command at each instant, at its every hit, each time from the same start.
 fn everywhere(start: &Project, command: &str) {
     let before = Before::of(start, command);
-    let mut kills = 0;
-    for point in Point::ALL {
-        for hit in 1.. {
-            assert!(hit < TOO_MANY, "{point:?} is hit over and over");
-            let at = format!("{}:{hit}", point.as_str());
-            let project = start.fork();
-            let ran = killed(&project, command, &at);
-            if ran.signal.is_none() {
-                ran.ends(0);
-                break;
-            }
-            kills += 1;
-            check(&project, &before, command, &at);
+    let kills = AtomicUsize::new(0);
+    let all = Point::ALL.into_iter().flat_map(|point| instants(start, command, point));
+    side_by_side(all, |(project, at)| {
+        kills.fetch_add(1, Ordering::SeqCst);
+        check(&project, &before, command, &at);
+    });
+    let kills = kills.into_inner();
+    eprintln!("{kills} kills of {command}");
+    assert!(kills > 70, "only {kills} kills: the fail points are not where they should be");
+}
+
+/// Returns what is left of a run of a command that is killed when it comes to an instant: once, twice, and so on.
+fn instants<'a>(
+    start: &'a Project,
+    command: &'a str,
+    point: Point,
+) -> impl Iterator<Item = (Project, String)> + Send + 'a {
+    (1..).map_while(move |hit| {
+        assert!(hit < TOO_MANY, "{point:?} is hit over and over");
+        let at = format!("{}:{hit}", point.as_str());
+        let project = start.fork();
+        let ran = killed(&project, command, &at);
+        if ran.signal.is_none() {
+            ran.ends(0);
+            return None;
         }
-    }
-    assert!(kills > 30, "only {kills} kills: the fail points are not where they should be");
+        Some((project, at))
+    })
 }
 
 fn killed(project: &Project, command: &str, at: &str) -> Ran {

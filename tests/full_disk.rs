@@ -62,7 +62,7 @@ fn everywhere(start: &Project, command: &str) {
                 Errno::NOSPC => "Make room on the disk, and run the command again.",
                 _ => "look into the system's log",
             });
-            if is_changed && !ran.stderr.contains("could not remove the journal") {
+            if is_changed && project.left_over().iter().any(|it| it.ends_with(".journal")) {
                 ran.tells("Nothing is lost: the journal");
             }
             check(&project, &before, command, &at);

@@ -81,11 +81,13 @@ fn everywhere_from(start: &Project, before: &Before, command: &str) {
             for is_rebooted in [false, true] {
                 let cut = project.fork();
                 disk.put(&cut);
+                let mut before = before.clone();
                 if is_rebooted {
                     ["hq", "branch"].iter().for_each(|it| reboot(&cut, it));
+                    before = before.rebooted();
                 }
                 let at = format!("{at}, rebooted: {is_rebooted}, with {disk}");
-                check(&cut, before, command, &at);
+                check(&cut, &before, command, &at);
             }
         }
     });

@@ -5,13 +5,13 @@
 //! was there, so what is there now is ours, whole or half-made.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde_json::Value as Json;
 
 use crate::actual::{Actual, KeyFile, Picture, Reading};
-use crate::resource::{Address, Field, Fields};
-use crate::state::{ObjectKey, ResourceRecord, State, StateChange};
+use crate::resource::{Address, BackendId, Field, Fields};
+use crate::state::{Deposed, ObjectKey, ResourceRecord, State, StateChange};
 use crate::value::{FingerprintKey, PublicKey};
 
 /// A state in which every intent that could be looked at has its end.
@@ -42,8 +42,10 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
         }
         settled.push(change);
     }
-    recovered.state.settle(&settled);
     forget_taken(&mut recovered, &removals);
+    // What is not finished stays known until it is, or a second kill would make somebody's drift of it.
+    settled.retain(|change| !recovered.interrupted.contains(change.address()));
+    recovered.state.settle(&settled);
     recovered
 }
 
@@ -105,13 +107,17 @@ fn look(recovered: &mut Recovered, change: StateChange, picture: &Picture) {
                 let is_peer = matches!(resource.object, ObjectKey::Peer { .. });
                 if is_peer && resource.attributes.get("enabled") == Some(&Json::Bool(false)) {
                     state.apply(change);
-                } else if let Some(old) = state
-                    .resources
-                    .get_mut(address)
-                    .filter(|old| resource.is_being_filled && old.object == resource.object)
-                {
-                    // It made way for its successor, which was not made.
-                    old.is_being_filled = true;
+                } else if let Some(old) = state.resources.get_mut(address) {
+                    if resource.is_being_filled && old.object == resource.object {
+                        // It made way for its successor, which was not made.
+                        old.is_being_filled = true;
+                    } else if !depose
+                        && old.backend == resource.backend
+                        && exists(picture, &old.object)
+                    {
+                        // It was to get another name, for which it goes down first.
+                        recovered.interrupted.insert(address.clone());
+                    }
                 }
                 return;
             };
@@ -132,8 +138,15 @@ fn look(recovered: &mut Recovered, change: StateChange, picture: &Picture) {
         }
         StateChange::Remove { address } => {
             let record = state.resources.get(address);
-            let is_left = record.is_some_and(|record| {
-                exists(picture, &record.object) || has_key_file(state, address, record, picture)
+            let is_left = record.is_some_and(|it| {
+                exists(picture, &it.object)
+                    || has_left_key(
+                        state,
+                        Some(address),
+                        it.backend.as_ref(),
+                        Left::of(it),
+                        picture,
+                    )
             });
             if is_left {
                 recovered.interrupted.insert(address.clone());
@@ -141,31 +154,53 @@ fn look(recovered: &mut Recovered, change: StateChange, picture: &Picture) {
                 state.apply(change);
             }
         }
-        StateChange::RemoveDeposed { object, .. } => {
-            if !exists(picture, object) {
+        StateChange::RemoveDeposed { address, backend, object } => {
+            let deposed = state.resources.get(address).map_or(&[][..], |it| &it.deposed);
+            let is_it = |it: &&Deposed| it.backend == *backend && it.object == *object;
+            let is_left = deposed.iter().find(is_it).is_some_and(|it| {
+                let left = Left { object, attributes: &it.attributes };
+                has_left_key(state, None, Some(backend), left, picture)
+            });
+            if !is_left && !exists(picture, object) {
                 state.apply(change);
             }
         }
     }
 }
 
-/// Returns whether the file with the key of an interface is there, which nothing would tell of once it is forgotten:
-/// the link may have gone with a reboot before its removal came to the file.
-fn has_key_file(
+/// An object that was to go.
+struct Left<'a> {
+    object: &'a ObjectKey,
+    attributes: &'a BTreeMap<String, Json>,
+}
+
+impl<'a> Left<'a> {
+    fn of(record: &'a ResourceRecord) -> Self {
+        Self { object: &record.object, attributes: &record.attributes }
+    }
+
+    fn key_file(&self) -> Option<&str> {
+        self.attributes.get("key_file")?.as_str()
+    }
+}
+
+/// Returns whether the file with the key of an interface is there, which nothing would tell of once the interface is
+/// forgotten: the link may have gone with a reboot before its removal came to the file. `own` is its own address.
+fn has_left_key(
     state: &State,
-    address: &Address,
-    record: &ResourceRecord,
+    own: Option<&Address>,
+    backend: Option<&BackendId>,
+    left: Left<'_>,
     picture: &Picture,
 ) -> bool {
-    let path = |it: &ResourceRecord| {
-        it.attributes.get("key_file").and_then(Json::as_str).map(PathBuf::from)
-    };
-    let Some(file) = path(record) else { return false };
-    let Some(KeyFile::Key(key)) = picture.key_files.get(&file) else { return false };
+    let Some(file) = left.key_file() else { return false };
+    let Some(KeyFile::Key(key)) = picture.key_files.get(Path::new(file)) else { return false };
     let is_taken = state.resources.iter().any(|(other, it)| {
-        other != address && it.backend == record.backend && path(it).as_ref() == Some(&file)
+        Some(other) != own
+            && it.backend.as_ref() == backend
+            && Left::of(it).key_file() == Some(file)
     });
-    !is_taken && public_key(&record.object) == Some(key.public())
+    !is_taken && public_key(left.object) == Some(key.public())
 }
 
 /// Records of an object that may be half-made what it has, so that the rest is a change and not somebody's drift.

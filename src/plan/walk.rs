@@ -18,7 +18,7 @@ use crate::plan::recover::{Recovered, recover};
 use crate::plan::view::View;
 use crate::plan::{
     BackendView, Inputs, KeySource, Note, Options, OutputChange, Plan, Reason, Refusal,
-    SecretSource, check, guard, order, secret, session,
+    SecretSource, Step, check, guard, order, secret, session,
 };
 use crate::resource::{Address, BackendId, BackendKind, Field, Fields, Kind, Support, declaration};
 use crate::state::{BackendRecord, ObjectKey, OutputRecord, ResourceRecord, State, StateChange};
@@ -469,12 +469,26 @@ impl<'a> Planner<'a> {
         changes
     }
 
+    /// Forgets the intents of an apply that was cut off for whose resources nothing is left to do.
+    fn settle_finished(&mut self, steps: &[Step]) {
+        if !self.options.targets.is_empty() {
+            return;
+        }
+        let is_left = |change: &StateChange| {
+            let is_its = |step: &Step| step.subject.address() == Some(change.address());
+            self.open.contains(change) || steps.iter().any(is_its)
+        };
+        let finished: Vec<_> = self.state.open().into_iter().filter(|it| !is_left(it)).collect();
+        self.state.settle(&finished);
+    }
+
     fn finish(mut self, outputs: Vec<OutputChange>) -> Result<Plan, Vec<Diagnostic>> {
         let links = Links::find(&self.ends());
         let view = View::new(&self, &links);
         let unmanaged = check::unmanaged(&mut self, &view);
         let mut ordered = order::steps(&mut self, &links, &view, &unmanaged)?;
         session::judge(&self, &mut ordered);
+        self.settle_finished(&ordered.steps);
         let secrets = secret::sources(&self);
         self.record_what_needs_no_write(&view);
         let backends = self.backend_records();

@@ -113,6 +113,11 @@ impl Recorded {
         for change in &self.done {
             state.apply(change.clone());
         }
+        // What an earlier run had left open is done by now.
+        let is_done =
+            |open: &StateChange| self.done.iter().any(|it| it.address() == open.address());
+        let done: Vec<_> = state.open().into_iter().filter(is_done).collect();
+        state.settle(&done);
         state.in_flight.extend(self.open.iter().map(StateChange::to_json));
         state
     }

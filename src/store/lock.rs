@@ -161,11 +161,11 @@ impl Lock {
     /// # Errors
     /// When it cannot be written. The serial is then as it was, the old state is there, and so is the journal.
     pub fn write(&self, state: &mut State) -> Result<(), StoreError> {
-        self.try_write(state).map_err(|source| match self.files.journal.exists() {
+        let written = self.try_write(state).and_then(|()| self.files.remove_journal());
+        written.map_err(|source| match self.files.journal.exists() {
             true => self.unrecorded(source),
             false => source,
         })?;
-        self.files.remove_journal()?;
         self.has_journal.set(false);
         Ok(())
     }

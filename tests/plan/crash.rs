@@ -1,5 +1,10 @@
 //! An apply that is killed at any of its writes: the next one finishes the job.
 
+#![expect(clippy::disallowed_methods, reason = "the tests rewrite the journal of a killed run")]
+
+use std::collections::BTreeSet;
+use std::fs;
+
 use insta::assert_snapshot;
 
 use crate::backend::Crash;
@@ -120,6 +125,22 @@ fn a_move_to_another_host_is_finished() {
         lab.append("backend \"local\" \"branch\" {\n  simulate = true\n}\n");
         lab.edit("backend.hq", "backend.branch");
     }));
+}
+
+#[test]
+fn a_move_of_an_interface_that_was_lost_leaves_no_key_behind() {
+    let text = HUB.replace("\"wg0\"", "\"wg0\"\n  backend = backend.hq");
+    let make = edited(&text, |lab| {
+        lab.host("hq").reboot();
+        lab.append("backend \"local\" \"branch\" {\n  simulate = true\n}\n");
+        lab.edit("backend.hq", "backend.branch");
+    });
+    let lab = make();
+    let files = |host: &str| lab.host(host).linux.list_key_files("/var/lib/wgform/keys".as_ref());
+    assert_eq!(files("hq").len(), 1);
+    lab.settle();
+    assert_eq!((files("hq").len(), files("branch").len()), (0, 1));
+    finishes(make);
 }
 
 #[test]
@@ -266,4 +287,99 @@ fn an_interface_that_takes_the_name_of_one_that_moves_is_not_taken_for_it() {
         lab.append("interface \"comes\" {\n  backend = backend.hq\n  name = \"wg0\"\n}\n");
         lab.append("peer \"p\" {\n  interface = interface.comes\n  public_key = \"«p»\"\n  allowed_ips = []\n}\n");
     }));
+}
+
+/// Kills an apply when so many writes are done, and rewrites its journal so that every subset of their outcomes is on
+/// record, in several orders; `mended` then takes away what made some of them fail. The next apply finishes the job.
+fn finishes_in_every_order(make: impl Fn() -> Lab, mended: impl Fn(&Lab)) {
+    let whole = make();
+    mended(&whole);
+    let writes = whole.apply_and_count();
+    let end = everything(&whole);
+    for done in [writes.div_ceil(2), writes] {
+        let mut seen = BTreeSet::new();
+        for chosen in 0_u32..1 << done.min(5) {
+            for order in ORDERS {
+                let lab = make();
+                lab.let_time_pass();
+                lab.crash(Crash { done, reported: done });
+                lab.stop_time();
+                let path = lab.path("wgform.state.json.journal");
+                let journal = fs::read_to_string(&path).unwrap();
+                let rewritten = rewritten(&journal, chosen, order);
+                let steps = |it: &str| {
+                    it.lines().map(|it| it[..it.len().min(40)].to_owned()).collect::<Vec<_>>()
+                };
+                if !seen.insert(steps(&rewritten)) {
+                    continue;
+                }
+                fs::write(path, rewritten).unwrap();
+                mended(&lab);
+                let context = format!("{done} of {writes}, {chosen:b} of the outcomes on record");
+                let plan = lab.plan();
+                assert!(!plan.contains("error:") && !plan.contains("refused:"), "{context} {plan}");
+                assert!(!lab.look(wgform::plan::Plan::has_drift), "{context} {plan}");
+                let said = lab.apply();
+                assert!(said.contains("complete."), "{context}:\n{said}");
+                lab.assert_settled();
+                assert_eq!(everything(&lab), end, "{context}");
+            }
+        }
+    }
+}
+
+/// A way to put lines into another order.
+type Order = fn(&mut Vec<&str>);
+
+const ORDERS: [Order; 3] = [
+    |_: &mut Vec<&str>| {},
+    |it: &mut Vec<&str>| it.reverse(),
+    |it: &mut Vec<&str>| {
+        let half = it.len() / 2;
+        it.rotate_left(half);
+    },
+];
+
+/// Takes the last batch's outcomes out of a journal but for the chosen ones, and puts those in another order.
+fn rewritten(journal: &str, chosen: u32, order: Order) -> String {
+    let is_outcome = |line: &&str| {
+        !line.contains("\"record\":\"begin\"") && !line.contains("\"record\":\"intent\"")
+    };
+    let lines: Vec<&str> = journal.lines().collect();
+    let last = lines.iter().rposition(|line| !is_outcome(line)).map_or(0, |at| at + 1);
+    let (before, outcomes) = lines.split_at(last);
+    let kept = outcomes.iter().enumerate().filter(|(at, _)| chosen >> at & 1 == 1);
+    let mut kept: Vec<&str> = kept.map(|(_, line)| *line).collect();
+    order(&mut kept);
+    [before, &kept].concat().iter().map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn a_first_apply_is_finished_in_whatever_order_its_outcomes_are_on_record() {
+    finishes_in_every_order(|| Lab::new(HUB), |_| {});
+    finishes_in_every_order(|| Lab::new(LINK), |_| {});
+}
+
+#[test]
+fn changes_are_finished_in_whatever_order_their_outcomes_are_on_record() {
+    let make = edited(HUB, |lab| {
+        lab.edit("51820\n  addresses", "51900\n  addresses").edit("25s", "30s");
+        lab.edit("\"wg0\"", "\"wg9\"").edit("10.8.0.2/32", "10.9.0.2/32");
+    });
+    finishes_in_every_order(make, |_| {});
+    finishes_in_every_order(edited(LINK, |lab| lab.options.destroy = true), |_| {});
+}
+
+#[test]
+fn what_failed_and_what_it_kept_from_being_tried_is_finished_in_whatever_order_it_is_on_record() {
+    let resolves = |lab: &Lab, addresses: &[std::net::IpAddr]| {
+        lab.host("hq").linux.set_host("vpn.example.com", addresses).unwrap();
+    };
+    let make = || {
+        let mut lab = Lab::new(HUB);
+        lab.edit("198.51.100.7", "vpn.example.com");
+        resolves(&lab, &[]);
+        lab
+    };
+    finishes_in_every_order(make, |lab| resolves(lab, &["192.0.2.7".parse().unwrap()]));
 }

@@ -449,7 +449,7 @@ impl Lab {
         self.shorten(&text.replace(&version, "\"wgform_version\": \"…\""))
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 

@@ -11,7 +11,7 @@ use crate::config::Wanted;
 use crate::diff::{AttributeDiff, Side};
 use crate::link::Links;
 use crate::plan::check::{self, Unmanaged};
-use crate::plan::order::draft::removal::{is_only_recorded, is_there};
+use crate::plan::order::draft::removal::{is_only_recorded, is_there, left_key};
 use crate::plan::view::View;
 use crate::plan::walk::interface::{OnDevice, recorded_key_file};
 use crate::plan::walk::{Device, Fate, Node, Planner, peer};
@@ -163,7 +163,11 @@ impl Drafter {
 
     fn create_interface(&mut self, planner: &Planner<'_>, node: &Node, on_device: &OnDevice) {
         let act = create_act(on_device, false);
-        let mut draft = Draft::new(step(node, Action::Create, act, put()));
+        // On the host that it leaves, the link is gone and the file with its key is not.
+        let left = planner.state.resources.get(&node.address);
+        let left = left.filter(|it| it.backend != node.backend && left_key(planner, it));
+        let effect = Effect::Put { depose: left.is_some(), meanwhile: BTreeMap::new() };
+        let mut draft = Draft::new(step(node, Action::Create, act, effect));
         draft.takes = takes(planner, node, on_device);
         draft.takes.extend(key_file(node.backend.as_ref(), on_device.key.file.as_ref()));
         if let Some(outdated) = outdated_key_file(planner, node, on_device) {
@@ -174,6 +178,9 @@ impl Drafter {
             draft.after.push(clean);
         }
         let create = self.push(draft);
+        if let Some(record) = left {
+            self.remove_old(planner, node, on_device, record, create);
+        }
         self.clean_old_key_file(node, on_device, create);
     }
 

@@ -251,6 +251,10 @@ impl<'a> Planner<'a> {
                 .position(|it| it.name == diff.attribute.name)
         };
         diffs.sort_by_key(order);
+        if self.interrupted.contains(&desired.address) {
+            let drift = diffs.iter_mut().filter(|diff| diff.class == Class::Drift);
+            drift.for_each(|diff| diff.class = Class::Change);
+        }
         diffs
     }
 

@@ -114,7 +114,9 @@ impl Drafter {
             if !is_known(planner, &deposed.backend) {
                 continue;
             }
-            if is_there(planner, Some(&deposed.backend), &deposed.object) {
+            let has_left_key = left_key_file(planner, &deposed).is_some()
+                && left_key(planner, &record_of(planner, address, &deposed));
+            if has_left_key || is_there(planner, Some(&deposed.backend), &deposed.object) {
                 removals.push(self.remove_deposed(planner, address, &deposed, claimed));
             } else if let Some(record) = planner.state.resources.get_mut(address) {
                 record
@@ -147,11 +149,7 @@ impl Drafter {
             draft.gives = gives(planner, &deposed.backend, name);
             draft.gives.extend(file);
         }
-        let record = ResourceRecord {
-            attributes: deposed.attributes.clone(),
-            object: deposed.object.clone(),
-            ..planner.state.resources[address].clone()
-        };
+        let record = record_of(planner, address, deposed);
         self.changes.push(ResourceChange {
             subject,
             backend,
@@ -196,6 +194,16 @@ impl Drafter {
             sensitive: BTreeSet::new(),
             notes: vec![Note::LastHandshake(peer.handshake_age)],
         });
+    }
+}
+
+/// Returns what the state would say of a replaced object if it were still in use.
+fn record_of(planner: &Planner<'_>, address: &Address, deposed: &Deposed) -> ResourceRecord {
+    ResourceRecord {
+        backend: Some(deposed.backend.clone()),
+        attributes: deposed.attributes.clone(),
+        object: deposed.object.clone(),
+        ..planner.state.resources[address].clone()
     }
 }
 
@@ -274,7 +282,7 @@ fn removal(
 }
 
 /// Returns whether a key that wgform keeps for an interface is still in its file.
-fn left_key(planner: &Planner<'_>, record: &ResourceRecord) -> bool {
+pub(crate) fn left_key(planner: &Planner<'_>, record: &ResourceRecord) -> bool {
     let picture = record.backend.as_ref().and_then(|backend| planner.picture(backend));
     let path = recorded_key_file(record);
     match picture.zip(path).and_then(|(picture, path)| picture.key_files.get(&path)) {
