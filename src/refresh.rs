@@ -1,17 +1,19 @@
-//! Asks every backend at once, and makes one picture of the answers and of what could not be read.
+//! Asks every backend, so many at once, and makes one picture of the answers and of what could not be read.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 
 use crate::actual::{Actual, Reading, Unreachable};
 use crate::backend::{Interest, Read};
 use crate::resource::BackendId;
 
-/// Reads all these backends, each whole, side by side. `finished` is told of each one as it answers.
+/// Reads all these backends, each whole, `at_once` of them side by side. `finished` is told of each one as it answers.
 pub async fn refresh(
     backends: &[&dyn Read],
     interest: &BTreeMap<BackendId, Interest>,
+    at_once: NonZeroUsize,
     finished: &dyn Fn(&BackendId, &Reading),
 ) -> Actual {
     let nothing = Interest::default();
@@ -27,5 +29,5 @@ pub async fn refresh(
         finished(&id, &reading);
         (id, reading)
     });
-    Actual { backends: join_all(readings).await.into_iter().collect() }
+    Actual { backends: stream::iter(readings).buffer_unordered(at_once.get()).collect().await }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::command::Context;
-use crate::command::arguments::{Asking, Belief, Consent, Lock, Scope};
+use crate::command::arguments::{Asking, Belief, Consent, Lock, Pace, Scope};
 use crate::command::run::{self, Request};
 use crate::command::session::{self, Session};
 use crate::error::{Error, Exit};
@@ -18,6 +18,7 @@ Examples:
   wgform apply -auto-approve -lock-timeout=1m
   wgform apply -exclude=peer.laptop
   wgform apply -replace=interface.hub
+  wgform apply -parallelism=1
   wgform apply -allow-new-key=interface.hub")]
 pub struct Arguments {
     /// What is applied.
@@ -42,6 +43,9 @@ pub struct Arguments {
     /// times
     #[arg(long = "replace", value_name = "ADDRESS", conflicts_with = "destroy")]
     pub replace: Vec<Address>,
+    /// How much is done at once.
+    #[command(flatten)]
+    pub pace: Pace,
     /// Whether to ask.
     #[command(flatten)]
     pub asking: Asking,
@@ -55,10 +59,10 @@ pub struct Arguments {
 /// # Errors
 /// When nothing was done, because something makes no sense, is refused or cannot be reached.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
-    let Arguments { scope, destroy, belief, consent, heal, new_keys, replace, asking, lock } =
+    let Arguments { scope, destroy, belief, consent, heal, new_keys, replace, pace, asking, lock } =
         arguments;
     let config = session::configuration(context, &scope.variables)?;
-    let session = Session::open(context, &config)?;
+    let session = Session::open(context, &config)?.at_pace(&pace);
     let options = Options {
         allow_new_key: new_keys.into_iter().collect(),
         replace: replace.into_iter().collect(),

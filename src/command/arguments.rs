@@ -1,6 +1,7 @@
 //! Arguments that several commands share.
 
 use std::convert::Infallible;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -130,6 +131,19 @@ pub struct Lock {
     #[arg(long = "lock-timeout", value_name = "DURATION", default_value = "0s",
           value_parser = duration)]
     pub timeout: Duration,
+}
+
+/// How much is done at once.
+#[derive(Debug, Clone, Args)]
+pub struct Pace {
+    /// Talks to at most so many backends at once; with 1, to one after another
+    #[arg(long, value_name = "N", default_value = "10")]
+    pub parallelism: NonZeroUsize,
+}
+
+impl Pace {
+    /// As many backends as are talked to at once where nobody says a number.
+    pub const DEFAULT: NonZeroUsize = NonZeroUsize::new(10).expect("10 is not 0");
 }
 
 /// What is believed of a backend although a guard is against it.

@@ -3,7 +3,7 @@
 use clap::{ArgAction, Args};
 
 use crate::command::Context;
-use crate::command::arguments::{Belief, Scope};
+use crate::command::arguments::{Belief, Pace, Scope};
 use crate::command::session::{self, Session};
 use crate::error::{Error, Exit};
 use crate::plan::Options;
@@ -40,6 +40,9 @@ pub struct Arguments {
     /// Ends with exit code 2 when there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// How much is done at once.
+    #[command(flatten)]
+    pub pace: Pace,
     /// Never asks, which a plan never does: for scripts that say so to every command
     #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true,
           default_value = "true", default_missing_value = "true", action = ArgAction::Set)]
@@ -51,10 +54,10 @@ pub struct Arguments {
 /// # Errors
 /// When the configuration or the state makes no sense, or a guard refuses the plan.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
-    let Arguments { scope, belief, new_keys, replace, destroy, detailed_exitcode, input: _ } =
+    let Arguments { scope, belief, new_keys, replace, destroy, detailed_exitcode, pace, input: _ } =
         arguments;
     let config = session::configuration(context, &scope.variables)?;
-    let session = Session::open(context, &config)?;
+    let session = Session::open(context, &config)?.at_pace(&pace);
     let loaded = session.read()?;
     let state = session::state_of(context, &loaded);
     let world = session.look(&state, scope.refresh).await?;

@@ -1,6 +1,7 @@
 //! What the commands that look at backends have in common: the configuration, the state, the backends, the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use serde_json::Value as Json;
@@ -8,7 +9,7 @@ use serde_json::Value as Json;
 use crate::actual::{Actual, Reading};
 use crate::backend::{self, BackendError, Interest, Read, Write};
 use crate::command::Context;
-use crate::command::arguments::{Belief, Scope, VariableSource, Variables};
+use crate::command::arguments::{Belief, Pace, Scope, VariableSource, Variables};
 use crate::config::suggest::suggestion;
 use crate::config::{
     AllUnknown, BackendDeclaration, Config, Driver, Evaluator, Settings, Transport, Wanted,
@@ -51,6 +52,8 @@ pub(crate) struct Session<'c> {
     pub(crate) config: &'c Config,
     pub(crate) evaluator: Evaluator<'c>,
     pub(crate) store: Store,
+    /// How many backends are talked to at once.
+    pub(crate) at_once: NonZeroUsize,
     declared: Vec<BackendDeclaration>,
 }
 
@@ -72,7 +75,12 @@ impl<'c> Session<'c> {
         let declared = evaluator.backends().map_err(Error::diagnostics)?;
         let Settings { state_path, default_backend: _ } = settings;
         let store = Store::new(context.world.path(state_path));
-        Ok(Self { context, config, evaluator, store, declared })
+        Ok(Self { context, config, evaluator, store, at_once: Pace::DEFAULT, declared })
+    }
+
+    /// Talks to as many backends at once as the command line says.
+    pub(crate) fn at_pace(self, pace: &Pace) -> Self {
+        Self { at_once: pace.parallelism, ..self }
     }
 
     /// Reads the state without the lock, for a command that changes nothing.
@@ -166,7 +174,9 @@ impl<'c> Session<'c> {
                 let simulated = declarations.get(id).is_some_and(|it| it.simulate);
                 ui.step(&finished_line(id, simulated, reading));
             };
-            actual.backends.extend(refresh(&to_read, &interest, &finished).await.backends);
+            actual
+                .backends
+                .extend(refresh(&to_read, &interest, self.at_once, &finished).await.backends);
         }
         Ok(World { declarations, backends, actual })
     }

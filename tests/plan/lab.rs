@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -61,6 +62,8 @@ pub struct Lab {
     traits: BTreeMap<BackendId, Traits>,
     names: RefCell<Names>,
     pub options: Options,
+    /// How many hosts are talked to at once.
+    pub parallelism: NonZeroUsize,
 }
 
 /// What is wrong with a configuration, as text.
@@ -100,6 +103,7 @@ impl Lab {
             traits: BTreeMap::new(),
             names: RefCell::new(names),
             options: Options::default(),
+            parallelism: NonZeroUsize::MIN,
         }
     }
 
@@ -291,7 +295,7 @@ impl Lab {
             let interest = interest(&config, &evaluator, &state);
             let readers: Vec<&dyn Read> =
                 backends.values().map(|it| it.as_ref() as &dyn Read).collect();
-            actual = wait(refresh(&readers, &interest, &|_, _| {}));
+            actual = wait(refresh(&readers, &interest, self.parallelism, &|_, _| {}));
         }
         self.learn_names();
         let views = declared.iter().map(|it| (it.id.clone(), view(it))).collect();
@@ -344,6 +348,18 @@ impl Lab {
         count.get()
     }
 
+    /// Applies, and returns how many hosts were written to at once at most.
+    pub fn apply_and_watch(&self) -> usize {
+        let most = Cell::new(0);
+        let applied = self.with_plan(|plan, ready, _| {
+            let watch = ready.watch.clone();
+            self.carry_out(plan, ready, None);
+            most.set(watch.most_at_once.get());
+        });
+        applied.unwrap_or_else(|problems| panic!("{problems}"));
+        most.get()
+    }
+
     /// Applies a plan before whose first write something happens.
     pub fn apply_after(&self, race: impl FnOnce()) -> String {
         self.apply_with(None, race)
@@ -383,6 +399,7 @@ impl Lab {
             evaluator,
             backends: &backends,
             lock: &lock,
+            parallelism: self.parallelism,
             world: &self.world,
             stop: Stop::default(),
             progress: &progress,

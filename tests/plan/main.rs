@@ -30,3 +30,4 @@ mod moves;
 mod together;
 mod exclude;
 mod requested;
+mod pace;
