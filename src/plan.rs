@@ -488,14 +488,25 @@ pub enum Effect {
     RemoveDeposed(ObjectKey),
 }
 
+/// Why there is no plan.
+#[derive(Debug)]
+pub struct NoPlan {
+    /// What is wrong with the configuration, or wants what belongs to somebody else; everything that is.
+    pub problems: Vec<Diagnostic>,
+    /// Backends that a guard does not believe. They are no reason, but whoever asks must hear of them first.
+    pub refusals: Vec<Refusal>,
+}
+
 /// Makes a plan.
 ///
 /// # Errors
-/// When the configuration is wrong, or wants what belongs to somebody else. Every problem is returned.
+/// When there is something wrong that no apply could get right.
 pub fn plan(
     config: &Config,
     evaluator: &Evaluator<'_>,
     inputs: Inputs<'_>,
-) -> Result<Plan, Vec<Diagnostic>> {
-    walk::Planner::new(inputs).plan(config, evaluator)
+) -> Result<Plan, NoPlan> {
+    let planner = walk::Planner::new(inputs);
+    let refusals = planner.verdict.refusals.values().cloned().collect();
+    planner.plan(config, evaluator).map_err(|problems| NoPlan { problems, refusals })
 }

@@ -71,7 +71,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let request = Request {
         operation: if destroy { "destroy" } else { "apply" },
         options,
-        lock_timeout: lock.timeout,
+        lock,
         input: asking.allowed(),
         auto_approve: consent.auto_approve,
         heal,

@@ -127,6 +127,10 @@ impl Asking {
 /// How the lock is taken.
 #[derive(Debug, Clone, Args)]
 pub struct Lock {
+    /// Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work
+    #[arg(long = "lock", value_name = "false", num_args = 0..=1, require_equals = true,
+          default_value = "true", default_missing_value = "true", action = ArgAction::Set)]
+    pub is_taken: bool,
     /// Waits this long for a lock that another run holds
     #[arg(long = "lock-timeout", value_name = "DURATION", default_value = "0s",
           value_parser = duration)]

@@ -48,7 +48,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let request = Request {
         operation: "destroy",
         options: session::options(&scope, &belief, true),
-        lock_timeout: lock.timeout,
+        lock,
         input: asking.allowed(),
         auto_approve: consent.auto_approve,
         // What goes is gone, whatever was changed about it outside.

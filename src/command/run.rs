@@ -1,9 +1,8 @@
 //! The one pipeline behind `apply` and `destroy`: lock, read, refresh, plan, show, ask, write, say how it went.
 
-use std::time::Duration;
-
 use crate::apply::{self, Tools};
 use crate::command::Context;
+use crate::command::arguments::Lock;
 use crate::command::session::{self, Session};
 use crate::error::{Error, Exit, Kind};
 use crate::outcome::{Fate, Report};
@@ -17,7 +16,7 @@ pub(crate) struct Request {
     /// For the lock and for messages: `apply`, `destroy`.
     pub(crate) operation: &'static str,
     pub(crate) options: Options,
-    pub(crate) lock_timeout: Duration,
+    pub(crate) lock: Lock,
     pub(crate) input: Input,
     pub(crate) auto_approve: bool,
     /// Drift is undone although nobody can be asked.
@@ -28,7 +27,7 @@ pub(crate) struct Request {
 /// Plans, asks and applies.
 pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit, Error> {
     let ui = &session.context.ui;
-    let lock = session.lock(request.operation, request.lock_timeout).await?;
+    let lock = session.lock(request.operation, &request.lock).await?;
     let loaded = session.read_locked(&lock)?;
     let state = session::state_of(session.context, &loaded);
     // Also with `-refresh=false`: the plan then takes the state for what is there, but which host it is, which keys it

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use crate::actual::{Actual, Reading};
 use crate::backend::{self, BackendError, Interest, Read, Write};
 use crate::command::Context;
+use crate::command::arguments;
 use crate::command::arguments::{Belief, Pace, Scope, VariableSource, Variables};
 use crate::config::suggest::suggestion;
 use crate::config::{
@@ -16,7 +17,7 @@ use crate::config::{
 };
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Kind};
-use crate::plan::{self, BackendView, Inputs, NotAdopted, Options, Plan};
+use crate::plan::{self, BackendView, Inputs, NoPlan, NotAdopted, Options, Plan, Refusal};
 use crate::refresh::refresh;
 use crate::resource::{self, Address, BackendId, BackendKind, Field};
 use crate::source::{self, VariableArgument};
@@ -99,17 +100,16 @@ impl<'c> Session<'c> {
     }
 
     /// Takes the lock.
-    pub(crate) async fn lock(
-        &self,
-        operation: &str,
-        timeout: std::time::Duration,
-    ) -> Result<Lock, Error> {
+    pub(crate) async fn lock(&self, operation: &str, how: &arguments::Lock) -> Result<Lock, Error> {
         let ui = &self.context.ui;
         let request = lock_request(self.context, operation);
+        if !how.is_taken {
+            return Ok(self.store.without_lock(request)?);
+        }
         let mut waiting = |held: &crate::store::Held| {
             ui.talk(&format!("Waiting for the lock.{}", held.describe()));
         };
-        Ok(self.store.lock(request, timeout, &mut waiting).await?)
+        Ok(self.store.lock(request, how.timeout, &mut waiting).await?)
     }
 
     /// Reads the state under the lock.
@@ -238,7 +238,7 @@ impl<'c> Session<'c> {
         self.check_replaced(&state, &options)?;
         let replaced = options.replace.clone();
         let inputs = self.inputs(state, open, world, options);
-        let plan = plan::plan(self.config, &self.evaluator, inputs).map_err(Error::diagnostics)?;
+        let plan = plan::plan(self.config, &self.evaluator, inputs).map_err(no_plan)?;
         check_is_replaced(&plan, &replaced)?;
         self.context.ui.diagnostics(&plan.warnings);
         Ok(plan)
@@ -297,10 +297,9 @@ impl<'c> Session<'c> {
         plan::adopt(self.config, &self.evaluator, inputs, address, id).map_err(
             |error| match error {
                 NotAdopted::Configuration(problems) => Error::diagnostics(problems),
-                NotAdopted::Refused(refusal) => refusal.hints.iter().fold(
-                    Error::new(Kind::Failed, format!("could not import: {}", refusal.message)),
-                    |error, hint| error.hint(hint.clone()),
-                ),
+                NotAdopted::Refused(refusal) => not_imported(Kind::Failed, &refusal),
+                NotAdopted::Guarded(refusal) => not_imported(Kind::Refused, &refusal),
+                NotAdopted::Unread(refusal) => not_imported(Kind::Unreachable, &refusal),
             },
         )
     }
@@ -316,6 +315,11 @@ impl<'c> Session<'c> {
         let planned_at = self.context.world.now();
         Inputs { state, open, actual: &world.actual, backends, options, planned_at }
     }
+}
+
+fn not_imported(kind: Kind, refusal: &Refusal) -> Error {
+    let new = Error::new(kind, format!("could not import: {}", refusal.message));
+    refusal.hints.iter().fold(new, |error, hint| error.hint(hint.clone()))
 }
 
 /// Returns the state, or a new one.
@@ -389,12 +393,16 @@ pub(crate) fn options(scope: &Scope, belief: &Belief, destroy: bool) -> Options 
 
 /// Says in one error why a plan may not be applied; nothing when it may.
 pub(crate) fn refusal(plan: &Plan) -> Option<Error> {
-    let mut refusals = plan.refusals.iter().map(|refusal| {
-        let error = Error::new(Kind::Refused, refusal.message.clone());
-        refusal.hints.iter().fold(error, |error, hint| error.hint(hint.clone()))
-    });
-    let first = refusals.next()?;
-    Some(refusals.fold(first, Error::and))
+    plan.refusals.iter().map(refused).reduce(Error::and)
+}
+
+fn refused(refusal: &Refusal) -> Error {
+    let error = Error::new(Kind::Refused, refusal.message.clone());
+    refusal.hints.iter().fold(error, |error, hint| error.hint(hint.clone()))
+}
+
+fn no_plan(NoPlan { problems, refusals }: NoPlan) -> Error {
+    refusals.iter().map(refused).fold(Error::diagnostics(problems), Error::and)
 }
 
 fn view(declaration: &BackendDeclaration) -> BackendView {

@@ -317,7 +317,8 @@ impl Lab {
         self.with_look(|looked| {
             let Looked { config, evaluator, inputs, backends, watch, lock } = looked;
             let (actual, owned) = (inputs.actual, inputs.state.clone());
-            let plan = plan::plan(config, evaluator, inputs).map_err(|it| self.problems(&it))?;
+            let plan = plan::plan(config, evaluator, inputs);
+            let plan = plan.map_err(|it| self.problems(&it.problems))?;
             lint(&plan, actual, &owned);
             Ok(work(plan, Ready { evaluator, backends, watch, lock }, actual))
         })
@@ -430,7 +431,9 @@ impl Lab {
             let adopted = plan::adopt(config, evaluator, inputs, &address, &id);
             let mut state = adopted.map_err(|error| match error {
                 NotAdopted::Configuration(problems) => self.problems(&problems),
-                NotAdopted::Refused(refusal) => self.shorten(&refused(&refusal)),
+                NotAdopted::Refused(refusal)
+                | NotAdopted::Guarded(refusal)
+                | NotAdopted::Unread(refusal) => self.shorten(&refused(&refusal)),
             })?;
             lock.write(&mut state).unwrap();
             Ok("imported\n".to_owned())
