@@ -9,11 +9,13 @@
 //! * `check` looks across resources: what is wanted twice, what belongs to somebody else,
 //! * `order` makes the steps and puts them in order,
 //! * `session` says which sessions an apply keeps,
-//! * `view` says what of all that was asked for.
+//! * `view` says what of all that was asked for,
+//! * `observe` takes what is there for what was last applied, when only that was asked for.
 
 mod adopt;
 mod check;
 mod guard;
+mod observe;
 mod order;
 mod recover;
 mod secret;
@@ -81,6 +83,8 @@ pub struct Options {
     pub excludes: Vec<Address>,
     /// These are made anew although nothing about them demands it.
     pub replace: BTreeSet<Address>,
+    /// Only what changed outside of wgform is looked at, and nothing is undone.
+    pub refresh_only: bool,
     /// The devices are not asked: what was last applied is taken for what is there.
     pub without_refresh: bool,
     /// Interfaces that may get a new key.
@@ -205,7 +209,11 @@ impl ResourceChange {
     pub fn is_drift(&self) -> bool {
         matches!(
             self.reason,
-            Reason::Gone | Reason::Rebooted | Reason::GoneWithInterface | Reason::Drift
+            Reason::Gone
+                | Reason::Rebooted
+                | Reason::GoneWithInterface
+                | Reason::Drift
+                | Reason::Observed
         )
     }
 
@@ -243,6 +251,8 @@ pub enum Reason {
     Gone,
     /// Its host was rebooted.
     Rebooted,
+    /// It was changed or removed outside of wgform, and that is taken for true.
+    Observed,
     /// `-replace` asks for it.
     Requested,
     /// Its interface is made anew, because it was removed.
@@ -275,6 +285,8 @@ pub enum Note {
         /// Far ends that must be told: peers of the interface whose configuration is not here.
         tell: Vec<Address>,
     },
+    /// The interface is gone, and comes back with its key if it is made again.
+    KeyRemembered,
     /// The key comes from a file that was there.
     KeyTakenFrom(PathBuf),
     /// The key was changed outside of wgform, the old one is not known, so the device's is kept.
@@ -508,5 +520,9 @@ pub fn plan(
 ) -> Result<Plan, NoPlan> {
     let planner = walk::Planner::new(inputs);
     let refusals = planner.verdict.refusals.values().cloned().collect();
-    planner.plan(config, evaluator).map_err(|problems| NoPlan { problems, refusals })
+    let plan = match planner.options.refresh_only {
+        true => planner.observe(config, evaluator),
+        false => planner.plan(config, evaluator),
+    };
+    plan.map_err(|problems| NoPlan { problems, refusals })
 }

@@ -112,3 +112,32 @@ fn a_part_is_left_out_and_a_part_is_made_anew() {
     assert_eq!(key(&project), before);
     project.run("plan -detailed-exitcode").ends(0);
 }
+
+#[test]
+fn what_changed_outside_is_taken_into_the_state_after_a_yes_and_written_to_no_device() {
+    let project = applied();
+    let address = "10.8.0.1/24".parse().unwrap();
+    project.enter("hq").delete_address("wg0", address).unwrap();
+    let host = project.host("hq");
+    let before = state(&project);
+    project
+        .run("plan -refresh-only")
+        .ends(0)
+        .says("  # interface.hq on local \"hq\" (simulated) has changed\n");
+    project.run("plan -refresh-only -detailed-exitcode").ends(2);
+    project.run_with("apply -refresh-only", "no\n").ends(1);
+    assert_eq!(state(&project), before);
+    let applied = project.run_with("apply -refresh-only", "yes\n").ends(0);
+    applied.says("Recorded what changed about 1 resource. Nothing was written to any device.");
+    assert_eq!(project.host("hq"), host);
+    project.run("drift").ends(0);
+    project.run("plan -refresh-only -detailed-exitcode").ends(0).says("Nothing to record.");
+    project.run("plan -detailed-exitcode").ends(2).says("Drift undone: none.");
+    // Nobody has to say `-heal` for it, since nothing is undone.
+    project.enter("hq").add_address("wg0", address).unwrap();
+    project.run("apply -refresh-only -auto-approve -input=false").ends(0);
+    for with in ["-replace=interface.hq", "-refresh=false", "-heal", "-destroy"] {
+        let ran = project.run(&format!("apply -refresh-only {with}")).ends(1);
+        ran.tells("cannot be used with");
+    }
+}

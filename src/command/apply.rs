@@ -18,6 +18,7 @@ Examples:
   wgform apply -auto-approve -lock-timeout=1m
   wgform apply -exclude=peer.laptop
   wgform apply -replace=interface.hub
+  wgform apply -refresh-only
   wgform apply -parallelism=1
   wgform apply -allow-new-key=interface.hub")]
 pub struct Arguments {
@@ -43,6 +44,9 @@ pub struct Arguments {
     /// times
     #[arg(long = "replace", value_name = "ADDRESS", conflicts_with = "destroy")]
     pub replace: Vec<Address>,
+    /// Records in the state what changed outside of wgform, after a yes, and writes to no device
+    #[arg(long, conflicts_with_all = ["replace", "destroy", "heal"])]
+    pub refresh_only: bool,
     /// How much is done at once.
     #[command(flatten)]
     pub pace: Pace,
@@ -59,13 +63,26 @@ pub struct Arguments {
 /// # Errors
 /// When nothing was done, because something makes no sense, is refused or cannot be reached.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
-    let Arguments { scope, destroy, belief, consent, heal, new_keys, replace, pace, asking, lock } =
-        arguments;
+    let Arguments {
+        scope,
+        destroy,
+        belief,
+        consent,
+        heal,
+        new_keys,
+        replace,
+        refresh_only,
+        pace,
+        asking,
+        lock,
+    } = arguments;
+    scope.check_refresh(refresh_only)?;
     let config = session::configuration(context, &scope.variables)?;
     let session = Session::open(context, &config)?.at_pace(&pace);
     let options = Options {
         allow_new_key: new_keys.into_iter().collect(),
         replace: replace.into_iter().collect(),
+        refresh_only,
         ..session::options(&scope, &belief, destroy)
     };
     let request = Request {
@@ -77,5 +94,8 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
         heal,
         skip_unreachable: consent.skip_unreachable,
     };
+    if refresh_only {
+        return run::refresh_only(&session, request).await;
+    }
     run::run(&session, request).await
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 
+use crate::error::{Error, Kind};
 use crate::resource::{Address, BackendId};
 use crate::ui::Input;
 use crate::value::{InvalidValue, Secret, parse_seconds};
@@ -106,6 +107,17 @@ pub struct Scope {
     #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true,
           default_value = "true", default_missing_value = "true", action = ArgAction::Set)]
     pub refresh: bool,
+}
+
+impl Scope {
+    /// Refuses to look only, and not to look.
+    pub(crate) fn check_refresh(&self, refresh_only: bool) -> Result<(), Error> {
+        if !refresh_only || self.refresh {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Usage, "`-refresh-only` cannot be used with `-refresh=false`")
+            .hint("`-refresh-only` asks the backends what they have, and does nothing else."))
+    }
 }
 
 /// Whether wgform may ask.

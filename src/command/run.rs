@@ -64,6 +64,34 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     Ok(if was_skipped { exit.or_worse(Exit::Unreachable) } else { exit })
 }
 
+/// Takes what changed outside into the state. It is given backends that can only be read.
+pub(crate) async fn refresh_only(session: &Session<'_>, request: Request) -> Result<Exit, Error> {
+    let ui = &session.context.ui;
+    let lock = session.lock(request.operation, &request.lock).await?;
+    let loaded = session.read_locked(&lock)?;
+    session::refuse_open("apply -refresh-only", &loaded)?;
+    let state = session::state_of(session.context, &loaded);
+    let world = session.look(&state, true).await?;
+    let mut plan = session.plan(state, loaded.open, &world, request.options.clone())?;
+    ui.result(&render::plan::plan(&plan, Purpose::RefreshOnly, ui.result_paint()));
+    permit(&plan, &request)?;
+    if !plan.is_empty() && !request.auto_approve {
+        let question =
+            "Do you want to record these changes in the state? Nothing is written to any device.";
+        ui.confirm(question, request.input)?;
+    }
+    if plan.state_differs {
+        lock.write(&mut plan.state)?;
+    }
+    if !plan.is_empty() {
+        let what = render::count(plan.changes.len(), "resource");
+        ui.result(&format!(
+            "\nRecorded what changed about {what}. Nothing was written to any device."
+        ));
+    }
+    Ok(if plan.unreachable.is_empty() { Exit::Done } else { Exit::Unreachable })
+}
+
 /// Refuses what the user has to be asked for by a flag.
 fn permit(plan: &Plan, request: &Request) -> Result<(), Error> {
     if let Some(refusal) = session::refusal(plan) {
@@ -76,7 +104,8 @@ fn permit(plan: &Plan, request: &Request) -> Result<(), Error> {
         return Err(Error::new(Kind::Unreachable, message)
             .hint("say `-skip-unreachable` to leave out what lives there and apply the rest"));
     }
-    if plan.has_drift() && request.input == Input::Off && !request.heal {
+    let undoes_drift = plan.has_drift() && !request.options.refresh_only;
+    if undoes_drift && request.input == Input::Off && !request.heal {
         let message =
             "the plan would undo changes that were made outside of wgform, and nobody can be asked";
         return Err(Error::new(Kind::Refused, message)

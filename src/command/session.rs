@@ -317,6 +317,18 @@ impl<'c> Session<'c> {
     }
 }
 
+/// Refuses to change the state while the end of an earlier apply is not known.
+pub(crate) fn refuse_open(operation: &str, loaded: &Loaded) -> Result<(), Error> {
+    if loaded.open.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "could not do `{operation}`: {} of an apply that was cut off are still to be looked up",
+        crate::render::count(loaded.open.len(), "step")
+    );
+    Err(Error::new(Kind::Failed, message).hint("run `wgform apply` first, which looks them up"))
+}
+
 fn not_imported(kind: Kind, refusal: &Refusal) -> Error {
     let new = Error::new(kind, format!("could not import: {}", refusal.message));
     refusal.hints.iter().fold(new, |error, hint| error.hint(hint.clone()))
@@ -385,6 +397,7 @@ pub(crate) fn options(scope: &Scope, belief: &Belief, destroy: bool) -> Options 
         excludes: scope.excludes.clone(),
         without_refresh: !scope.refresh,
         replace: BTreeSet::new(),
+        refresh_only: false,
         allow_new_key: BTreeSet::new(),
         accept_new_device: belief.new_devices.iter().cloned().collect(),
         accept_loss: belief.losses.iter().cloned().collect(),

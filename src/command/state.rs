@@ -179,15 +179,7 @@ async fn change(
     let lock = session.lock(operation, lock).await?;
     let loaded = session.read_locked(&lock)?;
     let mut state = session::state_of(session.context, &loaded);
-    if !loaded.open.is_empty() {
-        let message = format!(
-            "could not do `{operation}`: {} of an apply that was cut off are still to be looked up",
-            render::count(loaded.open.len(), "step")
-        );
-        return Err(
-            Error::new(Kind::Failed, message).hint("run `wgform apply` first, which looks them up")
-        );
-    }
+    session::refuse_open(operation, &loaded)?;
     edit(&mut state)?;
     lock.write(&mut state)?;
     Ok(())

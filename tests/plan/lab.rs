@@ -212,7 +212,8 @@ impl Lab {
 impl Lab {
     /// Returns the text of a plan, or what is wrong, with the refusals at the end.
     pub fn plan(&self) -> String {
-        self.shown(Purpose::Apply)
+        let only = self.options.refresh_only;
+        self.shown(if only { Purpose::RefreshOnly } else { Purpose::Apply })
     }
 
     /// Returns what `drift` would say.
@@ -319,7 +320,10 @@ impl Lab {
             let (actual, owned) = (inputs.actual, inputs.state.clone());
             let plan = plan::plan(config, evaluator, inputs);
             let plan = plan.map_err(|it| self.problems(&it.problems))?;
-            lint(&plan, actual, &owned);
+            match self.options.refresh_only {
+                true => assert!(plan.steps.is_empty(), "{:?}", plan.steps),
+                false => lint(&plan, actual, &owned),
+            }
             Ok(work(plan, Ready { evaluator, backends, watch, lock }, actual))
         })
     }
@@ -389,6 +393,11 @@ impl Lab {
 
     fn carry_out(&self, plan: Plan, ready: Ready<'_, '_>, crash: Option<Crash>) -> String {
         let Ready { evaluator, backends, watch, lock } = ready;
+        if self.options.refresh_only {
+            let mut plan = plan;
+            lock.write(&mut plan.state).unwrap();
+            return "recorded\n".to_owned();
+        }
         watch.crash.set(crash);
         let lines = RefCell::new(String::new());
         let progress = |step: &Step, fate: &Fate| {

@@ -31,3 +31,4 @@ mod together;
 mod exclude;
 mod requested;
 mod pace;
+mod refresh_only;
