@@ -24,6 +24,7 @@ mod view;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -181,6 +182,17 @@ impl Subject {
         match self {
             Self::Resource(address) => Some(address),
             Self::Unmanaged { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resource(address) => write!(f, "{address}"),
+            Self::Unmanaged { interface, public_key } => {
+                write!(f, "unmanaged peer {public_key} of {interface}")
+            }
         }
     }
 }

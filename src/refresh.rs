@@ -9,16 +9,19 @@ use crate::actual::{Actual, Reading, Unreachable};
 use crate::backend::{Interest, Read};
 use crate::resource::BackendId;
 
-/// Reads all these backends, each whole, `at_once` of them side by side. `finished` is told of each one as it answers.
+/// Reads all these backends, each whole, `at_once` of them side by side. `asked` is told of each one before, and `finished` as
+/// it answers.
 pub async fn refresh(
     backends: &[&dyn Read],
     interest: &BTreeMap<BackendId, Interest>,
     at_once: NonZeroUsize,
+    asked: &dyn Fn(&BackendId),
     finished: &dyn Fn(&BackendId, &Reading),
 ) -> Actual {
     let nothing = Interest::default();
     let readings = backends.iter().map(async |backend| {
         let id = backend.id().clone();
+        asked(&id);
         let reading = match backend.read(interest.get(&id).unwrap_or(&nothing)).await {
             Ok(picture) => Reading::Read(Box::new(picture)),
             Err(error) => Reading::Unreachable(Unreachable {

@@ -4,7 +4,7 @@ use clap::{ArgAction, Args};
 
 use crate::command::Context;
 use crate::command::arguments::{Belief, Pace, Scope};
-use crate::command::session::{self, Session};
+use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit};
 use crate::plan::Options;
 use crate::render;
@@ -70,7 +70,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
         input: _,
     } = arguments;
     scope.check_refresh(refresh_only)?;
-    let config = session::configuration(context, &scope.variables)?;
+    let config = session::configuration(context, &scope.variables, Needs::unless(destroy))?;
     let session = Session::open(context, &config)?.at_pace(&pace);
     let loaded = session.read()?;
     let state = session::state_of(context, &loaded);

@@ -9,14 +9,15 @@ use serde_json::Value as Json;
 use crate::actual::{Actual, Reading};
 use crate::backend::{self, BackendError, Interest, Read, Write};
 use crate::command::Context;
-use crate::command::arguments;
-use crate::command::arguments::{Belief, Pace, Scope, VariableSource, Variables};
+use crate::command::arguments::{self, Belief, Pace, Scope, VariableSource, Variables};
+use crate::command::watch::Watch;
 use crate::config::suggest::suggestion;
 use crate::config::{
     AllUnknown, BackendDeclaration, Config, Driver, Evaluator, Settings, Transport, Wanted,
 };
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Severity;
 use crate::error::{Error, Kind};
+use crate::event::Event;
 use crate::plan::{self, BackendView, Inputs, NoPlan, NotAdopted, Options, Plan, Refusal};
 use crate::refresh::refresh;
 use crate::resource::{self, Address, BackendId, BackendKind, Field};
@@ -24,17 +25,39 @@ use crate::source::{self, VariableArgument};
 use crate::state::{BackendRecord, State};
 use crate::store::{Loaded, Lock, LockRequest, Store};
 
-/// Reads and parses the configuration; warnings are shown, errors end the run.
-pub(crate) fn configuration(context: &Context, variables: &Variables) -> Result<Config, Error> {
+/// How much of a configuration a command needs to be right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Where the state is, and how backends are reached.
+    Settings,
+    /// Everything.
+    All,
+}
+
+impl Needs {
+    /// Whoever destroys everything asks for no resource of the configuration.
+    pub(crate) fn unless(destroy: bool) -> Self {
+        if destroy { Self::Settings } else { Self::All }
+    }
+}
+
+/// Reads the configuration and checks what the command needs of it; warnings are shown, errors end the run.
+pub(crate) fn configuration(
+    context: &Context,
+    variables: &Variables,
+    needs: Needs,
+) -> Result<Config, Error> {
     let arguments: Vec<VariableArgument> = variables.0.iter().map(argument).collect();
     let sources = source::read(&context.world, &arguments)?;
-    let (config, problems) = Config::parse(sources);
-    let (errors, warnings): (Vec<Diagnostic>, Vec<Diagnostic>) =
-        problems.into_iter().partition(|problem| problem.severity == Severity::Error);
-    if !errors.is_empty() {
-        return Err(Error::diagnostics(errors));
+    let (config, parsed) = Config::parse(sources);
+    let problems = match needs {
+        Needs::Settings => config.settings_problems(&context.world, parsed),
+        Needs::All => config.problems(&context.world, parsed),
+    };
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(Error::diagnostics(problems));
     }
-    context.ui.diagnostics(&warnings);
+    context.ui.diagnostics(&problems);
     Ok(config)
 }
 
@@ -101,13 +124,12 @@ impl<'c> Session<'c> {
 
     /// Takes the lock.
     pub(crate) async fn lock(&self, operation: &str, how: &arguments::Lock) -> Result<Lock, Error> {
-        let ui = &self.context.ui;
         let request = lock_request(self.context, operation);
         if !how.is_taken {
             return Ok(self.store.without_lock(request)?);
         }
         let mut waiting = |held: &crate::store::Held| {
-            ui.talk(&format!("Waiting for the lock.{}", held.describe()));
+            self.context.tell(&Event::LockAwaited { holder: held.describe() });
         };
         Ok(self.store.lock(request, how.timeout, &mut waiting).await?)
     }
@@ -157,11 +179,14 @@ impl<'c> Session<'c> {
         let declarations = self.declarations(state)?;
         let mut backends: BTreeMap<BackendId, Box<B>> = BTreeMap::new();
         let mut actual = Actual::default();
+        let watch = Watch::begin(self.context, &declarations, is_refreshed);
         for (id, declaration) in &declarations {
             match connect(declaration) {
                 Ok(backend) => _ = backends.insert(id.clone(), backend),
                 Err(error) => {
-                    actual.backends.insert(id.clone(), Reading::Unreachable(unreachable(&error)));
+                    let reading = Reading::Unreachable(unreachable(&error));
+                    watch.answered(id, &reading);
+                    actual.backends.insert(id.clone(), reading);
                 }
             }
         }
@@ -169,15 +194,12 @@ impl<'c> Session<'c> {
             let interest = self.interest(state);
             let to_read: Vec<&dyn Read> =
                 backends.values().map(|backend| as_read(backend)).collect();
-            let ui = &self.context.ui;
-            let finished = |id: &BackendId, reading: &Reading| {
-                let simulated = declarations.get(id).is_some_and(|it| it.simulate);
-                ui.step(&finished_line(id, simulated, reading));
-            };
-            actual
-                .backends
-                .extend(refresh(&to_read, &interest, self.at_once, &finished).await.backends);
+            let asked = |id: &BackendId| watch.asked(id);
+            let answered = |id: &BackendId, reading: &Reading| watch.answered(id, reading);
+            let refresh = refresh(&to_read, &interest, self.at_once, &asked, &answered);
+            actual.backends.extend(self.context.watched(refresh).await.backends);
         }
+        watch.end(&actual);
         Ok(World { declarations, backends, actual })
     }
 
@@ -468,19 +490,6 @@ fn unreachable(error: &BackendError) -> crate::actual::Unreachable {
     crate::actual::Unreachable {
         reason: format!("could not {}: {}", error.attempt, error.reason),
         hints: error.hints.clone(),
-    }
-}
-
-fn finished_line(id: &BackendId, simulated: bool, reading: &Reading) -> String {
-    let simulated = if simulated { " (simulated)" } else { "" };
-    match reading {
-        Reading::Read(picture) => {
-            let peers: usize = picture.interfaces.values().map(|it| it.peers.len()).sum();
-            let interfaces = crate::render::count(picture.interfaces.len(), "interface");
-            let peers = crate::render::count(peers, "peer");
-            format!("Refreshed backend `{id}`{simulated}: {interfaces}, {peers}.")
-        }
-        Reading::Unreachable(_) => format!("Backend `{id}`{simulated} could not be read."),
     }
 }
 

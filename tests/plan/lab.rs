@@ -25,9 +25,9 @@ use wgform::config::{
     AllUnknown, BackendDeclaration, Config, Driver, Evaluator, Transport, Wanted,
 };
 use wgform::diagnostic::{Diagnostic, Severity, SourceText};
-use wgform::outcome::Fate;
+use wgform::event::Event;
 use wgform::plan::{
-    self, BackendView, Inputs, NotAdopted, Options, Plan, PlannedAct, Refusal, Step, Subject,
+    self, BackendView, Inputs, NotAdopted, Options, Plan, PlannedAct, Refusal, Subject,
 };
 use wgform::refresh::refresh;
 use wgform::render::Paint;
@@ -296,7 +296,7 @@ impl Lab {
             let interest = interest(&config, &evaluator, &state);
             let readers: Vec<&dyn Read> =
                 backends.values().map(|it| it.as_ref() as &dyn Read).collect();
-            actual = wait(refresh(&readers, &interest, self.parallelism, &|_, _| {}));
+            actual = wait(refresh(&readers, &interest, self.parallelism, &|_| {}, &|_, _| {}));
         }
         self.learn_names();
         let views = declared.iter().map(|it| (it.id.clone(), view(it))).collect();
@@ -400,8 +400,10 @@ impl Lab {
         }
         watch.crash.set(crash);
         let lines = RefCell::new(String::new());
-        let progress = |step: &Step, fate: &Fate| {
-            let line = wgform::render::outcome::progress(step, fate);
+        let tell = |event: Event| {
+            // How the others ended is in the report.
+            let is_done = matches!(event, Event::StepDone { .. });
+            let line = wgform::render::event::line(&event).filter(|_| is_done);
             line.iter().for_each(|it| _ = writeln!(lines.borrow_mut(), "{it}"));
         };
         let operation = if self.options.destroy { "destroy" } else { "apply" };
@@ -412,7 +414,7 @@ impl Lab {
             parallelism: self.parallelism,
             world: &self.world,
             stop: Stop::default(),
-            progress: &progress,
+            tell: &tell,
         };
         let report = wait(async {
             tokio::select! {
