@@ -8,7 +8,7 @@ _wgform() {
         [[ $word == [-=]* || $word == help || ${COMP_WORDS[i-1]} == '=' ]] && continue
         _wgform_takes_value "${COMP_WORDS[i-1]}" && continue
         case "$command $word" in
-            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | ' import' | ' force-unlock' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
+            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | ' import' | ' force-unlock' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
         esac
     done
 
@@ -32,6 +32,7 @@ _wgform() {
             -var-file) _wgform_paths -f ;;
             -refresh) _wgform_words 'true false' ;;
             -input) _wgform_words 'true false' ;;
+            -lock) _wgform_words 'true false' ;;
             -dir) _wgform_paths -d ;;
         esac
     elif [[ $cur == -* ]]; then
@@ -39,20 +40,21 @@ _wgform() {
         [[ $cur == --* ]] && before=- cur=${cur#-}
         case $command in
             '') _wgform_words '-version -chdir= -no-color -v -help' ;;
-            'plan') _wgform_words '-var= -var-file= -target= -refresh -accept-new-device= -accept-loss= -allow-new-key= -destroy -detailed-exitcode -input -chdir= -no-color -v -help' ;;
-            'apply') _wgform_words '-var= -var-file= -target= -refresh -destroy -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -heal -allow-new-key= -input -lock-timeout= -chdir= -no-color -v -help' ;;
-            'destroy') _wgform_words '-var= -var-file= -target= -refresh -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -input -lock-timeout= -chdir= -no-color -v -help' ;;
-            'drift') _wgform_words '-var= -var-file= -target= -chdir= -no-color -v -help' ;;
+            'plan') _wgform_words '-var= -var-file= -target= -exclude= -refresh -accept-new-device= -accept-loss= -allow-new-key= -replace= -refresh-only -destroy -detailed-exitcode -parallelism= -input -chdir= -no-color -v -help' ;;
+            'apply') _wgform_words '-var= -var-file= -target= -exclude= -refresh -destroy -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -heal -allow-new-key= -replace= -refresh-only -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -help' ;;
+            'destroy') _wgform_words '-var= -var-file= -target= -exclude= -refresh -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -help' ;;
+            'drift') _wgform_words '-var= -var-file= -target= -exclude= -parallelism= -chdir= -no-color -v -help' ;;
             'validate') _wgform_words '-var= -var-file= -chdir= -no-color -v -help' ;;
             'show') _wgform_words '-chdir= -no-color -v -help' ;;
             'output') _wgform_words '-json -raw -chdir= -no-color -v -help' ;;
             'state') _wgform_words '-chdir= -no-color -v -help' ;;
-            'state list') _wgform_words '-chdir= -no-color -v -help' ;;
+            'state list') _wgform_words '-id= -chdir= -no-color -v -help' ;;
             'state show') _wgform_words '-chdir= -no-color -v -help' ;;
-            'state mv') _wgform_words '-lock-timeout= -chdir= -no-color -v -help' ;;
-            'state rm') _wgform_words '-lock-timeout= -chdir= -no-color -v -help' ;;
-            'import') _wgform_words '-var= -var-file= -lock-timeout= -chdir= -no-color -v -help' ;;
+            'state mv') _wgform_words '-dry-run -lock -lock-timeout= -chdir= -no-color -v -help' ;;
+            'state rm') _wgform_words '-dry-run -lock -lock-timeout= -chdir= -no-color -v -help' ;;
+            'import') _wgform_words '-var= -var-file= -lock -lock-timeout= -chdir= -no-color -v -help' ;;
             'force-unlock') _wgform_words '-force -chdir= -no-color -v -help' ;;
+            'schema') _wgform_words '-chdir= -no-color -v -help' ;;
             'completions') _wgform_words '-chdir= -no-color -v -help' ;;
             'man') _wgform_words '-dir= -chdir= -no-color -v -help' ;;
             'version') _wgform_words '-chdir= -no-color -v -help' ;;
@@ -60,8 +62,9 @@ _wgform() {
         [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
     else
         case $command in
-            '') _wgform_words 'plan apply destroy drift validate show output state import force-unlock completions man version help' ;;
+            '') _wgform_words 'plan apply destroy drift validate show output state import force-unlock schema completions man version help' ;;
             'state') _wgform_words 'list show mv rm help' ;;
+            'schema') _wgform_words 'language state reference' ;;
             'completions') _wgform_words 'bash zsh fish' ;;
         esac
     fi
@@ -70,7 +73,7 @@ _wgform() {
 # Returns whether the word after this flag is its value.
 _wgform_takes_value() {
     case ${1/#--/-} in
-        -chdir | -var | -var-file | -target | -accept-new-device | -accept-loss | -allow-new-key | -lock-timeout | -dir) return 0 ;;
+        -chdir | -var | -var-file | -target | -exclude | -accept-new-device | -accept-loss | -allow-new-key | -replace | -parallelism | -lock-timeout | -id | -dir) return 0 ;;
     esac
     return 1
 }

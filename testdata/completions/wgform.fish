@@ -2,7 +2,7 @@
 
 # Returns whether the command line so far is of this command: `state mv` for example.
 function __wgform_command
-    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'import' 'force-unlock' 'completions' 'man' 'version'
+    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'import' 'force-unlock' 'schema' 'completions' 'man' 'version'
     set -l command
     set -l is_value no
     set -l words (commandline -opc)
@@ -12,7 +12,7 @@ function __wgform_command
             continue
         end
         switch $word
-            case -chdir --chdir -var --var -var-file --var-file -target --target -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -lock-timeout --lock-timeout -dir --dir
+            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -parallelism --parallelism -lock-timeout --lock-timeout -id --id -dir --dir
                 set is_value yes
             case '-*' help
             case '*'
@@ -40,6 +40,7 @@ complete -c wgform -n '__wgform_command' -a output -d 'Prints outputs, as of the
 complete -c wgform -n '__wgform_command' -a state -d 'Looks at what wgform owns, or changes what it takes for its own'
 complete -c wgform -n '__wgform_command' -a import -d 'Makes wgform the owner of something that is there already'
 complete -c wgform -n '__wgform_command' -a force-unlock -d 'Takes the lock away from a run that died without giving it back, after a yes'
+complete -c wgform -n '__wgform_command' -a schema -d 'Prints the reference of the language, or a JSON Schema of what wgform reads and writes'
 complete -c wgform -n '__wgform_command' -a completions -d 'Prints what makes a shell complete commands and flags'
 complete -c wgform -n '__wgform_command' -a man -d 'Prints the manual page, or writes one for each command'
 complete -c wgform -n '__wgform_command' -a version -d 'Prints the version of wgform'
@@ -53,12 +54,16 @@ complete -c wgform -n '__wgform_command' -o help -d 'Shows the page of the comma
 complete -c wgform -n '__wgform_command plan' -o var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command plan' -o var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
 complete -c wgform -n '__wgform_command plan' -o target -x -d 'Limits the run to a resource and what it depends on; may be given several times'
+complete -c wgform -n '__wgform_command plan' -o exclude -x -d 'Leaves out a resource, what depends on it, and the other end of its link; may be given several times'
 complete -c wgform -n '__wgform_command plan' -o refresh -a 'true false' -d 'Asks the backends first (the default); with false, takes the state for what is there'
 complete -c wgform -n '__wgform_command plan' -o accept-new-device -x -d 'Takes a backend for the right one although its identity has changed'
 complete -c wgform -n '__wgform_command plan' -o accept-loss -x -d 'Believes that what is missing on a backend is gone, however much it is'
 complete -c wgform -n '__wgform_command plan' -o allow-new-key -x -d 'Lets an interface get a new key, which every one of its peers must then learn'
+complete -c wgform -n '__wgform_command plan' -o replace -x -d 'Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times'
+complete -c wgform -n '__wgform_command plan' -o refresh-only -d 'Shows what changed outside of wgform since the last apply, and plans to undo nothing'
 complete -c wgform -n '__wgform_command plan' -o destroy -d 'Plans to destroy everything that wgform owns'
 complete -c wgform -n '__wgform_command plan' -o detailed-exitcode -d 'Ends with exit code 2 when there are changes'
+complete -c wgform -n '__wgform_command plan' -o parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
 complete -c wgform -n '__wgform_command plan' -o input -a 'true false' -d 'Never asks, which a plan never does: for scripts that say so to every command'
 complete -c wgform -n '__wgform_command plan' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command plan' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
@@ -68,6 +73,7 @@ complete -c wgform -n '__wgform_command plan' -o help -d 'Shows the page of the 
 complete -c wgform -n '__wgform_command apply' -o var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command apply' -o var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
 complete -c wgform -n '__wgform_command apply' -o target -x -d 'Limits the run to a resource and what it depends on; may be given several times'
+complete -c wgform -n '__wgform_command apply' -o exclude -x -d 'Leaves out a resource, what depends on it, and the other end of its link; may be given several times'
 complete -c wgform -n '__wgform_command apply' -o refresh -a 'true false' -d 'Asks the backends first (the default); with false, takes the state for what is there'
 complete -c wgform -n '__wgform_command apply' -o destroy -d 'Destroys everything that wgform owns, as `wgform destroy` does'
 complete -c wgform -n '__wgform_command apply' -o accept-new-device -x -d 'Takes a backend for the right one although its identity has changed'
@@ -76,7 +82,11 @@ complete -c wgform -n '__wgform_command apply' -o auto-approve -d 'Does not ask 
 complete -c wgform -n '__wgform_command apply' -o skip-unreachable -d 'Leaves out what lives on backends that cannot be reached'
 complete -c wgform -n '__wgform_command apply' -o heal -d 'Undoes drift although nobody can be asked'
 complete -c wgform -n '__wgform_command apply' -o allow-new-key -x -d 'Lets an interface get a new key, which every one of its peers must then learn'
+complete -c wgform -n '__wgform_command apply' -o replace -x -d 'Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times'
+complete -c wgform -n '__wgform_command apply' -o refresh-only -d 'Records in the state what changed outside of wgform, after a yes, and writes to no device'
+complete -c wgform -n '__wgform_command apply' -o parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
 complete -c wgform -n '__wgform_command apply' -o input -a 'true false' -d 'Asks for a yes (the default); with false, fails where it would ask'
+complete -c wgform -n '__wgform_command apply' -o lock -a 'true false' -d 'Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work'
 complete -c wgform -n '__wgform_command apply' -o lock-timeout -x -d 'Waits this long for a lock that another run holds'
 complete -c wgform -n '__wgform_command apply' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command apply' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
@@ -86,12 +96,15 @@ complete -c wgform -n '__wgform_command apply' -o help -d 'Shows the page of the
 complete -c wgform -n '__wgform_command destroy' -o var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command destroy' -o var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
 complete -c wgform -n '__wgform_command destroy' -o target -x -d 'Limits the run to a resource and what it depends on; may be given several times'
+complete -c wgform -n '__wgform_command destroy' -o exclude -x -d 'Leaves out a resource, what depends on it, and the other end of its link; may be given several times'
 complete -c wgform -n '__wgform_command destroy' -o refresh -a 'true false' -d 'Asks the backends first (the default); with false, takes the state for what is there'
 complete -c wgform -n '__wgform_command destroy' -o accept-new-device -x -d 'Takes a backend for the right one although its identity has changed'
 complete -c wgform -n '__wgform_command destroy' -o accept-loss -x -d 'Believes that what is missing on a backend is gone, however much it is'
 complete -c wgform -n '__wgform_command destroy' -o auto-approve -d 'Does not ask for a yes'
 complete -c wgform -n '__wgform_command destroy' -o skip-unreachable -d 'Leaves out what lives on backends that cannot be reached'
+complete -c wgform -n '__wgform_command destroy' -o parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
 complete -c wgform -n '__wgform_command destroy' -o input -a 'true false' -d 'Asks for a yes (the default); with false, fails where it would ask'
+complete -c wgform -n '__wgform_command destroy' -o lock -a 'true false' -d 'Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work'
 complete -c wgform -n '__wgform_command destroy' -o lock-timeout -x -d 'Waits this long for a lock that another run holds'
 complete -c wgform -n '__wgform_command destroy' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command destroy' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
@@ -101,6 +114,8 @@ complete -c wgform -n '__wgform_command destroy' -o help -d 'Shows the page of t
 complete -c wgform -n '__wgform_command drift' -o var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command drift' -o var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
 complete -c wgform -n '__wgform_command drift' -o target -x -d 'Limits the report to a resource; may be given several times'
+complete -c wgform -n '__wgform_command drift' -o exclude -x -d 'Leaves out a resource, what depends on it, and the other end of its link; may be given several times'
+complete -c wgform -n '__wgform_command drift' -o parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
 complete -c wgform -n '__wgform_command drift' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command drift' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command drift' -s v -d 'Says more about what is done'
@@ -135,6 +150,7 @@ complete -c wgform -n '__wgform_command state' -o no-color -d 'Writes no colour;
 complete -c wgform -n '__wgform_command state' -s v -d 'Says more about what is done'
 complete -c wgform -n '__wgform_command state' -o help -d 'Shows the page of the command'
 
+complete -c wgform -n '__wgform_command state list' -o id -x -d 'Lists only what is found on its device by this: NAME for an interface, INTERFACE/PUBLIC_KEY for a peer'
 complete -c wgform -n '__wgform_command state list' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command state list' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command state list' -s v -d 'Says more about what is done'
@@ -145,12 +161,16 @@ complete -c wgform -n '__wgform_command state show' -o no-color -d 'Writes no co
 complete -c wgform -n '__wgform_command state show' -s v -d 'Says more about what is done'
 complete -c wgform -n '__wgform_command state show' -o help -d 'Shows the page of the command'
 
+complete -c wgform -n '__wgform_command state mv' -o dry-run -d 'Says what would happen, and changes nothing'
+complete -c wgform -n '__wgform_command state mv' -o lock -a 'true false' -d 'Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work'
 complete -c wgform -n '__wgform_command state mv' -o lock-timeout -x -d 'Waits this long for a lock that another run holds'
 complete -c wgform -n '__wgform_command state mv' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command state mv' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command state mv' -s v -d 'Says more about what is done'
 complete -c wgform -n '__wgform_command state mv' -o help -d 'Shows the page of the command'
 
+complete -c wgform -n '__wgform_command state rm' -o dry-run -d 'Says what would happen, and changes nothing'
+complete -c wgform -n '__wgform_command state rm' -o lock -a 'true false' -d 'Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work'
 complete -c wgform -n '__wgform_command state rm' -o lock-timeout -x -d 'Waits this long for a lock that another run holds'
 complete -c wgform -n '__wgform_command state rm' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command state rm' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
@@ -159,6 +179,7 @@ complete -c wgform -n '__wgform_command state rm' -o help -d 'Shows the page of 
 
 complete -c wgform -n '__wgform_command import' -o var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command import' -o var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
+complete -c wgform -n '__wgform_command import' -o lock -a 'true false' -d 'Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work'
 complete -c wgform -n '__wgform_command import' -o lock-timeout -x -d 'Waits this long for a lock that another run holds'
 complete -c wgform -n '__wgform_command import' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command import' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
@@ -170,6 +191,12 @@ complete -c wgform -n '__wgform_command force-unlock' -o chdir -x -a '(__wgform_
 complete -c wgform -n '__wgform_command force-unlock' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command force-unlock' -s v -d 'Says more about what is done'
 complete -c wgform -n '__wgform_command force-unlock' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command schema' -a 'language state reference'
+complete -c wgform -n '__wgform_command schema' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command schema' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command schema' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command schema' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command completions' -a 'bash zsh fish'
 complete -c wgform -n '__wgform_command completions' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'

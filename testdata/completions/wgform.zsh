@@ -26,6 +26,7 @@ _wgform() {
                 'state:Looks at what wgform owns, or changes what it takes for its own'
                 'import:Makes wgform the owner of something that is there already'
                 'force-unlock:Takes the lock away from a run that died without giving it back, after a yes'
+                'schema:Prints the reference of the language, or a JSON Schema of what wgform reads and writes'
                 'completions:Prints what makes a shell complete commands and flags'
                 'man:Prints the manual page, or writes one for each command'
                 'version:Prints the version of wgform'
@@ -45,6 +46,7 @@ _wgform() {
                 state) _wgform_state ;;
                 import) _wgform_import ;;
                 force-unlock) _wgform_force_unlock ;;
+                schema) _wgform_schema ;;
                 completions) _wgform_completions ;;
                 man) _wgform_man ;;
                 version) _wgform_version ;;
@@ -59,12 +61,16 @@ _wgform_plan() {
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '*-target=[Limits the run to a resource and what it depends on; may be given several times]:ADDRESS: ' \
+        '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
         '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
         '*-accept-loss=[Believes that what is missing on a backend is gone, however much it is]:ID: ' \
         '*-allow-new-key=[Lets an interface get a new key, which every one of its peers must then learn]:ADDRESS: ' \
+        '*-replace=[Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times]:ADDRESS: ' \
+        '-refresh-only[Shows what changed outside of wgform since the last apply, and plans to undo nothing]' \
         '-destroy[Plans to destroy everything that wgform owns]' \
         '-detailed-exitcode[Ends with exit code 2 when there are changes]' \
+        '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-input=-[Never asks, which a plan never does: for scripts that say so to every command]::value:(true false)' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
@@ -77,6 +83,7 @@ _wgform_apply() {
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '*-target=[Limits the run to a resource and what it depends on; may be given several times]:ADDRESS: ' \
+        '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
         '-destroy[Destroys everything that wgform owns, as `wgform destroy` does]' \
         '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
@@ -85,7 +92,11 @@ _wgform_apply() {
         '-skip-unreachable[Leaves out what lives on backends that cannot be reached]' \
         '-heal[Undoes drift although nobody can be asked]' \
         '*-allow-new-key=[Lets an interface get a new key, which every one of its peers must then learn]:ADDRESS: ' \
+        '*-replace=[Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times]:ADDRESS: ' \
+        '-refresh-only[Records in the state what changed outside of wgform, after a yes, and writes to no device]' \
+        '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-input=-[Asks for a yes (the default); with false, fails where it would ask]::value:(true false)' \
+        '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
@@ -98,12 +109,15 @@ _wgform_destroy() {
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '*-target=[Limits the run to a resource and what it depends on; may be given several times]:ADDRESS: ' \
+        '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
         '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
         '*-accept-loss=[Believes that what is missing on a backend is gone, however much it is]:ID: ' \
         '-auto-approve[Does not ask for a yes]' \
         '-skip-unreachable[Leaves out what lives on backends that cannot be reached]' \
+        '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-input=-[Asks for a yes (the default); with false, fails where it would ask]::value:(true false)' \
+        '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
@@ -116,6 +130,8 @@ _wgform_drift() {
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '*-target=[Limits the report to a resource; may be given several times]:ADDRESS: ' \
+        '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
+        '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
@@ -186,6 +202,7 @@ _wgform_state() {
 
 _wgform_state_list() {
     _arguments \
+        '-id=[Lists only what is found on its device by this: NAME for an interface, INTERFACE/PUBLIC_KEY for a peer]:ID: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
@@ -204,6 +221,8 @@ _wgform_state_show() {
 
 _wgform_state_mv() {
     _arguments \
+        '-dry-run[Says what would happen, and changes nothing]' \
+        '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
@@ -215,6 +234,8 @@ _wgform_state_mv() {
 
 _wgform_state_rm() {
     _arguments \
+        '-dry-run[Says what would happen, and changes nothing]' \
+        '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
@@ -227,6 +248,7 @@ _wgform_import() {
     _arguments \
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
+        '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
@@ -244,6 +266,15 @@ _wgform_force_unlock() {
         '-v[Says more about what is done]' \
         '-help[Shows the page of the command]' \
         ':LOCK_ID: '
+}
+
+_wgform_schema() {
+    _arguments \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]' \
+        ':value:(language state reference)'
 }
 
 _wgform_completions() {
