@@ -3,18 +3,26 @@
 //! Every batch goes the same way: its intents are on the disk before the first write, its outcomes are recorded as the
 //! backend reports them, and the state that comes out of them is written once, at the end. What an apply was killed in
 //! the middle of is therefore always on record: as done, or as an intent whose end the next plan looks up.
+//!
+//! Backends are written to side by side, each with one batch at a time. All of it happens on one thread: what lands
+//! is recorded before anything else is looked at.
 
 mod batch;
 mod landed;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 
+use crate::actual::Picture;
 use crate::actual::{Actual, Reading};
 use crate::apply::batch::{Prepared, prepare};
 use crate::apply::landed::Landing;
-use crate::backend::{BackendError, Batch, Interest, Outcome, Stop, Write};
+use crate::backend::{BackendError, Batch, Interest, Operation, Outcome, Stop, Write};
 use crate::config::Evaluator;
 use crate::event::{Event, StepName};
 use crate::failpoint::{Point, hit};
@@ -40,6 +48,8 @@ pub struct Tools<'a, 'c> {
     pub lock: &'a Lock,
     /// The clock and the randomness.
     pub world: &'a World,
+    /// How many backends are written to at once.
+    pub parallelism: NonZeroUsize,
     /// Raised when nothing new is to be started.
     pub stop: Stop,
     /// Told of every step as it starts and ends.
@@ -79,8 +89,10 @@ struct Run<'a, 'c> {
     fates: Vec<Option<Fate>>,
     /// All steps before this one have their end.
     first_open: usize,
-    /// The step that is next in line, and since when.
-    started: Option<(usize, Timestamp)>,
+    /// Backends that a batch is under way on, and its steps.
+    under_way: BTreeMap<BackendId, BTreeSet<usize>>,
+    /// The steps that are next in line on their backends, and since when.
+    started: BTreeMap<usize, Timestamp>,
     landing: Landing,
     resolved: Vec<(Address, String)>,
     /// Why outcomes can no longer be recorded; nothing new is started then.
@@ -99,7 +111,8 @@ impl<'a, 'c> Run<'a, 'c> {
             state,
             fates,
             first_open: 0,
-            started: None,
+            under_way: BTreeMap::new(),
+            started: BTreeMap::new(),
             landing,
             resolved: Vec::new(),
             broken: None,
@@ -111,32 +124,69 @@ impl<'a, 'c> Run<'a, 'c> {
     }
 
     async fn steps(&mut self, journal: &mut Journal) {
-        while let Some(next) = self.next_step() {
-            if self.is_stopped() {
-                self.end_rest(&Fate::NotStarted);
-            } else if self.plan.steps[next].backend.is_none() || self.is_record(next) {
-                self.record_only(next, journal);
-            } else {
-                self.one_batch(next, journal).await;
+        let limit = self.tools.parallelism.get();
+        let shared = Shared { run: RefCell::new(self), journal: RefCell::new(journal) };
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            while under_way.len() < limit
+                && let Some(ready) = shared.next_batch()
+            {
+                under_way.push(shared.write(ready));
+            }
+            if under_way.next().await.is_none() {
+                return;
             }
         }
     }
 
-    /// Returns the first step that has no end yet, after those that cannot be done have been given theirs.
+    /// Returns the next batch that can be written now, after what no device hears of has been done.
+    fn next_batch(&mut self, journal: &mut Journal) -> Option<Ready> {
+        while let Some(next) = self.next_step() {
+            if self.is_stopped() {
+                self.end_rest(&Fate::NotStarted);
+                return None;
+            }
+            match self.plan.steps[next].backend.clone() {
+                Some(id) if !self.is_record(next) => {
+                    let ready = self.one_batch(id, next, journal);
+                    if ready.is_some() {
+                        return ready;
+                    }
+                }
+                _ => self.record_only(next, journal),
+            }
+        }
+        None
+    }
+
+    /// Returns the first step that can be done now, after those that cannot be done have been given their end.
     fn next_step(&mut self) -> Option<usize> {
         while self.fates.get(self.first_open).is_some_and(Option::is_some) {
             self.first_open += 1;
         }
         for index in self.first_open..self.plan.steps.len() {
-            if self.fates[index].is_some() {
+            if self.fates[index].is_some() || self.is_busy(index) {
                 continue;
             }
             match self.hindrance(index) {
                 Some(because) => self.end(index, Fate::Skipped { because }),
+                None if self.waits(index) => {}
                 None => return Some(index),
             }
         }
         None
+    }
+
+    /// Returns whether a batch is under way on the step's backend.
+    fn is_busy(&self, index: usize) -> bool {
+        let step = &self.plan.steps[index];
+        let is_written = !self.is_record(index);
+        is_written && step.backend.as_ref().is_some_and(|id| self.under_way.contains_key(id))
+    }
+
+    /// Returns whether a step has to wait for one that is under way, or for one that waits itself.
+    fn waits(&self, index: usize) -> bool {
+        self.plan.steps[index].after.iter().any(|earlier| self.fates[*earlier].is_none())
     }
 
     /// Returns the step that failed and without which this one makes no sense.
@@ -154,7 +204,7 @@ impl<'a, 'c> Run<'a, 'c> {
     }
 
     fn start(&mut self, index: usize) {
-        self.started = Some((index, self.tools.world.now()));
+        self.started.insert(index, self.tools.world.now());
         (self.tools.tell)(Event::StepStarted { step: StepName::from(&self.plan.steps[index]) });
     }
 
@@ -169,8 +219,8 @@ impl<'a, 'c> Run<'a, 'c> {
     }
 
     fn end(&mut self, index: usize, fate: Fate) {
-        let started = self.started.take_if(|(step, _)| *step == index);
-        let elapsed_ms = started.map_or(0, |(_, since)| self.tools.world.elapsed_ms(since));
+        let started = self.started.remove(&index);
+        let elapsed_ms = started.map_or(0, |since| self.tools.world.elapsed_ms(since));
         (self.tools.tell)(Event::ended(&self.plan.steps[index], &fate, elapsed_ms));
         self.fates[index] = Some(fate);
     }
@@ -188,7 +238,8 @@ impl<'a, 'c> Run<'a, 'c> {
 
     fn end_rest(&mut self, fate: &Fate) {
         for index in 0..self.fates.len() {
-            if self.fates[index].is_none() {
+            let is_under_way = self.under_way.values().any(|steps| steps.contains(&index));
+            if self.fates[index].is_none() && !is_under_way {
                 self.end(index, fate.clone());
             }
         }
@@ -227,22 +278,22 @@ impl<'a, 'c> Run<'a, 'c> {
         self.landing.resolve(&mut self.plan.resources, address, self.tools.evaluator)
     }
 
-    /// Writes as many steps in one go as can be, the first one and others on its backend.
-    async fn one_batch(&mut self, first: usize, journal: &mut Journal) {
-        let Some(id) = self.plan.steps[first].backend.clone() else { return };
+    /// Collects as many steps as can be written in one go, the first one and others on its backend, and puts on record
+    /// that they will be.
+    fn one_batch(&mut self, id: BackendId, first: usize, journal: &mut Journal) -> Option<Ready> {
         let Prepared { steps, operations, failed } = prepare(self, &id);
         for (index, reason) in failed {
             self.end(index, Fate::Failed(vec![reason]));
         }
-        let Some(backend) = self.tools.backends.get(&id) else {
+        if !self.tools.backends.contains_key(&id) {
             self.end(
                 first,
                 Fate::Failed(vec![format!("backend `{id}` is not there to be written to")]),
             );
-            return;
-        };
+            return None;
+        }
         if steps.is_empty() {
-            return;
+            return None;
         }
         let intents: Vec<(u64, StateChange)> = steps
             .iter()
@@ -252,27 +303,14 @@ impl<'a, 'c> Run<'a, 'c> {
             .collect();
         if let Err(error) = journal.intents(&intents) {
             self.broken = Some(error);
-            return;
+            return None;
         }
         self.start(steps[0]);
-        hit(Point::BatchWrite);
-        let mut open = Outcomes { journal, waiting: Vec::new(), since: None };
-        let batch = Batch { operations };
-        let backend = backend.as_ref();
-        let stop = self.tools.stop.clone();
-        backend
-            .write(batch, stop, &mut |at, outcome| {
-                hit(Point::OutcomeLanded);
-                self.land(steps[at], outcome, &mut open);
-                self.start_next(&steps, at);
-            })
-            .await;
-        self.flush(&mut open);
-        hit(Point::BatchWritten);
-        self.look_after_failures(&steps, &intents, backend, open.journal).await;
+        self.under_way.insert(id.clone(), steps.iter().copied().collect());
+        Some(Ready { id, steps, intents, operations })
     }
 
-    fn land(&mut self, index: usize, outcome: Outcome, open: &mut Outcomes<'_>) {
+    fn land(&mut self, index: usize, outcome: Outcome, open: &mut Outcomes, journal: &mut Journal) {
         let fate = match outcome {
             Outcome::Done(fields) => {
                 if let (Some(address), Some(Field::Endpoint(set))) =
@@ -304,51 +342,55 @@ impl<'a, 'c> Run<'a, 'c> {
         let now = self.tools.world.now();
         let since = *open.since.get_or_insert(now);
         if now.as_millisecond() as i128 - since.as_millisecond() as i128 >= TOGETHER_MS {
-            self.flush(open);
+            self.flush(open, journal);
         }
     }
 
-    fn flush(&mut self, open: &mut Outcomes<'_>) {
+    fn flush(&mut self, open: &mut Outcomes, journal: &mut Journal) {
         open.since = None;
         let outcomes = std::mem::take(&mut open.waiting);
         if self.broken.is_none()
-            && let Err(error) = open.journal.outcomes(&outcomes)
+            && let Err(error) = journal.outcomes(&outcomes)
         {
             self.broken = Some(error);
             self.tools.stop.raise();
         }
     }
 
+    /// Returns the intents of the steps of a batch that failed.
+    fn failed(&self, intents: Vec<(u64, StateChange)>) -> Vec<(u64, StateChange)> {
+        let is_failed = |step: u64| {
+            let fate = usize::try_from(step).ok().and_then(|step| self.fates.get(step));
+            matches!(fate, Some(Some(Fate::Failed(_))))
+        };
+        match self.broken {
+            Some(_) => Vec::new(),
+            None => intents.into_iter().filter(|(step, _)| is_failed(*step)).collect(),
+        }
+    }
+
     /// A step that failed may have been done in part: what it left behind is ours, and is looked for.
-    async fn look_after_failures(
+    fn look_after_failures(
         &mut self,
-        steps: &[usize],
-        intents: &[(u64, StateChange)],
-        backend: &dyn Write,
+        failed: Vec<(u64, StateChange)>,
+        id: BackendId,
+        now: Result<Picture, BackendError>,
         journal: &mut Journal,
     ) {
-        let is_failed = |index: &&usize| matches!(self.fates[**index], Some(Fate::Failed(_)));
-        let failed: BTreeSet<u64> =
-            steps.iter().filter(is_failed).map(|index| *index as u64).collect();
-        if failed.is_empty() || self.broken.is_some() {
-            return;
-        }
-        let failed: Vec<&(u64, StateChange)> =
-            intents.iter().filter(|(step, _)| failed.contains(step)).collect();
         let changes: Vec<StateChange> = failed.iter().map(|(_, intent)| intent.clone()).collect();
-        let Ok(picture) = backend.read(&Interest::default()).await else {
+        let Ok(picture) = now else {
             // Their end is not known, and the next run looks for them.
             self.state.keep_open(changes);
             return;
         };
         let reading = Reading::Read(Box::new(picture));
-        let actual = Actual { backends: [(backend.id().clone(), reading)].into() };
+        let actual = Actual { backends: [(id, reading)].into() };
         let before = self.state.clone();
         self.state = recover(before.clone(), changes, &actual).state;
         let outcomes = failed.into_iter().map(|(step, intent)| {
             let address = intent.address();
             let now = self.state.resources.get(address);
-            let outcome = match (now, intent) {
+            let outcome = match (now, &intent) {
                 (now, _) if now == before.resources.get(address) => StepOutcome::Failed,
                 (Some(record), StateChange::Put { depose, .. }) => {
                     let resource = Box::new(record.clone());
@@ -357,7 +399,7 @@ impl<'a, 'c> Run<'a, 'c> {
                 }
                 (_, change) => StepOutcome::Done(change.clone()),
             };
-            (*step, outcome)
+            (step, outcome)
         });
         if let Err(error) = journal.outcomes(&outcomes.collect::<Vec<_>>()) {
             self.broken = Some(error);
@@ -433,9 +475,57 @@ impl<'a, 'c> Run<'a, 'c> {
     }
 }
 
+/// A batch whose intents are on record.
+struct Ready {
+    id: BackendId,
+    steps: Vec<usize>,
+    intents: Vec<(u64, StateChange)>,
+    operations: Vec<Operation>,
+}
+
+/// An apply as the batches see it that are under way. Nothing is borrowed while a backend is waited for.
+struct Shared<'s, 'a, 'c> {
+    run: RefCell<&'s mut Run<'a, 'c>>,
+    journal: RefCell<&'s mut Journal>,
+}
+
+impl Shared<'_, '_, '_> {
+    fn next_batch(&self) -> Option<Ready> {
+        self.run.borrow_mut().next_batch(&mut self.journal.borrow_mut())
+    }
+
+    async fn write(&self, ready: Ready) {
+        let Ready { id, steps, intents, operations } = ready;
+        let (backends, stop) = {
+            let run = self.run.borrow();
+            (run.tools.backends, run.tools.stop.clone())
+        };
+        let Some(backend) = backends.get(&id) else { return };
+        hit(Point::BatchWrite);
+        let mut open = Outcomes::default();
+        backend
+            .write(Batch { operations }, stop, &mut |at, outcome| {
+                hit(Point::OutcomeLanded);
+                let (mut run, mut journal) = (self.run.borrow_mut(), self.journal.borrow_mut());
+                run.land(steps[at], outcome, &mut open, &mut journal);
+                run.start_next(&steps, at);
+            })
+            .await;
+        self.run.borrow_mut().flush(&mut open, &mut self.journal.borrow_mut());
+        hit(Point::BatchWritten);
+        let failed = self.run.borrow().failed(intents);
+        if !failed.is_empty() {
+            let now = backend.read(&Interest::default()).await;
+            let (mut run, mut journal) = (self.run.borrow_mut(), self.journal.borrow_mut());
+            run.look_after_failures(failed, id.clone(), now, &mut journal);
+        }
+        self.run.borrow_mut().under_way.remove(&id);
+    }
+}
+
 /// Outcomes that are not on the disk yet.
-struct Outcomes<'j> {
-    journal: &'j mut Journal,
+#[derive(Default)]
+struct Outcomes {
     waiting: Vec<(u64, StepOutcome)>,
     since: Option<Timestamp>,
 }

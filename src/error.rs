@@ -297,7 +297,9 @@ impl From<SourceError> for Error {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let kind = match error {
-            StoreError::Locked(_) | StoreError::OwnerLives(_) => Kind::Locked,
+            StoreError::Locked(_) | StoreError::OwnerLives(_) | StoreError::OtherLock { .. } => {
+                Kind::Locked
+            }
             _ => Kind::Failed,
         };
         error.hints().into_iter().fold(Self::from_error(kind, &error), Self::hint)

@@ -9,11 +9,13 @@
 //! * `check` looks across resources: what is wanted twice, what belongs to somebody else,
 //! * `order` makes the steps and puts them in order,
 //! * `session` says which sessions an apply keeps,
-//! * `view` says what of all that was asked for.
+//! * `view` says what of all that was asked for,
+//! * `observe` takes what is there for what was last applied, when only that was asked for.
 
 mod adopt;
 mod check;
 mod guard;
+mod observe;
 mod order;
 mod recover;
 mod secret;
@@ -82,6 +84,8 @@ pub struct Options {
     pub excludes: Vec<Address>,
     /// These are made anew although nothing about them demands it.
     pub replace: BTreeSet<Address>,
+    /// Only what changed outside of wgform is looked at, and nothing is undone.
+    pub refresh_only: bool,
     /// The devices are not asked: what was last applied is taken for what is there.
     pub without_refresh: bool,
     /// Interfaces that may get a new key.
@@ -217,7 +221,11 @@ impl ResourceChange {
     pub fn is_drift(&self) -> bool {
         matches!(
             self.reason,
-            Reason::Gone | Reason::Rebooted | Reason::GoneWithInterface | Reason::Drift
+            Reason::Gone
+                | Reason::Rebooted
+                | Reason::GoneWithInterface
+                | Reason::Drift
+                | Reason::Observed
         )
     }
 
@@ -255,6 +263,8 @@ pub enum Reason {
     Gone,
     /// Its host was rebooted.
     Rebooted,
+    /// It was changed or removed outside of wgform, and that is taken for true.
+    Observed,
     /// `-replace` asks for it.
     Requested,
     /// Its interface is made anew, because it was removed.
@@ -287,6 +297,8 @@ pub enum Note {
         /// Far ends that must be told: peers of the interface whose configuration is not here.
         tell: Vec<Address>,
     },
+    /// The interface is gone, and comes back with its key if it is made again.
+    KeyRemembered,
     /// The key comes from a file that was there.
     KeyTakenFrom(PathBuf),
     /// The key was changed outside of wgform, the old one is not known, so the device's is kept.
@@ -500,14 +512,29 @@ pub enum Effect {
     RemoveDeposed(ObjectKey),
 }
 
+/// Why there is no plan.
+#[derive(Debug)]
+pub struct NoPlan {
+    /// What is wrong with the configuration, or wants what belongs to somebody else; everything that is.
+    pub problems: Vec<Diagnostic>,
+    /// Backends that a guard does not believe. They are no reason, but whoever asks must hear of them first.
+    pub refusals: Vec<Refusal>,
+}
+
 /// Makes a plan.
 ///
 /// # Errors
-/// When the configuration is wrong, or wants what belongs to somebody else. Every problem is returned.
+/// When there is something wrong that no apply could get right.
 pub fn plan(
     config: &Config,
     evaluator: &Evaluator<'_>,
     inputs: Inputs<'_>,
-) -> Result<Plan, Vec<Diagnostic>> {
-    walk::Planner::new(inputs).plan(config, evaluator)
+) -> Result<Plan, NoPlan> {
+    let planner = walk::Planner::new(inputs);
+    let refusals = planner.verdict.refusals.values().cloned().collect();
+    let plan = match planner.options.refresh_only {
+        true => planner.observe(config, evaluator),
+        false => planner.plan(config, evaluator),
+    };
+    plan.map_err(|problems| NoPlan { problems, refusals })
 }

@@ -245,6 +245,9 @@ pub struct ResourceRecord {
     /// an object that made way for its successor. That they are missing is no surprise.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_being_filled: bool,
+    /// An interface that was removed outside of wgform, which a refresh took for true: only its key is still ours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_gone: bool,
     /// Older objects of the same address that are still to be removed, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deposed: Vec<Deposed>,
@@ -265,6 +268,7 @@ impl ResourceRecord {
             dependencies: BTreeSet::new(),
             prevent_destroy: false,
             is_being_filled: false,
+            is_gone: false,
             deposed: Vec::new(),
             other: BTreeMap::new(),
         }

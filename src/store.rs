@@ -110,6 +110,14 @@ impl Store {
         Lock::acquire(Files::resolve(&self.path)?, request, timeout, waiting).await
     }
 
+    /// Goes without the lock, because the user says that nobody else is there, or that the file system has no locks.
+    ///
+    /// # Errors
+    /// When another run is in the middle of an apply.
+    pub fn without_lock(&self, request: LockRequest) -> Result<Lock, StoreError> {
+        Lock::without(Files::resolve(&self.path)?, request)
+    }
+
     /// Removes what a lock left behind, after a look at who holds it.
     ///
     /// # Errors

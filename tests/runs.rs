@@ -133,7 +133,7 @@ fn the_lock_of_a_killed_run_is_in_nobodys_way() {
     let id = lock_id(&project);
     let alive = project.run(&format!("force-unlock -force {id}")).ends(5);
     alive.tells("could not remove the lock: its owner is still running");
-    project.run("force-unlock -force 1234").ends(1).tells(&id);
+    project.run("force-unlock -force 1234").ends(5).tells(&id);
     first.signal(Signal::KILL);
     assert_eq!(first.end().signal, Some(9));
 

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::command::Context;
-use crate::command::arguments::{Asking, Belief, Consent, Lock, Scope};
+use crate::command::arguments::{Asking, Belief, Consent, Lock, Pace, Scope};
 use crate::command::run::{self, Request};
 use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit};
@@ -18,6 +18,8 @@ Examples:
   wgform apply -auto-approve -lock-timeout=1m
   wgform apply -exclude=peer.laptop
   wgform apply -replace=interface.hub
+  wgform apply -refresh-only
+  wgform apply -parallelism=1
   wgform apply -allow-new-key=interface.hub")]
 pub struct Arguments {
     /// What is applied.
@@ -42,6 +44,12 @@ pub struct Arguments {
     /// times
     #[arg(long = "replace", value_name = "ADDRESS", conflicts_with = "destroy")]
     pub replace: Vec<Address>,
+    /// Records in the state what changed outside of wgform, after a yes, and writes to no device
+    #[arg(long, conflicts_with_all = ["replace", "destroy", "heal"])]
+    pub refresh_only: bool,
+    /// How much is done at once.
+    #[command(flatten)]
+    pub pace: Pace,
     /// Whether to ask.
     #[command(flatten)]
     pub asking: Asking,
@@ -55,23 +63,39 @@ pub struct Arguments {
 /// # Errors
 /// When nothing was done, because something makes no sense, is refused or cannot be reached.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
-    let Arguments { scope, destroy, belief, consent, heal, new_keys, replace, asking, lock } =
-        arguments;
+    let Arguments {
+        scope,
+        destroy,
+        belief,
+        consent,
+        heal,
+        new_keys,
+        replace,
+        refresh_only,
+        pace,
+        asking,
+        lock,
+    } = arguments;
+    scope.check_refresh(refresh_only)?;
     let config = session::configuration(context, &scope.variables, Needs::unless(destroy))?;
-    let session = Session::open(context, &config)?;
+    let session = Session::open(context, &config)?.at_pace(&pace);
     let options = Options {
         allow_new_key: new_keys.into_iter().collect(),
         replace: replace.into_iter().collect(),
+        refresh_only,
         ..session::options(&scope, &belief, destroy)
     };
     let request = Request {
         operation: if destroy { "destroy" } else { "apply" },
         options,
-        lock_timeout: lock.timeout,
+        lock,
         input: asking.allowed(),
         auto_approve: consent.auto_approve,
         heal,
         skip_unreachable: consent.skip_unreachable,
     };
+    if refresh_only {
+        return run::refresh_only(&session, request).await;
+    }
     run::run(&session, request).await
 }

@@ -1,12 +1,14 @@
 //! Arguments that several commands share.
 
 use std::convert::Infallible;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 
+use crate::error::{Error, Kind};
 use crate::resource::{Address, BackendId};
 use crate::ui::Input;
 use crate::value::{InvalidValue, Secret, parse_seconds};
@@ -107,6 +109,17 @@ pub struct Scope {
     pub refresh: bool,
 }
 
+impl Scope {
+    /// Refuses to look only, and not to look.
+    pub(crate) fn check_refresh(&self, refresh_only: bool) -> Result<(), Error> {
+        if !refresh_only || self.refresh {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Usage, "`-refresh-only` cannot be used with `-refresh=false`")
+            .hint("`-refresh-only` asks the backends what they have, and does nothing else."))
+    }
+}
+
 /// Whether wgform may ask.
 #[derive(Debug, Clone, Args)]
 pub struct Asking {
@@ -126,10 +139,27 @@ impl Asking {
 /// How the lock is taken.
 #[derive(Debug, Clone, Args)]
 pub struct Lock {
+    /// Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work
+    #[arg(long = "lock", value_name = "false", num_args = 0..=1, require_equals = true,
+          default_value = "true", default_missing_value = "true", action = ArgAction::Set)]
+    pub is_taken: bool,
     /// Waits this long for a lock that another run holds
     #[arg(long = "lock-timeout", value_name = "DURATION", default_value = "0s",
           value_parser = duration)]
     pub timeout: Duration,
+}
+
+/// How much is done at once.
+#[derive(Debug, Clone, Args)]
+pub struct Pace {
+    /// Talks to at most so many backends at once; with 1, to one after another
+    #[arg(long, value_name = "N", default_value = "10")]
+    pub parallelism: NonZeroUsize,
+}
+
+impl Pace {
+    /// As many backends as are talked to at once where nobody says a number.
+    pub const DEFAULT: NonZeroUsize = NonZeroUsize::new(10).expect("10 is not 0");
 }
 
 /// What is believed of a backend although a guard is against it.

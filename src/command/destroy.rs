@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::command::Context;
-use crate::command::arguments::{Asking, Belief, Consent, Lock, Scope};
+use crate::command::arguments::{Asking, Belief, Consent, Lock, Pace, Scope};
 use crate::command::run::{self, Request};
 use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit};
@@ -26,6 +26,9 @@ pub struct Arguments {
     /// What it may do.
     #[command(flatten)]
     pub consent: Consent,
+    /// How much is done at once.
+    #[command(flatten)]
+    pub pace: Pace,
     /// Whether to ask.
     #[command(flatten)]
     pub asking: Asking,
@@ -39,13 +42,13 @@ pub struct Arguments {
 /// # Errors
 /// When nothing was done, because something makes no sense, is refused or cannot be reached.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
-    let Arguments { scope, belief, consent, asking, lock } = arguments;
+    let Arguments { scope, belief, consent, pace, asking, lock } = arguments;
     let config = session::configuration(context, &scope.variables, Needs::Settings)?;
-    let session = Session::open(context, &config)?;
+    let session = Session::open(context, &config)?.at_pace(&pace);
     let request = Request {
         operation: "destroy",
         options: session::options(&scope, &belief, true),
-        lock_timeout: lock.timeout,
+        lock,
         input: asking.allowed(),
         auto_approve: consent.auto_approve,
         // What goes is gone, whatever was changed about it outside.

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::command::Context;
-use crate::command::arguments::Variables;
+use crate::command::arguments::{Pace, Variables};
 use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit};
 use crate::plan::Options;
@@ -30,6 +30,9 @@ pub struct Arguments {
     /// Leaves out a resource, what depends on it, and the other end of its link; may be given several times
     #[arg(long = "exclude", value_name = "ADDRESS", conflicts_with = "targets")]
     pub excludes: Vec<Address>,
+    /// How much is done at once.
+    #[command(flatten)]
+    pub pace: Pace,
 }
 
 /// Looks, and reports. It is given backends that can only be read.
@@ -37,9 +40,9 @@ pub struct Arguments {
 /// # Errors
 /// When the configuration or the state makes no sense, or a backend is not the one that it was.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
-    let Arguments { variables, targets, excludes } = arguments;
+    let Arguments { variables, targets, excludes, pace } = arguments;
     let config = session::configuration(context, &variables, Needs::All)?;
-    let session = Session::open(context, &config)?;
+    let session = Session::open(context, &config)?.at_pace(&pace);
     let loaded = session.read()?;
     let state = session::state_of(context, &loaded);
     let world = session.look(&state, true).await?;

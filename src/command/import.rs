@@ -37,7 +37,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let Arguments { address, id, variables, lock } = arguments;
     let config = session::configuration(context, &variables, Needs::Settings)?;
     let session = Session::open(context, &config)?;
-    let lock = session.lock("import", lock.timeout).await?;
+    let lock = session.lock("import", &lock).await?;
     let loaded = session.read_locked(&lock)?;
     let world = session.look(&session::state_of(context, &loaded), true).await?;
     let mut state = session.adopt(loaded, &world, &address, &id)?;

@@ -3,7 +3,7 @@
 use clap::{ArgAction, Args};
 
 use crate::command::Context;
-use crate::command::arguments::{Belief, Scope};
+use crate::command::arguments::{Belief, Pace, Scope};
 use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit};
 use crate::plan::Options;
@@ -19,6 +19,7 @@ Examples:
   wgform plan -var 'region=eu' -target=interface.hub
   wgform plan -exclude=peer.laptop
   wgform plan -replace=interface.hub
+  wgform plan -refresh-only
   wgform plan -detailed-exitcode")]
 pub struct Arguments {
     /// What is planned.
@@ -34,12 +35,18 @@ pub struct Arguments {
     /// times
     #[arg(long = "replace", value_name = "ADDRESS", conflicts_with = "destroy")]
     pub replace: Vec<Address>,
+    /// Shows what changed outside of wgform since the last apply, and plans to undo nothing
+    #[arg(long, conflicts_with_all = ["replace", "destroy"])]
+    pub refresh_only: bool,
     /// Plans to destroy everything that wgform owns
     #[arg(long)]
     pub destroy: bool,
     /// Ends with exit code 2 when there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// How much is done at once.
+    #[command(flatten)]
+    pub pace: Pace,
     /// Never asks, which a plan never does: for scripts that say so to every command
     #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true,
           default_value = "true", default_missing_value = "true", action = ArgAction::Set)]
@@ -51,20 +58,32 @@ pub struct Arguments {
 /// # Errors
 /// When the configuration or the state makes no sense, or a guard refuses the plan.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
-    let Arguments { scope, belief, new_keys, replace, destroy, detailed_exitcode, input: _ } =
-        arguments;
+    let Arguments {
+        scope,
+        belief,
+        new_keys,
+        replace,
+        refresh_only,
+        destroy,
+        detailed_exitcode,
+        pace,
+        input: _,
+    } = arguments;
+    scope.check_refresh(refresh_only)?;
     let config = session::configuration(context, &scope.variables, Needs::unless(destroy))?;
-    let session = Session::open(context, &config)?;
+    let session = Session::open(context, &config)?.at_pace(&pace);
     let loaded = session.read()?;
     let state = session::state_of(context, &loaded);
     let world = session.look(&state, scope.refresh).await?;
     let options = Options {
         allow_new_key: new_keys.into_iter().collect(),
         replace: replace.into_iter().collect(),
+        refresh_only,
         ..session::options(&scope, &belief, destroy)
     };
     let plan = session.plan(state, loaded.open, &world, options)?;
-    context.ui.result(&render::plan::plan(&plan, Purpose::Apply, context.ui.result_paint()));
+    let purpose = if refresh_only { Purpose::RefreshOnly } else { Purpose::Apply };
+    context.ui.result(&render::plan::plan(&plan, purpose, context.ui.result_paint()));
     if let Some(refusal) = session::refusal(&plan) {
         return Err(refusal);
     }

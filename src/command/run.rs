@@ -1,9 +1,8 @@
 //! The one pipeline behind `apply` and `destroy`: lock, read, refresh, plan, show, ask, write, say how it went.
 
-use std::time::Duration;
-
 use crate::apply::{self, Tools};
 use crate::command::Context;
+use crate::command::arguments::Lock;
 use crate::command::session::{self, Session};
 use crate::error::{Error, Exit, Kind};
 use crate::event::Event;
@@ -18,7 +17,7 @@ pub(crate) struct Request {
     /// For the lock and for messages: `apply`, `destroy`.
     pub(crate) operation: &'static str,
     pub(crate) options: Options,
-    pub(crate) lock_timeout: Duration,
+    pub(crate) lock: Lock,
     pub(crate) input: Input,
     pub(crate) auto_approve: bool,
     /// Drift is undone although nobody can be asked.
@@ -29,7 +28,7 @@ pub(crate) struct Request {
 /// Plans, asks and applies.
 pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit, Error> {
     let ui = &session.context.ui;
-    let lock = session.lock(request.operation, request.lock_timeout).await?;
+    let lock = session.lock(request.operation, &request.lock).await?;
     let loaded = session.read_locked(&lock)?;
     let state = session::state_of(session.context, &loaded);
     // Also with `-refresh=false`: the plan then takes the state for what is there, but which host it is, which keys it
@@ -49,6 +48,7 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
         evaluator: &session.evaluator,
         backends: &world.backends,
         lock: &lock,
+        parallelism: session.at_once,
         world: &session.context.world,
         stop: interrupt.stop(),
         tell: &tell,
@@ -65,6 +65,34 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     Ok(if was_skipped { exit.or_worse(Exit::Unreachable) } else { exit })
 }
 
+/// Takes what changed outside into the state. It is given backends that can only be read.
+pub(crate) async fn refresh_only(session: &Session<'_>, request: Request) -> Result<Exit, Error> {
+    let ui = &session.context.ui;
+    let lock = session.lock(request.operation, &request.lock).await?;
+    let loaded = session.read_locked(&lock)?;
+    session::refuse_open("apply -refresh-only", &loaded)?;
+    let state = session::state_of(session.context, &loaded);
+    let world = session.look(&state, true).await?;
+    let mut plan = session.plan(state, loaded.open, &world, request.options.clone())?;
+    ui.result(&render::plan::plan(&plan, Purpose::RefreshOnly, ui.result_paint()));
+    permit(&plan, &request)?;
+    if !plan.is_empty() && !request.auto_approve {
+        let question =
+            "Do you want to record these changes in the state? Nothing is written to any device.";
+        ui.confirm(question, request.input)?;
+    }
+    if plan.state_differs {
+        lock.write(&mut plan.state)?;
+    }
+    if !plan.is_empty() {
+        let what = render::count(plan.changes.len(), "resource");
+        ui.result(&format!(
+            "\nRecorded what changed about {what}. Nothing was written to any device."
+        ));
+    }
+    Ok(if plan.unreachable.is_empty() { Exit::Done } else { Exit::Unreachable })
+}
+
 /// Refuses what the user has to be asked for by a flag.
 fn permit(plan: &Plan, request: &Request) -> Result<(), Error> {
     if let Some(refusal) = session::refusal(plan) {
@@ -77,7 +105,8 @@ fn permit(plan: &Plan, request: &Request) -> Result<(), Error> {
         return Err(Error::new(Kind::Unreachable, message)
             .hint("say `-skip-unreachable` to leave out what lives there and apply the rest"));
     }
-    if plan.has_drift() && request.input == Input::Off && !request.heal {
+    let undoes_drift = plan.has_drift() && !request.options.refresh_only;
+    if undoes_drift && request.input == Input::Off && !request.heal {
         let message =
             "the plan would undo changes that were made outside of wgform, and nobody can be asked";
         return Err(Error::new(Kind::Refused, message)

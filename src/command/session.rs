@@ -1,6 +1,7 @@
 //! What the commands that look at backends have in common: the configuration, the state, the backends, the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use serde_json::Value as Json;
@@ -8,7 +9,7 @@ use serde_json::Value as Json;
 use crate::actual::{Actual, Reading};
 use crate::backend::{self, BackendError, Interest, Read, Write};
 use crate::command::Context;
-use crate::command::arguments::{Belief, Scope, VariableSource, Variables};
+use crate::command::arguments::{self, Belief, Pace, Scope, VariableSource, Variables};
 use crate::command::watch::Watch;
 use crate::config::suggest::suggestion;
 use crate::config::{
@@ -17,7 +18,7 @@ use crate::config::{
 use crate::diagnostic::Severity;
 use crate::error::{Error, Kind};
 use crate::event::Event;
-use crate::plan::{self, BackendView, Inputs, NotAdopted, Options, Plan};
+use crate::plan::{self, BackendView, Inputs, NoPlan, NotAdopted, Options, Plan, Refusal};
 use crate::refresh::refresh;
 use crate::resource::{self, Address, BackendId, BackendKind, Field};
 use crate::source::{self, VariableArgument};
@@ -75,6 +76,8 @@ pub(crate) struct Session<'c> {
     pub(crate) config: &'c Config,
     pub(crate) evaluator: Evaluator<'c>,
     pub(crate) store: Store,
+    /// How many backends are talked to at once.
+    pub(crate) at_once: NonZeroUsize,
     declared: Vec<BackendDeclaration>,
 }
 
@@ -96,7 +99,12 @@ impl<'c> Session<'c> {
         let declared = evaluator.backends().map_err(Error::diagnostics)?;
         let Settings { state_path, default_backend: _ } = settings;
         let store = Store::new(context.world.path(state_path));
-        Ok(Self { context, config, evaluator, store, declared })
+        Ok(Self { context, config, evaluator, store, at_once: Pace::DEFAULT, declared })
+    }
+
+    /// Talks to as many backends at once as the command line says.
+    pub(crate) fn at_pace(self, pace: &Pace) -> Self {
+        Self { at_once: pace.parallelism, ..self }
     }
 
     /// Reads the state without the lock, for a command that changes nothing.
@@ -115,16 +123,15 @@ impl<'c> Session<'c> {
     }
 
     /// Takes the lock.
-    pub(crate) async fn lock(
-        &self,
-        operation: &str,
-        timeout: std::time::Duration,
-    ) -> Result<Lock, Error> {
+    pub(crate) async fn lock(&self, operation: &str, how: &arguments::Lock) -> Result<Lock, Error> {
         let request = lock_request(self.context, operation);
+        if !how.is_taken {
+            return Ok(self.store.without_lock(request)?);
+        }
         let mut waiting = |held: &crate::store::Held| {
             self.context.tell(&Event::LockAwaited { holder: held.describe() });
         };
-        Ok(self.store.lock(request, timeout, &mut waiting).await?)
+        Ok(self.store.lock(request, how.timeout, &mut waiting).await?)
     }
 
     /// Reads the state under the lock.
@@ -187,10 +194,9 @@ impl<'c> Session<'c> {
             let interest = self.interest(state);
             let to_read: Vec<&dyn Read> =
                 backends.values().map(|backend| as_read(backend)).collect();
-            // All of them are asked at once.
-            backends.keys().for_each(|id| watch.asked(id));
-            let finished = |id: &BackendId, reading: &Reading| watch.answered(id, reading);
-            let refresh = refresh(&to_read, &interest, &finished);
+            let asked = |id: &BackendId| watch.asked(id);
+            let answered = |id: &BackendId, reading: &Reading| watch.answered(id, reading);
+            let refresh = refresh(&to_read, &interest, self.at_once, &asked, &answered);
             actual.backends.extend(self.context.watched(refresh).await.backends);
         }
         watch.end(&actual);
@@ -254,7 +260,7 @@ impl<'c> Session<'c> {
         self.check_replaced(&state, &options)?;
         let replaced = options.replace.clone();
         let inputs = self.inputs(state, open, world, options);
-        let plan = plan::plan(self.config, &self.evaluator, inputs).map_err(Error::diagnostics)?;
+        let plan = plan::plan(self.config, &self.evaluator, inputs).map_err(no_plan)?;
         check_is_replaced(&plan, &replaced)?;
         self.context.ui.diagnostics(&plan.warnings);
         Ok(plan)
@@ -313,10 +319,9 @@ impl<'c> Session<'c> {
         plan::adopt(self.config, &self.evaluator, inputs, address, id).map_err(
             |error| match error {
                 NotAdopted::Configuration(problems) => Error::diagnostics(problems),
-                NotAdopted::Refused(refusal) => refusal.hints.iter().fold(
-                    Error::new(Kind::Failed, format!("could not import: {}", refusal.message)),
-                    |error, hint| error.hint(hint.clone()),
-                ),
+                NotAdopted::Refused(refusal) => not_imported(Kind::Failed, &refusal),
+                NotAdopted::Guarded(refusal) => not_imported(Kind::Refused, &refusal),
+                NotAdopted::Unread(refusal) => not_imported(Kind::Unreachable, &refusal),
             },
         )
     }
@@ -332,6 +337,23 @@ impl<'c> Session<'c> {
         let planned_at = self.context.world.now();
         Inputs { state, open, actual: &world.actual, backends, options, planned_at }
     }
+}
+
+/// Refuses to change the state while the end of an earlier apply is not known.
+pub(crate) fn refuse_open(operation: &str, loaded: &Loaded) -> Result<(), Error> {
+    if loaded.open.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "could not do `{operation}`: {} of an apply that was cut off are still to be looked up",
+        crate::render::count(loaded.open.len(), "step")
+    );
+    Err(Error::new(Kind::Failed, message).hint("run `wgform apply` first, which looks them up"))
+}
+
+fn not_imported(kind: Kind, refusal: &Refusal) -> Error {
+    let new = Error::new(kind, format!("could not import: {}", refusal.message));
+    refusal.hints.iter().fold(new, |error, hint| error.hint(hint.clone()))
 }
 
 /// Returns the state, or a new one.
@@ -397,6 +419,7 @@ pub(crate) fn options(scope: &Scope, belief: &Belief, destroy: bool) -> Options 
         excludes: scope.excludes.clone(),
         without_refresh: !scope.refresh,
         replace: BTreeSet::new(),
+        refresh_only: false,
         allow_new_key: BTreeSet::new(),
         accept_new_device: belief.new_devices.iter().cloned().collect(),
         accept_loss: belief.losses.iter().cloned().collect(),
@@ -405,12 +428,16 @@ pub(crate) fn options(scope: &Scope, belief: &Belief, destroy: bool) -> Options 
 
 /// Says in one error why a plan may not be applied; nothing when it may.
 pub(crate) fn refusal(plan: &Plan) -> Option<Error> {
-    let mut refusals = plan.refusals.iter().map(|refusal| {
-        let error = Error::new(Kind::Refused, refusal.message.clone());
-        refusal.hints.iter().fold(error, |error, hint| error.hint(hint.clone()))
-    });
-    let first = refusals.next()?;
-    Some(refusals.fold(first, Error::and))
+    plan.refusals.iter().map(refused).reduce(Error::and)
+}
+
+fn refused(refusal: &Refusal) -> Error {
+    let error = Error::new(Kind::Refused, refusal.message.clone());
+    refusal.hints.iter().fold(error, |error, hint| error.hint(hint.clone()))
+}
+
+fn no_plan(NoPlan { problems, refusals }: NoPlan) -> Error {
+    refusals.iter().map(refused).fold(Error::diagnostics(problems), Error::and)
 }
 
 fn view(declaration: &BackendDeclaration) -> BackendView {

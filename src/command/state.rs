@@ -8,7 +8,7 @@ use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit, Kind};
 use crate::render;
 use crate::resource::Address;
-use crate::state::{ResourceRecord, State};
+use crate::state::{ObjectKey, ResourceRecord, State};
 
 /// A subcommand of `wgform state` with its arguments.
 #[derive(Debug, Subcommand)]
@@ -32,10 +32,15 @@ pub enum Command {
 #[command(after_help = "\
 Examples:
   wgform state list
-  wgform state list peer.laptop")]
+  wgform state list peer.laptop peer.phone
+  wgform state list -id=wg0")]
 pub struct List {
-    /// Lists only this resource, with all its instances
-    pub address: Option<Address>,
+    /// Lists only these resources, with all their instances
+    #[arg(value_name = "ADDRESS")]
+    pub addresses: Vec<Address>,
+    /// Lists only what is found on its device by this: NAME for an interface, INTERFACE/PUBLIC_KEY for a peer
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
 }
 
 /// What `wgform state show` is told.
@@ -54,12 +59,15 @@ pub struct Show {
 #[command(after_help = "\
 Examples:
   wgform state mv peer.laptop peer.alice_laptop
-  wgform state mv peer.alice 'peer.rw[\"alice\"]'")]
+  wgform state mv -dry-run peer.alice 'peer.rw[\"alice\"]'")]
 pub struct Move {
     /// The address that it has
     pub from: Address,
     /// The address that it gets
     pub to: Address,
+    /// Says what would happen, and changes nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// The lock.
     #[command(flatten)]
     pub lock: Lock,
@@ -70,10 +78,14 @@ pub struct Move {
 #[command(after_help = "\
 Examples:
   wgform state rm peer.laptop
-  wgform state rm 'peer.rw[\"alice\"]'")]
+  wgform state rm -dry-run interface.hub peer.laptop")]
 pub struct Remove {
-    /// The resource
-    pub address: Address,
+    /// The resources
+    #[arg(value_name = "ADDRESS", required = true)]
+    pub addresses: Vec<Address>,
+    /// Says what would happen, and changes nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// The lock.
     #[command(flatten)]
     pub lock: Lock,
@@ -87,46 +99,73 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
     let config = session::configuration(context, &Variables::default(), Needs::Settings)?;
     let session = Session::open(context, &config)?;
     match command {
-        Command::List(List { address }) => list(&session, address.as_ref())?,
+        Command::List(List { addresses, id }) => list(&session, &addresses, id.as_deref())?,
         Command::Show(Show { address }) => show(&session, &address)?,
-        Command::Mv(Move { from, to, lock }) => {
+        Command::Mv(Move { from, to, dry_run: true, .. }) => {
+            move_record(&mut look(&session)?, &from, &to)?;
+            context.ui.result(&format!("Would move `{from}` to `{to}`."));
+        }
+        Command::Mv(Move { from, to, lock, .. }) => {
             change(&session, "state mv", &lock, |state| move_record(state, &from, &to)).await?;
             context.ui.result(&format!("Moved `{from}` to `{to}`."));
         }
-        Command::Rm(Remove { address, lock }) => {
-            change(&session, "state rm", &lock, |state| take(state, &address).map(drop)).await?;
-            context.ui.result(&format!("Forgot `{address}`. It is still on its device."));
+        Command::Rm(Remove { addresses, dry_run: true, .. }) => {
+            take_all(&mut look(&session)?, &addresses)?;
+            let would = |it: &Address| format!("Would forget `{it}`. It would stay on its device.");
+            context.ui.result(&lines(addresses.iter().map(would)));
+        }
+        Command::Rm(Remove { addresses, lock, .. }) => {
+            change(&session, "state rm", &lock, |state| take_all(state, &addresses)).await?;
+            let done = |it: &Address| format!("Forgot `{it}`. It is still on its device.");
+            context.ui.result(&lines(addresses.iter().map(done)));
         }
     }
     Ok(Exit::Done)
 }
 
-fn list(session: &Session<'_>, only: Option<&Address>) -> Result<(), Error> {
+fn lines(lines: impl Iterator<Item = String>) -> String {
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Reads the state for somebody who changes nothing, without the lock.
+fn look(session: &Session<'_>) -> Result<State, Error> {
+    Ok(session::state_of(session.context, &session.read()?))
+}
+
+fn list(session: &Session<'_>, only: &[Address], id: Option<&str>) -> Result<(), Error> {
     let Some(state) = session.read()?.state else { return Ok(()) };
-    let is_listed = |it: &&Address| {
-        only.is_none_or(|only| {
-            let is_instance = only.key.is_none() || only.key == it.key;
-            only.module == it.module
-                && only.kind == it.kind
-                && only.label == it.label
-                && is_instance
-        })
+    let names = |only: &Address, it: &Address| {
+        let is_instance = only.key.is_none() || only.key == it.key;
+        only.module == it.module && only.kind == it.kind && only.label == it.label && is_instance
+    };
+    if let Some(missed) = only.iter().find(|only| !state.resources.keys().any(|it| names(only, it)))
+    {
+        return Err(missing(&state, missed));
+    }
+    let is_listed = |(address, record): &(&Address, &ResourceRecord)| {
+        let is_named = only.is_empty() || only.iter().any(|only| names(only, address));
+        is_named && id.is_none_or(|id| found_by(record).as_deref() == Some(id))
     };
     let listed: Vec<_> =
-        state.resources.keys().filter(is_listed).map(ToString::to_string).collect();
-    if let (Some(only), true) = (only, listed.is_empty()) {
-        return Err(missing(only));
-    }
+        state.resources.iter().filter(is_listed).map(|(address, _)| address.to_string()).collect();
     if !listed.is_empty() {
         session.context.ui.result(&listed.join("\n"));
     }
     Ok(())
 }
 
+/// Returns how an object is found on its device, as `import` takes it.
+fn found_by(record: &ResourceRecord) -> Option<String> {
+    match &record.object {
+        ObjectKey::Interface { name, .. } => Some(name.clone()),
+        ObjectKey::Peer { interface, public_key } => Some(format!("{interface}/{public_key}")),
+        ObjectKey::PresharedKey => None,
+    }
+}
+
 fn show(session: &Session<'_>, address: &Address) -> Result<(), Error> {
-    let state = session.read()?.state;
-    let record = state.as_ref().and_then(|state| state.resources.get(address));
-    let record = record.ok_or_else(|| missing(address))?;
+    let state = look(session)?;
+    let record = state.resources.get(address).ok_or_else(|| missing(&state, address))?;
     session.context.ui.result(&render::state::resource(address, record));
     Ok(())
 }
@@ -137,18 +176,10 @@ async fn change(
     lock: &Lock,
     edit: impl FnOnce(&mut State) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let lock = session.lock(operation, lock.timeout).await?;
+    let lock = session.lock(operation, lock).await?;
     let loaded = session.read_locked(&lock)?;
     let mut state = session::state_of(session.context, &loaded);
-    if !loaded.open.is_empty() {
-        let message = format!(
-            "could not do `{operation}`: {} of an apply that was cut off are still to be looked up",
-            render::count(loaded.open.len(), "step")
-        );
-        return Err(
-            Error::new(Kind::Failed, message).hint("run `wgform apply` first, which looks them up")
-        );
-    }
+    session::refuse_open(operation, &loaded)?;
     edit(&mut state)?;
     lock.write(&mut state)?;
     Ok(())
@@ -177,11 +208,16 @@ fn move_record(state: &mut State, from: &Address, to: &Address) -> Result<(), Er
     Ok(())
 }
 
-fn take(state: &mut State, address: &Address) -> Result<ResourceRecord, Error> {
-    state.resources.remove(address).ok_or_else(|| missing(address))
+fn take_all(state: &mut State, addresses: &[Address]) -> Result<(), Error> {
+    addresses.iter().try_for_each(|address| take(state, address).map(drop))
 }
 
-fn missing(address: &Address) -> Error {
-    Error::new(Kind::Failed, format!("the state has no resource `{address}`"))
+fn take(state: &mut State, address: &Address) -> Result<ResourceRecord, Error> {
+    state.resources.remove(address).ok_or_else(|| missing(state, address))
+}
+
+fn missing(state: &State, address: &Address) -> Error {
+    let new = Error::new(Kind::Failed, format!("the state has no resource `{address}`"));
+    session::meant(new, address, state.resources.keys())
         .hint("`wgform state list` lists what there is")
 }

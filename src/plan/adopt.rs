@@ -23,6 +23,10 @@ use crate::value::PublicKey;
 pub enum NotAdopted {
     /// The configuration is wrong.
     Configuration(Vec<Diagnostic>),
+    /// A guard does not believe what the backend says.
+    Guarded(Refusal),
+    /// The backend could not be read.
+    Unread(Refusal),
     /// There is no such resource, or no such object, or it is somebody else's.
     Refused(Refusal),
 }
@@ -60,13 +64,13 @@ pub fn adopt(
         let reason = planner.left_out.iter().find(|(_, left_out)| left_out.contains(address));
         if let Some(refusal) = reason.and_then(|(backend, _)| planner.verdict.refusals.get(backend))
         {
-            return Err(NotAdopted::Refused(refusal.clone()));
+            return Err(NotAdopted::Guarded(refusal.clone()));
         }
         let backend = reason.map(|(backend, _)| format!("backend `{backend}`")).unwrap_or_default();
-        return Err(refused(
-            format!("{backend} could not be read"),
-            "run `wgform plan` to see why".to_owned(),
-        ));
+        return Err(NotAdopted::Unread(Refusal {
+            message: format!("{backend} could not be read"),
+            hints: vec!["run `wgform plan` to see why".to_owned()],
+        }));
     };
     let record = match address.kind {
         Kind::Interface => interface(&planner, desired, id)?,
@@ -168,10 +172,10 @@ fn place<'a>(
     let backend = desired.backend.clone().unwrap_or_else(|| BackendId::new(BackendId::LOCAL));
     match planner.picture(&backend) {
         Some(picture) => Ok((backend, picture)),
-        None => Err(refused(
-            format!("backend `{backend}` could not be read"),
-            "run `wgform plan` to see why".to_owned(),
-        )),
+        None => Err(NotAdopted::Unread(Refusal {
+            message: format!("backend `{backend}` could not be read"),
+            hints: vec!["run `wgform plan` to see why".to_owned()],
+        })),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::actual::{Actual, Picture, Reading};
 use crate::plan::recover::exists;
 use crate::plan::{BackendView, Options, Reboot, Refusal};
 use crate::resource::BackendId;
-use crate::state::{BackendRecord, ObjectKey, State};
+use crate::state::{BackendRecord, ObjectKey, ResourceRecord, State};
 
 /// So many owned interfaces may be missing before it is no longer taken for somebody's change.
 const MAX_MISSING_INTERFACES: usize = 1;
@@ -70,8 +70,10 @@ struct Missing {
 impl Missing {
     fn count(state: &State, id: &BackendId, picture: &Picture) -> Self {
         let mut missing = Self::default();
-        let on_it =
-            || state.resources.values().filter(|record| record.backend.as_ref() == Some(id));
+        let on_it = || {
+            let on_it = |record: &&ResourceRecord| record.backend.as_ref() == Some(id);
+            state.resources.values().filter(on_it).filter(|record| !record.is_gone)
+        };
         // An apply that was cut off has made these, and did not come to their peers.
         let being_filled: BTreeSet<&str> = on_it()
             .filter(|record| record.is_being_filled)

@@ -4,7 +4,7 @@
 //! port before the one that takes it. A swap of ports or names is broken by a temporary value. The two ends of a link
 //! stay next to each other wherever nothing else decides.
 
-mod draft;
+pub(crate) mod draft;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -142,7 +142,9 @@ impl Owners {
     fn of(state: &State) -> Self {
         let mut owners = Self::default();
         for (address, record) in &state.resources {
-            let Some(backend) = &record.backend else { continue };
+            let Some(backend) = record.backend.as_ref().filter(|_| !record.is_gone) else {
+                continue;
+            };
             owners.add(address, backend, &record.object);
             for deposed in &record.deposed {
                 owners.add(address, &deposed.backend, &deposed.object);
@@ -615,7 +617,10 @@ impl<'a> Planner<'a> {
         records
     }
 
-    fn unreachable(&self, view: &View) -> BTreeMap<BackendId, (Unreachable, Vec<Address>)> {
+    pub(crate) fn unreachable(
+        &self,
+        view: &View,
+    ) -> BTreeMap<BackendId, (Unreachable, Vec<Address>)> {
         let mut unreachable = BTreeMap::new();
         for (id, reading) in &self.actual.backends {
             let Reading::Unreachable(why) = reading else { continue };
@@ -642,7 +647,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns what must be said before anything of what was asked for is done.
-    fn all_refusals(&self, view: &View) -> Vec<Refusal> {
+    pub(crate) fn all_refusals(&self, view: &View) -> Vec<Refusal> {
         let concerns =
             |id: &BackendId| !self.options.is_partial() || !self.left_out_on(id, view).is_empty();
         let of_backends = self.verdict.refusals.iter().filter(|(id, _)| concerns(id));
@@ -707,6 +712,7 @@ pub fn record(
         dependencies: desired.depends_on.clone(),
         prevent_destroy: desired.prevent_destroy,
         is_being_filled: old.is_some_and(|old| old.is_being_filled),
+        is_gone: false,
         deposed: old.map(|old| old.deposed.clone()).unwrap_or_default(),
         other: old.map(|old| old.other.clone()).unwrap_or_default(),
     }

@@ -21,12 +21,18 @@ pub enum Purpose {
     Apply,
     /// To see what changed outside.
     Drift,
+    /// To take what changed outside for true.
+    RefreshOnly,
 }
 
 /// Shows a plan.
 pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
     let mut text = String::new();
     reboots(plan, &mut text);
+    if purpose == Purpose::RefreshOnly {
+        refresh_only(plan, paint, &mut text);
+        return text;
+    }
     let (mut drift, changes): (Vec<_>, Vec<_>) =
         plan.changes.iter().cloned().partition(|it| it.is_drift());
     if purpose == Purpose::Drift {
@@ -41,7 +47,7 @@ pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
             Purpose::Apply => {
                 "Drift: this was changed outside of wgform, and an apply undoes it:\n\n"
             }
-            Purpose::Drift => "Drift: this was changed outside of wgform:\n\n",
+            _ => "Drift: this was changed outside of wgform:\n\n",
         };
         drift.iter().for_each(|it| resource(plan, it, paint, &mut text));
     }
@@ -55,9 +61,35 @@ pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
     part(plan, &mut text);
     match purpose {
         Purpose::Apply => summary(plan, paint, &mut text),
-        Purpose::Drift => drift_summary(plan, changes.len(), paint, &mut text),
+        _ => drift_summary(plan, changes.len(), paint, &mut text),
     }
     text
+}
+
+/// Shows what an apply would take into the state.
+fn refresh_only(plan: &Plan, paint: Paint, text: &mut String) {
+    if !plan.changes.is_empty() {
+        text.push_str("Since the last apply, this was changed outside of wgform:\n\n");
+        plan.changes.iter().for_each(|it| resource(plan, it, paint, text));
+    }
+    unreachable(plan, paint, text);
+    part(plan, text);
+    if plan.changes.is_empty() && plan.refusals.is_empty() && !plan.backends.is_empty() {
+        let line = paint.paint(Style::Bold, "Nothing to record.");
+        let _ = writeln!(text, "{line} The state says what the devices have{}.", extent(plan));
+        return;
+    }
+    if plan.changes.is_empty() {
+        return drift_summary(plan, 0, paint, text);
+    }
+    let what = count(plan.changes.len(), "resource");
+    let heading = paint.paint(Style::Bold, "Refresh only:");
+    let _ = writeln!(
+        text,
+        "{heading} {what} to record, nothing to write.\n\n\
+         This is a refresh-only plan, so wgform will not take any actions to undo these. An apply of it takes them into \
+         the\nstate; where they differ from the configuration, the next plan shows a change."
+    );
 }
 
 /// Returns that part of a change that only undoes what happened outside of wgform.
@@ -139,6 +171,7 @@ fn fate(plan: &Plan, change: &ResourceChange) -> String {
             "will be created (an earlier apply did not come to it)".to_owned()
         }
         (Action::Create, _) => "will be created".to_owned(),
+        (Action::Update, Reason::Observed) => "has changed".to_owned(),
         (Action::Update, Reason::Drift) => {
             "will be updated in place (changed outside of wgform)".to_owned()
         }
@@ -154,6 +187,7 @@ fn fate(plan: &Plan, change: &ResourceChange) -> String {
             format!("must be replaced (`{attribute}` cannot change on {kind})")
         }
         (Action::Replace, _) => "must be replaced".to_owned(),
+        (Action::Delete, Reason::Observed) => "has been deleted".to_owned(),
         (Action::Delete, Reason::NotConfigured) => {
             "will be destroyed (it is no longer in the configuration)".to_owned()
         }
@@ -187,6 +221,9 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
                 lines.push(format!("  must be told by you, the far ends of: {}", list(tell)));
             }
             lines
+        }
+        Note::KeyRemembered => {
+            vec!["its key is remembered, and comes back with it if it is made again".to_owned()]
         }
         Note::KeyTakenFrom(path) => vec![format!("key taken from {}", path.display())],
         Note::KeyKept(key) => {

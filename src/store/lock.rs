@@ -75,7 +75,8 @@ pub struct Predecessor {
 #[derive(Debug)]
 pub struct Lock {
     files: Files,
-    file: File,
+    /// None when the user wants no lock.
+    file: Option<File>,
     info: LockInfo,
     predecessor: Option<Predecessor>,
     /// Whether a journal of this run is being written.
@@ -109,6 +110,16 @@ impl Lock {
             waited += nap;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Goes without the lock, as a user asked for. The journal of a run that goes on is not touched all the same: it
+    /// would be taken for one that is left over.
+    pub(crate) fn without(files: Files, request: LockRequest) -> Result<Self, StoreError> {
+        if holder(&files)?.is_some() && files.journal.exists() {
+            return Err(StoreError::Locked(Box::new(held(&files, request.now))));
+        }
+        let info = info_of(request);
+        Ok(Self { files, file: None, info, predecessor: None, has_journal: Cell::new(false) })
     }
 
     /// Returns what the lock file says of us.
@@ -181,23 +192,16 @@ impl Lock {
     }
 
     fn taken(files: Files, file: File, request: LockRequest) -> Result<Self, StoreError> {
-        let LockRequest { id, operation, who, host, pid, now } = request;
-        let predecessor =
-            read_info(&files).map(|info| Predecessor { is_on_other_host: info.host != host, info });
-        let info = LockInfo {
-            id: id.to_string(),
-            operation,
-            who,
-            host,
-            pid,
-            since: now,
-            wgform_version: env!("CARGO_PKG_VERSION").to_owned(),
-        };
-        let lock = Self { files, file, info, predecessor, has_journal: Cell::new(false) };
-        let text = serde_json::to_vec_pretty(&lock.info).expect("the fields are texts and numbers");
-        let written =
-            lock.file.set_len(0).and_then(|()| disk::write(&lock.file, &lock.files.lock, &text));
-        written.map_err(|source| failed("write the lock file", &lock.files.lock, source))?;
+        let host = &request.host;
+        let predecessor = read_info(&files)
+            .map(|info| Predecessor { is_on_other_host: info.host != *host, info });
+        let info = info_of(request);
+        let text = serde_json::to_vec_pretty(&info).expect("the fields are texts and numbers");
+        let written = file.set_len(0).and_then(|()| disk::write(&file, &files.lock, &text));
+        let place = files.lock.clone();
+        let lock =
+            Self { files, file: Some(file), info, predecessor, has_journal: Cell::new(false) };
+        written.map_err(|source| failed("write the lock file", &place, source))?;
         Ok(lock)
     }
 
@@ -238,10 +242,18 @@ impl Drop for Lock {
         hit(Point::LockRelease);
         // Whoever waits on the removed file notices, because its name is gone. If it cannot be removed it stays with
         // our text in it, and the next run takes it over.
-        if is_named(&self.file, &self.files).unwrap_or(false) {
+        let is_ours =
+            self.file.as_ref().is_some_and(|it| is_named(it, &self.files).unwrap_or(false));
+        if is_ours {
             let _ = fs::remove_file(&self.files.lock);
         }
     }
+}
+
+fn info_of(request: LockRequest) -> LockInfo {
+    let LockRequest { id, operation, who, host, pid, now } = request;
+    let wgform_version = env!("CARGO_PKG_VERSION").to_owned();
+    LockInfo { id: id.to_string(), operation, who, host, pid, since: now, wgform_version }
 }
 
 /// Returns who holds the lock at this moment.

@@ -50,11 +50,11 @@ _wgform() {
             'show') _wgform_words '-chdir= -no-color -v -help' ;;
             'output') _wgform_words '-json -raw -chdir= -no-color -v -help' ;;
             'state') _wgform_words '-chdir= -no-color -v -help' ;;
-            'state list') _wgform_words '-chdir= -no-color -v -help' ;;
+            'state list') _wgform_words '-id= -chdir= -no-color -v -help' ;;
             'state show') _wgform_words '-chdir= -no-color -v -help' ;;
-            'state mv') _wgform_words '-lock-timeout= -chdir= -no-color -v -help' ;;
-            'state rm') _wgform_words '-lock-timeout= -chdir= -no-color -v -help' ;;
-            'import') _wgform_words '-var= -var-file= -lock-timeout= -chdir= -no-color -v -help' ;;
+            'state mv') _wgform_words '-dry-run -lock -lock-timeout= -chdir= -no-color -v -help' ;;
+            'state rm') _wgform_words '-dry-run -lock -lock-timeout= -chdir= -no-color -v -help' ;;
+            'import') _wgform_words '-var= -var-file= -lock -lock-timeout= -chdir= -no-color -v -help' ;;
             'force-unlock') _wgform_words '-force -chdir= -no-color -v -help' ;;
             'schema') _wgform_words '-chdir= -no-color -v -help' ;;
             'completions') _wgform_words '-chdir= -no-color -v -help' ;;

@@ -39,6 +39,9 @@ pub struct Watch {
     pub crashed: tokio::sync::Notify,
     /// How many writes there were.
     pub writes: Cell<usize>,
+    /// How many hosts are written to at this moment, and how many there were at most.
+    pub at_once: Cell<usize>,
+    pub most_at_once: Cell<usize>,
     /// Whether a host has broken a batch off.
     pub is_broken: Cell<bool>,
     /// What was on the disk between the writes.
@@ -86,6 +89,12 @@ impl Write for Wayward {
     fn write<'a>(&'a self, mut batch: Batch, stop: Stop, landed: Landed<'a>) -> Answer<'a, ()> {
         Box::pin(async move {
             let count = batch.operations.len();
+            self.watch.at_once.set(self.watch.at_once.get() + 1);
+            self.watch
+                .most_at_once
+                .set(self.watch.most_at_once.get().max(self.watch.at_once.get()));
+            // Whoever else is written to at the same time begins before this goes on.
+            tokio::task::yield_now().await;
             let breaks_at = self.traits.breaks_at.filter(|_| !self.watch.is_broken.get());
             let breaks_at = breaks_at.filter(|at| *at < count);
             if let Some(at) = breaks_at {
@@ -109,6 +118,7 @@ impl Write for Wayward {
             if let Some(at) = breaks_at {
                 (at + 1..count).for_each(|index| first(index, Outcome::Skipped(at)));
             }
+            self.watch.at_once.set(self.watch.at_once.get() - 1);
             self.watch.writes.set(self.watch.writes.get() + done);
             let journal = std::fs::read_to_string(&self.journal).unwrap_or_default();
             self.watch.journals.borrow_mut().push(journal);

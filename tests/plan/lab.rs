@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -61,6 +62,8 @@ pub struct Lab {
     traits: BTreeMap<BackendId, Traits>,
     names: RefCell<Names>,
     pub options: Options,
+    /// How many hosts are talked to at once.
+    pub parallelism: NonZeroUsize,
 }
 
 /// What is wrong with a configuration, as text.
@@ -100,6 +103,7 @@ impl Lab {
             traits: BTreeMap::new(),
             names: RefCell::new(names),
             options: Options::default(),
+            parallelism: NonZeroUsize::MIN,
         }
     }
 
@@ -208,7 +212,8 @@ impl Lab {
 impl Lab {
     /// Returns the text of a plan, or what is wrong, with the refusals at the end.
     pub fn plan(&self) -> String {
-        self.shown(Purpose::Apply)
+        let only = self.options.refresh_only;
+        self.shown(if only { Purpose::RefreshOnly } else { Purpose::Apply })
     }
 
     /// Returns what `drift` would say.
@@ -291,7 +296,7 @@ impl Lab {
             let interest = interest(&config, &evaluator, &state);
             let readers: Vec<&dyn Read> =
                 backends.values().map(|it| it.as_ref() as &dyn Read).collect();
-            actual = wait(refresh(&readers, &interest, &|_, _| {}));
+            actual = wait(refresh(&readers, &interest, self.parallelism, &|_| {}, &|_, _| {}));
         }
         self.learn_names();
         let views = declared.iter().map(|it| (it.id.clone(), view(it))).collect();
@@ -313,8 +318,12 @@ impl Lab {
         self.with_look(|looked| {
             let Looked { config, evaluator, inputs, backends, watch, lock } = looked;
             let (actual, owned) = (inputs.actual, inputs.state.clone());
-            let plan = plan::plan(config, evaluator, inputs).map_err(|it| self.problems(&it))?;
-            lint(&plan, actual, &owned);
+            let plan = plan::plan(config, evaluator, inputs);
+            let plan = plan.map_err(|it| self.problems(&it.problems))?;
+            match self.options.refresh_only {
+                true => assert!(plan.steps.is_empty(), "{:?}", plan.steps),
+                false => lint(&plan, actual, &owned),
+            }
             Ok(work(plan, Ready { evaluator, backends, watch, lock }, actual))
         })
     }
@@ -342,6 +351,18 @@ impl Lab {
         });
         applied.unwrap_or_else(|problems| panic!("{problems}"));
         count.get()
+    }
+
+    /// Applies, and returns how many hosts were written to at once at most.
+    pub fn apply_and_watch(&self) -> usize {
+        let most = Cell::new(0);
+        let applied = self.with_plan(|plan, ready, _| {
+            let watch = ready.watch.clone();
+            self.carry_out(plan, ready, None);
+            most.set(watch.most_at_once.get());
+        });
+        applied.unwrap_or_else(|problems| panic!("{problems}"));
+        most.get()
     }
 
     /// Applies a plan before whose first write something happens.
@@ -372,6 +393,11 @@ impl Lab {
 
     fn carry_out(&self, plan: Plan, ready: Ready<'_, '_>, crash: Option<Crash>) -> String {
         let Ready { evaluator, backends, watch, lock } = ready;
+        if self.options.refresh_only {
+            let mut plan = plan;
+            lock.write(&mut plan.state).unwrap();
+            return "recorded\n".to_owned();
+        }
         watch.crash.set(crash);
         let lines = RefCell::new(String::new());
         let tell = |event: Event| {
@@ -385,6 +411,7 @@ impl Lab {
             evaluator,
             backends: &backends,
             lock: &lock,
+            parallelism: self.parallelism,
             world: &self.world,
             stop: Stop::default(),
             tell: &tell,
@@ -415,7 +442,9 @@ impl Lab {
             let adopted = plan::adopt(config, evaluator, inputs, &address, &id);
             let mut state = adopted.map_err(|error| match error {
                 NotAdopted::Configuration(problems) => self.problems(&problems),
-                NotAdopted::Refused(refusal) => self.shorten(&refused(&refusal)),
+                NotAdopted::Refused(refusal)
+                | NotAdopted::Guarded(refusal)
+                | NotAdopted::Unread(refusal) => self.shorten(&refused(&refusal)),
             })?;
             lock.write(&mut state).unwrap();
             Ok("imported\n".to_owned())

@@ -30,3 +30,5 @@ mod moves;
 mod together;
 mod exclude;
 mod requested;
+mod pace;
+mod refresh_only;

@@ -1,6 +1,6 @@
 //! What each resource's fate means in writes, before they are in order.
 
-mod removal;
+pub(crate) mod removal;
 
 use std::collections::{BTreeMap, BTreeSet};
 

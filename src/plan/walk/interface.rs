@@ -99,6 +99,9 @@ impl<'a> Planner<'a> {
         };
         let old_backend = record.as_ref().and_then(|record| record.backend.clone());
         let old_name = recorded_name.filter(|_| old_backend.is_some());
+        // Of one that is known to be gone there is nothing left but its key.
+        let is_gone = record.as_ref().is_some_and(|it| it.is_gone);
+        let old_name = old_name.filter(|_| !is_gone);
         let old = old_backend.zip(old_name).map(|(backend, name)| Old { backend, name });
         let found = old
             .as_ref()
@@ -180,7 +183,16 @@ impl<'a> Planner<'a> {
         if self.options.without_refresh {
             return record.map(|record| Self::recorded_values(record, Kind::Interface));
         }
-        let mut found = self.found_values(&standing.found?.fields);
+        Some(self.interface_values(record, standing.found?))
+    }
+
+    /// Returns what a device has of an interface.
+    pub(crate) fn interface_values(
+        &self,
+        record: Option<&ResourceRecord>,
+        found: &FoundInterface,
+    ) -> BTreeMap<&'static str, Json> {
+        let mut found = self.found_values(&found.fields);
         if found.get("enabled") == Some(&Json::Bool(false)) {
             // A link that is down has lost its IPv6 addresses; they come back when it is brought up.
             let ours = record.and_then(|record| record.owned_elements.get("addresses"));
@@ -193,7 +205,7 @@ impl<'a> Planner<'a> {
                 addresses.extend(missing);
             }
         }
-        Some(found)
+        found
     }
 
     fn interface_diffs(
@@ -655,7 +667,7 @@ fn key_file_diff(standing: &Standing<'_>, key: &KeyPlan) -> AttributeDiff {
     }
 }
 
-fn found_key(found: Option<&FoundInterface>) -> Option<PublicKey> {
+pub(crate) fn found_key(found: Option<&FoundInterface>) -> Option<PublicKey> {
     match found?.fields.get("public_key") {
         Some(Field::PublicKey(key)) => Some(*key),
         _ => None,

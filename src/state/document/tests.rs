@@ -261,6 +261,7 @@ fn any_record(kind: Kind) -> impl Strategy<Value = ResourceRecord> {
         prop::collection::btree_set(any_address(), 0..2),
         any::<bool>(),
         any::<bool>(),
+        any::<bool>(),
         prop::collection::vec(deposed, 0..2),
         any_other(),
     )
@@ -274,6 +275,7 @@ fn any_record(kind: Kind) -> impl Strategy<Value = ResourceRecord> {
                 dependencies,
                 prevent_destroy,
                 is_being_filled,
+                is_gone,
                 deposed,
                 other,
             )| {
@@ -286,6 +288,7 @@ fn any_record(kind: Kind) -> impl Strategy<Value = ResourceRecord> {
                     dependencies,
                     prevent_destroy,
                     is_being_filled,
+                    is_gone,
                     deposed,
                     other,
                 }

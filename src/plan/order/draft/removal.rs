@@ -58,6 +58,12 @@ impl Drafter {
         if backend.as_ref().is_some_and(|backend| !is_known(planner, backend)) {
             return;
         }
+        let has_successor = backend.as_ref().and_then(|backend| planner.picture(backend));
+        if record.is_gone && has_successor.is_some_and(|it| exists(it, &record.object)) {
+            // What is there by now under its name is somebody else's.
+            planner.state.resources.remove(address);
+            return;
+        }
         let has_left_key = left_key(planner, &record);
         let is_gone = !is_there(planner, backend.as_ref(), &record.object);
         if is_gone && !has_left_key && record.deposed.is_empty() {
@@ -350,7 +356,7 @@ fn protected(address: &Address) -> Refusal {
 }
 
 /// Returns the attributes of an object that goes.
-fn gone(kind: Kind, record: &ResourceRecord) -> Vec<AttributeDiff> {
+pub(crate) fn gone(kind: Kind, record: &ResourceRecord) -> Vec<AttributeDiff> {
     let mut values = Planner::recorded_values(record, kind);
     match &record.object {
         ObjectKey::Interface { name, public_key } => {
