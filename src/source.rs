@@ -50,7 +50,12 @@ pub enum Origin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VariableArgument {
     /// `-var name=value`.
-    Value(String),
+    Value {
+        /// Which variable.
+        name: String,
+        /// Its value.
+        value: String,
+    },
     /// `-var-file path`.
     File(PathBuf),
 }
@@ -97,9 +102,6 @@ impl fmt::Debug for Files {
 /// The configuration could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The directory is not there, or is no directory.
-    #[error("could not read the configuration: there is no directory `{0}`")]
-    NoDirectory(String),
     /// The directory holds no configuration.
     #[error("could not read the configuration: there is no `*.wg.hcl` file in `{0}`")]
     NoFiles(String),
@@ -119,25 +121,20 @@ pub enum SourceError {
         /// The line of the first such byte.
         line: usize,
     },
-    /// `-var` without a value.
-    #[error("`-var` needs a name and a value")]
-    NoValue,
 }
 
 impl SourceError {
     /// Returns what to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoDirectory(_) => {
-                Some("`-chdir=DIR` names the directory of the configuration".to_owned())
-            }
             Self::NoFiles(_) => Some(
-                "write a first file, for example `main.wg.hcl` with an `interface` block, or name another directory with `-chdir=DIR`"
+                "Write a first file, for example `main.wg.hcl` with an `interface` block, or name another directory with `-chdir=DIR`."
                     .to_owned(),
             ),
-            Self::NotText { .. } => Some("save the file as UTF-8".to_owned()),
-            Self::NoValue => Some("write it as `-var name=value`".to_owned()),
-            Self::Unreadable { .. } => None,
+            Self::NotText { .. } => Some("Save the file as UTF-8.".to_owned()),
+            Self::Unreadable { .. } => {
+                Some("Check that it is there, and that you may read it.".to_owned())
+            }
         }
     }
 }
@@ -179,8 +176,7 @@ fn given(
     }
     for argument in arguments {
         given.push(match argument {
-            VariableArgument::Value(text) => {
-                let (name, value) = text.split_once('=').ok_or(SourceError::NoValue)?;
+            VariableArgument::Value { name, value } => {
                 one(name.trim(), Origin::Argument, "-var", value)
             }
             VariableArgument::File(path) => {
@@ -203,9 +199,6 @@ fn file(text: Arc<SourceText>) -> GivenVariable {
 /// Lists the files of a directory in name order, without hidden ones.
 fn names_in(directory: &Path) -> Result<Vec<String>, SourceError> {
     let shown = directory.display().to_string();
-    if !directory.is_dir() {
-        return Err(SourceError::NoDirectory(shown));
-    }
     let unreadable = |source| SourceError::Unreadable { name: shown.clone(), source };
     let mut names = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(unreadable)? {
@@ -288,11 +281,10 @@ mod tests {
             ],
             &[("WGFORM_VAR_x", "env"), ("HOME", "/root")],
         );
-        let arguments = [
-            VariableArgument::Value("x=1=2".to_owned()),
-            VariableArgument::File("other.wgvars.hcl".into()),
-            VariableArgument::Value("x=last".to_owned()),
-        ];
+        let value =
+            |text: &str| VariableArgument::Value { name: "x".to_owned(), value: text.to_owned() };
+        let arguments =
+            [value("1=2"), VariableArgument::File("other.wgvars.hcl".into()), value("last")];
         let sources = read(&world, &arguments).unwrap();
         let texts: Vec<_> = sources.variables.iter().map(|it| it.text.text.as_str()).collect();
         assert_eq!(texts, ["env", "main", "auto a", "auto b", "1=2", "other", "last"]);
@@ -317,17 +309,13 @@ mod tests {
             failure(&[("a.wg.hcl", b"")], &[VariableArgument::File("gone.hcl".into())]),
             "could not read `gone.hcl`"
         );
-        assert_eq!(
-            failure(&[("a.wg.hcl", b"")], &[VariableArgument::Value("x".to_owned())]),
-            "`-var` needs a name and a value"
-        );
     }
 
     #[test]
     fn a_directory_that_is_not_there_is_an_error() {
         let (kept, mut world) = world(&[], &[]);
         world.directory = kept.path().join("gone");
-        assert!(matches!(read(&world, &[]), Err(SourceError::NoDirectory(_))));
+        assert!(matches!(read(&world, &[]), Err(SourceError::Unreadable { .. })));
     }
 
     #[test]

@@ -23,22 +23,29 @@ use crate::store::{Loaded, Lock, LockRequest, Store};
 
 /// Reads and parses the configuration; warnings are shown, errors end the run.
 pub(crate) fn configuration(context: &Context, variables: &Variables) -> Result<Config, Error> {
+    let (config, warnings) = parsed(context, variables)?;
+    context.ui.diagnostics(&warnings);
+    Ok(config)
+}
+
+/// Reads and parses the configuration, and returns it with the warnings; errors end the run.
+pub(crate) fn parsed(
+    context: &Context,
+    variables: &Variables,
+) -> Result<(Config, Vec<Diagnostic>), Error> {
     let arguments: Vec<VariableArgument> = variables.0.iter().map(argument).collect();
     let sources = source::read(&context.world, &arguments)?;
     let (config, problems) = Config::parse(sources);
-    let (errors, warnings): (Vec<Diagnostic>, Vec<Diagnostic>) =
-        problems.into_iter().partition(|problem| problem.severity == Severity::Error);
-    if !errors.is_empty() {
-        return Err(Error::diagnostics(errors));
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(Error::diagnostics(problems));
     }
-    context.ui.diagnostics(&warnings);
-    Ok(config)
+    Ok((config, problems))
 }
 
 fn argument(source: &VariableSource) -> VariableArgument {
     match source {
         VariableSource::Assignment { name, value } => {
-            VariableArgument::Value(format!("{name}={}", value.expose()))
+            VariableArgument::Value { name: name.clone(), value: value.expose().to_owned() }
         }
         VariableSource::File(path) => VariableArgument::File(path.clone()),
     }

@@ -128,6 +128,12 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     FUNCTIONS.iter().map(|function| function.name).chain(["can", "try"])
 }
 
+/// Lists all functions, as a help.
+pub(crate) fn all_names() -> String {
+    let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
+    format!("The functions are {}.", names.join(", "))
+}
+
 /// Calls a function. `places` says where each argument is, `whole` where the call is.
 pub(crate) fn call(
     environment: &dyn Environment,
@@ -139,12 +145,13 @@ pub(crate) fn call(
     let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) else {
         return Err(vec![
             Diagnostic::error("call of an unknown function")
-                .label(whole, format!("there is no function `{name}`")),
+                .label(whole, format!("there is no function `{name}`"))
+                .help(all_names()),
         ]);
     };
     if !(function.least..=function.most).contains(&arguments.len()) {
         return Err(vec![
-            Diagnostic::error("a function cannot be called this way")
+            Diagnostic::error("invalid function call")
                 .label(whole, wrong_count(function, arguments.len()))
                 .help(format!("Call it as `{}`.", function.usage)),
         ]);
@@ -159,11 +166,10 @@ pub(crate) fn call(
         } else {
             failure.message
         };
-        let diagnostic =
-            Diagnostic::error("a function cannot be called this way").label(at, message);
+        let diagnostic = Diagnostic::error("invalid function call").label(at, message);
         vec![match failure.hint {
             Some(hint) => diagnostic.help(hint),
-            None => diagnostic,
+            None => diagnostic.help(format!("Call it as `{}`.", function.usage)),
         }]
     })
 }

@@ -46,10 +46,15 @@ impl<'r> Run<'r> {
         let scope = Scope { environment: self, source: &expr.source, bindings: None };
         let value = scope.evaluate(&expr.expression)?;
         if value.depth() > Value::MAX_DEPTH {
-            return Err(vec![Diagnostic::error("a value that is nested too deep").label(
-                &expr.span(),
-                format!("this has more than {} lists and maps inside each other", Value::MAX_DEPTH),
-            )]);
+            let most = Value::MAX_DEPTH;
+            return Err(vec![
+                Diagnostic::error("value nested too deep")
+                    .label(
+                        &expr.span(),
+                        format!("this has more than {most} lists and maps inside each other"),
+                    )
+                    .help("Put fewer lists and maps inside each other."),
+            ]);
         }
         Ok(value)
     }
@@ -61,8 +66,9 @@ impl<'r> Run<'r> {
         }
         if !self.active.borrow_mut().insert(node.clone()) {
             return Err(vec![
-                Diagnostic::error("references that go in a circle")
-                    .label(at, format!("`{node}` depends on itself here")),
+                Diagnostic::error("circular references")
+                    .label(at, format!("`{node}` depends on itself here"))
+                    .help("Replace one of these references by a value."),
             ]);
         }
         let outside = self.consulted.replace(false);
@@ -158,12 +164,14 @@ impl Environment for Run<'_> {
                 match address {
                     Some(address) if self.computed.is_some() => Ok(address.into()),
                     Some(address) => Err(vec![
-                        Diagnostic::error("a reference to a resource that comes too early")
-                            .label(at, format!("`{address}` is not known before a device is read")),
+                        Diagnostic::error("reference to a resource that is not known yet")
+                            .label(at, format!("`{address}` is not known before a device is read"))
+                            .help("Write a value here."),
                     ]),
                     None => Err(vec![
                         Diagnostic::error("reference to an unknown name")
-                            .label(at, format!("there is no `{root}.{name}`")),
+                            .label(at, format!("there is no `{root}.{name}`"))
+                            .help("A reference starts with `var`, `local`, `backend`, `interface`, `peer` or `preshared_key`."),
                     ]),
                 }
             }

@@ -21,8 +21,11 @@ impl Run<'_> {
             Some(expr) => self.string(expr, "`path`").and_then(|path| {
                 path.filter(|path| !path.is_empty()).ok_or_else(|| {
                     vec![
-                        Diagnostic::error("a value that is not allowed")
-                            .label(&expr.span(), "the path of the state is empty"),
+                        Diagnostic::error("invalid value")
+                            .label(&expr.span(), "the path of the state is empty")
+                            .help(format!(
+                                "Write a path such as \"{STATE_PATH}\", or leave it out."
+                            )),
                     ]
                 })
             }),
@@ -106,7 +109,7 @@ impl Run<'_> {
             return Ok(Some(name));
         }
         Err(vec![
-            Diagnostic::error("a value that is not allowed")
+            Diagnostic::error("invalid value")
                 .label(&expr.span(), "this is not the name of a network namespace")
                 .help("Write a name that `ip netns list` shows."),
         ])
@@ -119,7 +122,7 @@ impl Run<'_> {
             Some("kernel") => Ok(Driver::Kernel),
             Some("userspace") => Ok(Driver::Userspace),
             Some(_) => Err(vec![
-                Diagnostic::error("a value that is not allowed")
+                Diagnostic::error("invalid value")
                     .label(&expr.span(), "there is no such driver")
                     .help("The driver can be \"auto\", \"kernel\" or \"userspace\"."),
             ]),
@@ -170,6 +173,7 @@ impl Run<'_> {
 
 /// Says that a value must be known at once.
 pub(super) fn unknown(at: &Span, what: &str) -> Diagnostic {
-    Diagnostic::error("a value that is known too late")
+    Diagnostic::error("value that is not known yet")
         .label(at, format!("{what} has to be known before anything is applied"))
+        .help("Write a value here, or refer to an argument that has one.")
 }

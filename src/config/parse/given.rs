@@ -58,11 +58,7 @@ impl Parser {
             given.insert(name.into(), Given::Text(text));
         } else if origin == Origin::Argument && !self.is_partial {
             let span = Span { source: text, range: 0..0 };
-            self.unknown_variable(
-                Diagnostic::error("a value for an unknown variable"),
-                name,
-                &span,
-            );
+            self.unknown_variable(Diagnostic::error("value for an unknown variable"), name, &span);
         }
     }
 
@@ -82,7 +78,7 @@ impl Parser {
                 Structure::Block(block) => {
                     let span = self.head(&block);
                     self.problems.push(
-                        Diagnostic::error("a block among the values of variables")
+                        Diagnostic::error("block in a file of values")
                             .label(
                                 &span,
                                 "a file of values has only lines such as `name = \"value\"`",
@@ -97,7 +93,7 @@ impl Parser {
                         given.insert(attribute.key.as_str().into(), Given::Expression(value));
                     } else if !self.is_partial {
                         let span = self.span_of(&attribute.key);
-                        let warning = Diagnostic::warning("a value for an unknown variable");
+                        let warning = Diagnostic::warning("value for an unknown variable");
                         self.unknown_variable(warning, name, &span);
                     }
                 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::config::block::{Blocks, Expr, Need, Node};
 use crate::config::function;
+use crate::config::parse::body::or;
 use crate::config::parse::{Given, Parser};
 use crate::config::reference::{Found, Name, walk};
 use crate::config::suggest::suggestion;
@@ -140,11 +141,12 @@ impl Declared {
         let Some(name) = it.name else {
             return Err(Problem::Wrong(
                 Diagnostic::error("reference without a name")
-                    .label(&span, format!("a name has to follow, such as `{root}.NAME`")),
+                    .label(&span, "a name has to follow")
+                    .help(format!("Write it as `{root}.NAME`.")),
             ));
         };
         let missing = |what: String, names: Vec<&str>| {
-            let diagnostic = Diagnostic::error(unknown_summary(root)).label(&span, what);
+            let diagnostic = unknown(root, name).label(&span, what);
             Problem::Unknown(match suggestion(name, names) {
                 Some(near) => diagnostic.help(format!("Did you mean `{root}.{near}`?")),
                 None => diagnostic,
@@ -202,8 +204,7 @@ impl Declared {
 
     fn unknown_resource(&self, address: &Address, span: &Span) -> Diagnostic {
         let Address { kind, label, .. } = address;
-        let summary = unknown_summary(kind.as_str());
-        let diagnostic = Diagnostic::error(summary)
+        let diagnostic = unknown(kind.as_str(), label)
             .label(span, format!("no `{kind} \"{label}\"` in this configuration"));
         let of_kind = self.resources.iter().filter(|it| it.kind == *kind);
         match suggestion(label, of_kind.map(|it| it.label.as_str())) {
@@ -221,7 +222,10 @@ pub(crate) fn referable(kind: Kind, name: &str, span: &Span) -> Result<&'static 
         let names = declaration::attributes(kind).iter().map(|it| it.name);
         return Err(match suggestion(name, names) {
             Some(near) => diagnostic.help(format!("Did you mean `{near}`?")),
-            None => diagnostic,
+            None => {
+                let names = declaration::attributes(kind).iter().map(|it| format!("`{}`", it.name));
+                diagnostic.help(format!("It can be {}.", or(&names.collect::<Vec<_>>())))
+            }
         });
     };
     if !attribute.form.is_secret() {
@@ -238,22 +242,44 @@ pub(crate) fn referable(kind: Kind, name: &str, span: &Span) -> Result<&'static 
         .help(hint))
 }
 
-fn unknown_summary(root: &str) -> &'static str {
-    match root {
-        "var" => "reference to an unknown variable",
-        "local" => "reference to an unknown local value",
-        "backend" => "reference to an unknown backend",
-        "interface" => "reference to an unknown interface",
-        "peer" => "reference to an unknown peer",
-        _ => "reference to an unknown pre-shared key",
-    }
+/// Starts to say that something is not declared, and how it would be.
+fn unknown(root: &str, name: &str) -> Diagnostic {
+    let (diagnostic, declaration) = match root {
+        "var" => (
+            Diagnostic::error("reference to an unknown variable"),
+            format!("`variable \"{name}\" {{ … }}`"),
+        ),
+        "local" => (
+            Diagnostic::error("reference to an unknown local value"),
+            format!("`{name} = …` in a `locals` block"),
+        ),
+        "backend" => (
+            Diagnostic::error("reference to an unknown backend"),
+            format!("`backend \"local\" \"{name}\" {{ … }}`"),
+        ),
+        "interface" => (
+            Diagnostic::error("reference to an unknown interface"),
+            format!("`interface \"{name}\" {{ … }}`"),
+        ),
+        "peer" => (
+            Diagnostic::error("reference to an unknown peer"),
+            format!("`peer \"{name}\" {{ … }}`"),
+        ),
+        _ => (
+            Diagnostic::error("reference to an unknown pre-shared key"),
+            format!("`preshared_key \"{name}\" {{ … }}`"),
+        ),
+    };
+    diagnostic.help(format!("Declare it with {declaration}."))
 }
 
 fn unknown_root(it: &Name, span: &Span) -> Diagnostic {
     let root = it.root;
     let diagnostic = Diagnostic::error("reference to an unknown name");
     if LATER_ROOTS.contains(&root) {
-        return diagnostic.label(span, format!("this version of wgform has no `{root}`"));
+        return diagnostic
+            .label(span, format!("this version of wgform has no `{root}`"))
+            .help("Leave it out. A later version may have it.");
     }
     let diagnostic = diagnostic.label(span, format!("there is no `{root}` here"));
     match suggestion(root, ROOTS.iter().copied()) {
@@ -270,7 +296,7 @@ fn unknown_function(name: &str, span: &Span) -> Diagnostic {
         .label(span, format!("this version of wgform has no function `{name}`"));
     match suggestion(name, function::names()) {
         Some(near) => diagnostic.help(format!("Did you mean `{near}`?")),
-        None => diagnostic,
+        None => diagnostic.help(function::all_names()),
     }
 }
 
