@@ -13,12 +13,13 @@ mod graph;
 mod parse;
 mod reference;
 mod secrets;
-mod suggest;
+pub(crate) mod suggest;
 mod template;
 mod traversal;
 mod types;
 mod value;
 mod version;
+pub mod vocabulary;
 
 #[cfg(test)]
 mod tests;
@@ -72,6 +73,11 @@ impl Config {
 fn place(problem: &Diagnostic) -> Option<(&str, usize)> {
     let span = &problem.labels.first()?.span;
     Some((&span.source.name, span.range.start))
+}
+
+/// Returns how every function is called and what it returns, in the order of their names.
+pub fn functions() -> Vec<(&'static str, &'static str)> {
+    function::declared()
 }
 
 /// Lists the block types for a message.

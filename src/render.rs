@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 mod excerpt;
 pub mod diagnostic;
+pub mod event;
 pub mod outcome;
 pub mod paint;
 pub mod plan;

@@ -18,6 +18,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("failpoint", &[]),
     ("resource", &["value"]),
     ("diagnostic", &[]),
+    ("token", &[]),
+    ("format", &["token"]),
     ("source", &["value", "world", "diagnostic"]),
     ("config", &["value", "world", "resource", "diagnostic", "source"]),
     ("state", &["value", "world", "resource"]),
@@ -34,8 +36,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["value", "resource", "diagnostic", "config", "state", "actual", "link", "diff", "graph"],
     ),
     ("outcome", &["resource", "state", "plan"]),
-    ("render", &["value", "resource", "diagnostic", "state", "diff", "plan", "outcome"]),
-    ("ui", &["value", "world", "resource", "diagnostic", "backend", "plan", "render"]),
+    ("event", &["plan", "outcome"]),
+    ("reference", &["resource", "config", "state", "event"]),
+    ("render", &["value", "resource", "diagnostic", "state", "diff", "plan", "outcome", "event"]),
+    ("ui", &["value", "world", "resource", "diagnostic", "backend", "plan", "event", "render"]),
     (
         "apply",
         &[
@@ -51,6 +55,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "backend",
             "plan",
             "outcome",
+            "event",
         ],
     ),
     (
@@ -91,6 +96,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "diff",
             "plan",
             "outcome",
+            "event",
+            "reference",
             "render",
             "ui",
             "apply",

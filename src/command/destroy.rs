@@ -14,6 +14,7 @@ use crate::error::{Error, Exit};
 Examples:
   wgform destroy
   wgform destroy -target=peer.laptop
+  wgform destroy -exclude=interface.hub
   wgform plan -destroy")]
 pub struct Arguments {
     /// What is destroyed.

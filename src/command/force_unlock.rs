@@ -13,6 +13,7 @@ use crate::ui::Input;
 #[command(after_help = "\
 Examples:
   wgform force-unlock 6bd3c1f2-9f0c-4f38-8c0e-1f5c2ce1a0d7
+  wgform force-unlock -force 6bd3c1f2-9f0c-4f38-8c0e-1f5c2ce1a0d7
 
 A lock whose process is alive on this host is not taken away.")]
 pub struct Arguments {

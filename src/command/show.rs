@@ -12,7 +12,8 @@ use crate::render;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  wgform show")]
+  wgform show
+  wgform -chdir=site show")]
 pub struct Arguments {}
 
 /// Shows the state.

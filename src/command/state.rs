@@ -69,7 +69,8 @@ pub struct Move {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  wgform state rm peer.laptop")]
+  wgform state rm peer.laptop
+  wgform state rm 'peer.rw[\"alice\"]'")]
 pub struct Remove {
     /// The resource
     pub address: Address,

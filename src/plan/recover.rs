@@ -104,6 +104,13 @@ fn look(recovered: &mut Recovered, change: StateChange, picture: &Picture) {
                 let is_peer = matches!(resource.object, ObjectKey::Peer { .. });
                 if is_peer && resource.attributes.get("enabled") == Some(&Json::Bool(false)) {
                     state.apply(change);
+                } else if let Some(old) = state
+                    .resources
+                    .get_mut(address)
+                    .filter(|old| resource.is_being_filled && old.object == resource.object)
+                {
+                    // It made way for its successor, which was not made.
+                    old.is_being_filled = true;
                 }
                 return;
             };
