@@ -21,7 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("token", &[]),
     ("format", &["token"]),
     ("source", &["value", "world", "diagnostic"]),
-    ("config", &["value", "world", "resource", "diagnostic", "source"]),
+    ("config", &["value", "world", "resource", "diagnostic", "token", "source"]),
     ("state", &["value", "world", "resource"]),
     ("store", &["value", "world", "failpoint", "resource", "state"]),
     ("actual", &["value", "resource"]),

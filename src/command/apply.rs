@@ -5,7 +5,7 @@ use clap::Args;
 use crate::command::Context;
 use crate::command::arguments::{Asking, Belief, Consent, Lock, Scope};
 use crate::command::run::{self, Request};
-use crate::command::session::{self, Session};
+use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit};
 use crate::plan::Options;
 use crate::resource::Address;
@@ -57,7 +57,7 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
     let Arguments { scope, destroy, belief, consent, heal, new_keys, replace, asking, lock } =
         arguments;
-    let config = session::configuration(context, &scope.variables)?;
+    let config = session::configuration(context, &scope.variables, Needs::unless(destroy))?;
     let session = Session::open(context, &config)?;
     let options = Options {
         allow_new_key: new_keys.into_iter().collect(),

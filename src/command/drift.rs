@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::command::Context;
 use crate::command::arguments::Variables;
-use crate::command::session::{self, Session};
+use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit};
 use crate::plan::Options;
 use crate::render;
@@ -38,7 +38,7 @@ pub struct Arguments {
 /// When the configuration or the state makes no sense, or a backend is not the one that it was.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
     let Arguments { variables, targets, excludes } = arguments;
-    let config = session::configuration(context, &variables)?;
+    let config = session::configuration(context, &variables, Needs::All)?;
     let session = Session::open(context, &config)?;
     let loaded = session.read()?;
     let state = session::state_of(context, &loaded);

@@ -4,7 +4,7 @@ use clap::{ArgAction, Args};
 
 use crate::command::Context;
 use crate::command::arguments::{Belief, Scope};
-use crate::command::session::{self, Session};
+use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit};
 use crate::plan::Options;
 use crate::render;
@@ -53,7 +53,7 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
     let Arguments { scope, belief, new_keys, replace, destroy, detailed_exitcode, input: _ } =
         arguments;
-    let config = session::configuration(context, &scope.variables)?;
+    let config = session::configuration(context, &scope.variables, Needs::unless(destroy))?;
     let session = Session::open(context, &config)?;
     let loaded = session.read()?;
     let state = session::state_of(context, &loaded);

@@ -9,8 +9,8 @@ use crate::actual::{Actual, Reading};
 use crate::backend::{self, BackendError, Interest, Read, Write};
 use crate::command::Context;
 use crate::command::arguments::{Belief, Scope, VariableSource, Variables};
-use crate::config::suggest::suggestion;
 use crate::command::watch::Watch;
+use crate::config::suggest::suggestion;
 use crate::config::{
     AllUnknown, BackendDeclaration, Config, Driver, Evaluator, Settings, Transport, Wanted,
 };
@@ -24,21 +24,46 @@ use crate::source::{self, VariableArgument};
 use crate::state::{BackendRecord, State};
 use crate::store::{Loaded, Lock, LockRequest, Store};
 
-/// Reads and parses the configuration; warnings are shown, errors end the run.
-pub(crate) fn configuration(context: &Context, variables: &Variables) -> Result<Config, Error> {
-    let (config, warnings) = parsed(context, variables)?;
+/// How much of a configuration a command needs to be right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Where the state is, and how backends are reached.
+    Settings,
+    /// Everything.
+    All,
+}
+
+impl Needs {
+    /// Whoever destroys everything asks for no resource of the configuration.
+    pub(crate) fn unless(destroy: bool) -> Self {
+        if destroy { Self::Settings } else { Self::All }
+    }
+}
+
+/// Reads the configuration and checks what the command needs of it; warnings are shown, errors end the run.
+pub(crate) fn configuration(
+    context: &Context,
+    variables: &Variables,
+    needs: Needs,
+) -> Result<Config, Error> {
+    let (config, warnings) = checked(context, variables, needs)?;
     context.ui.diagnostics(&warnings);
     Ok(config)
 }
 
-/// Reads and parses the configuration, and returns it with the warnings; errors end the run.
-pub(crate) fn parsed(
+/// Reads the configuration and checks what the command needs of it; returns it with the warnings, errors end the run.
+pub(crate) fn checked(
     context: &Context,
     variables: &Variables,
+    needs: Needs,
 ) -> Result<(Config, Vec<Diagnostic>), Error> {
     let arguments: Vec<VariableArgument> = variables.0.iter().map(argument).collect();
     let sources = source::read(&context.world, &arguments)?;
-    let (config, problems) = Config::parse(sources);
+    let (config, parsed) = Config::parse(sources);
+    let problems = match needs {
+        Needs::Settings => config.settings_problems(&context.world, parsed),
+        Needs::All => config.problems(&context.world, parsed),
+    };
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(Error::diagnostics(problems));
     }

@@ -4,9 +4,7 @@ use clap::Args;
 
 use crate::command::Context;
 use crate::command::arguments::Variables;
-use crate::command::session;
-use crate::config::{AllUnknown, Evaluator};
-use crate::diagnostic;
+use crate::command::session::{self, Needs};
 use crate::error::{Error, Exit};
 use crate::render::validation::Validation;
 
@@ -31,23 +29,11 @@ pub struct Arguments {
 /// # Errors
 /// Everything that is wrong.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
-    let (config, mut problems) = session::parsed(context, &arguments.variables)?;
-    let evaluator = Evaluator::new(&config, &context.world);
-    let warnings = problems.len();
-    problems.extend(evaluator.variables());
-    problems.extend(evaluator.settings().err().into_iter().flatten());
-    problems.extend(evaluator.backends().err().into_iter().flatten());
-    for address in config.resources() {
-        problems.extend(evaluator.resource(address, &AllUnknown).err().into_iter().flatten());
-    }
-    problems.extend(evaluator.outputs(&AllUnknown).err().into_iter().flatten());
-    if problems.len() > warnings {
-        return Err(Error::diagnostics(diagnostic::unique(problems)));
-    }
+    let (_, warnings) = session::checked(context, &arguments.variables, Needs::All)?;
     if arguments.json {
-        context.ui.result(&Validation::new(&problems).text());
+        context.ui.result(&Validation::new(&warnings).text());
     } else {
-        context.ui.diagnostics(&problems);
+        context.ui.diagnostics(&warnings);
         context.ui.result("The configuration is valid.");
     }
     Ok(Exit::Done)

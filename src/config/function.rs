@@ -12,7 +12,7 @@ mod text;
 
 use std::sync::Arc;
 
-use crate::config::expression::{Environment, Evaluated};
+use crate::config::expression::{Environment, Evaluated, poisoned};
 use crate::config::function::table::FUNCTIONS;
 use crate::config::value::{Map, Number, Value};
 use crate::diagnostic::{Diagnostic, Span};
@@ -94,11 +94,8 @@ pub(crate) fn call(
     whole: &Span,
 ) -> Evaluated {
     let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) else {
-        return Err(vec![
-            Diagnostic::error("call of an unknown function")
-                .label(whole, format!("there is no function `{name}`"))
-                .help(all_names()),
-        ]);
+        // Parsing says so.
+        return poisoned();
     };
     if !(function.least..=function.most).contains(&arguments.len()) {
         return Err(vec![

@@ -36,19 +36,18 @@ fn unknown_names_come_with_what_was_meant() {
   help: Did you mean `listen_port`?
 error: unknown argument
   3:3 `for_each`: this version of wgform has no `for_each`
-  help: Leave it out. A later version may have it.
+  help: Write one block for each.
 error: unknown block
   5:1 `modul`: there is no block `modul`
   help: It can be `wgform`, `variable`, `locals`, `output`, `backend`, `interface`, `peer` or `preshared_key`.
 error: unknown block
   6:1 `module`: this version of wgform has no `module`
-  help: Leave it out. A later version may have it.
 error: call of an unknown function
   8:7 `uper`: this version of wgform has no function `uper`
   help: Did you mean `upper`?
 error: reference to an unknown name
   9:7 `each`: this version of wgform has no `each`
-  help: Leave it out. A later version may have it.
+  help: Write one block for each; `for x in LIST` makes lists and maps.
 error: reference to an unknown name
   10:7 `kernel`: there is no `kernel` here
   help: Write a text in quotes: \"kernel\".",
@@ -65,8 +64,7 @@ error: reference to an unknown interface
   5:7 `interface.x`: no `interface \"x\"` in this configuration
   help: Did you mean `interface.h`?
 error: reference without a name
-  6:7 `var`: a name has to follow
-  help: Write it as `var.NAME`.
+  6:7 `var`: a name has to follow, such as `var.NAME`
 error: reference to an unknown interface
   8:31 `interface.h2.name`: no `interface \"h2\"` in this configuration
   help: Did you mean `interface.h`?
@@ -123,13 +121,13 @@ fn what_is_evaluated_first_cannot_depend_on_a_resource() {
         "error: reference to a resource that is not known yet
   2:31 `local.ns`: a `backend` block cannot depend on `interface.a`
   1:15 `interface.a.name`: it does through this reference
-  help: The blocks `wgform`, `variable` and `backend` are evaluated before any device is read. Write a value instead.
+  help: The blocks `wgform`, `variable` and `backend` are evaluated before any device is read.
 error: reference to a resource that is not known yet
   4:26 `interface.a.name`: a `variable` block cannot depend on `interface.a`
-  help: The blocks `wgform`, `variable` and `backend` are evaluated before any device is read. Write a value instead.
+  help: The blocks `wgform`, `variable` and `backend` are evaluated before any device is read.
 error: reference to a resource that is not known yet
   6:26 `interface.a.name`: a `wgform` block cannot depend on `interface.a`
-  help: The blocks `wgform`, `variable` and `backend` are evaluated before any device is read. Write a value instead.",
+  help: The blocks `wgform`, `variable` and `backend` are evaluated before any device is read.",
     );
 }
 
@@ -138,8 +136,7 @@ fn values_are_refused_at_their_place() {
     check_interface(
         "listen_port = 70000",
         "error: invalid value
-  1:31 `70000`: `listen_port` is a port, a number from 1 to 65535, not `70000`
-  help: Write it as `listen_port = 51820`.",
+  1:31 `70000`: `listen_port` is a port, a number from 1 to 65535, not `70000`",
     );
     check_interface(
         "addresses = [\"10.8.0.1/24\", \"10.8.0.300/24\", 5]",
@@ -165,20 +162,18 @@ error: invalid value
     check_interface(
         "unmanaged_peers = \"keep\"",
         "error: invalid value
-  1:35 `\"keep\"`: `unmanaged_peers` is one of \"warn\", \"ignore\", \"remove\", not \"keep\"
-  help: Write it as `unmanaged_peers = \"warn\"`.",
+  1:35 `\"keep\"`: `unmanaged_peers` is one of \"warn\", \"ignore\", \"remove\", not \"keep\"",
     );
     check_interface(
         "key_file = \"keys/a\"",
         "error: invalid value
   1:28 `\"keys/a\"`: this is not an absolute path
-  help: Write it as `/etc/wireguard/wg0.key`.",
+  help: It starts with `/`.",
     );
     check_interface(
         "name = \"wg/0\"",
         "error: interface name that Linux does not take
-  1:24 `\"wg/0\"`: `wg/0` has a `/` in it
-  help: Write a name of 1 to 15 bytes, without white space, `/`, `:` and `%`.",
+  1:24 `\"wg/0\"`: `wg/0` has a `/` in it",
     );
     check_interface(
         "backend = \"local\"",
@@ -195,8 +190,7 @@ error: invalid value
     check_interface(
         "public_key = null",
         "error: argument that cannot be set
-  1:17 `public_key`: `public_key` of `interface` can only be referred to
-  help: Leave it out. Elsewhere, refer to `interface.NAME.public_key`.",
+  1:17 `public_key`: `public_key` of `interface` can only be referred to",
     );
 }
 
@@ -206,8 +200,7 @@ fn a_small_mtu_is_refused_with_an_ipv6_address() {
         "interface \"a\" {\n  mtu = 1000\n  addresses = [\"fd00::1/64\"]\n}\n",
         "error: interface MTU too small for IPv6
   2:9 `1000`: with an IPv6 address this has to be at least 1280
-  3:15 `[\"fd00::1/64\"]`: an IPv6 address is here
-  help: Set `mtu = 1280` or more, or remove the IPv6 addresses.",
+  3:15 `[\"fd00::1/64\"]`: an IPv6 address is here",
     );
     check("interface \"a\" {\n  mtu = 1000\n  addresses = [\"10.0.0.1/24\"]\n}\n", "");
 }
@@ -221,19 +214,24 @@ fn what_a_peer_lacks_is_said() {
   help: Write `public_key = null` while the key is not known.
 error: missing argument
   2:1 `peer \"p\"`: this `peer` has no `allowed_ips`
-  help: Write `allowed_ips = []` for a peer that nothing is routed to.",
+  help: Write `allowed_ips = []` for a peer that nothing is routed to.
+error: invalid value
+  4:17 `peer.p`: `interface` is a reference such as `interface.hub`, not `peer.p`
+error: invalid value
+  5:17 `interface.a`: `public_key` is a public key in base64, not `interface.a`
+  help: Name one of its attributes, such as `interface.a.public_key`.
+error: missing argument
+  6:17 `null`: `allowed_ips` is null, and has to be a list of networks such as \"10.8.0.0/24\"",
     );
     check(
         "interface \"a\" {}\npeer \"p\" {\n  interface   = preshared_key.k\n  public_key  = interface.a\n  allowed_ips = null\n}\npreshared_key \"k\" {}\n",
         "error: invalid value
   3:17 `preshared_key.k`: `interface` is a reference such as `interface.hub`, not `preshared_key.k`
-  help: Write it as `interface = interface.NAME`.
 error: invalid value
   4:17 `interface.a`: `public_key` is a public key in base64, not `interface.a`
   help: Name one of its attributes, such as `interface.a.public_key`.
 error: missing argument
-  5:17 `null`: `allowed_ips` is null, and has to be a list of networks such as \"10.8.0.0/24\"
-  help: Write a value, or refer to one that is not null.",
+  5:17 `null`: `allowed_ips` is null, and has to be a list of networks such as \"10.8.0.0/24\"",
     );
 }
 
@@ -269,6 +267,12 @@ fn an_interface_needs_a_backend_when_there_are_several() {
         "error: unknown kind of backend
   1:9 `\"routeros\"`: this version of wgform has no backend of kind `routeros`
   help: The kind can be `local`.
+error: invalid value
+  3:12 `\"fast\"`: there is no such driver
+  help: The driver can be \"auto\", \"kernel\" or \"userspace\".
+error: invalid value
+  4:11 `\"a/b\"`: this is not the name of a network namespace
+  help: Write a name that `ip netns list` shows.
 error: unknown argument
   5:3 `ssh`: `backend` has no `ssh`
   help: It can be `simulate`, `netns`, `driver` or `display_name`.",
@@ -276,11 +280,11 @@ error: unknown argument
     check(
         "backend \"local\" \"y\" {\n  driver = \"fast\"\n  netns = \"a/b\"\n}\n",
         "error: invalid value
-  3:11 `\"a/b\"`: this is not the name of a network namespace
-  help: Write a name that `ip netns list` shows.
-error: invalid value
   2:12 `\"fast\"`: there is no such driver
-  help: The driver can be \"auto\", \"kernel\" or \"userspace\".",
+  help: The driver can be \"auto\", \"kernel\" or \"userspace\".
+error: invalid value
+  3:11 `\"a/b\"`: this is not the name of a network namespace
+  help: Write a name that `ip netns list` shows.",
     );
 }
 
@@ -292,8 +296,8 @@ fn a_syntax_error_hides_no_problem_of_another_file() {
     );
     let shown = case.problems();
     let lines: Vec<_> = shown.lines().collect();
-    assert_eq!(lines[0], "error: syntax error");
-    assert!(lines[1].starts_with("  main.wg.hcl:2:9 `=`: invalid expression; expected"), "{shown}");
+    assert_eq!(lines[0], "error: equals sign too many");
+    assert_eq!(lines[1], "  main.wg.hcl:2:9 `=`: a value has to stand here");
     let rest = "error: unknown argument
   other.wg.hcl:2:3 `mtuu`: `interface` has no `mtuu`
   help: Did you mean `mtu`?";
@@ -317,32 +321,26 @@ fn another_version_is_asked_for_before_anything_else_is_said() {
         "wgform { required_version = upper(\"9\") }\n",
         "error: invalid version constraint
   1:29 `upper(\"9\")`: this has to be a plain text in quotes
-  help: Write it as \">= 0.1\". It is read before anything else, so it can hold no expression.",
+  help: It is read before anything else, so that an older wgform can say what is needed.",
     );
 }
 
 #[test]
 fn expressions_point_at_the_part_that_is_wrong() {
     for (expression, wanted) in [
-        (
-            "1 + (2 / (1 - 1))",
-            "error: division by zero\n  20 `(1 - 1)`: this is zero\n  help: Ask first, as in `n == 0 ? 0 : x / n`.",
-        ),
-        (
-            "[1, 2 % 0]",
-            "error: division by zero\n  19 `0`: this is zero\n  help: Ask first, as in `n == 0 ? 0 : x / n`.",
-        ),
+        ("1 + (2 / (1 - 1))", "error: division by zero\n  20 `(1 - 1)`: this is zero"),
+        ("[1, 2 % 0]", "error: division by zero\n  19 `0`: this is zero"),
         (
             "1 + \"a\"",
-            "error: value of the wrong type\n  15 `\"a\"`: a side of `+` has to be a number, and this is \"a\"\n  help: Write a number, such as `1420`.",
+            "error: value of the wrong type\n  15 `\"a\"`: a side of `+` has to be a number, and this is \"a\"",
         ),
         (
             "[1 + true, 2 - null]",
-            "error: value of the wrong type\n  16 `true`: a side of `+` has to be a number, and this is `true`\n  help: Write a number, such as `1420`.\nerror: value of the wrong type\n  26 `null`: a side of `-` has to be a number, and this is null\n  help: Write a number, such as `1420`.",
+            "error: value of the wrong type\n  16 `true`: a side of `+` has to be a number, and this is `true`\nerror: value of the wrong type\n  26 `null`: a side of `-` has to be a number, and this is null",
         ),
         (
             "\"a ${[1]} b\"",
-            "error: value of the wrong type\n  16 `[1]`: a part of a text has to be a string, and this is a list\n  help: Write a text in quotes.",
+            "error: value of the wrong type\n  16 `[1]`: a part of a text has to be a string, and this is a list",
         ),
         (
             "\"a ${interface.hub} b\"",
@@ -350,27 +348,27 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "[1, 2][2]",
-            "error: reference to an element that is not there\n  18 `2`: the list has 2 elements, counted from 0\n  help: For an element that may be missing, write `try(list[n], fallback)`.",
+            "error: reference to an element that is not there\n  18 `2`: the list has 2 elements, counted from 0",
         ),
         (
             "{ region = 1 }.regoin",
-            "error: reference to a key that is not there\n  25 `.regoin`: there is no key `regoin` here\n  help: Did you mean `region`?",
+            "error: reference to a key that is not there\n  26 `regoin`: there is no key `regoin` here\n  help: Did you mean `region`?",
         ),
         (
             "[{ a = 1 }].a",
-            "error: value of the wrong type\n  22 `.a`: what stands before a name has to be a map or an object, and this is a list\n  help: Name one element as in `[0].a`, or all with `[*].a`.",
+            "error: value of the wrong type\n  23 `a`: what has attributes has to be a map or an object, and this is a list\n  help: Name one element as in `[0].a`, or all with `[*].a`.",
         ),
         (
             "toset([1])[0]",
-            "error: value of the wrong type\n  22 `0`: what stands before `[…]` has to be a list or a map, and this is a set\n  help: A set has no order: turn it into a list with `tolist`.",
+            "error: value of the wrong type\n  22 `0`: what has an index has to be a list or a map, and this is a set\n  help: A set has no order: turn it into a list with `tolist`.",
         ),
         (
             "5 ? 1 : 2",
-            "error: value of the wrong type\n  11 `5`: a condition has to be true or false, and this is `5`\n  help: Write `true`, `false` or a comparison such as `a == b`.",
+            "error: value of the wrong type\n  11 `5`: a condition has to be true or false, and this is `5`",
         ),
         (
             "[for x in 5 : x]",
-            "error: value of the wrong type\n  21 `5`: what `for` goes over has to be a list, a set or a map, and this is `5`\n  help: Write it as `[…]` for a list, as `{ name = value }` for a map or an object.",
+            "error: value of the wrong type\n  21 `5`: what `for` goes over has to be a list, a set or a map, and this is `5`",
         ),
         (
             "{ for x in [1, 1] : \"k\" => x }",
@@ -382,43 +380,37 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "join(\",\", [[1]])",
-            "error: invalid function call\n  21 `[[1]]`: every element has to be a string, and one is a list\n  help: Call it as `join(separator, lists...)`.",
+            "error: invalid function call\n  21 `[[1]]`: every element has to be a string, and one is a list",
         ),
-        (
-            "upper(null)",
-            "error: invalid function call\n  17 `null`: this is null, and may not be\n  help: Call it as `upper(text)`.",
-        ),
+        ("upper(null)", "error: invalid function call\n  17 `null`: this is null, and may not be"),
         (
             "range(2000)",
-            "error: invalid function call\n  11 `range(2000)`: this makes more than 1024 values\n  help: Call it as `range(start, limit, step)`.",
+            "error: invalid function call\n  11 `range(2000)`: this makes more than 1024 values",
         ),
         (
             "range(1, 5, -1)",
-            "error: invalid function call\n  23 `-1`: a step of -1 never gets from 1 to 5\n  help: Call it as `range(start, limit, step)`.",
+            "error: invalid function call\n  23 `-1`: a step of -1 never gets from 1 to 5",
         ),
-        (
-            "element([], 0)",
-            "error: invalid function call\n  19 `[]`: an empty list has no element\n  help: Call it as `element(list, index)`.",
-        ),
+        ("element([], 0)", "error: invalid function call\n  19 `[]`: an empty list has no element"),
         (
             "lookup({}, \"a\")",
             "error: invalid function call\n  22 `\"a\"`: there is no key \"a\" in the map\n  help: Give a third argument to use when there is none.",
         ),
         (
             "coalesce(null, \"\")",
-            "error: invalid function call\n  11 `coalesce(null, \"\")`: every argument is null or an empty string\n  help: Call it as `coalesce(values...)`.",
+            "error: invalid function call\n  11 `coalesce(null, \"\")`: every argument is null or an empty string",
         ),
         (
             "format(\"%d\", \"x\")",
-            "error: invalid function call\n  24 `\"x\"`: `%d` shows a number, and this is \"x\"\n  help: Call it as `format(template, values...)`.",
+            "error: invalid function call\n  24 `\"x\"`: `%d` shows a number, and this is \"x\"",
         ),
         (
             "format(\"%d %d\", 1)",
-            "error: invalid function call\n  11 `format(\"%d %d\", 1)`: `%d` wants value number 2, and there is 1\n  help: Call it as `format(template, values...)`.",
+            "error: invalid function call\n  11 `format(\"%d %d\", 1)`: `%d` wants value number 2, and there is 1",
         ),
         (
             "format(\"x\", 1)",
-            "error: invalid function call\n  23 `1`: no verb of the template uses this value\n  help: Call it as `format(template, values...)`.",
+            "error: invalid function call\n  23 `1`: no verb of the template uses this value",
         ),
         (
             "format(\"100%\")",
@@ -426,27 +418,27 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "format(\"%99999999999999999999d\", 1)",
-            "error: invalid function call\n  18 `\"%99999999999999999999d\"`: a verb is at most 10000 characters wide\n  help: Call it as `format(template, values...)`.",
+            "error: invalid function call\n  18 `\"%99999999999999999999d\"`: a verb is at most 10000 characters wide",
         ),
         (
             "replace(\"a\", \"/(/\", \"\")",
-            "error: invalid function call\n  24 `\"/(/\"`: this is not a regular expression: unclosed group\n  help: Call it as `replace(text, what, with)`.",
+            "error: invalid function call\n  24 `\"/(/\"`: this is not a regular expression: unclosed group",
         ),
         (
             "cidrhost(\"10.0.0.0/30\", 4)",
-            "error: invalid function call\n  35 `4`: a prefix of 30 bits has no host number 4\n  help: Call it as `cidrhost(prefix, number)`.",
+            "error: invalid function call\n  35 `4`: a prefix of 30 bits has no host number 4",
         ),
         (
             "cidrsubnet(\"10.0.0.0/30\", 3, 0)",
-            "error: invalid function call\n  37 `3`: 3 more bits do not fit behind the 30 of the prefix\n  help: Call it as `cidrsubnet(prefix, bits, number)`.",
+            "error: invalid function call\n  37 `3`: 3 more bits do not fit behind the 30 of the prefix",
         ),
         (
             "cidrsubnet(\"10.0.0.0/24\", 2, 4)",
-            "error: invalid function call\n  40 `4`: 2 more bits have no number 4\n  help: Call it as `cidrsubnet(prefix, bits, number)`.",
+            "error: invalid function call\n  40 `4`: 2 more bits have no number 4",
         ),
         (
             "cidrnetmask(\"fd00::/8\")",
-            "error: invalid function call\n  23 `\"fd00::/8\"`: an IPv6 prefix has no netmask\n  help: Call it as `cidrnetmask(prefix)`.",
+            "error: invalid function call\n  23 `\"fd00::/8\"`: an IPv6 prefix has no netmask",
         ),
         (
             "cidrhost(\"10.0.0.0\", 1)",
@@ -454,11 +446,11 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "jsondecode(\"{\")",
-            "error: invalid function call\n  22 `\"{\"`: this is not JSON: line 1, column 1\n  help: Call it as `jsondecode(text)`.",
+            "error: invalid function call\n  22 `\"{\"`: this is not JSON: line 1, column 1",
         ),
         (
             "tonumber(\"x\")",
-            "error: invalid function call\n  20 `\"x\"`: this has to be a number, and is \"x\"\n  help: Call it as `tonumber(value)`.",
+            "error: invalid function call\n  20 `\"x\"`: this has to be a number, and is \"x\"",
         ),
         (
             "file(\"gone\")",
@@ -474,7 +466,7 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "1e308 * 10",
-            "error: number too large\n  11 `1e308 * 10`: this is beyond what a number can hold\n  help: The largest number is about 1.8e308.",
+            "error: number too large\n  11 `1e308 * 10`: this is beyond what a number can hold",
         ),
     ] {
         check_expression(expression, wanted);
@@ -486,8 +478,7 @@ fn where_a_peer_lives_has_to_be_known() {
     check(
         "interface \"a\" {}\npeer \"p\" {\n  interface   = interface.a.listen_port > 1 ? interface.a : interface.a\n  public_key  = null\n  allowed_ips = []\n}\n",
         "error: value that is not known yet
-  3:17 `interface.a.listen_port > 1 ? interface.a : interface.a`: `interface` has to be known before anything is applied
-  help: Write a value here, or refer to an argument that has one.",
+  3:17 `interface.a.listen_port > 1 ? interface.a : interface.a`: `interface` has to be known before anything is applied",
     );
 }
 
@@ -496,7 +487,6 @@ fn a_mistake_that_many_use_is_one_mistake() {
     check(
         "locals { port = 1 / 0 }\ninterface \"a\" { listen_port = local.port }\ninterface \"b\" { listen_port = local.port }\noutput \"x\" { value = interface.a.listen_port }\n",
         "error: division by zero
-  1:21 `0`: this is zero
-  help: Ask first, as in `n == 0 ? 0 : x / n`.",
+  1:21 `0`: this is zero",
     );
 }
