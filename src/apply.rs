@@ -49,8 +49,7 @@ pub struct Tools<'a, 'c> {
 /// Carries out a plan.
 ///
 /// # Errors
-/// When the journal could not be begun (then nothing was done), or the state could not be written at the end (then the
-/// journal says what was done).
+/// When nothing was done, because the journal could not be begun. What could not be recorded later on is in the report.
 pub async fn apply(plan: Plan, tools: Tools<'_, '_>) -> Result<Report, StoreError> {
     let mut run = Run::new(plan, tools);
     if run.plan.steps.is_empty() && !run.plan.state_differs && run.plan.outputs.is_empty() {
@@ -68,8 +67,8 @@ pub async fn apply(plan: Plan, tools: Tools<'_, '_>) -> Result<Report, StoreErro
         run.steps(&mut journal).await;
         (run.tools.tell)(run.ended(began));
     }
-    run.finish()?;
-    Ok(run.report())
+    let unrecorded = run.finish().err();
+    Ok(Report { unrecorded, ..run.report() })
 }
 
 /// An apply under way.
@@ -367,7 +366,7 @@ impl<'a, 'c> Run<'a, 'c> {
 
     fn finish(&mut self) -> Result<(), StoreError> {
         if let Some(error) = self.broken.take() {
-            return Err(error);
+            return Err(self.tools.lock.unrecorded(error));
         }
         let all_done = self.fates.iter().all(|fate| matches!(fate, Some(Fate::Done)));
         if all_done && !self.plan.is_partial {
@@ -414,6 +413,7 @@ impl<'a, 'c> Run<'a, 'c> {
             resolved: self.resolved,
             outputs: self.state.outputs,
             was_stopped: self.tools.stop.is_raised(),
+            unrecorded: None,
         }
     }
 }

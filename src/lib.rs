@@ -15,6 +15,7 @@
 pub mod value;
 pub mod world;
 pub mod failpoint;
+pub mod disk;
 pub mod resource;
 pub mod diagnostic;
 pub mod token;

@@ -53,9 +53,13 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
         stop: interrupt.stop(),
         tell: &tell,
     };
-    let report = session.context.watched(apply::apply(plan, tools)).await?;
+    let mut report = session.context.watched(apply::apply(plan, tools)).await?;
     if !is_empty {
         ui.result(&render::outcome::report(&report, request.operation, ui.result_paint()));
+    }
+    if let Some(why) = report.unrecorded.take() {
+        let kind = if report.did_anything() { Kind::Partial } else { Kind::Failed };
+        return Err(Error::from(why).of_kind(kind));
     }
     let exit = exit_of(&report);
     Ok(if was_skipped { exit.or_worse(Exit::Unreachable) } else { exit })

@@ -21,7 +21,9 @@ pub fn report(report: &Report, operation: &str, paint: Paint) -> String {
         "destroy" => "Destroy",
         _ => "Apply",
     };
-    let heading = match (failed.is_empty(), report.is_complete()) {
+    let is_recorded = report.unrecorded.is_none();
+    let is_complete = report.is_complete() && is_recorded;
+    let heading = match (failed.is_empty() && is_recorded, is_complete) {
         (_, true) => paint.paint(Style::Bold, format!("{capital} complete.")),
         (true, false) => paint.paint(Style::Warning, format!("{capital} interrupted.")),
         (false, false) if report.did_anything() => {
@@ -35,13 +37,17 @@ pub fn report(report: &Report, operation: &str, paint: Paint) -> String {
         text,
         "{heading} Resources: {added} added, {changed} changed, {destroyed} destroyed."
     );
-    if !report.is_complete() {
+    if !is_recorded {
+        text.push_str(
+            "What was done may not all be in the state yet; run it again to bring it there.\n",
+        );
+    } else if !is_complete {
         text.push_str("What was done is in the state; run it again to do the rest.\n");
     }
     for (address, set) in &report.resolved {
         let _ = writeln!(text, "The endpoint of {address} was resolved to {set}.");
     }
-    if report.is_complete() && operation != "destroy" {
+    if is_complete && operation != "destroy" {
         text += &outputs(report);
     }
     text
