@@ -76,11 +76,11 @@ impl Files {
     pub fn in_directory(directory: PathBuf) -> Self {
         Self::new(move |path| {
             let path = directory.join(path);
-            text_of(&path, &path.display().to_string()).map_err(|error| match error {
-                SourceError::Unreadable { source, .. } => source.to_string(),
-                SourceError::NotText { line, .. } => format!("line {line} is not UTF-8"),
-                other => other.to_string(),
-            })
+            match bytes_of(&path, "") {
+                Ok(bytes) => text_of(bytes),
+                Err(SourceError::Unreadable { source, .. }) => Err(source.to_string()),
+                Err(other) => Err(other.to_string()),
+            }
         })
     }
 
@@ -113,14 +113,6 @@ pub enum SourceError {
         /// Why.
         source: io::Error,
     },
-    /// A file holds bytes that are no text.
-    #[error("could not read `{name}`: line {line} is not UTF-8")]
-    NotText {
-        /// Which file.
-        name: String,
-        /// The line of the first such byte.
-        line: usize,
-    },
 }
 
 impl SourceError {
@@ -131,7 +123,6 @@ impl SourceError {
                 "Write a first file, for example `main.wg.hcl` with an `interface` block, or name another directory with `-chdir=DIR`."
                     .to_owned(),
             ),
-            Self::NotText { .. } => Some("Save the file as UTF-8.".to_owned()),
             Self::Unreadable { .. } => {
                 Some("Check that it is there, and that you may read it.".to_owned())
             }
@@ -254,12 +245,12 @@ fn without_mark(text: String) -> String {
     }
 }
 
-/// Reads a text, without the byte order mark that some editors put in front.
-fn text_of(path: &Path, name: &str) -> Result<String, SourceError> {
-    let text = String::from_utf8(bytes_of(path, name)?).map_err(|error| {
+/// Returns a text, without the byte order mark that some editors put in front, or the clause that it is none.
+fn text_of(bytes: Vec<u8>) -> Result<String, String> {
+    let text = String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
-        SourceError::NotText { name: name.to_owned(), line }
+        format!("line {line} is not UTF-8")
     })?;
     Ok(without_mark(text))
 }

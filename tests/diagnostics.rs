@@ -324,7 +324,7 @@ fn words(line: &str) -> (BTreeMap<String, String>, Vec<String>) {
 }
 
 fn unescaped(text: &str) -> Vec<u8> {
-    let escape = Regex::new(r"\\(?:([rt])|x([0-9A-F]{2})|u\{([0-9A-F]+)\})").unwrap();
+    let escape = Regex::new(r"\\(?:([rt])|x([0-9A-F]{2})|u\{([0-9A-Fa-f]+)\})").unwrap();
     let mut bytes = Vec::new();
     let mut end = 0;
     for found in escape.captures_iter(text) {

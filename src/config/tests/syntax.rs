@@ -671,14 +671,3 @@ fn a_value_that_cannot_be_read_is_not_missing() {
 "
     );
 }
-
-#[test]
-fn only_so_many_problems_are_shown() {
-    let text: String = (0..150).map(|i| format!("interface \"i{i}\" {{ mtu = }}\n")).collect();
-    let shown = Case::new(&text).problems();
-    assert_eq!(shown.matches("error: argument without a value\n").count(), 100);
-    assert!(
-        shown.ends_with("error: more errors than are shown\n  help: There are 50 more.\n"),
-        "{shown}"
-    );
-}
