@@ -64,7 +64,8 @@ error: reference to an unknown interface
   5:7 `interface.x`: no `interface \"x\"` in this configuration
   help: Did you mean `interface.h`?
 error: reference without a name
-  6:7 `var`: a name has to follow, such as `var.NAME`
+  6:7 `var`: a name has to follow
+  help: Write it as `var.NAME`.
 error: reference to an unknown interface
   8:31 `interface.h2.name`: no `interface \"h2\"` in this configuration
   help: Did you mean `interface.h`?
@@ -121,13 +122,13 @@ fn what_is_evaluated_first_cannot_depend_on_a_resource() {
         "error: reference to a resource that is not known yet
   2:31 `local.ns`: a `backend` block cannot depend on `interface.a`
   1:15 `interface.a.name`: it does through this reference
-  help: The blocks `wgform`, `variable` and `backend` are evaluated before any device is read.
+  help: The blocks `wgform`, `variable` and `backend` are evaluated before any device is read. Write a value instead.
 error: reference to a resource that is not known yet
   4:26 `interface.a.name`: a `variable` block cannot depend on `interface.a`
-  help: The blocks `wgform`, `variable` and `backend` are evaluated before any device is read.
+  help: The blocks `wgform`, `variable` and `backend` are evaluated before any device is read. Write a value instead.
 error: reference to a resource that is not known yet
   6:26 `interface.a.name`: a `wgform` block cannot depend on `interface.a`
-  help: The blocks `wgform`, `variable` and `backend` are evaluated before any device is read.",
+  help: The blocks `wgform`, `variable` and `backend` are evaluated before any device is read. Write a value instead.",
     );
 }
 
@@ -136,7 +137,8 @@ fn values_are_refused_at_their_place() {
     check_interface(
         "listen_port = 70000",
         "error: invalid value
-  1:31 `70000`: `listen_port` is a port, a number from 1 to 65535, not `70000`",
+  1:31 `70000`: `listen_port` is a port, a number from 1 to 65535, not `70000`
+  help: Write it as `listen_port = 51820`.",
     );
     check_interface(
         "addresses = [\"10.8.0.1/24\", \"10.8.0.300/24\", 5]",
@@ -162,7 +164,8 @@ error: invalid value
     check_interface(
         "unmanaged_peers = \"keep\"",
         "error: invalid value
-  1:35 `\"keep\"`: `unmanaged_peers` is one of \"warn\", \"ignore\", \"remove\", not \"keep\"",
+  1:35 `\"keep\"`: `unmanaged_peers` is one of \"warn\", \"ignore\", \"remove\", not \"keep\"
+  help: Write it as `unmanaged_peers = \"warn\"`.",
     );
     check_interface(
         "key_file = \"keys/a\"",
@@ -173,7 +176,8 @@ error: invalid value
     check_interface(
         "name = \"wg/0\"",
         "error: interface name that Linux does not take
-  1:24 `\"wg/0\"`: `wg/0` has a `/` in it",
+  1:24 `\"wg/0\"`: `wg/0` has a `/` in it
+  help: Write a name of 1 to 15 bytes, without white space, `/`, `:` and `%`.",
     );
     check_interface(
         "backend = \"local\"",
@@ -190,7 +194,8 @@ error: invalid value
     check_interface(
         "public_key = null",
         "error: argument that cannot be set
-  1:17 `public_key`: `public_key` of `interface` can only be referred to",
+  1:17 `public_key`: `public_key` of `interface` can only be referred to
+  help: Leave it out. Elsewhere, refer to `interface.NAME.public_key`.",
     );
 }
 
@@ -200,7 +205,8 @@ fn a_small_mtu_is_refused_with_an_ipv6_address() {
         "interface \"a\" {\n  mtu = 1000\n  addresses = [\"fd00::1/64\"]\n}\n",
         "error: interface MTU too small for IPv6
   2:9 `1000`: with an IPv6 address this has to be at least 1280
-  3:15 `[\"fd00::1/64\"]`: an IPv6 address is here",
+  3:15 `[\"fd00::1/64\"]`: an IPv6 address is here
+  help: Set `mtu = 1280` or more, or remove the IPv6 addresses.",
     );
     check("interface \"a\" {\n  mtu = 1000\n  addresses = [\"10.0.0.1/24\"]\n}\n", "");
 }
@@ -227,11 +233,13 @@ error: missing argument
         "interface \"a\" {}\npeer \"p\" {\n  interface   = preshared_key.k\n  public_key  = interface.a\n  allowed_ips = null\n}\npreshared_key \"k\" {}\n",
         "error: invalid value
   3:17 `preshared_key.k`: `interface` is a reference such as `interface.hub`, not `preshared_key.k`
+  help: Write it as `interface = interface.NAME`.
 error: invalid value
   4:17 `interface.a`: `public_key` is a public key in base64, not `interface.a`
   help: Name one of its attributes, such as `interface.a.public_key`.
 error: missing argument
-  5:17 `null`: `allowed_ips` is null, and has to be a list of networks such as \"10.8.0.0/24\"",
+  5:17 `null`: `allowed_ips` is null, and has to be a list of networks such as \"10.8.0.0/24\"
+  help: Write a value, or refer to one that is not null.",
     );
 }
 
@@ -328,19 +336,19 @@ fn another_version_is_asked_for_before_anything_else_is_said() {
 #[test]
 fn expressions_point_at_the_part_that_is_wrong() {
     for (expression, wanted) in [
-        ("1 + (2 / (1 - 1))", "error: division by zero\n  20 `(1 - 1)`: this is zero"),
-        ("[1, 2 % 0]", "error: division by zero\n  19 `0`: this is zero"),
+        ("1 + (2 / (1 - 1))", "error: division by zero\n  20 `(1 - 1)`: this is zero\n  help: Ask first, as in `n == 0 ? 0 : x / n`."),
+        ("[1, 2 % 0]", "error: division by zero\n  19 `0`: this is zero\n  help: Ask first, as in `n == 0 ? 0 : x / n`."),
         (
             "1 + \"a\"",
-            "error: value of the wrong type\n  15 `\"a\"`: a side of `+` has to be a number, and this is \"a\"",
+            "error: value of the wrong type\n  15 `\"a\"`: a side of `+` has to be a number, and this is \"a\"\n  help: Write a number, such as `1420`.",
         ),
         (
             "[1 + true, 2 - null]",
-            "error: value of the wrong type\n  16 `true`: a side of `+` has to be a number, and this is `true`\nerror: value of the wrong type\n  26 `null`: a side of `-` has to be a number, and this is null",
+            "error: value of the wrong type\n  16 `true`: a side of `+` has to be a number, and this is `true`\n  help: Write a number, such as `1420`.\nerror: value of the wrong type\n  26 `null`: a side of `-` has to be a number, and this is null\n  help: Write a number, such as `1420`.",
         ),
         (
             "\"a ${[1]} b\"",
-            "error: value of the wrong type\n  16 `[1]`: a part of a text has to be a string, and this is a list",
+            "error: value of the wrong type\n  16 `[1]`: a part of a text has to be a string, and this is a list\n  help: Write a text in quotes.",
         ),
         (
             "\"a ${interface.hub} b\"",
@@ -348,7 +356,7 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "[1, 2][2]",
-            "error: reference to an element that is not there\n  18 `2`: the list has 2 elements, counted from 0",
+            "error: reference to an element that is not there\n  18 `2`: the list has 2 elements, counted from 0\n  help: For an element that may be missing, write `try(list[n], fallback)`.",
         ),
         (
             "{ region = 1 }.regoin",
@@ -364,11 +372,11 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "5 ? 1 : 2",
-            "error: value of the wrong type\n  11 `5`: a condition has to be true or false, and this is `5`",
+            "error: value of the wrong type\n  11 `5`: a condition has to be true or false, and this is `5`\n  help: Write `true`, `false` or a comparison such as `a == b`.",
         ),
         (
             "[for x in 5 : x]",
-            "error: value of the wrong type\n  21 `5`: what `for` goes over has to be a list, a set or a map, and this is `5`",
+            "error: value of the wrong type\n  21 `5`: what `for` goes over has to be a list, a set or a map, and this is `5`\n  help: Write it as `[…]` for a list, as `{ name = value }` for a map or an object.",
         ),
         (
             "{ for x in [1, 1] : \"k\" => x }",
@@ -466,7 +474,7 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "1e308 * 10",
-            "error: number too large\n  11 `1e308 * 10`: this is beyond what a number can hold",
+            "error: number too large\n  11 `1e308 * 10`: this is beyond what a number can hold\n  help: The largest number is about 1.8e308.",
         ),
     ] {
         check_expression(expression, wanted);
@@ -478,7 +486,8 @@ fn where_a_peer_lives_has_to_be_known() {
     check(
         "interface \"a\" {}\npeer \"p\" {\n  interface   = interface.a.listen_port > 1 ? interface.a : interface.a\n  public_key  = null\n  allowed_ips = []\n}\n",
         "error: value that is not known yet
-  3:17 `interface.a.listen_port > 1 ? interface.a : interface.a`: `interface` has to be known before anything is applied",
+  3:17 `interface.a.listen_port > 1 ? interface.a : interface.a`: `interface` has to be known before anything is applied
+  help: Write a value here, or refer to an argument that has one.",
     );
 }
 
@@ -487,6 +496,7 @@ fn a_mistake_that_many_use_is_one_mistake() {
     check(
         "locals { port = 1 / 0 }\ninterface \"a\" { listen_port = local.port }\ninterface \"b\" { listen_port = local.port }\noutput \"x\" { value = interface.a.listen_port }\n",
         "error: division by zero
-  1:21 `0`: this is zero",
+  1:21 `0`: this is zero
+  help: Ask first, as in `n == 0 ? 0 : x / n`.",
     );
 }
