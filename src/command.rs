@@ -35,7 +35,7 @@ mod session;
 mod usage;
 mod watch;
 
-pub use dashes::has_no_color;
+pub use dashes::{has_json, has_no_color};
 
 /// Manages WireGuard interfaces and peers as code: shows what differs, and makes it so after a yes.
 #[derive(Debug, Parser)]

@@ -35,7 +35,7 @@ use serde_json::Value as Json;
 
 use crate::config::block::Blocks;
 use crate::config::parse::{Given, Parsed};
-use crate::diagnostic::{Diagnostic, Severity, Span, unique};
+use crate::diagnostic::{Diagnostic, Span, unique};
 use crate::resource::{Address, BackendId, BackendKind, Field};
 use crate::source::{Files, Sources};
 use crate::world::World;
@@ -104,34 +104,10 @@ impl Config {
     }
 }
 
-/// Sorts problems by their place, drops those that say the same at the same place, and ends after so many.
+/// Sorts problems by their place, and drops those that say the same at the same place.
 fn in_order(problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut problems = unique(problems);
     problems.sort_by(|a, b| place(a).cmp(&place(b)));
-    limited(problems)
-}
-
-/// How many errors, and how many warnings, are worth reading in one go.
-const MOST: usize = 100;
-
-/// Cuts off what nobody reads, and says how much that is.
-fn limited(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let mut left_out = Vec::new();
-    for (severity, summary) in [
-        (Severity::Error, "more errors than are shown"),
-        (Severity::Warning, "more warnings than are shown"),
-    ] {
-        let mut n = 0_usize;
-        problems.retain(|it| {
-            n += usize::from(it.severity == severity);
-            it.severity != severity || n <= MOST
-        });
-        if n > MOST {
-            let notice = Diagnostic { severity, ..Diagnostic::error(summary) };
-            left_out.push(notice.help(format!("There are {} more.", n - MOST)));
-        }
-    }
-    problems.extend(left_out);
     problems
 }
 

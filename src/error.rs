@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::backend::BackendError;
 use crate::diagnostic::Diagnostic;
+use crate::render::validation::Validation;
 use crate::render::{Paint, Style, printable};
 use crate::source::SourceError;
 use crate::store::StoreError;
@@ -239,6 +240,23 @@ impl Error {
         for other in &self.0.also {
             other.show(ui);
         }
+    }
+
+    /// Returns it as the document of `validate -json`.
+    pub fn validation(&self) -> Validation {
+        let mut all = vec![self];
+        let mut next = 0;
+        while let Some(error) = all.get(next) {
+            next += 1;
+            all.extend(&error.0.also);
+        }
+        let diagnostics = all.iter().flat_map(|it| it.0.diagnostics.iter().cloned());
+        let validation = Validation::new(&diagnostics.collect::<Vec<_>>());
+        let failures = all.into_iter().filter(|it| !it.0.message.is_empty());
+        failures.fold(validation, |validation, failure| {
+            let Parts { message, causes, hints, .. } = &*failure.0;
+            validation.and_failure(message, causes.iter().chain(hints).cloned())
+        })
     }
 
     /// Returns the heading with the causes, and then the hints in a paragraph of their own; nothing for an error that

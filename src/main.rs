@@ -24,13 +24,17 @@ fn main() -> ExitCode {
     };
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let no_color = command::has_no_color(&arguments);
+    let has_json = command::has_json(&arguments);
     let request = command::parse(arguments);
     let is_verbose = matches!(&request, Ok(Request::Run(cli)) if cli.verbose);
     let environment = environment();
     let ui = Ui::new(streams, &environment, Options { no_color, is_verbose });
     let outcome = request.and_then(|request| answer(request, environment, &ui));
     let exit = outcome.unwrap_or_else(|error| {
-        error.show(&ui);
+        match has_json {
+            true => ui.result(&error.validation().text()),
+            false => error.show(&ui),
+        }
         error.exit()
     });
     end(&ui, exit).into()

@@ -11,6 +11,7 @@ pub mod outcome;
 pub mod paint;
 pub mod plan;
 pub mod state;
+pub mod validation;
 pub mod value;
 
 pub use diagnostic::{Look, diagnostics};

@@ -52,7 +52,12 @@ pub enum Origin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VariableArgument {
     /// `-var name=value`.
-    Value(String),
+    Value {
+        /// Which variable.
+        name: String,
+        /// Its value.
+        value: String,
+    },
     /// `-var-file path`.
     File(PathBuf),
 }
@@ -73,11 +78,11 @@ impl Files {
     pub fn in_directory(directory: PathBuf) -> Self {
         Self::new(move |path| {
             let path = directory.join(path);
-            text_of(&path, &path.display().to_string()).map_err(|error| match error {
-                SourceError::Unreadable { source, .. } => source.to_string(),
-                SourceError::NotText { line, .. } => format!("line {line} is not UTF-8"),
-                other => other.to_string(),
-            })
+            match bytes_of(&path, "") {
+                Ok(bytes) => text_of(bytes),
+                Err(SourceError::Unreadable { source, .. }) => Err(source.to_string()),
+                Err(other) => Err(other.to_string()),
+            }
         })
     }
 
@@ -99,9 +104,6 @@ impl fmt::Debug for Files {
 /// The configuration could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The directory is not there, or is no directory.
-    #[error("could not read the configuration: there is no directory `{0}`")]
-    NoDirectory(String),
     /// The directory holds no configuration.
     #[error("could not read the configuration: there is no `*.wg.hcl` file in `{0}`")]
     NoFiles(String),
@@ -135,28 +137,24 @@ pub enum SourceError {
         /// The line of the first such byte.
         line: usize,
     },
-    /// `-var` without a value.
-    #[error("`-var` needs a name and a value")]
-    NoValue,
 }
 
 impl SourceError {
     /// Returns what to do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoDirectory(_) => {
-                Some("`-chdir=DIR` names the directory of the configuration".to_owned())
-            }
             Self::NoFiles(_) => Some(
-                "write a first file, for example `main.wg.hcl` with an `interface` block, or name another directory with `-chdir=DIR`"
+                "Write a first file, for example `main.wg.hcl` with an `interface` block, or name another directory with `-chdir=DIR`."
                     .to_owned(),
             ),
-            Self::NotText { .. } => Some("save the file as UTF-8".to_owned()),
-            Self::NoValue => Some("write it as `-var name=value`".to_owned()),
-            Self::NotOurs(_) => {
-                Some("these end in `.wg.hcl` or, with values of variables, in `.wgvars.hcl`".to_owned())
+            Self::NotText { .. } => Some("Save the file as UTF-8.".to_owned()),
+            Self::NotOurs(_) => Some(
+                "These end in `.wg.hcl` or, with values of variables, in `.wgvars.hcl`.".to_owned(),
+            ),
+            Self::Unreadable { .. } => {
+                Some("Check that it is there, and that you may read it.".to_owned())
             }
-            Self::NoPath(_) | Self::Unreadable { .. } | Self::Unwritable { .. } => None,
+            Self::NoPath(_) | Self::Unwritable { .. } => None,
         }
     }
 }
@@ -198,8 +196,7 @@ fn given(
     }
     for argument in arguments {
         given.push(match argument {
-            VariableArgument::Value(text) => {
-                let (name, value) = text.split_once('=').ok_or(SourceError::NoValue)?;
+            VariableArgument::Value { name, value } => {
                 one(name.trim(), Origin::Argument, "-var", value)
             }
             VariableArgument::File(path) => {
@@ -222,9 +219,6 @@ fn file(text: Arc<SourceText>) -> GivenVariable {
 /// Lists the files of a directory in name order, without hidden ones.
 fn names_in(directory: &Path) -> Result<Vec<String>, SourceError> {
     let shown = directory.display().to_string();
-    if !directory.is_dir() {
-        return Err(SourceError::NoDirectory(shown));
-    }
     let unreadable = |source| SourceError::Unreadable { name: shown.clone(), source };
     let mut names = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(unreadable)? {
@@ -292,9 +286,10 @@ fn without_mark(text: String) -> String {
     }
 }
 
-/// Reads a text, without the byte order mark that some editors put in front.
-fn text_of(path: &Path, name: &str) -> Result<String, SourceError> {
-    decoded(bytes_of(path, name)?, name).map(|(text, _)| text)
+/// Returns a text, without the byte order mark that some editors put in front, or the clause that it is none.
+fn text_of(bytes: Vec<u8>) -> Result<String, String> {
+    let decoded = text_or_line(bytes);
+    decoded.map(|(text, _)| text).map_err(|line| format!("line {line} is not UTF-8"))
 }
 
 /// Turns bytes into a text without its byte order mark, and returns whether there was one.
@@ -302,10 +297,14 @@ fn text_of(path: &Path, name: &str) -> Result<String, SourceError> {
 /// # Errors
 /// When they are not UTF-8.
 pub fn decoded(bytes: Vec<u8>, name: &str) -> Result<(String, bool), SourceError> {
+    text_or_line(bytes).map_err(|line| SourceError::NotText { name: name.to_owned(), line })
+}
+
+/// Returns a text and whether it had a byte order mark, or the line of the first byte that is no text.
+fn text_or_line(bytes: Vec<u8>) -> Result<(String, bool), usize> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
-        SourceError::NotText { name: name.to_owned(), line }
+        valid.iter().filter(|byte| **byte == b'\n').count() + 1
     })?;
     let has_mark = text.starts_with(MARK);
     Ok((without_mark(text), has_mark))
@@ -360,11 +359,10 @@ mod tests {
             ],
             &[("WGFORM_VAR_x", "env"), ("HOME", "/root")],
         );
-        let arguments = [
-            VariableArgument::Value("x=1=2".to_owned()),
-            VariableArgument::File("other.wgvars.hcl".into()),
-            VariableArgument::Value("x=last".to_owned()),
-        ];
+        let value =
+            |text: &str| VariableArgument::Value { name: "x".to_owned(), value: text.to_owned() };
+        let arguments =
+            [value("1=2"), VariableArgument::File("other.wgvars.hcl".into()), value("last")];
         let sources = read(&world, &arguments).unwrap();
         let texts: Vec<_> = sources.variables.iter().map(|it| it.text.text.as_str()).collect();
         assert_eq!(texts, ["env", "main", "auto a", "auto b", "1=2", "other", "last"]);
@@ -384,10 +382,6 @@ mod tests {
         assert_eq!(
             failure(&[("a.wg.hcl", b"")], &[VariableArgument::File("gone.hcl".into())]),
             "could not read `gone.hcl`"
-        );
-        assert_eq!(
-            failure(&[("a.wg.hcl", b"")], &[VariableArgument::Value("x".to_owned())]),
-            "`-var` needs a name and a value"
         );
     }
 
@@ -413,7 +407,7 @@ mod tests {
     fn a_directory_that_is_not_there_is_an_error() {
         let (kept, mut world) = world(&[], &[]);
         world.directory = kept.path().join("gone");
-        assert!(matches!(read(&world, &[]), Err(SourceError::NoDirectory(_))));
+        assert!(matches!(read(&world, &[]), Err(SourceError::Unreadable { .. })));
     }
 
     #[test]

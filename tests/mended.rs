@@ -58,7 +58,7 @@ fn an_apply_without_a_refresh_asks_the_hosts_all_the_same() {
     project.enter("hq").add_link("wg1").unwrap();
     project.configure(&format!("{HUB}{SIDE}"));
     let ran = project.run("apply -auto-approve -refresh=false").ends(1);
-    ran.tells("interface exists and is not managed by wgform");
+    ran.tells("existing interface that wgform does not manage");
     project.configure(HUB);
 
     project.enter("hq").set_machine_id("another").unwrap();

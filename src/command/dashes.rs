@@ -34,8 +34,17 @@ pub(crate) fn single(text: &str) -> String {
 
 /// Returns whether a command line that may not even make sense asks for no colour.
 pub fn has_no_color(arguments: &[OsString]) -> bool {
-    let flags = arguments.iter().take_while(|argument| *argument != "--");
-    flags.skip(1).any(|argument| argument == "-no-color" || argument == "--no-color")
+    has(arguments, &["-no-color", "--no-color"])
+}
+
+/// Returns whether a command line that may not even make sense asks for the document of `validate -json`.
+pub fn has_json(arguments: &[OsString]) -> bool {
+    has(arguments, &["validate"]) && has(arguments, &["-json", "--json"])
+}
+
+fn has(arguments: &[OsString], words: &[&str]) -> bool {
+    let mut read = arguments.iter().skip(1).take_while(|argument| *argument != "--");
+    read.any(|argument| words.iter().any(|word| argument == word))
 }
 
 /// Returns whether an argument is one dash and a name of two characters or more: `-v` stays as it is.
@@ -73,7 +82,7 @@ fn prefixed(argument: &OsStr) -> OsString {
 mod tests {
     use std::ffi::OsString;
 
-    use crate::command::dashes::{doubled, has_no_color, single};
+    use crate::command::dashes::{doubled, has_json, has_no_color, single};
 
     fn rewritten(line: &str) -> String {
         let doubled = doubled(line.split(' ').map(OsString::from));
@@ -121,5 +130,14 @@ mod tests {
         assert!(asks("wgform --no-color"));
         assert!(!asks("-no-color plan"));
         assert!(!asks("wgform output -- -no-color"));
+    }
+
+    #[test]
+    fn json_is_seen_even_when_the_rest_makes_no_sense() {
+        let asks = |line: &str| has_json(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert!(asks("wgform -chdir=gone validate -json -bogus"));
+        assert!(asks("wgform validate --json"));
+        assert!(!asks("wgform plan -json"));
+        assert!(!asks("wgform validate -- -json"));
     }
 }

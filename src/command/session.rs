@@ -15,7 +15,7 @@ use crate::config::suggest::suggestion;
 use crate::config::{
     AllUnknown, BackendDeclaration, Config, Driver, Evaluator, Settings, Transport, Wanted,
 };
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::plan::{self, BackendView, Inputs, NoPlan, NotAdopted, Options, Plan, Refusal};
@@ -47,6 +47,17 @@ pub(crate) fn configuration(
     variables: &Variables,
     needs: Needs,
 ) -> Result<Config, Error> {
+    let (config, warnings) = checked(context, variables, needs)?;
+    context.ui.diagnostics(&warnings);
+    Ok(config)
+}
+
+/// Reads the configuration and checks what the command needs of it; returns it with the warnings, errors end the run.
+pub(crate) fn checked(
+    context: &Context,
+    variables: &Variables,
+    needs: Needs,
+) -> Result<(Config, Vec<Diagnostic>), Error> {
     let arguments: Vec<VariableArgument> = variables.0.iter().map(argument).collect();
     let sources = source::read(&context.world, &arguments)?;
     let (config, parsed) = Config::parse(sources);
@@ -57,14 +68,13 @@ pub(crate) fn configuration(
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(Error::diagnostics(problems));
     }
-    context.ui.diagnostics(&problems);
-    Ok(config)
+    Ok((config, problems))
 }
 
 fn argument(source: &VariableSource) -> VariableArgument {
     match source {
         VariableSource::Assignment { name, value } => {
-            VariableArgument::Value(format!("{name}={}", value.expose()))
+            VariableArgument::Value { name: name.clone(), value: value.expose().to_owned() }
         }
         VariableSource::File(path) => VariableArgument::File(path.clone()),
     }

@@ -6,17 +6,22 @@ use crate::command::Context;
 use crate::command::arguments::Variables;
 use crate::command::session::{self, Needs};
 use crate::error::{Error, Exit};
+use crate::render::validation::Validation;
 
 /// What `wgform validate` is told.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   wgform validate
-  wgform -chdir=site validate")]
+  wgform -chdir=site validate
+  wgform validate -json")]
 pub struct Arguments {
     /// Values of variables.
     #[command(flatten)]
     pub variables: Variables,
+    /// Prints one JSON document on stdout, in the shape of Terraform's, for an editor or a check of a merge request
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Evaluates everything, with nothing known of any device.
@@ -24,7 +29,12 @@ pub struct Arguments {
 /// # Errors
 /// Everything that is wrong.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
-    session::configuration(context, &arguments.variables, Needs::All)?;
-    context.ui.result("The configuration is valid.");
+    let (_, warnings) = session::checked(context, &arguments.variables, Needs::All)?;
+    if arguments.json {
+        context.ui.result(&Validation::new(&warnings).text());
+    } else {
+        context.ui.diagnostics(&warnings);
+        context.ui.result("The configuration is valid.");
+    }
     Ok(Exit::Done)
 }

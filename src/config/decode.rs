@@ -105,7 +105,8 @@ impl Decoder<'_> {
         if text.starts_with('/') && !text.contains('\0') {
             return Ok(text.to_owned());
         }
-        let error = InvalidValue::new("this is not an absolute path").hint("it starts with `/`");
+        let error = InvalidValue::new("this is not an absolute path")
+            .hint("write it as `/etc/wireguard/wg0.key`");
         Err(vec![self.invalid(&error, &self.expr.span(), "")])
     }
 
@@ -137,10 +138,17 @@ impl Decoder<'_> {
                     set.insert(element);
                 }
                 Some(Err(error)) => problems.push(self.invalid(&error, &span, &place)),
-                None => problems.push(Diagnostic::error("a value of the wrong type").label(
-                    &span,
-                    format!("{place}every element is a string, and this is {}", item.shown()),
-                )),
+                None => problems.push(
+                    Diagnostic::error("value of the wrong type")
+                        .label(
+                            &span,
+                            format!(
+                                "{place}every element is a string, and this is {}",
+                                item.shown()
+                            ),
+                        )
+                        .help("Write every element as a text in quotes."),
+                ),
             }
         }
         if problems.is_empty() { Ok((!is_unknown).then_some(set)) } else { Err(problems) }
@@ -160,7 +168,7 @@ impl Decoder<'_> {
 
     fn invalid(&self, error: &InvalidValue, span: &Span, place: &str) -> Diagnostic {
         let form = &self.attribute.form;
-        let diagnostic = Diagnostic::error("a value that is not allowed");
+        let diagnostic = Diagnostic::error("invalid value").help(self.example());
         if self.is_sensitive && !form.is_secret() {
             return diagnostic
                 .label(span, format!("{place}this sensitive value is not {}", form.noun()));
@@ -172,6 +180,31 @@ impl Decoder<'_> {
         }
     }
 
+    /// Says how a value of the attribute is written.
+    fn example(&self) -> String {
+        let Attribute { name, form, .. } = self.attribute;
+        let value = match form {
+            Form::Text => "\"a text\"".to_owned(),
+            Form::Path => "\"/etc/wireguard/wg0.key\"".to_owned(),
+            Form::Choice(words) => format!("{:?}", words.first().copied().unwrap_or_default()),
+            Form::Bool => "true".to_owned(),
+            Form::Port => "51820".to_owned(),
+            Form::Mtu => "1420".to_owned(),
+            Form::Mark => "51".to_owned(),
+            Form::PublicKey => "interface.NAME.public_key".to_owned(),
+            Form::PrivateKey => "var.NAME".to_owned(),
+            Form::PresharedKey => "preshared_key.NAME".to_owned(),
+            Form::Addresses => "[\"10.8.0.1/24\"]".to_owned(),
+            Form::Prefixes => "[\"10.8.0.0/24\"]".to_owned(),
+            Form::Endpoint => "\"vpn.example.com:51820\"".to_owned(),
+            Form::Keepalive => "\"25s\"".to_owned(),
+            Form::Time => "\"2027-01-31T12:00:00Z\"".to_owned(),
+            Form::Reference(kind) => format!("{kind}.NAME"),
+            Form::Backend => "backend.NAME".to_owned(),
+        };
+        format!("Write it as `{name} = {value}`.")
+    }
+
     fn wrong_type(&self, value: &Value) -> Diagnostic {
         let Attribute { name, form, .. } = self.attribute;
         let is = if form.is_secret() || self.is_sensitive {
@@ -179,8 +212,9 @@ impl Decoder<'_> {
         } else {
             value.shown()
         };
-        let diagnostic = Diagnostic::error("a value that is not allowed")
-            .label(&self.expr.span(), format!("`{name}` is {}, not {is}", form.noun()));
+        let diagnostic = Diagnostic::error("invalid value")
+            .label(&self.expr.span(), format!("`{name}` is {}, not {is}", form.noun()))
+            .help(self.example());
         match (&value.data, form) {
             (Data::Text(text), Form::Choice(words)) if !self.is_sensitive => {
                 match suggestion(text, words.iter().copied()) {

@@ -111,7 +111,7 @@ impl Run<'_> {
         let value = self.evaluate(expr)?;
         if value.is_sensitive_anywhere() && !is_sensitive {
             return Err(vec![
-                Diagnostic::error("a sensitive value in an output that is not sensitive")
+                Diagnostic::error("sensitive value in an output that is not sensitive")
                     .label(&expr.span(), format!("`output.{name}` would show a sensitive value"))
                     .help("Add `sensitive = true` to the output, or wrap the value in `nonsensitive(…)` if it is no secret."),
             ]);

@@ -68,9 +68,9 @@ impl<'s> Scope<'s> {
         let depth = self.environment.depth();
         if depth.get() >= MAX_DEPTH {
             return Err(vec![
-                Diagnostic::error("an expression that goes too deep")
-                    .label(&self.span(expression), "too many expressions depend on each other here")
-                    .help("Make the chain of references shorter."),
+                Diagnostic::error("expression nested too deep")
+                    .label(&self.span(expression), "this has too many operations inside each other")
+                    .help("Split it into several values in `locals`."),
             ]);
         }
         depth.set(depth.get() + 1);
@@ -252,8 +252,9 @@ impl<'s> Scope<'s> {
         }
         if problems.is_empty() {
             problems.push(
-                Diagnostic::error("a function cannot be called this way")
-                    .label(&self.at(call.span()), "`try` needs at least one argument"),
+                Diagnostic::error("invalid function call")
+                    .label(&self.at(call.span()), "`try` needs at least one argument")
+                    .help("Write it as `try(value, fallback)`."),
             );
         }
         Err(problems)
@@ -263,8 +264,9 @@ impl<'s> Scope<'s> {
     fn can(&self, call: &FuncCall) -> Evaluated {
         let (Some(argument), 1) = (call.args.get(0), call.args.len()) else {
             return Err(vec![
-                Diagnostic::error("a function cannot be called this way")
-                    .label(&self.at(call.span()), "`can` needs exactly one argument"),
+                Diagnostic::error("invalid function call")
+                    .label(&self.at(call.span()), "`can` needs exactly one argument")
+                    .help("Write it as `can(value)`."),
             ]);
         };
         Ok(match self.evaluate(argument) {
@@ -364,7 +366,8 @@ impl<'s> Scope<'s> {
             BinaryOperator::Div | BinaryOperator::Mod if b.to_f64() == 0.0 => {
                 return Err(vec![
                     Diagnostic::error("division by zero")
-                        .label(&self.span(&it.rhs_expr), "this is zero"),
+                        .label(&self.span(&it.rhs_expr), "this is zero")
+                        .help("Ask first, as in `n == 0 ? 0 : x / n`."),
                 ]);
             }
             operator => calculate(operator, a, b)
@@ -434,7 +437,7 @@ impl<'s> Scope<'s> {
         if made.map.insert(name.clone(), value).is_some() {
             let named = if made.is_sensitive { String::new() } else { format!(" {name:?}") };
             return Err(vec![
-                Diagnostic::error("a key that is made twice")
+                Diagnostic::error("duplicate key in a map")
                     .label(&self.span(key_expression), format!("two elements have the key{named}"))
                     .help("Add `...` after the value to group the values of each key in a list."),
             ]);
@@ -524,14 +527,21 @@ fn calculate(operator: BinaryOperator, a: Number, b: Number) -> Option<Number> {
 }
 
 fn too_large(at: &Span) -> Diagnostic {
-    Diagnostic::error("a number that is too large")
+    Diagnostic::error("number too large")
         .label(at, "this is beyond what a number can hold")
+        .help("The largest number is about 1.8e308.")
 }
 
 /// Says that a value has the wrong type.
 pub(crate) fn wrong_type(at: &Span, what: &str, wanted: &str, value: &Value) -> Diagnostic {
-    let diagnostic = Diagnostic::error("a value of the wrong type")
-        .label(at, format!("{what} has to be {wanted}, and this is {}", value.shown()));
+    let diagnostic = Diagnostic::error("value of the wrong type")
+        .label(at, format!("{what} has to be {wanted}, and this is {}", value.shown()))
+        .help(match wanted {
+            "a string" => "Write a text in quotes.",
+            "a number" => "Write a number, such as `1420`.",
+            "true or false" => "Write `true`, `false` or a comparison such as `a == b`.",
+            _ => "Write it as `[…]` for a list, as `{ name = value }` for a map or an object.",
+        });
     match &value.data {
         Data::Resource(address) => {
             diagnostic.help(format!("Name one of its attributes, such as `{address}.name`."))
@@ -543,7 +553,8 @@ pub(crate) fn wrong_type(at: &Span, what: &str, wanted: &str, value: &Value) -> 
 
 /// Says that a collection has no such key.
 pub(crate) fn missing_key(at: &Span, key: &str, map: &Value) -> Diagnostic {
-    let mut diagnostic = Diagnostic::error("reference to a key that is not there");
+    let mut diagnostic = Diagnostic::error("reference to a key that is not there")
+        .help("For a key that may be missing, write `lookup(map, key, fallback)`.");
     let Data::Map(entries) = &map.data else {
         return diagnostic.label(at, "this has no keys");
     };

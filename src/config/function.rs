@@ -79,6 +79,12 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     FUNCTIONS.iter().map(|function| function.name).chain(["can", "try"])
 }
 
+/// Lists all functions, as a help.
+pub(crate) fn all_names() -> String {
+    let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
+    format!("The functions are {}.", names.join(", "))
+}
+
 /// Calls a function. `places` says where each argument is, `whole` where the call is.
 pub(crate) fn call(
     environment: &dyn Environment,
@@ -93,7 +99,7 @@ pub(crate) fn call(
     };
     if !(function.least..=function.most).contains(&arguments.len()) {
         return Err(vec![
-            Diagnostic::error("a function cannot be called this way")
+            Diagnostic::error("invalid function call")
                 .label(whole, wrong_count(function, arguments.len()))
                 .help(format!("Call it as `{}`.", function.usage)),
         ]);
@@ -108,11 +114,10 @@ pub(crate) fn call(
         } else {
             failure.message
         };
-        let diagnostic =
-            Diagnostic::error("a function cannot be called this way").label(at, message);
+        let diagnostic = Diagnostic::error("invalid function call").label(at, message);
         vec![match failure.hint {
             Some(hint) => diagnostic.help(hint),
-            None => diagnostic,
+            None => diagnostic.help(format!("Call it as `{}`.", function.usage)),
         }]
     })
 }

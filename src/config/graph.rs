@@ -108,7 +108,7 @@ fn visit(edges: &Edges) -> (Vec<&Node>, Vec<Diagnostic>) {
 
 /// Describes the circle from a node on the path back to itself.
 fn circle(edges: &Edges, path: &[(&Node, usize)], start: &Node) -> Diagnostic {
-    let mut diagnostic = Diagnostic::error("references that go in a circle");
+    let mut diagnostic = Diagnostic::error("circular references");
     let from = path.iter().position(|(node, _)| *node == start).unwrap_or(0);
     for (node, next) in &path[from..] {
         let edge = next.checked_sub(1).and_then(|i| edges.get(*node)?.get(i));
@@ -135,14 +135,14 @@ fn early(blocks: &Blocks, edges: &Edges) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for (place, need) in needs {
         let Some((address, span)) = first_resource(edges, need) else { continue };
-        let diagnostic = Diagnostic::error("a reference to a resource that comes too early")
+        let diagnostic = Diagnostic::error("reference to a resource that is not known yet")
             .label(&need.span, format!("a `{place}` block cannot depend on `{address}`"));
         let diagnostic = match span == need.span {
             true => diagnostic,
             false => diagnostic.label(&span, "it does through this reference"),
         };
         problems.push(diagnostic.help(
-            "The blocks `wgform`, `variable` and `backend` are evaluated before any device is read.",
+            "The blocks `wgform`, `variable` and `backend` are evaluated before any device is read. Write a value instead.",
         ));
     }
     problems

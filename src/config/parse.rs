@@ -91,7 +91,7 @@ impl Parser {
                     let span = self.span_of(&attribute.key);
                     let name = attribute.key.as_str();
                     self.problems.push(
-                        Diagnostic::error("an argument outside of a block")
+                        Diagnostic::error("argument outside of a block")
                             .label(&span, format!("`{name}` stands in no block"))
                             .help(format!("The blocks are {}.", names_of_blocks())),
                     );
@@ -110,10 +110,10 @@ impl Parser {
         for (constraints, span) in found {
             let diagnostic = match satisfies(own, &constraints) {
                 Ok(true) => continue,
-                Ok(false) => Diagnostic::error("another version of wgform is needed")
+                Ok(false) => Diagnostic::error("configuration for another version of wgform")
                     .label(&span, format!("this is wgform {own}"))
                     .help(format!("Use a version of wgform that is `{constraints}`.")),
-                Err(wrong) => Diagnostic::error("a version constraint that cannot be read")
+                Err(wrong) => Diagnostic::error("invalid version constraint")
                     .label(&span, format!("`{wrong}` is not a version constraint"))
                     .help("Write it as \">= 0.1\", or \">= 0.1, < 0.3\"."),
             };

@@ -13,7 +13,7 @@ impl Scope<'_> {
     pub(crate) fn traversal(&self, it: &Traversal) -> Evaluated {
         if let Expression::Number(_) = &it.expr {
             return Err(vec![
-                Diagnostic::error("a text without quotes")
+                Diagnostic::error("text without quotes")
                     .label(&self.at(it.span()), "this is no number")
                     .help("Write an address in quotes, as in `\"10.8.0.1/24\"`."),
             ]);
@@ -91,13 +91,13 @@ impl Scope<'_> {
             },
             Data::List(_) | Data::Set(_) => {
                 return Err(vec![
-                    wrong_type(at, "what has attributes", "a map or an object", value).help(
+                    wrong_type(at, "what stands before a name", "a map or an object", value).help(
                         format!("Name one element as in `[0].{name}`, or all with `[*].{name}`."),
                     ),
                 ]);
             }
             _ => {
-                let what = "what has attributes";
+                let what = "what stands before a name";
                 return Err(vec![wrong_type(at, what, "a map or an object", value)]);
             }
         };
@@ -121,7 +121,8 @@ impl Scope<'_> {
                         if n == 1 { "1 element".to_owned() } else { format!("{n} elements") };
                     return Err(vec![
                         Diagnostic::error("reference to an element that is not there")
-                            .label(at, format!("the list has {elements}, counted from 0")),
+                            .label(at, format!("the list has {elements}, counted from 0"))
+                            .help("For an element that may be missing, write `try(list[n], fallback)`."),
                     ]);
                 };
                 item.clone()
@@ -140,7 +141,7 @@ impl Scope<'_> {
             }
             Data::Set(_) => {
                 return Err(vec![
-                    wrong_type(at, "what has an index", "a list or a map", value)
+                    wrong_type(at, "what stands before `[…]`", "a list or a map", value)
                         .help("A set has no order: turn it into a list with `tolist`."),
                 ]);
             }
@@ -148,7 +149,14 @@ impl Scope<'_> {
                 let name = key.to_text().unwrap_or_else(|| "".into());
                 self.attribute(value, &name, at)?
             }
-            _ => return Err(vec![wrong_type(at, "what has an index", "a list or a map", value)]),
+            _ => {
+                return Err(vec![wrong_type(
+                    at,
+                    "what stands before `[…]`",
+                    "a list or a map",
+                    value,
+                )]);
+            }
         };
         Ok(found.marked(is_sensitive))
     }

@@ -38,37 +38,37 @@ fn interface_names_and_ports(planner: &Planner<'_>, problems: &mut Vec<Diagnosti
         let (Some(on_device), Some(backend)) = (node.interface(), &node.backend) else { continue };
         if let Some(path) = &on_device.key_file {
             let users = files.entry(path).or_default();
-            if let Some((_, other)) =
-                users.iter().find(|(on, _)| planner.is_same_machine(on, backend))
-            {
+            // Two of one name have one file too, by default, and that is said below.
+            let has_other_name = |other: &Desired| {
+                let other = planner.nodes[&other.address].interface();
+                other.is_none_or(|other| other.name != on_device.name)
+            };
+            if let Some((_, other)) = users.iter().find(|(on, other)| {
+                planner.is_same_machine(on, backend) && (*on != backend || has_other_name(other))
+            }) {
+                let text = format!("the key would be kept in `{}`", path.display());
                 problems.push(
                     Diagnostic::error("two interfaces with one key file")
-                        .label(
-                            span(desired, "key_file"),
-                            format!("the key would be kept in `{}`", path.display()),
-                        )
-                        .label(
-                            span(other, "key_file"),
-                            "and here in the same file of the same machine",
-                        )
-                        .help("give one of them another `key_file`"),
+                        .label(span(desired, "key_file"), &text)
+                        .label(span(other, "key_file"), &text)
+                        .help("Give one of them another `key_file`."),
                 );
             }
             users.push((backend, desired));
         }
         if let Some(other) = names.insert((backend, &on_device.name), desired) {
-            let name = &on_device.name;
+            let text = format!("`{}` on backend `{backend}`", on_device.name);
             problems.push(
                 Diagnostic::error("two interfaces with one name")
-                    .label(span(desired, "name"), format!("`{name}` on backend `{backend}`"))
-                    .label(span(other, "name"), "and here the same name on the same backend")
-                    .help("give one of them another `name`"),
+                    .label(span(desired, "name"), &text)
+                    .label(span(other, "name"), &text)
+                    .help("Give one of them another `name`."),
             );
         }
         let is_up = desired.fields.get("enabled") != Some(&Wanted::Known(Field::Bool(false)));
         let Some(port) = port_of(planner, desired).filter(|_| is_up) else { continue };
         if let Some(other) = ports.insert((backend, port), desired) {
-            problems.push(one_port(desired, other, &format!("{port} on backend `{backend}`")));
+            problems.push(one_port(desired, other, &format!("`{port}` on backend `{backend}`")));
         }
         if desired.fields.contains_key("listen_port") {
             foreign_port(planner, (desired, &on_device.name), backend, port, problems);
@@ -89,14 +89,14 @@ fn port_of(planner: &Planner<'_>, desired: &Desired) -> Option<u32> {
 }
 
 fn one_port(one: &Desired, other: &Desired, place: &str) -> Diagnostic {
-    let text = |it: &Desired, written: &str| match it.fields.contains_key("listen_port") {
-        true => written.to_owned(),
+    let text = |it: &Desired| match it.fields.contains_key("listen_port") {
+        true => place.to_owned(),
         false => format!("this has {place} now, and keeps it because it names no other"),
     };
-    Diagnostic::error("two interfaces with one port")
-        .label(span(one, "listen_port"), text(one, place))
-        .label(span(other, "listen_port"), text(other, "and here the same port on the same backend"))
-        .help("two interfaces that are up cannot listen on one port; give one of them another `listen_port`")
+    Diagnostic::error("two interfaces with one listen port")
+        .label(span(one, "listen_port"), text(one))
+        .label(span(other, "listen_port"), text(other))
+        .help("Two interfaces that are up cannot listen on one port. Give one of them another `listen_port`.")
 }
 
 /// An interface that wgform does not own and that is up on the wanted port would make the write fail.
@@ -117,12 +117,12 @@ fn foreign_port(
     });
     if let Some((name, _)) = foreign {
         problems.push(
-            Diagnostic::error("port is taken on the device")
+            Diagnostic::error("listen port taken by another interface")
                 .label(
                     span(desired, "listen_port"),
-                    format!("`{name}` on backend `{backend}` listens on {port}"),
+                    format!("`{name}` on backend `{backend}` listens on `{port}`"),
                 )
-                .help(format!("`{name}` is not managed by wgform; choose another `listen_port`")),
+                .help(format!("`{name}` is not managed by wgform. Choose another `listen_port`.")),
         );
     }
 }
@@ -135,20 +135,21 @@ fn peers_of_each_interface(planner: &Planner<'_>, problems: &mut Vec<Diagnostic>
         let Some(peer) = node.peer() else { continue };
         if let Some(key) = peer.public_key {
             if let Some(other) = keys.insert((&peer.on, key), desired) {
+                let text = format!("`{}` on `{}`", key.short(), peer.on);
                 problems.push(
                     Diagnostic::error("two peers with one public key")
-                        .label(span(desired, "public_key"), format!("{} on `{}`", key.short(), peer.on))
-                        .label(span(other, "public_key"), "and here the same key on the same interface")
-                        .help("WireGuard knows a peer by its key; every peer of an interface needs its own"),
+                        .label(span(desired, "public_key"), &text)
+                        .label(span(other, "public_key"), &text)
+                        .help("WireGuard knows a peer by its public key. Give each peer of an interface its own."),
                 );
             }
             let own =
                 planner.nodes.get(&peer.on).and_then(Node::interface).and_then(|it| it.key.public);
             if own == Some(key) {
                 problems.push(
-                    Diagnostic::error("peer has the interface's own public key")
+                    Diagnostic::error("peer with the interface's own public key")
                         .label(span(desired, "public_key"), format!("this is the key of `{}` itself", peer.on))
-                        .help("use the public key of the far end; an interface cannot be its own peer"),
+                        .help("Use the public key of the far end. An interface cannot be its own peer."),
                 );
             }
         }
@@ -157,11 +158,12 @@ fn peers_of_each_interface(planner: &Planner<'_>, problems: &mut Vec<Diagnostic>
         }
         for prefix in wanted_prefixes(desired) {
             if let Some(other) = prefixes.insert((&peer.on, *prefix), desired) {
+                let text = format!("`{prefix}` on `{}`", peer.on);
                 problems.push(
                     Diagnostic::error("two peers with one allowed IP")
-                        .label(span(desired, "allowed_ips"), format!("{prefix} on `{}`", peer.on))
-                        .label(span(other, "allowed_ips"), "and here the same network on the same interface")
-                        .help("WireGuard routes a network to one peer only; remove it from one of the two"),
+                        .label(span(desired, "allowed_ips"), &text)
+                        .label(span(other, "allowed_ips"), &text)
+                        .help("WireGuard routes a network to one peer only. Remove it from one of the two."),
                 );
             }
         }
@@ -251,11 +253,11 @@ fn overlap(
         let Some(address) = wanted.get(prefix) else { continue };
         let desired = &planner.desired[*address];
         problems.push(
-            Diagnostic::error("allowed IP belongs to an unmanaged peer")
-                .label(span(desired, "allowed_ips"), format!("{prefix} is routed to peer {key} now"))
+            Diagnostic::error("allowed IP of an unmanaged peer")
+                .label(span(desired, "allowed_ips"), format!("`{prefix}` is routed to peer `{key}` now"))
                 .help(
-                    "nobody declared that peer, and it would lose the network; declare or import it, remove it, or set \
-                     `unmanaged_peers = \"remove\"` on the interface",
+                    "No block declares that peer, and it would lose the network. Declare and import it, remove it from \
+                     the host, or set `unmanaged_peers = \"remove\"` on the interface.",
                 ),
         );
     }

@@ -272,8 +272,8 @@ fn waiting(planner: &Planner<'_>, drafts: &[Draft], cycle: &[usize]) -> Diagnost
     let mut path: Vec<String> = path.collect();
     path.dedup();
     let path = path.join(" → ");
-    let mut problem = Diagnostic::error("changes wait for each other").help(format!(
-        "each of these has to be changed before the next one: {path}; make one of the changes in an apply of its own"
+    let mut problem = Diagnostic::error("changes that wait for each other").help(format!(
+        "Each of these has to be changed before the next one: {path}. Make one of the changes in an apply of its own."
     ));
     let addresses: BTreeSet<_> =
         cycle.iter().filter_map(|it| drafts[*it].step.subject.address()).collect();

@@ -121,9 +121,9 @@ fn source_of(
         }
         Some(Wanted::Unknown) => {
             let span = desired.spans.get("value").unwrap_or(&desired.span);
-            let problem = Diagnostic::error("secret is not known before the apply")
+            let problem = Diagnostic::error("pre-shared key that is not known yet")
                 .label(span, "this depends on something that only the apply makes")
-                .help("leave `value` out to have the secret made, or take it from a variable");
+                .help("Leave `value` out and wgform makes one, or take it from a variable.");
             planner.diagnostics.push(problem);
             return (SecretSource::New, false);
         }
@@ -186,9 +186,9 @@ fn adopted(planner: &mut Planner<'_>, address: &Address) -> SecretSource {
         return SecretSource::Known(key);
     }
     let span = desired.spans.get("adopt_from").unwrap_or(&desired.span);
-    let problem = Diagnostic::error("there is no secret to adopt")
+    let problem = Diagnostic::error("no pre-shared key to adopt")
         .label(span, "the device of this peer does not give a pre-shared key")
-        .help("import the peer first if it is not managed yet, or leave `adopt_from` out to have a new secret made");
+        .help("Import the peer first if wgform does not manage it yet, or leave `adopt_from` out and wgform makes a new one.");
     planner.diagnostics.push(problem);
     SecretSource::New
 }

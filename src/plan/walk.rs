@@ -288,9 +288,9 @@ impl<'a> Planner<'a> {
             if declared.is_none_or(|attribute| attribute.form.is_secret()) {
                 continue;
             }
-            let problem = Diagnostic::error("a sensitive value where none can be kept")
+            let problem = Diagnostic::error("sensitive value that the state would hold")
                 .label(desired.spans.get(name).unwrap_or(&desired.span), format!("`{name}` is recorded in the state"))
-                .help("the state holds no sensitive values; write `nonsensitive(…)` around it if it may be seen");
+                .help("The state holds no sensitive values. Write `nonsensitive(…)` around it if it may be seen.");
             self.diagnostics.push(problem);
         }
     }

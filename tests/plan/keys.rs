@@ -168,9 +168,9 @@ fn a_file_that_holds_no_key_is_not_overwritten() {
     let path = std::path::Path::new(FILE);
     lab.host("hq").linux.write_key_file(path, "my shopping list").unwrap();
     assert_snapshot!(lab.plan(), @r#"
-    error: key file is not usable
+    error: unusable key file
       at `interface "hub"`: `/var/lib/wgform/keys/wg0`: this is not a WireGuard private key: it has 16 characters
-      help: move the file away, or name another `key_file`
+      help: Move the file away, or name another `key_file`.
     "#);
 }
 
@@ -409,10 +409,10 @@ fn two_interfaces_do_not_swap_their_key_files_in_one_apply() {
     ");
     lab.edit("/etc/x.key", "/etc/b.key");
     assert_snapshot!(lab.plan(), @r#"
-    error: changes wait for each other
+    error: changes that wait for each other
       at `interface "hub"`: waits for the other
       at `interface "side"`: waits for the other
-      help: each of these has to be changed before the next one: `interface.hub` → `interface.side` → `interface.hub`; make one of the changes in an apply of its own
+      help: Each of these has to be changed before the next one: `interface.hub` → `interface.side` → `interface.hub`. Make one of the changes in an apply of its own.
     "#);
 }
 
@@ -425,9 +425,9 @@ fn an_imported_interface_whose_key_was_changed_keeps_the_new_one_and_has_no_file
     lab.host("hq").set_key("wg0", "intruder");
     assert_snapshot!(lab.plan(), @r#"
     No changes. The devices match the configuration.
-    warning: interface has another key now
-      at `interface "hub"`: its key was changed outside of wgform, to «intruder»
-      help: the old key is nowhere to be found, so the new one is kept; whoever has the old one must learn it
+    warning: interface with another key
+      at `interface "hub"`: its key was changed outside of wgform, to `«intruder»`
+      help: The old key is nowhere to be found, so the new one is kept. Give the new public key to every peer that has the old one.
     "#);
     lab.settle();
     assert!(!lab.show("hq").contains("file"));

@@ -179,10 +179,10 @@ fn a_name_swap_without_renames_is_refused_with_its_path() {
     lab.settle();
     lab.replace(&TWO.replace("wg0", "x").replace("wg1", "wg0").replace("\"x\"", "\"wg1\""));
     assert_snapshot!(lab.plan(), @r#"
-    error: changes wait for each other
+    error: changes that wait for each other
       at `interface "a"`: waits for the other
       at `interface "b"`: waits for the other
-      help: each of these has to be changed before the next one: `interface.a` → `interface.b` → `interface.a`; make one of the changes in an apply of its own
+      help: Each of these has to be changed before the next one: `interface.a` → `interface.b` → `interface.a`. Make one of the changes in an apply of its own.
     "#);
 }
 
@@ -436,10 +436,10 @@ fn a_port_that_is_kept_without_being_written_is_not_given_away() {
     let mut lab = Lab::matching(TWO);
     lab.edit("\n  listen_port = 51820", "").edit("51821", "51820");
     assert_snapshot!(lab.plan(), @r#"
-    error: two interfaces with one port
-      at `51820`: 51820 on backend `hq`
-      at `interface "a"`: this has 51820 on backend `hq` now, and keeps it because it names no other
-      help: two interfaces that are up cannot listen on one port; give one of them another `listen_port`
+    error: two interfaces with one listen port
+      at `51820`: `51820` on backend `hq`
+      at `interface "a"`: this has `51820` on backend `hq` now, and keeps it because it names no other
+      help: Two interfaces that are up cannot listen on one port. Give one of them another `listen_port`.
     "#);
     lab.edit("51820", "51821");
     lab.assert_settled();

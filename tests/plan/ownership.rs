@@ -80,9 +80,9 @@ fn the_network_of_a_stranger_is_not_taken_without_a_word() {
     let mut lab = with_stranger("ignore");
     lab.edit("10.8.0.3/32", "10.66.0.0/24");
     assert_snapshot!(lab.plan(), @r#"
-    error: allowed IP belongs to an unmanaged peer
-      at `["10.66.0.0/24"]`: 10.66.0.0/24 is routed to peer «stranger» now
-      help: nobody declared that peer, and it would lose the network; declare or import it, remove it, or set `unmanaged_peers = "remove"` on the interface
+    error: allowed IP of an unmanaged peer
+      at `["10.66.0.0/24"]`: `10.66.0.0/24` is routed to peer `«stranger»` now
+      help: No block declares that peer, and it would lose the network. Declare and import it, remove it from the host, or set `unmanaged_peers = "remove"` on the interface.
     "#);
     lab.edit("\"ignore\"", "\"remove\"");
     lab.settle();
@@ -95,9 +95,9 @@ fn an_interface_that_exists_and_is_wanted_is_imported() {
     host.add_interface("wg0", "hub", 51820);
     host.add_address("wg0", "10.8.0.1/24");
     assert_snapshot!(lab.plan(), @r#"
-    error: interface exists and is not managed by wgform
+    error: existing interface that wgform does not manage
       at `"wg0"`: `wg0` is already on backend `hq`
-      help: to take it over, run:
+      help: To take it over, run:
 
       wgform import interface.hub wg0
     "#);
@@ -124,14 +124,14 @@ fn what_was_imported_as_it_is_wanted_needs_no_change() {
     lab.apply();
     lab.edit_state(|state| state.resources.retain(|it, _| it.to_string() == "interface.hub"));
     assert_snapshot!(lab.plan(), @r#"
-    error: peer exists and is not managed by wgform
+    error: existing peer that wgform does not manage
       at `"«laptop»"`: a peer with this key is already on `wg0` of backend `hq`
-      help: to take it over, run:
+      help: To take it over, run:
 
       wgform import peer.laptop wg0/«laptop»
-    error: peer exists and is not managed by wgform
+    error: existing peer that wgform does not manage
       at `"«phone»"`: a peer with this key is already on `wg0` of backend `hq`
-      help: to take it over, run:
+      help: To take it over, run:
 
       wgform import peer.phone wg0/«phone»
     "#);
@@ -230,12 +230,12 @@ fn names_and_ports_of_others_are_not_taken() {
     lab.host("hq").linux.add_other_link("wg0").unwrap();
     lab.host("hq").add_interface("wg7", "foreign", 51820);
     assert_snapshot!(lab.plan(), @r#"
-    error: interface name is taken
+    error: interface name taken by another link
       at `"wg0"`: `wg0` on backend `hq` is a link that is not WireGuard's
-      help: give the interface another `name`
-    error: port is taken on the device
-      at `51820`: `wg7` on backend `hq` listens on 51820
-      help: `wg7` is not managed by wgform; choose another `listen_port`
+      help: Give the interface another `name`.
+    error: listen port taken by another interface
+      at `51820`: `wg7` on backend `hq` listens on `51820`
+      help: `wg7` is not managed by wgform. Choose another `listen_port`.
     "#);
 }
 

@@ -50,8 +50,8 @@ proptest! {
         let plan = lab.plan();
         // What cannot be had in one apply is said, and nothing is done: names that go round without renames, or a peer
         // that moves to the interface which takes the name of its old one's old place.
-        prop_assume!(!plan.contains("error: changes wait for each other"));
-        prop_assume!(!plan.contains("error: two interfaces with one port"));
+        prop_assume!(!plan.contains("error: changes that wait for each other"));
+        prop_assume!(!plan.contains("error: two interfaces with one listen port"));
         lab.settle();
         lab.options.destroy = true;
         lab.apply();

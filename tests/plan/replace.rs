@@ -223,9 +223,9 @@ fn another_label_with_the_same_name_takes_its_place() {
     lab.replace(&text.replace("interface.hub", "interface.main"));
     assert_snapshot!(lab.plan(), @r#"
     No changes. The devices match the configuration.
-    warning: interface has another label now
+    warning: interface under another label
       at `interface "main"`: `wg0` is `interface.hub` in the state, and its block is gone
-      help: the interface stays as it is, with its key and its sessions, and `interface.main` owns it from the next apply on; give the new block another `name` if it is to be another interface
+      help: The interface stays as it is, with its key and its sessions, and `interface.main` owns it from the next apply on. If it is to be another interface, give the new block another `name`.
     "#);
     lab.settle();
     assert_snapshot!(lab.show("hq"), @"

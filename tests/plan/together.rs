@@ -107,11 +107,11 @@ fn a_secret_to_adopt_that_is_not_there_is_an_error() {
     let mut lab = Lab::matching(&plain.replace("preshared_key \"tunnel\" {}", ""));
     lab.replace(&LINK.replace("preshared_key \"tunnel\" {}", adopting));
     let plan = lab.plan();
-    assert!(plan.contains("error: there is no secret to adopt"), "{plan}");
+    assert!(plan.contains("error: no pre-shared key to adopt"), "{plan}");
     // Nor before the peer is there.
     let lab = Lab::new(&LINK.replace("preshared_key \"tunnel\" {}", adopting));
     let plan = lab.plan();
-    assert!(plan.contains("error: there is no secret to adopt"), "{plan}");
+    assert!(plan.contains("error: no pre-shared key to adopt"), "{plan}");
 }
 
 #[test]

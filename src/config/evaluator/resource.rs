@@ -208,7 +208,7 @@ impl Run<'_> {
     /// Checks the name of a Linux interface, also the one that its label makes.
     fn wrong_name(&self, desired: &Desired, block: &ResourceBlock) -> Option<Diagnostic> {
         let address = &desired.address;
-        let summary = "a name that Linux does not take";
+        let wrong = Diagnostic::error("interface name that Linux does not take");
         match (desired.fields.get("name"), desired.spans.get("name")) {
             (Some(Wanted::Known(Field::Text(name))), Some(span)) => {
                 let shown =
@@ -219,7 +219,11 @@ impl Run<'_> {
                 } else {
                     format!("{shown} {why}")
                 };
-                Some(Diagnostic::error(summary).label(span, text))
+                Some(
+                    wrong.label(span, text).help(
+                        "Write a name of 1 to 15 bytes, without white space, `/`, `:` and `%`.",
+                    ),
+                )
             }
             (Some(_), _) => None,
             (None, _) => {
@@ -227,7 +231,7 @@ impl Run<'_> {
                 let name = address.default_name();
                 match (fixed, linux_name(&name)) {
                     (None, Err(why)) => Some(
-                        Diagnostic::error(summary)
+                        wrong
                             .label(
                                 &block.span,
                                 format!("the name comes from the label, and `{name}` {why}"),
@@ -265,14 +269,16 @@ fn empty(address: &Address, block: &ResourceBlock) -> Desired {
 }
 
 fn null(attribute: &Attribute, expr: &Expr) -> Diagnostic {
-    Diagnostic::error("a missing argument").label(
-        &expr.span(),
-        format!("`{}` is null, and has to be {}", attribute.name, attribute.form.noun()),
-    )
+    Diagnostic::error("missing argument")
+        .label(
+            &expr.span(),
+            format!("`{}` is null, and has to be {}", attribute.name, attribute.form.noun()),
+        )
+        .help("Write a value, or refer to one that is not null.")
 }
 
 fn no_backend(span: &Span) -> Diagnostic {
-    Diagnostic::error("an interface without a backend")
+    Diagnostic::error("interface without a backend")
         .label(span, "several backends are declared, and this names none")
         .help("Add `backend = backend.NAME`, or set `default_backend` in the `wgform` block.")
 }
@@ -286,7 +292,7 @@ fn unsupported(
 ) -> Option<Diagnostic> {
     let is_default = wanted.known().is_some_and(|it| default_of(attribute).as_ref() == Some(it));
     (attribute.support(kind) == Support::No && !is_default).then(|| {
-        Diagnostic::error("an attribute that the backend does not have").label(
+        Diagnostic::error("attribute that the backend does not have").label(
             span,
             format!("a backend of kind `{}` has no `{}`", kind.as_str(), attribute.name),
         )
@@ -303,8 +309,9 @@ fn small_mtu(desired: &Desired) -> Option<Diagnostic> {
     if *mtu >= 1280 || !is_v6 {
         return None;
     }
-    let mut diagnostic = Diagnostic::error("an MTU that is too small for IPv6")
-        .label(desired.spans.get("mtu")?, "with an IPv6 address this has to be at least 1280");
+    let mut diagnostic = Diagnostic::error("interface MTU too small for IPv6")
+        .label(desired.spans.get("mtu")?, "with an IPv6 address this has to be at least 1280")
+        .help("Set `mtu = 1280` or more, or remove the IPv6 addresses.");
     if let Some(span) = desired.spans.get("addresses") {
         diagnostic = diagnostic.label(span, "an IPv6 address is here");
     }

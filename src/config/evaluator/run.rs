@@ -47,10 +47,15 @@ impl<'r> Run<'r> {
         let scope = Scope { environment: self, source: &expr.source, bindings: None };
         let value = scope.evaluate(&expr.expression)?;
         if value.depth() > Value::MAX_DEPTH {
-            return Err(vec![Diagnostic::error("a value that is nested too deep").label(
-                &expr.span(),
-                format!("this has more than {} lists and maps inside each other", Value::MAX_DEPTH),
-            )]);
+            let most = Value::MAX_DEPTH;
+            return Err(vec![
+                Diagnostic::error("value nested too deep")
+                    .label(
+                        &expr.span(),
+                        format!("this has more than {most} lists and maps inside each other"),
+                    )
+                    .help("Put fewer lists and maps inside each other."),
+            ]);
         }
         Ok(value)
     }

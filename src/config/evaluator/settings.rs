@@ -23,8 +23,11 @@ impl Run<'_> {
             Some(expr) => self.string(expr, "`path`").and_then(|path| {
                 path.filter(|path| !path.is_empty()).ok_or_else(|| {
                     vec![
-                        Diagnostic::error("a value that is not allowed")
-                            .label(&expr.span(), "the path of the state is empty"),
+                        Diagnostic::error("invalid value")
+                            .label(&expr.span(), "the path of the state is empty")
+                            .help(format!(
+                                "Write a path such as \"{STATE_PATH}\", or leave it out."
+                            )),
                     ]
                 })
             }),
@@ -111,7 +114,7 @@ impl Run<'_> {
             return Ok(Some(name));
         }
         Err(vec![
-            Diagnostic::error("a value that is not allowed")
+            Diagnostic::error("invalid value")
                 .label(&expr.span(), "this is not the name of a network namespace")
                 .help("Write a name that `ip netns list` shows."),
         ])
@@ -129,7 +132,7 @@ impl Run<'_> {
                 let near =
                     suggestion(word, ["auto", "kernel", "userspace"]).filter(|_| !is_sensitive);
                 Err(vec![
-                    Diagnostic::error("a value that is not allowed")
+                    Diagnostic::error("invalid value")
                         .label(&expr.span(), "there is no such driver")
                         .help(match near {
                             Some(near) => format!("Did you mean \"{near}\"?"),
@@ -185,6 +188,7 @@ impl Run<'_> {
 
 /// Says that a value must be known at once.
 pub(super) fn unknown(at: &Span, what: &str) -> Diagnostic {
-    Diagnostic::error("a value that is known too late")
+    Diagnostic::error("value that is not known yet")
         .label(at, format!("{what} has to be known before anything is applied"))
+        .help("Write a value here, or refer to an argument that has one.")
 }

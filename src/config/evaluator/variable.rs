@@ -84,7 +84,7 @@ impl Run<'_> {
         let at = |range| Span { source: source.clone(), range };
         let expression = hcl_edit::parser::parse_expr(&source.text).map_err(|_| {
             vec![
-                Diagnostic::error("a value that cannot be read")
+                Diagnostic::error("invalid value for a variable")
                     .label(&given.span(), "this is not written as an expression")
                     .help("The type of this variable takes an expression, such as `[\"a\", \"b\"]` or `{ a = 1 }`."),
             ]
@@ -108,7 +108,7 @@ impl Run<'_> {
             _ => "The message of this validation is sensitive.".to_owned(),
         };
         let config = self.evaluator.config;
-        let mut diagnostic = Diagnostic::error("a variable with a value that is not allowed");
+        let mut diagnostic = Diagnostic::error("invalid value for a variable");
         diagnostic = match config.given.get(name) {
             Some(given) => {
                 diagnostic.label(&given.span(), format!("this is the value of `var.{name}`"))
@@ -130,21 +130,22 @@ fn convert(block: &VariableBlock, of: &Type, value: &Value, at: &Span) -> Evalua
             false => format!("at `{}`: {}", it.path, it.message),
         };
         vec![
-            Diagnostic::error("a variable with a value of the wrong type")
+            Diagnostic::error("invalid value for a variable")
                 .label(at, message)
-                .label(&block.span, "the variable is declared here"),
+                .label(&block.span, "the variable is declared here")
+                .help("Give it a value of its `type`, or change the `type`."),
         ]
     })
 }
 
 fn not_constant(at: &Span) -> Diagnostic {
-    Diagnostic::error("a value that is not written out")
+    Diagnostic::error("expression where a plain value is needed")
         .label(at, "the value of a variable has no references, functions or operators")
         .help("Put the expression into a `locals` block.")
 }
 
 fn no_value(name: &str, block: &VariableBlock) -> Diagnostic {
-    Diagnostic::error("a variable without a value")
+    Diagnostic::error("variable without a value")
         .label(&block.span, format!("`var.{name}` is used, and has no value"))
         .help(format!(
             "Set it with `-var {name}=…`, in the environment as `WGFORM_VAR_{name}`, or in `wgform.wgvars.hcl`; or give it a `default`."

@@ -34,7 +34,8 @@ impl Parser {
             ident => match Kind::from_block(ident) {
                 Some(kind) => self.resource(kind, block),
                 None => {
-                    let meant = self.unknown("an unknown block", "", &block.ident, BLOCKS);
+                    let meant =
+                        self.unknown(Diagnostic::error("unknown block"), "", &block.ident, BLOCKS);
                     let labels: Vec<&str> = block.labels.iter().map(BlockLabel::as_str).collect();
                     self.blocks.broken.block(meant.unwrap_or(ident), &labels);
                 }
@@ -58,23 +59,23 @@ impl Parser {
         {
             let span = self.span_of(&version);
             self.problems.push(
-                Diagnostic::error("a version constraint that cannot be read")
+                Diagnostic::error("invalid version constraint")
                     .label(&span, "this has to be a plain text in quotes")
-                    .help("It is read before anything else, so that an older wgform can say what is needed."),
+                    .help("Write it as \">= 0.1\". It is read before anything else, so it can hold no expression."),
             );
         }
         self.blocks.settings.default_backend =
             contents.take("default_backend").map(|it| self.expr(it));
-        let mut states = std::mem::take(&mut contents.blocks).into_iter();
-        if let Some((_, state)) = states.next() {
-            self.state(state);
-        }
-        for (_, state) in states {
+        let mut first: Option<Span> = None;
+        for (_, state) in std::mem::take(&mut contents.blocks) {
             let span = self.head(&state);
-            self.problems.push(
-                Diagnostic::error("a block that may stand only once")
-                    .label(&span, "there is a `state` already"),
-            );
+            match &first {
+                Some(first) => self.twice("state", first, &span),
+                None => {
+                    first = Some(span);
+                    self.state(state);
+                }
+            }
         }
     }
 
@@ -85,7 +86,7 @@ impl Parser {
         if kind != "local" {
             let span = self.head(&block);
             self.problems.push(
-                Diagnostic::error("an unknown kind of state")
+                Diagnostic::error("unknown kind of state")
                     .label(&span, format!("this version of wgform has no state of kind `{kind}`"))
                     .help("The only kind is `local`."),
             );
@@ -112,7 +113,7 @@ impl Parser {
             Some(Err((range, message))) => {
                 let span = Span { source: self.source.clone(), range };
                 self.problems.push(
-                    Diagnostic::error("a type that cannot be read").label(&span, message).help(
+                    Diagnostic::error("invalid type").label(&span, message).help(
                         "The types are `string`, `number`, `bool`, `any`, `list(…)`, `set(…)`, `map(…)`, `object({ … })` and `tuple([…])`.",
                     ),
                 );
@@ -181,8 +182,9 @@ impl Parser {
                 Structure::Block(block) => {
                     let span = self.head(&block);
                     self.problems.push(
-                        Diagnostic::error("an unknown block")
-                            .label(&span, "`locals` has only values, such as `name = \"…\"`"),
+                        Diagnostic::error("unknown block")
+                            .label(&span, "`locals` has only values")
+                            .help("Write it as `name = \"…\"`."),
                     );
                 }
             }
@@ -219,7 +221,7 @@ impl Parser {
             let kinds: Vec<_> =
                 BackendKind::ALL.iter().map(|kind| format!("`{}`", kind.as_str())).collect();
             self.problems.push(
-                Diagnostic::error("an unknown kind of backend")
+                Diagnostic::error("unknown kind of backend")
                     .label(
                         &self.span_of(&block.labels[0]),
                         format!("this version of wgform has no backend of kind `{kind}`"),
@@ -302,8 +304,9 @@ impl Parser {
             let Some(attribute) = block.body.remove_attribute(it.name) else { continue };
             let span = self.span_of(&attribute.key);
             self.problems.push(
-                Diagnostic::error("an argument that cannot be set")
-                    .label(&span, format!("`{}` of `{kind}` can only be referred to", it.name)),
+                Diagnostic::error("argument that cannot be set")
+                    .label(&span, format!("`{}` of `{kind}` can only be referred to", it.name))
+                    .help(format!("Leave it out. Elsewhere, refer to `{kind}.NAME.{}`.", it.name)),
             );
         }
     }
@@ -326,7 +329,7 @@ impl Parser {
             if is_secret && is_literal {
                 let span = self.span_of(&attribute.value);
                 self.problems.push(
-                    Diagnostic::warning("a literal key in the configuration")
+                    Diagnostic::warning("literal key in the configuration")
                         .label(&span, "everybody who can read this file can use the key")
                         .help("Take it from a sensitive variable, `env(…)` or `file(…)`, or leave it out: wgform makes one and keeps it on the device."),
                 );
@@ -361,8 +364,9 @@ impl Parser {
         let Expression::Array(items) = list else {
             let span = self.span_of(list);
             self.problems.push(
-                Diagnostic::error("a list of resources that cannot be read")
-                    .label(&span, "this has to be a list such as `[interface.hub]`"),
+                Diagnostic::error("invalid list of resources")
+                    .label(&span, "this has to be a list of resources")
+                    .help("Write it as `[interface.NAME, peer.NAME]`."),
             );
             return Vec::new();
         };
@@ -379,7 +383,7 @@ impl Parser {
         if address.is_none() {
             let kinds: Vec<_> = kinds.iter().map(|kind| format!("`{kind}.NAME`")).collect();
             self.problems.push(
-                Diagnostic::error("a reference that is not the address of a resource")
+                Diagnostic::error("invalid resource address")
                     .label(&span, "this is not an address")
                     .help(format!("Write {}. It is not evaluated.", or(&kinds))),
             );
@@ -388,7 +392,7 @@ impl Parser {
     }
 
     fn missing(&mut self, span: &Span, place: &str, name: &str) {
-        let diagnostic = Diagnostic::error("a missing argument")
+        let diagnostic = Diagnostic::error("missing argument")
             .label(span, format!("this `{place}` has no `{name}`"));
         let hint = match (place, name) {
             ("peer", "public_key") => Some("Write `public_key = null` while the key is not known."),
@@ -408,8 +412,9 @@ impl Parser {
         expression.as_bool().unwrap_or_else(|| {
             let span = self.span_of(&expression);
             self.problems.push(
-                Diagnostic::error("an argument that has to be written out")
-                    .label(&span, format!("`{name}` is `true` or `false`, not an expression")),
+                Diagnostic::error("expression where a plain value is needed")
+                    .label(&span, format!("`{name}` is `true` or `false`, not an expression"))
+                    .help(format!("Write it as `{name} = true` or `{name} = false`.")),
             );
             // When in doubt, a value is sensitive.
             true
@@ -421,8 +426,9 @@ impl Parser {
         if text.is_none() {
             let span = self.span_of(expression);
             self.problems.push(
-                Diagnostic::error("an argument that has to be written out")
-                    .label(&span, format!("`{name}` is a plain text, not an expression")),
+                Diagnostic::error("expression where a plain value is needed")
+                    .label(&span, format!("`{name}` is a plain text, not an expression"))
+                    .help(format!("Write it as `{name} = \"…\"`.")),
             );
         }
     }

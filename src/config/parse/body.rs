@@ -54,13 +54,14 @@ impl Parser {
                             let name = attribute.key.as_str();
                             let span = self.span_of(&attribute.key);
                             self.problems.push(
-                                Diagnostic::error("an argument that is a block")
-                                    .label(&span, format!("`{name}` is a block, without `=`")),
+                                Diagnostic::error("block written as an argument")
+                                    .label(&span, format!("`{name}` is a block, without `=`"))
+                                    .help(format!("Write it as `{name} {{ … }}`.")),
                             );
                         }
                         None => {
                             let meant = self.unknown(
-                                "an unknown argument",
+                                Diagnostic::error("unknown argument"),
                                 place,
                                 &attribute.key,
                                 attributes,
@@ -76,14 +77,14 @@ impl Parser {
                         let span = self.span_of(&block.ident);
                         contents.meant.extend(known(attributes, name));
                         self.problems.push(
-                            Diagnostic::error("a block that is an argument").label(
-                                &span,
-                                format!("`{name}` is an argument: write `{name} = …`"),
-                            ),
+                            Diagnostic::error("argument written as a block")
+                                .label(&span, format!("`{name}` is an argument, with `=`"))
+                                .help(format!("Write it as `{name} = …`.")),
                         );
                     }
                     None => {
-                        self.unknown("an unknown block", place, &block.ident, blocks);
+                        let unknown = Diagnostic::error("unknown block");
+                        self.unknown(unknown, place, &block.ident, blocks);
                     }
                 },
             }
@@ -95,7 +96,7 @@ impl Parser {
     /// any.
     pub(super) fn unknown(
         &mut self,
-        summary: &'static str,
+        diagnostic: Diagnostic,
         place: &str,
         name: &hcl_edit::Decorated<Ident>,
         known: &[&'static str],
@@ -117,11 +118,14 @@ impl Parser {
             "" => format!("there is no block `{word}`"),
             _ => format!("`{place}` has no `{word}`"),
         };
-        let diagnostic = Diagnostic::error(summary).label(&span, label);
+        let diagnostic = diagnostic.label(&span, label);
         self.problems.push(match (near, advice) {
             (Some(near), _) => diagnostic.help(format!("Did you mean `{near}`?")),
             (None, Some(advice)) => diagnostic.help(advice),
-            (None, None) if known.is_empty() || is_later => diagnostic,
+            (None, None) if is_later => {
+                diagnostic.help("Leave it out. A later version may have it.")
+            }
+            (None, None) if known.is_empty() => diagnostic.help("Leave it out."),
             (None, None) => {
                 let names: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
                 diagnostic.help(format!("It can be {}.", or(&names)))
@@ -143,8 +147,8 @@ impl Parser {
             let n = if N == 1 { "one label".to_owned() } else { format!("{N} labels") };
             let n = if N == 0 { "no label".to_owned() } else { n };
             self.problems.push(
-                Diagnostic::error("a block with the wrong number of labels")
-                    .label(&span, format!("`{}` has {n}", block.ident.as_str()))
+                Diagnostic::error("wrong number of labels")
+                    .label(&span, format!("`{}` takes {n}", block.ident.as_str()))
                     .help(format!("Write it as `{usage}`.")),
             );
             let found: Vec<&str> =
@@ -156,7 +160,7 @@ impl Parser {
             if !is_name(label) {
                 let span = self.span_of(&block.labels[i]);
                 self.problems.push(
-                    Diagnostic::error("a label that is not a name")
+                    Diagnostic::error("label that is not a name")
                         .label(&span, format!("{label:?} cannot be referred to"))
                         .help("A label starts with a letter or `_` and has only letters, digits, `_` and `-`."),
                 );
@@ -178,11 +182,21 @@ impl Parser {
 
     /// Reports that something is declared twice, at both places.
     pub(super) fn twice(&mut self, what: &str, first: &Span, second: &Span) {
+        let (diagnostic, help) = match what.contains('.') {
+            true => (
+                Diagnostic::error("name declared twice"),
+                "Give one of them another name, or remove it.",
+            ),
+            false => (
+                Diagnostic::error("block declared twice"),
+                "Put everything into one block, and remove the other.",
+            ),
+        };
         self.problems.push(
-            Diagnostic::error("a name that is declared twice")
+            diagnostic
                 .label(second, format!("`{what}` is declared here again"))
                 .label(first, "it is declared here first")
-                .help("Give one of them another name, or remove it."),
+                .help(help),
         );
     }
 }

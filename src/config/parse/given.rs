@@ -55,8 +55,8 @@ impl Parser {
             _ if self.blocks.broken.may_declare("var", name) => return,
             // The environment may be meant for other configurations too.
             Origin::Environment if near.is_none() => return,
-            Origin::Environment => Diagnostic::warning("a value for an unknown variable"),
-            Origin::Argument | Origin::File => Diagnostic::error("a value for an unknown variable"),
+            Origin::Environment => Diagnostic::warning("value for an unknown variable"),
+            Origin::Argument | Origin::File => Diagnostic::error("value for an unknown variable"),
         };
         self.unknown_variable(diagnostic, name, &Span { source: text, range: 0..0 });
     }
@@ -78,7 +78,7 @@ impl Parser {
                 Structure::Block(block) => {
                     let span = self.head(&block);
                     self.problems.push(
-                        Diagnostic::error("a block among the values of variables")
+                        Diagnostic::error("block in a file of values")
                             .label(
                                 &span,
                                 "a file of values has only lines such as `name = \"value\"`",
@@ -93,7 +93,7 @@ impl Parser {
                         given.insert(attribute.key.as_str().into(), Given::Expression(value));
                     } else if !self.blocks.broken.may_declare("var", name) {
                         let span = self.span_of(&attribute.key);
-                        let warning = Diagnostic::warning("a value for an unknown variable");
+                        let warning = Diagnostic::warning("value for an unknown variable");
                         self.unknown_variable(warning, name, &span);
                     }
                 }

@@ -8,6 +8,7 @@ use crate::config::block::{Blocks, Expr, Need, Node};
 use crate::config::broken::Broken;
 use crate::config::foreign;
 use crate::config::function;
+use crate::config::parse::body::or;
 use crate::config::parse::{Given, Parser};
 use crate::config::reference::{Found, Name, walk};
 use crate::config::suggest::suggestion;
@@ -125,9 +126,10 @@ impl Declared {
             return Err(Some(self.unknown_root(it, &at(it.start.clone()))));
         };
         let Some(name) = it.name else {
-            let diagnostic = Diagnostic::error("reference without a name");
-            let text = format!("a name has to follow, such as `{root}.NAME`");
-            return Err(Some(diagnostic.label(&at(it.range.clone()), text)));
+            let diagnostic = Diagnostic::error("reference without a name")
+                .label(&at(it.range.clone()), "a name has to follow")
+                .help(format!("Write it as `{root}.NAME`."));
+            return Err(Some(diagnostic));
         };
         if let Some(kind) = Kind::from_block(root) {
             return self.resource(kind, name, it, at);
@@ -174,21 +176,35 @@ impl Declared {
         if self.broken.may_declare(root, name) {
             return None;
         }
-        let (summary, what) = match root {
-            "var" => ("reference to an unknown variable", format!("`variable \"{name}\"`")),
-            "local" => ("reference to an unknown local value", format!("`{name}` in the `locals`")),
-            "backend" => ("reference to an unknown backend", format!("backend `{name}`")),
-            "interface" => ("reference to an unknown interface", format!("`interface \"{name}\"`")),
-            "peer" => ("reference to an unknown peer", format!("`peer \"{name}\"`")),
-            _ => ("reference to an unknown pre-shared key", format!("`{root} \"{name}\"`")),
+        let diagnostic = match root {
+            "var" => Diagnostic::error("reference to an unknown variable"),
+            "local" => Diagnostic::error("reference to an unknown local value"),
+            "backend" => Diagnostic::error("reference to an unknown backend"),
+            "interface" => Diagnostic::error("reference to an unknown interface"),
+            "peer" => Diagnostic::error("reference to an unknown peer"),
+            _ => Diagnostic::error("reference to an unknown pre-shared key"),
         };
-        let of = if root == "local" { "of" } else { "in" };
-        let diagnostic =
-            Diagnostic::error(summary).label(span, format!("no {what} {of} this configuration"));
-        Some(match self.meant(root, name) {
-            Some(meant) => diagnostic.help(format!("Did you mean `{meant}`?")),
-            None => diagnostic,
-        })
+        let (label, declaration) = match root {
+            "local" => (
+                format!("no `{name}` in the `locals` of this configuration"),
+                format!("`{name} = …` in a `locals` block"),
+            ),
+            "backend" => (
+                format!("no backend `{name}` in this configuration"),
+                format!("`backend \"local\" \"{name}\" {{ … }}`"),
+            ),
+            root => {
+                let block = if root == "var" { "variable" } else { root };
+                (
+                    format!("no `{block} \"{name}\"` in this configuration"),
+                    format!("`{block} \"{name}\" {{ … }}`"),
+                )
+            }
+        };
+        Some(diagnostic.label(span, label).help(match self.meant(root, name) {
+            Some(meant) => format!("Did you mean `{meant}`?"),
+            None => format!("Declare it with {declaration}."),
+        }))
     }
 
     /// Finds the reference that was most likely meant: a name like it, or the same name of something else.
@@ -243,7 +259,10 @@ pub(crate) fn referable(kind: Kind, name: &str, span: &Span) -> Result<&'static 
         let names = declaration::attributes(kind).iter().map(|it| it.name);
         return Err(match suggestion(name, names) {
             Some(near) => diagnostic.help(format!("Did you mean `{near}`?")),
-            None => diagnostic,
+            None => {
+                let names = declaration::attributes(kind).iter().map(|it| format!("`{}`", it.name));
+                diagnostic.help(format!("It can be {}.", or(&names.collect::<Vec<_>>())))
+            }
         });
     };
     if !attribute.form.is_secret() {
@@ -265,7 +284,7 @@ fn unknown_function(name: &str, span: &Span) -> Diagnostic {
         .label(span, format!("this version of wgform has no function `{name}`"));
     match suggestion(name, function::names()) {
         Some(near) => diagnostic.help(format!("Did you mean `{near}`?")),
-        None => diagnostic,
+        None => diagnostic.help(function::all_names()),
     }
 }
 

@@ -72,12 +72,8 @@ pub(super) fn explain(
 
 /// Says that an argument is there already.
 pub(super) fn given_twice(name: &str, at: Range<usize>) -> Mistake {
-    Mistake::new(
-        "an argument that is written twice",
-        at,
-        format!("`{name}` is written above already"),
-    )
-    .help("Keep one of them.")
+    Mistake::new("argument written twice", at, format!("`{name}` is written above already"))
+        .help("Keep one of them.")
 }
 
 /// Says that a text has bytes that are none.
@@ -86,7 +82,7 @@ pub(super) fn not_text(text: &str, foreign: &[usize]) -> Option<Mistake> {
     let c = text[first..].chars().next()?;
     let byte = foreign_byte(c)?;
     let mistake = Mistake::new(
-        "a file that is not UTF-8",
+        "file that is not UTF-8",
         first..first + c.len_utf8(),
         format!("the byte 0x{byte:02x} is no part of a text in UTF-8"),
     );
@@ -107,14 +103,14 @@ fn of_fault(text: &str, tokens: &[Token], fault: &Fault) -> Option<Mistake> {
         Fault::Stray(token) => {
             let shown = tokens[*token].text(text);
             Mistake::new(
-                "a closing bracket that closes nothing",
+                "closing bracket that closes nothing",
                 at(*token),
                 format!("no bracket is open that `{shown}` could close"),
             )
             .help("Remove it, or write the opening one where it is missing.")
         }
         Fault::Early { closer, stray } => {
-            Mistake::new("a block that is closed too early", at(*closer), "the block ends here")
+            Mistake::new("block that is closed too early", at(*closer), "the block ends here")
                 .and(at(*stray), "so that this closes nothing")
                 .help("Remove one of the two braces.")
         }
@@ -125,12 +121,13 @@ fn of_fault(text: &str, tokens: &[Token], fault: &Fault) -> Option<Mistake> {
             if let Some(brace) = below.filter(|it| it.kind == TokenKind::BraceOpen) {
                 return Some(brace_below(brace.range.clone()));
             }
-            Mistake::new("a block without its opening brace", line, "`{` has to end this line")
+            Mistake::new("block without its opening brace", line, "`{` has to end this line")
+                .help("Write `{` at the end of the line.")
         }
         Fault::Invalid(token) => invalid(text, tokens, *token),
         Fault::Conflict { start, end } => {
             let mistake =
-                Mistake::new("a merge conflict", start.clone(), "a merge left two versions here");
+                Mistake::new("merge conflict", start.clone(), "a merge left two versions here");
             let mistake = match end {
                 Some(end) => mistake.and(end.clone(), "up to here"),
                 None => mistake,
@@ -150,7 +147,7 @@ fn unclosed(text: &str, tokens: &[Token], opener: usize, closer: Option<usize>) 
             let marker = token.text(text).trim();
             let name = marker.trim_start_matches(['<', '-']);
             return Mistake::new(
-                "a heredoc that is not closed",
+                "heredoc that is not closed",
                 at.start..at.start + marker.len(),
                 format!("no line after this is only `{name}`"),
             )
@@ -158,25 +155,23 @@ fn unclosed(text: &str, tokens: &[Token], opener: usize, closer: Option<usize>) 
         }
         TokenKind::BlockComment => {
             return Mistake::new(
-                "a comment that is not closed",
+                "comment that is not closed",
                 at.start..at.start + 2,
                 "no `*/` follows",
             )
             .help("Write `*/` where the comment ends.");
         }
         TokenKind::TemplateOpen => {
-            return Mistake::new("an interpolation that is not closed", at, "no `}` follows")
+            return Mistake::new("interpolation that is not closed", at, "no `}` follows")
                 .help("Close it with `}`. The characters `${` themselves are written `$${`.");
         }
-        TokenKind::BraceOpen => {
-            Mistake::new("a brace that is not closed", at, "no `}` closes this")
-                .help("Write `}` where it ends.")
-        }
+        TokenKind::BraceOpen => Mistake::new("brace that is not closed", at, "no `}` closes this")
+            .help("Write `}` where it ends."),
         TokenKind::BracketOpen => {
-            Mistake::new("a bracket that is not closed", at, "no `]` closes this")
+            Mistake::new("bracket that is not closed", at, "no `]` closes this")
                 .help("Write `]` after the last element.")
         }
-        _ => Mistake::new("a parenthesis that is not closed", at, "no `)` closes this")
+        _ => Mistake::new("parenthesis that is not closed", at, "no `)` closes this")
             .help("Write `)` where it ends."),
     };
     match closer.map(|closer| &tokens[closer]) {
@@ -188,7 +183,7 @@ fn unclosed(text: &str, tokens: &[Token], opener: usize, closer: Option<usize>) 
 }
 
 fn brace_below(brace: Range<usize>) -> Mistake {
-    Mistake::new("an opening brace on a line of its own", brace, "this has to end the line above")
+    Mistake::new("opening brace on a line of its own", brace, "this has to end the line above")
         .help("The first line of a block ends with its `{`.")
 }
 
@@ -199,7 +194,7 @@ fn unclosed_quote(text: &str, tokens: &[Token], opener: usize) -> Mistake {
     if let Some((n, _)) = template {
         return unclosed(text, tokens, opener + n, None);
     }
-    let summary = "a text that is not closed";
+    let summary = "text that is not closed";
     let at = tokens[opener].range.clone();
     let before = opener.checked_sub(1).map(|before| tokens[before].kind);
     if matches!(before, Some(TokenKind::Identifier | TokenKind::Number)) {
@@ -216,36 +211,35 @@ fn invalid(text: &str, tokens: &[Token], token: usize) -> Mistake {
     let c = text[at.clone()].chars().next().unwrap_or_default();
     let new = |summary, label: &str| Mistake::new(summary, at.clone(), label);
     match c {
-        '\'' => new("a text in single quotes", "a text starts and ends with `\"`")
+        '\'' => new("text in single quotes", "a text starts and ends with `\"`")
             .help("Write `\"` in place of each `'`."),
         '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{2018}' | '\u{2019}' | '\u{ab}' | '\u{bb}' => {
-            new("a typographic quote", "a text starts and ends with `\"`")
+            new("typographic quote", "a text starts and ends with `\"`")
                 .help("Write plain `\"`. Word processors and chat programs change it.")
         }
-        '`' => new("a text in backquotes", "a text starts and ends with `\"`")
+        '`' => new("text in backquotes", "a text starts and ends with `\"`")
             .help("Write `\"` in place of each."),
-        ';' => new("a semicolon", "`;` means nothing here")
+        ';' => new("semicolon", "`;` means nothing here")
             .help("Each argument stands on a line of its own, without `;`."),
-        '\0' => new("a character that means nothing", "this is a NUL character")
+        '\0' => new("character that means nothing", "this is a NUL character")
             .help("Remove it. A file with such characters may be no text at all."),
-        c if c.is_whitespace() => new(
-            "a character that means nothing",
-            "this looks like a space, and is another character",
-        )
-        .help("Write a plain space."),
+        c if c.is_whitespace() => {
+            new("character that means nothing", "this looks like a space, and is another character")
+                .help("Write a plain space.")
+        }
         '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
-            new("a character that means nothing", "an invisible character stands here")
+            new("character that means nothing", "an invisible character stands here")
                 .help("Remove it.")
         }
-        '&' | '|' => new("a character that means nothing", "one of these alone means nothing")
+        '&' | '|' => new("character that means nothing", "one of these alone means nothing")
             .help("And is written `&&`, or is written `||`."),
-        _ => new("a character that means nothing", "this means nothing outside of a text")
+        _ => new("character that means nothing", "this means nothing outside of a text")
             .help("A text stands in quotes."),
     }
 }
 
 fn other_format(format: Format, at: Range<usize>) -> Mistake {
-    let summary = "a file in another format";
+    let summary = "file in another format";
     match format {
         Format::WgQuick => Mistake::new(summary, at, "this is a section of a wg-quick file")
             .help("Write `interface \"NAME\" { … }` and `peer \"NAME\" { … }`, with lines such as `listen_port = 51820`."),
@@ -262,21 +256,16 @@ fn of_limits(place: &Place<'_>, message: &str) -> Option<Mistake> {
     let into_locals = "Move inner parts into `locals`, and refer to them.";
     if message.contains("nested levels") {
         let label = "this is inside more than 64 brackets and blocks";
-        return Some(
-            Mistake::new("something that is nested too deep", at, label).help(into_locals),
-        );
+        return Some(Mistake::new("expression nested too deep", at, label).help(into_locals));
     }
     if message.contains("chained binary operators") {
         let label = "more than 128 operators are in one expression";
-        return Some(Mistake::new("an expression that is too long", at, label).help(into_locals));
+        return Some(Mistake::new("expression too long", at, label).help(into_locals));
     }
     if message.contains("redefined attribute") {
         let name = place.word();
-        let mistake = Mistake::new(
-            "an argument that is written twice",
-            at,
-            format!("`{name}` is written here again"),
-        );
+        let mistake =
+            Mistake::new("argument written twice", at, format!("`{name}` is written here again"));
         let mistake = match place.first_of_same_name() {
             Some(first) => mistake.and(first, "it is written here first"),
             None => mistake,
@@ -285,14 +274,14 @@ fn of_limits(place: &Place<'_>, message: &str) -> Option<Mistake> {
     }
     if message.contains("escape sequence") || message.contains("hex code") {
         return Some(
-            Mistake::new("an escape that means nothing", place.escape(), "nothing is written this way")
+            Mistake::new("escape that means nothing", place.escape(), "nothing is written this way")
                 .help("Write a backslash as `\\\\`. The escapes are `\\n`, `\\r`, `\\t`, `\\\"`, `\\\\`, `\\uNNNN` and `\\UNNNNNNNN`."),
         );
     }
     if message.contains("`:`") && place.has_question() {
         return Some(
             Mistake::new(
-                "a condition without its second value",
+                "condition without its second value",
                 at,
                 "`:` and a value have to stand here",
             )
@@ -301,8 +290,12 @@ fn of_limits(place: &Place<'_>, message: &str) -> Option<Mistake> {
     }
     if message.contains("`:`") {
         return Some(
-            Mistake::new("a `for` without its value", at, "`:` and a value have to stand here")
-                .help("Write it as `[for x in LIST : VALUE]`."),
+            Mistake::new(
+                "for expression without its value",
+                at,
+                "`:` and a value have to stand here",
+            )
+            .help("Write it as `[for x in LIST : VALUE]`."),
         );
     }
     None
@@ -311,12 +304,8 @@ fn of_limits(place: &Place<'_>, message: &str) -> Option<Mistake> {
 fn of_place(place: &Place<'_>) -> Option<Mistake> {
     if let Some(number) = place.huge_number() {
         return Some(
-            Mistake::new(
-                "a number that is too large",
-                number,
-                "this is beyond what a number can hold",
-            )
-            .help("Write a number up to about 1e308, or a text in quotes."),
+            Mistake::new("number too large", number, "this is beyond what a number can hold")
+                .help("Write a number up to about 1e308, or a text in quotes."),
         );
     }
     if let Some(line) = place.line_of_structure() {
@@ -341,26 +330,30 @@ fn of_structure(place: &Place<'_>, line: &[usize]) -> Option<Mistake> {
     match (place.tokens[*first].kind, kind(rest.first())) {
         (T::QuoteOpen, _) => Some(
             Mistake::new(
-                "a name in quotes",
+                "name in quotes",
                 place.quoted(*first),
                 "a name stands without quotes here",
             )
             .help("Write `name = value`, or `type \"label\" {` for a block."),
         ),
         (T::Minus, _) => Some(
-            Mistake::new("a list of YAML", at(*first), "`-` means nothing at the start of a line")
+            Mistake::new("list of YAML", at(*first), "`-` means nothing at the start of a line")
                 .help("A list is written `[\"a\", \"b\"]`."),
         ),
         (T::Identifier, Some(T::Colon)) => Some(
-            Mistake::new("a `:` in place of `=`", at(rest[0]), "`=` has to stand here")
+            Mistake::new("colon in place of an equals sign", at(rest[0]), "`=` has to stand here")
                 .help(format!("Write `{name} = …`.")),
         ),
         (T::Identifier, Some(T::Operator | T::Arrow)) => Some(
-            Mistake::new("an operator in place of `=`", at(rest[0]), "`=` has to stand here")
-                .help(format!("Write `{name} = …`.")),
+            Mistake::new(
+                "operator in place of an equals sign",
+                at(rest[0]),
+                "`=` has to stand here",
+            )
+            .help(format!("Write `{name} = …`.")),
         ),
         (T::Identifier, Some(T::Dot)) => Some(
-            Mistake::new("a name with a dot", at(rest[0]), "the name of an argument has no dots")
+            Mistake::new("name with a dot", at(rest[0]), "the name of an argument has no dots")
                 .help("An argument of a nested block stands inside `{` and `}` of that block."),
         ),
         (T::Identifier, Some(T::Equal)) => of_value(place, rest),
@@ -368,12 +361,8 @@ fn of_structure(place: &Place<'_>, line: &[usize]) -> Option<Mistake> {
             place.next_brace().map(brace_below)
         }
         (T::Identifier, None) => Some(
-            Mistake::new(
-                "an argument without a value",
-                at(*first),
-                "`=` and a value have to follow",
-            )
-            .help(format!("Write `{name} = …`.")),
+            Mistake::new("argument without a value", at(*first), "`=` and a value have to follow")
+                .help(format!("Write `{name} = …`.")),
         ),
         (T::Identifier, Some(_)) => of_head(place, line),
         _ => None,
@@ -394,7 +383,7 @@ fn of_template(place: &Place<'_>, line: &[usize]) -> Mistake {
     let value = place.tokens[line[0]].range.end..place.tokens[line[line.len() - 1]].range.end;
     let blanks = place.text[value.clone()].len() - place.text[value.clone()].trim_start().len();
     let value = value.start + blanks..value.end;
-    Mistake::new("a value that cannot be read", value, "something in this is not as it should be")
+    Mistake::new("invalid template", value, "something in this is not as it should be")
         .help("In a text, `${` opens an interpolation; `%{ if … }` ends with `%{ endif }`, `%{ for … }` with `%{ endfor }`. The characters themselves are written `$${` and `%%{`.")
 }
 
@@ -411,13 +400,14 @@ fn of_head(place: &Place<'_>, line: &[usize]) -> Option<Mistake> {
     let is_block = place.is_top() && BLOCKS.contains(&name);
     match after.map(|it| it.kind) {
         Some(T::Equal) if labels > 0 => Some(
-            Mistake::new("a block with an `=`", after?.range.clone(), "a block has no `=`")
+            Mistake::new("block with an equals sign", after?.range.clone(), "a block has no `=`")
                 .help(format!("Write `{} {{`.", &place.text[head])),
         ),
         None if place.next_brace().is_some() => place.next_brace().map(brace_below),
-        None | Some(_) if is_block && labels > 0 => {
-            Some(Mistake::new("a block without its opening brace", head, "`{` has to follow here"))
-        }
+        None | Some(_) if is_block && labels > 0 => Some(
+            Mistake::new("block without its opening brace", head, "`{` has to follow here")
+                .help("Write `{` at the end of the line."),
+        ),
         Some(T::BraceOpen) => None,
         _ => {
             let value = &place.tokens[line[1]];
@@ -426,7 +416,7 @@ fn of_head(place: &Place<'_>, line: &[usize]) -> Option<Mistake> {
                 _ => value.range.clone(),
             };
             Some(
-                Mistake::new("an argument without `=`", at, "`=` has to stand before this")
+                Mistake::new("argument without an equals sign", at, "`=` has to stand before this")
                     .help(format!("Write `{name} = …`.")),
             )
         }
@@ -440,18 +430,19 @@ fn of_value(place: &Place<'_>, line: &[usize]) -> Option<Mistake> {
     let is_value = |it: &&usize| place.tokens[**it].kind != T::BraceClose;
     let Some(value) = line.get(1).filter(is_value).map(|it| &place.tokens[*it]) else {
         return Some(
-            Mistake::new("an argument without a value", equal, "a value has to follow")
+            Mistake::new("argument without a value", equal, "a value has to follow")
                 .help("Write a value behind it, or `null` to leave it unset."),
         );
     };
     let here = place.here();
     match here.map(|it| it.kind) {
-        Some(T::Equal) if value.kind == T::Equal => {
-            Some(Mistake::new("an `=` too many", value.range.clone(), "a value has to stand here"))
-        }
+        Some(T::Equal) if value.kind == T::Equal => Some(
+            Mistake::new("equals sign too many", value.range.clone(), "a value has to stand here")
+                .help("Remove one of them."),
+        ),
         Some(T::Comma) => Some(
             Mistake::new(
-                "a comma after an argument",
+                "comma after an argument",
                 place.range(),
                 "no comma stands between arguments",
             )
@@ -474,7 +465,7 @@ fn of_value(place: &Place<'_>, line: &[usize]) -> Option<Mistake> {
             }
             Some(
                 Mistake::new(
-                    "a text without quotes",
+                    "text without quotes",
                     value.range.start..place.range().end.max(value.range.end),
                     "this is no number and no name",
                 )
@@ -493,7 +484,7 @@ fn one_line_block(place: &Place<'_>) -> Option<Mistake> {
     match place.here().map(|it| it.kind) {
         Some(T::Newline) | None => Some(
             Mistake::new(
-                "an argument on the line of an opening brace",
+                "argument on the line of an opening brace",
                 first,
                 "a new line has to start here",
             )
@@ -517,7 +508,7 @@ fn one_line_block(place: &Place<'_>) -> Option<Mistake> {
         ),
         Some(T::BraceOpen | T::QuoteOpen) => Some(
             Mistake::new(
-                "a block inside a block on one line",
+                "block inside a block on one line",
                 first,
                 "a block on one line has no blocks inside",
             )
@@ -536,19 +527,19 @@ fn of_expression(place: &Place<'_>) -> Option<Mistake> {
         matches!(place.around(), Some(T::BracketOpen | T::ParenthesisOpen | T::BraceOpen));
     if let Some(operator) = place.operator_before() {
         return Some(
-            Mistake::new("an operator without its right side", operator, "a value has to follow")
+            Mistake::new("operator without its right side", operator, "a value has to follow")
                 .help("Write the value behind it, on the same line."),
         );
     }
     if here == Some(T::Comma) && is_list {
         return Some(
-            Mistake::new("a comma too many", at, "a value has to stand before this")
+            Mistake::new("comma too many", at, "a value has to stand before this")
                 .help("Remove the comma."),
         );
     }
     if is_list && place.ends_value_before() && place.starts_value_here() {
         return Some(
-            Mistake::new("a missing comma", at, "a comma has to stand before this")
+            Mistake::new("missing comma", at, "a comma has to stand before this")
                 .help("Elements are separated by commas, as in `[\"a\", \"b\"]`."),
         );
     }
@@ -556,19 +547,22 @@ fn of_expression(place: &Place<'_>) -> Option<Mistake> {
 }
 
 fn general(place: &Place<'_>) -> Mistake {
-    match place.here().map(|it| it.kind) {
+    let mistake = match place.here().map(|it| it.kind) {
         Some(TokenKind::Newline) => Mistake::new(
-            "a syntax error",
+            "syntax error",
             place.before().unwrap_or(place.range()),
             "the line ends here, and something is missing",
         ),
         None => Mistake::new(
-            "a syntax error",
+            "syntax error",
             place.before().unwrap_or(place.range()),
             "something is missing behind this",
         ),
-        Some(_) => Mistake::new("a syntax error", place.range(), "this cannot stand here"),
-    }
+        Some(_) => Mistake::new("syntax error", place.range(), "this cannot stand here"),
+    };
+    mistake.help(
+        "An argument is written `name = value`, a block `type \"label\" {`, its lines and `}`.",
+    )
 }
 
 /// Returns the line of a token from there on, without what follows the last character.

@@ -207,7 +207,7 @@ fn is_refused(expression: &str) -> bool {
         "variable \"s\" {{\n  sensitive = true\n  default = \"7\"\n}}\noutput \"x\" {{ value = {expression} }}\n"
     );
     let problems = Case::new(&text).problems();
-    let refusal = "error: a sensitive value in an output that is not sensitive\n";
+    let refusal = "error: sensitive value in an output that is not sensitive\n";
     assert!(problems.is_empty() || problems.starts_with(refusal), "{expression}: {problems}");
     !problems.is_empty()
 }

@@ -204,7 +204,7 @@ fn a_value_that_grows_through_locals_has_a_bounded_depth() {
         writeln!(text, "  l{i} = [local.l{}]", i - 1).unwrap();
     }
     text += "}\noutput \"x\" { value = local.l4999 }\n";
-    assert!(Case::new(&text).problems().starts_with("error: a value that is nested too deep\n"));
+    assert!(Case::new(&text).problems().starts_with("error: value nested too deep\n"));
 }
 
 #[test]

@@ -31,9 +31,9 @@ fn a_value_is_converted_to_its_type() {
     }
     assert_eq!(
         value("list(object({ n = number }))", "[{ n = 1 }, { n = \"x\" }]"),
-        "error: a variable with a value of the wrong type\n  \
+        "error: invalid value for a variable\n  \
            x.wgvars.hcl:1:5 `[{ n = 1 }, { n = \"x\" }]`: at `[1].n`: a number is wanted, and this is \"x\"\n  \
-           main.wg.hcl:1:1 `variable \"v\"`: the variable is declared here\n"
+           main.wg.hcl:1:1 `variable \"v\"`: the variable is declared here\n  help: Give it a value of its `type`, or change the `type`.\n"
     );
 }
 
@@ -55,7 +55,7 @@ fn a_raw_value_of_a_structured_type_is_an_expression() {
         Case::new("variable \"v\" { type = list(number) }\noutput \"x\" { value = var.v }\n");
     assert_eq!(
         case.var("v", "[1,").problems().lines().next(),
-        Some("error: a value that cannot be read")
+        Some("error: invalid value for a variable")
     );
 }
 
@@ -68,7 +68,7 @@ fn a_variable_without_a_value_is_an_error_only_where_it_is_used() {
     let case = Case::new("variable \"v\" {}\ninterface \"a\" { description = var.v }\n");
     assert_eq!(
         case.problems(),
-        "error: a variable without a value\n  \
+        "error: variable without a value\n  \
            main.wg.hcl:1:1 `variable \"v\"`: `var.v` is used, and has no value\n  \
          help: Set it with `-var v=…`, in the environment as `WGFORM_VAR_v`, or in `wgform.wgvars.hcl`; or give it a `default`.\n"
     );
@@ -86,7 +86,7 @@ fn a_validation_says_its_message_at_the_value() {
     assert_eq!(Case::new(text).var("v", "abc").problems(), "");
     assert_eq!(
         Case::new(text).var("v", "ab").problems(),
-        "error: a variable with a value that is not allowed\n  \
+        "error: invalid value for a variable\n  \
            -var:1:1 `ab`: this is the value of `var.v`\n  \
            main.wg.hcl:3:17 `length(var.v) > 2`: this condition does not hold\n  \
          help: Too short: ab.\n"
@@ -132,12 +132,12 @@ fn a_value_for_an_unknown_variable_is_an_error_on_the_command_line_and_a_warning
     let case = || Case::new("variable \"region\" { default = 1 }\n");
     assert_eq!(
         case().var("regoin", "x").problems(),
-        "error: a value for an unknown variable\n  \
+        "error: value for an unknown variable\n  \
            -var:1:1 ``: there is no `variable \"regoin\"`\n  help: Did you mean `region`?\n"
     );
     assert_eq!(
         case().var_file("regoin = 1\n").problems(),
-        "warning: a value for an unknown variable\n  \
+        "warning: value for an unknown variable\n  \
            x.wgvars.hcl:1:1 `regoin`: there is no `variable \"regoin\"`\n  help: Did you mean `region`?\n"
     );
 }

@@ -144,36 +144,27 @@ impl<'a> Planner<'a> {
         let address = &desired.address;
         let span = desired.spans.get("name").unwrap_or(&desired.span);
         if desired.fields.get("name") == Some(&Wanted::Unknown) {
-            let problem = Diagnostic::error("name is not known before the apply")
+            let problem = Diagnostic::error("interface name that is not known yet")
                 .label(span, "this depends on something that only the apply makes")
-                .help("write a name that does not depend on another resource's computed attribute");
-            self.diagnostics.push(problem);
-        }
-        if name.len() > 15 {
-            let problem = Diagnostic::error("interface name is too long")
-                .label(span, format!("`{name}` has {} bytes, and Linux allows 15", name.len()))
-                .help(format!(
-                    "add a shorter name to the block:\n\n  name = \"{}\"",
-                    shortened(name)
-                ));
+                .help("Write a `name` that does not depend on what the device of another resource says.");
             self.diagnostics.push(problem);
         }
         let is_old = old.as_ref().is_some_and(|old| old.backend == *backend && old.name == *name);
         let Some(picture) = self.picture(backend).filter(|_| !is_old) else { return };
         if picture.other_links.contains(name) {
-            let problem = Diagnostic::error("interface name is taken")
+            let problem = Diagnostic::error("interface name taken by another link")
                 .label(
                     span,
                     format!("`{name}` on backend `{backend}` is a link that is not WireGuard's"),
                 )
-                .help("give the interface another `name`");
+                .help("Give the interface another `name`.");
             self.diagnostics.push(problem);
         } else if picture.interfaces.contains_key(name)
             && self.owners.interface(backend, name).is_none()
         {
-            let problem = Diagnostic::error("interface exists and is not managed by wgform")
+            let problem = Diagnostic::error("existing interface that wgform does not manage")
                 .label(span, format!("`{name}` is already on backend `{backend}`"))
-                .help(format!("to take it over, run:\n\n  wgform import {address} {name}"));
+                .help(format!("To take it over, run:\n\n  wgform import {address} {name}"));
             self.diagnostics.push(problem);
         }
     }
@@ -372,9 +363,9 @@ impl<'a> Planner<'a> {
         });
         let Some(kept) = kept else { return };
         self.warnings.push(
-            Diagnostic::warning("interface has another key now")
-                .label(&desired.span, format!("its key was changed outside of wgform, to {kept}"))
-                .help("the old key is nowhere to be found, so the new one is kept; whoever has the old one must learn it"),
+            Diagnostic::warning("interface with another key")
+                .label(&desired.span, format!("its key was changed outside of wgform, to `{kept}`"))
+                .help("The old key is nowhere to be found, so the new one is kept. Give the new public key to every peer that has the old one."),
         );
     }
 
@@ -607,9 +598,9 @@ impl<'a> Planner<'a> {
             return;
         };
         let span = desired.spans.get("key_file").unwrap_or(&desired.span);
-        let problem = Diagnostic::error("key file is not usable")
+        let problem = Diagnostic::error("unusable key file")
             .label(span, format!("`{}`: {why}", path.display()))
-            .help("move the file away, or name another `key_file`");
+            .help("Move the file away, or name another `key_file`.");
         self.diagnostics.push(problem);
     }
 
@@ -691,10 +682,4 @@ pub(crate) fn one(name: &str, before: Option<Json>, after: Side, class: Class) -
         .or_else(|| declaration::attribute(Kind::Peer, name))
         .expect("the attributes named in this program are declared");
     AttributeDiff { attribute, class, before, after, was: None, elements: None }
-}
-
-fn shortened(name: &str) -> String {
-    let end =
-        name.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= 15).last();
-    name[..end.unwrap_or(0)].trim_end_matches('-').to_owned()
 }

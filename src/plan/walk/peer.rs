@@ -199,13 +199,13 @@ impl<'a> Planner<'a> {
             return;
         }
         let span = desired.spans.get("public_key").unwrap_or(&desired.span);
-        let problem = Diagnostic::error("peer exists and is not managed by wgform")
+        let problem = Diagnostic::error("existing peer that wgform does not manage")
             .label(
                 span,
                 format!("a peer with this key is already on `{interface}` of backend `{backend}`"),
             )
             .help(format!(
-                "to take it over, run:\n\n  wgform import {} {interface}/{key}",
+                "To take it over, run:\n\n  wgform import {} {interface}/{key}",
                 desired.address
             ));
         self.diagnostics.push(problem);

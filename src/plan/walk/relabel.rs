@@ -37,11 +37,11 @@ impl Planner<'_> {
         }
         let text = format!("`{name}` is `{old}` in the state, and its block is gone");
         self.warnings.push(
-            Diagnostic::warning("interface has another label now")
+            Diagnostic::warning("interface under another label")
                 .label(&desired.span, text)
                 .help(format!(
-                    "the interface stays as it is, with its key and its sessions, and `{address}` owns it from the next \
-                     apply on; give the new block another `name` if it is to be another interface"
+                    "The interface stays as it is, with its key and its sessions, and `{address}` owns it from the next \
+                     apply on. If it is to be another interface, give the new block another `name`."
                 )),
         );
     }
