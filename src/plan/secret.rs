@@ -288,8 +288,10 @@ fn compare(planner: &mut Planner<'_>, address: &Address) {
         desired.fields.insert("preshared_key", value);
     }
     let Some(node) = planner.nodes.get_mut(address) else { return };
-    node.diffs.push(diff);
-    peer::sort(&mut node.diffs);
+    if !diff.is_nothing() {
+        node.diffs.push(diff);
+        peer::sort(&mut node.diffs);
+    }
     if fate == Fate::Keep {
         let node = &planner.nodes[address];
         let reason = planner.keep_reason(address, fate, reason, &node.diffs);

@@ -27,11 +27,15 @@ pub enum Purpose {
 pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
     let mut text = String::new();
     reboots(plan, &mut text);
-    let (mut drift, changes): (Vec<_>, Vec<_>) =
-        plan.changes.iter().cloned().partition(|it| it.is_drift());
-    if purpose == Purpose::Drift {
-        drift.extend(changes.iter().filter(|it| it.has_drift()).map(drift_of));
-    }
+    let (mut drift, changes): (Vec<&ResourceChange>, Vec<_>) =
+        plan.changes.iter().partition(|it| it.is_drift());
+    let in_part: Vec<ResourceChange> = match purpose {
+        Purpose::Apply => Vec::new(),
+        Purpose::Drift => {
+            changes.iter().filter(|it| it.has_drift()).map(|it| drift_of(it)).collect()
+        }
+    };
+    drift.extend(&in_part);
     if purpose == Purpose::Apply && !changes.is_empty() {
         text += "wgform will perform the following actions:\n\n";
         changes.iter().for_each(|it| resource(plan, it, paint, &mut text));
