@@ -30,7 +30,7 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     let ui = &session.context.ui;
     let lock = session.lock(request.operation, request.lock_timeout).await?;
     let loaded = session.read_locked(&lock)?;
-    let state = session::state_of(session.context, &loaded);
+    let state = session::state_of(session.context, loaded.state);
     // Also with `-refresh=false`: the plan then takes the state for what is there, but which host it is, which keys it
     // holds and whose peers are on it must be known before anything is written.
     let world = session.look_and_hold(&state).await?;

@@ -18,7 +18,7 @@ use crate::plan::{self, BackendView, Inputs, NotAdopted, Options, Plan};
 use crate::refresh::refresh;
 use crate::resource::{self, BackendId, BackendKind, Field};
 use crate::source::{self, VariableArgument};
-use crate::state::{BackendRecord, State};
+use crate::state::{BackendRecord, State, StateChange};
 use crate::store::{Loaded, Lock, LockRequest, Store};
 
 /// Reads and parses the configuration; warnings are shown, errors end the run.
@@ -219,7 +219,7 @@ impl<'c> Session<'c> {
     pub(crate) fn plan<B: ?Sized>(
         &self,
         state: State,
-        open: Vec<crate::state::StateChange>,
+        open: Vec<StateChange>,
         world: &World<B>,
         options: Options,
     ) -> Result<Plan, Error> {
@@ -249,13 +249,13 @@ impl<'c> Session<'c> {
     /// Takes an object that is there into the state.
     pub(crate) fn adopt<B: ?Sized>(
         &self,
-        loaded: Loaded,
+        state: State,
+        open: Vec<StateChange>,
         world: &World<B>,
         address: &resource::Address,
         id: &str,
     ) -> Result<State, Error> {
-        let state = state_of(self.context, &loaded);
-        let inputs = self.inputs(state, loaded.open, world, Options::default());
+        let inputs = self.inputs(state, open, world, Options::default());
         plan::adopt(self.config, &self.evaluator, inputs, address, id).map_err(
             |error| match error {
                 NotAdopted::Configuration(problems) => Error::diagnostics(problems),
@@ -270,7 +270,7 @@ impl<'c> Session<'c> {
     fn inputs<'a, B: ?Sized>(
         &self,
         state: State,
-        open: Vec<crate::state::StateChange>,
+        open: Vec<StateChange>,
         world: &'a World<B>,
         options: Options,
     ) -> Inputs<'a> {
@@ -281,8 +281,8 @@ impl<'c> Session<'c> {
 }
 
 /// Returns the state, or a new one.
-pub(crate) fn state_of(context: &Context, loaded: &Loaded) -> State {
-    loaded.state.clone().unwrap_or_else(|| State::new(&context.world))
+pub(crate) fn state_of(context: &Context, state: Option<State>) -> State {
+    state.unwrap_or_else(|| State::new(&context.world))
 }
 
 /// Says who takes the lock, and for what.

@@ -138,7 +138,7 @@ async fn change(
 ) -> Result<(), Error> {
     let lock = session.lock(operation, lock.timeout).await?;
     let loaded = session.read_locked(&lock)?;
-    let mut state = session::state_of(session.context, &loaded);
+    let mut state = session::state_of(session.context, loaded.state);
     if !loaded.open.is_empty() {
         let message = format!(
             "could not do `{operation}`: {} of an apply that was cut off are still to be looked up",

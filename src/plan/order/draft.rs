@@ -392,6 +392,7 @@ impl Drafter {
         if is_gone && !has_left_key && record.deposed.is_empty() {
             // It is gone already, and nobody wants it back.
             planner.state.resources.remove(address);
+            planner.state_differs = true;
             return;
         }
         match (&reason, planner.desired.get(address)) {
@@ -465,6 +466,7 @@ impl Drafter {
                     record
                         .deposed
                         .retain(|it| it.object != deposed.object || it.backend != deposed.backend);
+                    planner.state_differs = true;
                 }
                 continue;
             }
