@@ -13,7 +13,7 @@ use crate::resource::{Address, BackendId, BackendKind};
 /// An expression, where it stands, and what it refers to.
 #[derive(Debug)]
 pub(crate) struct Expr {
-    pub(crate) expression: Expression,
+    pub(crate) expression: Box<Expression>,
     pub(crate) source: Arc<SourceText>,
     pub(crate) needs: Vec<Need>,
 }

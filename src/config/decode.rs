@@ -148,7 +148,7 @@ impl Decoder<'_> {
     /// Returns where an element stands, and its name when that is not its own place.
     fn element(&self, i: usize) -> (Span, String) {
         let place = format!("`{}[{i}]`: ", self.attribute.name);
-        let Expression::Array(items) = &self.expr.expression else {
+        let Expression::Array(items) = &*self.expr.expression else {
             return (self.expr.span(), place);
         };
         match items.get(i).and_then(hcl_edit::expr::Expression::span) {

@@ -130,6 +130,8 @@ impl Declared {
             }
             Found::Text(..) => {}
         });
+        // Most expressions need one thing, and there are many expressions.
+        needs.shrink_to_fit();
     }
 
     fn node(&self, it: &Name, at: &dyn Fn(Range<usize>) -> Span) -> Result<Node, Problem> {
