@@ -28,3 +28,4 @@ mod resume;
 mod keeping;
 mod moves;
 mod together;
+mod counts;
