@@ -143,5 +143,5 @@ pub(crate) struct ResourceBlock {
     pub(crate) adopt_from: Option<(Address, Span)>,
     pub(crate) prevent_destroy: Option<Expr>,
     /// Every resource that it refers to, through locals too; filled in once all blocks are known.
-    pub(crate) refers_to: BTreeSet<Address>,
+    pub(crate) refers_to: Arc<BTreeSet<Address>>,
 }

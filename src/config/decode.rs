@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use hcl_edit::Span as _;
 use hcl_edit::expr::Expression;
@@ -23,7 +24,7 @@ pub(crate) enum Decoded {
     /// A value.
     Field(Field),
     /// A resource.
-    Resource(Address),
+    Resource(Arc<Address>),
     /// A backend, which whoever asks reads from the value.
     Backend,
 }
@@ -36,12 +37,12 @@ pub(crate) fn decode(attribute: &Attribute, value: &Value, expr: &Expr) -> Evalu
         (Data::Unknown, _) => Ok(Decoded::Unknown),
         (Data::Backend(_), Form::Backend) => Ok(Decoded::Backend),
         (Data::Resource(address), Form::Reference(kind)) if address.kind == *kind => {
-            Ok(Decoded::Resource((**address).clone()))
+            Ok(Decoded::Resource(address.clone()))
         }
         (Data::Resource(address), Form::PresharedKey)
             if address.kind == crate::resource::Kind::PresharedKey =>
         {
-            Ok(Decoded::Resource((**address).clone()))
+            Ok(Decoded::Resource(address.clone()))
         }
         (_, Form::Addresses) => Ok(decoder
             .set(value)?

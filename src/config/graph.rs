@@ -18,6 +18,8 @@ pub(crate) fn order(blocks: &mut Blocks) -> (Vec<Address>, Vec<Diagnostic>) {
     let (visited, mut problems) = visit(&edges);
     problems.extend(early(blocks, &edges));
     let mut reached: HashMap<&Node, Reached> = HashMap::new();
+    // Thousands of peers refer to the same interface, and to nothing else.
+    let mut shared: BTreeSet<Reached> = BTreeSet::new();
     for node in visited {
         let mut own = BTreeSet::new();
         for (to, _) in edges.get(node).into_iter().flatten() {
@@ -30,15 +32,15 @@ pub(crate) fn order(blocks: &mut Blocks) -> (Vec<Address>, Vec<Diagnostic>) {
                 }
             }
         }
+        let own = shared.get(&own).cloned().unwrap_or_else(|| Arc::new(own));
+        shared.insert(own.clone());
         match node {
             Node::Resource(address, _) => {
                 if let Some(resource) = blocks.resources.get_mut(address) {
                     resource.refers_to = own;
                 }
             }
-            other => {
-                reached.insert(other, Arc::new(own));
-            }
+            other => _ = reached.insert(other, own),
         }
     }
     (sorted(blocks), problems)

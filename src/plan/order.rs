@@ -30,7 +30,7 @@ impl View {
             return Self(None);
         }
         let wanted =
-            planner.desired.iter().map(|(address, desired)| (address, &desired.depends_on));
+            planner.desired.iter().map(|(address, desired)| (address, &*desired.depends_on));
         let (followers, recorded) = (
             referred_to(wanted),
             referred_to(
@@ -173,7 +173,7 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
             graph.before(*earlier, index);
         }
         let Some(address) = draft.step.subject.address() else { continue };
-        let wanted = planner.desired.get(address).map(|it| &it.depends_on);
+        let wanted = planner.desired.get(address).map(|it| &*it.depends_on);
         if !draft.is_removal() {
             for needed in wanted.into_iter().flatten() {
                 makes.get(needed).into_iter().for_each(|earlier| graph.before(*earlier, index));

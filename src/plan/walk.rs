@@ -51,7 +51,7 @@ pub(crate) enum Fate {
 /// What a resource is on its device.
 #[derive(Debug)]
 pub(crate) enum Device {
-    Interface(interface::OnDevice),
+    Interface(Box<interface::OnDevice>),
     Peer(peer::OnDevice),
     Secret(SecretSource),
 }
@@ -516,13 +516,13 @@ impl<'a> Planner<'a> {
                 let others = desired
                     .depends_on
                     .iter()
-                    .filter(|it| it.kind == Kind::Interface && *it != interface);
+                    .filter(|it| it.kind == Kind::Interface && *it != &**interface);
                 let mut others = others.peekable();
                 let first = others.next().cloned();
                 let far_interface = if others.peek().is_none() { first } else { None };
                 Some(End {
                     peer: desired.address.clone(),
-                    interface: interface.clone(),
+                    interface: (**interface).clone(),
                     far_interface,
                     public_key,
                     own_key: key_of(interface),
@@ -670,7 +670,7 @@ pub fn record(
         attributes,
         owned_elements,
         written_to: old.map(|old| old.written_to.clone()).unwrap_or_default(),
-        dependencies: desired.depends_on.clone(),
+        dependencies: (*desired.depends_on).clone(),
         prevent_destroy: desired.prevent_destroy,
         is_being_filled: old.is_some_and(|old| old.is_being_filled),
         deposed: old.map(|old| old.deposed.clone()).unwrap_or_default(),

@@ -87,6 +87,11 @@ impl<'a> Planner<'a> {
         let is_there = standing.found.is_some();
         let Standing { backend, on, interface, public_key, old, fate, reason, .. } = standing;
         let reason = self.keep_reason(&address, fate.clone(), reason, &diffs);
+        // Nobody is shown what stays as it is, and most of it does. What a pre-shared key adds is compared later.
+        let name = "preshared_key";
+        let has_secret = desired.fields.contains_key(name) || desired.references.contains_key(name);
+        let stays = fate == Fate::Keep && diffs.iter().all(|diff| diff.class == Class::Same);
+        let diffs = if stays && !has_secret { Vec::new() } else { diffs };
         let device =
             Device::Peer(OnDevice { interface, on, public_key, old, is_there, is_enabled });
         let node = Node { address, backend: Some(backend), fate, reason, diffs, notes, device };
@@ -105,7 +110,7 @@ impl<'a> Planner<'a> {
 
     fn peer_standing(&self, desired: &Desired) -> Standing<'a> {
         let address = &desired.address;
-        let on = desired.references.get("interface").cloned();
+        let on = desired.references.get("interface").map(|on| (**on).clone());
         let on = on.unwrap_or_else(|| Address::root(Kind::Interface, ""));
         let node = self.nodes.get(&on);
         let on_device = node.and_then(Node::interface);
