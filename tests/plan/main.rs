@@ -29,3 +29,5 @@ mod keeping;
 mod moves;
 mod together;
 mod counts;
+mod exclude;
+mod requested;
