@@ -26,7 +26,7 @@ use crate::backend::{BackendError, Batch, Interest, Operation, Outcome, Stop, Wr
 use crate::config::Evaluator;
 use crate::event::{Event, StepName};
 use crate::failpoint::{Point, hit};
-use crate::plan::{Plan, PlannedAct, Subject, recover};
+use crate::plan::{Plan, PlannedAct, Step, Subject, recover};
 use crate::resource::{Address, BackendId, Field};
 use crate::state::{OutputRecord, State, StateChange};
 use crate::store::{Journal, Lock, StepOutcome, StoreError};
@@ -200,7 +200,8 @@ impl<'a, 'c> Run<'a, 'c> {
     }
 
     fn is_record(&self, index: usize) -> bool {
-        matches!(self.plan.steps[index].act, PlannedAct::Record)
+        let Step { backend, act, .. } = &self.plan.steps[index];
+        backend.is_none() || matches!(act, PlannedAct::Record)
     }
 
     fn start(&mut self, index: usize) {
@@ -245,31 +246,47 @@ impl<'a, 'c> Run<'a, 'c> {
         }
     }
 
-    /// Does a step that no device hears of.
-    fn record_only(&mut self, index: usize, journal: &mut Journal) {
-        self.start(index);
-        self.landing.settle_secret(
-            &self.plan,
-            index,
-            &self.state.fingerprint_key,
-            self.tools.world,
-        );
-        let change = match self.resolved(index) {
-            Ok(()) => self.landing.change(&self.plan, &self.state, index, None),
-            Err(reason) => {
-                self.end(index, Fate::Failed(vec![reason]));
-                return;
+    /// Does steps that no device hears of: the first one, and those behind it up to one that a device hears of. They
+    /// go on record together.
+    fn record_only(&mut self, first: usize, journal: &mut Journal) {
+        let mut changes: Vec<(usize, Option<StateChange>)> = Vec::new();
+        for index in first..self.plan.steps.len() {
+            if self.fates[index].is_some() {
+                continue;
             }
-        };
-        if let Some(change) = change {
-            if let Err(error) = journal.done(index as u64, change.clone()) {
-                self.broken = Some(error);
-                self.end(index, Fate::NotStarted);
-                return;
+            let is_done = |earlier: &usize| match self.fates[*earlier] {
+                None => changes.binary_search_by_key(earlier, |(index, _)| *index).is_ok(),
+                Some(ref fate) => *fate == Fate::Done,
+            };
+            if !self.is_record(index) || !self.plan.steps[index].after.iter().all(is_done) {
+                break;
             }
-            self.state.apply(change);
+            self.start(index);
+            match self.change_on_record(index) {
+                Ok(change) => changes.push((index, change)),
+                Err(reason) => self.end(index, Fate::Failed(vec![reason])),
+            }
         }
-        self.end(index, Fate::Done);
+        let outcomes = changes.iter().filter_map(|(index, change)| {
+            Some((*index as u64, StepOutcome::Done(change.clone()?)))
+        });
+        self.broken = journal.outcomes(&outcomes.collect::<Vec<_>>()).err();
+        for (index, change) in changes {
+            if self.broken.is_some() {
+                self.end(index, Fate::NotStarted);
+                continue;
+            }
+            change.into_iter().for_each(|change| self.state.apply(change));
+            self.end(index, Fate::Done);
+        }
+    }
+
+    /// Returns what the state learns by a step that no device hears of.
+    fn change_on_record(&mut self, index: usize) -> Result<Option<StateChange>, String> {
+        let key = &self.state.fingerprint_key;
+        self.landing.settle_secret(&self.plan, index, key, self.tools.world);
+        self.resolved(index)?;
+        Ok(self.landing.change(&self.plan, &self.state, index, None))
     }
 
     /// Evaluates what was not known of a resource when the plan was made.

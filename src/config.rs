@@ -157,9 +157,9 @@ pub struct Desired {
     /// left to the device, is not here; nor is one that names a resource or a backend.
     pub fields: BTreeMap<&'static str, Wanted>,
     /// The resources that attributes name: `interface`, `preshared_key`, `adopt_from`.
-    pub references: BTreeMap<&'static str, Address>,
+    pub references: BTreeMap<&'static str, Arc<Address>>,
     /// Everything that it refers to, directly or through locals, and `depends_on`.
-    pub depends_on: BTreeSet<Address>,
+    pub depends_on: Arc<BTreeSet<Address>>,
     /// A peer whose `public_key` is `null`.
     pub is_pending: bool,
     /// `lifecycle.prevent_destroy`.

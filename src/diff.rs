@@ -50,7 +50,7 @@ pub struct AttributeDiff {
     /// What was last applied, when it is neither.
     pub was: Option<Json>,
     /// For a set that is owned element by element: what is added and removed, and what is ours afterwards.
-    pub elements: Option<Elements>,
+    pub elements: Option<Box<Elements>>,
 }
 
 /// The elements of a set that is owned element by element.
@@ -68,6 +68,11 @@ impl AttributeDiff {
     /// Returns whether the device has to be written to.
     pub fn is_write(&self) -> bool {
         matches!(self.class, Class::Drift | Class::Change)
+    }
+
+    /// Returns whether the attribute is on no side: there is nothing to say of it.
+    pub fn is_nothing(&self) -> bool {
+        self.class == Class::Same && self.before.is_none() && self.after == Side::Unset
     }
 }
 
@@ -153,7 +158,7 @@ fn elements(attribute: &'static Attribute, sides: Sides<'_>) -> AttributeDiff {
         before: Some(found.into_iter().collect::<Vec<_>>().into()),
         after: Side::Known(after.into_iter().collect::<Vec<_>>().into()),
         was: None,
-        elements: Some(Elements { add, remove, owned: wanted }),
+        elements: Some(Box::new(Elements { add, remove, owned: wanted })),
     }
 }
 

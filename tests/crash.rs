@@ -133,6 +133,16 @@ fn listed(project: &Project) -> String {
     project.run("state list").ends(0).stdout
 }
 
+#[test]
+fn many_peers_and_secrets_go_on_record_together() {
+    let mut text = FIRST.to_owned();
+    for n in 0..200 {
+        text += &format!("preshared_key \"many_{n}\" {{}}\n");
+    }
+    // An fsync for each of them would be some two hundred.
+    killed(&Project::new(&text), "apply", "journal-synced:20").ends(0);
+}
+
 /// Kills a run of a command at each instant, at its every hit, each time from the same start.
 fn everywhere(start: &Project, command: &str) {
     let before = Before::of(start, command);

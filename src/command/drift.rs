@@ -44,7 +44,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let config = session::configuration(context, &variables, Needs::All)?;
     let session = Session::open(context, &config)?.at_pace(&pace);
     let loaded = session.read()?;
-    let state = session::state_of(context, &loaded);
+    let state = session::state_of(context, loaded.state);
     let world = session.look(&state, true).await?;
     let options = Options { targets, excludes, ..Options::default() };
     let plan = session.plan(state, loaded.open, &world, options)?;

@@ -39,8 +39,9 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let session = Session::open(context, &config)?;
     let lock = session.lock("import", &lock).await?;
     let loaded = session.read_locked(&lock)?;
-    let world = session.look(&session::state_of(context, &loaded), true).await?;
-    let mut state = session.adopt(loaded, &world, &address, &id)?;
+    let state = session::state_of(context, loaded.state);
+    let world = session.look(&state, true).await?;
+    let mut state = session.adopt(state, loaded.open, &world, &address, &id)?;
     lock.write(&mut state)?;
     context.ui.result(&format!(
         "Imported `{id}` as `{address}`. `wgform plan` shows where the configuration differs."

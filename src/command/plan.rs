@@ -73,7 +73,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let config = session::configuration(context, &scope.variables, Needs::unless(destroy))?;
     let session = Session::open(context, &config)?.at_pace(&pace);
     let loaded = session.read()?;
-    let state = session::state_of(context, &loaded);
+    let state = session::state_of(context, loaded.state);
     let world = session.look(&state, scope.refresh).await?;
     let options = Options {
         allow_new_key: new_keys.into_iter().collect(),

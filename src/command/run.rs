@@ -30,7 +30,7 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     let ui = &session.context.ui;
     let lock = session.lock(request.operation, &request.lock).await?;
     let loaded = session.read_locked(&lock)?;
-    let state = session::state_of(session.context, &loaded);
+    let state = session::state_of(session.context, loaded.state);
     // Also with `-refresh=false`: the plan then takes the state for what is there, but which host it is, which keys it
     // holds and whose peers are on it must be known before anything is written.
     let world = session.look_and_hold(&state).await?;
@@ -71,7 +71,7 @@ pub(crate) async fn refresh_only(session: &Session<'_>, request: Request) -> Res
     let lock = session.lock(request.operation, &request.lock).await?;
     let loaded = session.read_locked(&lock)?;
     session::refuse_open("apply -refresh-only", &loaded)?;
-    let state = session::state_of(session.context, &loaded);
+    let state = session::state_of(session.context, loaded.state);
     let world = session.look(&state, true).await?;
     let mut plan = session.plan(state, loaded.open, &world, request.options.clone())?;
     ui.result(&render::plan::plan(&plan, Purpose::RefreshOnly, ui.result_paint()));

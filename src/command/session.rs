@@ -22,7 +22,7 @@ use crate::plan::{self, BackendView, Inputs, NoPlan, NotAdopted, Options, Plan, 
 use crate::refresh::refresh;
 use crate::resource::{self, Address, BackendId, BackendKind, Field};
 use crate::source::{self, VariableArgument};
-use crate::state::{BackendRecord, State};
+use crate::state::{BackendRecord, State, StateChange};
 use crate::store::{Loaded, Lock, LockRequest, Store};
 
 /// How much of a configuration a command needs to be right.
@@ -262,7 +262,7 @@ impl<'c> Session<'c> {
     pub(crate) fn plan<B: ?Sized>(
         &self,
         state: State,
-        open: Vec<crate::state::StateChange>,
+        open: Vec<StateChange>,
         world: &World<B>,
         options: Options,
     ) -> Result<Plan, Error> {
@@ -319,13 +319,13 @@ impl<'c> Session<'c> {
     /// Takes an object that is there into the state.
     pub(crate) fn adopt<B: ?Sized>(
         &self,
-        loaded: Loaded,
+        state: State,
+        open: Vec<StateChange>,
         world: &World<B>,
         address: &resource::Address,
         id: &str,
     ) -> Result<State, Error> {
-        let state = state_of(self.context, &loaded);
-        let inputs = self.inputs(state, loaded.open, world, Options::default());
+        let inputs = self.inputs(state, open, world, Options::default());
         plan::adopt(self.config, &self.evaluator, inputs, address, id).map_err(
             |error| match error {
                 NotAdopted::Configuration(problems) => Error::diagnostics(problems),
@@ -339,7 +339,7 @@ impl<'c> Session<'c> {
     fn inputs<'a, B: ?Sized>(
         &self,
         state: State,
-        open: Vec<crate::state::StateChange>,
+        open: Vec<StateChange>,
         world: &'a World<B>,
         options: Options,
     ) -> Inputs<'a> {
@@ -367,8 +367,8 @@ fn not_imported(kind: Kind, refusal: &Refusal) -> Error {
 }
 
 /// Returns the state, or a new one.
-pub(crate) fn state_of(context: &Context, loaded: &Loaded) -> State {
-    loaded.state.clone().unwrap_or_else(|| State::new(&context.world))
+pub(crate) fn state_of(context: &Context, state: Option<State>) -> State {
+    state.unwrap_or_else(|| State::new(&context.world))
 }
 
 /// Adds the address that was probably meant.

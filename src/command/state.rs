@@ -129,7 +129,7 @@ fn lines(lines: impl Iterator<Item = String>) -> String {
 
 /// Reads the state for somebody who changes nothing, without the lock.
 fn look(session: &Session<'_>) -> Result<State, Error> {
-    Ok(session::state_of(session.context, &session.read()?))
+    Ok(session::state_of(session.context, session.read()?.state))
 }
 
 fn list(session: &Session<'_>, only: &[Address], id: Option<&str>) -> Result<(), Error> {
@@ -178,8 +178,8 @@ async fn change(
 ) -> Result<(), Error> {
     let lock = session.lock(operation, lock).await?;
     let loaded = session.read_locked(&lock)?;
-    let mut state = session::state_of(session.context, &loaded);
     session::refuse_open(operation, &loaded)?;
+    let mut state = session::state_of(session.context, loaded.state);
     edit(&mut state)?;
     lock.write(&mut state)?;
     Ok(())

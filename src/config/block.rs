@@ -14,7 +14,7 @@ use crate::resource::{Address, BackendId, BackendKind};
 /// An expression, where it stands, and what it refers to.
 #[derive(Debug)]
 pub(crate) struct Expr {
-    pub(crate) expression: Expression,
+    pub(crate) expression: Box<Expression>,
     pub(crate) source: Arc<SourceText>,
     pub(crate) needs: Vec<Need>,
 }
@@ -161,5 +161,5 @@ pub(crate) struct ResourceBlock {
     pub(crate) adopt_from: Option<(Address, Span)>,
     pub(crate) prevent_destroy: Option<Expr>,
     /// Every resource that it refers to, through locals too; filled in once all blocks are known.
-    pub(crate) refers_to: BTreeSet<Address>,
+    pub(crate) refers_to: Arc<BTreeSet<Address>>,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use hcl_edit::Span as _;
 use hcl_edit::expr::Expression;
@@ -24,7 +25,7 @@ pub(crate) enum Decoded {
     /// A value.
     Field(Field),
     /// A resource.
-    Resource(Address),
+    Resource(Arc<Address>),
     /// A backend, which whoever asks reads from the value.
     Backend,
 }
@@ -37,12 +38,12 @@ pub(crate) fn decode(attribute: &Attribute, value: &Value, expr: &Expr) -> Evalu
         (Data::Unknown, _) => Ok(Decoded::Unknown),
         (Data::Backend(_), Form::Backend) => Ok(Decoded::Backend),
         (Data::Resource(address), Form::Reference(kind)) if address.kind == *kind => {
-            Ok(Decoded::Resource((**address).clone()))
+            Ok(Decoded::Resource(address.clone()))
         }
         (Data::Resource(address), Form::PresharedKey)
             if address.kind == crate::resource::Kind::PresharedKey =>
         {
-            Ok(Decoded::Resource((**address).clone()))
+            Ok(Decoded::Resource(address.clone()))
         }
         (_, Form::Addresses) => Ok(decoder
             .set(value)?
@@ -157,7 +158,7 @@ impl Decoder<'_> {
     /// Returns where an element stands, and its name when that is not its own place.
     fn element(&self, i: usize) -> (Span, String) {
         let place = format!("`{}[{i}]`: ", self.attribute.name);
-        let Expression::Array(items) = &self.expr.expression else {
+        let Expression::Array(items) = &*self.expr.expression else {
             return (self.expr.span(), place);
         };
         match items.get(i).and_then(hcl_edit::expr::Expression::span) {

@@ -1,7 +1,7 @@
 //! What refers to what, through locals and variables: the order of evaluation, and the circles that have none.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use crate::config::block::{Blocks, Expr, Need, Node};
@@ -17,7 +17,9 @@ pub(crate) fn order(blocks: &mut Blocks) -> (Vec<Address>, Vec<Diagnostic>) {
     let edges = edges(blocks);
     let (visited, mut problems) = visit(&edges);
     problems.extend(early(blocks, &edges));
-    let mut reached: BTreeMap<&Node, Reached> = BTreeMap::new();
+    let mut reached: HashMap<&Node, Reached> = HashMap::new();
+    // Thousands of peers refer to the same interface, and to nothing else.
+    let mut shared: BTreeSet<Reached> = BTreeSet::new();
     for node in visited {
         let mut own = BTreeSet::new();
         for (to, _) in edges.get(node).into_iter().flatten() {
@@ -30,15 +32,15 @@ pub(crate) fn order(blocks: &mut Blocks) -> (Vec<Address>, Vec<Diagnostic>) {
                 }
             }
         }
+        let own = shared.get(&own).cloned().unwrap_or_else(|| Arc::new(own));
+        shared.insert(own.clone());
         match node {
             Node::Resource(address, _) => {
                 if let Some(resource) = blocks.resources.get_mut(address) {
                     resource.refers_to = own;
                 }
             }
-            other => {
-                reached.insert(other, Arc::new(own));
-            }
+            other => _ = reached.insert(other, own),
         }
     }
     (sorted(blocks), problems)
@@ -78,7 +80,7 @@ fn edges(blocks: &Blocks) -> Edges {
 fn visit(edges: &Edges) -> (Vec<&Node>, Vec<Diagnostic>) {
     let (mut done, mut problems) = (Vec::new(), Vec::new());
     // Whether a node is finished; one that is not finished is on the path.
-    let mut state: BTreeMap<&Node, bool> = BTreeMap::new();
+    let mut state: HashMap<&Node, bool> = HashMap::new();
     for root in edges.keys() {
         if state.contains_key(root) {
             continue;
@@ -166,8 +168,8 @@ fn first_resource(edges: &Edges, need: &Need) -> Option<(Address, Span)> {
 
 /// Sorts the resources: what is free first, in source order.
 fn sorted(blocks: &Blocks) -> Vec<Address> {
-    let mut waits: BTreeMap<&Address, usize> = BTreeMap::new();
-    let mut holds: BTreeMap<&Address, Vec<&Address>> = BTreeMap::new();
+    let mut waits: HashMap<&Address, usize> = HashMap::new();
+    let mut holds: HashMap<&Address, Vec<&Address>> = HashMap::new();
     for (address, resource) in &blocks.resources {
         let on = resource.refers_to.iter().filter(|it| blocks.resources.contains_key(it));
         let mut n = 0;

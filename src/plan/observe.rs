@@ -59,6 +59,7 @@ impl Planner<'_> {
                     if !diffs.is_empty() {
                         changes.push(changed(&address, &record, diffs));
                     }
+                    self.state_differs |= *now != record;
                     self.state.resources.insert(address, *now);
                 }
                 Some(Seen::Gone) => {
@@ -165,6 +166,7 @@ impl Planner<'_> {
 
     /// An interface leaves its key behind; nothing else leaves anything.
     fn forget(&mut self, address: &Address) {
+        self.state_differs = true;
         match self.state.resources.get_mut(address) {
             Some(record) if address.kind == Kind::Interface => record.is_gone = true,
             _ => _ = self.state.resources.remove(address),
@@ -175,13 +177,14 @@ impl Planner<'_> {
         let backends = self.backend_records();
         for id in &self.options.accept_new_device {
             if let (Some(known), Some(now)) = (self.state.backends.get_mut(id), backends.get(id)) {
+                self.state_differs |= known != now;
                 known.clone_from(now);
             }
         }
         let refusals = self.all_refusals(&view);
         Plan {
             unreachable: self.unreachable(&view),
-            state_differs: self.has_recovered || self.state != self.stored,
+            state_differs: self.state_differs,
             is_partial: self.options.is_partial(),
             excluded: view.into_excluded(),
             changes,

@@ -110,7 +110,7 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
             graph.before(*earlier, index);
         }
         let Some(address) = draft.step.subject.address() else { continue };
-        let wanted = planner.desired.get(address).map(|it| &it.depends_on);
+        let wanted = planner.desired.get(address).map(|it| &*it.depends_on);
         if !draft.is_removal() && !draft.makes_way() {
             for needed in wanted.into_iter().flatten() {
                 makes.get(needed).into_iter().for_each(|earlier| graph.before(*earlier, index));

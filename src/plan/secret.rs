@@ -1,6 +1,7 @@
 //! Where the value of each pre-shared key comes from, and what that means for the peers that hold it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
@@ -24,7 +25,7 @@ struct Holders {
 
 /// Decides the source of every pre-shared key, and completes the comparison of the peers.
 pub(crate) fn resolve(planner: &mut Planner<'_>) {
-    let mut holders: BTreeMap<Address, Holders> = BTreeMap::new();
+    let mut holders: BTreeMap<Arc<Address>, Holders> = BTreeMap::new();
     for (address, desired) in planner.desired.iter().filter(|(_, desired)| !desired.is_pending) {
         if let Some(secret) = desired.references.get("preshared_key") {
             holders.entry(secret.clone()).or_default().here.push(address.clone());
@@ -306,8 +307,10 @@ fn compare(planner: &mut Planner<'_>, address: &Address) {
         desired.fields.insert("preshared_key", value);
     }
     let Some(node) = planner.nodes.get_mut(address) else { return };
-    node.diffs.push(diff);
-    peer::sort(&mut node.diffs);
+    if !diff.is_nothing() {
+        node.diffs.push(diff);
+        peer::sort(&mut node.diffs);
+    }
     if fate == Fate::Keep {
         let node = &planner.nodes[address];
         let reason = planner.keep_reason(address, fate, reason, &node.diffs);

@@ -88,7 +88,7 @@ fn excluded(planner: &Planner<'_>, links: &Links) -> BTreeSet<Address> {
         }
         next.extend(followers.get(&address).into_iter().flatten().map(|it| (*it).clone()));
         next.extend(links.other_end(&address).cloned());
-        let desired = planner.desired.get(&address).map(|it| &it.depends_on);
+        let desired = planner.desired.get(&address).map(|it| &*it.depends_on);
         let recorded = planner.state.resources.get(&address).map(|it| &it.dependencies);
         let needed = desired.into_iter().chain(recorded).flatten();
         next.extend(needed.filter(|it| cuts_off(planner, it)).cloned());
@@ -111,7 +111,7 @@ type ByTarget<'a> = BTreeMap<&'a Address, Vec<&'a Address>>;
 
 fn wanted_by<'a>(planner: &'a Planner<'_>) -> ByTarget<'a> {
     let all = planner.desired.iter().chain(&planner.out_of_view);
-    referred_to(all.map(|(it, desired)| (it, &desired.depends_on)))
+    referred_to(all.map(|(it, desired)| (it, &*desired.depends_on)))
 }
 
 fn recorded_by<'a>(planner: &'a Planner<'_>) -> ByTarget<'a> {

@@ -52,7 +52,7 @@ pub(crate) enum Fate {
 /// What a resource is on its device.
 #[derive(Debug)]
 pub(crate) enum Device {
-    Interface(interface::OnDevice),
+    Interface(Box<interface::OnDevice>),
     Peer(peer::OnDevice),
     Secret(SecretSource),
 }
@@ -88,26 +88,30 @@ impl Node {
 
 /// What is known of attributes that the configuration does not set.
 #[derive(Debug, Default)]
-pub struct Known(BTreeMap<Address, Fields>);
+pub struct Known(BTreeMap<Address, Vec<(&'static str, Field)>>);
 
 impl Computed for Known {
     fn computed(&self, address: &Address, attribute: &'static str) -> Option<Field> {
-        self.0.get(address)?.get(attribute).cloned()
+        let known = self.0.get(address)?.iter().find(|(name, _)| *name == attribute)?;
+        Some(known.1.clone())
     }
 }
 
 impl Known {
     /// Makes a value known.
     pub fn publish(&mut self, address: &Address, attribute: &'static str, field: Field) {
-        self.0.entry(address.clone()).or_default().insert(attribute, field);
+        // Most resources make one or two things known, and there are many resources.
+        let known = self.0.entry(address.clone()).or_insert_with(|| Vec::with_capacity(1));
+        known.retain(|(name, _)| *name != attribute);
+        known.push((attribute, field));
     }
 }
 
 /// The work in progress.
 pub(crate) struct Planner<'a> {
     pub(crate) state: State,
-    pub(crate) stored: State,
-    pub(crate) has_recovered: bool,
+    /// Whether `state` is no longer what is stored.
+    pub(crate) state_differs: bool,
     pub(crate) open: Vec<StateChange>,
     pub(crate) interrupted: BTreeSet<Address>,
     pub(crate) actual: &'a Actual,
@@ -193,15 +197,14 @@ impl Owners {
 
 impl<'a> Planner<'a> {
     pub(crate) fn new(inputs: Inputs<'a>) -> Self {
-        let Inputs { state: stored, open, actual, backends, options, planned_at } = inputs;
-        let has_recovered = !open.is_empty();
-        let Recovered { state, open, interrupted } = recover(stored.clone(), open, actual);
+        let Inputs { state, open, actual, backends, options, planned_at } = inputs;
+        let state_differs = !open.is_empty();
+        let Recovered { state, open, interrupted } = recover(state, open, actual);
         let verdict = guard::judge(&state, actual, &backends, &options);
         let owners = Owners::of(&state);
         Self {
             state,
-            stored,
-            has_recovered,
+            state_differs,
             open,
             interrupted,
             actual,
@@ -473,7 +476,7 @@ impl<'a> Planner<'a> {
 
     /// Forgets the intents of an apply that was cut off for whose resources nothing is left to do.
     fn settle_finished(&mut self, steps: &[Step]) {
-        if !self.options.targets.is_empty() {
+        if self.options.is_partial() {
             return;
         }
         let is_left = |change: &StateChange| {
@@ -481,6 +484,7 @@ impl<'a> Planner<'a> {
             self.open.contains(change) || steps.iter().any(is_its)
         };
         let finished: Vec<_> = self.state.open().into_iter().filter(|it| !is_left(it)).collect();
+        self.state_differs |= !finished.is_empty();
         self.state.settle(&finished);
     }
 
@@ -494,9 +498,7 @@ impl<'a> Planner<'a> {
         let secrets = secret::sources(&self);
         self.record_what_needs_no_write(&view);
         let backends = self.backend_records();
-        let state_differs = self.has_recovered
-            || self.state != self.stored
-            || backends_differ(&self.stored, &backends);
+        let state_differs = self.state_differs || backends_differ(&self.state, &backends);
         let unreachable = self.unreachable(&view);
         let refusals = self.all_refusals(&view);
         let pending = self.nodes.values().filter(|node| node.fate == Fate::Pending);
@@ -541,13 +543,13 @@ impl<'a> Planner<'a> {
                 let others = desired
                     .depends_on
                     .iter()
-                    .filter(|it| it.kind == Kind::Interface && *it != interface);
+                    .filter(|it| it.kind == Kind::Interface && *it != &**interface);
                 let mut others = others.peekable();
                 let first = others.next().cloned();
                 let far_interface = if others.peek().is_none() { first } else { None };
                 Some(End {
                     peer: desired.address.clone(),
-                    interface: interface.clone(),
+                    interface: (**interface).clone(),
                     far_interface,
                     public_key,
                     own_key: key_of(interface),
@@ -567,8 +569,11 @@ impl<'a> Planner<'a> {
             let desired = &self.desired[&node.address];
             let mut record = record(desired, old.object.clone(), Some(old), self.key());
             self.record_found(node, &mut record);
-            learnt.push((node.address.clone(), record));
+            if record != *old {
+                learnt.push((node.address.clone(), record));
+            }
         }
+        self.state_differs |= !learnt.is_empty();
         for (address, record) in learnt {
             self.state.resources.insert(address, record);
         }
@@ -659,10 +664,10 @@ impl<'a> Planner<'a> {
     }
 }
 
-fn backends_differ(stored: &State, backends: &BTreeMap<BackendId, BackendRecord>) -> bool {
+fn backends_differ(state: &State, backends: &BTreeMap<BackendId, BackendRecord>) -> bool {
     let is_known =
-        |id: &BackendId| stored.resources.values().any(|it| it.backend.as_ref() == Some(id));
-    backends.iter().any(|(id, record)| is_known(id) && stored.backends.get(id) != Some(record))
+        |id: &BackendId| state.resources.values().any(|it| it.backend.as_ref() == Some(id));
+    backends.iter().any(|(id, record)| is_known(id) && state.backends.get(id) != Some(record))
 }
 
 /// Builds what a state says of a resource that is as it is wanted. Attributes that are not known stay as they were.
@@ -709,7 +714,7 @@ pub fn record(
         attributes,
         owned_elements,
         written_to: old.map(|old| old.written_to.clone()).unwrap_or_default(),
-        dependencies: desired.depends_on.clone(),
+        dependencies: (*desired.depends_on).clone(),
         prevent_destroy: desired.prevent_destroy,
         is_being_filled: old.is_some_and(|old| old.is_being_filled),
         is_gone: false,

@@ -33,11 +33,15 @@ pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
         refresh_only(plan, paint, &mut text);
         return text;
     }
-    let (mut drift, changes): (Vec<_>, Vec<_>) =
-        plan.changes.iter().cloned().partition(|it| it.is_drift());
-    if purpose == Purpose::Drift {
-        drift.extend(changes.iter().filter(|it| it.has_drift()).map(drift_of));
-    }
+    let (mut drift, changes): (Vec<&ResourceChange>, Vec<_>) =
+        plan.changes.iter().partition(|it| it.is_drift());
+    let in_part: Vec<ResourceChange> = match purpose {
+        Purpose::Apply | Purpose::RefreshOnly => Vec::new(),
+        Purpose::Drift => {
+            changes.iter().filter(|it| it.has_drift()).map(|it| drift_of(it)).collect()
+        }
+    };
+    drift.extend(&in_part);
     if purpose == Purpose::Apply && !changes.is_empty() {
         text += "wgform will perform the following actions:\n\n";
         changes.iter().for_each(|it| resource(plan, it, paint, &mut text));

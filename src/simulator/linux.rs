@@ -36,6 +36,8 @@ struct Kept {
     host: Host,
     /// How many calls meant to change something.
     changes: u64,
+    /// How often a WireGuard device was read.
+    reads: u64,
 }
 
 impl SimulatedLinux {
@@ -65,7 +67,7 @@ impl SimulatedLinux {
     }
 
     fn keep(file: Option<SystemFile>, host: Host) -> Self {
-        Self(Arc::new(Mutex::new(Kept { file, host, changes: 0 })))
+        Self(Arc::new(Mutex::new(Kept { file, host, changes: 0, reads: 0 })))
     }
 }
 
@@ -86,7 +88,9 @@ impl SimulatedLinux {
     /// # Errors
     /// `ENODEV` without such a link, `EOPNOTSUPP` for one of another kind.
     pub fn device(&self, name: &str) -> Result<Device, Refusal> {
-        self.host().device(name)
+        let mut kept = self.lock();
+        kept.reads += 1;
+        kept.host.device(name)
     }
 
     /// Changes what WireGuard holds for a link.
@@ -260,6 +264,11 @@ impl SimulatedLinux {
         self.lock().changes
     }
 
+    /// Returns how often a WireGuard device was read.
+    pub fn reads(&self) -> u64 {
+        self.lock().reads
+    }
+
     /// Starts the host anew: links, peers and addresses are gone, files stay.
     ///
     /// # Errors
@@ -288,7 +297,7 @@ impl SimulatedLinux {
             let mut kept = self.lock();
             let answer = call(&mut kept.host);
             kept.changes += 1;
-            let Kept { file, host, changes: _ } = &*kept;
+            let Kept { file, host, changes: _, reads: _ } = &*kept;
             if let Some(file) = file {
                 save(file, host)
                     .map_err(|SimulatorError { reason, hints }| Refusal::Said { reason, hints })?;

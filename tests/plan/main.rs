@@ -28,6 +28,7 @@ mod resume;
 mod keeping;
 mod moves;
 mod together;
+mod counts;
 mod exclude;
 mod requested;
 mod pace;

@@ -14,8 +14,10 @@ use crate::resource::{BackendId, Fields};
 use crate::simulator::linux::call::Device;
 use crate::value::PublicKey;
 
-/// So many operations are handed over together at most: a stop is looked at in between, and outcomes land.
-const LARGEST_GROUP: usize = 2000;
+/// So many operations are handed over together at first: a stop is looked at in between, and outcomes land. The device
+/// is read after each group, so that a group may then be as large as what the device holds: otherwise the time for reading
+/// would grow with the square of the peers.
+const FIRST_GROUP: usize = 2000;
 
 /// Who is asked, and in whose name.
 pub(crate) struct Job<'a> {
@@ -168,7 +170,8 @@ impl Walk<'_> {
     /// Carries out what waits, if the operation must see its end.
     fn make_way(&mut self, interface: &str, after: &[usize], public_key: &PublicKey) {
         let own = self.waiting.iter().find(|group| group.interface == interface);
-        let is_full = own.is_some_and(|group| group.operations.len() >= LARGEST_GROUP);
+        let held = self.job.devices.get(interface).map_or(0, |device| device.peers.len());
+        let is_full = own.is_some_and(|group| group.operations.len() >= held.max(FIRST_GROUP));
         // Two operations on one peer cannot both be compared with what the device holds in the end.
         let is_twice = own.is_some_and(|group| group.keys.contains(public_key));
         let follows_other = after.iter().any(|it| {
@@ -291,6 +294,22 @@ mod tests {
             (0..40).map(|n| peer(&[], if n % 2 == 0 { "wg0" } else { "wg1" }, n)).collect();
         assert_eq!(ends(&host, operations, 99).len(), 40);
         assert_eq!(host.changes() - before, 2);
+    }
+
+    #[test]
+    fn groups_grow_with_the_device_that_is_read_after_each() {
+        let host = host();
+        let create = |n: u16| {
+            let mut bytes = [1; 32];
+            bytes[..2].copy_from_slice(&n.to_be_bytes());
+            let public_key = PublicKey::from_bytes(bytes);
+            let (interface, fields) = ("wg0".to_owned(), Fields::new());
+            Operation { after: vec![], act: Act::CreatePeer { interface, public_key, fields } }
+        };
+        let (reads, changes) = (host.reads(), host.changes());
+        assert_eq!(ends(&host, (0..8000).map(create).collect(), usize::MAX).len(), 8000);
+        // 2000, 2000 and 4000 peers, and a look before them.
+        assert_eq!((host.reads() - reads, host.changes() - changes), (4, 3));
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub(crate) fn carry_out(
         Ok(known) => known,
         Err(refusal) => return without_device(job, interface, &operations, &refusal),
     };
+    let own_key = known.private_key.as_ref().map(PrivateKey::public);
+    let known = Known { device: known, own_key };
     let mut group = Group { interface, known, steps: Vec::new(), ended: BTreeMap::new() };
     for operation in operations {
         group.prepare(job, operation);
@@ -87,10 +89,16 @@ struct Expected {
     wish: Option<PeerWish>,
 }
 
+/// The device as it was before.
+struct Known {
+    device: Device,
+    /// Its public key. To derive it takes longer than all else that is done for a peer.
+    own_key: Option<PublicKey>,
+}
+
 struct Group<'a> {
     interface: &'a str,
-    /// The device as it was before.
-    known: Device,
+    known: Known,
     steps: Vec<Step>,
     ended: BTreeMap<usize, Ended>,
 }
@@ -106,7 +114,7 @@ impl Group<'_> {
         let attempt = act.attempt(self.interface);
         match plan(job, &self.known, &act) {
             Ok(Some(Plan { changes, wish, fields })) => {
-                let is_new = !self.known.peers.contains_key(act.public_key());
+                let is_new = !self.known.device.peers.contains_key(act.public_key());
                 let expected = Expected { public_key: *act.public_key(), wish };
                 self.steps.push(Step { index, after, attempt, changes, expected, fields, is_new });
             }
@@ -256,8 +264,8 @@ struct Plan {
 }
 
 /// Decides what to send for an operation; nothing when the device holds it already.
-fn plan(job: &mut Job<'_>, known: &Device, act: &PeerAct) -> Result<Option<Plan>, Refused> {
-    let found = known.peers.get(act.public_key());
+fn plan(job: &mut Job<'_>, known: &Known, act: &PeerAct) -> Result<Option<Plan>, Refused> {
+    let found = known.device.peers.get(act.public_key());
     let none = BTreeSet::new();
     match act {
         PeerAct::Create { public_key, fields } => {
@@ -294,7 +302,7 @@ fn plan(job: &mut Job<'_>, known: &Device, act: &PeerAct) -> Result<Option<Plan>
 
 fn put_if_enabled(
     job: &mut Job<'_>,
-    known: &Device,
+    known: &Known,
     public_key: PublicKey,
     wish: PeerWish,
 ) -> Result<Option<Plan>, Refused> {
@@ -312,17 +320,17 @@ fn removal(public_key: PublicKey) -> Plan {
 /// Makes or changes a peer.
 fn put(
     job: &mut Job<'_>,
-    known: &Device,
+    known: &Known,
     public_key: PublicKey,
     mut wish: PeerWish,
 ) -> Result<Plan, Refused> {
-    if known.private_key.as_ref().map(PrivateKey::public) == Some(public_key) {
+    if known.own_key == Some(public_key) {
         return Err(said(
             "that is the interface's own public key, and WireGuard drops such a peer",
             "set `public_key` to the key of the far end",
         ));
     }
-    let found = known.peers.get(&public_key);
+    let found = known.device.peers.get(&public_key);
     let mut fields = Fields::new();
     let mut socket = None;
     if let Some(endpoint) = wish.endpoint.take() {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::config::block::{Expr, Node, ResourceBlock};
 use crate::config::decode::{Decoded, decode, default_of, linux_name, value_of};
@@ -247,11 +248,13 @@ impl Run<'_> {
 
 fn empty(address: &Address, block: &ResourceBlock) -> Desired {
     let mut depends_on = block.refers_to.clone();
-    depends_on.remove(address);
+    if depends_on.contains(address) {
+        Arc::make_mut(&mut depends_on).remove(address);
+    }
     let mut references = BTreeMap::new();
     let mut spans = BTreeMap::new();
     if let Some((peer, span)) = &block.adopt_from {
-        references.insert("adopt_from", peer.clone());
+        references.insert("adopt_from", Arc::new(peer.clone()));
         spans.insert("adopt_from", span.clone());
     }
     Desired {

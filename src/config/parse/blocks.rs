@@ -292,7 +292,7 @@ impl Parser {
             depends_on,
             adopt_from,
             prevent_destroy,
-            refers_to: std::collections::BTreeSet::new(),
+            refers_to: Arc::default(),
         };
         self.blocks.resources.insert(address, resource);
     }

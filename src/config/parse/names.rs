@@ -114,6 +114,8 @@ impl Declared {
             }
             Found::Text(..) => {}
         });
+        // Most expressions need one thing, and there are many expressions.
+        needs.shrink_to_fit();
     }
 
     /// Finds what a name means; nothing is said of one whose declaration may be what cannot be read.

@@ -80,7 +80,8 @@ impl<'a> Planner<'a> {
         self.warn_of_kept_key(&desired, &key, &notes);
         let Standing { backend, name, old, fate, reason, record: _, found: _ } = standing;
         let reason = self.keep_reason(&address, fate.clone(), reason, &diffs);
-        let device = Device::Interface(OnDevice { name, old, found, key, port, key_file });
+        let device =
+            Device::Interface(Box::new(OnDevice { name, old, found, key, port, key_file }));
         let node = Node { address, backend: Some(backend), fate, reason, diffs, notes, device };
         (desired, node)
     }
@@ -569,7 +570,7 @@ impl<'a> Planner<'a> {
                 .filter(|it| {
                     it.address.kind == Kind::Peer
                         && it.depends_on.contains(address)
-                        && it.references.get("interface") != Some(address)
+                        && it.references.get("interface").is_none_or(|on| **on != *address)
                 })
                 .map(|it| format!("`{}`", it.address))
                 .collect();

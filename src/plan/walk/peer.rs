@@ -59,7 +59,6 @@ struct Standing<'a> {
     on: Address,
     interface: String,
     public_key: Option<PublicKey>,
-    record: Option<ResourceRecord>,
     old: Option<Old>,
     found: Option<&'a FoundPeer>,
     fate: Fate,
@@ -72,9 +71,10 @@ impl<'a> Planner<'a> {
         self.settle_enabled(&mut desired, &mut notes);
         let standing = self.peer_standing(&desired);
         self.check_conflict(&desired, &standing);
-        let recorded_name = standing.record.as_ref().and_then(|it| it.attributes.get("name"));
         if !desired.fields.contains_key("name") {
-            let name = recorded_name.and_then(Json::as_str).map(str::to_owned);
+            let record = self.state.resources.get(&desired.address);
+            let name = record.and_then(|it| it.attributes.get("name"));
+            let name = name.and_then(Json::as_str).map(str::to_owned);
             let name = name.unwrap_or_else(|| desired.address.default_name());
             desired.fields.insert("name", Wanted::Known(Field::Text(name)));
         }
@@ -87,6 +87,11 @@ impl<'a> Planner<'a> {
         let is_there = standing.found.is_some();
         let Standing { backend, on, interface, public_key, old, fate, reason, .. } = standing;
         let reason = self.keep_reason(&address, fate.clone(), reason, &diffs);
+        // Nobody is shown what stays as it is, and most of it does. What a pre-shared key adds is compared later.
+        let name = "preshared_key";
+        let has_secret = desired.fields.contains_key(name) || desired.references.contains_key(name);
+        let stays = fate == Fate::Keep && diffs.iter().all(|diff| diff.class == Class::Same);
+        let diffs = if stays && !has_secret { Vec::new() } else { diffs };
         let device =
             Device::Peer(OnDevice { interface, on, public_key, old, is_there, is_enabled });
         let node = Node { address, backend: Some(backend), fate, reason, diffs, notes, device };
@@ -105,7 +110,7 @@ impl<'a> Planner<'a> {
 
     fn peer_standing(&self, desired: &Desired) -> Standing<'a> {
         let address = &desired.address;
-        let on = desired.references.get("interface").cloned();
+        let on = desired.references.get("interface").map(|on| (**on).clone());
         let on = on.unwrap_or_else(|| Address::root(Kind::Interface, ""));
         let node = self.nodes.get(&on);
         let on_device = node.and_then(Node::interface);
@@ -120,8 +125,8 @@ impl<'a> Planner<'a> {
             Some(Field::PublicKey(key)) => Some(*key),
             _ => None,
         };
-        let record = self.state.resources.get(address).cloned();
-        let old = record.as_ref().and_then(Old::of);
+        let record = self.state.resources.get(address);
+        let old = record.and_then(Old::of);
         let is_made_anew =
             node.is_some_and(|node| matches!(node.fate, Fate::Create | Fate::Replace));
         let at = |interface: &str, key: PublicKey| {
@@ -131,7 +136,7 @@ impl<'a> Planner<'a> {
         let is_same = old.as_ref().is_some_and(|old| {
             old.backend == backend && old.interface == now && Some(old.public_key) == key
         });
-        let (fate, reason) = match &record {
+        let (fate, reason) = match record {
             _ if desired.is_pending => (Fate::Pending, Reason::BecamePending),
             None => (Fate::Create, Reason::New),
             Some(_) if is_made_anew && self.is_on(&on, old.as_ref()) => {
@@ -161,7 +166,7 @@ impl<'a> Planner<'a> {
             false => (fate, reason, found),
         };
         let old = old.filter(|_| fate == Fate::Replace || fate == Fate::Keep || desired.is_pending);
-        Standing { backend, kind, on, interface, public_key: key, record, old, found, fate, reason }
+        Standing { backend, kind, on, interface, public_key: key, old, found, fate, reason }
     }
 
     /// Returns whether a peer was on the object that an interface has been until now.
@@ -217,11 +222,12 @@ impl<'a> Planner<'a> {
     }
 
     fn peer_diffs(&self, desired: &Desired, standing: &Standing<'_>) -> Vec<AttributeDiff> {
+        let record = self.state.resources.get(&desired.address);
         let found = self.found_peer(desired, standing);
         let by_hand = ["interface", "public_key", "preshared_key"];
         let is_made = !matches!(standing.fate, Fate::Keep);
         let takes_over = is_made && standing.found.is_some();
-        let replaced = standing.record.as_ref().filter(|_| standing.fate == Fate::Replace);
+        let replaced = record.filter(|_| standing.fate == Fate::Replace);
         let replaced = replaced.map(|record| Self::recorded_values(record, Kind::Peer));
         let found = if is_made && !takes_over { replaced } else { found };
         let mut diffs = self.differences(desired, standing.kind, found.as_ref(), &by_hand);
@@ -241,8 +247,7 @@ impl<'a> Planner<'a> {
         };
         diffs.push(one("public_key", before, after, class));
         let after = Json::from(standing.on.to_string());
-        let before =
-            standing.record.as_ref().and_then(|it| it.attributes.get("interface")).cloned();
+        let before = record.and_then(|it| it.attributes.get("interface")).cloned();
         let before = before.filter(|_| standing.fate != Fate::Create);
         let class = if standing.fate != Fate::Keep && before.as_ref() != Some(&after) {
             Class::Change
@@ -250,6 +255,8 @@ impl<'a> Planner<'a> {
             Class::Same
         };
         diffs.push(one("interface", before, Side::Known(after), class));
+        diffs.retain(|diff| !diff.is_nothing());
+        diffs.shrink_to_fit();
         sort(&mut diffs);
         diffs
     }
@@ -261,14 +268,14 @@ impl<'a> Planner<'a> {
         desired: &Desired,
         standing: &Standing<'_>,
     ) -> Option<BTreeMap<&'static str, Json>> {
-        let record = standing.record.as_ref();
+        let record = self.state.resources.get(&desired.address);
         let recorded = || record.map(|record| Self::recorded_values(record, Kind::Peer));
         if self.options.without_refresh {
             return recorded();
         }
         let Some(peer) = standing.found else { return recorded() };
         let is_to_go = desired.fields.get("enabled") == Some(&Wanted::Known(Field::Bool(false)));
-        let recorded = recorded().filter(|_| is_to_go);
+        let recorded = if is_to_go { recorded() } else { None };
         let mut found = recorded.unwrap_or_else(|| self.found_values(&peer.fields));
         found.insert("enabled", Json::Bool(true));
         let is_pinned =

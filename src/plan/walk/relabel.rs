@@ -31,6 +31,7 @@ impl Planner<'_> {
             return;
         }
         move_record(&mut self.state, &old, address);
+        self.state_differs = true;
         self.owners.moved(&old, address);
         if self.interrupted.remove(&old) {
             self.interrupted.insert(address.clone());

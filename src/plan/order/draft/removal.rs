@@ -62,6 +62,7 @@ impl Drafter {
         if record.is_gone && has_successor.is_some_and(|it| exists(it, &record.object)) {
             // What is there by now under its name is somebody else's.
             planner.state.resources.remove(address);
+            planner.state_differs = true;
             return;
         }
         let has_left_key = left_key(planner, &record);
@@ -69,6 +70,7 @@ impl Drafter {
         if is_gone && !has_left_key && record.deposed.is_empty() {
             // It is gone already, and nobody wants it back.
             planner.state.resources.remove(address);
+            planner.state_differs = true;
             return;
         }
         match (&reason, planner.desired.get(address)) {
@@ -128,6 +130,7 @@ impl Drafter {
                 record
                     .deposed
                     .retain(|it| it.object != deposed.object || it.backend != deposed.backend);
+                planner.state_differs = true;
             }
         }
         removals
