@@ -134,8 +134,8 @@ impl State {
             resource.deposed = old.deposed;
             match old.backend {
                 Some(backend) if depose => {
-                    let (object, attributes) = (old.object, old.attributes);
-                    resource.deposed.push(Deposed { backend, object, attributes });
+                    let ResourceRecord { object, attributes, other, .. } = old;
+                    resource.deposed.push(Deposed { backend, object, attributes, other });
                 }
                 Some(backend) if resource.backend.as_ref() == Some(&backend) => {
                     self.follow_rename(&backend, &old.object, &resource.object);
@@ -176,10 +176,11 @@ impl State {
         let Some(mut record) = self.resources.remove(address) else { return };
         // An older object that is still on its device must not be forgotten: it becomes the object of the address,
         // and a later plan removes it.
-        if let Some(Deposed { backend, object, attributes }) = record.deposed.pop() {
+        if let Some(Deposed { backend, object, attributes, other }) = record.deposed.pop() {
             record.backend = Some(backend);
             record.object = object;
             record.attributes = attributes;
+            record.other = other;
             record.owned_elements.clear();
             record.written_to.clear();
             self.resources.insert(address.clone(), record);
@@ -276,6 +277,9 @@ pub struct Deposed {
     pub object: ObjectKey,
     /// Its attributes as last written.
     pub attributes: BTreeMap<String, Json>,
+    /// Fields that this program does not know. They are written back as they came.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Json>,
 }
 
 /// A key by which an object is found on its device without the answer of the request that made it.
@@ -309,6 +313,16 @@ pub struct OutputRecord {
     /// Whether it is sensitive.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sensitive: bool,
+    /// Fields that this program does not know. They are written back as they came.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Json>,
+}
+
+impl OutputRecord {
+    /// Records an output.
+    pub fn new(value: Option<Json>, sensitive: bool) -> Self {
+        Self { value, sensitive, other: BTreeMap::new() }
+    }
 }
 
 /// One line of the journal that is written beside the state while an apply runs.
