@@ -97,6 +97,22 @@ const LAYERS: &[(&str, &[&str])] = &[
             "error",
         ],
     ),
+    (
+        "fuzz",
+        &[
+            "value",
+            "world",
+            "resource",
+            "diagnostic",
+            "source",
+            "config",
+            "state",
+            "simulator",
+            "backend",
+            "render",
+            "command",
+        ],
+    ),
 ];
 
 /// A file that is longer than this has more than one purpose.

@@ -427,6 +427,10 @@ impl Lab {
         wait(self.lock()).read().unwrap().state.unwrap()
     }
 
+    pub fn has_state(&self) -> bool {
+        self.path("wgform.state.json").exists()
+    }
+
     /// Changes the state by hand.
     pub fn edit_state(&self, edit: impl FnOnce(&mut State)) {
         let lock = wait(self.lock());
