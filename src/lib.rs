@@ -17,6 +17,8 @@ pub mod world;
 pub mod failpoint;
 pub mod resource;
 pub mod diagnostic;
+pub mod token;
+pub mod format;
 pub mod source;
 pub mod config;
 pub mod state;

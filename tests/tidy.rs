@@ -18,6 +18,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("failpoint", &[]),
     ("resource", &["value"]),
     ("diagnostic", &[]),
+    ("token", &[]),
+    ("format", &["token"]),
     ("source", &["value", "world", "diagnostic"]),
     ("config", &["value", "world", "resource", "diagnostic", "source"]),
     ("state", &["value", "world", "resource"]),
