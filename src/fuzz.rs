@@ -16,6 +16,7 @@ use crate::render::printable;
 pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("hcl_parse", hcl::parse),
     ("hcl_evaluate", hcl::evaluate),
+    ("fmt", hcl::layout),
     ("state", recorded::state),
     ("journal", recorded::journal),
     ("netlink", crate::backend::fuzz::netlink),

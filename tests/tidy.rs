@@ -106,6 +106,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "world",
             "resource",
             "diagnostic",
+            "token",
+            "format",
             "source",
             "config",
             "state",

@@ -8,9 +8,11 @@ use jiff::Timestamp;
 
 use crate::config::{AllUnknown, Config, Evaluator};
 use crate::diagnostic::{Diagnostic, Severity, SourceText, Span};
+use crate::format::formatted;
 use crate::fuzz::{assert_printable, text};
 use crate::render::{Look, diagnostics};
 use crate::source::{Files, GivenVariable, Origin, Sources};
+use crate::token::scan;
 use crate::world::World;
 
 /// A line that ends one file of an input and starts the next.
@@ -45,6 +47,25 @@ pub(super) fn evaluate(bytes: &[u8]) {
     assert_shown_well(&sources, &problems);
     assert_no_secret(&sources, &values);
     assert_eq!((values, problems), evaluated(&config));
+}
+
+/// Takes a text apart and lays it out: nothing but blanks changes, and what can be parsed means the same.
+pub(super) fn layout(bytes: &[u8]) {
+    let text = &*text(bytes);
+    let mut end = 0;
+    for token in scan(text) {
+        assert_eq!(token.range.start, end, "{token:?}");
+        assert!(text.get(token.range.clone()).is_some(), "{token:?}");
+        end = token.range.end;
+    }
+    assert_eq!(end, text.len());
+    let once = formatted(text).expect("only blanks change");
+    assert_eq!(formatted(&once).as_ref(), Ok(&once));
+    let parse = hcl_edit::parser::parse_body;
+    if let Ok(before) = parse(text) {
+        let after = parse(&once).unwrap_or_else(|error| panic!("{once}\n{error}"));
+        assert_eq!(before, after, "{once}");
+    }
 }
 
 /// Cuts an input into two files of a configuration, a file of values, and values from the command line.

@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::future::Future;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -557,7 +558,11 @@ fn problem(problem: &Diagnostic) -> String {
     let mut text = format!("{severity}: {}\n", problem.summary);
     for label in &problem.labels {
         let span = &label.span;
-        let there = span.source.text[span.range.clone()].lines().next().unwrap_or_default();
+        let is_secret = |it: &Range<usize>| it.start < span.range.end && span.range.start < it.end;
+        let there = match span.source.secrets.iter().any(is_secret) {
+            true => "…",
+            false => span.source.text[span.range.clone()].lines().next().unwrap_or_default(),
+        };
         let _ = writeln!(text, "  at `{there}`: {}", label.text);
     }
     if let Some(help) = &problem.help {
