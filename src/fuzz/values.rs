@@ -49,7 +49,9 @@ fn secret(text: &str, read: impl Fn(&str) -> Result<String, InvalidValue>) {
         Ok(printed) => assert_eq!(read(&printed), Ok(printed)),
         Err(error) => {
             let said = format!("{error:?}");
-            assert!(text.len() < 12 || !said.contains(text), "{said}");
+            // A key has no blanks, and our own words have.
+            let is_word = text.len() >= 12 && !text.contains(' ');
+            assert!(!is_word || !said.contains(text), "{said}");
         }
     }
 }
