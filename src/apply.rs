@@ -16,8 +16,9 @@ use crate::apply::batch::{Prepared, prepare};
 use crate::apply::landed::Landing;
 use crate::backend::{BackendError, Batch, Interest, Outcome, Stop, Write};
 use crate::config::Evaluator;
+use crate::event::{Event, StepName};
 use crate::failpoint::{Point, hit};
-use crate::plan::{Plan, PlannedAct, Step, Subject, recover};
+use crate::plan::{Plan, PlannedAct, Subject, recover};
 use crate::resource::{Address, BackendId, Field};
 use crate::state::{OutputRecord, State, StateChange};
 use crate::store::{Journal, Lock, StepOutcome, StoreError};
@@ -41,15 +42,14 @@ pub struct Tools<'a, 'c> {
     pub world: &'a World,
     /// Raised when nothing new is to be started.
     pub stop: Stop,
-    /// Told of every step as it ends.
-    pub progress: &'a dyn Fn(&Step, &Fate),
+    /// Told of every step as it starts and ends.
+    pub tell: &'a dyn Fn(Event),
 }
 
 /// Carries out a plan.
 ///
 /// # Errors
-/// When the journal could not be begun (then nothing was done), or the state could not be written at the end (then the
-/// journal says what was done).
+/// When nothing was done, because the journal could not be begun. What could not be recorded later on is in the report.
 pub async fn apply(plan: Plan, tools: Tools<'_, '_>) -> Result<Report, StoreError> {
     let mut run = Run::new(plan, tools);
     if run.plan.steps.is_empty() && !run.plan.state_differs && run.plan.outputs.is_empty() {
@@ -61,11 +61,14 @@ pub async fn apply(plan: Plan, tools: Tools<'_, '_>) -> Result<Report, StoreErro
     }
     if !run.plan.steps.is_empty() {
         let backends = run.plan.backends.clone();
-        let mut journal = run.tools.lock.begin(&run.state, run.tools.world.now(), backends)?;
+        let began = run.tools.world.now();
+        let mut journal = run.tools.lock.begin(&run.state, began, backends)?;
+        (run.tools.tell)(Event::ApplyStarted { steps: run.plan.steps.len() });
         run.steps(&mut journal).await;
+        (run.tools.tell)(run.ended(began));
     }
-    run.finish()?;
-    Ok(run.report())
+    let unrecorded = run.finish().err();
+    Ok(Report { unrecorded, ..run.report() })
 }
 
 /// An apply under way.
@@ -76,6 +79,8 @@ struct Run<'a, 'c> {
     fates: Vec<Option<Fate>>,
     /// All steps before this one have their end.
     first_open: usize,
+    /// The step that is next in line, and since when.
+    started: Option<(usize, Timestamp)>,
     landing: Landing,
     resolved: Vec<(Address, String)>,
     /// Why outcomes can no longer be recorded; nothing new is started then.
@@ -94,6 +99,7 @@ impl<'a, 'c> Run<'a, 'c> {
             state,
             fates,
             first_open: 0,
+            started: None,
             landing,
             resolved: Vec::new(),
             broken: None,
@@ -147,9 +153,37 @@ impl<'a, 'c> Run<'a, 'c> {
         matches!(self.plan.steps[index].act, PlannedAct::Record)
     }
 
+    fn start(&mut self, index: usize) {
+        self.started = Some((index, self.tools.world.now()));
+        (self.tools.tell)(Event::StepStarted { step: StepName::from(&self.plan.steps[index]) });
+    }
+
+    /// Starts the step that a backend comes to next in its batch, unless it will be left out.
+    fn start_next(&mut self, steps: &[usize], at: usize) {
+        let next = steps.get(at + 1).filter(|next| self.fates[**next].is_none());
+        if let Some(next) =
+            next.filter(|next| !self.is_stopped() && self.hindrance(**next).is_none())
+        {
+            self.start(*next);
+        }
+    }
+
     fn end(&mut self, index: usize, fate: Fate) {
-        (self.tools.progress)(&self.plan.steps[index], &fate);
+        let started = self.started.take_if(|(step, _)| *step == index);
+        let elapsed_ms = started.map_or(0, |(_, since)| self.tools.world.elapsed_ms(since));
+        (self.tools.tell)(Event::ended(&self.plan.steps[index], &fate, elapsed_ms));
         self.fates[index] = Some(fate);
+    }
+
+    fn ended(&self, began: Timestamp) -> Event {
+        let count = |is: fn(&Fate) -> bool| self.fates.iter().flatten().filter(|it| is(it)).count();
+        Event::ApplyEnded {
+            done: count(|fate| matches!(fate, Fate::Done)),
+            failed: count(|fate| matches!(fate, Fate::Failed(_))),
+            skipped: count(|fate| matches!(fate, Fate::Skipped { .. })),
+            not_started: count(|fate| matches!(fate, Fate::NotStarted)),
+            elapsed_ms: self.tools.world.elapsed_ms(began),
+        }
     }
 
     fn end_rest(&mut self, fate: &Fate) {
@@ -162,6 +196,7 @@ impl<'a, 'c> Run<'a, 'c> {
 
     /// Does a step that no device hears of.
     fn record_only(&mut self, index: usize, journal: &mut Journal) {
+        self.start(index);
         self.landing.settle_secret(
             &self.plan,
             index,
@@ -219,6 +254,7 @@ impl<'a, 'c> Run<'a, 'c> {
             self.broken = Some(error);
             return;
         }
+        self.start(steps[0]);
         hit(Point::BatchWrite);
         let mut open = Outcomes { journal, waiting: Vec::new(), since: None };
         let batch = Batch { operations };
@@ -228,6 +264,7 @@ impl<'a, 'c> Run<'a, 'c> {
             .write(batch, stop, &mut |at, outcome| {
                 hit(Point::OutcomeLanded);
                 self.land(steps[at], outcome, &mut open);
+                self.start_next(&steps, at);
             })
             .await;
         self.flush(&mut open);
@@ -329,7 +366,7 @@ impl<'a, 'c> Run<'a, 'c> {
 
     fn finish(&mut self) -> Result<(), StoreError> {
         if let Some(error) = self.broken.take() {
-            return Err(error);
+            return Err(self.tools.lock.unrecorded(error));
         }
         let all_done = self.fates.iter().all(|fate| matches!(fate, Some(Fate::Done)));
         if all_done && !self.plan.is_partial {
@@ -376,6 +413,7 @@ impl<'a, 'c> Run<'a, 'c> {
             resolved: self.resolved,
             outputs: self.state.outputs,
             was_stopped: self.tools.stop.is_raised(),
+            unrecorded: None,
         }
     }
 }

@@ -24,12 +24,16 @@ pub mod output;
 pub mod state;
 pub mod import;
 pub mod force_unlock;
+pub mod schema;
+pub mod completions;
+pub mod man;
 pub mod version;
 pub mod arguments;
 mod dashes;
 mod help;
 mod run;
 mod session;
+mod watch;
 
 pub use dashes::has_no_color;
 
@@ -45,15 +49,29 @@ Examples:
   wgform -chdir=site apply
   wgform help state mv
 
-The exit code is 0 when all is done and nothing differs, 1 for an error in the
-configuration or in use, 2 when there are changes or drift, 4 when an apply was
-done in part, 5 when the lock is held, 6 when a backend was unreachable or
-refused, 7 when what was planned is stale, 8 when a guard refused, and 130 when
-interrupted."
+Environment:
+  WGFORM_VAR_name         The value of the variable `name`; what files and the
+                          command line say of it wins.
+  NO_COLOR                Writes no colour, if it has a value.
+  CLICOLOR_FORCE          Writes colour also where there is no terminal; 0 is
+                          as if it was not set.
+  CI                      Keeps every line, and draws none over again.
+
+Exit codes:
+  0                       All is done, and nothing differs.
+  1                       An error in the configuration or in use, or no yes.
+  2                       There are changes or drift.
+  3                       `fmt -check` would change a file.
+  4                       An apply was done in part.
+  5                       The lock is held.
+  6                       A backend was unreachable or refused.
+  7                       What was planned is stale.
+  8                       A guard refused.
+  130                     Interrupted; what was done is in the state."
 )]
 pub struct Cli {
     /// Works in another directory, as if wgform had been started there
-    #[arg(long = "chdir", value_name = "DIR", global = true)]
+    #[arg(long = "chdir", value_name = "DIR", value_hint = clap::ValueHint::DirPath, global = true)]
     pub directory: Option<PathBuf>,
     /// Writes no colour; the same as a value in the environment's NO_COLOR
     #[arg(long, global = true)]
@@ -93,6 +111,12 @@ pub enum Command {
     Import(import::Arguments),
     /// Takes the lock away from a run that died without giving it back, after a yes
     ForceUnlock(force_unlock::Arguments),
+    /// Prints the reference of the language, or a JSON Schema of what wgform reads and writes
+    Schema(schema::Arguments),
+    /// Prints what makes a shell complete commands and flags
+    Completions(completions::Arguments),
+    /// Prints the manual page, or writes one for each command
+    Man(man::Arguments),
     /// Prints the version of wgform
     Version(version::Arguments),
 }
@@ -165,6 +189,9 @@ impl Context {
 /// When it fails; the error knows the exit code.
 pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
     match command {
+        Command::Schema(arguments) => schema::run(&arguments, context),
+        Command::Completions(arguments) => completions::run(&arguments, context),
+        Command::Man(arguments) => man::run(&arguments, context),
         Command::Version(arguments) => version::run(&arguments, context),
         Command::Plan(arguments) => plan::run(arguments, context).await,
         Command::Apply(arguments) => apply::run(arguments, context).await,

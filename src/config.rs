@@ -4,21 +4,24 @@
 //! through [`Computed`].
 
 mod block;
+mod broken;
 mod constant;
 mod decode;
 mod evaluator;
 mod expression;
+mod foreign;
 mod function;
 mod graph;
 mod parse;
 mod reference;
 mod secrets;
-mod suggest;
+pub(crate) mod suggest;
 mod template;
 mod traversal;
 mod types;
 mod value;
 mod version;
+pub mod vocabulary;
 
 #[cfg(test)]
 mod tests;
@@ -31,9 +34,10 @@ use serde_json::Value as Json;
 
 use crate::config::block::Blocks;
 use crate::config::parse::{Given, Parsed};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Severity, Span, unique};
 use crate::resource::{Address, BackendId, BackendKind, Field};
 use crate::source::{Files, Sources};
+use crate::world::World;
 
 pub use crate::config::evaluator::Evaluator;
 
@@ -48,13 +52,43 @@ pub struct Config {
 
 impl Config {
     /// Parses the texts of a configuration, and returns everything that is wrong with them as far as that can be said
-    /// without evaluating anything. Nothing should be evaluated while there is an error among it.
+    /// without evaluating anything. While there is an error among it, nothing should be evaluated but by
+    /// [`problems`](Self::problems): what depends on something broken has no value, without a word.
     pub fn parse(sources: Sources) -> (Self, Vec<Diagnostic>) {
         let Parsed { mut blocks, given, mut problems } = parse::parse(&sources);
         let (order, circles) = graph::order(&mut blocks);
         problems.extend(circles);
         problems.sort_by(|a, b| place(a).cmp(&place(b)));
         (Self { blocks, order, given, reader: sources.reader }, problems)
+    }
+
+    /// Evaluates everything, with nothing known of any device, and returns all that is wrong, with what parsing said:
+    /// each problem once, from top to bottom.
+    pub fn problems(&self, world: &World, parsed: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        let evaluator = Evaluator::new(self, world);
+        let mut problems = self.early_problems(&evaluator, parsed);
+        problems.extend(evaluator.variables());
+        for address in self.resources() {
+            problems.extend(evaluator.resource(address, &AllUnknown).err().unwrap_or_default());
+        }
+        problems.extend(evaluator.outputs(&AllUnknown).err().unwrap_or_default());
+        in_order(problems)
+    }
+
+    /// The same of what is evaluated before anything else: for a command that needs no resource.
+    pub fn settings_problems(&self, world: &World, parsed: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        in_order(self.early_problems(&Evaluator::new(self, world), parsed))
+    }
+
+    fn early_problems(
+        &self,
+        evaluator: &Evaluator<'_>,
+        parsed: Vec<Diagnostic>,
+    ) -> Vec<Diagnostic> {
+        let mut problems = parsed;
+        problems.extend(evaluator.settings().err().unwrap_or_default());
+        problems.extend(evaluator.backends().err().unwrap_or_default());
+        problems
     }
 
     /// Returns the resources, each after everything that it refers to; ties are in source order.
@@ -68,10 +102,46 @@ impl Config {
     }
 }
 
+/// Sorts problems by their place, drops those that say the same at the same place, and ends after so many.
+fn in_order(problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut problems = unique(problems);
+    problems.sort_by(|a, b| place(a).cmp(&place(b)));
+    limited(problems)
+}
+
+/// How many errors, and how many warnings, are worth reading in one go.
+const MOST: usize = 100;
+
+/// Cuts off what nobody reads, and says how much that is.
+fn limited(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut left_out = Vec::new();
+    for (severity, summary) in [
+        (Severity::Error, "more errors than are shown"),
+        (Severity::Warning, "more warnings than are shown"),
+    ] {
+        let mut n = 0_usize;
+        problems.retain(|it| {
+            n += usize::from(it.severity == severity);
+            it.severity != severity || n <= MOST
+        });
+        if n > MOST {
+            let notice = Diagnostic { severity, ..Diagnostic::error(summary) };
+            left_out.push(notice.help(format!("There are {} more.", n - MOST)));
+        }
+    }
+    problems.extend(left_out);
+    problems
+}
+
 /// Returns where a problem is, to report problems from top to bottom.
 fn place(problem: &Diagnostic) -> Option<(&str, usize)> {
     let span = &problem.labels.first()?.span;
     Some((&span.source.name, span.range.start))
+}
+
+/// Returns how every function is called and what it returns, in the order of their names.
+pub fn functions() -> Vec<(&'static str, &'static str)> {
+    function::declared()
 }
 
 /// Lists the block types for a message.

@@ -201,6 +201,13 @@ impl Error {
         self
     }
 
+    /// Says that it is of another kind than its module can know.
+    #[must_use]
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
     /// Adds a failure of the same run that has another cause.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {

@@ -15,6 +15,7 @@
 pub mod value;
 pub mod world;
 pub mod failpoint;
+pub mod disk;
 pub mod resource;
 pub mod diagnostic;
 pub mod token;
@@ -32,6 +33,8 @@ pub mod diff;
 pub mod graph;
 pub mod plan;
 pub mod outcome;
+pub mod event;
+pub mod reference;
 pub mod render;
 pub mod ui;
 pub mod apply;

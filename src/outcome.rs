@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::plan::{Action, Effect, Step, Subject};
 use crate::resource::Address;
 use crate::state::OutputRecord;
+use crate::store::StoreError;
 
 /// How one step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Report {
     pub outputs: BTreeMap<String, OutputRecord>,
     /// Whether a stop was asked for.
     pub was_stopped: bool,
+    /// Why the state does not say all of it. The journal does, as far as it was written; the next run looks up the rest.
+    pub unrecorded: Option<StoreError>,
 }
 
 impl Report {

@@ -8,7 +8,8 @@
 //! * `walk` evaluates and compares every resource in dependency order,
 //! * `check` looks across resources: what is wanted twice, what belongs to somebody else,
 //! * `order` makes the steps and puts them in order,
-//! * `session` says which sessions an apply keeps.
+//! * `session` says which sessions an apply keeps,
+//! * `view` says what of all that was asked for.
 
 mod adopt;
 mod check;
@@ -17,9 +18,11 @@ mod order;
 mod recover;
 mod secret;
 mod session;
+mod view;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -75,6 +78,10 @@ pub struct Options {
     pub destroy: bool,
     /// Only these, with what they need; all when empty.
     pub targets: Vec<Address>,
+    /// Everything but these, and but what depends on them.
+    pub excludes: Vec<Address>,
+    /// These are made anew although nothing about them demands it.
+    pub replace: BTreeSet<Address>,
     /// The devices are not asked: what was last applied is taken for what is there.
     pub without_refresh: bool,
     /// Interfaces that may get a new key.
@@ -83,6 +90,13 @@ pub struct Options {
     pub accept_new_device: BTreeSet<BackendId>,
     /// Backends whose losses are believed.
     pub accept_loss: BTreeSet<BackendId>,
+}
+
+impl Options {
+    /// Returns whether only a part was asked for.
+    pub fn is_partial(&self) -> bool {
+        !self.targets.is_empty() || !self.excludes.is_empty()
+    }
 }
 
 /// What an apply would do, and why.
@@ -128,6 +142,8 @@ pub struct Plan {
     pub links: Links,
     /// Whether only a part was asked for.
     pub is_partial: bool,
+    /// What was left out of it by name, with what had to be left out with that.
+    pub excluded: BTreeSet<Address>,
 }
 
 impl Plan {
@@ -162,6 +178,17 @@ impl Subject {
         match self {
             Self::Resource(address) => Some(address),
             Self::Unmanaged { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resource(address) => write!(f, "{address}"),
+            Self::Unmanaged { interface, public_key } => {
+                write!(f, "unmanaged peer {public_key} of {interface}")
+            }
         }
     }
 }
@@ -228,6 +255,8 @@ pub enum Reason {
     Gone,
     /// Its host was rebooted.
     Rebooted,
+    /// `-replace` asks for it.
+    Requested,
     /// Its interface is made anew, because it was removed.
     GoneWithInterface,
     /// Its interface is made anew, because of a change.
@@ -461,6 +490,8 @@ pub enum Effect {
         /// Attributes with another value than the wanted one until a later step.
         meanwhile: BTreeMap<&'static str, Json>,
     },
+    /// The object is gone, and a later step makes it again in its place.
+    MakeWay,
     /// The object is what it was, under another name or on another port for now.
     Meanwhile,
     /// The resource is no longer there.

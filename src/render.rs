@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
+mod excerpt;
 pub mod diagnostic;
+pub mod event;
 pub mod outcome;
 pub mod paint;
 pub mod plan;
@@ -17,18 +19,33 @@ pub use paint::{Paint, Style};
 ///
 /// Texts of the user and words of a device come through here before they are shown. Line ends and tabs stay.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if text.chars().any(|c| is_hidden(c) && c != '\n') {
-        let show = |c| if is_hidden(c) && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
-        Cow::Owned(text.chars().map(show).collect())
-    } else {
-        Cow::Borrowed(text)
+    if !text.chars().any(|c| is_hidden(c) && c != '\n') {
+        return Cow::Borrowed(text);
+    }
+    let mut before = ' ';
+    let mut show = |c| visible(c, std::mem::replace(&mut before, c));
+    Cow::Owned(text.chars().filter_map(&mut show).collect())
+}
+
+/// Returns what is shown for a character that stands after another one, if anything.
+fn visible(c: char, before: char) -> Option<char> {
+    let may_be_emoji = !before.is_ascii() && !before.is_alphanumeric();
+    match c {
+        '\n' => Some(c),
+        // Terminals do not agree on how wide a joined emoji is, so its parts are shown side by side.
+        '\u{200d}' | '\u{fe0e}' | '\u{fe0f}' if may_be_emoji => None,
+        c if is_hidden(c) => Some(char::REPLACEMENT_CHARACTER),
+        c => Some(c),
     }
 }
 
 /// Returns whether a character does something to a terminal or to the order of a line instead of being seen.
 fn is_hidden(c: char) -> bool {
-    (c.is_control() && c != '\t')
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    let is_format = matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e01ef}');
+    (c.is_control() && c != '\t') || is_format
 }
 
 /// Says a number with its noun: `1 error`, `3 errors`.
@@ -43,6 +60,10 @@ mod tests {
     #[test]
     fn what_a_terminal_would_obey_is_replaced() {
         assert_eq!(printable("a\u{1b}[2Jb\r\n\tc\u{202e}d"), "a\u{fffd}[2Jb\u{fffd}\n\tc\u{fffd}d");
+        assert_eq!(
+            printable("a\u{200d}b 👩\u{200d}🚀 ❤\u{fe0f} x\u{fe0f}"),
+            "a\u{fffd}b 👩🚀 ❤ x\u{fffd}"
+        );
         assert!(matches!(printable("größe\n"), std::borrow::Cow::Borrowed(_)));
     }
 

@@ -220,23 +220,55 @@ fn names_in(directory: &Path) -> Result<Vec<String>, SourceError> {
 }
 
 fn load(path: &Path, name: &str) -> Result<Arc<SourceText>, SourceError> {
-    let text = text_of(path, name)?;
+    let text = lossy_text_of(path, name)?;
     Ok(Arc::new(SourceText { name: name.to_owned(), text, secrets: Vec::new() }))
+}
+
+/// Where the characters start that stand in for bytes that are no text: private ones, behind which there are only two
+/// that no text may have.
+const FOREIGN: u32 = 0x10_ff00;
+
+/// Returns the byte that a character stands in for, in a text of a configuration: one that was no part of UTF-8.
+pub fn foreign_byte(c: char) -> Option<u8> {
+    u32::from(c)
+        .checked_sub(FOREIGN)
+        .and_then(|byte| u8::try_from(byte).ok())
+        .filter(|byte| *byte >= 0x80)
+}
+
+/// Reads a text of a configuration. Bytes that are no text become characters of their own, so that the rest can be
+/// checked and the message can say where they are.
+fn lossy_text_of(path: &Path, name: &str) -> Result<String, SourceError> {
+    let bytes = bytes_of(path, name)?;
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        let foreign =
+            chunk.invalid().iter().filter_map(|byte| char::from_u32(FOREIGN + u32::from(*byte)));
+        text.extend(foreign);
+    }
+    Ok(without_mark(text))
+}
+
+fn bytes_of(path: &Path, name: &str) -> Result<Vec<u8>, SourceError> {
+    std::fs::read(path).map_err(|source| SourceError::Unreadable { name: name.to_owned(), source })
+}
+
+fn without_mark(text: String) -> String {
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    }
 }
 
 /// Reads a text, without the byte order mark that some editors put in front.
 fn text_of(path: &Path, name: &str) -> Result<String, SourceError> {
-    let bytes = std::fs::read(path)
-        .map_err(|source| SourceError::Unreadable { name: name.to_owned(), source })?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(bytes_of(path, name)?).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
         SourceError::NotText { name: name.to_owned(), line }
     })?;
-    Ok(match text.strip_prefix('\u{feff}') {
-        Some(rest) => rest.to_owned(),
-        None => text,
-    })
+    Ok(without_mark(text))
 }
 
 #[cfg(test)]

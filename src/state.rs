@@ -12,6 +12,7 @@ pub use journal::{JournalError, Recorded};
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -24,7 +25,7 @@ use crate::world::World;
 pub const FORMAT: u64 = 1;
 
 /// Everything that one state file says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
 pub struct State {
     /// Made with the first state; another lineage is another state.
     pub lineage: Uuid,
@@ -33,6 +34,7 @@ pub struct State {
     /// Which environment it describes; `default` unless said otherwise.
     pub environment: String,
     /// The key of its fingerprints.
+    #[schemars(with = "String")]
     pub fingerprint_key: FingerprintKey,
     /// The backends it has objects on.
     pub backends: BTreeMap<BackendId, BackendRecord>,
@@ -47,6 +49,7 @@ pub struct State {
     /// The ids of saved plans that were applied, newest last.
     pub applied_plans: Vec<String>,
     /// Fields of the document that this program does not know. They are written back as they came.
+    #[schemars(flatten)]
     pub other: BTreeMap<String, Json>,
 }
 
@@ -189,13 +192,13 @@ impl State {
 }
 
 /// One backend as it was when it was last written to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BackendRecord {
-    /// `local`, …
+    /// What kind of system it is: `local`.
     pub kind: String,
-    /// [`Identity::id`](crate::actual::Identity::id).
+    /// What the device is known by, whatever its name and address: [`Identity::id`](crate::actual::Identity::id).
     pub identity: String,
-    /// [`Identity::boot_id`](crate::actual::Identity::boot_id).
+    /// Another one after each boot: [`Identity::boot_id`](crate::actual::Identity::boot_id).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
     /// What people call it.
@@ -217,15 +220,15 @@ pub struct BackendRecord {
 }
 
 /// One owned object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceRecord {
     /// Where it lives; none for a resource that lives in the state only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<BackendId>,
     /// How it is found on the device.
     pub object: ObjectKey,
-    /// The attributes as last written, in the form of [`Field::recorded`](crate::resource::Field::recorded).
-    /// An attribute that is not here was not managed.
+    /// The attributes as last written, with a secret as its fingerprint and a private key as its public key:
+    /// [`Field::recorded`](crate::resource::Field::recorded). An attribute that is not here was not managed.
     pub attributes: BTreeMap<String, Json>,
     /// For a set that is owned element by element, the elements that are ours.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -239,7 +242,8 @@ pub struct ResourceRecord {
     /// `lifecycle.prevent_destroy` as of the last apply: it holds after the block is gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prevent_destroy: bool,
-    /// An interface that was made, and whose peers are still to be put on it: that they are missing is no surprise.
+    /// Something that an apply has under way: an interface that was made, and whose peers are still to be put on it; or
+    /// an object that made way for its successor. That they are missing is no surprise.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_being_filled: bool,
     /// Older objects of the same address that are still to be removed, oldest first.
@@ -269,7 +273,7 @@ impl ResourceRecord {
 }
 
 /// An object that was replaced and is still there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Deposed {
     /// Where it lives.
     pub backend: BackendId,
@@ -283,7 +287,9 @@ pub struct Deposed {
 }
 
 /// A key by which an object is found on its device without the answer of the request that made it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case", tag = "type")]
 pub enum ObjectKey {
     /// An interface.
@@ -305,7 +311,7 @@ pub enum ObjectKey {
 }
 
 /// One output.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutputRecord {
     /// The value; none for a sensitive output, which is never stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -326,7 +332,7 @@ impl OutputRecord {
 }
 
 /// One line of the journal that is written beside the state while an apply runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "record")]
 pub enum JournalRecord {
     /// The first line: which state this journal goes with, and what it is before the run.
@@ -368,7 +374,7 @@ pub enum JournalRecord {
 }
 
 /// What one step does to the state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "change")]
 pub enum StateChange {
     /// The resource is there, as recorded. An older object of the address becomes deposed when `depose` is set.

@@ -7,13 +7,20 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::diagnostic::Diagnostic;
+use crate::event::Event;
 use crate::render::{Look, Paint, Style, diagnostics};
+use crate::ui::live::Live;
+use crate::ui::progress::{Mode, Progress};
 
 pub mod interrupt;
 pub mod panics;
 pub mod streams;
 pub mod capture;
+pub mod live;
+mod progress;
 
 pub use capture::Captured;
 pub use interrupt::Interrupt;
@@ -27,16 +34,18 @@ pub struct Ui {
     talk: Paint,
     unicode: bool,
     is_verbose: bool,
-    /// Whether one line may be written over and over.
-    has_status_line: bool,
+    /// Whether lines are drawn over and over.
+    is_live: bool,
     stdin_is_terminal: bool,
     width: usize,
 }
 
 struct Inner {
     streams: Streams,
-    /// Whether the last thing on the terminal is a status line, to be wiped before anything else is written.
-    status_is_shown: bool,
+    progress: Progress,
+    live: Live,
+    /// When that was last drawn.
+    drawn: Option<Timestamp>,
     /// The first failure of stdout; nothing more is written there after it.
     result_failed: Option<io::Error>,
 }
@@ -82,10 +91,14 @@ pub enum NotConfirmed {
 /// The width of what is no terminal: long enough for most lines, short enough to be read in a browser.
 const DEFAULT_WIDTH: usize = 100;
 
+/// More often than that nobody can read.
+const REDRAW: SignedDuration = SignedDuration::from_millis(100);
+
 impl Ui {
     /// Takes over the streams.
     pub fn new(streams: Streams, environment: &BTreeMap<String, String>, options: Options) -> Self {
-        let is_dumb = value_of(environment, "TERM") == Some("dumb");
+        let is_live = streams.stderr.is_terminal && can_redraw(environment);
+        let mode = if is_live { Mode::Live } else { Mode::Plain };
         let colour =
             |is_terminal| Paint { colour: has_colour(is_terminal, environment, options.no_color) };
         Self {
@@ -93,12 +106,14 @@ impl Ui {
             talk: colour(streams.stderr.is_terminal),
             unicode: has_unicode(environment),
             is_verbose: options.is_verbose,
-            has_status_line: streams.stderr.is_terminal && !is_dumb,
+            is_live,
             stdin_is_terminal: streams.stdin_is_terminal,
             width: streams.width.unwrap_or(DEFAULT_WIDTH),
             inner: Arc::new(Mutex::new(Inner {
                 streams,
-                status_is_shown: false,
+                progress: Progress::new(mode),
+                live: Live::default(),
+                drawn: None,
                 result_failed: None,
             })),
         }
@@ -122,7 +137,7 @@ impl Ui {
     /// Writes the result, on stdout. A reader that has gone away is no failure: the run goes on without it.
     pub fn result(&self, text: &str) {
         let mut inner = self.lock();
-        inner.wipe_status();
+        inner.wipe();
         if inner.result_failed.is_none()
             && let Err(error) = write(&mut inner.streams.stdout.writer, &line(text))
         {
@@ -132,9 +147,7 @@ impl Ui {
 
     /// Writes what accompanies the result, on stderr.
     pub fn talk(&self, text: &str) {
-        let mut inner = self.lock();
-        inner.wipe_status();
-        inner.say(&line(text));
+        self.lock().say_alone(&line(text));
     }
 
     /// Writes a warning that has no place in a file.
@@ -158,18 +171,40 @@ impl Ui {
         }
     }
 
-    /// Says what is happening right now. A terminal shows the last of these only, and wipes it before the next text;
-    /// elsewhere each is a line.
-    pub fn step(&self, text: &str) {
-        if !self.has_status_line {
-            return self.talk(text);
-        }
-        // A line that wraps cannot be wiped, so it is cut one column before the edge.
-        let text: String = text.chars().take(self.width.saturating_sub(1)).collect();
+    /// Shows what happens: a terminal draws over what it showed before, and anything else gets lines.
+    pub fn event(&self, event: &Event, now: Timestamp) {
         let mut inner = self.lock();
-        inner.wipe_status();
+        if let Some(text) = inner.progress.take(event, now) {
+            inner.say_alone(&line(&text));
+        }
+        self.draw(&mut inner, now);
+    }
+
+    /// Shows that time passes, to be called a few times a second while something is waited for.
+    pub fn tick(&self, now: Timestamp) {
+        let mut inner = self.lock();
+        if self.is_live {
+            self.draw(&mut inner, now);
+        } else if let Some(text) = inner.progress.heartbeat(now) {
+            inner.say(&line(&text));
+        }
+    }
+
+    /// Starts to draw anew further down, after the shell has had the terminal.
+    pub fn resumed(&self) {
+        self.lock().live.forget();
+    }
+
+    fn draw(&self, inner: &mut Inner, now: Timestamp) {
+        let is_due = inner.drawn.is_none_or(|drawn| now.duration_since(drawn).abs() >= REDRAW);
+        if !self.is_live || !is_due {
+            return;
+        }
+        let window = (inner.streams.window)();
+        let lines = inner.progress.lines(window, self.unicode, now);
+        inner.drawn = if lines.is_empty() { None } else { Some(now) };
+        let text = inner.live.draw(&lines, window, self.talk);
         inner.say(&text);
-        inner.status_is_shown = true;
     }
 
     /// Asks, and accepts nothing but `yes`. An answer may also be piped in.
@@ -181,7 +216,7 @@ impl Ui {
             return Err(NotConfirmed::InputOff);
         }
         let mut inner = self.lock();
-        inner.wipe_status();
+        inner.wipe();
         let prompt = self.talk.paint(Style::Bold, "Enter a value:");
         let question = self.talk.paint(Style::Bold, question);
         inner.say(&format!("{question}\n  Only `yes` is accepted as a yes.\n\n  {prompt} "));
@@ -211,7 +246,7 @@ impl Ui {
     /// with other Unix tools: `wgform plan | head` ends in peace.
     pub fn finish(&self) -> io::Result<()> {
         let mut inner = self.lock();
-        inner.wipe_status();
+        inner.wipe();
         match inner.result_failed.take() {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
             _ => Ok(()),
@@ -227,13 +262,28 @@ impl Ui {
 impl Inner {
     /// Writes to stderr. When even that fails there is nobody left to tell.
     fn say(&mut self, text: &str) {
-        let _ = write(&mut self.streams.stderr.writer, text);
+        if !text.is_empty() {
+            let _ = write(&mut self.streams.stderr.writer, text);
+        }
     }
 
-    fn wipe_status(&mut self) {
-        if std::mem::take(&mut self.status_is_shown) {
-            self.say("\r\u{1b}[2K");
+    /// Writes to stderr what is no part of what is drawn there.
+    fn say_alone(&mut self, text: &str) {
+        let wiped = self.wiped();
+        // In one piece, so that nothing flickers.
+        self.say(&(wiped + text));
+    }
+
+    fn wipe(&mut self) {
+        let wiped = self.wiped();
+        self.say(&wiped);
+    }
+
+    fn wiped(&mut self) -> String {
+        if !self.live.is_drawn() {
+            return String::new();
         }
+        self.live.wipe((self.streams.window)())
     }
 }
 
@@ -260,6 +310,12 @@ fn has_colour(is_terminal: bool, environment: &BTreeMap<String, String>, no_colo
     is_terminal && value_of(environment, "TERM") != Some("dumb")
 }
 
+/// Decides on lines that are drawn over and over. The log of a CI runner keeps all of them, even where it plays a terminal.
+fn can_redraw(environment: &BTreeMap<String, String>) -> bool {
+    let is_ci = value_of(environment, "CI").is_some_and(|it| it != "false");
+    value_of(environment, "TERM") != Some("dumb") && !is_ci
+}
+
 /// Decides on the characters that boxes are drawn with. A CI runner seldom sets a locale and always shows UTF-8, so only
 /// a locale that says otherwise, or a terminal without such a font, is drawn in ASCII.
 fn has_unicode(environment: &BTreeMap<String, String>) -> bool {
@@ -279,8 +335,12 @@ mod tests {
     use std::collections::BTreeMap;
     use std::io::{self, BufReader, Read, Write};
 
+    use jiff::{SignedDuration, Timestamp};
+
+    use crate::event::Event;
+    use crate::ui::live::Window;
     use crate::ui::streams::Output;
-    use crate::ui::{Input, NotConfirmed, Options, Streams, Ui, has_colour, has_unicode};
+    use crate::ui::{Captured, Input, NotConfirmed, Options, Streams, Ui, has_colour, has_unicode};
 
     fn environment(text: &str) -> BTreeMap<String, String> {
         let pairs = text.split_whitespace().filter_map(|pair| pair.split_once('='));
@@ -333,25 +393,67 @@ mod tests {
         ui.result("plan\n");
         ui.warn("no lock");
         ui.detail("only with -v");
-        ui.step("1/2 peer.a");
-        ui.step("2/2 peer.b");
         assert_eq!(stdout.take(), "plan\n");
-        assert_eq!(stderr.take(), "reading\nWarning: no lock\n1/2 peer.a\n2/2 peer.b\n");
+        assert_eq!(stderr.take(), "reading\nWarning: no lock\n");
         ui.finish().unwrap();
     }
 
-    #[test]
-    fn a_terminal_shows_one_step_at_a_time_and_wipes_it() {
-        let (mut streams, stdout, stderr) = Streams::in_memory("");
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_millis(ms)
+    }
+
+    fn on_terminal(
+        stdin: &str,
+        environment: &BTreeMap<String, String>,
+    ) -> (Ui, Captured, Captured) {
+        let (mut streams, stdout, stderr) = Streams::in_memory(stdin);
         streams.stderr.is_terminal = true;
-        streams.width = Some(8);
-        let ui = ui(streams);
-        ui.step("1/2 peer.a");
-        ui.step("2/2 peer.b");
-        ui.result("done");
-        ui.talk("bye");
-        assert_eq!(stdout.take(), "done\n");
-        assert_eq!(stderr.take(), "1/2 pee\r\u{1b}[2K2/2 pee\r\u{1b}[2Kbye\n");
+        streams.stdin_is_terminal = true;
+        streams.window = Box::new(|| Window { columns: Some(40), rows: Some(24), is_ours: true });
+        (
+            Ui::new(streams, environment, Options { no_color: true, is_verbose: false }),
+            stdout,
+            stderr,
+        )
+    }
+
+    #[test]
+    fn what_is_drawn_is_wiped_before_anything_else_is_written() {
+        let (ui, stdout, stderr) = on_terminal("yes\n", &BTreeMap::new());
+        ui.event(&Event::ApplyStarted { steps: 2 }, at(0));
+        let bar = "Applying ────────────────────────  0/2\n";
+        assert_eq!(stderr.take(), bar);
+        ui.tick(at(99));
+        assert_eq!(stderr.take(), "", "it is drawn ten times a second at most");
+        ui.tick(at(100));
+        assert_eq!(stderr.take(), format!("\r\u{1b}[A\u{1b}[2K{bar}"));
+        ui.result("one");
+        assert_eq!((stdout.take(), stderr.take()), ("one\n".into(), "\r\u{1b}[A\u{1b}[2K".into()));
+        ui.tick(at(200));
+        ui.talk("two");
+        assert_eq!(stderr.take(), format!("{bar}\r\u{1b}[A\u{1b}[2Ktwo\n"));
+        ui.tick(at(300));
+        ui.confirm("Go ahead?", Input::Allowed).unwrap();
+        let asked = stderr.take();
+        assert!(asked.starts_with(&format!("{bar}\r\u{1b}[A\u{1b}[2KGo ahead?\n")), "{asked:?}");
+        ui.tick(at(400));
+        ui.resumed();
+        ui.tick(at(500));
+        assert_eq!(stderr.take(), format!("{bar}{bar}"), "the shell was there in between");
+        ui.finish().unwrap();
+        assert_eq!(stderr.take(), "\r\u{1b}[A\u{1b}[2K");
+    }
+
+    #[test]
+    fn nothing_is_drawn_where_every_line_stays() {
+        for variables in ["TERM=dumb", "CI=true TERM=xterm"] {
+            let (ui, _, stderr) = on_terminal("", &environment(variables));
+            ui.event(&Event::ApplyStarted { steps: 2 }, at(0));
+            ui.tick(at(1_000));
+            assert_eq!(stderr.take(), "", "{variables}");
+            ui.tick(at(10_000));
+            assert_eq!(stderr.take(), "0 of 2 steps ended\n", "{variables}");
+        }
     }
 
     #[test]

@@ -47,6 +47,11 @@ impl World {
         (self.clock)()
     }
 
+    /// Returns how many milliseconds have passed since then; none when the clock was set back.
+    pub fn elapsed_ms(&self, since: Timestamp) -> u64 {
+        u64::try_from(self.now().duration_since(since).as_millis()).unwrap_or_default()
+    }
+
     /// Resolves a path that is relative to the configuration.
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         self.directory.join(path)

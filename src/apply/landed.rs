@@ -137,6 +137,11 @@ impl Landing {
                 backend: step.backend.clone()?,
                 object: object.clone(),
             }),
+            Effect::MakeWay => {
+                let mut resource = Box::new(state.resources.get(address)?.clone());
+                resource.is_being_filled = true;
+                Some(StateChange::Put { address: address.clone(), resource, depose: false })
+            }
             Effect::Meanwhile => {
                 let resource = Box::new(meanwhile(step, state.resources.get(address)?, landed));
                 Some(StateChange::Put { address: address.clone(), resource, depose: false })
@@ -164,6 +169,8 @@ impl Landing {
         let old = state.resources.get(address);
         let object = self.object(plan, step, desired, old)?;
         let mut resource = record(desired, object, old, &state.fingerprint_key);
+        let is_interface = address.kind == Kind::Interface;
+        resource.is_being_filled &= is_interface;
         resource.is_being_filled |= matches!(step.act, PlannedAct::CreateInterface { .. });
         if address.kind == Kind::PresharedKey
             && let Some(Field::Text(fingerprint)) = self.known.computed(address, "fingerprint")

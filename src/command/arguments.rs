@@ -98,6 +98,9 @@ pub struct Scope {
     /// Limits the run to a resource and what it depends on; may be given several times
     #[arg(long = "target", value_name = "ADDRESS")]
     pub targets: Vec<Address>,
+    /// Leaves out a resource, what depends on it, and the other end of its link; may be given several times
+    #[arg(long = "exclude", value_name = "ADDRESS", conflicts_with = "targets")]
+    pub excludes: Vec<Address>,
     /// Asks the backends first (the default); with false, takes the state for what is there
     #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true,
           default_value = "true", default_missing_value = "true", action = ArgAction::Set)]

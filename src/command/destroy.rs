@@ -5,7 +5,7 @@ use clap::Args;
 use crate::command::Context;
 use crate::command::arguments::{Asking, Belief, Consent, Lock, Scope};
 use crate::command::run::{self, Request};
-use crate::command::session::{self, Session};
+use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit};
 
 /// What `wgform destroy` is told.
@@ -14,6 +14,7 @@ use crate::error::{Error, Exit};
 Examples:
   wgform destroy
   wgform destroy -target=peer.laptop
+  wgform destroy -exclude=interface.hub
   wgform plan -destroy")]
 pub struct Arguments {
     /// What is destroyed.
@@ -39,7 +40,7 @@ pub struct Arguments {
 /// When nothing was done, because something makes no sense, is refused or cannot be reached.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
     let Arguments { scope, belief, consent, asking, lock } = arguments;
-    let config = session::configuration(context, &scope.variables)?;
+    let config = session::configuration(context, &scope.variables, Needs::Settings)?;
     let session = Session::open(context, &config)?;
     let request = Request {
         operation: "destroy",

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::command::Context;
 use crate::command::arguments::Variables;
-use crate::command::session::{self, Session};
+use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit};
 use crate::plan::Options;
 use crate::render;
@@ -17,6 +17,7 @@ use crate::resource::Address;
 Examples:
   wgform drift
   wgform drift -target=interface.hub
+  wgform drift -exclude=peer.laptop
 
 The exit code is 0 without drift and 2 with it.")]
 pub struct Arguments {
@@ -26,6 +27,9 @@ pub struct Arguments {
     /// Limits the report to a resource; may be given several times
     #[arg(long = "target", value_name = "ADDRESS")]
     pub targets: Vec<Address>,
+    /// Leaves out a resource, what depends on it, and the other end of its link; may be given several times
+    #[arg(long = "exclude", value_name = "ADDRESS", conflicts_with = "targets")]
+    pub excludes: Vec<Address>,
 }
 
 /// Looks, and reports. It is given backends that can only be read.
@@ -33,13 +37,13 @@ pub struct Arguments {
 /// # Errors
 /// When the configuration or the state makes no sense, or a backend is not the one that it was.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
-    let Arguments { variables, targets } = arguments;
-    let config = session::configuration(context, &variables)?;
+    let Arguments { variables, targets, excludes } = arguments;
+    let config = session::configuration(context, &variables, Needs::All)?;
     let session = Session::open(context, &config)?;
     let loaded = session.read()?;
     let state = session::state_of(context, &loaded);
     let world = session.look(&state, true).await?;
-    let options = Options { targets, ..Options::default() };
+    let options = Options { targets, excludes, ..Options::default() };
     let plan = session.plan(state, loaded.open, &world, options)?;
     context.ui.result(&render::plan::plan(&plan, Purpose::Drift, context.ui.result_paint()));
     if let Some(refusal) = session::refusal(&plan) {

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::command::Context;
 use crate::command::arguments::Variables;
-use crate::command::session::{self, Session};
+use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit};
 use crate::ui::Input;
 
@@ -13,6 +13,7 @@ use crate::ui::Input;
 #[command(after_help = "\
 Examples:
   wgform force-unlock 6bd3c1f2-9f0c-4f38-8c0e-1f5c2ce1a0d7
+  wgform force-unlock -force 6bd3c1f2-9f0c-4f38-8c0e-1f5c2ce1a0d7
 
 A lock whose process is alive on this host is not taken away.")]
 pub struct Arguments {
@@ -29,7 +30,7 @@ pub struct Arguments {
 /// # Errors
 /// When its owner lives, or it is another one.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
-    let config = session::configuration(context, &Variables::default())?;
+    let config = session::configuration(context, &Variables::default(), Needs::Settings)?;
     let session = Session::open(context, &config)?;
     if !arguments.force {
         let question = "Do you really want to take the lock away from whoever has it?";

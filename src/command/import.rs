@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::command::Context;
 use crate::command::arguments::{Lock, Variables};
-use crate::command::session::{self, Session};
+use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit};
 use crate::resource::Address;
 
@@ -35,7 +35,7 @@ pub struct Arguments {
 /// When the configuration does not declare it, it is not there, or it is owned already.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
     let Arguments { address, id, variables, lock } = arguments;
-    let config = session::configuration(context, &variables)?;
+    let config = session::configuration(context, &variables, Needs::Settings)?;
     let session = Session::open(context, &config)?;
     let lock = session.lock("import", lock.timeout).await?;
     let loaded = session.read_locked(&lock)?;

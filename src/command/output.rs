@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::command::Context;
 use crate::command::arguments::Variables;
-use crate::command::session::{self, Session};
+use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit, Kind};
 use crate::render::value::{SENSITIVE, literal};
 use crate::state::OutputRecord;
@@ -35,7 +35,7 @@ pub struct Arguments {
 /// When the state cannot be read, has no such output, or may not hold it.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
     let Arguments { name, json, raw } = arguments;
-    let config = session::configuration(context, &Variables::default())?;
+    let config = session::configuration(context, &Variables::default(), Needs::Settings)?;
     let session = Session::open(context, &config)?;
     let outputs = session.read()?.state.map(|state| state.outputs).unwrap_or_default();
     let text = match name {

@@ -4,7 +4,7 @@ use clap::{ArgAction, Args};
 
 use crate::command::Context;
 use crate::command::arguments::{Belief, Scope};
-use crate::command::session::{self, Session};
+use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit};
 use crate::plan::Options;
 use crate::render;
@@ -17,6 +17,8 @@ use crate::resource::Address;
 Examples:
   wgform plan
   wgform plan -var 'region=eu' -target=interface.hub
+  wgform plan -exclude=peer.laptop
+  wgform plan -replace=interface.hub
   wgform plan -detailed-exitcode")]
 pub struct Arguments {
     /// What is planned.
@@ -28,6 +30,10 @@ pub struct Arguments {
     /// Lets an interface get a new key, which every one of its peers must then learn
     #[arg(long = "allow-new-key", value_name = "ADDRESS")]
     pub new_keys: Vec<Address>,
+    /// Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several
+    /// times
+    #[arg(long = "replace", value_name = "ADDRESS", conflicts_with = "destroy")]
+    pub replace: Vec<Address>,
     /// Plans to destroy everything that wgform owns
     #[arg(long)]
     pub destroy: bool,
@@ -45,14 +51,16 @@ pub struct Arguments {
 /// # Errors
 /// When the configuration or the state makes no sense, or a guard refuses the plan.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
-    let Arguments { scope, belief, new_keys, destroy, detailed_exitcode, input: _ } = arguments;
-    let config = session::configuration(context, &scope.variables)?;
+    let Arguments { scope, belief, new_keys, replace, destroy, detailed_exitcode, input: _ } =
+        arguments;
+    let config = session::configuration(context, &scope.variables, Needs::unless(destroy))?;
     let session = Session::open(context, &config)?;
     let loaded = session.read()?;
     let state = session::state_of(context, &loaded);
     let world = session.look(&state, scope.refresh).await?;
     let options = Options {
         allow_new_key: new_keys.into_iter().collect(),
+        replace: replace.into_iter().collect(),
         ..session::options(&scope, &belief, destroy)
     };
     let plan = session.plan(state, loaded.open, &world, options)?;

@@ -6,8 +6,9 @@ use crate::apply::{self, Tools};
 use crate::command::Context;
 use crate::command::session::{self, Session};
 use crate::error::{Error, Exit, Kind};
+use crate::event::Event;
 use crate::outcome::{Fate, Report};
-use crate::plan::{Options, Plan, Step};
+use crate::plan::{Options, Plan};
 use crate::render;
 use crate::render::plan::Purpose;
 use crate::ui::Input;
@@ -43,22 +44,22 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     let is_empty = plan.is_empty();
     let was_skipped = !plan.unreachable.is_empty();
     let interrupt = session.context.interrupt()?;
-    let progress = |step: &Step, fate: &Fate| {
-        if let Some(line) = render::outcome::progress(step, fate) {
-            ui.step(&line);
-        }
-    };
+    let tell = |event: Event| session.context.tell(&event);
     let tools = Tools {
         evaluator: &session.evaluator,
         backends: &world.backends,
         lock: &lock,
         world: &session.context.world,
         stop: interrupt.stop(),
-        progress: &progress,
+        tell: &tell,
     };
-    let report = apply::apply(plan, tools).await?;
+    let mut report = session.context.watched(apply::apply(plan, tools)).await?;
     if !is_empty {
         ui.result(&render::outcome::report(&report, request.operation, ui.result_paint()));
+    }
+    if let Some(why) = report.unrecorded.take() {
+        let kind = if report.did_anything() { Kind::Partial } else { Kind::Failed };
+        return Err(Error::from(why).of_kind(kind));
     }
     let exit = exit_of(&report);
     Ok(if was_skipped { exit.or_worse(Exit::Unreachable) } else { exit })

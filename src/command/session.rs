@@ -9,29 +9,54 @@ use crate::actual::{Actual, Reading};
 use crate::backend::{self, BackendError, Interest, Read, Write};
 use crate::command::Context;
 use crate::command::arguments::{Belief, Scope, VariableSource, Variables};
+use crate::command::watch::Watch;
+use crate::config::suggest::suggestion;
 use crate::config::{
     AllUnknown, BackendDeclaration, Config, Driver, Evaluator, Settings, Transport, Wanted,
 };
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Severity;
 use crate::error::{Error, Kind};
+use crate::event::Event;
 use crate::plan::{self, BackendView, Inputs, NotAdopted, Options, Plan};
 use crate::refresh::refresh;
-use crate::resource::{self, BackendId, BackendKind, Field};
+use crate::resource::{self, Address, BackendId, BackendKind, Field};
 use crate::source::{self, VariableArgument};
 use crate::state::{BackendRecord, State};
 use crate::store::{Loaded, Lock, LockRequest, Store};
 
-/// Reads and parses the configuration; warnings are shown, errors end the run.
-pub(crate) fn configuration(context: &Context, variables: &Variables) -> Result<Config, Error> {
+/// How much of a configuration a command needs to be right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Where the state is, and how backends are reached.
+    Settings,
+    /// Everything.
+    All,
+}
+
+impl Needs {
+    /// Whoever destroys everything asks for no resource of the configuration.
+    pub(crate) fn unless(destroy: bool) -> Self {
+        if destroy { Self::Settings } else { Self::All }
+    }
+}
+
+/// Reads the configuration and checks what the command needs of it; warnings are shown, errors end the run.
+pub(crate) fn configuration(
+    context: &Context,
+    variables: &Variables,
+    needs: Needs,
+) -> Result<Config, Error> {
     let arguments: Vec<VariableArgument> = variables.0.iter().map(argument).collect();
     let sources = source::read(&context.world, &arguments)?;
-    let (config, problems) = Config::parse(sources);
-    let (errors, warnings): (Vec<Diagnostic>, Vec<Diagnostic>) =
-        problems.into_iter().partition(|problem| problem.severity == Severity::Error);
-    if !errors.is_empty() {
-        return Err(Error::diagnostics(errors));
+    let (config, parsed) = Config::parse(sources);
+    let problems = match needs {
+        Needs::Settings => config.settings_problems(&context.world, parsed),
+        Needs::All => config.problems(&context.world, parsed),
+    };
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(Error::diagnostics(problems));
     }
-    context.ui.diagnostics(&warnings);
+    context.ui.diagnostics(&problems);
     Ok(config)
 }
 
@@ -95,10 +120,9 @@ impl<'c> Session<'c> {
         operation: &str,
         timeout: std::time::Duration,
     ) -> Result<Lock, Error> {
-        let ui = &self.context.ui;
         let request = lock_request(self.context, operation);
         let mut waiting = |held: &crate::store::Held| {
-            ui.talk(&format!("Waiting for the lock.{}", held.describe()));
+            self.context.tell(&Event::LockAwaited { holder: held.describe() });
         };
         Ok(self.store.lock(request, timeout, &mut waiting).await?)
     }
@@ -148,11 +172,14 @@ impl<'c> Session<'c> {
         let declarations = self.declarations(state)?;
         let mut backends: BTreeMap<BackendId, Box<B>> = BTreeMap::new();
         let mut actual = Actual::default();
+        let watch = Watch::begin(self.context, &declarations, is_refreshed);
         for (id, declaration) in &declarations {
             match connect(declaration) {
                 Ok(backend) => _ = backends.insert(id.clone(), backend),
                 Err(error) => {
-                    actual.backends.insert(id.clone(), Reading::Unreachable(unreachable(&error)));
+                    let reading = Reading::Unreachable(unreachable(&error));
+                    watch.answered(id, &reading);
+                    actual.backends.insert(id.clone(), reading);
                 }
             }
         }
@@ -160,13 +187,13 @@ impl<'c> Session<'c> {
             let interest = self.interest(state);
             let to_read: Vec<&dyn Read> =
                 backends.values().map(|backend| as_read(backend)).collect();
-            let ui = &self.context.ui;
-            let finished = |id: &BackendId, reading: &Reading| {
-                let simulated = declarations.get(id).is_some_and(|it| it.simulate);
-                ui.step(&finished_line(id, simulated, reading));
-            };
-            actual.backends.extend(refresh(&to_read, &interest, &finished).await.backends);
+            // All of them are asked at once.
+            backends.keys().for_each(|id| watch.asked(id));
+            let finished = |id: &BackendId, reading: &Reading| watch.answered(id, reading);
+            let refresh = refresh(&to_read, &interest, &finished);
+            actual.backends.extend(self.context.watched(refresh).await.backends);
         }
+        watch.end(&actual);
         Ok(World { declarations, backends, actual })
     }
 
@@ -223,27 +250,54 @@ impl<'c> Session<'c> {
         world: &World<B>,
         options: Options,
     ) -> Result<Plan, Error> {
-        self.check_targets(&state, &options)?;
+        self.check_addresses(&state, &options)?;
+        self.check_replaced(&state, &options)?;
+        let replaced = options.replace.clone();
         let inputs = self.inputs(state, open, world, options);
         let plan = plan::plan(self.config, &self.evaluator, inputs).map_err(Error::diagnostics)?;
+        check_is_replaced(&plan, &replaced)?;
         self.context.ui.diagnostics(&plan.warnings);
         Ok(plan)
     }
 
-    /// A target that names nothing is a slip of the pen, and must not read as "nothing to do".
-    fn check_targets(&self, state: &State, options: &Options) -> Result<(), Error> {
-        let is_known = |address: &resource::Address| {
-            self.config.resources().contains(address) || state.resources.contains_key(address)
+    /// An address that names nothing is a slip of the pen, and must not read as "nothing to do".
+    fn check_addresses(&self, state: &State, options: &Options) -> Result<(), Error> {
+        let known: BTreeSet<&Address> =
+            self.config.resources().iter().chain(state.resources.keys()).collect();
+        let targets = options.targets.iter().map(|it| ("-target", it));
+        let mut named = targets.chain(options.excludes.iter().map(|it| ("-exclude", it)));
+        let Some((flag, address)) = named.find(|(_, address)| !known.contains(address)) else {
+            return Ok(());
         };
-        match options.targets.iter().find(|target| !is_known(target)) {
-            None => Ok(()),
-            Some(target) => {
-                let message =
-                    format!("`-target={target}` is neither in the configuration nor in the state");
-                Err(Error::new(Kind::Failed, message)
-                    .hint("`wgform state list` lists what is managed; the blocks of the files are the rest"))
-            }
+        let message =
+            format!("`{flag}={address}` is neither in the configuration nor in the state");
+        let new = meant(Error::new(Kind::Failed, message), address, known);
+        Err(new.hint(
+            "`wgform state list` lists what is managed; the blocks of the files are the rest",
+        ))
+    }
+
+    /// Only what there is, and what is wanted, can be made anew.
+    fn check_replaced(&self, state: &State, options: &Options) -> Result<(), Error> {
+        let is_wanted = |address: &Address| self.config.resources().contains(address);
+        for address in &options.replace {
+            let message = match (state.resources.contains_key(address), is_wanted(address)) {
+                (true, true) => continue,
+                (false, true) => format!(
+                    "`-replace={address}` is not in the state, so there is nothing to replace"
+                ),
+                (true, false) => format!(
+                    "`-replace={address}` is not in the configuration, so it would not be made again"
+                ),
+                (false, false) => {
+                    format!("`-replace={address}` is neither in the configuration nor in the state")
+                }
+            };
+            let both = state.resources.keys().filter(|it| is_wanted(it));
+            return Err(meant(Error::new(Kind::Failed, message), address, both)
+                .hint("`wgform state list` lists what is managed"));
         }
+        Ok(())
     }
 
     /// Takes an object that is there into the state.
@@ -285,6 +339,37 @@ pub(crate) fn state_of(context: &Context, loaded: &Loaded) -> State {
     loaded.state.clone().unwrap_or_else(|| State::new(&context.world))
 }
 
+/// Adds the address that was probably meant.
+pub(crate) fn meant<'a>(
+    error: Error,
+    written: &Address,
+    known: impl IntoIterator<Item = &'a Address>,
+) -> Error {
+    let known: Vec<String> = known.into_iter().map(ToString::to_string).collect();
+    match suggestion(&written.to_string(), known.iter().map(String::as_str)) {
+        Some(meant) => error.hint(format!("did you mean `{meant}`?")),
+        None => error,
+    }
+}
+
+/// What was to be made anew and is not, because something else keeps it out of the plan, is not passed over silently.
+fn check_is_replaced(plan: &Plan, replaced: &BTreeSet<Address>) -> Result<(), Error> {
+    let left_out = plan.unreachable.values().flat_map(|(_, left_out)| left_out);
+    let changed = plan.changes.iter().filter_map(|change| change.subject.address());
+    let said: BTreeSet<&Address> = left_out.chain(changed).collect();
+    match replaced.iter().find(|it| !said.contains(it)).filter(|_| plan.refusals.is_empty()) {
+        None => Ok(()),
+        Some(address) => {
+            let message = format!("`-replace={address}` would replace nothing");
+            let hint = match plan.is_partial {
+                true => "`-target` or `-exclude` leaves it out; drop one of the two",
+                false => "it is disabled or pending, so there is nothing of it on its device",
+            };
+            Err(Error::new(Kind::Failed, message).hint(hint))
+        }
+    }
+}
+
 /// Says who takes the lock, and for what.
 pub(crate) fn lock_request(context: &Context, operation: &str) -> LockRequest {
     let world = &context.world;
@@ -309,7 +394,9 @@ pub(crate) fn options(scope: &Scope, belief: &Belief, destroy: bool) -> Options 
     Options {
         destroy,
         targets: scope.targets.clone(),
+        excludes: scope.excludes.clone(),
         without_refresh: !scope.refresh,
+        replace: BTreeSet::new(),
         allow_new_key: BTreeSet::new(),
         accept_new_device: belief.new_devices.iter().cloned().collect(),
         accept_loss: belief.losses.iter().cloned().collect(),
@@ -376,19 +463,6 @@ fn unreachable(error: &BackendError) -> crate::actual::Unreachable {
     crate::actual::Unreachable {
         reason: format!("could not {}: {}", error.attempt, error.reason),
         hints: error.hints.clone(),
-    }
-}
-
-fn finished_line(id: &BackendId, simulated: bool, reading: &Reading) -> String {
-    let simulated = if simulated { " (simulated)" } else { "" };
-    match reading {
-        Reading::Read(picture) => {
-            let peers: usize = picture.interfaces.values().map(|it| it.peers.len()).sum();
-            let interfaces = crate::render::count(picture.interfaces.len(), "interface");
-            let peers = crate::render::count(peers, "peer");
-            format!("Refreshed backend `{id}`{simulated}: {interfaces}, {peers}.")
-        }
-        Reading::Unreachable(_) => format!("Backend `{id}`{simulated} could not be read."),
     }
 }
 

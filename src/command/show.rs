@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::command::Context;
 use crate::command::arguments::Variables;
-use crate::command::session::{self, Session};
+use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit};
 use crate::render;
 
@@ -12,7 +12,8 @@ use crate::render;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  wgform show")]
+  wgform show
+  wgform -chdir=site show")]
 pub struct Arguments {}
 
 /// Shows the state.
@@ -20,7 +21,7 @@ pub struct Arguments {}
 /// # Errors
 /// When the state cannot be read.
 pub fn run(Arguments {}: &Arguments, context: &Context) -> Result<Exit, Error> {
-    let config = session::configuration(context, &Variables::default())?;
+    let config = session::configuration(context, &Variables::default(), Needs::Settings)?;
     let session = Session::open(context, &config)?;
     match session.read()?.state {
         Some(state) => context.ui.result(&render::state::state(&state)),

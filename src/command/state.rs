@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use crate::command::Context;
 use crate::command::arguments::{Lock, Variables};
-use crate::command::session::{self, Session};
+use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit, Kind};
 use crate::render;
 use crate::resource::Address;
@@ -69,7 +69,8 @@ pub struct Move {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  wgform state rm peer.laptop")]
+  wgform state rm peer.laptop
+  wgform state rm 'peer.rw[\"alice\"]'")]
 pub struct Remove {
     /// The resource
     pub address: Address,
@@ -83,7 +84,7 @@ pub struct Remove {
 /// # Errors
 /// When the state cannot be read or written, or there is no such resource.
 pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
-    let config = session::configuration(context, &Variables::default())?;
+    let config = session::configuration(context, &Variables::default(), Needs::Settings)?;
     let session = Session::open(context, &config)?;
     match command {
         Command::List(List { address }) => list(&session, address.as_ref())?,

@@ -7,6 +7,10 @@ use crate::error::{Error, Exit};
 
 /// What `wgform version` is told.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wgform version
+  wgform version -v")]
 pub struct Arguments {}
 
 /// Prints it.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hcl_edit::Span as _;
 use hcl_edit::expr::Expression;
 
+use crate::config::broken::Broken;
 use crate::config::types::Type;
 use crate::diagnostic::{SourceText, Span};
 use crate::resource::{Address, BackendId, BackendKind};
@@ -73,6 +74,20 @@ pub(crate) struct Blocks {
     pub(crate) outputs: BTreeMap<String, OutputBlock>,
     pub(crate) backends: BTreeMap<BackendId, BackendBlock>,
     pub(crate) resources: BTreeMap<Address, ResourceBlock>,
+    /// What else there would be.
+    pub(crate) broken: Broken,
+}
+
+impl Blocks {
+    /// Returns whether there is a backend of this name; the implicit one can be named too.
+    pub(crate) fn has_backend(&self, id: &BackendId) -> bool {
+        self.backends.contains_key(id) || (id.as_str() == BackendId::LOCAL && self.has_only_local())
+    }
+
+    /// Returns whether no backend is declared, so that there is the implicit one.
+    pub(crate) fn has_only_local(&self) -> bool {
+        self.backends.is_empty() && !self.broken.lacks("backend")
+    }
 }
 
 /// The `wgform` block.
@@ -87,7 +102,8 @@ pub(crate) struct SettingsBlock {
 #[derive(Debug)]
 pub(crate) struct VariableBlock {
     pub(crate) span: Span,
-    pub(crate) of: Type,
+    /// None when it cannot be read.
+    pub(crate) of: Option<Type>,
     /// Whether a raw text is taken as it is, rather than read as an expression.
     pub(crate) takes_text: bool,
     pub(crate) default: Option<Expr>,
@@ -136,6 +152,8 @@ pub(crate) struct ResourceBlock {
     /// Its place among all resources.
     pub(crate) order: usize,
     pub(crate) attributes: BTreeMap<&'static str, Expr>,
+    /// The attributes that are probably meant by something that cannot be read.
+    pub(crate) meant: BTreeSet<&'static str>,
     /// What `depends_on` names, and where.
     pub(crate) depends_on: Vec<(Address, Span)>,
     /// What `adopt_from` names. It is no dependency: the peer that held the secret first is mostly the one that refers

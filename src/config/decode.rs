@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::config::block::Expr;
 use crate::config::expression::Evaluated;
+use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, Attribute, Default, Field, Form};
@@ -181,6 +182,19 @@ impl Decoder<'_> {
         let diagnostic = Diagnostic::error("a value that is not allowed")
             .label(&self.expr.span(), format!("`{name}` is {}, not {is}", form.noun()));
         match (&value.data, form) {
+            (Data::Text(text), Form::Choice(words)) if !self.is_sensitive => {
+                match suggestion(text, words.iter().copied()) {
+                    Some(near) => diagnostic.help(format!("Did you mean \"{near}\"?")),
+                    None => diagnostic,
+                }
+            }
+            (Data::Text(text), Form::Bool) if !self.is_sensitive => {
+                match text.to_lowercase().as_str() {
+                    "yes" | "on" | "enabled" => diagnostic.help("Write `true`."),
+                    "no" | "off" | "disabled" => diagnostic.help("Write `false`."),
+                    _ => diagnostic,
+                }
+            }
             (Data::Text(_), Form::Reference(_) | Form::Backend) => {
                 diagnostic.help("Write the reference without quotes.")
             }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::config::block::{Node, OutputBlock};
 use crate::config::evaluator::run::Run;
-use crate::config::expression::{Effort, Evaluated};
+use crate::config::expression::{Effort, Evaluated, Failures, poisoned};
 use crate::config::{BackendDeclaration, Computed, Config, Desired, Output, Settings};
 use crate::diagnostic::Diagnostic;
 use crate::resource::Address;
@@ -87,16 +87,14 @@ impl<'c> Evaluator<'c> {
         &self,
         computed: &dyn Computed,
     ) -> Result<BTreeMap<String, Output>, Vec<Diagnostic>> {
-        let (mut outputs, mut problems) = (BTreeMap::new(), Vec::new());
+        let mut failures = Failures::default();
+        let mut outputs = BTreeMap::new();
         for (name, block) in &self.config.blocks.outputs {
-            match Run::over(self, computed).output(name, block) {
-                Ok(output) => {
-                    outputs.insert(name.clone(), output);
-                }
-                Err(more) => problems.extend(more),
+            if let Some(output) = failures.take(Run::over(self, computed).output(name, block)) {
+                outputs.insert(name.clone(), output);
             }
         }
-        if problems.is_empty() { Ok(outputs) } else { Err(problems) }
+        failures.or(outputs)
     }
 }
 
@@ -109,7 +107,7 @@ impl std::fmt::Debug for Evaluator<'_> {
 impl Run<'_> {
     fn output(&self, name: &str, block: &OutputBlock) -> Evaluated<Output> {
         let OutputBlock { span: _, value, is_sensitive, description } = block;
-        let Some(expr) = value else { return Err(Vec::new()) };
+        let Some(expr) = value else { return poisoned() };
         let value = self.evaluate(expr)?;
         if value.is_sensitive_anywhere() && !is_sensitive {
             return Err(vec![

@@ -19,13 +19,13 @@ use crate::config::value::{Data, Map, Number, Value};
 use crate::diagnostic::{Diagnostic, SourceText, Span};
 use crate::resource::{Address, BackendId};
 
-/// A value, or everything that is wrong with it.
+/// A value, or everything that is wrong with it; nothing where that is said elsewhere.
 pub(crate) type Evaluated<T = Value> = Result<T, Vec<Diagnostic>>;
 
 /// What the names in an expression stand for.
 pub(crate) trait Environment {
     /// Returns the value of `root.name`, such as `var.region` or `interface.hub`.
-    fn named(&self, root: &str, name: &str, at: &Span) -> Evaluated;
+    fn named(&self, root: &str, name: &str) -> Evaluated;
 
     /// Returns the value of an attribute of a resource.
     fn attribute(&self, resource: &Address, name: &str, at: &Span) -> Evaluated;
@@ -115,7 +115,8 @@ impl<'s> Scope<'s> {
             Expression::StringTemplate(template) => self.template(template, true),
             Expression::HeredocTemplate(heredoc) => self.template(&heredoc.template, false),
             Expression::Parenthesis(inner) => self.evaluate(inner.inner()),
-            Expression::Variable(name) => self.bare_name(name.as_str(), expression),
+            // Parsing says so of a name that nothing binds.
+            Expression::Variable(name) => self.bound(name.as_str()).map_or_else(poisoned, Ok),
             Expression::Conditional(conditional) => self.conditional(conditional),
             Expression::FuncCall(call) => self.call(call),
             Expression::Traversal(traversal) => self.traversal(traversal),
@@ -176,15 +177,6 @@ impl<'s> Scope<'s> {
             None => number.as_f64().and_then(Number::from_f64),
         };
         parsed.map(Value::from).ok_or_else(|| vec![too_large(&self.span(expression))])
-    }
-
-    fn bare_name(&self, name: &str, expression: &Expression) -> Evaluated {
-        self.bound(name).ok_or_else(|| {
-            vec![
-                Diagnostic::error("reference to an unknown name")
-                    .label(&self.span(expression), format!("there is no `{name}` here")),
-            ]
-        })
     }
 
     fn object(&self, object: &hcl_edit::expr::Object) -> Evaluated {
@@ -277,6 +269,7 @@ impl<'s> Scope<'s> {
         for argument in call.args.iter() {
             match self.evaluate(argument) {
                 Ok(value) => return Ok(value),
+                Err(more) if more.is_empty() => return poisoned(),
                 Err(more) => problems = more,
             }
         }
@@ -302,6 +295,7 @@ impl<'s> Scope<'s> {
                 Value::UNKNOWN.marked(value.is_sensitive_anywhere())
             }
             Ok(value) => Value::from(true).marked(value.is_sensitive_anywhere()),
+            Err(problems) if problems.is_empty() => return poisoned(),
             Err(_) => false.into(),
         })
     }
@@ -420,7 +414,6 @@ impl<'s> Scope<'s> {
         };
         let mut made = Made { is_sensitive: collection.is_sensitive, ..Made::default() };
         let key_name = intro.key_var.as_ref().map(|name| name.as_str());
-        let mut problems = Vec::new();
         for (key, value) in entries {
             let outer = Binding {
                 // A name that no expression can spell, where the key has none.
@@ -430,14 +423,8 @@ impl<'s> Scope<'s> {
             };
             let inner = Binding { name: intro.value_var.as_str(), value, outer: Some(&outer) };
             let scope = Scope { bindings: Some(&inner), ..*self };
-            if let Err(more) = scope.one(it, &mut made) {
-                // The same mistake a thousand times is one mistake.
-                problems = more;
-                break;
-            }
-        }
-        if !problems.is_empty() {
-            return Err(problems);
+            // The same mistake a thousand times is one mistake.
+            scope.one(it, &mut made)?;
         }
         Ok(made.value(it.key_expr.is_some()))
     }
@@ -607,16 +594,49 @@ pub(crate) fn missing_key(at: &Span, key: &str, map: &Value) -> Diagnostic {
     }
 }
 
-/// Collects all values, or all problems.
-pub(crate) fn gather<T>(results: impl Iterator<Item = Evaluated<T>>) -> Evaluated<Vec<T>> {
-    let (mut values, mut problems) = (Vec::new(), Vec::new());
-    for result in results {
-        match result {
-            Ok(value) => values.push(value),
-            Err(more) => problems.extend(more),
+/// Says that there is no value, and that the reason is said elsewhere: what it refers to is broken itself.
+pub(crate) fn poisoned<T>() -> Evaluated<T> {
+    Err(Vec::new())
+}
+
+/// What is wrong with the parts of something, so that one run says all of it.
+#[derive(Default)]
+pub(crate) struct Failures {
+    said: Vec<Diagnostic>,
+    /// A part may be poisoned, and then there is nothing to say.
+    any: bool,
+}
+
+impl Failures {
+    /// Returns the value of a part, or keeps what is wrong with it.
+    pub(crate) fn take<T>(&mut self, part: Evaluated<T>) -> Option<T> {
+        match part {
+            Ok(value) => Some(value),
+            Err(more) => {
+                self.any = true;
+                self.said.extend(more);
+                None
+            }
         }
     }
-    if problems.is_empty() { Ok(values) } else { Err(problems) }
+
+    /// Adds something that is wrong with the parts together.
+    pub(crate) fn add(&mut self, problem: Diagnostic) {
+        self.any = true;
+        self.said.push(problem);
+    }
+
+    /// Returns the whole, if all parts are right.
+    pub(crate) fn or<T>(self, whole: T) -> Evaluated<T> {
+        if self.any { Err(self.said) } else { Ok(whole) }
+    }
+}
+
+/// Collects all values, or all problems.
+pub(crate) fn gather<T>(results: impl Iterator<Item = Evaluated<T>>) -> Evaluated<Vec<T>> {
+    let mut failures = Failures::default();
+    let values = results.filter_map(|it| failures.take(it)).collect();
+    failures.or(values)
 }
 
 /// Returns both values, or the problems of both.

@@ -7,11 +7,13 @@ mod conversion;
 mod format;
 mod network;
 mod outside;
+mod table;
 mod text;
 
 use std::sync::Arc;
 
-use crate::config::expression::{Environment, Evaluated};
+use crate::config::expression::{Environment, Evaluated, poisoned};
+use crate::config::function::table::FUNCTIONS;
 use crate::config::value::{Map, Number, Value};
 use crate::diagnostic::{Diagnostic, Span};
 
@@ -24,6 +26,8 @@ struct Function {
     most: usize,
     manner: Manner,
     run: fn(&Call) -> Answer,
+    /// What it returns, for the reference.
+    doc: &'static str,
 }
 
 /// What marks and unknown values in the arguments do to the result.
@@ -58,69 +62,16 @@ struct Failure {
 
 const MANY: usize = usize::MAX;
 
-const FUNCTIONS: &[Function] = &[
-    function("cidrhost", "cidrhost(prefix, number)", 2, 2, Manner::Whole, network::cidrhost),
-    function("cidrnetmask", "cidrnetmask(prefix)", 1, 1, Manner::Whole, network::cidrnetmask),
-    function(
-        "cidrsubnet",
-        "cidrsubnet(prefix, bits, number)",
-        3,
-        3,
-        Manner::Whole,
-        network::cidrsubnet,
-    ),
-    function("coalesce", "coalesce(values...)", 1, MANY, Manner::Own, collection::coalesce),
-    function("concat", "concat(lists...)", 1, MANY, Manner::Elements, collection::concat),
-    function("contains", "contains(list, value)", 2, 2, Manner::WholeOrNull, collection::contains),
-    function("distinct", "distinct(list)", 1, 1, Manner::WholeOrNull, collection::distinct),
-    function("element", "element(list, index)", 2, 2, Manner::Elements, collection::element),
-    function("env", "env(name)", 1, 1, Manner::Whole, outside::env),
-    function("file", "file(path)", 1, 1, Manner::Whole, outside::file),
-    function("flatten", "flatten(list)", 1, 1, Manner::Elements, collection::flatten),
-    function("format", "format(template, values...)", 1, MANY, Manner::WholeOrNull, format::format),
-    function("join", "join(separator, lists...)", 2, MANY, Manner::Whole, text::join),
-    function("jsondecode", "jsondecode(text)", 1, 1, Manner::Whole, conversion::jsondecode),
-    function("jsonencode", "jsonencode(value)", 1, 1, Manner::WholeOrNull, conversion::jsonencode),
-    function("keys", "keys(map)", 1, 1, Manner::Elements, collection::keys),
-    function("length", "length(value)", 1, 1, Manner::Elements, collection::length),
-    function("lookup", "lookup(map, key, default)", 2, 3, Manner::Own, collection::lookup),
-    function("lower", "lower(text)", 1, 1, Manner::Whole, text::lower),
-    function("max", "max(numbers...)", 1, MANY, Manner::Whole, collection::max),
-    function("merge", "merge(maps...)", 0, MANY, Manner::Own, collection::merge),
-    function("min", "min(numbers...)", 1, MANY, Manner::Whole, collection::min),
-    function("nonsensitive", "nonsensitive(value)", 1, 1, Manner::Own, conversion::nonsensitive),
-    function("range", "range(start, limit, step)", 1, 3, Manner::Whole, collection::range),
-    function("replace", "replace(text, what, with)", 3, 3, Manner::Whole, text::replace),
-    function("sensitive", "sensitive(value)", 1, 1, Manner::Own, conversion::sensitive),
-    function("split", "split(separator, text)", 2, 2, Manner::Whole, text::split),
-    function("tobool", "tobool(value)", 1, 1, Manner::WholeOrNull, conversion::tobool),
-    function("tolist", "tolist(value)", 1, 1, Manner::Own, conversion::tolist),
-    function("tomap", "tomap(value)", 1, 1, Manner::Own, conversion::tomap),
-    function("tonumber", "tonumber(value)", 1, 1, Manner::WholeOrNull, conversion::tonumber),
-    function("toset", "toset(value)", 1, 1, Manner::Own, conversion::toset),
-    function("tostring", "tostring(value)", 1, 1, Manner::WholeOrNull, conversion::tostring),
-    function("trimspace", "trimspace(text)", 1, 1, Manner::Whole, text::trimspace),
-    function("upper", "upper(text)", 1, 1, Manner::Whole, text::upper),
-    function("values", "values(map)", 1, 1, Manner::Elements, collection::values),
-    function(
-        "wg_public_key",
-        "wg_public_key(private_key)",
-        1,
-        1,
-        Manner::Own,
-        network::wg_public_key,
-    ),
-];
-
-const fn function(
-    name: &'static str,
-    usage: &'static str,
-    least: usize,
-    most: usize,
-    manner: Manner,
-    run: fn(&Call) -> Answer,
-) -> Function {
-    Function { name, usage, least, most, manner, run }
+/// Returns how every function is called and what it returns, in the order of their names.
+pub(crate) fn declared() -> Vec<(&'static str, &'static str)> {
+    let special = [
+        ("can(expression)", "Whether the expression has a value; an error in it is none."),
+        ("try(expressions...)", "The value of the first expression that has one."),
+    ];
+    let functions = FUNCTIONS.iter().map(|function| (function.usage, function.doc));
+    let mut all: Vec<_> = functions.chain(special).collect();
+    all.sort_unstable();
+    all
 }
 
 /// Returns the names of all functions.
@@ -137,10 +88,8 @@ pub(crate) fn call(
     whole: &Span,
 ) -> Evaluated {
     let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) else {
-        return Err(vec![
-            Diagnostic::error("call of an unknown function")
-                .label(whole, format!("there is no function `{name}`")),
-        ]);
+        // Parsing says so.
+        return poisoned();
     };
     if !(function.least..=function.most).contains(&arguments.len()) {
         return Err(vec![

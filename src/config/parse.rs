@@ -1,11 +1,14 @@
 //! Files to blocks: what may stand where, without evaluating anything.
 //!
-//! Everything that is wrong is reported, in all files. A file with a syntax error hides only itself.
+//! Everything that is wrong is reported, in all files. A mistake in the syntax hides only the block that it stands in.
 
 mod blocks;
 mod body;
 mod given;
 mod names;
+mod recover;
+mod split;
+mod syntax;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -14,6 +17,7 @@ use hcl_edit::structure::{Body, Structure};
 use regex::Regex;
 
 use crate::config::block::{Blocks, Expr};
+use crate::config::parse::recover::Text;
 use crate::config::version::satisfies;
 use crate::config::{names_of_blocks, secrets};
 use crate::diagnostic::{Diagnostic, SourceText, Span};
@@ -33,29 +37,26 @@ pub(crate) struct Parsed {
 
 /// Parses the files of a configuration.
 pub(crate) fn parse(sources: &Sources) -> Parsed {
-    let files: Vec<_> = sources.files.iter().map(|file| (file, parse_text(&file.text))).collect();
+    let texts: Vec<_> = sources.files.iter().map(|file| recover::read(&file.text)).collect();
+    let found = secrets::find(&texts.iter().map(|text| &text.body).collect::<Vec<_>>());
+    let masked = sources.files.iter().zip(&texts).zip(found).map(|((source, text), mut found)| {
+        found.extend(secrets::guess(&source.text, &text.hidden));
+        with_secrets(source, found)
+    });
+    let files: Vec<_> = masked.collect::<Vec<_>>().into_iter().zip(texts).collect();
     let mut parser = Parser::default();
-    for (source, body) in &files {
-        parser.check_version(source, body.as_ref().ok());
+    for (source, text) in &files {
+        parser.check_version(source, text.is_whole().then_some(&text.body));
     }
     if !parser.problems.is_empty() {
         // Whatever else is wrong may be right in the version that is asked for.
         return Parsed { problems: parser.problems, ..Parsed::default() };
     }
-    let bodies: Vec<&Body> = files.iter().filter_map(|(_, body)| body.as_ref().ok()).collect();
-    let mut found = secrets::find(&bodies).into_iter();
-    for (source, body) in files {
-        match body {
-            Ok(body) => {
-                parser.source = with_secrets(source, found.next().unwrap_or_default());
-                parser.file(body);
-            }
-            Err(error) => {
-                let source = with_secrets(source, secrets::guess(&source.text));
-                parser.problems.push(syntax_error(&source, &error));
-                parser.is_partial = true;
-            }
-        }
+    for (source, text) in files {
+        parser.source = source;
+        parser.mistakes(&text);
+        text.note_blocks(&mut parser.blocks.broken);
+        parser.file(text.body);
     }
     let given = parser.given(&sources.variables);
     parser.resolve_names();
@@ -69,23 +70,21 @@ struct Parser {
     blocks: Blocks,
     problems: Vec<Diagnostic>,
     source: Arc<SourceText>,
-    /// Whether something that was declared is missing, so that a reference to nothing says nothing.
-    is_partial: bool,
 }
 
 impl Default for Parser {
     fn default() -> Self {
         let source = SourceText { name: String::new(), text: String::new(), secrets: Vec::new() };
-        Self {
-            blocks: Blocks::default(),
-            problems: Vec::new(),
-            source: Arc::new(source),
-            is_partial: false,
-        }
+        Self { blocks: Blocks::default(), problems: Vec::new(), source: Arc::new(source) }
     }
 }
 
 impl Parser {
+    /// Reports what cannot be read of a text.
+    fn mistakes(&mut self, text: &Text) {
+        self.problems.extend(text.mistakes.iter().map(|it| it.diagnostic(&self.source)));
+    }
+
     fn file(&mut self, body: Body) {
         for structure in body {
             match structure {
@@ -165,15 +164,4 @@ fn parse_text(text: &str) -> Result<Body, SyntaxError> {
 fn with_secrets(source: &SourceText, secrets: Vec<std::ops::Range<usize>>) -> Arc<SourceText> {
     let SourceText { name, text, secrets: _ } = source;
     Arc::new(SourceText { name: name.clone(), text: text.clone(), secrets })
-}
-
-fn syntax_error(source: &Arc<SourceText>, error: &SyntaxError) -> Diagnostic {
-    let text = &source.text;
-    let mut start = error.location().offset().min(text.len());
-    while !text.is_char_boundary(start) {
-        start -= 1;
-    }
-    let width = text[start..].chars().next().map_or(0, char::len_utf8);
-    let span = Span { source: source.clone(), range: start..start + width };
-    Diagnostic::error("a syntax error").label(&span, error.message())
 }

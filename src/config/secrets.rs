@@ -43,20 +43,27 @@ pub(crate) fn find(bodies: &[&Body]) -> Vec<Vec<Range<usize>>> {
     search.found
 }
 
-/// Guesses where secrets are in a text that cannot be parsed: keys, and what is assigned to a name that sounds like one.
-pub(crate) fn guess(text: &str) -> Vec<Range<usize>> {
+/// Guesses where secrets are in parts of a text that cannot be parsed: keys, and what is assigned to a name that sounds
+/// like one, also where the `=` is missing.
+pub(crate) fn guess(text: &str, parts: &[Range<usize>]) -> Vec<Range<usize>> {
     static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let name = r"\w*(?:key|value|default|secret|password|token|psk)\w*";
-        Regex::new(&format!(r"(?i)\b{name}[ \t]*=[ \t]*([^\n]*)|([A-Za-z0-9+/]{{40,}}={{0,2}})"))
-            .ok()
+        Regex::new(&format!(
+            r#"(?im)\b{name}"?[ \t]*[=:]+[ \t]*([^\n]*)|(?:^[ \t]+|\{{[ \t]*){name}[ \t]+([^\s{{][^\n]*)|([A-Za-z0-9+/]{{40,}}={{0,2}})"#
+        ))
+        .ok()
     });
     let Some(regex) = &*SECRET else {
         // It cannot be; but then everything is hidden rather than anything shown.
-        let whole = 0..text.len();
-        return Vec::from([whole]);
+        return parts.to_vec();
     };
-    let group = |it: regex::Captures| it.get(1).or_else(|| it.get(2)).map(|it| it.range());
-    regex.captures_iter(text).filter_map(group).collect()
+    let group = |it: regex::Captures| (1..=3).find_map(|i| it.get(i)).map(|it| it.range());
+    let in_part = |part: &Range<usize>| {
+        let start = part.start;
+        let found = regex.captures_iter(&text[part.clone()]).filter_map(group);
+        found.map(move |it| it.start + start..it.end + start).collect::<Vec<_>>()
+    };
+    parts.iter().flat_map(in_part).collect()
 }
 
 #[derive(Default)]
@@ -139,7 +146,8 @@ mod tests {
     #[test]
     fn a_broken_text_hides_what_looks_like_a_secret() {
         let text = format!("name = \"wg0\"\nprivate_key = \"{KEY}\nx = [{KEY}]\n");
-        let shown: Vec<&str> = guess(&text).into_iter().map(|range| &text[range]).collect();
+        let whole = [0..text.len()];
+        let shown: Vec<&str> = guess(&text, &whole).into_iter().map(|range| &text[range]).collect();
         assert_eq!(shown, [&format!("\"{KEY}"), KEY]);
     }
 }

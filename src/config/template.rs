@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use hcl_edit::template::{Directive, Element, ForDirective, IfDirective, Strip, Template};
 
-use crate::config::expression::{Binding, Evaluated, Scope, entries, too_big, wrong_type};
+use crate::config::expression::{
+    Binding, Evaluated, Failures, Scope, entries, too_big, wrong_type,
+};
 use crate::config::value::Value;
 
 /// The text of a template while it is put together.
@@ -39,7 +41,7 @@ impl Scope<'_> {
     /// Writes the elements of a template, and goes on after a problem to find the others.
     fn write(&self, template: &Template, trim: Trim, output: &mut Output) -> Evaluated<()> {
         let elements: Vec<&Element> = template.iter().collect();
-        let mut problems = Vec::new();
+        let mut failures = Failures::default();
         for (i, element) in elements.iter().enumerate() {
             let before = i.checked_sub(1).and_then(|i| elements.get(i));
             let written = match element {
@@ -55,9 +57,9 @@ impl Scope<'_> {
                     Directive::For(it) => self.write_for(it, output),
                 },
             };
-            problems.extend(written.err().unwrap_or_default());
+            failures.take(written);
         }
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
+        failures.or(())
     }
 
     fn interpolate(

@@ -4,6 +4,7 @@ mod errors;
 mod functions;
 mod resources;
 mod robust;
+mod syntax;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::{AllUnknown, Computed, Config, Desired, Evaluator, Wanted};
-use crate::diagnostic::{Diagnostic, Severity, SourceText, unique};
+use crate::diagnostic::{Diagnostic, Severity, SourceText};
 use crate::resource::{Address, Field};
 use crate::source::{Files, GivenVariable, Origin, Sources};
 use crate::world::World;
@@ -98,9 +99,13 @@ impl Case {
         World::new(self.environment.clone(), ".".into(), || Timestamp::UNIX_EPOCH, |_| {})
     }
 
+    fn parse(&self) -> (Config, Vec<Diagnostic>) {
+        Config::parse(self.sources())
+    }
+
     /// Parses, and hands the evaluator to a test, with what parsing said.
     fn with<T>(&self, test: impl FnOnce(&Config, &Evaluator, Vec<Diagnostic>) -> T) -> T {
-        let (config, problems) = Config::parse(self.sources());
+        let (config, problems) = self.parse();
         let world = self.world();
         let evaluator = Evaluator::new(&config, &world);
         test(&config, &evaluator, problems)
@@ -116,19 +121,8 @@ impl Case {
 
     /// Evaluates everything, and returns all problems as text.
     fn problems(&self) -> String {
-        self.with(|config, evaluator, mut problems| {
-            if problems.iter().all(|it| it.severity != Severity::Error) {
-                problems.extend(evaluator.variables());
-                problems.extend(evaluator.settings().err().unwrap_or_default());
-                problems.extend(evaluator.backends().err().unwrap_or_default());
-                for address in config.resources() {
-                    let desired = evaluator.resource(address, &self.computed);
-                    problems.extend(desired.err().unwrap_or_default());
-                }
-                problems.extend(evaluator.outputs(&self.computed).err().unwrap_or_default());
-            }
-            shown(&unique(problems))
-        })
+        let (config, parsed) = self.parse();
+        shown(&config.problems(&self.world(), parsed))
     }
 
     /// Returns one output as JSON text; `unknown` while it is not known.

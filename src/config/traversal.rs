@@ -3,7 +3,7 @@
 use hcl_edit::expr::{Expression, Traversal, TraversalOperator};
 use hcl_edit::{Decorated, Span as _};
 
-use crate::config::expression::{Evaluated, Scope, gather, missing_key, wrong_type};
+use crate::config::expression::{Evaluated, Scope, gather, missing_key, poisoned, wrong_type};
 use crate::config::value::{Data, Value};
 use crate::diagnostic::{Diagnostic, Span};
 
@@ -11,6 +11,13 @@ type Operators = [Decorated<TraversalOperator>];
 
 impl Scope<'_> {
     pub(crate) fn traversal(&self, it: &Traversal) -> Evaluated {
+        if let Expression::Number(_) = &it.expr {
+            return Err(vec![
+                Diagnostic::error("a text without quotes")
+                    .label(&self.at(it.span()), "this is no number")
+                    .help("Write an address in quotes, as in `\"10.8.0.1/24\"`."),
+            ]);
+        }
         let Expression::Variable(root) = &it.expr else {
             return self.follow(self.evaluate(&it.expr)?, &it.operators);
         };
@@ -18,20 +25,14 @@ impl Scope<'_> {
             return self.follow(value, &it.operators);
         }
         let named = it.operators.split_first().and_then(|(first, rest)| match first.value() {
-            TraversalOperator::GetAttr(name) => Some((first, name, rest)),
+            TraversalOperator::GetAttr(name) => Some((name, rest)),
             _ => None,
         });
-        let Some((first, name, rest)) = named else {
-            return Err(vec![
-                Diagnostic::error("reference to an unknown name")
-                    .label(&self.span(&it.expr), "a name has to follow here")
-                    .help(format!("Write it as `{}.NAME`.", root.as_str())),
-            ]);
+        let Some((name, rest)) = named else {
+            // Parsing says that a name has to follow.
+            return poisoned();
         };
-        let start = it.expr.span().unwrap_or_default().start;
-        let end = first.span().unwrap_or_default().end;
-        let at = self.at(Some(start..end.max(start)));
-        self.follow(self.environment.named(root.as_str(), name.as_str(), &at)?, rest)
+        self.follow(self.environment.named(root.as_str(), name.as_str())?, rest)
     }
 
     fn follow(&self, mut value: Value, operators: &Operators) -> Evaluated {
@@ -39,7 +40,9 @@ impl Scope<'_> {
             let rest = &operators[i + 1..];
             let at = self.at(operator.span());
             value = match operator.value() {
-                TraversalOperator::GetAttr(name) => self.attribute(&value, name.as_str(), &at)?,
+                TraversalOperator::GetAttr(name) => {
+                    self.attribute(&value, name.as_str(), &self.at(name.span()))?
+                }
                 TraversalOperator::Index(index) => {
                     let key = self.evaluate(index)?;
                     self.index(&value, &key, &self.span(index))?

@@ -8,6 +8,7 @@ use hcl_edit::Span as _;
 use hcl_edit::expr::{Expression, FuncCall, Object, ObjectKey};
 
 use crate::config::constant::constant;
+use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Map, Value};
 
 /// A type constraint.
@@ -59,7 +60,7 @@ impl Type {
                         name.as_str()
                     ),
                 )),
-                other => Err((at, format!("there is no type `{other}`"))),
+                other => Err((at, unknown_type(other))),
             },
             Expression::FuncCall(call) => Self::parse_call(call, at),
             Expression::String(_) => Err((at, "a type is written without quotes".to_owned())),
@@ -91,7 +92,7 @@ impl Type {
             ("optional", _) => {
                 Err((at, "only an attribute of an `object` can be `optional`".to_owned()))
             }
-            (other, _) => Err((at, format!("there is no type `{other}`"))),
+            (other, _) => Err((at, unknown_type(other))),
         }
     }
 
@@ -209,6 +210,24 @@ impl Member {
         Ok(Self { of, is_optional: true, default })
     }
 }
+
+fn unknown_type(word: &str) -> String {
+    let meant = match word {
+        "text" | "str" => Some("string"),
+        "int" | "integer" | "float" => Some("number"),
+        "boolean" => Some("bool"),
+        "dict" => Some("map"),
+        "array" => Some("list"),
+        _ => suggestion(word, NAMES.iter().copied()),
+    };
+    match meant {
+        Some(meant) => format!("there is no type `{word}`; did you mean `{meant}`?"),
+        None => format!("there is no type `{word}`"),
+    }
+}
+
+const NAMES: &[&str] =
+    &["any", "string", "number", "bool", "list", "set", "map", "object", "tuple"];
 
 /// Converts the attributes that an object type has, and drops others as Terraform does.
 fn object(members: &BTreeMap<Arc<str>, Member>, map: &Map) -> Result<Map, Mismatch> {

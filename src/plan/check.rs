@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::actual::FoundPeer;
 use crate::config::{Computed, Desired, Wanted};
 use crate::diagnostic::{Diagnostic, Span};
-use crate::plan::order::View;
+use crate::plan::view::View;
 use crate::plan::walk::{Fate, Node, Planner};
 use crate::plan::{Refusal, UnmanagedPeer};
 use crate::resource::{Address, BackendId, Field};
@@ -300,16 +300,19 @@ pub(crate) fn guard_destroy(
     let is_foreign = |key: &&PublicKey| planner.owners.peer(backend, name, **key).is_none();
     let count = found.peers.keys().filter(is_foreign).count();
     if count > 0 && !is_forced {
-        planner.refusals.push(Refusal {
-            message: format!(
-                "`{address}` would be {verb} with {count} peer{} that wgform does not manage",
-                if count == 1 { "" } else { "s" }
-            ),
-            hints: vec![format!(
-                "remove or import those peers, or set `force_destroy = true` on `{address}`{}",
-                if verb == "destroyed" { " and apply that first" } else { "" }
-            )],
-        });
+        planner.refuse(
+            address,
+            Refusal {
+                message: format!(
+                    "`{address}` would be {verb} with {count} peer{} that wgform does not manage",
+                    if count == 1 { "" } else { "s" }
+                ),
+                hints: vec![format!(
+                    "remove or import those peers, or set `force_destroy = true` on `{address}`{}",
+                    if verb == "destroyed" { " and apply that first" } else { "" }
+                )],
+            },
+        );
     }
     count
 }

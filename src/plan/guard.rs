@@ -82,7 +82,10 @@ impl Missing {
             .collect();
         for record in on_it() {
             match &record.object {
-                ObjectKey::Interface { name, .. } if !picture.interfaces.contains_key(name) => {
+                // One that made way for its successor is missed by nobody.
+                ObjectKey::Interface { name, .. }
+                    if !picture.interfaces.contains_key(name) && !record.is_being_filled =>
+                {
                     missing.interfaces.push(name.clone());
                 }
                 // The peers of an interface that is missing went with it, and count as one with it.
@@ -92,7 +95,8 @@ impl Missing {
                 {
                     let is_disabled = record.attributes.get("enabled") == Some(&Json::Bool(false));
                     missing.owned_peers += 1;
-                    missing.peers += usize::from(!is_disabled && !exists(picture, &record.object));
+                    let is_expected = !is_disabled && !record.is_being_filled;
+                    missing.peers += usize::from(is_expected && !exists(picture, &record.object));
                 }
                 ObjectKey::Peer { .. } => missing.owned_peers += 1,
                 ObjectKey::Interface { .. } | ObjectKey::PresharedKey => {}

@@ -13,75 +13,12 @@ use crate::graph::Graph;
 use crate::link::Links;
 use crate::plan::check::Unmanaged;
 use crate::plan::order::draft::{Claim, Draft, Drafts};
-use crate::plan::walk::{Node, Planner};
+use crate::plan::view::View;
+use crate::plan::walk::Planner;
 use crate::plan::{
     Effect, KeySource, PlannedAct, PlannedSetting, ResourceChange, Sessions, Step, Subject,
 };
 use crate::resource::{Address, BackendId, Kind, Setting};
-
-/// Which resources were asked for.
-#[derive(Debug)]
-pub(crate) struct View(Option<BTreeSet<Address>>);
-
-impl View {
-    /// Collects the targets, what they need, and the other ends of their links.
-    pub(crate) fn new(planner: &Planner<'_>, links: &Links) -> Self {
-        if planner.options.targets.is_empty() {
-            return Self(None);
-        }
-        let wanted =
-            planner.desired.iter().map(|(address, desired)| (address, &desired.depends_on));
-        let (followers, recorded) = (
-            referred_to(wanted),
-            referred_to(
-                planner.state.resources.iter().map(|(it, record)| (it, &record.dependencies)),
-            ),
-        );
-        let mut view = BTreeSet::new();
-        let mut next: Vec<Address> = planner.options.targets.clone();
-        while let Some(address) = next.pop() {
-            if !view.insert(address.clone()) {
-                continue;
-            }
-            let desired = planner.desired.get(&address);
-            next.extend(desired.into_iter().flat_map(|it| it.depends_on.iter().cloned()));
-            // An other end that cannot be reached is left out and never in the way.
-            next.extend(
-                links.other_end(&address).filter(|it| planner.nodes.contains_key(*it)).cloned(),
-            );
-            let is_new_key = planner
-                .nodes
-                .get(&address)
-                .and_then(Node::interface)
-                .is_some_and(|it| it.key.replaces_known);
-            if is_new_key {
-                // Whoever refers to the key would be cut off.
-                next.extend(followers.get(&address).into_iter().flatten().map(|it| (*it).clone()));
-            }
-            if planner.options.destroy || desired.is_none() {
-                // What refers to a resource that goes must go before it.
-                next.extend(recorded.get(&address).into_iter().flatten().map(|it| (*it).clone()));
-            }
-        }
-        Self(Some(view))
-    }
-
-    /// Returns whether the resource was asked for.
-    pub(crate) fn contains(&self, address: &Address) -> bool {
-        self.0.as_ref().is_none_or(|view| view.contains(address))
-    }
-}
-
-/// Turns who refers to whom around.
-fn referred_to<'a>(
-    references: impl Iterator<Item = (&'a Address, &'a BTreeSet<Address>)>,
-) -> BTreeMap<&'a Address, Vec<&'a Address>> {
-    let mut by_target: BTreeMap<&Address, Vec<&Address>> = BTreeMap::new();
-    for (address, targets) in references {
-        targets.iter().for_each(|target| by_target.entry(target).or_default().push(address));
-    }
-    by_target
-}
 
 /// The steps, and what they mean for each resource.
 #[derive(Debug)]
@@ -164,7 +101,7 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
         let Some(address) = draft.step.subject.address() else { continue };
         if draft.is_removal() {
             removes.entry(address).or_default().push(index);
-        } else if !changes_in_place(draft) {
+        } else if !changes_in_place(draft) && !draft.makes_way() {
             makes.entry(address).or_insert(index);
         }
     }
@@ -174,7 +111,7 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
         }
         let Some(address) = draft.step.subject.address() else { continue };
         let wanted = planner.desired.get(address).map(|it| &it.depends_on);
-        if !draft.is_removal() {
+        if !draft.is_removal() && !draft.makes_way() {
             for needed in wanted.into_iter().flatten() {
                 makes.get(needed).into_iter().for_each(|earlier| graph.before(*earlier, index));
             }

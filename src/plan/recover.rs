@@ -5,10 +5,11 @@
 //! was there, so what is there now is ours, whole or half-made.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use crate::actual::{Actual, Picture, Reading};
+use crate::actual::{Actual, KeyFile, Picture, Reading};
 use crate::resource::{Address, Field, Fields};
 use crate::state::{ObjectKey, ResourceRecord, State, StateChange};
 use crate::value::{FingerprintKey, PublicKey};
@@ -104,6 +105,13 @@ fn look(recovered: &mut Recovered, change: StateChange, picture: &Picture) {
                 let is_peer = matches!(resource.object, ObjectKey::Peer { .. });
                 if is_peer && resource.attributes.get("enabled") == Some(&Json::Bool(false)) {
                     state.apply(change);
+                } else if let Some(old) = state
+                    .resources
+                    .get_mut(address)
+                    .filter(|old| resource.is_being_filled && old.object == resource.object)
+                {
+                    // It made way for its successor, which was not made.
+                    old.is_being_filled = true;
                 }
                 return;
             };
@@ -123,8 +131,11 @@ fn look(recovered: &mut Recovered, change: StateChange, picture: &Picture) {
             }
         }
         StateChange::Remove { address } => {
-            let object = state.resources.get(address).map(|record| &record.object);
-            if object.is_some_and(|object| exists(picture, object)) {
+            let record = state.resources.get(address);
+            let is_left = record.is_some_and(|record| {
+                exists(picture, &record.object) || has_key_file(state, address, record, picture)
+            });
+            if is_left {
                 recovered.interrupted.insert(address.clone());
             } else {
                 state.apply(change);
@@ -136,6 +147,25 @@ fn look(recovered: &mut Recovered, change: StateChange, picture: &Picture) {
             }
         }
     }
+}
+
+/// Returns whether the file with the key of an interface is there, which nothing would tell of once it is forgotten:
+/// the link may have gone with a reboot before its removal came to the file.
+fn has_key_file(
+    state: &State,
+    address: &Address,
+    record: &ResourceRecord,
+    picture: &Picture,
+) -> bool {
+    let path = |it: &ResourceRecord| {
+        it.attributes.get("key_file").and_then(Json::as_str).map(PathBuf::from)
+    };
+    let Some(file) = path(record) else { return false };
+    let Some(KeyFile::Key(key)) = picture.key_files.get(&file) else { return false };
+    let is_taken = state.resources.iter().any(|(other, it)| {
+        other != address && it.backend == record.backend && path(it).as_ref() == Some(&file)
+    });
+    !is_taken && public_key(&record.object) == Some(key.public())
 }
 
 /// Records of an object that may be half-made what it has, so that the rest is a change and not somebody's drift.

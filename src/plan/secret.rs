@@ -113,7 +113,11 @@ fn source_of(
     let desired = &planner.desired[address];
     match desired.fields.get("value") {
         Some(Wanted::Known(Field::PresharedKey(Some(key)))) => {
-            return (SecretSource::Known(key.clone()), false);
+            let source = SecretSource::Known(key.clone());
+            if planner.options.replace.contains(address) {
+                planner.refuse(address, given(address));
+            }
+            return (source, false);
         }
         Some(Wanted::Unknown) => {
             let span = desired.spans.get("value").unwrap_or(&desired.span);
@@ -132,7 +136,7 @@ fn source_of(
         Side::Known(now) => record.attributes.get("rotation") != Some(&now),
         Side::Unset | Side::Unknown => false,
     };
-    if is_rotated {
+    if is_rotated || planner.options.replace.contains(address) {
         return (SecretSource::New, false);
     }
     let fingerprint =
@@ -162,6 +166,15 @@ fn source_of(
             };
             (SecretSource::New, candidates.iter().any(was_given))
         }
+    }
+}
+
+fn given(address: &Address) -> Refusal {
+    Refusal {
+        message: format!(
+            "`{address}` has its `value` from the configuration, and cannot be made anew"
+        ),
+        hints: vec!["change the `value`, or leave it out to have the secret made".to_owned()],
     }
 }
 
@@ -212,20 +225,25 @@ fn guard_new_secret(
     };
     let out: Vec<&Address> = holders.out_of_reach.iter().collect();
     if !out.is_empty() && !holders.here.is_empty() {
-        planner.refusals.push(Refusal {
-            message: format!(
-                "`{address}` has to be made{}, and {} cannot be reached now to learn it",
-                if planner.state.resources.contains_key(address) { " anew" } else { "" },
-                list(&out)
-            ),
-            hints: vec!["run again when all its holders can be reached, or set `value`".to_owned()],
-        });
+        planner.refuse(
+            address,
+            Refusal {
+                message: format!(
+                    "`{address}` has to be made{}, and {} cannot be reached now to learn it",
+                    if planner.state.resources.contains_key(address) { " anew" } else { "" },
+                    list(&out)
+                ),
+                hints: vec![
+                    "run again when all its holders can be reached, or set `value`".to_owned(),
+                ],
+            },
+        );
     }
     let is_one_sided =
         |peer: &&Address| links.other_end(peer).is_none_or(|other| !holders.here.contains(other));
     let one_sided: Vec<&Address> = holders.here.iter().filter(is_one_sided).collect();
     if is_lost && out.is_empty() && !one_sided.is_empty() {
-        planner.refusals.push(Refusal {
+        planner.refuse(address, Refusal {
             message: format!(
                 "`{address}` was changed or lost on every device that held it, and the far end of {} is not managed \
                  here: a new secret would cut it off",

@@ -15,6 +15,7 @@ use crate::diagnostic::{self, Diagnostic};
 use crate::diff::{self, AttributeDiff, Class, Side, Sides};
 use crate::link::{End, Links};
 use crate::plan::recover::{Recovered, recover};
+use crate::plan::view::View;
 use crate::plan::{
     BackendView, Inputs, KeySource, Note, Options, OutputChange, Plan, Reason, Refusal,
     SecretSource, check, guard, order, secret, session,
@@ -125,7 +126,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) out_of_view: BTreeMap<Address, Desired>,
     pub(crate) owners: Owners,
     pub(crate) diagnostics: Vec<Diagnostic>,
-    pub(crate) refusals: Vec<Refusal>,
+    /// What must be said before anything is done, and about what.
+    pub(crate) refusals: Vec<(Address, Refusal)>,
     pub(crate) warnings: Vec<Diagnostic>,
 }
 
@@ -328,7 +330,11 @@ impl<'a> Planner<'a> {
             None,
             &["holders", "fingerprint", "value"],
         );
-        let reason = if record.is_some() { Reason::Configuration } else { Reason::New };
+        let reason = match (&record, self.options.replace.contains(&address)) {
+            (None, _) => Reason::New,
+            (Some(_), true) => Reason::Requested,
+            (Some(_), false) => Reason::Configuration,
+        };
         let node = Node {
             address,
             backend: None,
@@ -339,6 +345,10 @@ impl<'a> Planner<'a> {
             device: Device::Secret(SecretSource::New),
         };
         (desired, node)
+    }
+
+    pub(crate) fn refuse(&mut self, about: &Address, refusal: Refusal) {
+        self.refusals.push((about.clone(), refusal));
     }
 
     pub(crate) fn picture(&self, backend: &BackendId) -> Option<&'a Picture> {
@@ -416,7 +426,7 @@ impl<'a> Planner<'a> {
     }
 
     fn outputs(&mut self, evaluator: &Evaluator<'_>) -> Vec<OutputChange> {
-        if !self.options.targets.is_empty() {
+        if self.options.is_partial() {
             return Vec::new();
         }
         let outputs = if self.options.destroy {
@@ -461,7 +471,7 @@ impl<'a> Planner<'a> {
 
     fn finish(mut self, outputs: Vec<OutputChange>) -> Result<Plan, Vec<Diagnostic>> {
         let links = Links::find(&self.ends());
-        let view = order::View::new(&self, &links);
+        let view = View::new(&self, &links);
         let unmanaged = check::unmanaged(&mut self, &view);
         let mut ordered = order::steps(&mut self, &links, &view, &unmanaged)?;
         session::judge(&self, &mut ordered);
@@ -472,8 +482,7 @@ impl<'a> Planner<'a> {
             || self.state != self.stored
             || backends_differ(&self.stored, &backends);
         let unreachable = self.unreachable(&view);
-        let mut refusals: Vec<Refusal> = self.verdict.refusals.into_values().collect();
-        refusals.extend(self.refusals);
+        let refusals = self.all_refusals(&view);
         let pending = self.nodes.values().filter(|node| node.fate == Fate::Pending);
         Ok(Plan {
             pending: pending.map(|node| node.address.clone()).collect(),
@@ -495,7 +504,8 @@ impl<'a> Planner<'a> {
             warnings: self.warnings,
             outputs,
             links,
-            is_partial: !self.options.targets.is_empty(),
+            is_partial: self.options.is_partial(),
+            excluded: view.into_excluded(),
         })
     }
 
@@ -531,7 +541,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Lets the state learn what no device has to be written to for.
-    fn record_what_needs_no_write(&mut self, view: &order::View) {
+    fn record_what_needs_no_write(&mut self, view: &View) {
         let mut learnt = Vec::new();
         for node in self.nodes.values() {
             if node.fate != Fate::Keep || node.is_change() || !view.contains(&node.address) {
@@ -591,28 +601,42 @@ impl<'a> Planner<'a> {
         records
     }
 
-    fn unreachable(&self, view: &order::View) -> BTreeMap<BackendId, (Unreachable, Vec<Address>)> {
+    fn unreachable(&self, view: &View) -> BTreeMap<BackendId, (Unreachable, Vec<Address>)> {
         let mut unreachable = BTreeMap::new();
         for (id, reading) in &self.actual.backends {
             let Reading::Unreachable(why) = reading else { continue };
-            let mut left_out = self.left_out.get(id).cloned().unwrap_or_default();
-            let gone = self.state.resources.iter().filter(|(address, record)| {
-                record.backend.as_ref() == Some(id) && !self.desired.contains_key(*address)
-            });
-            left_out.extend(gone.map(|(address, _)| address.clone()));
-            left_out.sort_unstable();
-            left_out.dedup();
-            let is_partial = !self.options.targets.is_empty();
-            if is_partial {
-                // What was not asked for is not in the way of what was.
-                left_out.retain(|address| view.contains(address));
-            }
-            if is_partial && left_out.is_empty() {
+            let left_out = self.left_out_on(id, view);
+            if self.options.is_partial() && left_out.is_empty() {
                 continue;
             }
             unreachable.insert(id.clone(), (why.clone(), left_out));
         }
         unreachable
+    }
+
+    /// Returns what cannot be planned because of its backend. What was not asked for is not in the way of what was.
+    fn left_out_on(&self, id: &BackendId, view: &View) -> Vec<Address> {
+        let mut left_out = self.left_out.get(id).cloned().unwrap_or_default();
+        let gone = self.state.resources.iter().filter(|(address, record)| {
+            record.backend.as_ref() == Some(id) && !self.desired.contains_key(*address)
+        });
+        left_out.extend(gone.map(|(address, _)| address.clone()));
+        left_out.sort_unstable();
+        left_out.dedup();
+        left_out.retain(|address| view.contains(address));
+        left_out
+    }
+
+    /// Returns what must be said before anything of what was asked for is done.
+    fn all_refusals(&self, view: &View) -> Vec<Refusal> {
+        let concerns =
+            |id: &BackendId| !self.options.is_partial() || !self.left_out_on(id, view).is_empty();
+        let of_backends = self.verdict.refusals.iter().filter(|(id, _)| concerns(id));
+        let of_resources = self.refusals.iter().filter(|(address, _)| view.contains(address));
+        of_backends
+            .map(|(_, refusal)| refusal.clone())
+            .chain(of_resources.map(|(_, refusal)| refusal.clone()))
+            .collect()
     }
 }
 

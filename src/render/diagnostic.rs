@@ -2,9 +2,10 @@
 //!
 //! miette is never shown a file: it gets a `Snippet`, the few lines that labels point at, already masked, cut to a
 //! bearable length and free of control characters. So a secret cannot slip through a corner of the drawing, and a line
-//! of fifty megabytes costs no more than a short one. A label over several lines is shown on its first.
+//! of fifty megabytes costs no more than a short one.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,8 +15,9 @@ use miette::{
     SourceCode, SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
 };
 
-use crate::diagnostic::{Diagnostic, Severity, SourceText};
-use crate::render::{count, is_hidden, printable};
+use crate::diagnostic::{Diagnostic, Label, Severity, SourceText};
+use crate::render::excerpt::{Excerpt, LineIndex, Lines, columns};
+use crate::render::{count, printable};
 
 /// How diagnostics are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,22 +30,19 @@ pub struct Look {
     pub unicode: bool,
 }
 
+/// More than this nobody reads, and the first ones are the ones to mend first.
+const MAX_DRAWN: usize = 100;
+
 /// Draws diagnostics, errors first and in the order of files and places, with a line at the end that counts them.
 /// Returns nothing for none.
 pub fn diagnostics(diagnostics: &[Diagnostic], look: Look) -> String {
     if diagnostics.is_empty() {
         return String::new();
     }
-    let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
-    sorted.sort_by_key(|diagnostic| {
-        let place = diagnostic.labels.first().map(|label| &label.span);
-        let place = place.map(|span| (&span.source.name, span.range.start));
-        (diagnostic.severity, place)
-    });
     let handler = handler(look);
     let mut lines = LineIndex::default();
     let mut text = String::new();
-    for diagnostic in sorted {
+    for diagnostic in sorted(diagnostics).into_iter().take(MAX_DRAWN) {
         let drawn = Drawn::new(diagnostic, look, &mut lines);
         // Writing to a string fails only if miette cannot read the snippet, which then still has its summary.
         if handler.render_report(&mut text, &drawn).is_err() {
@@ -54,12 +53,28 @@ pub fn diagnostics(diagnostics: &[Diagnostic], look: Look) -> String {
     text + &summary(diagnostics) + "\n"
 }
 
+/// Returns diagnostics with the errors first, and in the order of files and places.
+pub(super) fn sorted(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
+    let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
+    sorted.sort_by_key(|diagnostic| {
+        let place = diagnostic.labels.first().map(|label| &label.span);
+        let place = place.map(|span| (&span.source.name, span.range.start));
+        (diagnostic.severity, place)
+    });
+    sorted
+}
+
 /// Counts: `2 errors, 1 warning`.
 fn summary(diagnostics: &[Diagnostic]) -> String {
     let of = |severity| diagnostics.iter().filter(|it| it.severity == severity).count();
     let counts = [(of(Severity::Error), "error"), (of(Severity::Warning), "warning")];
     let counts = counts.into_iter().filter(|(number, _)| *number > 0);
-    counts.map(|(number, noun)| count(number, noun)).collect::<Vec<_>>().join(", ")
+    let counts: Vec<_> = counts.map(|(number, noun)| count(number, noun)).collect();
+    let counts = counts.join(", ");
+    match diagnostics.len().checked_sub(MAX_DRAWN) {
+        None | Some(0) => counts,
+        Some(more) => format!("and {more} more: {counts} in all"),
+    }
 }
 
 fn handler(look: Look) -> GraphicalReportHandler {
@@ -98,10 +113,10 @@ impl Drawn {
         let mut drawn = Vec::new();
         for source in sources(diagnostic) {
             let of_source = labels.iter().filter(|label| Arc::ptr_eq(&label.span.source, source));
-            let places: Vec<Place> = of_source
-                .map(|label| Place::new(source, index.of(source), &label.span.range, &label.text))
-                .collect();
-            drawn.extend(snippet.add(source, index.of(source), &places, look));
+            let lines = index.of(source);
+            let places: Vec<Place<'_>> =
+                of_source.map(|label| Place::new(lines, label, look)).collect();
+            drawn.extend(snippet.add(source, lines, &places, look));
         }
         let help = help.as_ref().map(|help| printable(help).into_owned());
         Self { severity: *severity, summary, help, labels: drawn, snippet }
@@ -148,24 +163,31 @@ impl miette::Diagnostic for Drawn {
     }
 }
 
-/// A label on the one line where it is drawn.
+/// A label and the lines on which it is drawn.
 struct Place<'a> {
-    /// The number of the line, from zero.
-    line: usize,
-    /// The bytes in the source, within that line.
+    /// The numbers of the first and the last line, from zero.
+    first: usize,
+    last: usize,
+    /// The bytes in the source, within those lines.
     range: Range<usize>,
-    text: &'a str,
+    text: Cow<'a, str>,
 }
 
+/// A label over more lines than this is drawn on the first of them only.
+const MAX_LINES: usize = 5;
+
 impl<'a> Place<'a> {
-    /// Fits a range, which may lie outside of the text or inside a character, onto a line.
-    fn new(source: &SourceText, lines: &[usize], range: &Range<usize>, text: &'a str) -> Self {
-        let start = source.text.floor_char_boundary(range.start);
-        let line = lines.partition_point(|&line_start| line_start <= start).saturating_sub(1);
-        let bounds = line_bounds(source, lines, line);
-        let start = start.min(bounds.end);
-        let end = source.text.ceil_char_boundary(range.end).clamp(start, bounds.end.max(start));
-        Self { line, range: start..end, text }
+    fn new(lines: &Lines, label: &'a Label, look: Look) -> Self {
+        let range = lines.fit(&label.span.range);
+        let (first, last) = (lines.number(range.start), lines.number(range.end));
+        let text = printable(&label.text);
+        if last - first < MAX_LINES {
+            return Self { first, last, range, text };
+        }
+        let dots = if look.unicode { "…" } else { "..." };
+        let text = format!("{text} ({dots} up to line {})", last + 1).trim_start().to_owned();
+        let range = range.start..lines.bounds(first).end;
+        Self { first, last: first, range, text: text.into() }
     }
 }
 
@@ -195,63 +217,81 @@ impl Snippet {
     fn add(
         &mut self,
         source: &Arc<SourceText>,
-        lines: &[usize],
+        lines: &mut Lines,
         places: &[Place<'_>],
         look: Look,
     ) -> Vec<LabeledSpan> {
-        let mut numbers: Vec<usize> = places.iter().map(|place| place.line).collect();
-        numbers.sort_unstable();
-        let mut labels = Vec::new();
-        let mut next = None;
-        for number in numbers {
-            if next.is_some_and(|next| number < next) {
-                continue;
-            }
-            let first = next.filter(|next| number - next < MAX_GAP).unwrap_or(number);
-            for number in first..=number {
-                labels.extend(self.add_line(source, lines, number, places, look));
-            }
-            next = Some(number + 1);
+        let mut drawn = BTreeMap::new();
+        for number in numbers(places) {
+            let bounds = lines.bounds(number);
+            let here = places.iter().filter(|place| place.first == number);
+            let first = here.map(|place| place.range.start).min().unwrap_or(bounds.start);
+            let room = look.width.max(MIN_WIDTH) - GUTTER;
+            let dots = if look.unicode { "…" } else { "..." };
+            let line = Excerpt::new(source, &bounds, first, room, dots);
+            let range = self.text.len()..self.text.len() + line.text.len() + 1;
+            self.text += &line.text;
+            self.text.push('\n');
+            drawn.insert(number, (range.start, line));
+            self.lines.push(SnippetLine { source: Arc::clone(source), number, range });
         }
-        labels
+        let label = |(i, place)| self.label(lines, place, &drawn, i == 0, look);
+        places.iter().enumerate().filter_map(label).collect()
     }
 
-    fn add_line(
+    fn label(
         &mut self,
-        source: &Arc<SourceText>,
-        lines: &[usize],
-        number: usize,
-        places: &[Place<'_>],
+        lines: &mut Lines,
+        place: &Place<'_>,
+        drawn: &BTreeMap<usize, (usize, Excerpt)>,
+        is_first: bool,
         look: Look,
-    ) -> Vec<LabeledSpan> {
-        let bounds = line_bounds(source, lines, number);
-        let here: Vec<&Place<'_>> = places.iter().filter(|place| place.line == number).collect();
-        let first = here.iter().map(|place| place.range.start).min().unwrap_or(bounds.start);
-        let line = VisibleLine::new(source, &bounds, first, look);
-        let base = self.text.len();
-        self.text += &line.text;
-        self.text.push('\n');
-        let range = base..self.text.len();
-        self.lines.push(SnippetLine { source: Arc::clone(source), number, range });
-        let mut labels = Vec::new();
-        for place in here {
-            let Place { line: _, range, text } = place;
-            let (start, end) = (base + line.find(range.start), base + line.find(range.end));
-            let column = source.text[bounds.start..range.start].chars().count();
-            self.columns.insert(start, column);
-            let text = (!text.is_empty()).then(|| printable(text).into_owned());
-            // The heading of a piece names the place that comes first in the diagnostic, not in the file.
-            let is_first = places.first().is_some_and(|first| std::ptr::eq(first, place));
-            let new = if is_first {
-                LabeledSpan::new_primary_with_span
-            } else {
-                LabeledSpan::new_with_span
-            };
-            labels.push(new(text, (start, end - start)));
-        }
-        labels
+    ) -> Option<LabeledSpan> {
+        let Place { first, last, range, text } = place;
+        let ((first_base, first), (last_base, last)) = (drawn.get(first)?, drawn.get(last)?);
+        let start = first_base + first.start_of(range.start);
+        let end = (last_base + last.end_of(range.end)).max(start);
+        self.columns.insert(start, lines.column(range.start));
+        let middle = self.text.floor_char_boundary((start + end) / 2);
+        let before = self.text[..middle].rsplit('\n').next().unwrap_or_default();
+        let room = look.width.saturating_sub(GUTTER + columns(before));
+        let text = (!text.is_empty()).then(|| wrapped(text, room));
+        // The heading of a piece names the place that comes first in the diagnostic, not in the file.
+        let new =
+            if is_first { LabeledSpan::new_primary_with_span } else { LabeledSpan::new_with_span };
+        Some(new(text, (start, end - start)))
     }
 }
+
+/// Returns the lines that places are on, and those between two that are near each other.
+fn numbers(places: &[Place<'_>]) -> BTreeSet<usize> {
+    let on: BTreeSet<usize> = places.iter().flat_map(|place| place.first..=place.last).collect();
+    let near = on.iter().zip(on.iter().skip(1)).filter(|(one, next)| *next - *one <= MAX_GAP);
+    let between: Vec<usize> = near.flat_map(|(one, next)| *one..*next).collect();
+    on.into_iter().chain(between).collect()
+}
+
+/// Breaks a label into lines of so many columns, unless that is too few to read.
+fn wrapped(text: &str, room: usize) -> String {
+    let mut wrapped = String::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        let width = columns(word);
+        if used > 0 && used + 1 + width > room.max(MIN_LABEL) {
+            wrapped.push('\n');
+            used = 0;
+        } else if used > 0 {
+            wrapped.push(' ');
+            used += 1;
+        }
+        wrapped += word;
+        used += width;
+    }
+    wrapped
+}
+
+/// A label is not broken into lines that are shorter than this.
+const MIN_LABEL: usize = 16;
 
 impl SourceCode for Snippet {
     /// Returns whole lines, and none around them. Fails for lines that are not neighbours in their file, so that
@@ -288,86 +328,8 @@ impl SourceCode for Snippet {
     }
 }
 
-/// What is shown of a line, and where each of its characters went.
-struct VisibleLine {
-    text: String,
-    /// Offsets in the source, each with its offset in `text`.
-    map: Vec<(usize, usize)>,
-}
-
-impl VisibleLine {
-    /// Cuts a line around a place, masks its secrets and replaces what a terminal would obey.
-    fn new(source: &SourceText, bounds: &Range<usize>, place: usize, look: Look) -> Self {
-        let limit = look.width.max(MIN_WIDTH) - GUTTER;
-        let dots = if look.unicode { "…" } else { "..." };
-        let line = &source.text[bounds.clone()];
-        let start = if line.chars().nth(limit).is_none() {
-            bounds.start
-        } else {
-            // A third of what is visible stands before the place.
-            let before = source.text[bounds.start..place].char_indices().rev().nth(limit / 3);
-            before.map_or(bounds.start, |(at, _)| bounds.start + at)
-        };
-        let mut text = String::new();
-        let mut map = Vec::new();
-        if start > bounds.start {
-            text += dots;
-        }
-        let secrets = source.secrets.iter();
-        let secrets: Vec<_> =
-            secrets.filter(|range| range.start < bounds.end && range.end > start).collect();
-        let mut chars = source.text[start..bounds.end].char_indices();
-        for (at, c) in chars.by_ref().take(limit) {
-            map.push((start + at, text.len()));
-            let is_secret = secrets.iter().any(|range| range.contains(&(start + at)));
-            text.push(match c {
-                _ if is_secret => '*',
-                c if is_hidden(c) => char::REPLACEMENT_CHARACTER,
-                c => c,
-            });
-        }
-        let rest = chars.as_str();
-        map.push((bounds.end - rest.len(), text.len()));
-        if !rest.is_empty() {
-            text += dots;
-        }
-        Self { text, map }
-    }
-
-    /// Returns where an offset of the source is in the text; one that was cut off is at the cut.
-    fn find(&self, offset: usize) -> usize {
-        let next = self.map.partition_point(|&(source, _)| source < offset);
-        self.map.get(next).or(self.map.last()).map_or(0, |&(_, text)| text)
-    }
-}
-
 /// What miette draws to the left of a line, and a little air.
 const GUTTER: usize = 10;
-
-/// Returns the bytes of a line without its line end.
-fn line_bounds(source: &SourceText, lines: &[usize], number: usize) -> Range<usize> {
-    let start = lines.get(number).copied().unwrap_or(source.text.len());
-    let end = lines.get(number + 1).map_or(source.text.len(), |next| next - 1);
-    let line = &source.text[start..end];
-    start..start + line.strip_suffix('\r').unwrap_or(line).len()
-}
-
-/// The starts of lines of each text, found once however many diagnostics point into it.
-#[derive(Default)]
-struct LineIndex(Vec<(Arc<SourceText>, Vec<usize>)>);
-
-impl LineIndex {
-    fn of(&mut self, source: &Arc<SourceText>) -> &[usize] {
-        let known = self.0.iter().position(|(known, _)| Arc::ptr_eq(known, source));
-        let at = known.unwrap_or_else(|| {
-            let ends = source.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-            let starts = [0].into_iter().chain(ends.map(|(at, _)| at + 1)).collect();
-            self.0.push((Arc::clone(source), starts));
-            self.0.len() - 1
-        });
-        &self.0[at].1
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -375,6 +337,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::diagnostic::{Diagnostic, SourceText, Span};
+    use crate::render::excerpt::columns;
     use crate::render::{Look, diagnostics};
 
     const LOOK: Look = Look { width: 80, colour: false, unicode: true };
@@ -495,19 +458,45 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_never_drawn() {
-        let text = "key = \"hünter22\" # why\n";
-        let secrets = vec![7..10, 10..16];
-        let a =
-            Arc::new(SourceText { name: "a.wg.hcl".to_owned(), text: text.to_owned(), secrets });
-        insta::assert_snapshot!(drawn(&of(&a, "\"hünter22\""), LOOK), @r#"
+    fn secrets_are_never_drawn_and_nothing_tells_how_long_they_are() {
+        for secret in ["hünter22", "x", "1234567890123456789012345678901234567890"] {
+            let text = format!("key = \"{secret}\" # why\n");
+            // Two that touch each other are one.
+            let secrets = vec![8..7 + secret.len(), 7..8];
+            let a = Arc::new(SourceText { name: "a.wg.hcl".to_owned(), text, secrets });
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(drawn(&of(&a, &format!("\"{secret}\"")), LOOK), @r#"
+                  × something is wrong
+                   ╭─[a.wg.hcl:1:7]
+                 1 │ key = "********" # why
+                   ·       ─────┬────
+                   ·            ╰── here
+                   ╰────
+                "#);
+            }
+            for part in [7..8, 7 + secret.len() - 1..7 + secret.len()] {
+                let text = drawn(&at(&a, part), LOOK);
+                assert!(text.contains("        ────┬───\n"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_over_several_lines_is_masked_line_by_line() {
+        let text = "key = <<EOT\r\nabc\n\ndefghi\nEOT\n".to_owned();
+        let secrets = vec![13..25];
+        let a = Arc::new(SourceText { name: "a.wg.hcl".to_owned(), text, secrets });
+        insta::assert_snapshot!(drawn(&at(&a, 6..29), LOOK), @r"
           × something is wrong
            ╭─[a.wg.hcl:1:7]
-         1 │ key = "********" # why
-           ·       ─────┬────
-           ·            ╰── here
+         1 │ ╭─▶ key = <<EOT
+         2 │ │   ********
+         3 │ │   
+         4 │ │   ********
+         5 │ ├─▶ EOT
+           · ╰──── here
            ╰────
-        "#);
+        ");
     }
 
     #[test]
@@ -567,16 +556,119 @@ mod tests {
     }
 
     #[test]
-    fn a_label_over_several_lines_is_shown_on_its_first() {
-        let a = source("a.wg.hcl", "x = [\n  1,\n  2,\n]\n");
-        insta::assert_snapshot!(drawn(&at(&a, 4..15), LOOK), @r"
+    fn emoji_and_combining_marks_keep_the_mark_in_place() {
+        let a = source("a.wg.hcl", "d = \"👩\u{200d}🚀 ❤\u{fe0f} e\u{301} 한국\" + 1\n");
+        insta::assert_snapshot!(drawn(&of(&a, "1"), LOOK), @r#"
+          × something is wrong
+           ╭─[a.wg.hcl:1:18]
+         1 │ d = "👩🚀 ❤ é 한국" + 1
+           ·                       ┬
+           ·                       ╰── here
+           ╰────
+        "#);
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_what_hides_are_seen() {
+        let a = source("a.wg.hcl", "\u{feff}na\u{200d}me\u{202e} = 1\r\r\n");
+        insta::assert_snapshot!(drawn(&of(&a, "1"), LOOK), @r"
+          × something is wrong
+           ╭─[a.wg.hcl:1:10]
+         1 │ �na�me� = 1�
+           ·           ┬
+           ·           ╰── here
+           ╰────
+        ");
+    }
+
+    #[test]
+    fn a_long_line_of_wide_characters_is_cut_by_what_it_takes() {
+        let text = format!("d = \"{}\" + x + \"{}\"\n", "東".repeat(100), "京".repeat(100));
+        let a = source("a.wg.hcl", text);
+        for width in [40, 80, 200] {
+            let text = drawn(&of(&a, "x"), Look { width, ..LOOK });
+            let line = text.lines().nth(2).unwrap();
+            assert!(line.contains(" + x + "), "{text}");
+            assert!((width - 8..=width).contains(&columns(line)), "{width}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_label_over_several_lines_has_a_bracket() {
+        let a = source("a.wg.hcl", "x = [\n  1,\n  2,\n]\n\n\n");
+        insta::assert_snapshot!(drawn(&at(&a, 4..19), LOOK), @r"
+          × something is wrong
+           ╭─[a.wg.hcl:1:5]
+         1 │ ╭─▶ x = [
+         2 │ │     1,
+         3 │ │     2,
+         4 │ ├─▶ ]
+           · ╰──── here
+           ╰────
+        ");
+    }
+
+    #[test]
+    fn a_label_over_many_lines_is_shown_on_its_first() {
+        let a = source("a.wg.hcl", "x = [\n  1,\n  2,\n  3,\n  4,\n]\n");
+        insta::assert_snapshot!(drawn(&of(&a, &a.text[4..]), LOOK), @r"
           × something is wrong
            ╭─[a.wg.hcl:1:5]
          1 │ x = [
            ·     ┬
-           ·     ╰── here
+           ·     ╰── here (… up to line 6)
            ╰────
         ");
+    }
+
+    #[test]
+    fn a_label_that_is_long_for_the_terminal_is_broken_into_lines() {
+        let a = source("a.wg.hcl", "name = \"a name that is longer than fifteen bytes\"\n");
+        let long = Diagnostic::error("long").label(
+            &of(&a, "\"a name that is longer than fifteen bytes\""),
+            "`a name that is longer than fifteen bytes` has 40 bytes, and at most 15 are allowed",
+        );
+        let help = long.help("Add a line such as `name = \"wg0\"`, which Linux takes.");
+        insta::assert_snapshot!(diagnostics(std::slice::from_ref(&help), Look { width: 40, ..LOOK }), @r#"
+          × long
+           ╭─[a.wg.hcl:1:8]
+         1 │ name = "a name that is longer …
+           ·        ───────────┬───────────
+           ·                   ╰─┤ `a name that is
+           ·                     │ longer than
+           ·                     │ fifteen bytes`
+           ·                     │ has 40 bytes,
+           ·                     │ and at most 15
+           ·                     │ are allowed
+           ╰────
+          help: Add a line such as `name =
+                "wg0"`, which Linux takes.
+
+        1 error
+        "#);
+        insta::assert_snapshot!(diagnostics(&[help], Look { width: 80, ..LOOK }), @r#"
+          × long
+           ╭─[a.wg.hcl:1:8]
+         1 │ name = "a name that is longer than fifteen bytes"
+           ·        ─────────────────────┬────────────────────
+           ·                             ╰─┤ `a name that is longer than fifteen bytes`
+           ·                               │ has 40 bytes, and at most 15 are allowed
+           ╰────
+          help: Add a line such as `name = "wg0"`, which Linux takes.
+
+        1 error
+        "#);
+    }
+
+    #[test]
+    fn more_than_anybody_reads_is_counted_and_not_drawn() {
+        let a = source("a.wg.hcl", "x\n");
+        let mut found = vec![Diagnostic::warning("late").label(&of(&a, "x"), "here")];
+        found.extend((0..100_000).map(|_| Diagnostic::error("wrong").label(&of(&a, "x"), "here")));
+        let text = diagnostics(&found, LOOK);
+        assert_eq!(text.matches("× wrong").count(), 100);
+        let end = "\n\nand 99901 more: 100000 errors, 1 warning in all\n";
+        assert!(!text.contains("late") && text.ends_with(end), "{}", text.len());
     }
 
     #[test]
@@ -588,9 +680,9 @@ mod tests {
         insta::assert_snapshot!(drawn(&at(&a, 25_000_000..25_000_004), look), @r"
           × something is wrong
            ╭─[a.wg.hcl:1:25000001]
-         1 │ …aaaaaaaaaaaHEREaaaaaaaaaaaaaaa…
-           ·             ──┬─
-           ·               ╰── here
+         1 │ …aaaaaaaaaaHEREaaaaaaaaaaaaaaaa…
+           ·            ──┬─
+           ·              ╰── here
            ╰────
         ");
         assert!(drawn(&at(&a, 0..50_000_000), look).len() < 2_000);

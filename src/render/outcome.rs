@@ -1,37 +1,11 @@
-//! How an apply goes and went, as text.
+//! How an apply went, as text.
 
 use std::fmt::Write as _;
 
 use crate::outcome::{Fate, Report, StepReport};
-use crate::plan::{Action, Effect, Step, Subject};
+use crate::plan::Action;
 use crate::render::value::{SENSITIVE, literal};
 use crate::render::{Paint, Style, count, printable};
-
-/// Says how a step ended, in one line; nothing for a step that only the end of another one brings.
-pub fn progress(step: &Step, fate: &Fate) -> Option<String> {
-    let is_on_the_way = step.effect == Effect::Nothing && step.subject.address().is_some();
-    if *fate != Fate::Done || is_on_the_way {
-        return None;
-    }
-    let verb = match (step.action, &step.effect) {
-        (Action::Replace, Effect::Put { depose: false, .. }) => "brought up",
-        (Action::Delete, Effect::RemoveDeposed(_)) => "old one destroyed",
-        (_, Effect::Meanwhile) => "put out of the way",
-        (Action::Create | Action::Replace, _) => "created",
-        (Action::Update, _) => "updated",
-        (Action::Delete, _) => "destroyed",
-    };
-    Some(printable(&format!("{}: {verb}", name(&step.subject))).into_owned())
-}
-
-fn name(subject: &Subject) -> String {
-    match subject {
-        Subject::Resource(address) => address.to_string(),
-        Subject::Unmanaged { interface, public_key } => {
-            format!("unmanaged peer {public_key} of {interface}")
-        }
-    }
-}
 
 /// Says how all of it went.
 pub fn report(report: &Report, operation: &str, paint: Paint) -> String {
@@ -47,7 +21,9 @@ pub fn report(report: &Report, operation: &str, paint: Paint) -> String {
         "destroy" => "Destroy",
         _ => "Apply",
     };
-    let heading = match (failed.is_empty(), report.is_complete()) {
+    let is_recorded = report.unrecorded.is_none();
+    let is_complete = report.is_complete() && is_recorded;
+    let heading = match (failed.is_empty() && is_recorded, is_complete) {
         (_, true) => paint.paint(Style::Bold, format!("{capital} complete.")),
         (true, false) => paint.paint(Style::Warning, format!("{capital} interrupted.")),
         (false, false) if report.did_anything() => {
@@ -61,13 +37,17 @@ pub fn report(report: &Report, operation: &str, paint: Paint) -> String {
         text,
         "{heading} Resources: {added} added, {changed} changed, {destroyed} destroyed."
     );
-    if !report.is_complete() {
+    if !is_recorded {
+        text.push_str(
+            "What was done may not all be in the state yet; run it again to bring it there.\n",
+        );
+    } else if !is_complete {
         text.push_str("What was done is in the state; run it again to do the rest.\n");
     }
     for (address, set) in &report.resolved {
         let _ = writeln!(text, "The endpoint of {address} was resolved to {set}.");
     }
-    if report.is_complete() && operation != "destroy" {
+    if is_complete && operation != "destroy" {
         text += &outputs(report);
     }
     text
@@ -79,7 +59,7 @@ fn failure(it: &StepReport, paint: Paint, text: &mut String) {
         .split_first()
         .map_or(("no reason was given", [].as_slice()), |(first, hints)| (first.as_str(), hints));
     let heading = paint.paint(Style::Error, "Failed:");
-    let _ = writeln!(text, "{heading} {}", printable(&name(&it.step.subject)));
+    let _ = writeln!(text, "{heading} {}", printable(&it.step.subject.to_string()));
     let _ = writeln!(text, "  cause: {}", printable(first));
     for hint in hints {
         let _ = writeln!(text, "  {} {}", paint.paint(Style::Bold, "help:"), printable(hint));
@@ -89,7 +69,7 @@ fn failure(it: &StepReport, paint: Paint, text: &mut String) {
 
 fn skipped(report: &Report, text: &mut String) {
     let skipped = report.steps.iter().filter_map(|it| match &it.fate {
-        Fate::Skipped { because } => Some((name(&it.step.subject), name(because))),
+        Fate::Skipped { because } => Some((it.step.subject.to_string(), because.to_string())),
         _ => None,
     });
     let mut skipped: Vec<_> = skipped.collect();
@@ -112,7 +92,7 @@ fn not_started(report: &Report, text: &mut String) {
     let done = report.steps.iter().filter(|it| it.fate == Fate::Done).count();
     let _ = writeln!(text, "{} done, {} not started:", count(done, "step"), rest.len());
     for it in rest {
-        let _ = writeln!(text, "  {}", printable(&name(&it.step.subject)));
+        let _ = writeln!(text, "  {}", printable(&it.step.subject.to_string()));
     }
     text.push('\n');
 }

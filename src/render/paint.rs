@@ -38,7 +38,8 @@ impl Paint {
         if !self.colour || text.is_empty() {
             return text.to_owned();
         }
-        // The sixteen basic colours, because a terminal's theme keeps these readable.
+        // The sixteen basic colours, because a terminal's theme keeps these readable. Bold yellow is the exception: many
+        // terminals draw it bright, and nobody can read that on white.
         let code = match style {
             Style::Add => "32",
             Style::Change => "33",
@@ -46,7 +47,7 @@ impl Paint {
             Style::Bold => "1",
             Style::Dim => "2",
             Style::Error => "1;31",
-            Style::Warning => "1;33",
+            Style::Warning => "1;35",
         };
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }

@@ -52,6 +52,7 @@ pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
     }
     unmanaged(plan, paint, &mut text);
     unreachable(plan, paint, &mut text);
+    part(plan, &mut text);
     match purpose {
         Purpose::Apply => summary(plan, paint, &mut text),
         Purpose::Drift => drift_summary(plan, changes.len(), paint, &mut text),
@@ -94,7 +95,11 @@ fn resource(plan: &Plan, change: &ResourceChange, paint: Paint, text: &mut Strin
         Subject::Resource(address) => (address.kind.as_str(), block_label(address)),
         Subject::Unmanaged { .. } => ("peer", "(unmanaged)".to_owned()),
     };
-    let glyph = paint.paint(style(change.action), glyph(change.action));
+    let glyph = match &change.reason {
+        Reason::Requested if change.action == Action::Replace => "-/+",
+        _ => glyph(change.action),
+    };
+    let glyph = paint.paint(style(change.action), glyph);
     let _ = writeln!(text, "{glyph} {kind} {label} {{");
     attributes(change, paint, text);
     text.push_str("    }\n\n");
@@ -140,7 +145,11 @@ fn fate(plan: &Plan, change: &ResourceChange) -> String {
         (Action::Update, Reason::Interrupted) => {
             "will be finished (an apply was cut off in the middle of it)".to_owned()
         }
+        (Action::Update, Reason::Requested) => {
+            "will be made anew for all its holders, as `-replace` asks".to_owned()
+        }
         (Action::Update, _) => "will be updated in place".to_owned(),
+        (Action::Replace, Reason::Requested) => "will be replaced, as `-replace` asks".to_owned(),
         (Action::Replace, Reason::CannotUpdate(attribute)) => {
             format!("must be replaced (`{attribute}` cannot change on {kind})")
         }
@@ -437,6 +446,41 @@ fn unreachable(plan: &Plan, paint: Paint, text: &mut String) {
     }
 }
 
+/// So many addresses that were left out are named; more are counted.
+const NAMED: usize = 10;
+
+/// Says that not everything was looked at, since "no changes" then means less.
+fn part(plan: &Plan, text: &mut String) {
+    if !plan.is_partial {
+        return;
+    }
+    if plan.excluded.is_empty() {
+        text.push_str(
+            "Only a part was planned, as `-target` says: what else differs is not shown here.\n\n",
+        );
+        return;
+    }
+    let with = if plan.excluded.len() == 1 { "" } else { ", with what hangs together with it" };
+    let _ = writeln!(text, "Left out, as `-exclude` says{with}:\n");
+    for address in plan.excluded.iter().take(NAMED) {
+        let _ = writeln!(text, "  {}", printable(&address.to_string()));
+    }
+    if plan.excluded.len() > NAMED {
+        let _ = writeln!(text, "  and {} more", plan.excluded.len() - NAMED);
+    }
+    text.push('\n');
+}
+
+/// Says how far a plan that shows nothing can be trusted.
+fn extent(plan: &Plan) -> &'static str {
+    match (plan.is_partial, plan.unreachable.is_empty()) {
+        (false, true) => "",
+        (false, false) => " on the backends that were read",
+        (true, true) => " in the part that was planned",
+        (true, false) => " in the part that was planned, on the backends that were read",
+    }
+}
+
 fn summary(plan: &Plan, paint: Paint, text: &mut String) {
     if plan.is_empty() && !plan.refusals.is_empty() {
         let line = paint.paint(Style::Bold, "No plan.");
@@ -450,9 +494,8 @@ fn summary(plan: &Plan, paint: Paint, text: &mut String) {
         return;
     }
     if plan.is_empty() {
-        let sure = if plan.unreachable.is_empty() { "" } else { " on the backends that were read" };
         let line = paint.paint(Style::Bold, "No changes.");
-        let _ = writeln!(text, "{line} The devices match the configuration{sure}.");
+        let _ = writeln!(text, "{line} The devices match the configuration{}.", extent(plan));
         return;
     }
     let changes: Vec<_> = plan.changes.iter().filter(|it| !it.is_drift()).collect();
@@ -489,8 +532,7 @@ fn drift_summary(plan: &Plan, waiting: usize, paint: Paint, text: &mut String) {
         let _ = writeln!(text, "{line} No backend could be read, so nothing was compared.");
     } else if drifted == 0 && unmanaged == 0 {
         let line = paint.paint(Style::Bold, "No drift.");
-        let sure = if plan.unreachable.is_empty() { "" } else { " on the backends that were read" };
-        let _ = writeln!(text, "{line} The devices have what was last applied{sure}.");
+        let _ = writeln!(text, "{line} The devices have what was last applied{}.", extent(plan));
     } else {
         let heading = paint.paint(Style::Bold, "Drift:");
         let (resources, peers) = (count(drifted, "resource"), count(unmanaged, "unmanaged peer"));

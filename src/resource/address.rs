@@ -1,8 +1,10 @@
 //! How a resource is called, in files and on the command line: `module.site["berlin"].peer.hub["laptop"]`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::value::InvalidValue;
@@ -208,8 +210,24 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+impl JsonSchema for Address {
+    fn schema_name() -> Cow<'static, str> {
+        "Address".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The address of a resource, such as `peer.laptop`.",
+            "type": "string",
+            "pattern": r"(^|\.)(interface|peer|preshared_key)\.[^.\[]+(\[.*\])?$",
+        })
+    }
+}
+
 /// The name of a `backend` block, with its instance when the block is repeated: `hq`, `branch["berlin"]`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct BackendId(String);
 

@@ -205,6 +205,19 @@ pub fn attributes(kind: Kind) -> &'static [Attribute] {
     }
 }
 
+/// Returns what a kind of resource is, in whole sentences for the reference.
+pub fn doc(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Interface => {
+            "A WireGuard interface on a backend. wgform makes its private key on the host, once, and keeps it over everything but a change of `key_rotation`."
+        }
+        Kind::Peer => "One far end, on one interface.",
+        Kind::PresharedKey => {
+            "A secret that two peers share, written to both ends in the same apply. It lives on its holders and nowhere else."
+        }
+    }
+}
+
 /// Finds the declaration of an attribute.
 pub fn attribute(kind: Kind, name: &str) -> Option<&'static Attribute> {
     attributes(kind).iter().find(|attribute| attribute.name == name)

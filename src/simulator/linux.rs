@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::actual::Identity;
-use crate::failpoint::{Point, hit, hit_after};
+use crate::failpoint::{Point, around_host_change, hit_after};
 use crate::resource::BackendId;
 use crate::simulator::file::{SimulatorError, SystemFile};
 use crate::simulator::linux::call::{Device, DeviceChange, Link, Refusal};
@@ -287,16 +287,17 @@ impl SimulatedLinux {
 
     /// Changes the host and keeps the change. A refused call is kept too: a kernel may have done half of it.
     fn change<T>(&self, call: impl FnOnce(&mut Host) -> Result<T, Refusal>) -> Result<T, Refusal> {
-        let mut kept = self.lock();
-        let answer = call(&mut kept.host);
-        kept.changes += 1;
-        let Kept { file, host, changes: _ } = &*kept;
-        if let Some(file) = file {
-            save(file, host)
-                .map_err(|SimulatorError { reason, hints }| Refusal::Said { reason, hints })?;
-        }
-        hit(Point::HostChanged);
-        answer
+        around_host_change(|| {
+            let mut kept = self.lock();
+            let answer = call(&mut kept.host);
+            kept.changes += 1;
+            let Kept { file, host, changes: _ } = &*kept;
+            if let Some(file) = file {
+                save(file, host)
+                    .map_err(|SimulatorError { reason, hints }| Refusal::Said { reason, hints })?;
+            }
+            answer
+        })
     }
 
     /// Does of a change what comes first: a kernel takes many peers, and many networks of a peer, in several messages.

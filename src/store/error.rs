@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
+use rustix::io::Errno;
 
 use crate::state::{JournalError, StateError};
 use crate::store::LockInfo;
@@ -30,9 +31,9 @@ pub enum StoreError {
         directory: PathBuf,
     },
     /// The path of the state is something else than a file.
-    #[error("could not use the state file `{path}`: it is {found}")]
+    #[error("could not use the file `{path}`: it is {found}")]
     NotAFile {
-        /// The state file.
+        /// The state file, or one beside it.
         path: PathBuf,
         /// What it is.
         found: &'static str,
@@ -168,7 +169,7 @@ impl StoreError {
                 )]
             }
             Self::NotAFile { .. } => {
-                vec!["Set the `path` of the `state` block to a file.".to_owned()]
+                vec!["Set the `path` of the `state` block to a file, with none but wgform's beside it.".to_owned()]
             }
             Self::State { backup, source, .. } => {
                 let backup = backup.as_ref().map(|path| {
@@ -197,7 +198,7 @@ impl StoreError {
             Self::Unrecorded { journal, source } => {
                 let mut hints = source.hints();
                 hints.push(format!(
-                    "Nothing is lost: the journal `{}` holds what was done, and the next run folds it in. Do not remove it.",
+                    "Nothing is lost: the journal `{}` holds what was done or begun, and the next run folds it in. Do not remove it.",
                     journal.display()
                 ));
                 hints
@@ -223,6 +224,7 @@ impl StoreError {
 }
 
 fn file_hint(source: &io::Error) -> Option<String> {
+    let errno = Errno::from_io_error(source);
     let hint = match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "Make room on the disk, and run the command again."
@@ -232,6 +234,12 @@ fn file_hint(source: &io::Error) -> Option<String> {
         }
         io::ErrorKind::PermissionDenied => {
             "Run wgform as the user who owns the state file, or set another `path` in the `state` block."
+        }
+        _ if errno == Some(Errno::IO) => {
+            "The disk or the file system is broken: look into the system's log. Then run the command again."
+        }
+        _ if matches!(errno, Some(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS)) => {
+            "The file system gives no locks, as some network file systems do. Set a `path` in the `state` block on one that does."
         }
         _ => return None,
     };

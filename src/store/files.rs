@@ -1,15 +1,17 @@
 //! The files of one state, and the ways to read and write them that a crash cannot tear.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::failpoint::{Point, hit};
+use rustix::fs::OFlags;
+
+use crate::disk;
 use crate::store::StoreError;
 
-/// The state holds the key of its fingerprints, which helps to guess: nobody else needs to read it.
-const MODE: u32 = 0o600;
+/// A state of ten thousand peers has ten megabytes.
+const LARGEST: u64 = 1 << 30;
 
 /// As many links as the kernel follows.
 const MAX_LINKS: usize = 40;
@@ -64,94 +66,72 @@ impl Files {
 
     /// Puts new bytes in the place of the state file: whatever happens on the way, the one or the other is there whole.
     pub(crate) fn replace_state(&self, bytes: &[u8]) -> Result<(), StoreError> {
-        hit(Point::StateWrite);
-        let written = self.write_temporary(bytes, Point::StateWritten);
-        written.map_err(|source| self.give_up("write the state file", source))?;
-        hit(Point::StateSynced);
-        fs::rename(&self.temporary, &self.state)
-            .map_err(|source| self.give_up("put the state file in place", source))?;
-        hit(Point::StateRenamed);
-        self.sync_directory()?;
-        hit(Point::DirectorySynced);
-        Ok(())
+        disk::prepare(&self.temporary, bytes)
+            .map_err(|source| failed("write the state file", &self.state, source))?;
+        disk::rename(&self.temporary, &self.state).map_err(|source| {
+            _ = disk::remove(&self.temporary);
+            failed("put the state file in place", &self.state, source)
+        })?;
+        self.sync_directory()
     }
 
     /// Keeps the previous state.
     pub(crate) fn keep_backup(&self, bytes: &[u8]) -> Result<(), StoreError> {
-        hit(Point::BackupWrite);
-        self.write_temporary(bytes, Point::BackupWritten)
-            .and_then(|()| fs::rename(&self.temporary, &self.backup))
+        disk::prepare(&self.temporary, bytes)
+            .and_then(|()| disk::rename(&self.temporary, &self.backup))
             .map_err(|source| {
-                let _ = fs::remove_file(&self.temporary);
+                _ = disk::remove(&self.temporary);
                 failed("write the copy of the previous state", &self.backup, source)
-            })?;
-        hit(Point::BackupRenamed);
-        Ok(())
+            })
     }
 
     /// Makes the journal, which must not be there.
     pub(crate) fn create_journal(&self) -> Result<File, StoreError> {
-        hit(Point::JournalCreate);
-        let file = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .mode(MODE)
-            .open(&self.journal)
+        let file = disk::make(&self.journal)
             .map_err(|source| failed("make the journal", &self.journal, source))?;
         self.sync_directory()?;
-        hit(Point::JournalCreated);
         Ok(file)
     }
 
     /// Removes the journal, if it is there.
     pub(crate) fn remove_journal(&self) -> Result<(), StoreError> {
-        hit(Point::JournalRemove);
-        match fs::remove_file(&self.journal) {
-            Err(source) if source.kind() != ErrorKind::NotFound => {
-                return Err(failed("remove the journal", &self.journal, source));
-            }
-            _ => {}
-        }
-        self.sync_directory()?;
-        hit(Point::JournalRemoved);
-        Ok(())
+        disk::remove(&self.journal)
+            .map_err(|source| failed("remove the journal", &self.journal, source))?;
+        self.sync_directory()
     }
 
     fn sync_directory(&self) -> Result<(), StoreError> {
         let directory = parent(&self.state);
-        File::open(directory)
-            .and_then(|it| it.sync_all())
+        disk::sync_directory(directory)
             .map_err(|source| failed("sync the directory", directory, source))
-    }
-
-    fn write_temporary(&self, bytes: &[u8], written: Point) -> io::Result<()> {
-        // One that a crash left behind is ours to remove, since we hold the lock. Opening it as it is could follow a
-        // link or keep its permissions.
-        match fs::remove_file(&self.temporary) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(MODE).open(&self.temporary)?;
-        file.write_all(bytes)?;
-        hit(written);
-        file.sync_all()
-    }
-
-    fn give_up(&self, attempt: &'static str, source: io::Error) -> StoreError {
-        // A half-written copy is of no use, and on a full disk its room is.
-        let _ = fs::remove_file(&self.temporary);
-        failed(attempt, &self.state, source)
     }
 }
 
 /// Reads a file; none when it is not there.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(failed("read", path, source)),
-    }
+    let Some(mut file) = open(path)? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|source| failed("read", path, source))?;
+    Ok(Some(bytes))
+}
+
+/// Opens a file to be read; none when it is not there. What is no file, or too large to be one of ours, is an error: a
+/// pipe would keep us waiting, and an endless file take all memory.
+pub(crate) fn open(path: &Path) -> Result<Option<File>, StoreError> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(failed("read", path, source)),
+    };
+    let found = file.metadata().map_err(|source| failed("read", path, source))?;
+    let what = match (found.is_file(), found.is_dir(), found.len() > LARGEST) {
+        (true, _, false) => return Ok(Some(file)),
+        (true, _, true) => "larger than 1 GiB",
+        (false, true, _) => "a directory",
+        (false, false, _) => "not a regular file",
+    };
+    Err(StoreError::NotAFile { path: path.to_owned(), found: what })
 }
 
 pub(crate) fn failed(attempt: &'static str, path: &Path, source: io::Error) -> StoreError {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::failpoint::{Point, hit};
+use crate::disk;
 use crate::resource::BackendId;
 use crate::state::{BackendRecord, FORMAT, JournalRecord, State, StateChange};
 use crate::store::StoreError;
@@ -111,19 +111,16 @@ impl Journal {
         if self.is_broken {
             return Err(io::Error::other("an earlier write to it failed"));
         }
-        hit(Point::JournalWrite);
-        if let Err(error) = self.file.write_all(bytes) {
+        if let Err(error) = disk::write(&self.file, &self.path, bytes) {
             // Half a record may not stay in front of the next one.
-            self.is_broken = self.file.set_len(self.length).is_err();
+            self.is_broken = disk::cut(&self.file, &self.path, self.length).is_err();
             return Err(error);
         }
-        hit(Point::JournalWritten);
-        if let Err(error) = self.file.sync_data() {
+        if let Err(error) = disk::sync(&self.file, &self.path) {
             // The kernel forgets which pages it could not write: what is on the disk is no longer known.
             self.is_broken = true;
             return Err(error);
         }
-        hit(Point::JournalSynced);
         self.length += bytes.len() as u64;
         Ok(())
     }

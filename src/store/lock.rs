@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::disk;
 use crate::failpoint::{Point, hit};
 use crate::resource::BackendId;
 use crate::state::{BackendRecord, State};
@@ -161,15 +162,17 @@ impl Lock {
     /// When it cannot be written. The serial is then as it was, the old state is there, and so is the journal.
     pub fn write(&self, state: &mut State) -> Result<(), StoreError> {
         self.try_write(state).map_err(|source| match self.files.journal.exists() {
-            true => StoreError::Unrecorded {
-                journal: self.files.journal.clone(),
-                source: Box::new(source),
-            },
+            true => self.unrecorded(source),
             false => source,
         })?;
         self.files.remove_journal()?;
         self.has_journal.set(false);
         Ok(())
+    }
+
+    /// Says that a run could not be recorded to its end, and what becomes of its journal.
+    pub fn unrecorded(&self, source: StoreError) -> StoreError {
+        StoreError::Unrecorded { journal: self.files.journal.clone(), source: Box::new(source) }
     }
 
     /// Gives the lock back.
@@ -192,7 +195,8 @@ impl Lock {
         };
         let lock = Self { files, file, info, predecessor, has_journal: Cell::new(false) };
         let text = serde_json::to_vec_pretty(&lock.info).expect("the fields are texts and numbers");
-        let written = lock.file.set_len(0).and_then(|()| (&lock.file).write_all(&text));
+        let written =
+            lock.file.set_len(0).and_then(|()| disk::write(&lock.file, &lock.files.lock, &text));
         written.map_err(|source| failed("write the lock file", &lock.files.lock, source))?;
         Ok(lock)
     }
@@ -243,7 +247,7 @@ impl Drop for Lock {
 /// Returns who holds the lock at this moment.
 pub(crate) fn holder(files: &Files) -> Result<Option<LockInfo>, StoreError> {
     // Without a file nobody holds it, and a reader may not be allowed to make one.
-    let Ok(file) = File::open(&files.lock) else { return Ok(None) };
+    let Ok(Some(file)) = files::open(&files.lock) else { return Ok(None) };
     for _ in 0..20 {
         match file.try_lock_shared() {
             Ok(()) => return Ok(None),
@@ -293,6 +297,8 @@ pub(crate) fn force(
 /// Takes the lock, if nobody holds it.
 pub(crate) fn try_lock(files: &Files) -> Result<Option<File>, StoreError> {
     let failed = |source| failed("take the lock", &files.lock, source);
+    // What is no file is left alone, and named.
+    files::open(&files.lock)?;
     loop {
         let file = OpenOptions::new()
             .read(true)
@@ -330,5 +336,5 @@ fn held(files: &Files, now: Timestamp) -> Held {
 
 /// Reads what the lock file says; none when it says nothing yet, or something else.
 fn read_info(files: &Files) -> Option<LockInfo> {
-    serde_json::from_slice(&fs::read(&files.lock).ok()?).ok()
+    serde_json::from_slice(&files::read(&files.lock).ok()??).ok()
 }

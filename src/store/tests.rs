@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rustix::io::Errno;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -357,7 +358,7 @@ fn a_state_that_cannot_be_written_leaves_the_journal() {
     let error = lock.write(&mut state).unwrap_err();
     insta::assert_snapshot!(shown(&error, &bed), @r"
     could not record the end of the run: could not write the copy of the previous state `DIR/wgform.state.json.backup`: Is a directory (os error 21)
-    > Nothing is lost: the journal `DIR/wgform.state.json.journal` holds what was done, and the next run folds it in. Do not remove it.
+    > Nothing is lost: the journal `DIR/wgform.state.json.journal` holds what was done or begun, and the next run folds it in. Do not remove it.
     ");
     assert_eq!(state.serial, 1);
     drop(lock);
@@ -399,8 +400,8 @@ fn a_path_that_cannot_be_a_state_says_why() {
     let path = |name: &str| bed.directory.path().join(name);
     let read = |path: PathBuf| shown(&Store::new(path).read().unwrap_err(), &bed);
     insta::assert_snapshot!(read(path("")), @r"
-    could not use the state file `DIR/`: it is a directory
-    > Set the `path` of the `state` block to a file.
+    could not use the file `DIR/`: it is a directory
+    > Set the `path` of the `state` block to a file, with none but wgform's beside it.
     ");
     insta::assert_snapshot!(read(path("none/here.json")), @r"
     could not use the state file `DIR/none/here.json`: the directory `DIR/none` does not exist
@@ -444,6 +445,34 @@ fn a_full_disk_and_missing_rights_have_a_hint() {
         let error = failed("write the journal", Path::new("x"), kind.into());
         assert_eq!(error.hints(), [hint]);
     }
+    for (errno, hint) in [(Errno::IO, "The disk or the"), (Errno::NOLCK, "The file system gives")] {
+        let error = failed("take the lock", Path::new("x"), errno.into());
+        assert!(error.hints()[0].starts_with(hint), "{errno}");
+    }
+}
+
+#[test]
+fn what_lies_where_a_file_should_is_named_and_keeps_nobody_waiting() {
+    for suffix in [".journal", ".lock"] {
+        let bed = Bed::new().with_state();
+        assert!(Command::new("mkfifo").arg(bed.path(suffix)).status().unwrap().success());
+        let locked = lock(&bed.store, Duration::ZERO).and_then(|lock| lock.read());
+        let text = shown(&locked.unwrap_err(), &bed);
+        assert!(
+            text.contains(&format!("wgform.state.json{suffix}`: it is not a regular file")),
+            "{text}"
+        );
+        fs::remove_file(bed.path(suffix)).unwrap();
+        fs::create_dir(bed.path(suffix)).unwrap();
+        let locked = lock(&bed.store, Duration::ZERO).and_then(|lock| lock.read());
+        assert!(shown(&locked.unwrap_err(), &bed).contains("it is a directory"));
+    }
+    let bed = Bed::new();
+    fs::File::create(bed.path("")).unwrap().set_len(3 << 30).unwrap();
+    assert!(shown(&bed.store.read().unwrap_err(), &bed).contains("it is larger than 1 GiB"));
+    fs::remove_file(bed.path("")).unwrap();
+    assert!(Command::new("mkfifo").arg(bed.path("")).status().unwrap().success());
+    assert!(shown(&bed.store.read().unwrap_err(), &bed).contains("it is not a regular file"));
 }
 
 #[test]

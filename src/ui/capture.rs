@@ -3,6 +3,7 @@
 use std::io::{self, Cursor, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::ui::live::Window;
 use crate::ui::streams::{Output, Streams};
 
 /// What was written so far. Clones share it.
@@ -40,6 +41,7 @@ impl Streams {
             stdin: Box::new(Cursor::new(stdin.into())),
             stdin_is_terminal: false,
             width: None,
+            window: Box::new(|| Window { columns: None, rows: None, is_ours: true }),
         };
         (streams, stdout, stderr)
     }

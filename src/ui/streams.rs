@@ -3,6 +3,10 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use rustix::fd::AsFd;
+use rustix::process::getpgrp;
+use rustix::termios::{tcgetpgrp, tcgetwinsize};
+
+use crate::ui::live::Window;
 
 /// Where output goes.
 pub struct Output {
@@ -24,6 +28,8 @@ pub struct Streams {
     pub stdin_is_terminal: bool,
     /// The columns of the terminal, if there is one.
     pub width: Option<usize>,
+    /// What the terminal behind stderr is like at the moment.
+    pub window: Box<dyn Fn() -> Window + Send>,
 }
 
 impl Streams {
@@ -48,15 +54,27 @@ impl Streams {
             stdin: Box::new(io::BufReader::new(io::stdin())),
             stdin_is_terminal: io::stdin().is_terminal(),
             width,
+            window: Box::new(window),
         })
     }
 }
 
 /// Returns the columns of the first of the output streams that is a terminal and knows them.
 fn terminal_width() -> Option<usize> {
-    let columns =
-        |fd: &dyn AsFd| rustix::termios::tcgetwinsize(fd.as_fd()).ok().map(|it| it.ws_col);
+    let columns = |fd: &dyn AsFd| tcgetwinsize(fd.as_fd()).ok().map(|it| it.ws_col);
     let (stderr, stdout) = (io::stderr(), io::stdout());
     let outputs: [&dyn AsFd; 2] = [&stderr, &stdout];
     outputs.into_iter().filter_map(columns).find(|&columns| columns > 0).map(usize::from)
+}
+
+/// Asks the terminal behind stderr each time: it may have another size by now, or belong to another program.
+fn window() -> Window {
+    let stderr = io::stderr();
+    let size = tcgetwinsize(&stderr).ok();
+    Window {
+        columns: size.map(|it| it.ws_col.into()),
+        rows: size.map(|it| it.ws_row.into()),
+        // A terminal that is nobody's, as that of a container's first process, is not somebody else's.
+        is_ours: tcgetpgrp(&stderr).map_or(true, |group| group == getpgrp()),
+    }
 }

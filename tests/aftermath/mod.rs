@@ -11,13 +11,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
+use wgform::simulator::linux::call::{DeviceChange, PeerChange};
 use wgform::state::{ObjectKey, State, StateChange};
 use wgform::store::{Loaded, Store};
 use wgform::value::PrivateKey;
 
-use crate::harness::Project;
+use crate::harness::{self, Project};
 
 const BACKENDS: [&str; 2] = ["hq", "branch"];
+
+/// A WireGuard link of a host that is not ours, and must stay as it is.
+pub const FOREIGN: &str = "foreign0";
 
 /// What is known before the run that is killed.
 pub struct Before {
@@ -25,6 +29,25 @@ pub struct Before {
     keys: BTreeMap<String, String>,
     /// What the hosts are like after a run that was not killed.
     after: BTreeSet<String>,
+    /// What is not ours.
+    foreign: Vec<Json>,
+}
+
+/// Makes links on both hosts that are not ours, each with a peer that has a session.
+pub fn add_foreign(project: &Project) {
+    let (key, peer) = (PrivateKey::from_bytes([3; 32]), PrivateKey::from_bytes([4; 32]).public());
+    for backend in BACKENDS {
+        let host = project.enter(backend);
+        host.add_link(FOREIGN).unwrap();
+        let peers = vec![PeerChange::new(peer)];
+        let change = DeviceChange { private_key: Some(key.clone()), peers, ..Default::default() };
+        host.configure(FOREIGN, &change).unwrap();
+        host.set_traffic(FOREIGN, &peer, Some(harness::now()), 7, 9).unwrap();
+    }
+}
+
+fn foreign(project: &Project) -> Vec<Json> {
+    BACKENDS.iter().map(|backend| host(project, backend)["links"][FOREIGN].clone()).collect()
 }
 
 impl Before {
@@ -34,14 +57,14 @@ impl Before {
         // Without what the start has, nothing would be shown.
         assert_eq!(keys_in_state(&whole), keys_in_state(start));
         whole.run(&format!("{command} -auto-approve")).ends(0);
-        Self { keys: keys_in_state(start), after: picture(&whole) }
+        Self { keys: keys_in_state(start), after: picture(&whole), foreign: foreign(start) }
     }
 }
 
 /// Looks at a project in which a run of `command` was killed, and finishes the job.
 #[track_caller]
 pub fn check(project: &Project, before: &Before, command: &str, at: &str) {
-    let Before { keys, after } = before;
+    let Before { keys, after, foreign } = before;
     project.run("state list").ends(0);
     assert_accounted(project, at);
     let looked = project.run("drift");
@@ -65,6 +88,7 @@ pub fn check(project: &Project, before: &Before, command: &str, at: &str) {
         missing.is_empty() && more.is_empty(),
         "after a kill at {at}, {missing:#?} is missing and {more:#?} too much, finished by {next}"
     );
+    assert_eq!(self::foreign(project), *foreign, "after a kill at {at}, what is not ours changed");
     assert_no_duplicates(project, at);
     for (address, key) in keys_in_state(project) {
         let old = keys.get(&address).unwrap_or(&key);
@@ -75,6 +99,25 @@ pub fn check(project: &Project, before: &Before, command: &str, at: &str) {
         assert_eq!(key, *old, "{place:?} got a new key after a kill at {at}: {next}");
     }
     assert_eq!(project.left_over(), [""; 0], "after a kill at {at}");
+}
+
+/// Works on all items, on as many threads as there are processors, in the order in which they come.
+pub fn side_by_side<T: Send>(
+    items: impl IntoIterator<Item = T, IntoIter: Send>,
+    work: impl Fn(T) + Sync,
+) {
+    let items = std::sync::Mutex::new(items.into_iter());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let Some(item) = items.lock().unwrap().next() else { break };
+                    work(item);
+                }
+            });
+        }
+    });
 }
 
 /// Demands that everything on the hosts is in the state, or that an open intent names it.
@@ -106,6 +149,9 @@ fn assert_accounted(project: &Project, at: &str) {
     }
     for backend in BACKENDS {
         for (name, device) in devices(project, backend) {
+            if name == FOREIGN {
+                continue;
+            }
             let peers = device["peers"].as_array().unwrap().iter();
             let peers =
                 peers.map(|peer| format!("{name}/{}", peer["public_key"].as_str().unwrap()));
@@ -169,10 +215,11 @@ fn picture(project: &Project) -> BTreeSet<String> {
                 let secret = peer.get("preshared_key").and_then(Json::as_str);
                 secrets.extend(secret.map(str::to_owned));
                 lines.insert(format!(
-                    "{backend} {name} peer {whose}: {} {} {:?} secret {}",
+                    "{backend} {name} peer {whose}: {} {} {:?} handshake {:?} secret {}",
                     peer["allowed_ips"],
                     peer["persistent_keepalive"],
                     peer.get("endpoint"),
+                    peer.get("last_handshake"),
                     secret.is_some()
                 ));
             }

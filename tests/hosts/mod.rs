@@ -168,8 +168,9 @@ fn heal(project: &Project, address: &str, what: &str, command: &str) {
     let others = drift.stdout.lines().filter(|line| line.starts_with("  # ") && !is_named(line));
     assert_eq!(others.count(), 0, "after `{command}`: {drift}");
     let healed = project.run("apply -auto-approve").ends(0).says("Drift undone: 1.");
+    let healed = healed.tells("1 step done in ");
     let done = healed.stderr.lines().filter(|line| !line.starts_with("Refreshed backend")).count();
-    assert_eq!(done, 1, "after `{command}`: {healed}");
+    assert_eq!(done, 2, "after `{command}`: {healed}");
     project.run("plan -detailed-exitcode").ends(0);
 }
 

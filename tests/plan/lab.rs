@@ -25,9 +25,9 @@ use wgform::config::{
     AllUnknown, BackendDeclaration, Config, Driver, Evaluator, Transport, Wanted,
 };
 use wgform::diagnostic::{Diagnostic, Severity, SourceText};
-use wgform::outcome::Fate;
+use wgform::event::Event;
 use wgform::plan::{
-    self, BackendView, Inputs, NotAdopted, Options, Plan, PlannedAct, Refusal, Step, Subject,
+    self, BackendView, Inputs, NotAdopted, Options, Plan, PlannedAct, Refusal, Subject,
 };
 use wgform::refresh::refresh;
 use wgform::render::Paint;
@@ -375,8 +375,10 @@ impl Lab {
         let Ready { evaluator, backends, watch, lock } = ready;
         watch.crash.set(crash);
         let lines = RefCell::new(String::new());
-        let progress = |step: &Step, fate: &Fate| {
-            let line = wgform::render::outcome::progress(step, fate);
+        let tell = |event: Event| {
+            // How the others ended is in the report.
+            let is_done = matches!(event, Event::StepDone { .. });
+            let line = wgform::render::event::line(&event).filter(|_| is_done);
             line.iter().for_each(|it| _ = writeln!(lines.borrow_mut(), "{it}"));
         };
         let operation = if self.options.destroy { "destroy" } else { "apply" };
@@ -386,7 +388,7 @@ impl Lab {
             lock: &lock,
             world: &self.world,
             stop: Stop::default(),
-            progress: &progress,
+            tell: &tell,
         };
         let report = wait(async {
             tokio::select! {

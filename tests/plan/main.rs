@@ -29,3 +29,5 @@ mod resume;
 mod keeping;
 mod moves;
 mod together;
+mod exclude;
+mod requested;

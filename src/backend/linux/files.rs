@@ -2,9 +2,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "this module reads and writes files of the host")]
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::actual::Identity;
+use crate::disk;
 use crate::simulator::linux::call::Refusal;
 
 /// A key with its comment has 105 bytes; a file that is much larger is something else.
@@ -105,9 +106,10 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), Refusal> {
     replace(path, text).map_err(|error| refused(&error))
 }
 
-/// Removes a file.
+/// Removes a file. A key must not come back with a power cut: nobody would know whose it is.
 pub(crate) fn remove(path: &Path) -> Result<(), Refusal> {
-    fs::remove_file(path).map_err(|error| refused(&error))
+    let gone = disk::remove(path).and_then(|()| path.parent().map_or(Ok(()), disk::sync_directory));
+    gone.map_err(|error| refused(&error))
 }
 
 /// The extension of a file that is being written.
@@ -117,21 +119,14 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Errno::ISDIR.into());
     };
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    disk::make_directory(folder)?;
     let mut new = name.to_owned();
     new.push(".");
     new.push(NEW);
     let new = folder.join(new);
-    // A run that was killed may have left one.
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    File::open(folder)?.sync_all()
+    disk::prepare(&new, text.as_bytes())?;
+    disk::rename(&new, path).inspect_err(|_| _ = disk::remove(&new))?;
+    disk::sync_directory(folder)
 }
 
 fn line(path: &Path) -> Option<String> {

@@ -14,6 +14,7 @@ use crate::backend::linux::host::Host;
 use crate::backend::linux::netlink::{Netlink, RawKind, RawLink};
 use crate::backend::linux::{device, files, userspace};
 use crate::config::Driver;
+use crate::failpoint::around_host_change;
 use crate::simulator::linux::call::{Device, DeviceChange, Link, LinkKind, Refusal, is_link_name};
 use crate::value::Cidr;
 
@@ -84,7 +85,8 @@ impl Host for System {
     }
 
     fn configure(&mut self, name: &str, change: &DeviceChange) -> Result<(), Refusal> {
-        device::apply(name, self.kind(name)?, change)
+        let kind = self.kind(name)?;
+        around_host_change(|| device::apply(name, kind, change))
     }
 
     fn add_link(&mut self, name: &str) -> Result<(), Refusal> {
@@ -95,23 +97,25 @@ impl Host for System {
             return Err(Errno::EXIST.into());
         }
         match self.driver {
-            Driver::Userspace => userspace::start(name, &self.environment),
-            Driver::Kernel | Driver::Auto => match self.netlink.add_wireguard(name) {
-                Err(Refusal::Errno(Errno::OPNOTSUPP)) if self.driver == Driver::Auto => {
-                    userspace::start(name, &self.environment)
+            Driver::Userspace => around_host_change(|| userspace::start(name, &self.environment)),
+            Driver::Kernel | Driver::Auto => {
+                match around_host_change(|| self.netlink.add_wireguard(name)) {
+                    Err(Refusal::Errno(Errno::OPNOTSUPP)) if self.driver == Driver::Auto => {
+                        around_host_change(|| userspace::start(name, &self.environment))
+                    }
+                    Err(Refusal::Errno(Errno::OPNOTSUPP)) => Err(Refusal::said(
+                        "the kernel has no module `wireguard`",
+                        "load it with `modprobe wireguard`, or set `driver = \"userspace\"` on the backend",
+                    )),
+                    answer => answer,
                 }
-                Err(Refusal::Errno(Errno::OPNOTSUPP)) => Err(Refusal::said(
-                    "the kernel has no module `wireguard`",
-                    "load it with `modprobe wireguard`, or set `driver = \"userspace\"` on the backend",
-                )),
-                answer => answer,
-            },
+            }
         }
     }
 
     fn delete_link(&mut self, name: &str) -> Result<(), Refusal> {
         let kind = self.kind(name)?;
-        self.netlink.delete(name)?;
+        around_host_change(|| self.netlink.delete(name))?;
         match kind {
             LinkKind::Userspace => userspace::wait_until_gone(name),
             LinkKind::Kernel | LinkKind::Other => Ok(()),
@@ -119,26 +123,26 @@ impl Host for System {
     }
 
     fn set_mtu(&mut self, name: &str, mtu: u32) -> Result<(), Refusal> {
-        self.netlink.set_mtu(name, mtu)
+        around_host_change(|| self.netlink.set_mtu(name, mtu))
     }
 
     fn set_up(&mut self, name: &str, up: bool) -> Result<(), Refusal> {
-        self.netlink.set_up(name, up)
+        around_host_change(|| self.netlink.set_up(name, up))
     }
 
     fn rename(&mut self, name: &str, new: &str) -> Result<(), Refusal> {
         if !is_link_name(new) {
             return Err(Errno::INVAL.into());
         }
-        self.netlink.rename(name, new)
+        around_host_change(|| self.netlink.rename(name, new))
     }
 
     fn add_address(&mut self, name: &str, address: Cidr) -> Result<(), Refusal> {
-        self.netlink.add_address(name, address)
+        around_host_change(|| self.netlink.add_address(name, address))
     }
 
     fn delete_address(&mut self, name: &str, address: Cidr) -> Result<(), Refusal> {
-        self.netlink.delete_address(name, address)
+        around_host_change(|| self.netlink.delete_address(name, address))
     }
 
     fn resolve(&mut self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Refusal> {

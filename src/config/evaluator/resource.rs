@@ -7,7 +7,7 @@ use crate::config::block::{Expr, Node, ResourceBlock};
 use crate::config::decode::{Decoded, decode, default_of, linux_name, value_of};
 use crate::config::evaluator::run::Run;
 use crate::config::evaluator::settings::unknown;
-use crate::config::expression::Evaluated;
+use crate::config::expression::{Evaluated, Failures, poisoned};
 use crate::config::parse::is_reference;
 use crate::config::value::{Data, Value};
 use crate::config::{Desired, Wanted};
@@ -20,29 +20,23 @@ use crate::value::PrivateKey;
 impl Run<'_> {
     pub(super) fn resource(&self, address: &Address) -> Evaluated<Desired> {
         let Some(block) = self.evaluator.config.blocks.resources.get(address) else {
-            return Err(Vec::new());
+            return poisoned();
         };
         let mut desired = empty(address, block);
-        let mut problems = Vec::new();
+        let mut failures = Failures::default();
         for attribute in declaration::attributes(address.kind) {
-            let taken = self.take(attribute, block, &mut desired);
-            problems.extend(taken.err().unwrap_or_default());
+            failures.take(self.take(attribute, block, &mut desired));
         }
-        match self.backend_of(address) {
-            Ok(backend) => desired.backend = backend,
-            Err(more) => problems.extend(more),
-        }
+        desired.backend = failures.take(self.backend_of(address)).flatten();
         if let Some(expr) = &block.prevent_destroy {
-            match self.flag(expr, "`prevent_destroy`") {
-                Ok(yes) => desired.prevent_destroy = yes,
-                Err(more) => problems.extend(more),
-            }
+            let flag = failures.take(self.flag(expr, "`prevent_destroy`"));
+            desired.prevent_destroy = flag.unwrap_or_default();
         }
         let kind = desired.backend.as_ref().map(|id| self.kind_of(id));
         if let Some(kind) = kind {
-            self.check(kind, &desired, block, &mut problems);
+            self.check(kind, &desired, block, &mut failures);
         }
-        if problems.is_empty() { Ok(desired) } else { Err(problems) }
+        failures.or(desired)
     }
 
     /// Evaluates one attribute into its place.
@@ -54,6 +48,9 @@ impl Run<'_> {
     ) -> Evaluated<()> {
         let name = attribute.name;
         let Some(expr) = block.attributes.get(name) else {
+            if block.meant.contains(name) {
+                return poisoned();
+            }
             desired.fields.extend(default_of(attribute).map(|it| (name, Wanted::Known(it))));
             return Ok(());
         };
@@ -99,9 +96,10 @@ impl Run<'_> {
             Kind::Peer => "interface",
             Kind::PresharedKey => return Ok(None),
         };
-        let Some(block) = block else { return Err(Vec::new()) };
-        let node = Node::Resource(address.clone(), Some(attribute));
-        match self.node(&node, &block.span)?.data {
+        if block.is_none() {
+            return poisoned();
+        }
+        match self.node(&Node::Resource(address.clone(), Some(attribute)))?.data {
             Data::Backend(id) => Ok(Some(id)),
             Data::Resource(interface) if interface.kind == Kind::Interface => {
                 self.backend_of(&interface)
@@ -115,7 +113,7 @@ impl Run<'_> {
     pub(super) fn attribute_of(&self, address: &Address, name: &'static str) -> Evaluated {
         let declared = declaration::attribute(address.kind, name);
         let block = self.evaluator.config.blocks.resources.get(address);
-        let (Some(attribute), Some(block)) = (declared, block) else { return Err(Vec::new()) };
+        let (Some(attribute), Some(block)) = (declared, block) else { return poisoned() };
         if name == "adopt_from" {
             let named = block.adopt_from.as_ref();
             return Ok(named.map_or(Value::NULL, |(address, _)| address.clone().into()));
@@ -131,6 +129,12 @@ impl Run<'_> {
                 Decoded::Field(field) => return Ok(value_of(&field).marked(is_sensitive)),
                 Decoded::Resource(_) | Decoded::Backend => return Ok(value),
             }
+        }
+        let is_required =
+            matches!(attribute.presence, Presence::Required | Presence::RequiredNullable);
+        if block.meant.contains(name) || (is_required && !block.attributes.contains_key(name)) {
+            // Parsing says that it is missing, or has a wrong name.
+            return poisoned();
         }
         self.unset_attribute(address, attribute, block)
     }
@@ -185,7 +189,7 @@ impl Run<'_> {
         kind: BackendKind,
         desired: &Desired,
         block: &ResourceBlock,
-        problems: &mut Vec<Diagnostic>,
+        failures: &mut Failures,
     ) {
         for attribute in declaration::attributes(desired.address.kind) {
             let (Some(field), Some(span)) =
@@ -193,11 +197,11 @@ impl Run<'_> {
             else {
                 continue;
             };
-            problems.extend(unsupported(attribute, kind, field, span));
+            unsupported(attribute, kind, field, span).into_iter().for_each(|it| failures.add(it));
         }
         if desired.address.kind == Kind::Interface {
-            problems.extend(small_mtu(desired));
-            problems.extend(self.wrong_name(desired, block));
+            let found = small_mtu(desired).into_iter().chain(self.wrong_name(desired, block));
+            found.for_each(|it| failures.add(it));
         }
     }
 

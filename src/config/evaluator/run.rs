@@ -6,8 +6,9 @@ use std::collections::{HashMap, HashSet};
 use crate::config::Computed;
 use crate::config::block::{Expr, Need, Node};
 use crate::config::evaluator::Evaluator;
-use crate::config::expression::{Effort, Environment, Evaluated, Scope, missing_key};
+use crate::config::expression::{Effort, Environment, Evaluated, Scope, poisoned};
 use crate::config::parse::Given;
+use crate::config::suggest::suggestion;
 use crate::config::value::Value;
 use crate::diagnostic::{Diagnostic, Span, unique};
 use crate::resource::{Address, BackendId, Kind};
@@ -60,15 +61,13 @@ impl<'r> Run<'r> {
     }
 
     /// Returns the value of a variable, a local value, or an attribute that is written.
-    pub(super) fn node(&self, node: &Node, at: &Span) -> Evaluated {
+    pub(super) fn node(&self, node: &Node) -> Evaluated {
         if let Some(known) = self.known(node) {
             return known;
         }
         if !self.active.borrow_mut().insert(node.clone()) {
-            return Err(vec![
-                Diagnostic::error("references that go in a circle")
-                    .label(at, format!("`{node}` depends on itself here")),
-            ]);
+            // Parsing shows the whole circle.
+            return poisoned();
         }
         let outside = self.consulted.replace(false);
         let value = self.compute(node);
@@ -96,11 +95,12 @@ impl<'r> Run<'r> {
             Node::Variable(name) => self.variable(name),
             Node::Local(name) => match blocks.locals.get(name) {
                 Some(local) => self.evaluate(&local.value),
-                None => Err(Vec::new()),
+                None => poisoned(),
             },
             Node::Resource(address, Some(attribute)) => self.attribute_of(address, attribute),
             Node::Resource(address, None) => Ok(address.clone().into()),
-            Node::Backend(id) => Ok(id.clone().into()),
+            Node::Backend(id) if blocks.has_backend(id) => Ok(id.clone().into()),
+            Node::Backend(_) => poisoned(),
         }
     }
 
@@ -118,7 +118,7 @@ impl<'r> Run<'r> {
             // Only an early evaluation has nothing to ask for attributes.
             let is_early = self.computed.is_none() && matches!(node, Node::Resource(..));
             if is_ready {
-                drop(self.node(node, &need.span));
+                drop(self.node(node));
             } else if is_value && !is_early && self.known_or_active(node) && seen.insert(node) {
                 stack.push((need, true));
                 let below = self.expression_of(node).map_or(&[][..], |it| &it.needs);
@@ -151,25 +151,23 @@ impl<'r> Run<'r> {
 }
 
 impl Environment for Run<'_> {
-    fn named(&self, root: &str, name: &str, at: &Span) -> Evaluated {
+    fn named(&self, root: &str, name: &str) -> Evaluated {
         let config = self.evaluator.config;
         match root {
-            "var" => self.node(&Node::Variable(name.into()), at),
-            "local" => self.node(&Node::Local(name.into()), at),
-            "backend" => Ok(BackendId::new(name).into()),
+            "var" => self.node(&Node::Variable(name.into())),
+            "local" => self.node(&Node::Local(name.into())),
+            "backend" => self.node(&Node::Backend(BackendId::new(name))),
             _ => {
                 let address = Kind::from_block(root).map(|kind| Address::root(kind, name));
                 let address = address.filter(|it| config.blocks.resources.contains_key(it));
                 match address {
                     Some(address) if self.computed.is_some() => Ok(address.into()),
-                    Some(address) => Err(vec![
-                        Diagnostic::error("a reference to a resource that comes too early")
-                            .label(at, format!("`{address}` is not known before a device is read")),
-                    ]),
-                    None => Err(vec![
-                        Diagnostic::error("reference to an unknown name")
-                            .label(at, format!("there is no `{root}.{name}`")),
-                    ]),
+                    // Parsing says that it comes too early, or that there is none. What has such a reference may be
+                    // fine where it is evaluated later.
+                    _ => {
+                        self.consulted.set(true);
+                        poisoned()
+                    }
                 }
             }
         }
@@ -178,7 +176,7 @@ impl Environment for Run<'_> {
     fn attribute(&self, resource: &Address, name: &str, at: &Span) -> Evaluated {
         let attribute =
             crate::config::parse::referable(resource.kind, name, at).map_err(|it| vec![it])?;
-        self.node(&Node::Resource(resource.clone(), Some(attribute)), at)
+        self.node(&Node::Resource(resource.clone(), Some(attribute)))
     }
 
     fn backend_attribute(&self, backend: &BackendId, name: &str, at: &Span) -> Evaluated {
@@ -190,8 +188,13 @@ impl Environment for Run<'_> {
                 None => Value::NULL,
             }),
             _ => Err(vec![
-                missing_key(at, name, &Value::NULL)
-                    .help("A backend has the attributes `id`, `kind` and `display_name`."),
+                Diagnostic::error("reference to an unknown attribute")
+                    .label(at, format!("a backend has no attribute `{name}`"))
+                    .help(match suggestion(name, ["id", "kind", "display_name"]) {
+                        Some(near) => format!("Did you mean `{near}`?"),
+                        None => "A backend has the attributes `id`, `kind` and `display_name`."
+                            .to_owned(),
+                    }),
             ]),
         }
     }

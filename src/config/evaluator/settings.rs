@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::config::block::{BackendBlock, Expr};
+use crate::config::block::{BackendBlock, Blocks, Expr};
 use crate::config::evaluator::run::Run;
-use crate::config::expression::{Evaluated, both, wrong_type};
+use crate::config::expression::{Evaluated, both, poisoned, wrong_type};
+use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Value};
 use crate::config::{BackendDeclaration, Driver, Settings, Transport};
 use crate::diagnostic::{Diagnostic, Span};
@@ -15,8 +16,9 @@ const STATE_PATH: &str = "wgform.state.json";
 
 impl Run<'_> {
     pub(super) fn settings(&self) -> Evaluated<Settings> {
-        let settings = &self.evaluator.config.blocks.settings;
+        let Blocks { settings, broken, .. } = &self.evaluator.config.blocks;
         let path = match &settings.state_path {
+            None if broken.settings => poisoned(),
             None => Ok(STATE_PATH.to_owned()),
             Some(expr) => self.string(expr, "`path`").and_then(|path| {
                 path.filter(|path| !path.is_empty()).ok_or_else(|| {
@@ -45,6 +47,9 @@ impl Run<'_> {
                 ]),
             };
         }
+        if blocks.broken.settings || blocks.broken.lacks("backend") {
+            return poisoned();
+        }
         let mut backends = blocks.backends.keys();
         Ok(match (backends.next(), backends.next()) {
             (None, _) => Some(BackendId::new(BackendId::LOCAL)),
@@ -55,7 +60,7 @@ impl Run<'_> {
 
     pub(super) fn backends(&self) -> Evaluated<Vec<BackendDeclaration>> {
         let blocks = &self.evaluator.config.blocks;
-        if blocks.backends.is_empty() {
+        if blocks.has_only_local() {
             return Ok(vec![BackendDeclaration {
                 id: BackendId::new(BackendId::LOCAL),
                 kind: BackendKind::Local,
@@ -114,15 +119,25 @@ impl Run<'_> {
 
     fn driver(&self, block: &BackendBlock) -> Evaluated<Driver> {
         let Some(expr) = block.attributes.get("driver") else { return Ok(Driver::Auto) };
-        match self.string(expr, "`driver`")?.as_deref() {
+        let driver = self.string(expr, "`driver`")?;
+        match driver.as_deref() {
             None | Some("auto") => Ok(Driver::Auto),
             Some("kernel") => Ok(Driver::Kernel),
             Some("userspace") => Ok(Driver::Userspace),
-            Some(_) => Err(vec![
-                Diagnostic::error("a value that is not allowed")
-                    .label(&expr.span(), "there is no such driver")
-                    .help("The driver can be \"auto\", \"kernel\" or \"userspace\"."),
-            ]),
+            Some(word) => {
+                let is_sensitive = self.evaluate(expr)?.is_sensitive_anywhere();
+                let near =
+                    suggestion(word, ["auto", "kernel", "userspace"]).filter(|_| !is_sensitive);
+                Err(vec![
+                    Diagnostic::error("a value that is not allowed")
+                        .label(&expr.span(), "there is no such driver")
+                        .help(match near {
+                            Some(near) => format!("Did you mean \"{near}\"?"),
+                            None => "The driver can be \"auto\", \"kernel\" or \"userspace\"."
+                                .to_owned(),
+                        }),
+                ])
+            }
         }
     }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::config::block::{Node, Validation, VariableBlock};
 use crate::config::constant::constant;
 use crate::config::evaluator::run::Run;
-use crate::config::expression::{Evaluated, Scope, wrong_type};
+use crate::config::expression::{Evaluated, Scope, poisoned, wrong_type};
 use crate::config::parse::Given;
+use crate::config::types::Type;
 use crate::config::value::Value;
 use crate::diagnostic::{Diagnostic, Span};
 
@@ -18,7 +19,7 @@ impl Run<'_> {
         for (name, block) in &config.blocks.variables {
             if config.given.contains_key(name) || block.default.is_some() {
                 let node = Node::Variable(name.clone());
-                problems.extend(self.node(&node, &block.span).err().unwrap_or_default());
+                problems.extend(self.node(&node).err().unwrap_or_default());
             }
         }
         problems
@@ -26,8 +27,9 @@ impl Run<'_> {
 
     pub(super) fn variable(&self, name: &Arc<str>) -> Evaluated {
         let config = self.evaluator.config;
-        let Some(block) = config.blocks.variables.get(name) else { return Err(Vec::new()) };
-        let value = self.converted(name, block)?.marked(block.is_sensitive);
+        let Some(block) = config.blocks.variables.get(name) else { return poisoned() };
+        let Some(of) = &block.of else { return poisoned() };
+        let value = self.converted(name, block, of)?.marked(block.is_sensitive);
         if self.evaluator.validated.borrow_mut().insert(name.clone()) {
             // A condition may use the variable itself.
             self.evaluator
@@ -46,13 +48,17 @@ impl Run<'_> {
         Ok(value)
     }
 
-    fn converted(&self, name: &str, block: &VariableBlock) -> Evaluated {
+    fn converted(&self, name: &str, block: &VariableBlock, of: &Type) -> Evaluated {
         let config = self.evaluator.config;
         if let Some(given) = config.given.get(name) {
             let value = self.given(given, block)?;
             if !value.is_null() || block.is_nullable {
-                return convert(block, &value, &given.span());
+                return convert(block, of, &value, &given.span());
             }
+        }
+        if config.blocks.broken.has_value(name) {
+            // It is given where nothing can be read.
+            return poisoned();
         }
         let Some(default) = &block.default else {
             return Err(vec![no_value(name, block)]);
@@ -61,7 +67,7 @@ impl Run<'_> {
         if value.is_null() && !block.is_nullable {
             return Err(vec![wrong_type(&default.span(), "the default", "a value", &value)]);
         }
-        convert(block, &value, &default.span())
+        convert(block, of, &value, &default.span())
     }
 
     fn given(&self, given: &Given, block: &VariableBlock) -> Evaluated {
@@ -76,10 +82,10 @@ impl Run<'_> {
             return Ok(Value::text(source.text.as_str()));
         }
         let at = |range| Span { source: source.clone(), range };
-        let expression = hcl_edit::parser::parse_expr(&source.text).map_err(|error| {
+        let expression = hcl_edit::parser::parse_expr(&source.text).map_err(|_| {
             vec![
                 Diagnostic::error("a value that cannot be read")
-                    .label(&given.span(), error.message())
+                    .label(&given.span(), "this is not written as an expression")
                     .help("The type of this variable takes an expression, such as `[\"a\", \"b\"]` or `{ a = 1 }`."),
             ]
         })?;
@@ -115,11 +121,11 @@ impl Run<'_> {
     }
 }
 
-fn convert(block: &VariableBlock, value: &Value, at: &Span) -> Evaluated {
-    block.of.convert(value).map_err(|it| {
+fn convert(block: &VariableBlock, of: &Type, value: &Value, at: &Span) -> Evaluated {
+    of.convert(value).map_err(|it| {
         // What is wrong with a part of it may quote that part.
         let message = match block.is_sensitive || value.is_sensitive_anywhere() {
-            true => format!("{} is wanted", block.of.noun()),
+            true => format!("{} is wanted", of.noun()),
             false if it.path.is_empty() => it.message,
             false => format!("at `{}`: {}", it.path, it.message),
         };

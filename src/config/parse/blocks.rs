@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hcl_edit::expr::Expression;
-use hcl_edit::structure::{Block, Structure};
+use hcl_edit::structure::{Block, BlockLabel, Structure};
 
 use crate::config::block::{
     BackendBlock, Expr, LocalBlock, OutputBlock, ResourceBlock, Validation, VariableBlock,
@@ -33,7 +33,11 @@ impl Parser {
             "backend" => self.backend(block),
             ident => match Kind::from_block(ident) {
                 Some(kind) => self.resource(kind, block),
-                None => self.unknown("an unknown block", "", &block.ident, BLOCKS),
+                None => {
+                    let meant = self.unknown("an unknown block", "", &block.ident, BLOCKS);
+                    let labels: Vec<&str> = block.labels.iter().map(BlockLabel::as_str).collect();
+                    self.blocks.broken.block(meant.unwrap_or(ident), &labels);
+                }
             },
         }
     }
@@ -85,6 +89,7 @@ impl Parser {
                     .label(&span, format!("this version of wgform has no state of kind `{kind}`"))
                     .help("The only kind is `local`."),
             );
+            self.blocks.broken.settings = true;
             return;
         }
         let mut contents = self.contents("state", block.body, &["path"], &[]);
@@ -101,8 +106,9 @@ impl Parser {
             Some(of) => matches!(name_of(of).map(|it| it.root), Some("string" | "number" | "bool")),
         };
         let of = match contents.take("type").map(|it| Type::parse(&it)) {
-            None => Type::Any,
-            Some(Ok(of)) => of,
+            // Its type or its default may stand there under another name.
+            None => contents.meant.is_empty().then_some(Type::Any),
+            Some(Ok(of)) => (!contents.meant.contains("default")).then_some(of),
             Some(Err((range, message))) => {
                 let span = Span { source: self.source.clone(), range };
                 self.problems.push(
@@ -110,13 +116,14 @@ impl Parser {
                         "The types are `string`, `number`, `bool`, `any`, `list(…)`, `set(…)`, `map(…)`, `object({ … })` and `tuple([…])`.",
                     ),
                 );
-                Type::Any
+                None
             }
         };
         if let Some(description) = contents.take("description") {
             self.literal_text("description", &description);
         }
-        let is_sensitive = self.literal_bool(&mut contents, "sensitive", false);
+        let is_sensitive = contents.meant.contains("sensitive")
+            || self.literal_bool(&mut contents, "sensitive", false);
         let is_nullable = self.literal_bool(&mut contents, "nullable", true);
         let default = contents.take("default").map(|it| self.expr(it));
         let blocks = std::mem::take(&mut contents.blocks);
@@ -143,8 +150,9 @@ impl Parser {
         let known = ["condition", "error_message"];
         let mut contents = self.contents("validation", block.body, &known, &[]);
         let mut required = |parser: &mut Self, name: &str| {
+            let is_mentioned = contents.mentions(name);
             let found = contents.take(name);
-            if found.is_none() {
+            if !is_mentioned {
                 parser.missing(&span, "validation", name);
             }
             found.map(|it| parser.expr(it))
@@ -187,8 +195,9 @@ impl Parser {
         let known = ["value", "sensitive", "description"];
         let mut contents = self.contents("output", block.body, &known, &[]);
         let is_sensitive = self.literal_bool(&mut contents, "sensitive", false);
+        let is_mentioned = contents.mentions("value");
         let value = contents.take("value").map(|it| self.expr(it));
-        if value.is_none() {
+        if !is_mentioned {
             self.missing(&span, "output", "value");
         }
         let description = contents.take("description").map(|it| self.expr(it));
@@ -215,9 +224,20 @@ impl Parser {
                         &self.span_of(&block.labels[0]),
                         format!("this version of wgform has no backend of kind `{kind}`"),
                     )
-                    .help(format!("The kind can be {}.", or(&kinds))),
+                    .help(
+                        match (
+                            kind.as_str(),
+                            suggestion(&kind, BackendKind::ALL.map(BackendKind::as_str)),
+                        ) {
+                            ("linux" | "host" | "localhost" | "kernel" | "wireguard", _) => {
+                                "This host is `local`.".to_owned()
+                            }
+                            (_, Some(near)) => format!("Did you mean `{near}`?"),
+                            _ => format!("The kind can be {}.", or(&kinds)),
+                        },
+                    ),
             );
-            self.is_partial = true;
+            self.blocks.broken.block("backend", &["", &id]);
             return;
         };
         let contents = self.contents("backend", block.body, BACKEND, &[]);
@@ -246,7 +266,7 @@ impl Parser {
             .iter()
             .filter(|it| matches!(it.presence, Presence::Required | Presence::RequiredNullable))
         {
-            if !contents.attributes.contains_key(it.name) {
+            if !contents.mentions(it.name) {
                 self.missing(&span, kind.as_str(), it.name);
             }
         }
@@ -256,6 +276,7 @@ impl Parser {
             contents.take("adopt_from").and_then(|it| self.address(&it, &[Kind::Peer]));
         let blocks = std::mem::take(&mut contents.blocks);
         let prevent_destroy = self.lifecycle(blocks);
+        let meant = std::mem::take(&mut contents.meant);
         let attributes = self.attributes(kind, contents);
         if let Some(first) = self.blocks.resources.get(&address).map(|it| it.span.clone()) {
             return self.twice(&address.to_string(), &first, &span);
@@ -265,6 +286,7 @@ impl Parser {
             span,
             order,
             attributes,
+            meant,
             depends_on,
             adopt_from,
             prevent_destroy,

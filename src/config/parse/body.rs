@@ -1,60 +1,33 @@
 //! The inside of a block: arguments and nested blocks, each of which must be known and stand there once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hcl_edit::Ident;
 use hcl_edit::structure::{Attribute, Block, Body, Structure};
 
+use crate::config::foreign;
 use crate::config::parse::Parser;
 use crate::config::suggest::suggestion;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::BackendId;
-
-/// What later versions have, so that this one can say that it does not.
-const LATER: &[&str] = &[
-    "assign",
-    "check",
-    "client",
-    "count",
-    "data",
-    "dns",
-    "dns_search",
-    "enabled",
-    "for_each",
-    "hold",
-    "ignore_changes",
-    "import",
-    "interface_lists",
-    "module",
-    "moved",
-    "organization",
-    "persist",
-    "post_down",
-    "post_up",
-    "postcondition",
-    "pre_down",
-    "pre_up",
-    "precondition",
-    "provider",
-    "removed",
-    "replace_triggered_by",
-    "resource",
-    "responder",
-    "routes",
-    "terraform",
-    "vrf",
-];
 
 /// The inside of a block, by name.
 #[derive(Default)]
 pub(super) struct Contents {
     pub(super) attributes: BTreeMap<&'static str, Attribute>,
     pub(super) blocks: Vec<(&'static str, Block)>,
+    /// What is probably meant by something that does not belong there, so that nothing is said of its absence.
+    pub(super) meant: BTreeSet<&'static str>,
 }
 
 impl Contents {
     pub(super) fn take(&mut self, name: &str) -> Option<hcl_edit::expr::Expression> {
         self.attributes.remove(name).map(|attribute| attribute.value)
+    }
+
+    /// Returns whether an argument is there, be it under a wrong name.
+    pub(super) fn mentions(&self, name: &str) -> bool {
+        self.attributes.contains_key(name) || self.meant.contains(name)
     }
 }
 
@@ -86,7 +59,13 @@ impl Parser {
                             );
                         }
                         None => {
-                            self.unknown("an unknown argument", place, &attribute.key, attributes)
+                            let meant = self.unknown(
+                                "an unknown argument",
+                                place,
+                                &attribute.key,
+                                attributes,
+                            );
+                            contents.meant.extend(meant);
                         }
                     }
                 }
@@ -95,6 +74,7 @@ impl Parser {
                     None if known(attributes, block.ident.as_str()).is_some() => {
                         let name = block.ident.as_str();
                         let span = self.span_of(&block.ident);
+                        contents.meant.extend(known(attributes, name));
                         self.problems.push(
                             Diagnostic::error("a block that is an argument").label(
                                 &span,
@@ -102,40 +82,52 @@ impl Parser {
                             ),
                         );
                     }
-                    None => self.unknown("an unknown block", place, &block.ident, blocks),
+                    None => {
+                        self.unknown("an unknown block", place, &block.ident, blocks);
+                    }
                 },
             }
         }
         contents
     }
 
-    /// Reports a name that nothing has. `place` is the block around it, if any.
+    /// Reports a name that nothing has, and returns the one that is probably meant. `place` is the block around it, if
+    /// any.
     pub(super) fn unknown(
         &mut self,
         summary: &'static str,
         place: &str,
         name: &hcl_edit::Decorated<Ident>,
         known: &[&'static str],
-    ) {
+    ) -> Option<&'static str> {
+        if matches!(place, "wgform" | "state") {
+            // It may be what the settings lack.
+            self.blocks.broken.settings = true;
+        }
         let span = self.span_of(name);
         let word = name.as_str();
-        let diagnostic = Diagnostic::error(summary);
-        let near = suggestion(word, known.iter().copied());
-        let diagnostic = match near {
-            None if LATER.contains(&word) => {
-                diagnostic.label(&span, format!("this version of wgform has no `{word}`"))
-            }
-            _ if place.is_empty() => diagnostic.label(&span, format!("there is no block `{word}`")),
-            _ => diagnostic.label(&span, format!("`{place}` has no `{word}`")),
+        let meant = foreign::name_here(place, word).filter(|it| known.contains(it));
+        let advice = foreign::advice(place, word);
+        let near = meant.or_else(|| {
+            advice.is_none().then(|| suggestion(word, known.iter().copied())).flatten()
+        });
+        let is_later = near.is_none() && foreign::is_later(word);
+        let label = match place {
+            _ if is_later => format!("this version of wgform has no `{word}`"),
+            "" => format!("there is no block `{word}`"),
+            _ => format!("`{place}` has no `{word}`"),
         };
-        self.problems.push(match near {
-            Some(near) => diagnostic.help(format!("Did you mean `{near}`?")),
-            None if known.is_empty() || LATER.contains(&word) => diagnostic,
-            None => {
+        let diagnostic = Diagnostic::error(summary).label(&span, label);
+        self.problems.push(match (near, advice) {
+            (Some(near), _) => diagnostic.help(format!("Did you mean `{near}`?")),
+            (None, Some(advice)) => diagnostic.help(advice),
+            (None, None) if known.is_empty() || is_later => diagnostic,
+            (None, None) => {
                 let names: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
                 diagnostic.help(format!("It can be {}.", or(&names)))
             }
         });
+        near
     }
 
     /// Returns the labels of a block, when there are as many as there should be and each is a name.
@@ -155,7 +147,9 @@ impl Parser {
                     .label(&span, format!("`{}` has {n}", block.ident.as_str()))
                     .help(format!("Write it as `{usage}`.")),
             );
-            self.is_partial = true;
+            let found: Vec<&str> =
+                block.labels.iter().map(hcl_edit::structure::BlockLabel::as_str).collect();
+            self.blocks.broken.block(block.ident.as_str(), &found);
             return None;
         };
         for (i, label) in labels.iter().enumerate() {
@@ -166,7 +160,7 @@ impl Parser {
                         .label(&span, format!("{label:?} cannot be referred to"))
                         .help("A label starts with a letter or `_` and has only letters, digits, `_` and `-`."),
                 );
-                self.is_partial = true;
+                self.blocks.broken.block(block.ident.as_str(), &[]);
                 return None;
             }
         }

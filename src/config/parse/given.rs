@@ -1,12 +1,13 @@
 //! The values that were given to variables, from files, the environment and the command line.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use hcl_edit::structure::{Body, Structure};
+use hcl_edit::structure::Structure;
 
 use crate::config::block::Expr;
-use crate::config::parse::{Parser, parse_text, syntax_error, with_secrets};
+use crate::config::parse::{Parser, recover, with_secrets};
 use crate::config::secrets;
 use crate::diagnostic::{Diagnostic, SourceText, Span};
 use crate::source::{GivenVariable, Origin};
@@ -27,15 +28,7 @@ impl Parser {
         for GivenVariable { name, origin, text } in variables {
             match name {
                 Some(name) => self.given_text(name, *origin, text, &mut given),
-                None => match parse_text(&text.text) {
-                    Ok(body) => self.given_file(text, body, &mut given),
-                    Err(error) => {
-                        // Nothing in it can be told from a secret.
-                        let mut hidden = secrets::guess(&text.text);
-                        hidden.extend(assigned(&text.text));
-                        self.problems.push(syntax_error(&with_secrets(text, hidden), &error));
-                    }
-                },
+                None => self.given_file(text, &mut given),
             }
         }
         given
@@ -56,28 +49,32 @@ impl Parser {
         let text = with_secrets(text, hidden);
         if variable.is_some() {
             given.insert(name.into(), Given::Text(text));
-        } else if origin == Origin::Argument && !self.is_partial {
-            let span = Span { source: text, range: 0..0 };
-            self.unknown_variable(
-                Diagnostic::error("a value for an unknown variable"),
-                name,
-                &span,
-            );
+            return;
         }
+        let near = Self::near(name, self.blocks.variables.keys().map(|it| &**it));
+        let diagnostic = match origin {
+            _ if self.blocks.broken.may_declare("var", name) => return,
+            // The environment may be meant for other configurations too.
+            Origin::Environment if near.is_none() => return,
+            Origin::Environment => Diagnostic::warning("a value for an unknown variable"),
+            Origin::Argument | Origin::File => Diagnostic::error("a value for an unknown variable"),
+        };
+        self.unknown_variable(diagnostic, name, &Span { source: text, range: 0..0 });
     }
 
-    fn given_file(
-        &mut self,
-        text: &Arc<SourceText>,
-        body: Body,
-        given: &mut BTreeMap<Arc<str>, Given>,
-    ) {
+    fn given_file(&mut self, text: &Arc<SourceText>, given: &mut BTreeMap<Arc<str>, Given>) {
+        let read = recover::read(&text.text);
         let is_hidden =
             |name: &str| self.blocks.variables.get(name).is_none_or(|it| it.is_sensitive);
-        let hidden = body.attributes().filter(|it| is_hidden(it.key.as_str()));
-        let hidden = hidden.filter_map(|it| hcl_edit::Span::span(&it.value)).collect();
+        let hidden = read.body.attributes().filter(|it| is_hidden(it.key.as_str()));
+        let mut hidden: Vec<_> = hidden.filter_map(|it| hcl_edit::Span::span(&it.value)).collect();
+        // Nothing in what cannot be read can be told from a secret.
+        hidden.extend(secrets::guess(&text.text, &read.hidden));
+        hidden.extend(read.hidden.iter().flat_map(|range| assigned(&text.text, range)));
         self.source = with_secrets(text, hidden);
-        for structure in body {
+        self.mistakes(&read);
+        read.note_values(&mut self.blocks.broken);
+        for structure in read.body {
             match structure {
                 Structure::Block(block) => {
                     let span = self.head(&block);
@@ -95,7 +92,7 @@ impl Parser {
                     if self.blocks.variables.contains_key(name) {
                         let value = self.expr(attribute.value);
                         given.insert(attribute.key.as_str().into(), Given::Expression(value));
-                    } else if !self.is_partial {
+                    } else if !self.blocks.broken.may_declare("var", name) {
                         let span = self.span_of(&attribute.key);
                         let warning = Diagnostic::warning("a value for an unknown variable");
                         self.unknown_variable(warning, name, &span);
@@ -115,14 +112,13 @@ impl Parser {
     }
 }
 
-/// Returns everything after a `=`, line by line.
-fn assigned(text: &str) -> Vec<std::ops::Range<usize>> {
+/// Returns everything after a `=` or a `:`, line by line, and lines without.
+fn assigned(text: &str, part: &Range<usize>) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        if let Some(at) = line.find('=') {
-            ranges.push(start + at + 1..start + line.len());
-        }
+    let mut start = part.start;
+    for line in text[part.clone()].split_inclusive('\n') {
+        let at = line.find(['=', ':', ' ']).map_or(0, |at| at + 1);
+        ranges.push(start + at..start + line.len());
         start += line.len();
     }
     ranges

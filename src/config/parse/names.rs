@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::config::block::{Blocks, Expr, Need, Node};
+use crate::config::broken::Broken;
+use crate::config::foreign;
 use crate::config::function;
 use crate::config::parse::{Given, Parser};
 use crate::config::reference::{Found, Name, walk};
@@ -15,15 +17,11 @@ use crate::resource::{Address, BackendId, Form, Kind, declaration};
 /// The words that a reference can start with.
 const ROOTS: &[&str] = &["var", "local", "backend", "interface", "peer", "preshared_key"];
 
-/// What other tools, and later versions, have.
-const LATER_ROOTS: &[&str] =
-    &["each", "count", "self", "path", "module", "data", "terraform", "wgform", "output"];
-
 impl Parser {
     /// Fills in what every expression needs.
     pub(super) fn resolve_names(&mut self) {
         let mut blocks = std::mem::take(&mut self.blocks);
-        let declared = Declared::of(&blocks);
+        let declared = Declared::of(&mut blocks);
         let mut problems = Vec::new();
         blocks.each_expression(&mut |expr| {
             declared.resolve(expr, &mut problems);
@@ -31,27 +29,20 @@ impl Parser {
         for resource in blocks.resources.values() {
             for (address, span) in resource.depends_on.iter().chain(&resource.adopt_from) {
                 if !declared.resources.contains(address) {
-                    problems.push(Problem::Unknown(declared.unknown_resource(address, span)));
+                    problems.extend(declared.unknown_resource(address, span));
                 }
             }
         }
+        blocks.broken = declared.broken;
         self.blocks = blocks;
-        for problem in problems {
-            match problem {
-                // Its declaration may be what could not be read.
-                Problem::Unknown(_) if self.is_partial => {}
-                Problem::Unknown(diagnostic) | Problem::Wrong(diagnostic) => {
-                    self.problems.push(diagnostic);
-                }
-            }
-        }
+        self.problems.extend(problems);
     }
 }
 
 impl Blocks {
     /// Visits every expression that is evaluated.
     pub(crate) fn each_expression(&mut self, visit: &mut dyn FnMut(&mut Expr)) {
-        let Self { settings, variables, locals, outputs, backends, resources } = self;
+        let Self { settings, variables, locals, outputs, backends, resources, broken: _ } = self;
         settings.default_backend.iter_mut().chain(&mut settings.state_path).for_each(&mut *visit);
         for variable in variables.values_mut() {
             variable.default.iter_mut().for_each(&mut *visit);
@@ -84,24 +75,19 @@ impl Given {
     }
 }
 
-enum Problem {
-    /// Of a name that is not there.
-    Unknown(Diagnostic),
-    /// Of a name that is.
-    Wrong(Diagnostic),
-}
-
 /// The names that are declared.
 struct Declared {
     variables: BTreeSet<Arc<str>>,
     locals: BTreeSet<Arc<str>>,
     backends: BTreeSet<BackendId>,
     resources: BTreeSet<Address>,
+    broken: Broken,
 }
 
 impl Declared {
-    fn of(blocks: &Blocks) -> Self {
+    fn of(blocks: &mut Blocks) -> Self {
         Self {
+            broken: std::mem::take(&mut blocks.broken),
             variables: blocks.variables.keys().cloned().collect(),
             locals: blocks.locals.keys().cloned().collect(),
             backends: blocks.backends.keys().cloned().collect(),
@@ -109,76 +95,55 @@ impl Declared {
         }
     }
 
-    fn resolve(&self, expr: &mut Expr, problems: &mut Vec<Problem>) {
+    fn resolve(&self, expr: &mut Expr, problems: &mut Vec<Diagnostic>) {
         let Expr { expression, source, needs } = expr;
         let at = |range: Range<usize>| Span { source: source.clone(), range };
         walk(expression, &mut |found| match found {
-            Found::Name(name) => {
-                let span = at(name.range.clone());
-                match self.node(&name, &at) {
-                    Ok(node) => needs.push(Need { node, span }),
-                    Err(problem) => problems.push(problem),
-                }
-            }
+            Found::Name(name) => match self.node(&name, &at) {
+                Ok(node) => needs.push(Need { node, span: at(name.range.clone()) }),
+                Err(problem) => problems.extend(problem),
+            },
             Found::Call(call) => {
                 let name = call.name.name.as_str();
                 let is_plain = call.name.namespace.is_empty();
                 if !(is_plain && function::names().any(|it| it == name)) {
                     let range = hcl_edit::Span::span(&call.name.name).unwrap_or_default();
-                    problems.push(Problem::Wrong(unknown_function(name, &at(range))));
+                    problems.push(unknown_function(name, &at(range)));
                 }
             }
             Found::Text(..) => {}
         });
     }
 
-    fn node(&self, it: &Name, at: &dyn Fn(Range<usize>) -> Span) -> Result<Node, Problem> {
-        let span = at(it.range.clone());
+    /// Finds what a name means; nothing is said of one whose declaration may be what cannot be read.
+    fn node(
+        &self,
+        it: &Name,
+        at: &dyn Fn(Range<usize>) -> Span,
+    ) -> Result<Node, Option<Diagnostic>> {
         let Some(root) = ROOTS.iter().find(|root| **root == it.root) else {
-            return Err(Problem::Wrong(unknown_root(it, &at(it.start.clone()))));
+            return Err(Some(self.unknown_root(it, &at(it.start.clone()))));
         };
         let Some(name) = it.name else {
-            return Err(Problem::Wrong(
-                Diagnostic::error("reference without a name")
-                    .label(&span, format!("a name has to follow, such as `{root}.NAME`")),
-            ));
+            let diagnostic = Diagnostic::error("reference without a name");
+            let text = format!("a name has to follow, such as `{root}.NAME`");
+            return Err(Some(diagnostic.label(&at(it.range.clone()), text)));
         };
-        let missing = |what: String, names: Vec<&str>| {
-            let diagnostic = Diagnostic::error(unknown_summary(root)).label(&span, what);
-            Problem::Unknown(match suggestion(name, names) {
-                Some(near) => diagnostic.help(format!("Did you mean `{root}.{near}`?")),
-                None => diagnostic,
-            })
-        };
-        match (*root, Kind::from_block(root)) {
-            (_, Some(kind)) => self.resource(kind, name, it, at),
-            ("var", _) => match self.variables.get(name) {
-                Some(name) => Ok(Node::Variable(name.clone())),
-                None => Err(missing(
-                    format!("no `variable \"{name}\"` in this configuration"),
-                    self.variables.iter().map(|it| &**it).collect(),
-                )),
-            },
-            ("local", _) => match self.locals.get(name) {
-                Some(name) => Ok(Node::Local(name.clone())),
-                None => Err(missing(
-                    format!("no `{name}` in the `locals` of this configuration"),
-                    self.locals.iter().map(|it| &**it).collect(),
-                )),
-            },
-            _ => {
-                let id = BackendId::new(name);
-                // The implicit backend can be named too.
-                let is_implicit = self.backends.is_empty() && name == BackendId::LOCAL;
-                if is_implicit || self.backends.contains(&id) {
-                    return Ok(Node::Backend(id));
-                }
-                Err(missing(
-                    format!("no backend `{name}` in this configuration"),
-                    self.backends.iter().map(BackendId::as_str).collect(),
-                ))
-            }
+        if let Some(kind) = Kind::from_block(root) {
+            return self.resource(kind, name, it, at);
         }
+        let found = match *root {
+            "var" => self.variables.get(name).map(|name| Node::Variable(name.clone())),
+            "local" => self.locals.get(name).map(|name| Node::Local(name.clone())),
+            _ => Some(BackendId::new(name)).filter(|id| self.has_backend(id)).map(Node::Backend),
+        };
+        found.ok_or_else(|| self.unknown(root, name, &at(it.range.clone())))
+    }
+
+    fn has_backend(&self, id: &BackendId) -> bool {
+        // The implicit backend can be named too.
+        let is_implicit = self.backends.is_empty() && id.as_str() == BackendId::LOCAL;
+        self.backends.contains(id) || (is_implicit && !self.broken.lacks("backend"))
     }
 
     fn resource(
@@ -187,28 +152,85 @@ impl Declared {
         label: &str,
         it: &Name,
         at: &dyn Fn(Range<usize>) -> Span,
-    ) -> Result<Node, Problem> {
+    ) -> Result<Node, Option<Diagnostic>> {
         let address = Address::root(kind, label);
         if !self.resources.contains(&address) {
-            return Err(Problem::Unknown(self.unknown_resource(&address, &at(it.range.clone()))));
+            return Err(self.unknown_resource(&address, &at(it.range.clone())));
         }
         let Some((name, range)) = &it.attribute else {
             return Ok(Node::Resource(address, None));
         };
         referable(kind, name, &at(range.clone()))
             .map(|attribute| Node::Resource(address, Some(attribute)))
-            .map_err(Problem::Wrong)
+            .map_err(Some)
     }
 
-    fn unknown_resource(&self, address: &Address, span: &Span) -> Diagnostic {
-        let Address { kind, label, .. } = address;
-        let summary = unknown_summary(kind.as_str());
-        let diagnostic = Diagnostic::error(summary)
-            .label(span, format!("no `{kind} \"{label}\"` in this configuration"));
-        let of_kind = self.resources.iter().filter(|it| it.kind == *kind);
-        match suggestion(label, of_kind.map(|it| it.label.as_str())) {
-            Some(near) => diagnostic.help(format!("Did you mean `{kind}.{near}`?")),
+    fn unknown_resource(&self, address: &Address, span: &Span) -> Option<Diagnostic> {
+        self.unknown(address.kind.as_str(), &address.label, span)
+    }
+
+    /// Says that there is no such thing, and what may be meant.
+    fn unknown(&self, root: &str, name: &str, span: &Span) -> Option<Diagnostic> {
+        if self.broken.may_declare(root, name) {
+            return None;
+        }
+        let (summary, what) = match root {
+            "var" => ("reference to an unknown variable", format!("`variable \"{name}\"`")),
+            "local" => ("reference to an unknown local value", format!("`{name}` in the `locals`")),
+            "backend" => ("reference to an unknown backend", format!("backend `{name}`")),
+            "interface" => ("reference to an unknown interface", format!("`interface \"{name}\"`")),
+            "peer" => ("reference to an unknown peer", format!("`peer \"{name}\"`")),
+            _ => ("reference to an unknown pre-shared key", format!("`{root} \"{name}\"`")),
+        };
+        let of = if root == "local" { "of" } else { "in" };
+        let diagnostic =
+            Diagnostic::error(summary).label(span, format!("no {what} {of} this configuration"));
+        Some(match self.meant(root, name) {
+            Some(meant) => diagnostic.help(format!("Did you mean `{meant}`?")),
             None => diagnostic,
+        })
+    }
+
+    /// Finds the reference that was most likely meant: a name like it, or the same name of something else.
+    fn meant(&self, root: &str, name: &str) -> Option<String> {
+        let near = suggestion(name, self.names(root)).map(|near| format!("{root}.{near}"));
+        near.or_else(|| {
+            let other = ROOTS.iter().find(|root| self.names(root).any(|it| it == name))?;
+            Some(format!("{other}.{name}"))
+        })
+    }
+
+    /// Lists what a root has.
+    fn names(&self, root: &str) -> Box<dyn Iterator<Item = &str> + '_> {
+        match (root, Kind::from_block(root)) {
+            (_, Some(kind)) => {
+                let of_kind = self.resources.iter().filter(move |it| it.kind == kind);
+                Box::new(of_kind.map(|it| it.label.as_str()))
+            }
+            ("var", _) => Box::new(self.variables.iter().map(|it| &**it)),
+            ("local", _) => Box::new(self.locals.iter().map(|it| &**it)),
+            _ => Box::new(self.backends.iter().map(BackendId::as_str)),
+        }
+    }
+
+    fn unknown_root(&self, it: &Name, span: &Span) -> Diagnostic {
+        let root = it.root;
+        let diagnostic = Diagnostic::error("reference to an unknown name");
+        if let Some(advice) = foreign::root(root) {
+            let label = format!("this version of wgform has no `{root}`");
+            return diagnostic.label(span, label).help(advice);
+        }
+        let diagnostic = diagnostic.label(span, format!("there is no `{root}` here"));
+        let near = suggestion(root, ROOTS.iter().copied());
+        match (near, it.name) {
+            (Some(near), Some(name)) if self.names(near).any(|it| it == name) => {
+                diagnostic.help(format!("Did you mean `{near}.{name}`?"))
+            }
+            (Some(near), _) => diagnostic.help(format!("Did you mean `{near}`?")),
+            (None, None) if it.operators == 0 => {
+                diagnostic.help(format!("Write a text in quotes: \"{root}\"."))
+            }
+            _ => diagnostic.help("A reference starts with `var`, `local`, `backend`, `interface`, `peer` or `preshared_key`."),
         }
     }
 }
@@ -236,33 +258,6 @@ pub(crate) fn referable(kind: Kind, name: &str, span: &Span) -> Result<&'static 
     Err(Diagnostic::error("reference to a secret")
         .label(span, format!("`{name}` of `{kind}` cannot be referred to"))
         .help(hint))
-}
-
-fn unknown_summary(root: &str) -> &'static str {
-    match root {
-        "var" => "reference to an unknown variable",
-        "local" => "reference to an unknown local value",
-        "backend" => "reference to an unknown backend",
-        "interface" => "reference to an unknown interface",
-        "peer" => "reference to an unknown peer",
-        _ => "reference to an unknown pre-shared key",
-    }
-}
-
-fn unknown_root(it: &Name, span: &Span) -> Diagnostic {
-    let root = it.root;
-    let diagnostic = Diagnostic::error("reference to an unknown name");
-    if LATER_ROOTS.contains(&root) {
-        return diagnostic.label(span, format!("this version of wgform has no `{root}`"));
-    }
-    let diagnostic = diagnostic.label(span, format!("there is no `{root}` here"));
-    match suggestion(root, ROOTS.iter().copied()) {
-        Some(near) => diagnostic.help(format!("Did you mean `{near}`?")),
-        None if it.operators == 0 => {
-            diagnostic.help(format!("Write a text in quotes: \"{root}\"."))
-        }
-        None => diagnostic.help("A reference starts with `var`, `local`, `backend`, `interface`, `peer` or `preshared_key`."),
-    }
 }
 
 fn unknown_function(name: &str, span: &Span) -> Diagnostic {

@@ -1,10 +1,13 @@
 //! No input makes it panic, and big ones stay fast.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use proptest::prelude::*;
 
-use crate::config::tests::{Case, PRIVATE, known};
+use crate::config::tests::{Case, PRIVATE, known, shown};
+use crate::diagnostic::Span;
+use crate::token::{Token, TokenKind, scan};
 
 const VALID: &str = r#"
 wgform {
@@ -46,6 +49,20 @@ peer "b" {
 output "o" { value = [peer.b.name, interface.a.addresses.0, max(1, -2) / 3 % 2] }
 "#;
 
+/// The lines of each block of the text above, counted from 1.
+fn blocks_of(text: &str) -> Vec<Range<usize>> {
+    let starts_block = |line: &str| line.starts_with(|c: char| c.is_ascii_lowercase());
+    let mut blocks = Vec::new();
+    for (i, line) in text.lines().enumerate() {
+        if starts_block(line) {
+            blocks.push(i + 1..i + 2);
+        } else if let (Some(last), false) = (blocks.last_mut(), line.is_empty()) {
+            last.end = i + 2;
+        }
+    }
+    blocks
+}
+
 fn run(text: &str) -> String {
     Case::new(text).var("key", PRIVATE).problems()
 }
@@ -86,6 +103,63 @@ proptest! {
             // Drawing also proves that every place is inside its text.
             drop(run(&text));
         }
+    }
+}
+
+/// Whether a text may be broken without a token. Without a part of a text it means something else.
+fn matters(token: &&Token) -> bool {
+    !token.is_trivia() && token.kind != TokenKind::Text
+}
+
+/// Removes one token, and returns the text and the lines of the block that it was in.
+fn without_token(text: &str, at: usize) -> (String, Range<usize>) {
+    let tokens = scan(text);
+    let meant: Vec<_> = tokens.iter().filter(matters).collect();
+    let token = meant[at % meant.len()];
+    let line = text[..token.range.start].matches('\n').count() + 1;
+    let block = blocks_of(text).into_iter().find(|it| it.contains(&line)).unwrap();
+    let lost = token.text(text).matches('\n').count();
+    let broken = [&text[..token.range.start], &text[token.range.end..]].concat();
+    (broken, block.start..block.end - lost)
+}
+
+#[test]
+fn a_missing_token_is_said_in_its_block_and_nowhere_else() {
+    let n = scan(VALID).iter().filter(matters).count();
+    let mut wrong = String::new();
+    for text in [VALID.to_owned(), VALID.replace('\n', "\r\n")] {
+        for at in 0..n {
+            let (broken, lines) = without_token(&text, at);
+            let (config, parsed) = Case::new(&broken).var("key", PRIVATE).parse();
+            let problems = config.problems(&Case::new(&broken).world(), parsed);
+            let outside = problems.iter().flat_map(|it| &it.labels).any(|label| {
+                let Span { source, range } = &label.span;
+                let line = source.text[..range.start].matches('\n').count() + 1;
+                source.name != "main.wg.hcl" || !lines.contains(&line)
+            });
+            if outside {
+                writeln!(wrong, "── lines {lines:?} of\n{broken}\n{}", shown(&problems)).unwrap();
+            }
+        }
+    }
+    assert_eq!(wrong, "", "{wrong}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_text_is_parsed_with_every_place_inside_of_it(text in prop::collection::vec(prop_oneof![
+        3 => prop::sample::select(vec![
+            "interface \"a\" {\n", "peer \"b\" {\n", "}\n", "{", "}", "[", "]", "(", ")", "\"", "'", "\n", "\r\n", " ", "\t", "=",
+            "mtu = 5\n", "x", "a = ", "<<EOT\n", "EOT\n", "${", "%{", "/*", "*/", "# c\n", ",", ":", ".", "locals {\n", "\u{10ffe9}",
+            "<<<<<<< a\n", "=======\n", ">>>>>>> b\n", "日本", "é", "\u{feff}", "\0", "\\", "1e999", "[Peer]\n", "-", "local.x",
+        ]).prop_map(str::to_owned),
+        1 => any::<String>(),
+    ], 0..40)) {
+        // Drawing proves that every place is inside its text and between characters.
+        drop(run(&text.concat()));
+        drop(Case::new("").var_file(&text.concat()).problems());
     }
 }
 

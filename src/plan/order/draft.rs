@@ -1,25 +1,26 @@
 //! What each resource's fate means in writes, before they are in order.
 
+mod removal;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
 use crate::actual::KeyFile;
 use crate::config::Wanted;
-use crate::diff::{AttributeDiff, Class, Side};
+use crate::diff::{AttributeDiff, Side};
 use crate::link::Links;
 use crate::plan::check::{self, Unmanaged};
-use crate::plan::order::View;
-use crate::plan::recover::{exists, public_key};
+use crate::plan::order::draft::removal::{is_only_recorded, is_there};
+use crate::plan::view::View;
 use crate::plan::walk::interface::{OnDevice, recorded_key_file};
 use crate::plan::walk::{Device, Fate, Node, Planner, peer};
 use crate::plan::{
     Action, Effect, KeySource, Note, PlannedAct, PlannedSetting, Reason, Refusal, ResourceChange,
     Step, Subject,
 };
-use crate::resource::{Address, BackendId, Field, Kind, Setting, Support, declaration};
-use crate::state::{Deposed, ObjectKey, ResourceRecord};
+use crate::resource::{Address, BackendId, Field, Kind, Setting, Support};
+use crate::state::{ObjectKey, ResourceRecord};
 use crate::value::Cidr;
 
 /// A name or a port on one system: only one can have it.
@@ -66,6 +67,11 @@ impl Draft {
 
     pub(crate) fn is_removal(&self) -> bool {
         matches!(self.step.effect, Effect::Remove | Effect::RemoveDeposed(_))
+    }
+
+    /// Returns whether it removes what the next step makes again.
+    pub(crate) fn makes_way(&self) -> bool {
+        self.step.effect == Effect::MakeWay
     }
 }
 
@@ -135,9 +141,17 @@ impl Drafter {
         match &node.device {
             Device::Interface(on_device) => match node.fate {
                 Fate::Create => self.create_interface(planner, node, on_device),
+                Fate::Replace
+                    if node.reason == Reason::Requested && on_device.renamed_from().is_none() =>
+                {
+                    self.remake_interface(planner, node, on_device);
+                }
                 Fate::Replace => self.replace_interface(planner, node, on_device),
                 Fate::Keep | Fate::Pending => self.update_interface(planner, node, on_device),
             },
+            Device::Peer(on_device) if node.reason == Reason::Requested => {
+                self.remake_peer(node, on_device);
+            }
             Device::Peer(on_device) => self.peer(planner, node, on_device, claimed),
             Device::Secret(_) => {
                 let is_new = node.fate == Fate::Create;
@@ -160,21 +174,66 @@ impl Drafter {
             draft.after.push(clean);
         }
         let create = self.push(draft);
-        if let Some(old_file) = &on_device.key.remove_file {
-            // It was kept under another name when its link was lost.
-            let mut act = update_act(on_device.name.clone(), BTreeMap::new());
-            if let PlannedAct::UpdateInterface { remove_key_file, .. } = &mut act {
-                *remove_key_file = Some(old_file.clone());
-            }
-            let mut clean = Draft::new(step(node, Action::Update, act, Effect::Nothing));
-            clean.after = vec![create];
-            self.push(clean);
+        self.clean_old_key_file(node, on_device, create);
+    }
+
+    /// Removes the file of a key that was kept under another name when its link was lost.
+    fn clean_old_key_file(&mut self, node: &Node, on_device: &OnDevice, create: usize) {
+        let Some(old_file) = &on_device.key.remove_file else { return };
+        let mut act = update_act(on_device.name.clone(), BTreeMap::new());
+        if let PlannedAct::UpdateInterface { remove_key_file, .. } = &mut act {
+            *remove_key_file = Some(old_file.clone());
         }
+        let mut clean = Draft::new(step(node, Action::Update, act, Effect::Nothing));
+        clean.after = vec![create];
+        self.push(clean);
+    }
+
+    /// Under one name there is room for one object, so the old one goes first. Its key is in a file by then, and is not
+    /// lost when the run is cut off in between.
+    fn remake_interface(&mut self, planner: &Planner<'_>, node: &Node, on_device: &OnDevice) {
+        let name = on_device.name.clone();
+        let keep = keep_act(planner, node, on_device)
+            .map(|act| self.push(Draft::new(step(node, Action::Update, act, Effect::Nothing))));
+        let remove_key_file = outdated_key_file(planner, node, on_device);
+        let act = PlannedAct::DeleteInterface { name: name.clone(), remove_key_file };
+        let mut remove = Draft::new(step(node, Action::Delete, act, Effect::MakeWay));
+        remove.gives =
+            node.backend.iter().flat_map(|backend| gives(planner, backend, &name)).collect();
+        remove.after = keep.into_iter().collect();
+        let remove = self.push(remove);
+        let mut create =
+            Draft::new(step(node, Action::Create, create_act(on_device, false), put()));
+        create.takes = takes(planner, node, on_device);
+        create.takes.extend(key_file(node.backend.as_ref(), on_device.key.file.as_ref()));
+        create.after = vec![remove];
+        let create = self.push(create);
+        self.clean_old_key_file(node, on_device, create);
+    }
+
+    fn remake_peer(&mut self, node: &Node, on_device: &peer::OnDevice) {
+        let Some(old) = &on_device.old else { return };
+        let (interface, public_key) = (old.interface.clone(), old.public_key);
+        let act = PlannedAct::DeletePeer { interface, public_key };
+        let remove = self.push(Draft::new(step(node, Action::Delete, act, Effect::MakeWay)));
+        let act = match on_device.is_enabled {
+            true => PlannedAct::CreatePeer {
+                interface: on_device.interface.clone(),
+                public_key: on_device.public_key,
+            },
+            false => PlannedAct::Record,
+        };
+        let mut create = Draft::new(step(node, Action::Create, act, put()));
+        create.after = vec![remove];
+        self.push(create);
     }
 
     /// What is replaced is destroyed, too, and is guarded as well.
     fn guard_replaced(&mut self, planner: &mut Planner<'_>, walked: &[Address]) {
         for address in walked {
+            if address.kind == Kind::Peer {
+                guard_unkept_secret(planner, address);
+            }
             let node = &planner.nodes[address];
             if node.fate != Fate::Replace {
                 continue;
@@ -184,7 +243,7 @@ impl Drafter {
                 desired.fields.get("force_destroy") == Some(&Wanted::Known(Field::Bool(true)));
             let old = node.interface().and_then(|it| it.old.clone());
             if desired.prevent_destroy {
-                planner.refusals.push(protected_in_block(address, "replaced"));
+                planner.refuse(address, protected_in_block(address, "replaced"));
             }
             let Some(old) = old else { continue };
             let doomed = check::Doomed { address, verb: "replaced", is_forced };
@@ -351,191 +410,6 @@ impl Drafter {
             && !is_only_recorded(planner, &old.backend, &object)
     }
 
-    fn deletions(
-        &mut self,
-        planner: &mut Planner<'_>,
-        view: &View,
-        claimed: &BTreeMap<PeerKey, Address>,
-    ) {
-        let left_out: BTreeSet<Address> = planner.left_out.values().flatten().cloned().collect();
-        let owned: Vec<Address> = planner.state.resources.keys().cloned().collect();
-        // Peers sort after interfaces, and go first.
-        for address in owned.iter().rev().filter(|it| view.contains(it) && !left_out.contains(it)) {
-            let deposed = self.deposed(planner, address, claimed);
-            let is_pending = planner.nodes.get(address).is_some_and(|it| it.fate == Fate::Pending);
-            if is_pending || !planner.desired.contains_key(address) {
-                let reason = match (planner.options.destroy, is_pending) {
-                    (true, _) => Reason::Destroy,
-                    (false, true) => Reason::BecamePending,
-                    (false, false) => Reason::NotConfigured,
-                };
-                self.delete(planner, address, reason, claimed, deposed);
-            }
-        }
-    }
-
-    fn delete(
-        &mut self,
-        planner: &mut Planner<'_>,
-        address: &Address,
-        reason: Reason,
-        claimed: &BTreeMap<PeerKey, Address>,
-        deposed: Vec<usize>,
-    ) {
-        let record = planner.state.resources[address].clone();
-        let backend = record.backend.clone();
-        if backend.as_ref().is_some_and(|backend| !is_known(planner, backend)) {
-            return;
-        }
-        let has_left_key = left_key(planner, &record);
-        let is_gone = !is_there(planner, backend.as_ref(), &record.object);
-        if is_gone && !has_left_key && record.deposed.is_empty() {
-            // It is gone already, and nobody wants it back.
-            planner.state.resources.remove(address);
-            return;
-        }
-        match (&reason, planner.desired.get(address)) {
-            (Reason::BecamePending, Some(desired)) if desired.prevent_destroy => {
-                planner.refusals.push(protected_in_block(address, "destroyed"));
-            }
-            (Reason::BecamePending, Some(_)) => {}
-            _ if record.prevent_destroy && !is_gone => planner.refusals.push(protected(address)),
-            _ => {}
-        }
-        let Removal { act, gives_up, notes, taken_over_by } =
-            removal(planner, address, &record, claimed);
-        let subject = Subject::Resource(address.clone());
-        let mut draft = Draft::new(Step {
-            subject: subject.clone(),
-            backend: backend.clone(),
-            action: Action::Delete,
-            act,
-            effect: Effect::Remove,
-            after: Vec::new(),
-        });
-        draft.gives = gives_up;
-        draft.taken_over_by = taken_over_by.filter(|taker| taker != address);
-        draft.after = deposed;
-        self.push(draft);
-        let attributes = gone(address.kind, &record);
-        let sensitive = BTreeSet::new();
-        let action = Action::Delete;
-        self.changes.push(ResourceChange {
-            subject,
-            backend,
-            action,
-            reason,
-            attributes,
-            sensitive,
-            notes,
-        });
-    }
-
-    /// Removes objects that an earlier apply replaced and did not get to remove; returns the drafts.
-    fn deposed(
-        &mut self,
-        planner: &mut Planner<'_>,
-        address: &Address,
-        claimed: &BTreeMap<PeerKey, Address>,
-    ) -> Vec<usize> {
-        let mut removals = Vec::new();
-        for deposed in planner.state.resources[address].deposed.clone() {
-            if !is_known(planner, &deposed.backend) {
-                continue;
-            }
-            let effect = Effect::RemoveDeposed(deposed.object.clone());
-            let act = match &deposed.object {
-                ObjectKey::Interface { name, .. } => {
-                    let remove_key_file = left_key_file(planner, &deposed);
-                    PlannedAct::DeleteInterface { name: name.clone(), remove_key_file }
-                }
-                ObjectKey::Peer { interface, public_key: text } => {
-                    let key = (deposed.backend.clone(), interface.clone(), text.clone());
-                    match public_key(&deposed.object).filter(|_| !claimed.contains_key(&key)) {
-                        Some(public_key) => {
-                            PlannedAct::DeletePeer { interface: interface.clone(), public_key }
-                        }
-                        None => PlannedAct::Record,
-                    }
-                }
-                ObjectKey::PresharedKey => PlannedAct::Record,
-            };
-            if !is_there(planner, Some(&deposed.backend), &deposed.object) {
-                if let Some(record) = planner.state.resources.get_mut(address) {
-                    record
-                        .deposed
-                        .retain(|it| it.object != deposed.object || it.backend != deposed.backend);
-                }
-                continue;
-            }
-            let subject = Subject::Resource(address.clone());
-            let backend = Some(deposed.backend.clone());
-            let mut draft = Draft::new(Step {
-                subject: subject.clone(),
-                backend: backend.clone(),
-                action: Action::Delete,
-                act,
-                effect,
-                after: Vec::new(),
-            });
-            if let PlannedAct::DeleteInterface { name, remove_key_file } = &draft.step.act {
-                let file = key_file(Some(&deposed.backend), remove_key_file.as_ref());
-                draft.gives = gives(planner, &deposed.backend, name);
-                draft.gives.extend(file);
-            }
-            removals.push(self.push(draft));
-            let record = ResourceRecord {
-                attributes: deposed.attributes.clone(),
-                object: deposed.object.clone(),
-                ..planner.state.resources[address].clone()
-            };
-            self.changes.push(ResourceChange {
-                subject,
-                backend,
-                action: Action::Delete,
-                reason: Reason::Deposed,
-                attributes: gone(address.kind, &record),
-                sensitive: BTreeSet::new(),
-                notes: Vec::new(),
-            });
-        }
-        removals
-    }
-
-    fn unmanaged(&mut self, peer: &crate::plan::UnmanagedPeer) {
-        let subject =
-            Subject::Unmanaged { interface: peer.interface.clone(), public_key: peer.public_key };
-        let act = PlannedAct::DeletePeer {
-            interface: peer.interface_name.clone(),
-            public_key: peer.public_key,
-        };
-        let backend = Some(peer.backend.clone());
-        self.push(Draft::new(Step {
-            subject: subject.clone(),
-            backend: backend.clone(),
-            action: Action::Delete,
-            act,
-            effect: Effect::Nothing,
-            after: Vec::new(),
-        }));
-        let allowed_ips = Json::from(peer.allowed_ips.clone());
-        let before = |name, json| {
-            crate::plan::walk::interface::one(name, Some(json), Side::Unset, Class::Change)
-        };
-        self.changes.push(ResourceChange {
-            subject,
-            backend,
-            action: Action::Delete,
-            reason: Reason::Unmanaged,
-            attributes: vec![
-                before("public_key", Json::from(peer.public_key.to_string())),
-                before("allowed_ips", allowed_ips),
-            ],
-            sensitive: BTreeSet::new(),
-            notes: vec![Note::LastHandshake(peer.handshake_age)],
-        });
-    }
-
     fn change(&mut self, planner: &Planner<'_>, node: &Node, notes: impl Iterator<Item = Note>) {
         let action = match node.fate {
             Fate::Create => Action::Create,
@@ -554,53 +428,47 @@ impl Drafter {
     }
 }
 
-/// What takes an object from its device.
-struct Removal {
-    act: PlannedAct,
-    gives_up: Vec<Claim>,
-    notes: Vec<Note>,
-    taken_over_by: Option<Address>,
+/// Returns the step that writes a key into its file, where it is not there yet.
+fn keep_act(planner: &Planner<'_>, node: &Node, on_device: &OnDevice) -> Option<PlannedAct> {
+    let Some(KeySource::Held(key)) = &on_device.key.source else { return None };
+    let path = on_device.key.file.as_ref()?;
+    let picture = planner.picture(node.backend.as_ref()?)?;
+    let is_kept = matches!(
+        picture.key_files.get(path),
+        Some(KeyFile::Key(kept)) if kept.public() == key.public()
+    );
+    let mut act = update_act(on_device.name.clone(), BTreeMap::new());
+    if let PlannedAct::UpdateInterface { key: source, key_file, .. } = &mut act {
+        *source = on_device.key.source.clone();
+        *key_file = Some(path.clone());
+    }
+    (!is_kept).then_some(act)
 }
 
-/// Decides how an owned object goes: removed, or left to the one that takes it over.
-fn removal(
-    planner: &mut Planner<'_>,
-    address: &Address,
-    record: &ResourceRecord,
-    claimed: &BTreeMap<PeerKey, Address>,
-) -> Removal {
-    let nothing = |taken_over_by| Removal {
-        act: PlannedAct::Record,
-        gives_up: Vec::new(),
-        notes: Vec::new(),
-        taken_over_by,
-    };
-    match (&record.object, &record.backend) {
-        (ObjectKey::Interface { name, .. }, Some(backend)) => {
-            let file = recorded_key_file(record);
-            let is_forced = record.attributes.get("force_destroy") == Some(&Json::Bool(true));
-            let doomed = check::Doomed { address, verb: "destroyed", is_forced };
-            let foreign = check::guard_destroy(planner, &doomed, backend, name);
-            let mut gives_up = gives(planner, backend, name);
-            gives_up.extend(key_file(Some(backend), file.as_ref()));
-            Removal {
-                act: PlannedAct::DeleteInterface { name: name.clone(), remove_key_file: file },
-                gives_up,
-                notes: (foreign > 0).then_some(Note::UnmanagedGo(foreign)).into_iter().collect(),
-                taken_over_by: None,
-            }
-        }
-        (ObjectKey::Peer { interface, public_key: text }, Some(backend)) => {
-            let taker = claimed.get(&(backend.clone(), interface.clone(), text.clone())).cloned();
-            let is_absent = is_only_recorded(planner, backend, &record.object);
-            let is_left = taker.is_some() || is_absent;
-            let interface = interface.clone();
-            let act = public_key(&record.object)
-                .filter(|_| !is_left)
-                .map(|public_key| PlannedAct::DeletePeer { interface, public_key });
-            Removal { act: act.unwrap_or(PlannedAct::Record), ..nothing(taker) }
-        }
-        _ => nothing(None),
+/// Refuses to make a peer anew when that would lose a pre-shared key which is nowhere but on the device.
+fn guard_unkept_secret(planner: &mut Planner<'_>, address: &Address) {
+    let node = &planner.nodes[address];
+    let is_remade = |node: &Node| node.reason == Reason::Requested;
+    let on = node.peer().and_then(|peer| planner.nodes.get(&peer.on));
+    let is_configured = planner.desired[address].fields.contains_key("preshared_key");
+    if is_configured || !(is_remade(node) || on.is_some_and(is_remade)) {
+        return;
+    }
+    let old = planner.state.resources.get(address).and_then(peer::Old::of);
+    let found = old.and_then(|old| {
+        let picture = planner.picture(&old.backend)?;
+        picture.interfaces.get(&old.interface)?.peers.get(&old.public_key)
+    });
+    let secret = found.and_then(|found| found.fields.get("preshared_key"));
+    if matches!(secret, Some(Field::PresharedKey(Some(_)))) {
+        planner.refuse(address, Refusal {
+            message: format!(
+                "`{address}` has a pre-shared key that is nowhere but on its device, and would lose it"
+            ),
+            hints: vec![format!(
+                "set `preshared_key` on `{address}` to a `preshared_key` block with `adopt_from = {address}`, and apply that first"
+            )],
+        });
     }
 }
 
@@ -616,16 +484,6 @@ fn outdated_key_file(
         .filter(|path| is_new && on_device.key.file.as_ref() == Some(path))?;
     let picture = planner.picture(node.backend.as_ref()?)?;
     picture.key_files.contains_key(&path).then_some(path)
-}
-
-/// Returns whether a key that wgform keeps for an interface is still in its file.
-fn left_key(planner: &Planner<'_>, record: &ResourceRecord) -> bool {
-    let picture = record.backend.as_ref().and_then(|backend| planner.picture(backend));
-    let path = recorded_key_file(record);
-    match picture.zip(path).and_then(|(picture, path)| picture.key_files.get(&path)) {
-        Some(KeyFile::Key(key)) => Some(key.public()) == public_key(&record.object),
-        _ => false,
-    }
 }
 
 fn step(node: &Node, action: Action, act: PlannedAct, effect: Effect) -> Step {
@@ -757,56 +615,6 @@ fn gives_networks(node: &Node) -> bool {
     list(diff.before.as_ref()).iter().any(|it| !after.contains(it))
 }
 
-fn is_disabled(record: &ResourceRecord) -> bool {
-    record.attributes.get("enabled") == Some(&Json::Bool(false))
-}
-
-/// Returns the key file of a replaced interface, unless an interface that is in use keeps its key there.
-fn left_key_file(planner: &Planner<'_>, deposed: &Deposed) -> Option<PathBuf> {
-    let file = PathBuf::from(deposed.attributes.get("key_file")?.as_str()?);
-    let is_used = planner.state.resources.values().any(|record| {
-        let on = record.backend.as_ref();
-        recorded_key_file(record).as_ref() == Some(&file)
-            && on.is_some_and(|on| planner.is_same_machine(on, &deposed.backend))
-    });
-    (!is_used).then_some(file)
-}
-
-/// Returns whether anything is known of a backend: it was read, or what was last applied counts.
-fn is_known(planner: &Planner<'_>, backend: &BackendId) -> bool {
-    let is_trusted = !planner.verdict.refusals.contains_key(backend);
-    is_trusted && (planner.options.without_refresh || planner.picture(backend).is_some())
-}
-
-fn is_there(planner: &Planner<'_>, backend: Option<&BackendId>, object: &ObjectKey) -> bool {
-    let Some(backend) = backend else { return true };
-    match planner.picture(backend) {
-        Some(picture) => exists(picture, object) || is_only_recorded(planner, backend, object),
-        None => planner.options.without_refresh,
-    }
-}
-
-/// Returns whether an object is disabled and nowhere but in the state.
-fn is_only_recorded(planner: &Planner<'_>, backend: &BackendId, object: &ObjectKey) -> bool {
-    let is_on_device = planner.picture(backend).is_some_and(|picture| exists(picture, object));
-    let owner = match object {
-        ObjectKey::Peer { interface, .. } => public_key(object)
-            .and_then(|key| planner.owners.peer(backend, interface, key))
-            .and_then(|owner| planner.state.resources.get(owner)),
-        ObjectKey::Interface { .. } | ObjectKey::PresharedKey => None,
-    };
-    owner.is_some_and(|record| record.object == *object && is_disabled(record)) && !is_on_device
-}
-
-fn protected(address: &Address) -> Refusal {
-    Refusal {
-        message: format!("`{address}` has `prevent_destroy`, and would be destroyed"),
-        hints: vec![format!(
-            "set `prevent_destroy = false` in the `lifecycle` block of `{address}` and apply that first"
-        )],
-    }
-}
-
 /// The same, where the block that says so is there.
 fn protected_in_block(address: &Address, verb: &str) -> Refusal {
     Refusal {
@@ -815,35 +623,6 @@ fn protected_in_block(address: &Address, verb: &str) -> Refusal {
             "set `prevent_destroy = false` in the `lifecycle` block of `{address}`, or leave it as it is"
         )],
     }
-}
-
-/// Returns the attributes of an object that goes.
-fn gone(kind: Kind, record: &ResourceRecord) -> Vec<AttributeDiff> {
-    let mut values = Planner::recorded_values(record, kind);
-    match &record.object {
-        ObjectKey::Interface { name, public_key } => {
-            values.insert("name", name.clone().into());
-            values.insert("public_key", public_key.clone().into());
-        }
-        ObjectKey::Peer { public_key, .. } => {
-            values.insert("public_key", public_key.clone().into());
-        }
-        ObjectKey::PresharedKey => {}
-    }
-    let all = declaration::attributes(kind).iter();
-    all.filter_map(|attribute| {
-        let before = values.remove(attribute.name)?;
-        let (after, class) = (Side::Unset, Class::Change);
-        Some(AttributeDiff {
-            attribute,
-            class,
-            before: Some(before),
-            after,
-            was: None,
-            elements: None,
-        })
-    })
-    .collect()
 }
 
 /// Names whom a new key concerns.

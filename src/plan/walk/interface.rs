@@ -109,13 +109,22 @@ impl<'a> Planner<'a> {
             None => (Fate::Create, Reason::New, None),
             Some(old) if !is_there => {
                 let is_rebooted = self.verdict.rebooted.contains_key(&old.backend);
-                (Fate::Create, if is_rebooted { Reason::Rebooted } else { Reason::Gone }, None)
+                let made_way = record.as_ref().is_some_and(|it| it.is_being_filled);
+                let reason = match (is_rebooted, made_way) {
+                    (true, _) => Reason::Rebooted,
+                    (false, true) => Reason::Interrupted,
+                    (false, false) => Reason::Gone,
+                };
+                (Fate::Create, reason, None)
             }
             Some(old) if old.backend != backend => {
                 (Fate::Replace, Reason::CannotUpdate("backend"), Some(old))
             }
             Some(old) if old.name != name && !self.renames(&backend) => {
                 (Fate::Replace, Reason::CannotUpdate("name"), Some(old))
+            }
+            Some(old) if self.options.replace.contains(address) => {
+                (Fate::Replace, Reason::Requested, Some(old))
             }
             Some(old) => (Fate::Keep, Reason::Configuration, Some(old)),
         };
@@ -334,7 +343,7 @@ impl<'a> Planner<'a> {
             };
         }
         match standing.fate {
-            Fate::Keep => self.kept_key(desired, standing, path, remove_file, recorded_file, notes),
+            Fate::Keep => self.kept_key(desired, standing, path, remove_file, notes),
             _ => self.made_key(desired, standing, path, remove_file, notes),
         }
     }
@@ -368,39 +377,32 @@ impl<'a> Planner<'a> {
         standing: &Standing<'_>,
         path: Option<PathBuf>,
         remove_file: Option<PathBuf>,
-        recorded_file: Option<PathBuf>,
         notes: &mut Vec<Note>,
     ) -> KeyPlan {
         let recorded = standing.record.as_ref().and_then(|record| public_key(&record.object));
         let found = found_key(standing.found);
         let untouched = KeyPlan { public: found.or(recorded), ..KeyPlan::default() };
         let Some(picture) = self.picture(&standing.backend) else { return untouched };
-        let held = standing.found.and_then(|found| found.private_key.clone());
         if found == recorded {
-            // Only a key that wgform made has a file; one that was imported, or given, stays where it is.
-            let was_given = standing
-                .record
-                .as_ref()
-                .is_some_and(|it| it.attributes.contains_key("private_key"));
-            let Some(path) = path.filter(|_| recorded_file.is_some() || was_given) else {
-                return untouched;
-            };
-            let is_kept = match held_in(picture, &path) {
-                Some(key) => Some(key.public()) == recorded,
-                None => false,
-            };
-            return match held.filter(|_| !is_kept || remove_file.is_some()) {
-                Some(held) => KeyPlan {
-                    source: Some(KeySource::Held(held)),
-                    public: recorded,
-                    file: Some(path),
-                    remove_file,
-                    replaces_known: false,
-                },
-                None => untouched,
-            };
+            let kept = kept_file(standing, picture, path, remove_file);
+            return kept.unwrap_or(untouched);
         }
-        // The key was changed, or a half-made interface has none.
+        self.changed_key(desired, standing, picture, path, notes)
+    }
+
+    /// The key of an interface that stays and whose key was changed, or that is half-made and has none.
+    fn changed_key(
+        &mut self,
+        desired: &Desired,
+        standing: &Standing<'_>,
+        picture: &Picture,
+        path: Option<PathBuf>,
+        notes: &mut Vec<Note>,
+    ) -> KeyPlan {
+        let recorded = standing.record.as_ref().and_then(|record| public_key(&record.object));
+        let recorded_file = standing.record.as_ref().and_then(recorded_key_file);
+        let found = found_key(standing.found);
+        let held = standing.found.and_then(|found| found.private_key.clone());
         let file = path.clone().or(recorded_file.clone());
         let from_file = file.as_ref().and_then(|path| held_in(picture, path));
         match from_file.filter(|key| recorded.is_none() || Some(key.public()) == recorded) {
@@ -424,7 +426,7 @@ impl<'a> Planner<'a> {
                 // Only a key that wgform made has a file, which has to hold the one that there is now.
                 let file = path.filter(|_| recorded_file.is_some());
                 let source = held.filter(|_| file.is_some()).map(KeySource::Held);
-                KeyPlan { source, file, ..untouched }
+                KeyPlan { source, file, public: found.or(recorded), ..KeyPlan::default() }
             }
         }
     }
@@ -455,6 +457,18 @@ impl<'a> Planner<'a> {
             .chain(in_files.map(|(key, path)| (key, Some(path))));
         let kept = held.find(|(key, _)| recorded.is_none_or(|recorded| key.public() == recorded));
         drop(held);
+        let is_unread = self.options.without_refresh && self.picture(&standing.backend).is_none();
+        if is_unread && kept.is_none() && recorded.is_some() {
+            // Which key there is is not looked at, and an apply does look.
+            let source = Some(KeySource::New);
+            return KeyPlan {
+                source,
+                public: recorded,
+                file: path,
+                remove_file,
+                ..KeyPlan::default()
+            };
+        }
         let Some((key, from)) = kept else {
             self.guard_new_key(&desired.address, recorded);
             self.report_unusable(desired, standing, path.as_ref());
@@ -472,7 +486,8 @@ impl<'a> Planner<'a> {
         }
         let was_imported =
             standing.record.as_ref().is_some_and(|it| recorded_key_file(it).is_none());
-        let file = path.filter(|_| !was_imported);
+        // One that goes before its successor is made needs a file for its key in between, and that stays.
+        let file = path.filter(|_| !was_imported || standing.reason == Reason::Requested);
         KeyPlan {
             public: Some(key.public()),
             source: Some(KeySource::Held(key)),
@@ -517,7 +532,7 @@ impl<'a> Planner<'a> {
         else {
             return;
         };
-        self.refusals.push(Refusal {
+        self.refuse(address, Refusal {
             message: format!(
                 "`{address}` had the key {recorded}, which is on the host no longer: it would get a NEW KEY, and every \
                  far end would have to learn it"
@@ -552,13 +567,13 @@ impl<'a> Planner<'a> {
                 .map(|it| format!("`{}`", it.address))
                 .collect();
             if !far_ends.is_empty() {
-                refusals.push(Refusal {
+                refusals.push((address.clone(), Refusal {
                     message: format!(
                         "`{address}` would get another key, and {} cannot be reached now to learn it",
                         far_ends.join(", ")
                     ),
                     hints: vec!["run again when every far end can be reached".to_owned()],
-                });
+                }));
             }
         }
         self.refusals.extend(refusals);
@@ -600,6 +615,29 @@ impl<'a> Planner<'a> {
             _ => Reason::Configuration,
         }
     }
+}
+
+/// The untouched key of an interface that stays, where its file has to be written; none where nothing has to be.
+fn kept_file(
+    standing: &Standing<'_>,
+    picture: &Picture,
+    path: Option<PathBuf>,
+    remove_file: Option<PathBuf>,
+) -> Option<KeyPlan> {
+    let record = standing.record.as_ref()?;
+    let recorded = public_key(&record.object);
+    // Only a key that wgform made has a file; one that was imported, or given, stays where it is.
+    let was_given = record.attributes.contains_key("private_key");
+    let path = path.filter(|_| recorded_key_file(record).is_some() || was_given)?;
+    let is_kept = held_in(picture, &path).is_some_and(|key| Some(key.public()) == recorded);
+    let held = standing.found?.private_key.clone()?;
+    (!is_kept || remove_file.is_some()).then(|| KeyPlan {
+        source: Some(KeySource::Held(held)),
+        public: recorded,
+        file: Some(path),
+        remove_file,
+        replaces_known: false,
+    })
 }
 
 /// The key is written into a file: the one that it was in, and is in no longer; or another one.

@@ -154,6 +154,12 @@ impl<'a> Planner<'a> {
             }
             Some(_) => (Fate::Replace, Reason::CannotUpdate("public_key")),
         };
+        let is_requested = self.options.replace.contains(address) && fate == Fate::Keep;
+        let is_there = found.is_some() || self.options.without_refresh;
+        let (fate, reason, found) = match is_requested && is_there {
+            true => (Fate::Replace, Reason::Requested, None),
+            false => (fate, reason, found),
+        };
         let old = old.filter(|_| fate == Fate::Replace || fate == Fate::Keep || desired.is_pending);
         Standing { backend, kind, on, interface, public_key: key, record, old, found, fate, reason }
     }
@@ -174,7 +180,7 @@ impl<'a> Planner<'a> {
         } else {
             let on = record.attributes.get("interface").and_then(Json::as_str);
             let on = on.and_then(|on| self.state.resources.get(&on.parse::<Address>().ok()?));
-            let is_being_filled = on.is_some_and(|on| on.is_being_filled);
+            let is_being_filled = on.is_some_and(|on| on.is_being_filled) || record.is_being_filled;
             (Fate::Create, if is_being_filled { Reason::Interrupted } else { Reason::Gone })
         }
     }

@@ -1,0 +1,46 @@
+//! `wgform schema`.
+
+use clap::{Args, ValueEnum};
+
+use crate::command::Context;
+use crate::error::{Error, Exit};
+use crate::reference;
+
+/// What `wgform schema` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wgform schema state > state.schema.json
+  wgform schema reference > language.md
+
+Schemas are JSON Schema, draft 2020-12. The one of the language is over HCL's
+mapping to JSON, where an expression is a string such as \"${var.port}\".")]
+pub struct Arguments {
+    /// What to print: language, state or reference
+    #[arg(value_enum)]
+    pub subject: Subject,
+}
+
+/// What there is to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Subject {
+    /// The configuration, as a JSON Schema.
+    Language,
+    /// The state file, as a JSON Schema.
+    State,
+    /// The configuration, as a page to read.
+    Reference,
+}
+
+/// Prints it.
+///
+/// # Errors
+/// Never.
+pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
+    context.ui.result(&match arguments.subject {
+        Subject::Language => format!("{:#}", reference::language_schema()),
+        Subject::State => format!("{:#}", reference::state_schema()),
+        Subject::Reference => reference::language_page(),
+    });
+    Ok(Exit::Done)
+}

@@ -1,0 +1,136 @@
+//! Words of Terraform, wg-quick, RouterOS and pfSense, and what is written here instead.
+
+/// What later versions have, so that this one can say that it does not.
+const LATER: &[&str] = &[
+    "assign",
+    "check",
+    "client",
+    "count",
+    "data",
+    "dns",
+    "dns_search",
+    "enabled",
+    "for_each",
+    "hold",
+    "ignore_changes",
+    "import",
+    "interface_lists",
+    "module",
+    "moved",
+    "organization",
+    "persist",
+    "post_down",
+    "post_up",
+    "postcondition",
+    "pre_down",
+    "pre_up",
+    "precondition",
+    "provider",
+    "removed",
+    "replace_triggered_by",
+    "resource",
+    "responder",
+    "routes",
+    "table",
+    "terraform",
+    "vrf",
+];
+
+/// Returns whether a word is one that this version does not have, rather than a mistake.
+pub(crate) fn is_later(word: &str) -> bool {
+    LATER.iter().any(|later| later.replace('_', "") == plain(word))
+}
+
+/// Returns the name that a word of another tool has here; `place` is the block around it, empty for a block itself.
+pub(crate) fn name_here(place: &str, word: &str) -> Option<&'static str> {
+    Some(match (place, plain(word).as_str()) {
+        ("", "wireguard" | "wireguardinterface" | "wginterface" | "tunnel" | "device") => {
+            "interface"
+        }
+        ("", "wireguardpeer" | "wgpeer" | "client") => "peer",
+        ("", "psk" | "sharedkey" | "wireguardpresharedkey") => "preshared_key",
+        ("", "var" | "input") => "variable",
+        ("interface", "ip" | "ips" | "ipaddress" | "cidr" | "subnet" | "ipv4" | "ipv6") => {
+            "addresses"
+        }
+        ("interface", "port" | "listen" | "udpport") => "listen_port",
+        ("interface", "key" | "privkey" | "secretkey") => "private_key",
+        ("interface", "mark" | "firewallmark") => "fwmark",
+        ("interface", "ifname" | "iface" | "device" | "interface") => "name",
+        ("interface" | "peer", "comment" | "descr" | "desc" | "note") => "description",
+        ("interface", "replacekey" | "rotation") => "key_rotation",
+        (
+            "peer",
+            "ip" | "ips" | "cidr" | "address" | "addresses" | "networks" | "subnets" | "routes",
+        ) => "allowed_ips",
+        ("peer", "allowed" | "allowedaddress" | "allowedaddresses") => "allowed_ips",
+        ("peer", "key" | "pubkey") => "public_key",
+        ("peer", "psk" | "sharedkey") => "preshared_key",
+        ("peer", "keepalive" | "persistentkeepaliveinterval") => "persistent_keepalive",
+        ("peer", "host" | "remote" | "server" | "endpointaddress" | "endpointhost") => "endpoint",
+        ("peer", "iface" | "device" | "tunnel" | "wg") => "interface",
+        ("peer", "expires" | "expiry" | "validuntil") => "expires_at",
+        ("preshared_key", "key" | "secret" | "psk" | "presharedkey") => "value",
+        ("variable", "value") => "default",
+        ("backend", "namespace" | "ns") => "netns",
+        _ => return None,
+    })
+}
+
+/// Returns the way out where another name alone is none.
+pub(crate) fn advice(place: &str, word: &str) -> Option<&'static str> {
+    Some(match (place, plain(word).as_str()) {
+        ("", "resource") => {
+            "The kind is the type of the block: write `interface \"name\" { … }` or `peer \"name\" { … }`."
+        }
+        ("", "terraform") => "Settings stand in a `wgform` block.",
+        ("", "provider") => {
+            "A system where interfaces live is a `backend` block; this host needs none."
+        }
+        ("interface", "peer" | "peers") => {
+            "A `peer` is a block of its own, beside the interface, with a line such as `interface = interface.NAME`."
+        }
+        ("interface" | "peer", "disabled" | "shutdown") => "Write `enabled = false`.",
+        ("interface", "saveconfig") => {
+            "The configuration is in these files; nothing is saved from the device."
+        }
+        ("interface" | "peer" | "preshared_key" | "backend", "foreach" | "count") => {
+            "Write one block for each."
+        }
+        ("interface", "endpoint" | "allowedips" | "presharedkey" | "persistentkeepalive") => {
+            "It is an argument of `peer`."
+        }
+        ("peer", "listenport" | "mtu" | "fwmark") => "It is an argument of `interface`.",
+        ("peer", "privatekey") => {
+            "The private key of the far end stays there: a peer has a `public_key`."
+        }
+        ("peer", "endpointport" | "port") => {
+            "The port stands behind the host: `endpoint = \"HOST:PORT\"`."
+        }
+        ("wgform", "backend") => {
+            "The state is kept by a `state` block, and `default_backend` says where interfaces go."
+        }
+        ("wgform", "requiredproviders") => "There is nothing to download.",
+        _ => return None,
+    })
+}
+
+/// Returns the way out for a name that a reference cannot start with here.
+pub(crate) fn root(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "each" | "count" => "Write one block for each; `for x in LIST` makes lists and maps.",
+        "self" => "Name the block, such as `interface.NAME`.",
+        "path" => "A path is relative to the directory of the configuration.",
+        "module" | "data" | "output" => "Put the value into a `variable` or into `locals`.",
+        "terraform" | "wgform" => "Settings cannot be referred to.",
+        "locals" => "Write `local.NAME`.",
+        "wireguard_interface" | "wg" => "Write `interface.NAME`.",
+        "wireguard_peer" => "Write `peer.NAME`.",
+        _ => return None,
+    })
+}
+
+/// Drops what words of different tools differ in.
+fn plain(word: &str) -> String {
+    word.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
+}

@@ -1,0 +1,267 @@
+//! Which blocks there are besides resources, and what may stand in them: one declaration each, from which the parser
+//! knows the names and the reference is written.
+//!
+//! Resources are not here: `resource::declaration` has their attributes.
+
+/// A block type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockType {
+    /// Its first word.
+    pub name: &'static str,
+    /// How its head is written, labels included.
+    pub head: &'static str,
+    /// What it is for: whole sentences.
+    pub doc: &'static str,
+    /// What can be written in it. `locals` takes any name, and has none here.
+    pub arguments: &'static [Argument],
+    /// The blocks that can stand in it.
+    pub blocks: &'static [Self],
+}
+
+/// An argument of such a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Argument {
+    /// As it is written.
+    pub name: &'static str,
+    /// What a value may be.
+    pub takes: Takes,
+    /// Whether it must be written.
+    pub is_required: bool,
+    /// What holds when it is not, as it would be written; none for nothing.
+    pub default: Option<&'static str>,
+    /// One sentence.
+    pub doc: &'static str,
+}
+
+/// What an argument takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// A plain text, read without evaluating anything.
+    PlainText,
+    /// `true` or `false`, read without evaluating anything.
+    PlainBool,
+    /// A type, such as `list(string)`.
+    Type,
+    /// Addresses of resources, which are never evaluated.
+    Addresses,
+    /// An expression that gives a string.
+    Text,
+    /// An expression that gives one of a few words.
+    Choice(&'static [&'static str]),
+    /// An expression that gives true or false.
+    Bool,
+    /// An expression that gives a backend.
+    Backend,
+    /// Any expression.
+    Anything,
+}
+
+impl BlockType {
+    /// Returns the names of its arguments.
+    pub fn argument_names(&self) -> Vec<&'static str> {
+        self.arguments.iter().map(|it| it.name).collect()
+    }
+
+    /// Returns the names of the blocks that can stand in it.
+    pub fn block_names(&self) -> Vec<&'static str> {
+        self.blocks.iter().map(|it| it.name).collect()
+    }
+}
+
+/// What most arguments have in common: any expression, and nothing when it is not written.
+const PLAIN: Argument =
+    Argument { name: "", takes: Takes::Anything, is_required: false, default: None, doc: "" };
+
+/// `wgform`.
+pub const WGFORM: BlockType = BlockType {
+    name: "wgform",
+    head: "wgform",
+    doc: "Settings of the configuration as a whole. It stands there at most once.",
+    arguments: &[
+        Argument {
+            name: "required_version",
+            takes: Takes::PlainText,
+            doc: "The versions of wgform that can read this configuration, such as `\">= 0.1, < 0.3\"`. It is checked before anything else is read.",
+            ..PLAIN
+        },
+        Argument {
+            name: "default_backend",
+            takes: Takes::Backend,
+            doc: "The backend of an interface that names none. When it is not written: the only backend that is declared, or this host when none is.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[STATE],
+};
+
+/// `state`, in `wgform`.
+pub const STATE: BlockType = BlockType {
+    name: "state",
+    head: "state \"local\"",
+    doc: "Where the state is kept. `local` is a file of this host, and the only kind so far.",
+    arguments: &[Argument {
+        name: "path",
+        takes: Takes::Text,
+        default: Some("\"wgform.state.json\""),
+        doc: "The file, relative to the directory of the configuration.",
+        ..PLAIN
+    }],
+    blocks: &[],
+};
+
+/// `variable`.
+pub const VARIABLE: BlockType = BlockType {
+    name: "variable",
+    head: "variable \"NAME\"",
+    doc: "A value that comes from outside, and is referred to as `var.NAME`. Later wins: the default, the environment variable `WGFORM_VAR_NAME`, `wgform.wgvars.hcl`, `*.auto.wgvars.hcl` in name order, then `-var-file` and `-var` in the order of the command line. A variable without a value is an error only where something uses it.",
+    arguments: &[
+        Argument {
+            name: "type",
+            takes: Takes::Type,
+            default: Some("any"),
+            doc: "`string`, `number`, `bool`, `any`, `list(…)`, `set(…)`, `map(…)`, `object({ … })` with `optional(…)`, or `tuple([…])`. A value is converted to it.",
+            ..PLAIN
+        },
+        Argument { name: "default", doc: "The value when none is given.", ..PLAIN },
+        Argument {
+            name: "description",
+            takes: Takes::PlainText,
+            doc: "A note for people.",
+            ..PLAIN
+        },
+        Argument {
+            name: "sensitive",
+            takes: Takes::PlainBool,
+            default: Some("false"),
+            doc: "Whether the value, and whatever is made from it, is never shown.",
+            ..PLAIN
+        },
+        Argument {
+            name: "nullable",
+            takes: Takes::PlainBool,
+            default: Some("true"),
+            doc: "Whether the value may be `null`. When not, a `null` that is given stands for the default.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[VALIDATION],
+};
+
+/// `validation`, in `variable`.
+pub const VALIDATION: BlockType = BlockType {
+    name: "validation",
+    head: "validation",
+    doc: "A condition that the value must fulfil. There may be several.",
+    arguments: &[
+        Argument {
+            name: "condition",
+            takes: Takes::Bool,
+            is_required: true,
+            doc: "True for a value that is allowed.",
+            ..PLAIN
+        },
+        Argument {
+            name: "error_message",
+            takes: Takes::Text,
+            is_required: true,
+            doc: "What to do about a value that is not.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[],
+};
+
+/// `locals`.
+pub const LOCALS: BlockType = BlockType {
+    name: "locals",
+    head: "locals",
+    doc: "Values under names of your own, each referred to as `local.NAME`. There may be several such blocks.",
+    arguments: &[],
+    blocks: &[],
+};
+
+/// `output`.
+pub const OUTPUT: BlockType = BlockType {
+    name: "output",
+    head: "output \"NAME\"",
+    doc: "A value that `wgform output` prints after an apply.",
+    arguments: &[
+        Argument { name: "value", is_required: true, doc: "The value.", ..PLAIN },
+        Argument {
+            name: "description",
+            takes: Takes::PlainText,
+            doc: "A note for people.",
+            ..PLAIN
+        },
+        Argument {
+            name: "sensitive",
+            takes: Takes::PlainBool,
+            default: Some("false"),
+            doc: "Whether the value is never shown. It is then not stored either.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[],
+};
+
+/// `backend "local"`.
+pub const BACKEND_LOCAL: BlockType = BlockType {
+    name: "backend",
+    head: "backend \"local\" \"NAME\"",
+    doc: "This Linux host, or a network namespace of it. Others refer to it as `backend.NAME`, which has the attributes `id`, `kind` and `display_name`. It is contacted only when something is on it.",
+    arguments: &[
+        Argument {
+            name: "display_name",
+            takes: Takes::Text,
+            doc: "How messages call it.",
+            ..PLAIN
+        },
+        Argument {
+            name: "driver",
+            takes: Takes::Choice(&["auto", "kernel", "userspace"]),
+            default: Some("\"auto\""),
+            doc: "Which WireGuard to use: the kernel's, `wireguard-go`, or the kernel's where it is there.",
+            ..PLAIN
+        },
+        Argument {
+            name: "netns",
+            takes: Takes::Text,
+            doc: "A network namespace, as `ip netns list` shows it, in place of the one in which wgform runs.",
+            ..PLAIN
+        },
+        Argument {
+            name: "simulate",
+            takes: Takes::Bool,
+            default: Some("false"),
+            doc: "Whether a strict simulated host stands in for it, kept under `.wgform/simulated/`. A state belongs to either.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[],
+};
+
+/// `lifecycle`, in every resource.
+pub const LIFECYCLE: BlockType = BlockType {
+    name: "lifecycle",
+    head: "lifecycle",
+    doc: "What may happen to the object.",
+    arguments: &[Argument {
+        name: "prevent_destroy",
+        takes: Takes::Bool,
+        default: Some("false"),
+        doc: "Whether a plan that destroys or replaces the object is refused. It holds also after the block is gone from the configuration.",
+        ..PLAIN
+    }],
+    blocks: &[],
+};
+
+/// What every resource takes besides its own attributes.
+pub const EVERY_RESOURCE: &[Argument] = &[Argument {
+    name: "depends_on",
+    takes: Takes::Addresses,
+    doc: "Resources that have to be there first although nothing refers to them, such as `[interface.hub]`.",
+    ..PLAIN
+}];
+
+/// The top-level blocks that are no resources, in the order in which the reference has them.
+pub const BLOCK_TYPES: [BlockType; 5] = [WGFORM, VARIABLE, LOCALS, OUTPUT, BACKEND_LOCAL];

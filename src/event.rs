@@ -1,0 +1,252 @@
+//! What happens in a run, as plain data, told while it happens.
+//!
+//! `refresh` and `apply` have no say in how it looks: `ui` draws events on a terminal or writes them as lines, and whoever
+//! wants to follow a run from another program gets the same ones as JSON. They hold no secret, and no time of day, which
+//! the listener knows; lengths of time are in milliseconds.
+
+use serde::Serialize;
+
+use crate::outcome::Fate;
+use crate::plan::{Action, Effect, Step};
+
+/// The version of the serialised form. It goes up when a field or a variant is renamed, removed or means something else;
+/// new ones are no reason.
+pub const VERSION: u32 = 1;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// Another run holds the lock, and this one waits for it.
+    LockAwaited {
+        /// Who holds it, and for what: lines to be shown as they are.
+        holder: String,
+    },
+    /// The backends are about to be asked.
+    RefreshStarted {
+        /// How many.
+        backends: usize,
+    },
+    /// A backend is being read.
+    BackendAsked {
+        /// Which.
+        backend: BackendName,
+    },
+    /// A backend was read whole.
+    BackendRead {
+        /// Which.
+        backend: BackendName,
+        /// How many WireGuard interfaces it has, whoever made them.
+        interfaces: usize,
+        /// How many peers they have.
+        peers: usize,
+        /// Since it was asked.
+        elapsed_ms: u64,
+    },
+    /// A backend could not be read.
+    BackendFailed {
+        /// Which.
+        backend: BackendName,
+        /// What was attempted and why it failed.
+        reason: String,
+        /// What to do.
+        hints: Vec<String>,
+        /// Since it was asked.
+        elapsed_ms: u64,
+    },
+    /// Every backend has answered or failed.
+    RefreshEnded {
+        /// How many were read.
+        read: usize,
+        /// How many failed.
+        failed: usize,
+        /// Since the first one was asked.
+        elapsed_ms: u64,
+    },
+    /// The steps of a plan are about to be done.
+    ApplyStarted {
+        /// How many.
+        steps: usize,
+    },
+    /// A step is next in line on its backend. It ends in one of the four ways below; one that was never started can end
+    /// in the last two only.
+    StepStarted {
+        /// Which.
+        step: StepName,
+    },
+    /// The device has what was wanted, and the state learns it.
+    StepDone {
+        /// Which.
+        step: StepName,
+        /// Since it was started.
+        elapsed_ms: u64,
+    },
+    /// A step failed.
+    StepFailed {
+        /// Which.
+        step: StepName,
+        /// What was attempted and why it failed.
+        reason: String,
+        /// What to do.
+        hints: Vec<String>,
+        /// Since it was started.
+        elapsed_ms: u64,
+    },
+    /// A step was not tried, because one that it needs failed.
+    StepSkipped {
+        /// Which.
+        step: StepName,
+        /// What failed.
+        because: String,
+    },
+    /// A step was not tried, because a stop was asked for.
+    StepNotStarted {
+        /// Which.
+        step: StepName,
+    },
+    /// Every step has its end.
+    ApplyEnded {
+        /// How many were done.
+        done: usize,
+        /// How many failed.
+        failed: usize,
+        /// How many were skipped.
+        skipped: usize,
+        /// How many were not started.
+        not_started: usize,
+        /// Since the apply was started.
+        elapsed_ms: u64,
+    },
+}
+
+impl Event {
+    /// Says how a step ended, so many milliseconds after it was started.
+    pub fn ended(step: &Step, fate: &Fate, elapsed_ms: u64) -> Self {
+        let step = StepName::from(step);
+        match fate {
+            Fate::Done => Self::StepDone { step, elapsed_ms },
+            Fate::Failed(lines) => {
+                let (reason, hints) = lines.split_first().map_or_else(
+                    || ("no reason was given".to_owned(), Vec::new()),
+                    |(reason, hints)| (reason.clone(), hints.to_vec()),
+                );
+                Self::StepFailed { step, reason, hints, elapsed_ms }
+            }
+            Fate::Skipped { because } => Self::StepSkipped { step, because: because.to_string() },
+            Fate::NotStarted => Self::StepNotStarted { step },
+        }
+    }
+}
+
+/// A backend, as messages name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BackendName {
+    /// The name of its block.
+    pub id: String,
+    /// The kind of its block.
+    pub kind: String,
+    /// What people call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// Whether it is only pretended.
+    pub simulated: bool,
+}
+
+/// A step, as messages name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StepName {
+    /// The address of a resource, or `unmanaged peer KEY of ADDRESS`.
+    pub subject: String,
+    /// The backend that it is written to; none when only the state learns of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+    /// What is done to it.
+    pub work: Work,
+}
+
+/// What a step does. A resource that is replaced goes through several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// Makes it.
+    Create,
+    /// Changes it where it is.
+    Update,
+    /// Removes it.
+    Delete,
+    /// Brings up what was made in the place of another one.
+    BringUp,
+    /// Removes what another one was made for.
+    DeleteOld,
+    /// Gives it a name or port for the time being, which another one waits for.
+    PutAside,
+    /// Does what another step of the same resource needs.
+    Prepare,
+}
+
+impl From<&Step> for StepName {
+    fn from(step: &Step) -> Self {
+        Self {
+            subject: step.subject.to_string(),
+            backend: step.backend.as_ref().map(ToString::to_string),
+            work: Work::of(step),
+        }
+    }
+}
+
+impl Work {
+    fn of(step: &Step) -> Self {
+        match (step.action, &step.effect) {
+            (_, Effect::Nothing) if step.subject.address().is_some() => Self::Prepare,
+            (Action::Replace, Effect::Put { depose: false, .. }) => Self::BringUp,
+            (Action::Delete, Effect::RemoveDeposed(_) | Effect::MakeWay) => Self::DeleteOld,
+            (_, Effect::Meanwhile) => Self::PutAside,
+            (Action::Create | Action::Replace, _) => Self::Create,
+            (Action::Update, _) => Self::Update,
+            (Action::Delete, _) => Self::Delete,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::{BackendName, Event, StepName, VERSION, Work};
+
+    fn json(event: &Event) -> String {
+        serde_json::to_string(event).unwrap()
+    }
+
+    #[test]
+    fn the_serialised_form_is_that_of_version_1() {
+        let backend = BackendName {
+            id: "hq".to_owned(),
+            kind: "local".to_owned(),
+            display_name: None,
+            simulated: true,
+        };
+        let step = StepName {
+            subject: "peer.laptop".to_owned(),
+            backend: Some("hq".to_owned()),
+            work: Work::BringUp,
+        };
+        let events = [
+            Event::BackendRead { backend, interfaces: 3, peers: 41, elapsed_ms: 200 },
+            Event::StepFailed {
+                step,
+                reason: "permission denied".to_owned(),
+                hints: vec!["run it as root".to_owned()],
+                elapsed_ms: 7,
+            },
+            Event::ApplyEnded { done: 3, failed: 1, skipped: 0, not_started: 2, elapsed_ms: 9 },
+        ];
+        assert_eq!(VERSION, 1);
+        assert_eq!(
+            events.each_ref().map(json),
+            [
+                r#"{"type":"backend_read","backend":{"id":"hq","kind":"local","simulated":true},"interfaces":3,"peers":41,"elapsed_ms":200}"#,
+                r#"{"type":"step_failed","step":{"subject":"peer.laptop","backend":"hq","work":"bring_up"},"reason":"permission denied","hints":["run it as root"],"elapsed_ms":7}"#,
+                r#"{"type":"apply_ended","done":3,"failed":1,"skipped":0,"not_started":2,"elapsed_ms":9}"#,
+            ]
+        );
+    }
+}

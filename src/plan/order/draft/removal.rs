@@ -1,0 +1,371 @@
+//! What goes: objects that nobody wants any longer, that a replace has left over, or that nobody declared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde_json::Value as Json;
+
+use crate::actual::KeyFile;
+use crate::diff::{AttributeDiff, Class, Side};
+use crate::plan::check;
+use crate::plan::order::draft::{
+    Claim, Draft, Drafter, PeerKey, gives, key_file, protected_in_block,
+};
+use crate::plan::recover::{exists, public_key};
+use crate::plan::view::View;
+use crate::plan::walk::interface::recorded_key_file;
+use crate::plan::walk::{Fate, Planner};
+use crate::plan::{
+    Action, Effect, Note, PlannedAct, Reason, Refusal, ResourceChange, Step, Subject,
+};
+use crate::resource::{Address, BackendId, Kind, declaration};
+use crate::state::{Deposed, ObjectKey, ResourceRecord};
+
+impl Drafter {
+    pub(crate) fn deletions(
+        &mut self,
+        planner: &mut Planner<'_>,
+        view: &View,
+        claimed: &BTreeMap<PeerKey, Address>,
+    ) {
+        let left_out: BTreeSet<Address> = planner.left_out.values().flatten().cloned().collect();
+        let owned: Vec<Address> = planner.state.resources.keys().cloned().collect();
+        // Peers sort after interfaces, and go first.
+        for address in owned.iter().rev().filter(|it| view.contains(it) && !left_out.contains(it)) {
+            let deposed = self.deposed(planner, address, claimed);
+            let is_pending = planner.nodes.get(address).is_some_and(|it| it.fate == Fate::Pending);
+            if is_pending || !planner.desired.contains_key(address) {
+                let reason = match (planner.options.destroy, is_pending) {
+                    (true, _) => Reason::Destroy,
+                    (false, true) => Reason::BecamePending,
+                    (false, false) => Reason::NotConfigured,
+                };
+                self.delete(planner, address, reason, claimed, deposed);
+            }
+        }
+    }
+
+    fn delete(
+        &mut self,
+        planner: &mut Planner<'_>,
+        address: &Address,
+        reason: Reason,
+        claimed: &BTreeMap<PeerKey, Address>,
+        deposed: Vec<usize>,
+    ) {
+        let record = planner.state.resources[address].clone();
+        let backend = record.backend.clone();
+        if backend.as_ref().is_some_and(|backend| !is_known(planner, backend)) {
+            return;
+        }
+        let has_left_key = left_key(planner, &record);
+        let is_gone = !is_there(planner, backend.as_ref(), &record.object);
+        if is_gone && !has_left_key && record.deposed.is_empty() {
+            // It is gone already, and nobody wants it back.
+            planner.state.resources.remove(address);
+            return;
+        }
+        match (&reason, planner.desired.get(address)) {
+            (Reason::BecamePending, Some(desired)) if desired.prevent_destroy => {
+                planner.refuse(address, protected_in_block(address, "destroyed"));
+            }
+            (Reason::BecamePending, Some(_)) => {}
+            _ if record.prevent_destroy && !is_gone => planner.refuse(address, protected(address)),
+            _ => {}
+        }
+        let Removal { act, gives_up, notes, taken_over_by } =
+            removal(planner, address, &record, claimed);
+        let subject = Subject::Resource(address.clone());
+        let mut draft = Draft::new(Step {
+            subject: subject.clone(),
+            backend: backend.clone(),
+            action: Action::Delete,
+            act,
+            effect: Effect::Remove,
+            after: Vec::new(),
+        });
+        draft.gives = gives_up;
+        draft.taken_over_by = taken_over_by.filter(|taker| taker != address);
+        draft.after = deposed;
+        self.push(draft);
+        let attributes = gone(address.kind, &record);
+        let sensitive = BTreeSet::new();
+        let action = Action::Delete;
+        self.changes.push(ResourceChange {
+            subject,
+            backend,
+            action,
+            reason,
+            attributes,
+            sensitive,
+            notes,
+        });
+    }
+
+    /// Removes objects that an earlier apply replaced and did not get to remove; returns the drafts.
+    fn deposed(
+        &mut self,
+        planner: &mut Planner<'_>,
+        address: &Address,
+        claimed: &BTreeMap<PeerKey, Address>,
+    ) -> Vec<usize> {
+        let mut removals = Vec::new();
+        for deposed in planner.state.resources[address].deposed.clone() {
+            if !is_known(planner, &deposed.backend) {
+                continue;
+            }
+            if is_there(planner, Some(&deposed.backend), &deposed.object) {
+                removals.push(self.remove_deposed(planner, address, &deposed, claimed));
+            } else if let Some(record) = planner.state.resources.get_mut(address) {
+                record
+                    .deposed
+                    .retain(|it| it.object != deposed.object || it.backend != deposed.backend);
+            }
+        }
+        removals
+    }
+
+    fn remove_deposed(
+        &mut self,
+        planner: &Planner<'_>,
+        address: &Address,
+        deposed: &Deposed,
+        claimed: &BTreeMap<PeerKey, Address>,
+    ) -> usize {
+        let subject = Subject::Resource(address.clone());
+        let backend = Some(deposed.backend.clone());
+        let mut draft = Draft::new(Step {
+            subject: subject.clone(),
+            backend: backend.clone(),
+            action: Action::Delete,
+            act: deposed_act(planner, deposed, claimed),
+            effect: Effect::RemoveDeposed(deposed.object.clone()),
+            after: Vec::new(),
+        });
+        if let PlannedAct::DeleteInterface { name, remove_key_file } = &draft.step.act {
+            let file = key_file(Some(&deposed.backend), remove_key_file.as_ref());
+            draft.gives = gives(planner, &deposed.backend, name);
+            draft.gives.extend(file);
+        }
+        let record = ResourceRecord {
+            attributes: deposed.attributes.clone(),
+            object: deposed.object.clone(),
+            ..planner.state.resources[address].clone()
+        };
+        self.changes.push(ResourceChange {
+            subject,
+            backend,
+            action: Action::Delete,
+            reason: Reason::Deposed,
+            attributes: gone(address.kind, &record),
+            sensitive: BTreeSet::new(),
+            notes: Vec::new(),
+        });
+        self.push(draft)
+    }
+
+    pub(crate) fn unmanaged(&mut self, peer: &crate::plan::UnmanagedPeer) {
+        let subject =
+            Subject::Unmanaged { interface: peer.interface.clone(), public_key: peer.public_key };
+        let act = PlannedAct::DeletePeer {
+            interface: peer.interface_name.clone(),
+            public_key: peer.public_key,
+        };
+        let backend = Some(peer.backend.clone());
+        self.push(Draft::new(Step {
+            subject: subject.clone(),
+            backend: backend.clone(),
+            action: Action::Delete,
+            act,
+            effect: Effect::Nothing,
+            after: Vec::new(),
+        }));
+        let allowed_ips = Json::from(peer.allowed_ips.clone());
+        let before = |name, json| {
+            crate::plan::walk::interface::one(name, Some(json), Side::Unset, Class::Change)
+        };
+        self.changes.push(ResourceChange {
+            subject,
+            backend,
+            action: Action::Delete,
+            reason: Reason::Unmanaged,
+            attributes: vec![
+                before("public_key", Json::from(peer.public_key.to_string())),
+                before("allowed_ips", allowed_ips),
+            ],
+            sensitive: BTreeSet::new(),
+            notes: vec![Note::LastHandshake(peer.handshake_age)],
+        });
+    }
+}
+
+/// Returns how an object that was replaced goes: a peer that another resource is now stays.
+fn deposed_act(
+    planner: &Planner<'_>,
+    deposed: &Deposed,
+    claimed: &BTreeMap<PeerKey, Address>,
+) -> PlannedAct {
+    match &deposed.object {
+        ObjectKey::Interface { name, .. } => {
+            let remove_key_file = left_key_file(planner, deposed);
+            PlannedAct::DeleteInterface { name: name.clone(), remove_key_file }
+        }
+        ObjectKey::Peer { interface, public_key: text } => {
+            let key = (deposed.backend.clone(), interface.clone(), text.clone());
+            match public_key(&deposed.object).filter(|_| !claimed.contains_key(&key)) {
+                Some(public_key) => {
+                    PlannedAct::DeletePeer { interface: interface.clone(), public_key }
+                }
+                None => PlannedAct::Record,
+            }
+        }
+        ObjectKey::PresharedKey => PlannedAct::Record,
+    }
+}
+
+/// What takes an object from its device.
+struct Removal {
+    act: PlannedAct,
+    gives_up: Vec<Claim>,
+    notes: Vec<Note>,
+    taken_over_by: Option<Address>,
+}
+
+/// Decides how an owned object goes: removed, or left to the one that takes it over.
+fn removal(
+    planner: &mut Planner<'_>,
+    address: &Address,
+    record: &ResourceRecord,
+    claimed: &BTreeMap<PeerKey, Address>,
+) -> Removal {
+    let nothing = |taken_over_by| Removal {
+        act: PlannedAct::Record,
+        gives_up: Vec::new(),
+        notes: Vec::new(),
+        taken_over_by,
+    };
+    match (&record.object, &record.backend) {
+        (ObjectKey::Interface { name, .. }, Some(backend)) => {
+            let file = recorded_key_file(record);
+            let is_forced = record.attributes.get("force_destroy") == Some(&Json::Bool(true));
+            let doomed = check::Doomed { address, verb: "destroyed", is_forced };
+            let foreign = check::guard_destroy(planner, &doomed, backend, name);
+            let mut gives_up = gives(planner, backend, name);
+            gives_up.extend(key_file(Some(backend), file.as_ref()));
+            Removal {
+                act: PlannedAct::DeleteInterface { name: name.clone(), remove_key_file: file },
+                gives_up,
+                notes: (foreign > 0).then_some(Note::UnmanagedGo(foreign)).into_iter().collect(),
+                taken_over_by: None,
+            }
+        }
+        (ObjectKey::Peer { interface, public_key: text }, Some(backend)) => {
+            let taker = claimed.get(&(backend.clone(), interface.clone(), text.clone())).cloned();
+            let is_absent = is_only_recorded(planner, backend, &record.object);
+            let is_left = taker.is_some() || is_absent;
+            let interface = interface.clone();
+            let act = public_key(&record.object)
+                .filter(|_| !is_left)
+                .map(|public_key| PlannedAct::DeletePeer { interface, public_key });
+            Removal { act: act.unwrap_or(PlannedAct::Record), ..nothing(taker) }
+        }
+        _ => nothing(None),
+    }
+}
+
+/// Returns whether a key that wgform keeps for an interface is still in its file.
+fn left_key(planner: &Planner<'_>, record: &ResourceRecord) -> bool {
+    let picture = record.backend.as_ref().and_then(|backend| planner.picture(backend));
+    let path = recorded_key_file(record);
+    match picture.zip(path).and_then(|(picture, path)| picture.key_files.get(&path)) {
+        Some(KeyFile::Key(key)) => Some(key.public()) == public_key(&record.object),
+        _ => false,
+    }
+}
+
+fn is_disabled(record: &ResourceRecord) -> bool {
+    record.attributes.get("enabled") == Some(&Json::Bool(false))
+}
+
+/// Returns the key file of a replaced interface, unless an interface that is in use keeps its key there.
+fn left_key_file(planner: &Planner<'_>, deposed: &Deposed) -> Option<PathBuf> {
+    let file = PathBuf::from(deposed.attributes.get("key_file")?.as_str()?);
+    let is_used = planner.state.resources.values().any(|record| {
+        let on = record.backend.as_ref();
+        recorded_key_file(record).as_ref() == Some(&file)
+            && on.is_some_and(|on| planner.is_same_machine(on, &deposed.backend))
+    });
+    (!is_used).then_some(file)
+}
+
+/// Returns whether anything is known of a backend: it was read, or what was last applied counts.
+fn is_known(planner: &Planner<'_>, backend: &BackendId) -> bool {
+    let is_trusted = !planner.verdict.refusals.contains_key(backend);
+    is_trusted && (planner.options.without_refresh || planner.picture(backend).is_some())
+}
+
+pub(crate) fn is_there(
+    planner: &Planner<'_>,
+    backend: Option<&BackendId>,
+    object: &ObjectKey,
+) -> bool {
+    let Some(backend) = backend else { return true };
+    match planner.picture(backend) {
+        Some(picture) => exists(picture, object) || is_only_recorded(planner, backend, object),
+        None => planner.options.without_refresh,
+    }
+}
+
+/// Returns whether an object is disabled and nowhere but in the state.
+pub(crate) fn is_only_recorded(
+    planner: &Planner<'_>,
+    backend: &BackendId,
+    object: &ObjectKey,
+) -> bool {
+    let is_on_device = planner.picture(backend).is_some_and(|picture| exists(picture, object));
+    let owner = match object {
+        ObjectKey::Peer { interface, .. } => public_key(object)
+            .and_then(|key| planner.owners.peer(backend, interface, key))
+            .and_then(|owner| planner.state.resources.get(owner)),
+        ObjectKey::Interface { .. } | ObjectKey::PresharedKey => None,
+    };
+    owner.is_some_and(|record| record.object == *object && is_disabled(record)) && !is_on_device
+}
+
+fn protected(address: &Address) -> Refusal {
+    Refusal {
+        message: format!("`{address}` has `prevent_destroy`, and would be destroyed"),
+        hints: vec![format!(
+            "set `prevent_destroy = false` in the `lifecycle` block of `{address}` and apply that first"
+        )],
+    }
+}
+
+/// Returns the attributes of an object that goes.
+fn gone(kind: Kind, record: &ResourceRecord) -> Vec<AttributeDiff> {
+    let mut values = Planner::recorded_values(record, kind);
+    match &record.object {
+        ObjectKey::Interface { name, public_key } => {
+            values.insert("name", name.clone().into());
+            values.insert("public_key", public_key.clone().into());
+        }
+        ObjectKey::Peer { public_key, .. } => {
+            values.insert("public_key", public_key.clone().into());
+        }
+        ObjectKey::PresharedKey => {}
+    }
+    let all = declaration::attributes(kind).iter();
+    all.filter_map(|attribute| {
+        let before = values.remove(attribute.name)?;
+        let (after, class) = (Side::Unset, Class::Change);
+        Some(AttributeDiff {
+            attribute,
+            class,
+            before: Some(before),
+            after,
+            was: None,
+            elements: None,
+        })
+    })
+    .collect()
+}

@@ -1,0 +1,89 @@
+# bash completion for wgform. To try it: source <(wgform completions bash)
+
+_wgform() {
+    local cur=${COMP_WORDS[COMP_CWORD]} flag='' before='' command='' word line i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        # `=` is a word of its own, and what follows it is a value.
+        [[ $word == [-=]* || $word == help || ${COMP_WORDS[i-1]} == '=' ]] && continue
+        _wgform_takes_value "${COMP_WORDS[i-1]}" && continue
+        case "$command $word" in
+            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | ' import' | ' force-unlock' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
+        esac
+    done
+
+    word=${COMP_WORDS[COMP_CWORD-1]}
+    if [[ $cur == '=' ]]; then
+        flag=$word cur=''
+    elif [[ $word == '=' ]]; then
+        flag=${COMP_WORDS[COMP_CWORD-2]}
+    elif [[ $cur == -*=* ]]; then
+        # Where COMP_WORDBREAKS is without `=`.
+        flag=${cur%%=*} before=$flag= cur=${cur#*=}
+    elif _wgform_takes_value "$word"; then
+        flag=$word
+    fi
+    [[ $flag == --* ]] && flag=${flag#-}
+
+    COMPREPLY=()
+    if [[ -n $flag ]]; then
+        case $flag in
+            -chdir) _wgform_paths -d ;;
+            -var-file) _wgform_paths -f ;;
+            -refresh) _wgform_words 'true false' ;;
+            -input) _wgform_words 'true false' ;;
+            -dir) _wgform_paths -d ;;
+        esac
+    elif [[ $cur == -* ]]; then
+        # One dash or two.
+        [[ $cur == --* ]] && before=- cur=${cur#-}
+        case $command in
+            '') _wgform_words '-version -chdir= -no-color -v -help' ;;
+            'plan') _wgform_words '-var= -var-file= -target= -refresh -accept-new-device= -accept-loss= -allow-new-key= -destroy -detailed-exitcode -input -chdir= -no-color -v -help' ;;
+            'apply') _wgform_words '-var= -var-file= -target= -refresh -destroy -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -heal -allow-new-key= -input -lock-timeout= -chdir= -no-color -v -help' ;;
+            'destroy') _wgform_words '-var= -var-file= -target= -refresh -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -input -lock-timeout= -chdir= -no-color -v -help' ;;
+            'drift') _wgform_words '-var= -var-file= -target= -chdir= -no-color -v -help' ;;
+            'validate') _wgform_words '-var= -var-file= -chdir= -no-color -v -help' ;;
+            'show') _wgform_words '-chdir= -no-color -v -help' ;;
+            'output') _wgform_words '-json -raw -chdir= -no-color -v -help' ;;
+            'state') _wgform_words '-chdir= -no-color -v -help' ;;
+            'state list') _wgform_words '-chdir= -no-color -v -help' ;;
+            'state show') _wgform_words '-chdir= -no-color -v -help' ;;
+            'state mv') _wgform_words '-lock-timeout= -chdir= -no-color -v -help' ;;
+            'state rm') _wgform_words '-lock-timeout= -chdir= -no-color -v -help' ;;
+            'import') _wgform_words '-var= -var-file= -lock-timeout= -chdir= -no-color -v -help' ;;
+            'force-unlock') _wgform_words '-force -chdir= -no-color -v -help' ;;
+            'completions') _wgform_words '-chdir= -no-color -v -help' ;;
+            'man') _wgform_words '-dir= -chdir= -no-color -v -help' ;;
+            'version') _wgform_words '-chdir= -no-color -v -help' ;;
+        esac
+        [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+    else
+        case $command in
+            '') _wgform_words 'plan apply destroy drift validate show output state import force-unlock completions man version help' ;;
+            'state') _wgform_words 'list show mv rm help' ;;
+            'completions') _wgform_words 'bash zsh fish' ;;
+        esac
+    fi
+}
+
+# Returns whether the word after this flag is its value.
+_wgform_takes_value() {
+    case ${1/#--/-} in
+        -chdir | -var | -var-file | -target | -accept-new-device | -accept-loss | -allow-new-key | -lock-timeout | -dir) return 0 ;;
+    esac
+    return 1
+}
+
+# Offers words.
+_wgform_words() {
+    while IFS= read -r line; do COMPREPLY+=("$before$line"); done < <(compgen -W "$1" -- "$cur")
+}
+
+# Offers directories (-d) or files (-f).
+_wgform_paths() {
+    compopt -o filenames
+    while IFS= read -r line; do COMPREPLY+=("$before$line"); done < <(compgen "$1" -- "$cur")
+}
+
+complete -F _wgform wgform

@@ -1,0 +1,189 @@
+# fish completion for wgform. To try it: wgform completions fish | source
+
+# Returns whether the command line so far is of this command: `state mv` for example.
+function __wgform_command
+    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'import' 'force-unlock' 'completions' 'man' 'version'
+    set -l command
+    set -l is_value no
+    set -l words (commandline -opc)
+    for word in $words[2..]
+        if test $is_value = yes
+            set is_value no
+            continue
+        end
+        switch $word
+            case -chdir --chdir -var --var -var-file --var-file -target --target -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -lock-timeout --lock-timeout -dir --dir
+                set is_value yes
+            case '-*' help
+            case '*'
+                set -l longer (string trim -- "$command $word")
+                contains -- $longer $commands; and set command $longer
+        end
+    end
+    test "$command" = "$argv"
+end
+
+# Offers directories, for a value in a word of its own or after a `=`.
+function __wgform_directories
+    __fish_complete_directories (string replace -r -- '^--?[a-z-]+=' '' (commandline -ct))
+end
+
+complete -c wgform -f
+
+complete -c wgform -n '__wgform_command' -a plan -d 'Shows what an apply would do, and changes nothing'
+complete -c wgform -n '__wgform_command' -a apply -d 'Shows what differs and makes it so, after a yes'
+complete -c wgform -n '__wgform_command' -a destroy -d 'Removes everything that wgform owns and nothing else, after a yes'
+complete -c wgform -n '__wgform_command' -a drift -d 'Reports what was changed outside of wgform, and cannot change anything itself'
+complete -c wgform -n '__wgform_command' -a validate -d 'Checks the configuration without asking any backend'
+complete -c wgform -n '__wgform_command' -a show -d 'Shows what wgform owns, as of the last apply'
+complete -c wgform -n '__wgform_command' -a output -d 'Prints outputs, as of the last apply'
+complete -c wgform -n '__wgform_command' -a state -d 'Looks at what wgform owns, or changes what it takes for its own'
+complete -c wgform -n '__wgform_command' -a import -d 'Makes wgform the owner of something that is there already'
+complete -c wgform -n '__wgform_command' -a force-unlock -d 'Takes the lock away from a run that died without giving it back, after a yes'
+complete -c wgform -n '__wgform_command' -a completions -d 'Prints what makes a shell complete commands and flags'
+complete -c wgform -n '__wgform_command' -a man -d 'Prints the manual page, or writes one for each command'
+complete -c wgform -n '__wgform_command' -a version -d 'Prints the version of wgform'
+complete -c wgform -n '__wgform_command' -a help -d 'Shows the page of a command'
+complete -c wgform -n '__wgform_command' -o version -d 'Prints the version, as `wgform version` does'
+complete -c wgform -n '__wgform_command' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command plan' -o var -x -d 'Sets a variable; may be given several times'
+complete -c wgform -n '__wgform_command plan' -o var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
+complete -c wgform -n '__wgform_command plan' -o target -x -d 'Limits the run to a resource and what it depends on; may be given several times'
+complete -c wgform -n '__wgform_command plan' -o refresh -a 'true false' -d 'Asks the backends first (the default); with false, takes the state for what is there'
+complete -c wgform -n '__wgform_command plan' -o accept-new-device -x -d 'Takes a backend for the right one although its identity has changed'
+complete -c wgform -n '__wgform_command plan' -o accept-loss -x -d 'Believes that what is missing on a backend is gone, however much it is'
+complete -c wgform -n '__wgform_command plan' -o allow-new-key -x -d 'Lets an interface get a new key, which every one of its peers must then learn'
+complete -c wgform -n '__wgform_command plan' -o destroy -d 'Plans to destroy everything that wgform owns'
+complete -c wgform -n '__wgform_command plan' -o detailed-exitcode -d 'Ends with exit code 2 when there are changes'
+complete -c wgform -n '__wgform_command plan' -o input -a 'true false' -d 'Never asks, which a plan never does: for scripts that say so to every command'
+complete -c wgform -n '__wgform_command plan' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command plan' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command plan' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command plan' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command apply' -o var -x -d 'Sets a variable; may be given several times'
+complete -c wgform -n '__wgform_command apply' -o var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
+complete -c wgform -n '__wgform_command apply' -o target -x -d 'Limits the run to a resource and what it depends on; may be given several times'
+complete -c wgform -n '__wgform_command apply' -o refresh -a 'true false' -d 'Asks the backends first (the default); with false, takes the state for what is there'
+complete -c wgform -n '__wgform_command apply' -o destroy -d 'Destroys everything that wgform owns, as `wgform destroy` does'
+complete -c wgform -n '__wgform_command apply' -o accept-new-device -x -d 'Takes a backend for the right one although its identity has changed'
+complete -c wgform -n '__wgform_command apply' -o accept-loss -x -d 'Believes that what is missing on a backend is gone, however much it is'
+complete -c wgform -n '__wgform_command apply' -o auto-approve -d 'Does not ask for a yes'
+complete -c wgform -n '__wgform_command apply' -o skip-unreachable -d 'Leaves out what lives on backends that cannot be reached'
+complete -c wgform -n '__wgform_command apply' -o heal -d 'Undoes drift although nobody can be asked'
+complete -c wgform -n '__wgform_command apply' -o allow-new-key -x -d 'Lets an interface get a new key, which every one of its peers must then learn'
+complete -c wgform -n '__wgform_command apply' -o input -a 'true false' -d 'Asks for a yes (the default); with false, fails where it would ask'
+complete -c wgform -n '__wgform_command apply' -o lock-timeout -x -d 'Waits this long for a lock that another run holds'
+complete -c wgform -n '__wgform_command apply' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command apply' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command apply' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command apply' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command destroy' -o var -x -d 'Sets a variable; may be given several times'
+complete -c wgform -n '__wgform_command destroy' -o var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
+complete -c wgform -n '__wgform_command destroy' -o target -x -d 'Limits the run to a resource and what it depends on; may be given several times'
+complete -c wgform -n '__wgform_command destroy' -o refresh -a 'true false' -d 'Asks the backends first (the default); with false, takes the state for what is there'
+complete -c wgform -n '__wgform_command destroy' -o accept-new-device -x -d 'Takes a backend for the right one although its identity has changed'
+complete -c wgform -n '__wgform_command destroy' -o accept-loss -x -d 'Believes that what is missing on a backend is gone, however much it is'
+complete -c wgform -n '__wgform_command destroy' -o auto-approve -d 'Does not ask for a yes'
+complete -c wgform -n '__wgform_command destroy' -o skip-unreachable -d 'Leaves out what lives on backends that cannot be reached'
+complete -c wgform -n '__wgform_command destroy' -o input -a 'true false' -d 'Asks for a yes (the default); with false, fails where it would ask'
+complete -c wgform -n '__wgform_command destroy' -o lock-timeout -x -d 'Waits this long for a lock that another run holds'
+complete -c wgform -n '__wgform_command destroy' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command destroy' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command destroy' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command destroy' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command drift' -o var -x -d 'Sets a variable; may be given several times'
+complete -c wgform -n '__wgform_command drift' -o var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
+complete -c wgform -n '__wgform_command drift' -o target -x -d 'Limits the report to a resource; may be given several times'
+complete -c wgform -n '__wgform_command drift' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command drift' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command drift' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command drift' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command validate' -o var -x -d 'Sets a variable; may be given several times'
+complete -c wgform -n '__wgform_command validate' -o var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
+complete -c wgform -n '__wgform_command validate' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command validate' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command validate' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command validate' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command show' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command show' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command show' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command show' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command output' -o json -d 'Prints JSON'
+complete -c wgform -n '__wgform_command output' -o raw -d 'Prints the bare text of one output, for use in a script'
+complete -c wgform -n '__wgform_command output' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command output' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command output' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command output' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command state' -a list -d 'Lists the addresses of what wgform owns'
+complete -c wgform -n '__wgform_command state' -a show -d 'Shows one resource as it was last written'
+complete -c wgform -n '__wgform_command state' -a mv -d 'Gives a resource another address, after it was renamed in the configuration'
+complete -c wgform -n '__wgform_command state' -a rm -d 'Forgets a resource, and leaves it on its device as it is'
+complete -c wgform -n '__wgform_command state' -a help -d 'Shows the page of a command'
+complete -c wgform -n '__wgform_command state' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command state' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command state' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command state' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command state list' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command state list' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command state list' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command state list' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command state show' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command state show' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command state show' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command state show' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command state mv' -o lock-timeout -x -d 'Waits this long for a lock that another run holds'
+complete -c wgform -n '__wgform_command state mv' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command state mv' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command state mv' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command state mv' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command state rm' -o lock-timeout -x -d 'Waits this long for a lock that another run holds'
+complete -c wgform -n '__wgform_command state rm' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command state rm' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command state rm' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command state rm' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command import' -o var -x -d 'Sets a variable; may be given several times'
+complete -c wgform -n '__wgform_command import' -o var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
+complete -c wgform -n '__wgform_command import' -o lock-timeout -x -d 'Waits this long for a lock that another run holds'
+complete -c wgform -n '__wgform_command import' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command import' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command import' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command import' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command force-unlock' -o force -d 'Does not ask for a yes'
+complete -c wgform -n '__wgform_command force-unlock' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command force-unlock' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command force-unlock' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command force-unlock' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command completions' -a 'bash zsh fish'
+complete -c wgform -n '__wgform_command completions' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command completions' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command completions' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command completions' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command man' -o dir -x -a '(__wgform_directories)' -d 'Writes a page for each command into this directory, which has to be there'
+complete -c wgform -n '__wgform_command man' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command man' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command man' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command man' -o help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command version' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command version' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command version' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command version' -o help -d 'Shows the page of the command'

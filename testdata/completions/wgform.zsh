@@ -1,0 +1,279 @@
+#compdef wgform
+
+# zsh completion for wgform. To try it: source <(wgform completions zsh)
+
+_wgform() {
+    local curcontext=$curcontext state line
+    typeset -A opt_args
+    _arguments -C \
+        '-version[Prints the version, as `wgform version` does]' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]' \
+        ': :->command' \
+        '*:: :->arguments'
+    case $state in
+        command)
+            local -a commands=(
+                'plan:Shows what an apply would do, and changes nothing'
+                'apply:Shows what differs and makes it so, after a yes'
+                'destroy:Removes everything that wgform owns and nothing else, after a yes'
+                'drift:Reports what was changed outside of wgform, and cannot change anything itself'
+                'validate:Checks the configuration without asking any backend'
+                'show:Shows what wgform owns, as of the last apply'
+                'output:Prints outputs, as of the last apply'
+                'state:Looks at what wgform owns, or changes what it takes for its own'
+                'import:Makes wgform the owner of something that is there already'
+                'force-unlock:Takes the lock away from a run that died without giving it back, after a yes'
+                'completions:Prints what makes a shell complete commands and flags'
+                'man:Prints the manual page, or writes one for each command'
+                'version:Prints the version of wgform'
+                'help:Shows the page of a command'
+            )
+            _describe -t commands command commands
+            ;;
+        arguments)
+            case $words[1] in
+                plan) _wgform_plan ;;
+                apply) _wgform_apply ;;
+                destroy) _wgform_destroy ;;
+                drift) _wgform_drift ;;
+                validate) _wgform_validate ;;
+                show) _wgform_show ;;
+                output) _wgform_output ;;
+                state) _wgform_state ;;
+                import) _wgform_import ;;
+                force-unlock) _wgform_force_unlock ;;
+                completions) _wgform_completions ;;
+                man) _wgform_man ;;
+                version) _wgform_version ;;
+                help) _wgform ;;
+            esac
+            ;;
+    esac
+}
+
+_wgform_plan() {
+    _arguments \
+        '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
+        '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
+        '*-target=[Limits the run to a resource and what it depends on; may be given several times]:ADDRESS: ' \
+        '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
+        '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
+        '*-accept-loss=[Believes that what is missing on a backend is gone, however much it is]:ID: ' \
+        '*-allow-new-key=[Lets an interface get a new key, which every one of its peers must then learn]:ADDRESS: ' \
+        '-destroy[Plans to destroy everything that wgform owns]' \
+        '-detailed-exitcode[Ends with exit code 2 when there are changes]' \
+        '-input=-[Never asks, which a plan never does: for scripts that say so to every command]::value:(true false)' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]'
+}
+
+_wgform_apply() {
+    _arguments \
+        '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
+        '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
+        '*-target=[Limits the run to a resource and what it depends on; may be given several times]:ADDRESS: ' \
+        '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
+        '-destroy[Destroys everything that wgform owns, as `wgform destroy` does]' \
+        '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
+        '*-accept-loss=[Believes that what is missing on a backend is gone, however much it is]:ID: ' \
+        '-auto-approve[Does not ask for a yes]' \
+        '-skip-unreachable[Leaves out what lives on backends that cannot be reached]' \
+        '-heal[Undoes drift although nobody can be asked]' \
+        '*-allow-new-key=[Lets an interface get a new key, which every one of its peers must then learn]:ADDRESS: ' \
+        '-input=-[Asks for a yes (the default); with false, fails where it would ask]::value:(true false)' \
+        '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]'
+}
+
+_wgform_destroy() {
+    _arguments \
+        '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
+        '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
+        '*-target=[Limits the run to a resource and what it depends on; may be given several times]:ADDRESS: ' \
+        '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
+        '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
+        '*-accept-loss=[Believes that what is missing on a backend is gone, however much it is]:ID: ' \
+        '-auto-approve[Does not ask for a yes]' \
+        '-skip-unreachable[Leaves out what lives on backends that cannot be reached]' \
+        '-input=-[Asks for a yes (the default); with false, fails where it would ask]::value:(true false)' \
+        '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]'
+}
+
+_wgform_drift() {
+    _arguments \
+        '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
+        '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
+        '*-target=[Limits the report to a resource; may be given several times]:ADDRESS: ' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]'
+}
+
+_wgform_validate() {
+    _arguments \
+        '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
+        '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]'
+}
+
+_wgform_show() {
+    _arguments \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]'
+}
+
+_wgform_output() {
+    _arguments \
+        '-json[Prints JSON]' \
+        '-raw[Prints the bare text of one output, for use in a script]' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]' \
+        ':NAME: '
+}
+
+_wgform_state() {
+    local curcontext=$curcontext state line
+    typeset -A opt_args
+    _arguments -C \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]' \
+        ': :->command' \
+        '*:: :->arguments'
+    case $state in
+        command)
+            local -a commands=(
+                'list:Lists the addresses of what wgform owns'
+                'show:Shows one resource as it was last written'
+                'mv:Gives a resource another address, after it was renamed in the configuration'
+                'rm:Forgets a resource, and leaves it on its device as it is'
+                'help:Shows the page of a command'
+            )
+            _describe -t commands command commands
+            ;;
+        arguments)
+            case $words[1] in
+                list) _wgform_state_list ;;
+                show) _wgform_state_show ;;
+                mv) _wgform_state_mv ;;
+                rm) _wgform_state_rm ;;
+                help) _wgform_state ;;
+            esac
+            ;;
+    esac
+}
+
+_wgform_state_list() {
+    _arguments \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]' \
+        ':ADDRESS: '
+}
+
+_wgform_state_show() {
+    _arguments \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]' \
+        ':ADDRESS: '
+}
+
+_wgform_state_mv() {
+    _arguments \
+        '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]' \
+        ':FROM: ' \
+        ':TO: '
+}
+
+_wgform_state_rm() {
+    _arguments \
+        '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]' \
+        ':ADDRESS: '
+}
+
+_wgform_import() {
+    _arguments \
+        '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
+        '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
+        '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]' \
+        ':ADDRESS: ' \
+        ':ID: '
+}
+
+_wgform_force_unlock() {
+    _arguments \
+        '-force[Does not ask for a yes]' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]' \
+        ':LOCK_ID: '
+}
+
+_wgform_completions() {
+    _arguments \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]' \
+        ':value:(bash zsh fish)'
+}
+
+_wgform_man() {
+    _arguments \
+        '-dir=[Writes a page for each command into this directory, which has to be there]:directory:_files -/' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]'
+}
+
+_wgform_version() {
+    _arguments \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-help[Shows the page of the command]'
+}
+
+if [[ $funcstack[1] == _wgform ]]; then
+    _wgform "$@"
+else
+    compdef _wgform wgform
+fi
