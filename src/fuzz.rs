@@ -45,11 +45,12 @@ mod tests {
     use crate::fuzz::TARGETS;
 
     #[test]
-    fn every_input_that_once_broke_something_holds() {
+    fn every_input_that_fuzzing_starts_from_or_that_broke_something_holds() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut broken = Vec::new();
         for (target, check) in TARGETS {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/fuzz").join(target);
-            for entry in folder.read_dir().into_iter().flatten() {
+            let folders = ["fuzz/seeds", "testdata/fuzz"].map(|it| root.join(it).join(target));
+            for entry in folders.iter().flat_map(|it| it.read_dir().into_iter().flatten()) {
                 let path = entry.unwrap().path();
                 let bytes = fs::read(&path).unwrap();
                 if catch_unwind(|| check(&bytes)).is_err() {

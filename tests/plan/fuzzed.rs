@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use wgform::plan::Plan;
 use wgform::resource::BackendId;
+use wgform::simulator::linux::call::{DeviceChange, Link, LinkKind, PeerChange};
 
 use crate::host::Host;
 use crate::lab::Lab;
@@ -181,7 +182,8 @@ fn write(lines: &[&[&str]], bytes: &mut Bytes<'_>, text: &mut String) {
 fn happen(lab: &Lab, number: u8, bytes: &mut Bytes<'_>) {
     let host = lab.host(bytes.one(&HOSTS));
     let links = host.linux.links();
-    let names: Vec<&String> = links.keys().filter(|it| *it != "lo").collect();
+    let is_wireguard = |(name, link): (_, &Link)| (link.kind != LinkKind::Other).then_some(name);
+    let names: Vec<&String> = links.iter().filter_map(is_wireguard).collect();
     let at = usize::from(bytes.pick(4));
     match names.get(at % names.len().max(1)) {
         Some(name) if bytes.pick(4) > 0 => drift(&host, name, number, bytes),
@@ -196,7 +198,7 @@ fn drift(host: &Host, name: &str, number: u8, bytes: &mut Bytes<'_>) {
     let networks = ["10.0.0.0/8", "10.2.0.0/16", "172.16.0.0/12"];
     match (bytes.pick(12), peer) {
         (0, Some(key)) => {
-            host.peer(name, wgform::simulator::linux::call::PeerChange::removal(key));
+            host.peer(name, PeerChange::removal(key));
         }
         (1, Some(key)) => host.set_preshared_key(name, key, Some("by hand")),
         (2, Some(key)) => host.handshake_of(name, key, 10),
@@ -213,8 +215,7 @@ fn drift(host: &Host, name: &str, number: u8, bytes: &mut Bytes<'_>) {
         (10, _) => _ = host.linux.delete_link(name),
         _ => {
             let listen_port = Some(51_801);
-            let change =
-                wgform::simulator::linux::call::DeviceChange { listen_port, ..Default::default() };
+            let change = DeviceChange { listen_port, ..DeviceChange::default() };
             _ = host.linux.configure(name, &change);
         }
     }
@@ -252,10 +253,12 @@ mod tests {
     use crate::fuzzed::check;
 
     #[test]
-    fn every_story_that_once_broke_something_holds() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/fuzz/plan");
-        for entry in folder.read_dir().into_iter().flatten() {
-            check(&std::fs::read(entry.unwrap().path()).unwrap());
+    fn every_story_that_fuzzing_starts_from_or_that_broke_something_holds() {
+        for folder in ["fuzz/seeds/plan", "testdata/fuzz/plan"] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+            for entry in folder.read_dir().into_iter().flatten() {
+                check(&std::fs::read(entry.unwrap().path()).unwrap());
+            }
         }
     }
 }
