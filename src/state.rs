@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -314,7 +314,7 @@ pub enum ObjectKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutputRecord {
     /// The value; none for a sensitive output, which is never stored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
     /// Whether it is sensitive.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -322,6 +322,11 @@ pub struct OutputRecord {
     /// Fields that this program does not know. They are written back as they came.
     #[serde(flatten)]
     pub other: BTreeMap<String, Json>,
+}
+
+/// Reads a value that is there: `null` is one too.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
 }
 
 impl OutputRecord {
