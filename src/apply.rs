@@ -473,7 +473,7 @@ impl<'a, 'c> Run<'a, 'c> {
         let Ok(outputs) = self.tools.evaluator.outputs(&self.landing.known) else { return };
         let records = outputs.into_iter().map(|(name, output)| {
             let value = output.value.filter(|_| !output.is_sensitive);
-            (name, OutputRecord { value, sensitive: output.is_sensitive })
+            (name, OutputRecord::new(value, output.is_sensitive))
         });
         self.state.outputs = records.collect();
     }

@@ -21,6 +21,9 @@ use crate::simulator::linux::SimulatedLinux;
 use crate::value::{PrivateKey, PublicKey};
 use crate::world::World;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use crate::backend::linux::fuzz;
+
 /// Gets ready to talk to a backend. A real one is contacted when it is read; a simulated one is opened, for the
 /// whole run.
 ///

@@ -40,3 +40,6 @@ pub mod ui;
 pub mod apply;
 pub mod error;
 pub mod command;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;

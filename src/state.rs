@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -137,8 +137,8 @@ impl State {
             resource.deposed = old.deposed;
             match old.backend {
                 Some(backend) if depose => {
-                    let (object, attributes) = (old.object, old.attributes);
-                    resource.deposed.push(Deposed { backend, object, attributes });
+                    let ResourceRecord { object, attributes, other, .. } = old;
+                    resource.deposed.push(Deposed { backend, object, attributes, other });
                 }
                 Some(backend) if resource.backend.as_ref() == Some(&backend) => {
                     self.follow_rename(&backend, &old.object, &resource.object);
@@ -179,10 +179,11 @@ impl State {
         let Some(mut record) = self.resources.remove(address) else { return };
         // An older object that is still on its device must not be forgotten: it becomes the object of the address,
         // and a later plan removes it.
-        if let Some(Deposed { backend, object, attributes }) = record.deposed.pop() {
+        if let Some(Deposed { backend, object, attributes, other }) = record.deposed.pop() {
             record.backend = Some(backend);
             record.object = object;
             record.attributes = attributes;
+            record.other = other;
             record.owned_elements.clear();
             record.written_to.clear();
             self.resources.insert(address.clone(), record);
@@ -284,6 +285,9 @@ pub struct Deposed {
     pub object: ObjectKey,
     /// Its attributes as last written.
     pub attributes: BTreeMap<String, Json>,
+    /// Fields that this program does not know. They are written back as they came.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Json>,
 }
 
 /// A key by which an object is found on its device without the answer of the request that made it.
@@ -314,11 +318,26 @@ pub enum ObjectKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutputRecord {
     /// The value; none for a sensitive output, which is never stored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
     /// Whether it is sensitive.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sensitive: bool,
+    /// Fields that this program does not know. They are written back as they came.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Json>,
+}
+
+/// Reads a value that is there: `null` is one too.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
+}
+
+impl OutputRecord {
+    /// Records an output.
+    pub fn new(value: Option<Json>, sensitive: bool) -> Self {
+        Self { value, sensitive, other: BTreeMap::new() }
+    }
 }
 
 /// One line of the journal that is written beside the state while an apply runs.

@@ -112,6 +112,24 @@ const LAYERS: &[(&str, &[&str])] = &[
             "error",
         ],
     ),
+    (
+        "fuzz",
+        &[
+            "value",
+            "world",
+            "resource",
+            "diagnostic",
+            "token",
+            "format",
+            "source",
+            "config",
+            "state",
+            "simulator",
+            "backend",
+            "render",
+            "command",
+        ],
+    ),
 ];
 
 /// A file that is longer than this has more than one purpose.

@@ -16,6 +16,8 @@ mod netlink;
 mod device;
 mod userspace;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 
 use std::thread::{self, JoinHandle};
 

@@ -5,13 +5,13 @@ mod run;
 mod settings;
 mod variable;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::config::block::{Node, OutputBlock};
 use crate::config::evaluator::run::Run;
-use crate::config::expression::{Evaluated, Failures, poisoned};
+use crate::config::expression::{Effort, Evaluated, Failures, poisoned};
 use crate::config::{BackendDeclaration, Computed, Config, Desired, Output, Settings};
 use crate::diagnostic::Diagnostic;
 use crate::resource::Address;
@@ -31,7 +31,7 @@ pub struct Evaluator<'c> {
     memo: RefCell<HashMap<Node, Evaluated>>,
     /// Variables whose `validation` was looked at, or is being looked at.
     validated: RefCell<BTreeSet<Arc<str>>>,
-    depth: Cell<u32>,
+    effort: Effort,
 }
 
 impl<'c> Evaluator<'c> {
@@ -42,7 +42,7 @@ impl<'c> Evaluator<'c> {
             world,
             memo: RefCell::default(),
             validated: RefCell::default(),
-            depth: Cell::new(0),
+            effort: Effort::default(),
         }
     }
 

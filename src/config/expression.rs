@@ -39,13 +39,25 @@ pub(crate) trait Environment {
     /// Reads a file.
     fn file(&self, path: &str) -> Result<String, String>;
 
-    /// Counts how deep the evaluation is, across expressions.
-    fn depth(&self) -> &Cell<u32>;
+    /// Counts what an evaluation takes, across expressions.
+    fn effort(&self) -> &Effort;
+}
+
+/// What an evaluation has taken so far.
+#[derive(Default)]
+pub(crate) struct Effort {
+    /// How many expressions are inside each other at this moment.
+    pub(crate) depth: Cell<u32>,
+    /// How many steps were taken: one for each expression, and one for each KiB of its value.
+    pub(crate) steps: Cell<usize>,
 }
 
 /// How deep an evaluation may go. One expression has at most 64 levels and 128 operators; two such may be inside each
 /// other, and a test's thread with 2 MiB of stack has room for them.
 const MAX_DEPTH: u32 = 400;
+
+/// How many steps an evaluation may take; some seconds. A hundred times what an expression over ten thousand peers takes.
+const MAX_STEPS: usize = if cfg!(fuzzing) { 50_000 } else { 50_000_000 };
 
 /// A value that a `for` gives a name.
 pub(crate) struct Binding<'s> {
@@ -65,7 +77,7 @@ pub(crate) struct Scope<'s> {
 impl<'s> Scope<'s> {
     /// Evaluates an expression.
     pub(crate) fn evaluate(&self, expression: &Expression) -> Evaluated {
-        let depth = self.environment.depth();
+        let Effort { depth, steps } = self.environment.effort();
         if depth.get() >= MAX_DEPTH {
             return Err(vec![
                 Diagnostic::error("expression nested too deep")
@@ -73,10 +85,21 @@ impl<'s> Scope<'s> {
                     .help("Split it into several values in `locals`."),
             ]);
         }
+        if steps.get() >= MAX_STEPS {
+            return Err(vec![
+                Diagnostic::error("an expression that takes too long")
+                    .label(&self.span(expression), format!("more than {MAX_STEPS} steps end here"))
+                    .help(
+                        "Go over fewer elements, or keep in a local value what is always the same.",
+                    ),
+            ]);
+        }
         depth.set(depth.get() + 1);
         let value = self.dispatch(expression);
         depth.set(depth.get() - 1);
-        value
+        let size = value.as_ref().map_or(0, Value::size);
+        steps.set(steps.get().saturating_add(1 + size / 1024));
+        if size > Value::MAX_SIZE { Err(vec![too_big(&self.span(expression))]) } else { value }
     }
 
     fn dispatch(&self, expression: &Expression) -> Evaluated {
@@ -419,12 +442,19 @@ impl<'s> Scope<'s> {
                 return Ok(());
             }
         }
+        let value = |made: &mut Made| {
+            let value = self.evaluate(&it.value_expr)?;
+            made.size = made.size.saturating_add(value.size());
+            let is_too_big = made.size > Value::MAX_SIZE;
+            if is_too_big { Err(vec![too_big(&self.span(&it.value_expr))]) } else { Ok(value) }
+        };
         let Some(key_expression) = &it.key_expr else {
-            made.list.push(self.evaluate(&it.value_expr)?);
+            let value = value(made)?;
+            made.list.push(value);
             return Ok(());
         };
         let key = self.text(key_expression, "the key of a `for`");
-        let (key, value) = both(key, self.evaluate(&it.value_expr))?;
+        let (key, value) = both(key, value(made))?;
         made.is_sensitive |= key.is_sensitive;
         let Some(name) = key.text else {
             made.is_unknown = true;
@@ -466,11 +496,12 @@ struct Made {
     groups: BTreeMap<Arc<str>, Vec<Value>>,
     is_sensitive: bool,
     is_unknown: bool,
+    size: usize,
 }
 
 impl Made {
     fn value(self, is_map: bool) -> Value {
-        let Self { list, mut map, groups, is_sensitive, is_unknown } = self;
+        let Self { list, mut map, groups, is_sensitive, is_unknown, size: _ } = self;
         map.extend(groups.into_iter().map(|(key, values)| (key, Value::list(values))));
         let value = if is_map { Value::map(map) } else { Value::list(list) };
         if is_unknown {
@@ -530,6 +561,12 @@ fn too_large(at: &Span) -> Diagnostic {
     Diagnostic::error("number too large")
         .label(at, "this is beyond what a number can hold")
         .help("The largest number is about 1.8e308.")
+}
+
+/// Says that a value is too large.
+pub(crate) fn too_big(at: &Span) -> Diagnostic {
+    let limit = Value::MAX_SIZE >> 20;
+    Diagnostic::error("a value that is too large").label(at, format!("this is beyond {limit} MiB"))
 }
 
 /// Says that a value has the wrong type.

@@ -39,8 +39,13 @@ pub(crate) struct Parsed {
 
 /// Parses the files of a configuration.
 pub(crate) fn parse(sources: &Sources) -> Parsed {
-    let files: Vec<(_, Text)> =
-        sources.files.iter().map(|file| (file, recover::read(&file.text))).collect();
+    let texts: Vec<_> = sources.files.iter().map(|file| recover::read(&file.text)).collect();
+    let found = secrets::find(&texts.iter().map(|text| &text.body).collect::<Vec<_>>());
+    let masked = sources.files.iter().zip(&texts).zip(found).map(|((source, text), mut found)| {
+        found.extend(secrets::guess(&source.text, &text.hidden));
+        with_secrets(source, found)
+    });
+    let files: Vec<_> = masked.collect::<Vec<_>>().into_iter().zip(texts).collect();
     let mut parser = Parser::default();
     for (source, text) in &files {
         parser.check_version(source, text.is_whole().then_some(&text.body));
@@ -49,11 +54,8 @@ pub(crate) fn parse(sources: &Sources) -> Parsed {
         // Whatever else is wrong may be right in the version that is asked for.
         return Parsed { problems: parser.problems, ..Parsed::default() };
     }
-    let bodies: Vec<&Body> = files.iter().map(|(_, text)| &text.body).collect();
-    let found = secrets::find(&bodies);
-    for ((source, text), mut found) in files.into_iter().zip(found) {
-        found.extend(secrets::guess(&source.text, &text.hidden));
-        parser.source = with_secrets(source, found);
+    for (source, text) in files {
+        parser.source = source;
         parser.mistakes(&text);
         text.note_blocks(&mut parser.blocks.broken);
         parser.file(text.body);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use hcl_edit::template::{Directive, Element, ForDirective, IfDirective, Strip, Template};
 
-use crate::config::expression::{Binding, Evaluated, Failures, Scope, entries, wrong_type};
+use crate::config::expression::{
+    Binding, Evaluated, Failures, Scope, entries, too_big, wrong_type,
+};
 use crate::config::value::Value;
 
 /// The text of a template while it is put together.
@@ -70,6 +72,9 @@ impl Scope<'_> {
         match piece.text {
             Some(text) => output.text.push_str(&text),
             None => output.is_unknown = true,
+        }
+        if output.text.len() > Value::MAX_SIZE {
+            return Err(vec![too_big(&self.span(expression))]);
         }
         Ok(())
     }

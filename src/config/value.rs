@@ -24,6 +24,9 @@ pub(crate) struct Value {
     pub(crate) is_sensitive: bool,
     /// How many collections are inside each other. It is bounded, so that walking a value cannot overflow the stack.
     depth: u8,
+    /// How many values and bytes of text are in it, each counted as often as it occurs. It is bounded, because a value
+    /// that is shared a thousand times is small only until it is written down.
+    size: usize,
 }
 
 /// A value without its marks.
@@ -58,16 +61,19 @@ pub(crate) enum Number {
 impl Value {
     /// No value may hold more collections inside each other than this.
     pub(crate) const MAX_DEPTH: u8 = 100;
+    /// No value may hold more values and bytes of text than this: a hundred times what ten thousand peers need.
+    pub(crate) const MAX_SIZE: usize = if cfg!(fuzzing) { 1 << 20 } else { 1 << 25 };
 
     pub(crate) const NULL: Self = Self::plain(Data::Null);
     pub(crate) const UNKNOWN: Self = Self::plain(Data::Unknown);
 
     const fn plain(data: Data) -> Self {
-        Self { data, is_sensitive: false, depth: 0 }
+        Self { data, is_sensitive: false, depth: 0, size: 1 }
     }
 
     pub(crate) fn text(text: impl Into<Arc<str>>) -> Self {
-        Self::plain(Data::Text(text.into()))
+        let text = text.into();
+        Self { size: text.len().saturating_add(1), ..Self::plain(Data::Text(text)) }
     }
 
     pub(crate) fn integer(number: i64) -> Self {
@@ -75,8 +81,8 @@ impl Value {
     }
 
     pub(crate) fn list(items: Vec<Self>) -> Self {
-        let depth = deeper(items.iter());
-        Self { data: Data::List(Arc::new(items)), is_sensitive: false, depth }
+        let (depth, size) = (deeper(items.iter()), larger(items.iter()));
+        Self { data: Data::List(Arc::new(items)), is_sensitive: false, depth, size }
     }
 
     /// Makes a set. A sensitive element makes the whole set sensitive, since its place says something of its value;
@@ -88,13 +94,14 @@ impl Value {
         }
         items.sort_by(Self::order);
         items.dedup_by(|a, b| a.order(b) == Ordering::Equal);
-        let depth = deeper(items.iter());
-        Self { data: Data::Set(Arc::new(items)), is_sensitive, depth }
+        let (depth, size) = (deeper(items.iter()), larger(items.iter()));
+        Self { data: Data::Set(Arc::new(items)), is_sensitive, depth, size }
     }
 
     pub(crate) fn map(map: Map) -> Self {
-        let depth = deeper(map.values());
-        Self { data: Data::Map(Arc::new(map)), is_sensitive: false, depth }
+        let keys = map.keys().fold(0, |sum: usize, key| sum.saturating_add(key.len()));
+        let (depth, size) = (deeper(map.values()), larger(map.values()).saturating_add(keys));
+        Self { data: Data::Map(Arc::new(map)), is_sensitive: false, depth, size }
     }
 
     /// Returns the value, sensitive if it was or `is_sensitive` says so.
@@ -107,6 +114,11 @@ impl Value {
     /// Returns how many collections are inside each other.
     pub(crate) fn depth(&self) -> u8 {
         self.depth
+    }
+
+    /// Returns how many values and bytes of text are in it.
+    pub(crate) fn size(&self) -> usize {
+        self.size
     }
 
     pub(crate) fn is_null(&self) -> bool {
@@ -324,6 +336,10 @@ impl fmt::Debug for Value {
 
 fn deeper<'a>(items: impl Iterator<Item = &'a Value>) -> u8 {
     items.map(|item| item.depth).max().unwrap_or(0).saturating_add(1)
+}
+
+fn larger<'a>(items: impl Iterator<Item = &'a Value>) -> usize {
+    items.fold(1, |sum: usize, item| sum.saturating_add(item.size))
 }
 
 fn order_all<T>(

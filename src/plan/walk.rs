@@ -462,7 +462,7 @@ impl<'a> Planner<'a> {
                 });
             }
         }
-        for (name, OutputRecord { value, sensitive: _ }) in before {
+        for (name, OutputRecord { value, sensitive: _, other: _ }) in before {
             if !outputs.contains_key(name) {
                 changes.push(OutputChange {
                     name: name.clone(),

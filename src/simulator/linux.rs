@@ -26,6 +26,9 @@ use crate::simulator::linux::host::Host;
 use crate::value::{Cidr, PublicKey};
 use crate::world::World;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use crate::simulator::linux::record::fuzz as fuzz_host_file;
+
 /// A simulated Linux host. Clones are the same host.
 #[derive(Debug, Clone)]
 pub struct SimulatedLinux(Arc<Mutex<Kept>>);

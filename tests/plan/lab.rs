@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::future::Future;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -458,6 +459,10 @@ impl Lab {
         wait(self.lock()).read().unwrap().state.unwrap()
     }
 
+    pub fn has_state(&self) -> bool {
+        self.path("wgform.state.json").exists()
+    }
+
     /// Changes the state by hand.
     pub fn edit_state(&self, edit: impl FnOnce(&mut State)) {
         let lock = wait(self.lock());
@@ -584,7 +589,11 @@ fn problem(problem: &Diagnostic) -> String {
     let mut text = format!("{severity}: {}\n", problem.summary);
     for label in &problem.labels {
         let span = &label.span;
-        let there = span.source.text[span.range.clone()].lines().next().unwrap_or_default();
+        let is_secret = |it: &Range<usize>| it.start < span.range.end && span.range.start < it.end;
+        let there = match span.source.secrets.iter().any(is_secret) {
+            true => "…",
+            false => span.source.text[span.range.clone()].lines().next().unwrap_or_default(),
+        };
         let _ = writeln!(text, "  at `{there}`: {}", label.text);
     }
     if let Some(help) = &problem.help {

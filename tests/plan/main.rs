@@ -23,6 +23,7 @@ mod outputs;
 mod crash;
 mod model;
 mod properties;
+mod fuzzed;
 mod scenarios;
 mod resume;
 mod keeping;

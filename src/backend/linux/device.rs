@@ -103,7 +103,9 @@ fn builder(change: &PeerChange) -> control::PeerConfigBuilder {
 }
 
 /// Joins the parts of peers that the kernel spread over several messages. Only the first part has the settings.
-fn join(parts: Vec<control::PeerInfo>) -> Result<BTreeMap<PublicKey, DevicePeer>, Refusal> {
+pub(crate) fn join(
+    parts: Vec<control::PeerInfo>,
+) -> Result<BTreeMap<PublicKey, DevicePeer>, Refusal> {
     let mut peers: BTreeMap<PublicKey, DevicePeer> = BTreeMap::new();
     for control::PeerInfo { config, stats } in parts {
         let key = PublicKey::from_bytes(config.public_key.0);

@@ -49,20 +49,11 @@ impl Netlink {
 
     pub(crate) fn links(&self) -> Result<BTreeMap<String, RawLink>, Refusal> {
         self.runtime.block_on(async {
-            let messages: Vec<LinkMessage> =
+            let links: Vec<LinkMessage> =
                 self.handle.link().get().execute().try_collect().await.map_err(refused)?;
-            let mut links: BTreeMap<String, RawLink> =
-                messages.iter().filter_map(raw_link).collect();
             let addresses: Vec<AddressMessage> =
                 self.handle.address().get().execute().try_collect().await.map_err(refused)?;
-            for message in &addresses {
-                let link = links.values_mut().find(|link| link.index == message.header.index);
-                if let (Some(link), Some(address)) = (link, address(message)) {
-                    link.addresses.insert(address);
-                }
-            }
-            links.values_mut().for_each(RawLink::forget_automatic_address);
-            Ok(links)
+            Ok(raw_links(&links, &addresses))
         })
     }
 
@@ -147,6 +138,22 @@ impl RawLink {
 
 fn is_link_local(address: &Ipv6Addr) -> bool {
     address.segments()[0] & 0xffc0 == 0xfe80
+}
+
+/// Puts together what the kernel says of links and of addresses.
+pub(crate) fn raw_links(
+    links: &[LinkMessage],
+    addresses: &[AddressMessage],
+) -> BTreeMap<String, RawLink> {
+    let mut links: BTreeMap<String, RawLink> = links.iter().filter_map(raw_link).collect();
+    for message in addresses {
+        let link = links.values_mut().find(|link| link.index == message.header.index);
+        if let (Some(link), Some(address)) = (link, address(message)) {
+            link.addresses.insert(address);
+        }
+    }
+    links.values_mut().for_each(RawLink::forget_automatic_address);
+    links
 }
 
 fn raw_link(message: &LinkMessage) -> Option<(String, RawLink)> {

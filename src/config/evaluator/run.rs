@@ -6,11 +6,11 @@ use std::collections::{HashMap, HashSet};
 use crate::config::Computed;
 use crate::config::block::{Expr, Need, Node};
 use crate::config::evaluator::Evaluator;
-use crate::config::expression::{Environment, Evaluated, Scope, poisoned};
+use crate::config::expression::{Effort, Environment, Evaluated, Scope, poisoned};
 use crate::config::parse::Given;
 use crate::config::suggest::suggestion;
 use crate::config::value::Value;
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, unique};
 use crate::resource::{Address, BackendId, Kind};
 
 /// One call.
@@ -44,8 +44,13 @@ impl<'r> Run<'r> {
     /// Evaluates an expression of the configuration.
     pub(super) fn evaluate(&self, expr: &Expr) -> Evaluated {
         self.prepare(&expr.needs);
+        let Effort { depth, steps } = self.effort();
+        if depth.get() == 0 {
+            steps.set(0);
+        }
         let scope = Scope { environment: self, source: &expr.source, bindings: None };
-        let value = scope.evaluate(&expr.expression)?;
+        // What is wrong with a value is said once, however often the expression has it.
+        let value = scope.evaluate(&expr.expression).map_err(unique)?;
         if value.depth() > Value::MAX_DEPTH {
             let most = Value::MAX_DEPTH;
             return Err(vec![
@@ -207,7 +212,7 @@ impl Environment for Run<'_> {
         self.evaluator.config.reader.read(path)
     }
 
-    fn depth(&self) -> &Cell<u32> {
-        &self.evaluator.depth
+    fn effort(&self) -> &Effort {
+        &self.evaluator.effort
     }
 }

@@ -2,6 +2,7 @@
 
 use std::iter::Peekable;
 
+use crate::config::function::text::fits;
 use crate::config::function::{Answer, Call, Failure};
 use crate::config::value::{Data, Number, Value};
 
@@ -52,6 +53,7 @@ pub(super) fn format(call: &Call) -> Answer {
         next = index + 1;
         used = used.max(next);
         output.push_str(&verb.show(value, index + 1)?);
+        fits(output.len())?;
     }
     output.push_str(rest);
     if used < values.len() {

@@ -18,6 +18,8 @@ pub(super) fn join(call: &Call) -> Answer {
             })?);
         }
     }
+    let length = parts.iter().map(|part| part.len().saturating_add(separator.len())).sum();
+    fits(length)?;
     Ok(Value::text(parts.join(&separator)))
 }
 
@@ -48,6 +50,7 @@ pub(super) fn replace(call: &Call) -> Answer {
     let (text, what, with) = (call.text(0)?, call.text(1)?, call.text(2)?);
     let pattern = (what.len() > 1).then(|| what.strip_prefix('/')?.strip_suffix('/')).flatten();
     let Some(pattern) = pattern else {
+        fits(text.matches(&*what).count().saturating_mul(with.len()))?;
         return Ok(Value::text(text.replace(&*what, &with)));
     };
     let regex = Regex::new(pattern).map_err(|error| {
@@ -55,5 +58,17 @@ pub(super) fn replace(call: &Call) -> Answer {
         let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
         Failure::at(1, format!("this is not a regular expression: {why}"))
     })?;
+    // A replacement may hold what was found as often as it has a `$`.
+    let copies = with.matches('$').count().saturating_mul(text.len());
+    fits(regex.find_iter(&text).count().saturating_mul(with.len()).saturating_add(copies))?;
     Ok(Value::text(regex.replace_all(&text, &*with).into_owned()))
+}
+
+/// Refuses to make a text that no value could be, before the memory for it is taken.
+pub(super) fn fits(length: usize) -> Answer<()> {
+    if length > Value::MAX_SIZE {
+        let limit = Value::MAX_SIZE >> 20;
+        return Err(Failure::whole(format!("this makes a text of more than {limit} MiB")));
+    }
+    Ok(())
 }

@@ -220,3 +220,64 @@ fn ten_thousand_peers_are_evaluated_in_linear_time() {
     }
     assert_eq!(Case::new(&text).problems(), "");
 }
+
+#[test]
+fn a_value_that_doubles_through_locals_has_a_bounded_size() {
+    for doubled in
+        ["\"${local.l?}${local.l?}\"", "[local.l?, local.l?]", "{ a = local.l?, b = local.l? }"]
+    {
+        let mut text = "locals {\n  l0 = \"ten bytes!\"\n".to_owned();
+        for i in 1..90 {
+            writeln!(text, "  l{i} = {}", doubled.replace('?', &(i - 1).to_string())).unwrap();
+        }
+        text += "}\noutput \"x\" { value = local.l89 }\n";
+        assert!(
+            Case::new(&text).problems().starts_with("error: a value that is too large\n"),
+            "{doubled}"
+        );
+    }
+}
+
+#[test]
+fn a_mistake_that_doubles_through_locals_is_one_mistake() {
+    let mut text = "locals {\n  l0 = upper()\n".to_owned();
+    for i in 1..90 {
+        writeln!(text, "  l{i} = [local.l{0}, local.l{0}]", i - 1).unwrap();
+    }
+    text += "}\noutput \"x\" { value = local.l89 }\n";
+    assert_eq!(
+        Case::new(&text).problems(),
+        "error: a function cannot be called this way\n  main.wg.hcl:2:8 `upper()`: `upper` takes 1 argument, and here are 0\n  help: Call it as `upper(text)`.\n"
+    );
+}
+
+#[test]
+fn a_text_of_many_gigabytes_is_refused_before_it_is_made() {
+    let long = "format(\"%10000s\", \"\")";
+    for (expression, why) in [
+        (format!("replace({long}, \" \", {long})"), "this makes a text of more than 32 MiB"),
+        (
+            format!("replace({long}, \"/( )/\", \"$1{}\")", "$0".repeat(5000)),
+            "this makes a text of more than 32 MiB",
+        ),
+        (format!("replace({long}, \"/ /\", {long})"), "this makes a text of more than 32 MiB"),
+        (format!("join({long}, split(\"\", {long}))"), "this makes a text of more than 32 MiB"),
+        (
+            format!("format(replace({long}, \" \", \"%10000[1]d\"), 1)"),
+            "this makes a text of more than 32 MiB",
+        ),
+        (
+            format!(
+                "\"%{{ for a in range(1024) }}%{{ for b in range(1024) }}${{{long}}}%{{ endfor }}%{{ endfor }}\""
+            ),
+            "a value that is too large",
+        ),
+        (
+            format!("[for a in range(1024) : [for b in range(1024) : {long}]]"),
+            "a value that is too large",
+        ),
+    ] {
+        let problems = crate::config::tests::evaluate(&expression);
+        assert!(problems.contains(why), "{expression}: {}", &problems[..problems.len().min(300)]);
+    }
+}

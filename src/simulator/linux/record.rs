@@ -227,3 +227,12 @@ fn values<T: FromStr<Err = crate::value::InvalidValue>, C: FromIterator<T>>(
 fn value<T: FromStr<Err = crate::value::InvalidValue>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: crate::value::InvalidValue| error.to_string())
 }
+
+/// Any bytes as a file: refused, or the same when written and read again.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let Ok(host) = read(bytes) else { return };
+    let written = write(&host).expect("a host that was read can be written");
+    let again = read(&written).expect("a host that was written can be read");
+    assert_eq!(write(&again).as_ref(), Ok(&written));
+}

@@ -1,0 +1,63 @@
+//! What holds for any input: one check for each place where wgform reads what it did not write itself.
+//!
+//! Compiled for tests and for fuzzing only, and knows no fuzzer: `fuzz/` throws inputs at these checks, and the test
+//! below goes through every input of `testdata/fuzz` that once broke one. Plans have a check of their own, in
+//! `tests/plan/fuzzed.rs`, because it needs hosts.
+
+mod hcl;
+mod recorded;
+mod values;
+
+use std::borrow::Cow;
+
+use crate::render::printable;
+
+/// The checks by name. Each takes any bytes, and panics where something does not hold.
+pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("hcl_parse", hcl::parse),
+    ("hcl_evaluate", hcl::evaluate),
+    ("fmt", hcl::layout),
+    ("state", recorded::state),
+    ("journal", recorded::journal),
+    ("netlink", crate::backend::fuzz::netlink),
+    ("host_file", crate::simulator::linux::fuzz_host_file),
+    ("values", values::values),
+    ("command_line", values::command_line),
+];
+
+/// Reads bytes as a text; what is no text is still an input.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+/// Fails when a message would do something to a terminal.
+fn assert_printable(message: &str) {
+    assert!(matches!(printable(message), Cow::Borrowed(_)), "{message:?}");
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the kept cases are files")]
+mod tests {
+    use std::fs;
+    use std::panic::catch_unwind;
+    use std::path::Path;
+
+    use crate::fuzz::TARGETS;
+
+    #[test]
+    fn every_input_that_fuzzing_starts_from_or_that_broke_something_holds() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut broken = Vec::new();
+        for (target, check) in TARGETS {
+            let folders = ["fuzz/seeds", "testdata/fuzz"].map(|it| root.join(it).join(target));
+            for entry in folders.iter().flat_map(|it| it.read_dir().into_iter().flatten()) {
+                let path = entry.unwrap().path();
+                let bytes = fs::read(&path).unwrap();
+                if catch_unwind(|| check(&bytes)).is_err() {
+                    broken.push(path);
+                }
+            }
+        }
+        assert!(broken.is_empty(), "{broken:#?}");
+    }
+}
