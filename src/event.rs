@@ -120,6 +120,17 @@ pub enum Event {
 }
 
 impl Event {
+    /// Returns whether it is the end of one step.
+    pub(crate) fn ends_a_step(&self) -> bool {
+        matches!(
+            self,
+            Self::StepDone { .. }
+                | Self::StepFailed { .. }
+                | Self::StepSkipped { .. }
+                | Self::StepNotStarted { .. }
+        )
+    }
+
     /// Says how a step ended, so many milliseconds after it was started.
     pub fn ended(step: &Step, fate: &Fate, elapsed_ms: u64) -> Self {
         let step = StepName::from(step);

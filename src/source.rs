@@ -154,7 +154,10 @@ impl SourceError {
             Self::Unreadable { .. } => {
                 Some("Check that it is there, and that you may read it.".to_owned())
             }
-            Self::NoPath(_) | Self::Unwritable { .. } => None,
+            Self::NoPath(_) => {
+                Some("A path is relative to the working directory, or to `-chdir`.".to_owned())
+            }
+            Self::Unwritable { .. } => None,
         }
     }
 }

@@ -180,7 +180,10 @@ impl Ui {
         if let Some(text) = inner.progress.take(event, now) {
             inner.say_alone(&line(&text));
         }
-        self.draw(&mut inner, now);
+        // The step that comes next is started in the same instant, and a picture without it would be the one that stays.
+        if !event.ends_a_step() {
+            self.draw(&mut inner, now);
+        }
     }
 
     /// Shows that time passes, to be called a few times a second while something is waited for.

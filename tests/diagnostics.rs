@@ -34,10 +34,23 @@ use wgform::world::World;
 const NO_HELP: &[(&str, &str)] = &[("syntax error", "what the parser of HCL says is all there is")];
 
 /// Diagnostics that no configuration shows yet, each with the reason.
-const NO_CASE: &[(&str, &str)] = &[(
-    "attribute that the backend does not have",
-    "`local`, the only kind of backend so far, has every attribute",
-)];
+const NO_CASE: &[(&str, &str)] = &[
+    (
+        "attribute that the backend does not have",
+        "`local`, the only kind of backend so far, has every attribute",
+    ),
+    (
+        "text that HCL reads in another way",
+        "no text is known that the parser takes and the scanner of tokens does not",
+    ),
+    (
+        "pre-shared key changed outside of wgform",
+        "a case changes nothing outside of wgform; `tests/plan/refresh_only.rs` does, and shows it",
+    ),
+];
+
+/// Errors in reading and writing files that no case can set up, each with the reason.
+const NO_FILE: &[(&str, &str)] = &[("could not write `{name}`", "root may write everywhere")];
 
 #[test]
 fn every_case_is_as_it_was_reviewed() {
@@ -74,6 +87,9 @@ fn every_error_in_reading_has_a_case() {
     let messages = Regex::new(r#"#\[error\("([^"]+)"\)\]"#).unwrap();
     let texts: Vec<String> = cases().iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     for message in messages.captures_iter(&source) {
+        if NO_FILE.iter().any(|(text, _)| *text == &message[1]) {
+            continue;
+        }
         let pattern = regex::escape(&message[1]);
         let pattern = Regex::new(r"\\\{.*?\\\}").unwrap().replace_all(&pattern, ".+").into_owned();
         let pattern = Regex::new(&format!("(?m)^Error: {pattern}$")).unwrap();

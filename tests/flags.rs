@@ -90,7 +90,8 @@ fn flags_that_make_no_sense_together_are_told_apart_from_a_slip() {
     ends("plan -exclude=interface.hp").tells("did you mean `interface.hq`?");
     ends("plan -replace=interface.hp").tells("did you mean `interface.hq`?");
     ends("plan -replace=interface.hq -exclude=interface.hq").tells("would replace nothing");
-    ends("plan -parallelism=0").tells("invalid value `0` for `-parallelism <N>`");
+    ends("plan -parallelism=0")
+        .tells("invalid value `0` for `-parallelism=N`: at least one has to be done at a time");
     ends("plan -parallelism=-1").tells("-parallelism");
 }
 

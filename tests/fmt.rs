@@ -200,14 +200,15 @@ fn a_file_with_a_mistake_is_left_and_the_others_are_laid_out() {
     wgform fmt -check . gone notes.hcl -> 1
     fine.wg.hcl
     stderr:
-      × a syntax error
-       ╭─[main.wg.hcl:2:3]
+      × argument without a value
+       ╭─[main.wg.hcl:2:2]
      2 │ b=
-       ·   ▲
-       ·   ╰── invalid expression; expected `"`, `[`, `{`, `-`, `!`, `(`, `_`, `<`, letter or digit
+       ·  ┬
+       ·  ╰── a value has to follow
        ╰────
+      help: Write a value behind it, or `null` to leave it unset.
 
-      × a text in quotes that spans lines
+      × quoted text over several lines
        ╭─[quote.wg.hcl:1:3]
      1 │ a="b
        ·   ┬
@@ -218,13 +219,17 @@ fn a_file_with_a_mistake_is_left_and_the_others_are_laid_out() {
     2 errors
     Error: could not read `dangling.wg.hcl`
       cause: No such file or directory (os error 2)
+
+      help: Check that it is there, and that you may read it.
     Error: there is no file or directory `gone`
+
+      help: A path is relative to the working directory, or to `-chdir`.
     Error: `notes.hcl` is not a file of a configuration
 
-      help: these end in `.wg.hcl` or, with values of variables, in `.wgvars.hcl`
+      help: These end in `.wg.hcl` or, with values of variables, in `.wgvars.hcl`.
     Error: could not read `latin.wg.hcl`: line 2 is not UTF-8
 
-      help: save the file as UTF-8
+      help: Save the file as UTF-8.
     "#);
     assert_eq!(project.run("fmt").stdout, "fine.wg.hcl\n");
     assert_eq!(read(&project, "main.wg.hcl"), "a {\nb=\n}\n");

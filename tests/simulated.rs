@@ -162,7 +162,7 @@ fn ten_thousand_peers_take_seconds() {
     let ended = bed.write((0..10_000).map(|n| create_peer(public(n), networks(n))).collect());
     assert!(ended.iter().all(Result::is_ok));
     assert_eq!(bed.interface("wg0").peers.len(), 10_000);
-    assert_eq!(host.changes() - before, 5);
+    assert_eq!(host.changes() - before, 4);
     // Unoptimised it takes half a second; quadratic work would take minutes.
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }

@@ -153,7 +153,7 @@ pub struct Lock {
 #[derive(Debug, Clone, Args)]
 pub struct Pace {
     /// Talks to at most so many backends at once; with 1, to one after another
-    #[arg(long, value_name = "N", default_value = "10")]
+    #[arg(long, value_name = "N", default_value = "10", value_parser = at_least_one)]
     pub parallelism: NonZeroUsize,
 }
 
@@ -182,6 +182,11 @@ pub struct Consent {
     /// Leaves out what lives on backends that cannot be reached
     #[arg(long)]
     pub skip_unreachable: bool,
+}
+
+fn at_least_one(text: &str) -> Result<NonZeroUsize, InvalidValue> {
+    let wrong = || InvalidValue::new("at least one has to be done at a time");
+    text.parse().map_err(|_| wrong().hint("write a whole number such as `4`"))
 }
 
 fn duration(text: &str) -> Result<Duration, InvalidValue> {

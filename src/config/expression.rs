@@ -87,8 +87,11 @@ impl<'s> Scope<'s> {
         }
         if steps.get() >= MAX_STEPS {
             return Err(vec![
-                Diagnostic::error("an expression that takes too long")
-                    .label(&self.span(expression), format!("more than {MAX_STEPS} steps end here"))
+                Diagnostic::error("expression that takes too long")
+                    .label(
+                        &self.span(expression),
+                        format!("{} million steps are used up here", MAX_STEPS / 1_000_000),
+                    )
                     .help(
                         "Go over fewer elements, or keep in a local value what is always the same.",
                     ),
@@ -566,7 +569,9 @@ fn too_large(at: &Span) -> Diagnostic {
 /// Says that a value is too large.
 pub(crate) fn too_big(at: &Span) -> Diagnostic {
     let limit = Value::MAX_SIZE >> 20;
-    Diagnostic::error("a value that is too large").label(at, format!("this is beyond {limit} MiB"))
+    Diagnostic::error("value too large")
+        .label(at, format!("this is beyond {limit} MiB"))
+        .help("Make it of fewer or shorter parts.")
 }
 
 /// Says that a value has the wrong type.

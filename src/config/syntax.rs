@@ -39,10 +39,10 @@ pub fn check_syntax(source: &Arc<SourceText>) -> Result<Arc<SourceText>, Vec<Dia
 fn fault(source: &Arc<SourceText>, token: &Token) -> Diagnostic {
     let span = Span { source: source.clone(), range: token.range.clone() };
     match token.kind {
-        TokenKind::QuoteOpen => Diagnostic::error("a text in quotes that spans lines")
+        TokenKind::QuoteOpen => Diagnostic::error("quoted text over several lines")
             .label(&span, "it is not closed in this line")
             .help("Write `\\n` where a new line starts, or the whole text as a heredoc."),
-        _ => Diagnostic::error("a text that HCL reads in another way")
+        _ => Diagnostic::error("text that HCL reads in another way")
             .label(&span, "here it is no longer sure what belongs together")
             .help("Write this part in another way."),
     }

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use crate::actual::{FoundPeer, Picture};
 use crate::config::{AllUnknown, Config, Evaluator};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Span};
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::link::Links;
 use crate::plan::order::draft::removal::gone;
@@ -52,7 +52,7 @@ impl Planner<'_> {
             if !view.contains(&address) {
                 continue;
             }
-            self.warn_of_secret(&address, &record);
+            self.warn_of_secret(&address, &record, config.span(&address));
             match self.look_at(&address, &record, set.get(&address)) {
                 None => {}
                 Some(Seen::There(now, diffs)) => {
@@ -144,7 +144,7 @@ impl Planner<'_> {
     }
 
     /// What is not taken over although it differs is said, or else "nothing changed" would not be true.
-    fn warn_of_secret(&mut self, address: &Address, record: &ResourceRecord) {
+    fn warn_of_secret(&mut self, address: &Address, record: &ResourceRecord, at: Option<&Span>) {
         let ObjectKey::Peer { interface, .. } = &record.object else { return };
         let picture = record.backend.as_ref().and_then(|id| self.picture(id));
         let on = picture.and_then(|picture| picture.interfaces.get(interface));
@@ -156,12 +156,13 @@ impl Planner<'_> {
         if !has_secret_of_block(record) || now.is_none() || now.as_ref() == applied {
             return;
         }
-        self.warnings.push(
-            Diagnostic::warning("pre-shared key was changed outside of wgform").help(format!(
-                "the secret of a `preshared_key` block is not taken from the device of `{address}` into the state; \
-                 `wgform plan` shows how it is given back"
-            )),
+        let warning = Diagnostic::warning("pre-shared key changed outside of wgform").help(
+            "The secret of a `preshared_key` block is not taken from a device. Run `wgform plan`, which shows how it is given back.",
         );
+        self.warnings.push(match at {
+            Some(at) => warning.label(at, format!("the device of `{address}` holds another one")),
+            None => warning,
+        });
     }
 
     /// An interface leaves its key behind; nothing else leaves anything.

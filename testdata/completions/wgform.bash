@@ -32,6 +32,7 @@ _wgform() {
             -var-file) _wgform_paths -f ;;
             -refresh) _wgform_words 'true false' ;;
             -input) _wgform_words 'true false' ;;
+            -lock) _wgform_words 'true false' ;;
             -list) _wgform_words 'true false' ;;
             -write) _wgform_words 'true false' ;;
             -dir) _wgform_paths -d ;;
@@ -41,11 +42,11 @@ _wgform() {
         [[ $cur == --* ]] && before=- cur=${cur#-}
         case $command in
             '') _wgform_words '-version -chdir= -no-color -v -help' ;;
-            'plan') _wgform_words '-var= -var-file= -target= -exclude= -refresh -accept-new-device= -accept-loss= -allow-new-key= -replace= -destroy -detailed-exitcode -input -chdir= -no-color -v -help' ;;
-            'apply') _wgform_words '-var= -var-file= -target= -exclude= -refresh -destroy -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -heal -allow-new-key= -replace= -input -lock-timeout= -chdir= -no-color -v -help' ;;
-            'destroy') _wgform_words '-var= -var-file= -target= -exclude= -refresh -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -input -lock-timeout= -chdir= -no-color -v -help' ;;
-            'drift') _wgform_words '-var= -var-file= -target= -exclude= -chdir= -no-color -v -help' ;;
-            'validate') _wgform_words '-var= -var-file= -chdir= -no-color -v -help' ;;
+            'plan') _wgform_words '-var= -var-file= -target= -exclude= -refresh -accept-new-device= -accept-loss= -allow-new-key= -replace= -refresh-only -destroy -detailed-exitcode -parallelism= -input -chdir= -no-color -v -help' ;;
+            'apply') _wgform_words '-var= -var-file= -target= -exclude= -refresh -destroy -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -heal -allow-new-key= -replace= -refresh-only -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -help' ;;
+            'destroy') _wgform_words '-var= -var-file= -target= -exclude= -refresh -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -help' ;;
+            'drift') _wgform_words '-var= -var-file= -target= -exclude= -parallelism= -chdir= -no-color -v -help' ;;
+            'validate') _wgform_words '-var= -var-file= -json -chdir= -no-color -v -help' ;;
             'fmt') _wgform_words '-check -diff -recursive -list -write -chdir= -no-color -v -help' ;;
             'show') _wgform_words '-chdir= -no-color -v -help' ;;
             'output') _wgform_words '-json -raw -chdir= -no-color -v -help' ;;
@@ -76,7 +77,7 @@ _wgform() {
 # Returns whether the word after this flag is its value.
 _wgform_takes_value() {
     case ${1/#--/-} in
-        -chdir | -var | -var-file | -target | -exclude | -accept-new-device | -accept-loss | -allow-new-key | -replace | -lock-timeout | -dir) return 0 ;;
+        -chdir | -var | -var-file | -target | -exclude | -accept-new-device | -accept-loss | -allow-new-key | -replace | -parallelism | -lock-timeout | -id | -dir) return 0 ;;
     esac
     return 1
 }

@@ -12,7 +12,7 @@ function __wgform_command
             continue
         end
         switch $word
-            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -lock-timeout --lock-timeout -dir --dir
+            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -parallelism --parallelism -lock-timeout --lock-timeout -id --id -dir --dir
                 set is_value yes
             case '-*' help
             case '*'
@@ -61,6 +61,7 @@ complete -c wgform -n '__wgform_command plan' -o accept-new-device -x -d 'Takes 
 complete -c wgform -n '__wgform_command plan' -o accept-loss -x -d 'Believes that what is missing on a backend is gone, however much it is'
 complete -c wgform -n '__wgform_command plan' -o allow-new-key -x -d 'Lets an interface get a new key, which every one of its peers must then learn'
 complete -c wgform -n '__wgform_command plan' -o replace -x -d 'Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times'
+complete -c wgform -n '__wgform_command plan' -o refresh-only -d 'Shows what changed outside of wgform since the last apply, and plans to undo nothing'
 complete -c wgform -n '__wgform_command plan' -o destroy -d 'Plans to destroy everything that wgform owns'
 complete -c wgform -n '__wgform_command plan' -o detailed-exitcode -d 'Ends with exit code 2 when there are changes'
 complete -c wgform -n '__wgform_command plan' -o parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
@@ -83,6 +84,8 @@ complete -c wgform -n '__wgform_command apply' -o skip-unreachable -d 'Leaves ou
 complete -c wgform -n '__wgform_command apply' -o heal -d 'Undoes drift although nobody can be asked'
 complete -c wgform -n '__wgform_command apply' -o allow-new-key -x -d 'Lets an interface get a new key, which every one of its peers must then learn'
 complete -c wgform -n '__wgform_command apply' -o replace -x -d 'Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times'
+complete -c wgform -n '__wgform_command apply' -o refresh-only -d 'Records in the state what changed outside of wgform, after a yes, and writes to no device'
+complete -c wgform -n '__wgform_command apply' -o parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
 complete -c wgform -n '__wgform_command apply' -o input -a 'true false' -d 'Asks for a yes (the default); with false, fails where it would ask'
 complete -c wgform -n '__wgform_command apply' -o lock -a 'true false' -d 'Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work'
 complete -c wgform -n '__wgform_command apply' -o lock-timeout -x -d 'Waits this long for a lock that another run holds'
@@ -113,6 +116,7 @@ complete -c wgform -n '__wgform_command drift' -o var -x -d 'Sets a variable; ma
 complete -c wgform -n '__wgform_command drift' -o var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
 complete -c wgform -n '__wgform_command drift' -o target -x -d 'Limits the report to a resource; may be given several times'
 complete -c wgform -n '__wgform_command drift' -o exclude -x -d 'Leaves out a resource, what depends on it, and the other end of its link; may be given several times'
+complete -c wgform -n '__wgform_command drift' -o parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
 complete -c wgform -n '__wgform_command drift' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command drift' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command drift' -s v -d 'Says more about what is done'
@@ -120,6 +124,7 @@ complete -c wgform -n '__wgform_command drift' -o help -d 'Shows the page of the
 
 complete -c wgform -n '__wgform_command validate' -o var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command validate' -o var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
+complete -c wgform -n '__wgform_command validate' -o json -d 'Prints one JSON document on stdout, in the shape of Terraform\'s, for an editor or a check of a merge request'
 complete -c wgform -n '__wgform_command validate' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command validate' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command validate' -s v -d 'Says more about what is done'

@@ -69,6 +69,7 @@ _wgform_plan() {
         '*-accept-loss=[Believes that what is missing on a backend is gone, however much it is]:ID: ' \
         '*-allow-new-key=[Lets an interface get a new key, which every one of its peers must then learn]:ADDRESS: ' \
         '*-replace=[Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times]:ADDRESS: ' \
+        '-refresh-only[Shows what changed outside of wgform since the last apply, and plans to undo nothing]' \
         '-destroy[Plans to destroy everything that wgform owns]' \
         '-detailed-exitcode[Ends with exit code 2 when there are changes]' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
@@ -94,6 +95,8 @@ _wgform_apply() {
         '-heal[Undoes drift although nobody can be asked]' \
         '*-allow-new-key=[Lets an interface get a new key, which every one of its peers must then learn]:ADDRESS: ' \
         '*-replace=[Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times]:ADDRESS: ' \
+        '-refresh-only[Records in the state what changed outside of wgform, after a yes, and writes to no device]' \
+        '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-input=-[Asks for a yes (the default); with false, fails where it would ask]::value:(true false)' \
         '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
@@ -130,6 +133,7 @@ _wgform_drift() {
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '*-target=[Limits the report to a resource; may be given several times]:ADDRESS: ' \
         '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
+        '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
@@ -140,6 +144,7 @@ _wgform_validate() {
     _arguments \
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
+        '-json[Prints one JSON document on stdout, in the shape of Terraform'\''s, for an editor or a check of a merge request]' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \

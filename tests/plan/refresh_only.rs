@@ -210,7 +210,7 @@ fn the_key_of_what_is_gone_is_neither_lost_nor_left_behind() {
     recorded(&mut lab, &["hq"]);
     lab.host("hq").add_interface("wg0", "foreign", 7);
     let plan = lab.plan();
-    assert!(plan.contains("error: interface exists and is not managed by wgform"), "{plan}");
+    assert!(plan.contains("error: existing interface that wgform does not manage"), "{plan}");
     lab.options.destroy = true;
     lab.apply();
     assert_eq!((lab.host("hq").key_of("wg0"), lab.owned()), (public_key("foreign"), vec![]));
@@ -268,11 +268,12 @@ fn what_the_state_never_takes_over() {
     lab.host("hq").set_preshared_key("wg0", branch, Some("a"));
     lab.host("hq").add_address("wg0", "10.7.0.1/24");
     lab.host("hq").set_port("wg0", 4711);
-    assert_snapshot!(refresh_only(&mut lab).plan(), @"
+    assert_snapshot!(refresh_only(&mut lab).plan(), @r#"
     Nothing to record. The state says what the devices have.
-    warning: pre-shared key was changed outside of wgform
-      help: the secret of a `preshared_key` block is not taken from the device of `peer.to_branch` into the state; `wgform plan` shows how it is given back
-    ");
+    warning: pre-shared key changed outside of wgform
+      at `peer "to_branch"`: the device of `peer.to_branch` holds another one
+      help: The secret of a `preshared_key` block is not taken from a device. Run `wgform plan`, which shows how it is given back.
+    "#);
     lab.options.refresh_only = false;
     assert_snapshot!(lab.drift(), @r#"
     Drift: this was changed outside of wgform:

@@ -42,6 +42,7 @@ error: unknown block
   help: It can be `wgform`, `variable`, `locals`, `output`, `backend`, `interface`, `peer` or `preshared_key`.
 error: unknown block
   6:1 `module`: this version of wgform has no `module`
+  help: Leave it out. A later version may have it.
 error: call of an unknown function
   8:7 `uper`: this version of wgform has no function `uper`
   help: Did you mean `upper`?
@@ -171,7 +172,7 @@ error: invalid value
         "key_file = \"keys/a\"",
         "error: invalid value
   1:28 `\"keys/a\"`: this is not an absolute path
-  help: It starts with `/`.",
+  help: Write it as `/etc/wireguard/wg0.key`.",
     );
     check_interface(
         "name = \"wg/0\"",
@@ -223,11 +224,13 @@ error: missing argument
   help: Write `allowed_ips = []` for a peer that nothing is routed to.
 error: invalid value
   4:17 `peer.p`: `interface` is a reference such as `interface.hub`, not `peer.p`
+  help: Write it as `interface = interface.NAME`.
 error: invalid value
   5:17 `interface.a`: `public_key` is a public key in base64, not `interface.a`
   help: Name one of its attributes, such as `interface.a.public_key`.
 error: missing argument
-  6:17 `null`: `allowed_ips` is null, and has to be a list of networks such as \"10.8.0.0/24\"",
+  6:17 `null`: `allowed_ips` is null, and has to be a list of networks such as \"10.8.0.0/24\"
+  help: Write a value, or refer to one that is not null.",
     );
     check(
         "interface \"a\" {}\npeer \"p\" {\n  interface   = preshared_key.k\n  public_key  = interface.a\n  allowed_ips = null\n}\npreshared_key \"k\" {}\n",
@@ -306,7 +309,8 @@ fn a_syntax_error_hides_no_problem_of_another_file() {
     let lines: Vec<_> = shown.lines().collect();
     assert_eq!(lines[0], "error: equals sign too many");
     assert_eq!(lines[1], "  main.wg.hcl:2:9 `=`: a value has to stand here");
-    let rest = "error: unknown argument
+    let rest = "  help: Remove one of them.
+error: unknown argument
   other.wg.hcl:2:3 `mtuu`: `interface` has no `mtuu`
   help: Did you mean `mtu`?";
     assert_eq!(lines[2..].join("\n"), rest);
@@ -329,7 +333,7 @@ fn another_version_is_asked_for_before_anything_else_is_said() {
         "wgform { required_version = upper(\"9\") }\n",
         "error: invalid version constraint
   1:29 `upper(\"9\")`: this has to be a plain text in quotes
-  help: It is read before anything else, so that an older wgform can say what is needed.",
+  help: Write it as \">= 0.1\". It is read before anything else, so it can hold no expression.",
     );
 }
 
@@ -370,11 +374,11 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "[{ a = 1 }].a",
-            "error: value of the wrong type\n  23 `a`: what has attributes has to be a map or an object, and this is a list\n  help: Name one element as in `[0].a`, or all with `[*].a`.",
+            "error: value of the wrong type\n  23 `a`: what stands before a name has to be a map or an object, and this is a list\n  help: Name one element as in `[0].a`, or all with `[*].a`.",
         ),
         (
             "toset([1])[0]",
-            "error: value of the wrong type\n  22 `0`: what has an index has to be a list or a map, and this is a set\n  help: A set has no order: turn it into a list with `tolist`.",
+            "error: value of the wrong type\n  22 `0`: what stands before `[…]` has to be a list or a map, and this is a set\n  help: A set has no order: turn it into a list with `tolist`.",
         ),
         (
             "5 ? 1 : 2",

@@ -438,6 +438,7 @@ fn what_a_merge_left_is_one_problem() {
   help: Keep one of the versions, and remove the lines with the markers.
 error: invalid value
   2:23 `1`: `mtu` is an MTU, a number from 576 to 65535, not `1`
+  help: Write it as `mtu = 1420`.
 error: unknown argument
   6:17 `mtuu`: `interface` has no `mtuu`
   help: Did you mean `mtu`?",
@@ -500,8 +501,10 @@ error: unknown argument
   help: Did you mean `addresses`?
 error: unknown argument
   6:3 `DNS`: this version of wgform has no `DNS`
+  help: Leave it out. A later version may have it.
 error: unknown argument
   7:3 `PostUp`: this version of wgform has no `PostUp`
+  help: Leave it out. A later version may have it.
 error: unknown argument
   10:3 `AllowedIPs`: `peer` has no `AllowedIPs`
   help: Did you mean `allowed_ips`?
@@ -607,7 +610,8 @@ fn a_broken_block_hides_its_secrets_and_has_no_consequences() {
     check(
         "wgform {\n  default_backend = = 1\n}\nbackend \"local\" \"x\" {}\nbackend \"local\" \"y\" {}\ninterface \"a\" {}\n",
         "error: equals sign too many
-  2:21 `…`: a value has to stand here",
+  2:21 `…`: a value has to stand here
+  help: Remove one of them.",
     );
 }
 
@@ -645,13 +649,16 @@ fn what_refers_to_something_broken_is_silent_and_the_rest_is_not() {
         "interface \"a\" {\n  mtu = = 1\n}\nlocals {\n  name = interface.a.name\n}\npeer \"p\" {\n  interface   = interface.a\n  public_key  = nul\n  allowed_ips = [interface.a.name, \"x\", interface.b.name]\n}\noutput \"o\" { value = \"${local.name} ${1 / 0} ${local.nam}\" }\n",
         "error: equals sign too many
   2:9 `=`: a value has to stand here
+  help: Remove one of them.
 error: reference to an unknown name
   9:17 `nul`: there is no `nul` here
   help: Write a text in quotes: \"nul\".
 error: reference to an unknown interface
   10:41 `interface.b.name`: no `interface \"b\"` in this configuration
+  help: Declare it with `interface \"b\" { … }`.
 error: division by zero
   12:43 `0`: this is zero
+  help: Ask first, as in `n == 0 ? 0 : x / n`.
 error: reference to an unknown local value
   12:48 `local.nam`: no `nam` in the `locals` of this configuration
   help: Did you mean `local.name`?",
