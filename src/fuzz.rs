@@ -12,8 +12,11 @@ use std::borrow::Cow;
 
 use crate::render::printable;
 
+/// Takes an input, and panics when something does not hold.
+pub type Target = fn(&[u8]);
+
 /// The checks by name. Each takes any bytes, and panics where something does not hold.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("hcl_parse", hcl::parse),
     ("hcl_evaluate", hcl::evaluate),
     ("fmt", hcl::layout),

@@ -2,7 +2,6 @@
 //!
 //! 3 is `fmt -check`'s, and 7 is for saved plans.
 
-#![expect(clippy::disallowed_methods, reason = "these tests run the program")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod harness;

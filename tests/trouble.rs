@@ -2,7 +2,6 @@
 //! what needs no write works. With real file systems, in a sandbox, and with the built program on simulated hosts.
 
 #![expect(clippy::disallowed_methods, reason = "these tests look at files and make some")]
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod harness;
 mod sandbox;

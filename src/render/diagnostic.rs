@@ -484,7 +484,7 @@ mod tests {
     #[test]
     fn a_secret_over_several_lines_is_masked_line_by_line() {
         let text = "key = <<EOT\r\nabc\n\ndefghi\nEOT\n".to_owned();
-        let secrets = vec![13..25];
+        let secrets = std::iter::once(13..25).collect();
         let a = Arc::new(SourceText { name: "a.wg.hcl".to_owned(), text, secrets });
         insta::assert_snapshot!(drawn(&at(&a, 6..29), LOOK), @r"
           × something is wrong

@@ -398,25 +398,28 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "join(\",\", [[1]])",
-            "error: invalid function call\n  21 `[[1]]`: every element has to be a string, and one is a list",
+            "error: invalid function call\n  21 `[[1]]`: every element has to be a string, and one is a list\n  help: Call it as `join(separator, lists...)`.",
         ),
-        ("upper(null)", "error: invalid function call\n  17 `null`: this is null, and may not be"),
+        (
+            "upper(null)",
+            "error: invalid function call\n  17 `null`: this is null, and may not be\n  help: Call it as `upper(text)`.",
+        ),
         (
             "range(2000)",
-            "error: invalid function call\n  11 `range(2000)`: this makes more than 1024 values",
+            "error: invalid function call\n  11 `range(2000)`: this makes more than 1024 values\n  help: Call it as `range(start, limit, step)`.",
         ),
         (
             "range(1, 5, -1)",
-            "error: invalid function call\n  23 `-1`: a step of -1 never gets from 1 to 5",
+            "error: invalid function call\n  23 `-1`: a step of -1 never gets from 1 to 5\n  help: Call it as `range(start, limit, step)`.",
         ),
-        ("element([], 0)", "error: invalid function call\n  19 `[]`: an empty list has no element"),
+        ("element([], 0)", "error: invalid function call\n  19 `[]`: an empty list has no element\n  help: Call it as `element(list, index)`."),
         (
             "lookup({}, \"a\")",
             "error: invalid function call\n  22 `\"a\"`: there is no key \"a\" in the map\n  help: Give a third argument to use when there is none.",
         ),
         (
             "coalesce(null, \"\")",
-            "error: invalid function call\n  11 `coalesce(null, \"\")`: every argument is null or an empty string",
+            "error: invalid function call\n  11 `coalesce(null, \"\")`: every argument is null or an empty string\n  help: Call it as `coalesce(values...)`.",
         ),
         (
             "format(\"%d\", \"x\")",
