@@ -423,15 +423,15 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "format(\"%d\", \"x\")",
-            "error: invalid function call\n  24 `\"x\"`: `%d` shows a number, and this is \"x\"",
+            "error: invalid function call\n  24 `\"x\"`: `%d` shows a number, and this is \"x\"\n  help: Call it as `format(template, values...)`.",
         ),
         (
             "format(\"%d %d\", 1)",
-            "error: invalid function call\n  11 `format(\"%d %d\", 1)`: `%d` wants value number 2, and there is 1",
+            "error: invalid function call\n  11 `format(\"%d %d\", 1)`: `%d` wants value number 2, and there is 1\n  help: Call it as `format(template, values...)`.",
         ),
         (
             "format(\"x\", 1)",
-            "error: invalid function call\n  23 `1`: no verb of the template uses this value",
+            "error: invalid function call\n  23 `1`: no verb of the template uses this value\n  help: Call it as `format(template, values...)`.",
         ),
         (
             "format(\"100%\")",
@@ -439,27 +439,27 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "format(\"%99999999999999999999d\", 1)",
-            "error: invalid function call\n  18 `\"%99999999999999999999d\"`: a verb is at most 10000 characters wide",
+            "error: invalid function call\n  18 `\"%99999999999999999999d\"`: a verb is at most 10000 characters wide\n  help: Call it as `format(template, values...)`.",
         ),
         (
             "replace(\"a\", \"/(/\", \"\")",
-            "error: invalid function call\n  24 `\"/(/\"`: this is not a regular expression: unclosed group",
+            "error: invalid function call\n  24 `\"/(/\"`: this is not a regular expression: unclosed group\n  help: Call it as `replace(text, what, with)`.",
         ),
         (
             "cidrhost(\"10.0.0.0/30\", 4)",
-            "error: invalid function call\n  35 `4`: a prefix of 30 bits has no host number 4",
+            "error: invalid function call\n  35 `4`: a prefix of 30 bits has no host number 4\n  help: Call it as `cidrhost(prefix, number)`.",
         ),
         (
             "cidrsubnet(\"10.0.0.0/30\", 3, 0)",
-            "error: invalid function call\n  37 `3`: 3 more bits do not fit behind the 30 of the prefix",
+            "error: invalid function call\n  37 `3`: 3 more bits do not fit behind the 30 of the prefix\n  help: Call it as `cidrsubnet(prefix, bits, number)`.",
         ),
         (
             "cidrsubnet(\"10.0.0.0/24\", 2, 4)",
-            "error: invalid function call\n  40 `4`: 2 more bits have no number 4",
+            "error: invalid function call\n  40 `4`: 2 more bits have no number 4\n  help: Call it as `cidrsubnet(prefix, bits, number)`.",
         ),
         (
             "cidrnetmask(\"fd00::/8\")",
-            "error: invalid function call\n  23 `\"fd00::/8\"`: an IPv6 prefix has no netmask",
+            "error: invalid function call\n  23 `\"fd00::/8\"`: an IPv6 prefix has no netmask\n  help: Call it as `cidrnetmask(prefix)`.",
         ),
         (
             "cidrhost(\"10.0.0.0\", 1)",
@@ -467,11 +467,11 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "jsondecode(\"{\")",
-            "error: invalid function call\n  22 `\"{\"`: this is not JSON: line 1, column 1",
+            "error: invalid function call\n  22 `\"{\"`: this is not JSON: line 1, column 1\n  help: Call it as `jsondecode(text)`.",
         ),
         (
             "tonumber(\"x\")",
-            "error: invalid function call\n  20 `\"x\"`: this has to be a number, and is \"x\"",
+            "error: invalid function call\n  20 `\"x\"`: this has to be a number, and is \"x\"\n  help: Call it as `tonumber(value)`.",
         ),
         (
             "file(\"gone\")",
