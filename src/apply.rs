@@ -95,6 +95,8 @@ struct Run<'a, 'c> {
     started: BTreeMap<usize, Timestamp>,
     landing: Landing,
     resolved: Vec<(Address, String)>,
+    /// Outcomes that are not on the disk yet. They get there before anything that builds on them.
+    outcomes: Outcomes,
     /// Why outcomes can no longer be recorded; nothing new is started then.
     broken: Option<StoreError>,
 }
@@ -115,6 +117,7 @@ impl<'a, 'c> Run<'a, 'c> {
             started: BTreeMap::new(),
             landing,
             resolved: Vec::new(),
+            outcomes: Outcomes::default(),
             broken: None,
         }
     }
@@ -270,7 +273,8 @@ impl<'a, 'c> Run<'a, 'c> {
         let outcomes = changes.iter().filter_map(|(index, change)| {
             Some((*index as u64, StepOutcome::Done(change.clone()?)))
         });
-        self.broken = journal.outcomes(&outcomes.collect::<Vec<_>>()).err();
+        self.outcomes.waiting.extend(outcomes);
+        self.flush(journal);
         for (index, change) in changes {
             if self.broken.is_some() {
                 self.end(index, Fate::NotStarted);
@@ -318,6 +322,10 @@ impl<'a, 'c> Run<'a, 'c> {
                 Some((*index as u64, self.landing.change(&self.plan, &self.state, *index, None)?))
             })
             .collect();
+        self.flush(journal);
+        if self.broken.is_some() {
+            return None;
+        }
         if let Err(error) = journal.intents(&intents) {
             self.broken = Some(error);
             return None;
@@ -327,7 +335,7 @@ impl<'a, 'c> Run<'a, 'c> {
         Some(Ready { id, steps, intents, operations })
     }
 
-    fn land(&mut self, index: usize, outcome: Outcome, open: &mut Outcomes, journal: &mut Journal) {
+    fn land(&mut self, index: usize, outcome: Outcome, journal: &mut Journal) {
         let fate = match outcome {
             Outcome::Done(fields) => {
                 if let (Some(address), Some(Field::Endpoint(set))) =
@@ -338,35 +346,35 @@ impl<'a, 'c> Run<'a, 'c> {
                 let change = self.landing.change(&self.plan, &self.state, index, Some(fields));
                 if let Some(change) = change {
                     self.state.apply(change.clone());
-                    open.waiting.push((index as u64, StepOutcome::Done(change)));
+                    self.outcomes.waiting.push((index as u64, StepOutcome::Done(change)));
                 }
                 Fate::Done
             }
             Outcome::Failed(error) => Fate::Failed(explain(&error)),
             Outcome::Skipped(_) => {
-                open.waiting.push((index as u64, StepOutcome::Failed));
+                self.outcomes.waiting.push((index as u64, StepOutcome::Failed));
                 let because = self.hindrance(index);
                 Fate::Skipped {
                     because: because.unwrap_or_else(|| self.plan.steps[index].subject.clone()),
                 }
             }
             Outcome::NotStarted => {
-                open.waiting.push((index as u64, StepOutcome::Failed));
+                self.outcomes.waiting.push((index as u64, StepOutcome::Failed));
                 Fate::NotStarted
             }
         };
         self.end(index, fate);
         let now = self.tools.world.now();
-        let since = *open.since.get_or_insert(now);
+        let since = *self.outcomes.since.get_or_insert(now);
         if now.as_millisecond() as i128 - since.as_millisecond() as i128 >= TOGETHER_MS {
-            self.flush(open, journal);
+            self.flush(journal);
         }
     }
 
-    fn flush(&mut self, open: &mut Outcomes, journal: &mut Journal) {
-        open.since = None;
-        let outcomes = std::mem::take(&mut open.waiting);
+    fn flush(&mut self, journal: &mut Journal) {
+        let Outcomes { waiting: outcomes, since: _ } = std::mem::take(&mut self.outcomes);
         if self.broken.is_none()
+            && !outcomes.is_empty()
             && let Err(error) = journal.outcomes(&outcomes)
         {
             self.broken = Some(error);
@@ -519,16 +527,15 @@ impl Shared<'_, '_, '_> {
         };
         let Some(backend) = backends.get(&id) else { return };
         hit(Point::BatchWrite);
-        let mut open = Outcomes::default();
         backend
             .write(Batch { operations }, stop, &mut |at, outcome| {
                 hit(Point::OutcomeLanded);
                 let (mut run, mut journal) = (self.run.borrow_mut(), self.journal.borrow_mut());
-                run.land(steps[at], outcome, &mut open, &mut journal);
+                run.land(steps[at], outcome, &mut journal);
                 run.start_next(&steps, at);
             })
             .await;
-        self.run.borrow_mut().flush(&mut open, &mut self.journal.borrow_mut());
+        self.run.borrow_mut().flush(&mut self.journal.borrow_mut());
         hit(Point::BatchWritten);
         let failed = self.run.borrow().failed(intents);
         if !failed.is_empty() {

@@ -160,7 +160,8 @@ fn assert_accounted(project: &Project, at: &str) {
             note(resource.backend.as_ref(), &resource.object);
             let old = state.as_ref().and_then(|state| state.resources.get(address));
             if let Some(old) = old.filter(|old| old.backend == resource.backend) {
-                renamed.insert(name_of(&resource.object), name_of(&old.object));
+                let backend = resource.backend.iter().map(ToString::to_string).collect::<String>();
+                renamed.insert((backend, name_of(&resource.object)), name_of(&old.object));
             }
         }
     }
@@ -175,7 +176,7 @@ fn assert_accounted(project: &Project, at: &str) {
             for object in peers.chain([name.clone()]) {
                 let is_known = known.contains(&(backend.to_owned(), object.clone()))
                     // The peers of an interface are on it when it gets another name.
-                    || renamed.get(&name).is_some_and(|old| {
+                    || renamed.get(&(backend.to_owned(), name.clone())).is_some_and(|old| {
                         known.contains(&(backend.to_owned(), object.replacen(&name, old, 1)))
                     })
                     // And they go with one that was replaced.

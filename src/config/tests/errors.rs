@@ -412,7 +412,10 @@ fn expressions_point_at_the_part_that_is_wrong() {
             "range(1, 5, -1)",
             "error: invalid function call\n  23 `-1`: a step of -1 never gets from 1 to 5\n  help: Call it as `range(start, limit, step)`.",
         ),
-        ("element([], 0)", "error: invalid function call\n  19 `[]`: an empty list has no element\n  help: Call it as `element(list, index)`."),
+        (
+            "element([], 0)",
+            "error: invalid function call\n  19 `[]`: an empty list has no element\n  help: Call it as `element(list, index)`.",
+        ),
         (
             "lookup({}, \"a\")",
             "error: invalid function call\n  22 `\"a\"`: there is no key \"a\" in the map\n  help: Give a third argument to use when there is none.",
