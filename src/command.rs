@@ -79,6 +79,9 @@ pub struct Cli {
     /// Says more about what is done
     #[arg(short = 'v', global = true)]
     pub verbose: bool,
+    /// Shows warnings in one line each, where there are no errors
+    #[arg(long, global = true)]
+    pub compact_warnings: bool,
     /// Prints the version, as `wgform version` does
     #[arg(long, action = clap::ArgAction::Version)]
     version: Option<bool>,

@@ -4,6 +4,7 @@
 //! wants to follow a run from another program gets the same ones as JSON. They hold no secret, and no time of day, which
 //! the listener knows; lengths of time are in milliseconds.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::outcome::Fate;
@@ -14,7 +15,7 @@ use crate::plan::{Action, Effect, Step};
 pub const VERSION: u32 = 1;
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     /// Another run holds the lock, and this one waits for it.
@@ -150,7 +151,7 @@ impl Event {
 }
 
 /// A backend, as messages name it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct BackendName {
     /// The name of its block.
     pub id: String,
@@ -164,7 +165,7 @@ pub struct BackendName {
 }
 
 /// A step, as messages name it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StepName {
     /// The address of a resource, or `unmanaged peer KEY of ADDRESS`.
     pub subject: String,
@@ -176,7 +177,7 @@ pub struct StepName {
 }
 
 /// What a step does. A resource that is replaced goes through several.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Work {
     /// Makes it.

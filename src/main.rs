@@ -32,8 +32,9 @@ fn main() -> ExitCode {
     let has_json = command::has_json(&arguments);
     let request = command::parse(arguments);
     let is_verbose = matches!(&request, Ok(Request::Run(cli)) if cli.verbose);
+    let compact_warnings = matches!(&request, Ok(Request::Run(cli)) if cli.compact_warnings);
     let environment = environment();
-    let ui = Ui::new(streams, &environment, Options { no_color, is_verbose });
+    let ui = Ui::new(streams, &environment, Options { no_color, is_verbose, compact_warnings });
     let outcome = request.and_then(|request| answer(request, environment, &ui));
     let exit = outcome.unwrap_or_else(|error| {
         match has_json {

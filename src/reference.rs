@@ -15,6 +15,8 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value as Json, json};
 
+use crate::event::Event;
+use crate::render::validation::Validation;
 use crate::state::{FORMAT, State};
 
 pub use language::language_schema;
@@ -36,8 +38,23 @@ pub fn state_schema() -> Json {
     schema
 }
 
+/// Returns the JSON Schema of what happens in a run, one object for each event.
+pub fn events_schema() -> Json {
+    let mut schema = schema_of::<Event>();
+    schema["title"] = json!("wgform event");
+    schema
+}
+
+/// Returns the JSON Schema of what `wgform validate -json` prints.
+pub fn validation_schema() -> Json {
+    let mut schema = schema_of::<Validation>();
+    schema["title"] = json!("wgform validation");
+    schema
+}
+
 fn schema_of<T: JsonSchema>() -> Json {
-    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
     PlainDescriptions.transform(&mut schema);
     schema.to_value()
 }

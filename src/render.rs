@@ -14,7 +14,7 @@ pub mod state;
 pub mod validation;
 pub mod value;
 
-pub use diagnostic::{Look, diagnostics};
+pub use diagnostic::{Look, compact_warnings, diagnostics};
 pub use paint::{Paint, Style};
 
 /// Replaces what a terminal would obey rather than show: control characters and those that reorder or hide text.

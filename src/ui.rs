@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::Event;
-use crate::render::{Look, Paint, Style, diagnostics};
+use crate::render::{Look, Paint, Style, compact_warnings, diagnostics};
 use crate::ui::live::Live;
 use crate::ui::progress::{Mode, Progress};
 
@@ -34,6 +34,7 @@ pub struct Ui {
     talk: Paint,
     unicode: bool,
     is_verbose: bool,
+    compact_warnings: bool,
     /// Whether lines are drawn over and over.
     is_live: bool,
     stdin_is_terminal: bool,
@@ -57,6 +58,8 @@ pub struct Options {
     pub no_color: bool,
     /// `-v`.
     pub is_verbose: bool,
+    /// `-compact-warnings`.
+    pub compact_warnings: bool,
 }
 
 /// Whether a question may be asked.
@@ -109,6 +112,7 @@ impl Ui {
             talk: colour(streams.stderr.is_terminal),
             unicode: has_unicode(environment),
             is_verbose: options.is_verbose,
+            compact_warnings: options.compact_warnings,
             is_live,
             stdin_is_terminal: streams.stdin_is_terminal,
             width: streams.width.unwrap_or(DEFAULT_WIDTH),
@@ -165,10 +169,14 @@ impl Ui {
         }
     }
 
-    /// Draws diagnostics; nothing for none.
+    /// Draws diagnostics, or lists them when they are warnings and shall be short; nothing for none.
     pub fn diagnostics(&self, found: &[Diagnostic]) {
         let look = Look { width: self.width, colour: self.talk.colour, unicode: self.unicode };
-        let text = diagnostics(found, look);
+        let has_error = found.iter().any(|it| it.severity == Severity::Error);
+        let text = match self.compact_warnings && !has_error {
+            true => compact_warnings(found),
+            false => diagnostics(found, look),
+        };
         if !text.is_empty() {
             self.talk(&text);
         }
@@ -431,7 +439,7 @@ mod tests {
         streams.stdin_is_terminal = true;
         streams.window = Box::new(|| Window { columns: Some(40), rows: Some(24), is_ours: true });
         (
-            Ui::new(streams, environment, Options { no_color: true, is_verbose: false }),
+            Ui::new(streams, environment, Options { no_color: true, ..Options::default() }),
             stdout,
             stderr,
         )

@@ -142,3 +142,21 @@ fn what_changed_outside_is_taken_into_the_state_after_a_yes_and_written_to_no_de
         ran.tells("cannot be used with");
     }
 }
+
+#[test]
+fn warnings_are_one_line_each_when_they_shall_be_and_nothing_is_wrong() {
+    let key = "YWxpY2UgaGFzIGEgcHVibGljIGtleSBvZiBoZXIgb3c=";
+    let text = format!(
+        "interface \"a\" {{\n  private_key = \"{key}\"\n}}\ninterface \"b\" {{\n  name = \"wg1\"\n  private_key = \"{key}\"\n}}\n"
+    );
+    let project = Project::new(&text);
+    let ran = project.run("validate -compact-warnings").ends(0);
+    assert_eq!(
+        ran.stderr,
+        "Warnings:\n\n- literal key in the configuration, in main.wg.hcl:2 (and 1 more)\n\n\
+         Without -compact-warnings they are shown in full.\n"
+    );
+    project.configure(&(text + "x = 1\n"));
+    let ran = project.run("validate -compact-warnings").ends(1);
+    assert!(ran.stderr.contains("1 error, 2 warnings"), "{}", ran.stderr);
+}

@@ -19,6 +19,8 @@ use crate::harness::Project;
 const GENERATED: &[(&str, &str)] = &[
     ("language", "schema/language.schema.json"),
     ("state", "schema/state.schema.json"),
+    ("events", "schema/events.schema.json"),
+    ("validation", "schema/validation.schema.json"),
     ("reference", "docs/reference.md"),
 ];
 
@@ -72,6 +74,21 @@ fn every_state_fixture_is_what_the_schema_says() {
         *state.pointer_mut(pointer).expect(pointer) = wrong;
         assert_ne!(errors(&schema, &state), Vec::<String>::new(), "{pointer}");
     }
+}
+
+#[test]
+fn what_validate_prints_is_what_the_schema_says() {
+    let schema = schema("validation");
+    for (configuration, code) in [
+        ("interface \"a\" {}\n", 0),
+        ("interface \"a\" {\n  mtuu = 1\n}\ninterface \"a\" {}\n", 1),
+        ("interface \"a\" {\n", 1),
+    ] {
+        let ran = Project::new(configuration).run("validate -json");
+        let document: Json = serde_json::from_str(&ran.ends(code).stdout).unwrap();
+        assert_eq!(errors(&schema, &document), Vec::<String>::new(), "{document:#}");
+    }
+    assert_ne!(errors(&schema, &json!({ "valid": true })), Vec::<String>::new());
 }
 
 #[test]

@@ -41,11 +41,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("outcome", &["resource", "state", "store", "plan"]),
     ("event", &["plan", "outcome"]),
-    ("reference", &["resource", "config", "state", "event"]),
     (
         "render",
         &["value", "resource", "diagnostic", "token", "state", "diff", "plan", "outcome", "event"],
     ),
+    ("reference", &["resource", "config", "state", "event", "render"]),
     ("ui", &["value", "world", "resource", "diagnostic", "backend", "plan", "event", "render"]),
     (
         "apply",
@@ -105,8 +105,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "plan",
             "outcome",
             "event",
-            "reference",
             "render",
+            "reference",
             "ui",
             "apply",
             "error",

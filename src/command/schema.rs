@@ -16,7 +16,7 @@ Examples:
 Schemas are JSON Schema, draft 2020-12. The one of the language is over HCL's
 mapping to JSON, where an expression is a string such as \"${var.port}\".")]
 pub struct Arguments {
-    /// What to print: language, state or reference
+    /// What to print: language, state, events, validation or reference
     #[arg(value_enum)]
     pub subject: Subject,
 }
@@ -28,6 +28,10 @@ pub enum Subject {
     Language,
     /// The state file, as a JSON Schema.
     State,
+    /// What happens in a run, as a JSON Schema.
+    Events,
+    /// What `wgform validate -json` prints, as a JSON Schema.
+    Validation,
     /// The configuration, as a page to read.
     Reference,
 }
@@ -40,6 +44,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
     context.ui.result(&match arguments.subject {
         Subject::Language => format!("{:#}", reference::language_schema()),
         Subject::State => format!("{:#}", reference::state_schema()),
+        Subject::Events => format!("{:#}", reference::events_schema()),
+        Subject::Validation => format!("{:#}", reference::validation_schema()),
         Subject::Reference => reference::language_page(),
     });
     Ok(Exit::Done)

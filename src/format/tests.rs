@@ -72,6 +72,8 @@ proptest! {
 
     #[test]
     fn what_the_parser_takes_it_takes_laid_out(text in body()) {
+        // A minus right behind a name is part of the name, which then stands beside another.
+        prop_assume!(hcl_edit::parser::parse_body(&text).is_ok());
         let text = formatted(&text).unwrap();
         let parsed = hcl_edit::parser::parse_body(&text);
         prop_assert!(parsed.is_ok(), "{}\n{}", text, parsed.unwrap_err());

@@ -15,7 +15,7 @@ use miette::{
     SourceCode, SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
 };
 
-use crate::diagnostic::{Diagnostic, Label, Severity, SourceText};
+use crate::diagnostic::{Diagnostic, Label, Severity, SourceText, Span};
 use crate::render::excerpt::{Excerpt, LineIndex, Lines, columns};
 use crate::render::{count, printable};
 
@@ -51,6 +51,34 @@ pub fn diagnostics(diagnostics: &[Diagnostic], look: Look) -> String {
         text.push('\n');
     }
     text + &summary(diagnostics) + "\n"
+}
+
+/// Lists warnings by their summaries, each with the first place and how many more there are; nothing for none.
+pub fn compact_warnings(warnings: &[Diagnostic]) -> String {
+    if warnings.is_empty() {
+        return String::new();
+    }
+    let mut by_summary: Vec<(&str, Vec<&Diagnostic>)> = Vec::new();
+    for warning in sorted(warnings) {
+        match by_summary.iter_mut().find(|(summary, _)| *summary == warning.summary) {
+            Some((_, same)) => same.push(warning),
+            None => by_summary.push((warning.summary, vec![warning])),
+        }
+    }
+    let mut text = "Warnings:\n\n".to_owned();
+    for (summary, same) in by_summary {
+        text += &format!("- {summary}");
+        if let Some(Label { span: Span { source, range }, .. }) = same[0].labels.first() {
+            let before = &source.text.as_bytes()[..range.start.min(source.text.len())];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            text += &format!(", in {}:{line}", printable(&source.name));
+        }
+        text += &match same.len() {
+            1 => "\n".to_owned(),
+            n => format!(" (and {} more)\n", n - 1),
+        };
+    }
+    text + "\nWithout -compact-warnings they are shown in full.\n"
 }
 
 /// Returns diagnostics with the errors first, and in the order of files and places.

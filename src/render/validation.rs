@@ -7,6 +7,7 @@
 use std::sync::{Arc, LazyLock};
 
 use regex::Regex;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::diagnostic::{self, Diagnostic, Label, SourceText};
@@ -15,7 +16,7 @@ use crate::render::excerpt::{Excerpt, LineIndex, Lines};
 use crate::render::printable;
 
 /// What was found out about a configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Validation {
     /// The version of this format. The minor one grows when something is added.
     pub format_version: &'static str,
@@ -30,7 +31,7 @@ pub struct Validation {
 }
 
 /// One problem.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Problem {
     /// How bad it is.
     pub severity: Severity,
@@ -50,7 +51,7 @@ pub struct Problem {
 }
 
 /// How bad a problem is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Nothing is done until it is mended.
@@ -60,7 +61,7 @@ pub enum Severity {
 }
 
 /// Another place that matters to a problem.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Related {
     /// What is to be said there, as a whole sentence; may be empty.
     pub detail: String,
@@ -71,7 +72,7 @@ pub struct Related {
 }
 
 /// A stretch of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Range {
     /// The file, relative to the configuration; `-var` or the name of an environment variable for a value from there.
     pub filename: String,
@@ -82,7 +83,7 @@ pub struct Range {
 }
 
 /// A place in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Position {
     /// From 1.
     pub line: usize,
@@ -93,7 +94,7 @@ pub struct Position {
 }
 
 /// Whole lines of a file, without secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Snippet {
     /// The head of the block around the place, such as `interface "hub"`; null outside of one.
     pub context: Option<String>,
@@ -110,7 +111,7 @@ pub struct Snippet {
 }
 
 /// The value of an expression.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Value {
     /// The expression.
     pub traversal: String,

@@ -41,26 +41,26 @@ _wgform() {
         # One dash or two.
         [[ $cur == --* ]] && before=- cur=${cur#-}
         case $command in
-            '') _wgform_words '-version -chdir= -no-color -v -help' ;;
-            'plan') _wgform_words '-var= -var-file= -target= -exclude= -refresh -accept-new-device= -accept-loss= -allow-new-key= -replace= -refresh-only -destroy -detailed-exitcode -parallelism= -input -chdir= -no-color -v -help' ;;
-            'apply') _wgform_words '-var= -var-file= -target= -exclude= -refresh -destroy -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -heal -allow-new-key= -replace= -refresh-only -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -help' ;;
-            'destroy') _wgform_words '-var= -var-file= -target= -exclude= -refresh -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -help' ;;
-            'drift') _wgform_words '-var= -var-file= -target= -exclude= -parallelism= -chdir= -no-color -v -help' ;;
-            'validate') _wgform_words '-var= -var-file= -json -chdir= -no-color -v -help' ;;
-            'fmt') _wgform_words '-check -diff -recursive -list -write -chdir= -no-color -v -help' ;;
-            'show') _wgform_words '-chdir= -no-color -v -help' ;;
-            'output') _wgform_words '-json -raw -chdir= -no-color -v -help' ;;
-            'state') _wgform_words '-chdir= -no-color -v -help' ;;
-            'state list') _wgform_words '-id= -chdir= -no-color -v -help' ;;
-            'state show') _wgform_words '-chdir= -no-color -v -help' ;;
-            'state mv') _wgform_words '-dry-run -lock -lock-timeout= -chdir= -no-color -v -help' ;;
-            'state rm') _wgform_words '-dry-run -lock -lock-timeout= -chdir= -no-color -v -help' ;;
-            'import') _wgform_words '-var= -var-file= -lock -lock-timeout= -chdir= -no-color -v -help' ;;
-            'force-unlock') _wgform_words '-force -chdir= -no-color -v -help' ;;
-            'schema') _wgform_words '-chdir= -no-color -v -help' ;;
-            'completions') _wgform_words '-chdir= -no-color -v -help' ;;
-            'man') _wgform_words '-dir= -chdir= -no-color -v -help' ;;
-            'version') _wgform_words '-chdir= -no-color -v -help' ;;
+            '') _wgform_words '-version -chdir= -no-color -v -compact-warnings -help' ;;
+            'plan') _wgform_words '-var= -var-file= -target= -exclude= -refresh -accept-new-device= -accept-loss= -allow-new-key= -replace= -refresh-only -destroy -detailed-exitcode -parallelism= -input -chdir= -no-color -v -compact-warnings -help' ;;
+            'apply') _wgform_words '-var= -var-file= -target= -exclude= -refresh -destroy -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -heal -allow-new-key= -replace= -refresh-only -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
+            'destroy') _wgform_words '-var= -var-file= -target= -exclude= -refresh -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
+            'drift') _wgform_words '-var= -var-file= -target= -exclude= -parallelism= -chdir= -no-color -v -compact-warnings -help' ;;
+            'validate') _wgform_words '-var= -var-file= -json -chdir= -no-color -v -compact-warnings -help' ;;
+            'fmt') _wgform_words '-check -diff -recursive -list -write -chdir= -no-color -v -compact-warnings -help' ;;
+            'show') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
+            'output') _wgform_words '-json -raw -chdir= -no-color -v -compact-warnings -help' ;;
+            'state') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
+            'state list') _wgform_words '-id= -chdir= -no-color -v -compact-warnings -help' ;;
+            'state show') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
+            'state mv') _wgform_words '-dry-run -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
+            'state rm') _wgform_words '-dry-run -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
+            'import') _wgform_words '-var= -var-file= -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
+            'force-unlock') _wgform_words '-force -chdir= -no-color -v -compact-warnings -help' ;;
+            'schema') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
+            'completions') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
+            'man') _wgform_words '-dir= -chdir= -no-color -v -compact-warnings -help' ;;
+            'version') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
         esac
         [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
     else
@@ -68,7 +68,7 @@ _wgform() {
             '') _wgform_words 'plan apply destroy drift validate fmt show output state import force-unlock schema completions man version help' ;;
             'fmt') _wgform_paths -f ;;
             'state') _wgform_words 'list show mv rm help' ;;
-            'schema') _wgform_words 'language state reference' ;;
+            'schema') _wgform_words 'language state events validation reference' ;;
             'completions') _wgform_words 'bash zsh fish' ;;
         esac
     fi

@@ -50,6 +50,7 @@ complete -c wgform -n '__wgform_command' -o version -d 'Prints the version, as `
 complete -c wgform -n '__wgform_command' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command plan' -o var -x -d 'Sets a variable; may be given several times'
@@ -69,6 +70,7 @@ complete -c wgform -n '__wgform_command plan' -o input -a 'true false' -d 'Never
 complete -c wgform -n '__wgform_command plan' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command plan' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command plan' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command plan' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command plan' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command apply' -o var -x -d 'Sets a variable; may be given several times'
@@ -92,6 +94,7 @@ complete -c wgform -n '__wgform_command apply' -o lock-timeout -x -d 'Waits this
 complete -c wgform -n '__wgform_command apply' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command apply' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command apply' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command apply' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command apply' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command destroy' -o var -x -d 'Sets a variable; may be given several times'
@@ -110,6 +113,7 @@ complete -c wgform -n '__wgform_command destroy' -o lock-timeout -x -d 'Waits th
 complete -c wgform -n '__wgform_command destroy' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command destroy' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command destroy' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command destroy' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command destroy' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command drift' -o var -x -d 'Sets a variable; may be given several times'
@@ -120,6 +124,7 @@ complete -c wgform -n '__wgform_command drift' -o parallelism -x -d 'Talks to at
 complete -c wgform -n '__wgform_command drift' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command drift' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command drift' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command drift' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command drift' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command validate' -o var -x -d 'Sets a variable; may be given several times'
@@ -128,6 +133,7 @@ complete -c wgform -n '__wgform_command validate' -o json -d 'Prints one JSON do
 complete -c wgform -n '__wgform_command validate' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command validate' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command validate' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command validate' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command validate' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command fmt' -F
@@ -139,11 +145,13 @@ complete -c wgform -n '__wgform_command fmt' -o write -a 'true false' -d 'Writes
 complete -c wgform -n '__wgform_command fmt' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command fmt' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command fmt' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command fmt' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command fmt' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command show' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command show' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command show' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command show' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command show' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command output' -o json -d 'Prints JSON'
@@ -151,6 +159,7 @@ complete -c wgform -n '__wgform_command output' -o raw -d 'Prints the bare text 
 complete -c wgform -n '__wgform_command output' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command output' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command output' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command output' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command output' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command state' -a list -d 'Lists the addresses of what wgform owns'
@@ -161,17 +170,20 @@ complete -c wgform -n '__wgform_command state' -a help -d 'Shows the page of a c
 complete -c wgform -n '__wgform_command state' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command state' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command state' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command state' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command state' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command state list' -o id -x -d 'Lists only what is found on its device by this: NAME for an interface, INTERFACE/PUBLIC_KEY for a peer'
 complete -c wgform -n '__wgform_command state list' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command state list' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command state list' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command state list' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command state list' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command state show' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command state show' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command state show' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command state show' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command state show' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command state mv' -o dry-run -d 'Says what would happen, and changes nothing'
@@ -180,6 +192,7 @@ complete -c wgform -n '__wgform_command state mv' -o lock-timeout -x -d 'Waits t
 complete -c wgform -n '__wgform_command state mv' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command state mv' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command state mv' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command state mv' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command state mv' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command state rm' -o dry-run -d 'Says what would happen, and changes nothing'
@@ -188,6 +201,7 @@ complete -c wgform -n '__wgform_command state rm' -o lock-timeout -x -d 'Waits t
 complete -c wgform -n '__wgform_command state rm' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command state rm' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command state rm' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command state rm' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command state rm' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command import' -o var -x -d 'Sets a variable; may be given several times'
@@ -197,33 +211,39 @@ complete -c wgform -n '__wgform_command import' -o lock-timeout -x -d 'Waits thi
 complete -c wgform -n '__wgform_command import' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command import' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command import' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command import' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command import' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command force-unlock' -o force -d 'Does not ask for a yes'
 complete -c wgform -n '__wgform_command force-unlock' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command force-unlock' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command force-unlock' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command force-unlock' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command force-unlock' -o help -d 'Shows the page of the command'
 
-complete -c wgform -n '__wgform_command schema' -a 'language state reference'
+complete -c wgform -n '__wgform_command schema' -a 'language state events validation reference'
 complete -c wgform -n '__wgform_command schema' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command schema' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command schema' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command schema' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command schema' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command completions' -a 'bash zsh fish'
 complete -c wgform -n '__wgform_command completions' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command completions' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command completions' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command completions' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command completions' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command man' -o dir -x -a '(__wgform_directories)' -d 'Writes a page for each command into this directory, which has to be there'
 complete -c wgform -n '__wgform_command man' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command man' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command man' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command man' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command man' -o help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command version' -o chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command version' -o no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command version' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command version' -o compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command version' -o help -d 'Shows the page of the command'
