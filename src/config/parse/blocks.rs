@@ -13,15 +13,15 @@ use crate::config::parse::body::{Contents, or};
 use crate::config::reference::name_of;
 use crate::config::suggest::suggestion;
 use crate::config::types::Type;
+use crate::config::vocabulary::{
+    BACKEND_LOCAL, EVERY_RESOURCE, LIFECYCLE, OUTPUT, STATE, VALIDATION, VARIABLE, WGFORM,
+};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, BackendKind, Kind, Presence, declaration};
 
 /// The block types, in the order in which messages list them.
 pub(crate) const BLOCKS: &[&str] =
     &["wgform", "variable", "locals", "output", "backend", "interface", "peer", "preshared_key"];
-
-/// The arguments of a `backend` block, of every kind so far.
-pub(crate) const BACKEND: &[&str] = &["simulate", "netns", "driver", "display_name"];
 
 impl Parser {
     pub(super) fn block(&mut self, block: Block) {
@@ -52,8 +52,7 @@ impl Parser {
             Some(first) => return self.twice("wgform", &first, &span),
             None => self.blocks.settings.span = Some(span),
         }
-        let known = ["required_version", "default_backend"];
-        let mut contents = self.contents("wgform", block.body, &known, &["state"]);
+        let mut contents = self.contents_of(&WGFORM, block.body);
         if let Some(version) = contents.take("required_version")
             && version.as_str().is_none()
         {
@@ -93,15 +92,14 @@ impl Parser {
             self.blocks.broken.settings = true;
             return;
         }
-        let mut contents = self.contents("state", block.body, &["path"], &[]);
+        let mut contents = self.contents_of(&STATE, block.body);
         self.blocks.settings.state_path = contents.take("path").map(|it| self.expr(it));
     }
 
     fn variable(&mut self, block: Block) {
         let span = self.head(&block);
         let Some([name]) = self.labels(&block, "variable \"name\" { … }") else { return };
-        let known = ["type", "default", "description", "sensitive", "nullable"];
-        let mut contents = self.contents("variable", block.body, &known, &["validation"]);
+        let mut contents = self.contents_of(&VARIABLE, block.body);
         let takes_text = match contents.attributes.get("type").map(|it| &it.value) {
             None => true,
             Some(of) => matches!(name_of(of).map(|it| it.root), Some("string" | "number" | "bool")),
@@ -148,8 +146,7 @@ impl Parser {
     fn validation(&mut self, block: Block) -> Option<Validation> {
         let span = self.head(&block);
         self.labels::<0>(&block, "validation { … }")?;
-        let known = ["condition", "error_message"];
-        let mut contents = self.contents("validation", block.body, &known, &[]);
+        let mut contents = self.contents_of(&VALIDATION, block.body);
         let mut required = |parser: &mut Self, name: &str| {
             let is_mentioned = contents.mentions(name);
             let found = contents.take(name);
@@ -194,8 +191,7 @@ impl Parser {
     fn output(&mut self, block: Block) {
         let span = self.head(&block);
         let Some([name]) = self.labels(&block, "output \"name\" { … }") else { return };
-        let known = ["value", "sensitive", "description"];
-        let mut contents = self.contents("output", block.body, &known, &[]);
+        let mut contents = self.contents_of(&OUTPUT, block.body);
         let is_sensitive = self.literal_bool(&mut contents, "sensitive", false);
         let is_mentioned = contents.mentions("value");
         let value = contents.take("value").map(|it| self.expr(it));
@@ -242,7 +238,7 @@ impl Parser {
             self.blocks.broken.block("backend", &["", &id]);
             return;
         };
-        let contents = self.contents("backend", block.body, BACKEND, &[]);
+        let contents = self.contents_of(&BACKEND_LOCAL, block.body);
         let attributes =
             contents.attributes.into_iter().map(|(name, it)| (name, self.expr(it.value))).collect();
         let id = BackendId::new(id);
@@ -262,8 +258,9 @@ impl Parser {
         let declared = declaration::attributes(kind);
         self.refuse_computed(kind, &mut block);
         let settable = declared.iter().filter(|it| it.presence != Presence::Computed);
-        let known: Vec<&str> = settable.map(|it| it.name).chain(["depends_on"]).collect();
-        let mut contents = self.contents(kind.as_str(), block.body, &known, &["lifecycle"]);
+        let everywhere = EVERY_RESOURCE.iter().map(|it| it.name);
+        let known: Vec<&str> = settable.map(|it| it.name).chain(everywhere).collect();
+        let mut contents = self.contents(kind.as_str(), block.body, &known, &[LIFECYCLE.name]);
         for it in declared
             .iter()
             .filter(|it| matches!(it.presence, Presence::Required | Presence::RequiredNullable))
@@ -353,7 +350,7 @@ impl Parser {
             if self.labels::<0>(&block, "lifecycle { … }").is_none() {
                 continue;
             }
-            let mut contents = self.contents("lifecycle", block.body, &["prevent_destroy"], &[]);
+            let mut contents = self.contents_of(&LIFECYCLE, block.body);
             found = contents.take("prevent_destroy").map(|it| self.expr(it));
         }
         found

@@ -8,6 +8,7 @@ use hcl_edit::structure::{Attribute, Block, Body, Structure};
 use crate::config::foreign;
 use crate::config::parse::Parser;
 use crate::config::suggest::suggestion;
+use crate::config::vocabulary::BlockType;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::BackendId;
 
@@ -32,6 +33,11 @@ impl Contents {
 }
 
 impl Parser {
+    /// Sorts the inside of a block that is no resource.
+    pub(super) fn contents_of(&mut self, block: &BlockType, body: Body) -> Contents {
+        self.contents(block.name, body, &block.argument_names(), &block.block_names())
+    }
+
     /// Sorts the inside of a block, and reports what does not belong there.
     pub(super) fn contents(
         &mut self,
