@@ -40,7 +40,7 @@ use crate::resource::{Address, BackendId, BackendKind, Field};
 use crate::source::{Files, Sources};
 use crate::world::World;
 
-pub use crate::config::evaluator::Evaluator;
+pub use crate::config::evaluator::{Evaluator, own_public_key};
 pub use crate::config::syntax::check_syntax;
 
 /// A configuration: its blocks, with nothing evaluated yet. An [`Evaluator`] does that.

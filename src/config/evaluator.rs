@@ -5,6 +5,8 @@ mod run;
 mod settings;
 mod variable;
 
+pub use crate::config::evaluator::resource::own_public_key;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::actual::FoundPeer;
-use crate::config::{Computed, Desired, Wanted};
+use crate::config::{Computed, Desired, Wanted, own_public_key};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::plan::view::View;
 use crate::plan::walk::{Fate, Node, Planner};
@@ -146,11 +146,7 @@ fn peers_of_each_interface(planner: &Planner<'_>, problems: &mut Vec<Diagnostic>
             let own =
                 planner.nodes.get(&peer.on).and_then(Node::interface).and_then(|it| it.key.public);
             if own == Some(key) {
-                problems.push(
-                    Diagnostic::error("peer with the interface's own public key")
-                        .label(span(desired, "public_key"), format!("this is the key of `{}` itself", peer.on))
-                        .help("Use the public key of the far end. An interface cannot be its own peer."),
-                );
+                problems.push(own_public_key(span(desired, "public_key"), &peer.on));
             }
         }
         if !peer.is_enabled || node.fate == Fate::Pending {

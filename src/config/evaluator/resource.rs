@@ -10,6 +10,7 @@ use crate::config::evaluator::run::Run;
 use crate::config::evaluator::settings::unknown;
 use crate::config::expression::{Evaluated, Failures, poisoned};
 use crate::config::parse::is_reference;
+use crate::config::reference::name_of;
 use crate::config::value::{Data, Value};
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::{Diagnostic, Span};
@@ -204,6 +205,7 @@ impl Run<'_> {
             let found = small_mtu(desired).into_iter().chain(self.wrong_name(desired, block));
             found.for_each(|it| failures.add(it));
         }
+        own_key(desired, block).into_iter().for_each(|it| failures.add(it));
     }
 
     /// Checks the name of a Linux interface, also the one that its label makes.
@@ -300,6 +302,22 @@ fn unsupported(
             format!("a backend of kind `{}` has no `{}`", kind.as_str(), attribute.name),
         )
     })
+}
+
+/// A peer that takes the key of the interface it is on: also while that key is not known, which no plan could tell.
+fn own_key(desired: &Desired, block: &ResourceBlock) -> Option<Diagnostic> {
+    let (on, key) = (desired.references.get("interface")?, block.attributes.get("public_key")?);
+    let name = name_of(&key.expression)?;
+    let of = (name.root, name.name?, name.attribute?.0);
+    (of == (on.kind.as_str(), on.label.as_str(), "public_key"))
+        .then(|| own_public_key(&key.span(), on))
+}
+
+/// Says that a peer would be the interface that it is on.
+pub fn own_public_key(at: &Span, on: &Address) -> Diagnostic {
+    Diagnostic::error("peer with the interface's own public key")
+        .label(at, format!("this is the key of `{on}` itself"))
+        .help("Use the public key of the far end. An interface cannot be its own peer.")
 }
 
 /// IPv6 needs packets of at least 1280 bytes.
