@@ -213,7 +213,8 @@ fn note(change: FileChange<'_>) {
     };
     let file = std::fs::OpenOptions::new().create(true).append(true).open(log);
     // A test that asked for a list and got none fails by itself.
-    _ = file.and_then(|mut file| writeln!(file, "{line}"));
+    // At once, because another thread may come to where the process is stopped.
+    _ = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
 }
 
 /// Reads `NAME` or `NAME:N`.
