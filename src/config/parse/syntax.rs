@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use crate::config::parse::split::{Fault, Format, Piece};
 use crate::config::parse::{BLOCKS, SyntaxError};
+use crate::config::secrets;
 use crate::diagnostic::{Diagnostic, SourceText, Span};
 use crate::source::foreign_byte;
 use crate::token::{Token, TokenKind};
@@ -36,15 +37,15 @@ impl Mistake {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// Points into a source.
+    /// Points into a source, whose secrets are not told by what is said either.
     pub(crate) fn diagnostic(&self, source: &std::sync::Arc<SourceText>) -> Diagnostic {
         let mut diagnostic = Diagnostic::error(self.summary);
         for (range, text) in &self.labels {
             let span = Span { source: source.clone(), range: range.clone() };
-            diagnostic = diagnostic.label(&span, text.as_str());
+            diagnostic = diagnostic.label(&span, secrets::masked(text, source));
         }
         match &self.help {
-            Some(help) => diagnostic.help(help.as_str()),
+            Some(help) => diagnostic.help(secrets::masked(help, source)),
             None => diagnostic,
         }
     }
