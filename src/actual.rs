@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::resource::{BackendId, BackendKind, Fields};
-use crate::value::{PrivateKey, PublicKey};
+use crate::value::{PrivateKey, PublicKey, Route, RouteRule};
 
 /// What a refresh found, by backend.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +51,29 @@ pub struct Picture {
     pub key_directory: Option<PathBuf>,
     /// The keys in that directory and in every file that was asked for.
     pub key_files: BTreeMap<PathBuf, KeyFile>,
+    /// Where the system sends packets.
+    pub routing: Routing,
+}
+
+/// The routes of a system, whoever made them, and the policy rules of wgform.
+#[derive(Debug, Clone, Default)]
+pub struct Routing {
+    /// The routes, but those to the system's own addresses.
+    pub routes: BTreeMap<Route, FoundRoute>,
+    /// The policy rules that have the form of wgform's, and whether wgform made them, whichever configuration wanted
+    /// them.
+    pub rules: BTreeMap<RouteRule, bool>,
+    /// The tables that have a name.
+    pub table_names: BTreeMap<String, u32>,
+}
+
+/// Where a route leads to, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundRoute {
+    /// The name of the link; none when it leads to several, or nowhere.
+    pub device: Option<String>,
+    /// Whether wgform made it, whichever configuration wanted it.
+    pub is_marked: bool,
 }
 
 /// Which system a backend is, so that another one under the same name is noticed.

@@ -18,7 +18,7 @@ use crate::config::{BackendDeclaration, Transport};
 use crate::resource::{BackendId, Fields, Settings};
 use crate::simulator::SimulatorError;
 use crate::simulator::linux::SimulatedLinux;
-use crate::value::{PrivateKey, PublicKey};
+use crate::value::{PrivateKey, PublicKey, Route, RouteRule};
 use crate::world::World;
 
 #[cfg(any(test, fuzzing))]
@@ -157,6 +157,18 @@ pub enum Act {
         name: String,
         /// The key file to remove afterwards.
         remove_key_file: Option<PathBuf>,
+    },
+    /// Makes the routes of an interface what they are to be, and adds and removes policy rules; what is there already,
+    /// or gone, is done. Never touches a route or a rule that wgform did not make.
+    SetRoutes {
+        /// Its name. It may be gone when there are no routes to add.
+        interface: String,
+        /// All routes that wgform has to it; none leaves them as they are.
+        routes: Option<BTreeSet<Route>>,
+        /// Rules that are to be there.
+        add_rules: BTreeSet<RouteRule>,
+        /// Rules that are to be there no longer.
+        remove_rules: BTreeSet<RouteRule>,
     },
     /// Makes a peer. One with that key is a failure. A peer with `enabled = false` is not put on the device.
     CreatePeer {

@@ -11,6 +11,7 @@ mod picture;
 mod batch;
 mod interface;
 mod peers;
+mod routes;
 mod system;
 mod netlink;
 mod device;

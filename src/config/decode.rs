@@ -1,5 +1,7 @@
 //! Values to fields, by the form that an attribute's declaration gives.
 
+mod routes;
+
 use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, Attribute, Default, Field, Form};
-use crate::value::{InvalidValue, Keepalive};
+use crate::value::{InvalidValue, Keepalive, RouteMode, Routes};
 
 /// What an attribute is set to.
 pub(crate) enum Decoded {
@@ -51,6 +53,10 @@ pub(crate) fn decode(attribute: &Attribute, value: &Value, expr: &Expr) -> Evalu
         (_, Form::Prefixes) => Ok(decoder
             .set(value)?
             .map_or(Decoded::Unknown, |it| Decoded::Field(Field::Prefixes(it)))),
+        (_, Form::Routes) if value.is_unknown_anywhere() => Ok(Decoded::Unknown),
+        (_, Form::Routes) => {
+            decoder.routes(value).map(|it| Decoded::Field(Field::Routes(Box::new(it))))
+        }
         _ => decoder.scalar(value).map(Decoded::Field),
     }
 }
@@ -90,7 +96,11 @@ impl Decoder<'_> {
                 let time: Result<Timestamp, _> = text()?.parse();
                 Field::Time(time.map_err(|_| wrong())?)
             }
-            Form::Reference(_) | Form::Backend | Form::Addresses | Form::Prefixes => {
+            Form::Reference(_)
+            | Form::Backend
+            | Form::Addresses
+            | Form::Prefixes
+            | Form::Routes => {
                 return Err(wrong());
             }
         })
@@ -199,6 +209,7 @@ impl Decoder<'_> {
             Form::Prefixes => "[\"10.8.0.0/24\"]".to_owned(),
             Form::Endpoint => "\"vpn.example.com:51820\"".to_owned(),
             Form::Keepalive => "\"25s\"".to_owned(),
+            Form::Routes => "\"auto\"".to_owned(),
             Form::Time => "\"2027-01-31T12:00:00Z\"".to_owned(),
             Form::Reference(kind) => format!("{kind}.NAME"),
             Form::Backend => "backend.NAME".to_owned(),
@@ -219,6 +230,12 @@ impl Decoder<'_> {
         match (&value.data, form) {
             (Data::Text(text), Form::Choice(words)) if !self.is_sensitive => {
                 match suggestion(text, words.iter().copied()) {
+                    Some(near) => diagnostic.help(format!("Did you mean \"{near}\"?")),
+                    None => diagnostic,
+                }
+            }
+            (Data::Text(text), Form::Routes) if !self.is_sensitive => {
+                match suggestion(text, RouteMode::WORDS) {
                     Some(near) => diagnostic.help(format!("Did you mean \"{near}\"?")),
                     None => diagnostic,
                 }
@@ -263,6 +280,10 @@ pub(crate) fn sentence(hint: &str) -> String {
 pub(crate) fn default_of(attribute: &Attribute) -> Option<Field> {
     Some(match attribute.default {
         Default::Unset | Default::Device => return None,
+        Default::Text(text) if attribute.form == Form::Routes => {
+            let mode = RouteMode::from_word(text).unwrap_or_default();
+            Field::Routes(Box::new(Routes { mode, ..Routes::default() }))
+        }
         Default::Text(text) => Field::Text(text.to_owned()),
         Default::Bool(yes) => Field::Bool(yes),
         Default::Number(number) => Field::Number(number),
@@ -288,6 +309,7 @@ pub(crate) fn value_of(field: &Field) -> Value {
         Field::Endpoint(endpoint) => Value::text(endpoint.to_string()),
         Field::Keepalive(keepalive) => Value::text(keepalive.to_string()),
         Field::Time(time) => Value::text(time.to_string()),
+        Field::Routes(routes) => Value::from_json(routes.to_json()),
     }
 }
 

@@ -30,8 +30,6 @@ const LATER: &[&str] = &[
     "replace_triggered_by",
     "resource",
     "responder",
-    "routes",
-    "table",
     "terraform",
     "vrf",
 ];
@@ -71,6 +69,9 @@ pub(crate) fn name_here(place: &str, word: &str) -> Option<&'static str> {
         ("peer", "iface" | "device" | "tunnel" | "wg") => "interface",
         ("peer", "expires" | "expiry" | "validuntil") => "expires_at",
         ("preshared_key", "key" | "secret" | "psk" | "presharedkey") => "value",
+        ("routes", "metric" | "priority") => "distance",
+        ("routes", "default" | "gatewayredirect") => "default_route",
+        ("routes", "excludes" | "except" | "without") => "exclude",
         ("variable", "value") => "default",
         ("backend", "namespace" | "ns") => "netns",
         _ => return None,
@@ -109,6 +110,12 @@ pub(crate) fn advice(place: &str, word: &str) -> Option<&'static str> {
         }
         ("wgform", "backend") => {
             "The state is kept by a `state` block, and `default_backend` says where interfaces go."
+        }
+        ("interface", "table" | "distance" | "metric" | "defaultroute") => {
+            "It stands in `routes`: write `routes { … }`."
+        }
+        ("routes", "gateway" | "checkgateway") => {
+            "Only RouterOS has it. On Linux a route leads to the interface itself, so leave it out."
         }
         ("wgform", "requiredproviders") => "There is nothing to download.",
         _ => return None,

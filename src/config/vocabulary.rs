@@ -52,6 +52,10 @@ pub enum Takes {
     Bool,
     /// An expression that gives a backend.
     Backend,
+    /// An expression that gives a whole number.
+    Number,
+    /// An expression that gives a list of networks.
+    Networks,
     /// Any expression.
     Anything,
 }
@@ -252,6 +256,50 @@ pub const LIFECYCLE: BlockType = BlockType {
         doc: "Whether a plan that destroys or replaces the object is refused. It holds also after the block is gone from the configuration.",
         ..PLAIN
     }],
+    blocks: &[],
+};
+
+/// `routes`, in `interface`.
+pub const ROUTES: BlockType = BlockType {
+    name: "routes",
+    head: "routes",
+    doc: "What `routes` of an interface says, where one word is not enough. An object with the same names does as well. With `default_route` in the main table, what the interface itself sends stays outside of the tunnel, by a firewall mark and two policy rules as `wg-quick` has them.",
+    arguments: &[
+        Argument {
+            name: "mode",
+            takes: Takes::Choice(&crate::value::RouteMode::WORDS),
+            default: Some("\"auto\""),
+            doc: "`auto` makes a route to each allowed IP of the peers, unless a network of `addresses` covers it.",
+            ..PLAIN
+        },
+        Argument {
+            name: "table",
+            takes: Takes::Text,
+            default: Some("\"main\""),
+            doc: "The routing table: its number, or its name in `/etc/iproute2/rt_tables` of the host.",
+            ..PLAIN
+        },
+        Argument {
+            name: "distance",
+            takes: Takes::Number,
+            doc: "The metric: of two routes to one network, the one with the lower metric is taken. The system's own when it is not written: 0 for IPv4, 1024 for IPv6.",
+            ..PLAIN
+        },
+        Argument {
+            name: "default_route",
+            takes: Takes::Bool,
+            default: Some("false"),
+            doc: "Whether `0.0.0.0/0` and `::/0` among the allowed IPs become routes too.",
+            ..PLAIN
+        },
+        Argument {
+            name: "exclude",
+            takes: Takes::Networks,
+            default: Some("[]"),
+            doc: "Networks that no route leads to: one that is a part of an allowed IP is cut out of it.",
+            ..PLAIN
+        },
+    ],
     blocks: &[],
 };
 

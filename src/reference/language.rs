@@ -7,12 +7,13 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::vocabulary::{
-    Argument, BACKEND_LOCAL, BlockType, EVERY_RESOURCE, LIFECYCLE, LOCALS, OUTPUT, STATE, Takes,
-    VARIABLE, WGFORM,
+    Argument, BACKEND_LOCAL, BlockType, EVERY_RESOURCE, LIFECYCLE, LOCALS, OUTPUT, ROUTES, STATE,
+    Takes, VARIABLE, WGFORM,
 };
 use crate::resource::{
     Attribute, BackendKind, Change, Default, Form, Kind, Ownership, Presence, Support, declaration,
 };
+use crate::value::RouteMode;
 
 /// Returns the JSON Schema of a configuration.
 pub fn language_schema() -> Json {
@@ -66,6 +67,8 @@ fn argument(argument: &Argument) -> Json {
         Takes::Choice(words) => or_expression(json!({ "enum": words })),
         Takes::Bool => or_expression(literal(&Form::Bool)),
         Takes::Backend => or_expression(json!(false)),
+        Takes::Number => or_expression(number(0, u32::MAX)),
+        Takes::Networks => or_expression(literal(&Form::Prefixes)),
         Takes::Anything => json!({}),
     };
     schema["description"] = json!(doc);
@@ -123,15 +126,6 @@ fn attribute(attribute: &Attribute) -> Json {
 
 /// Returns what a literal value of the form is.
 fn literal(form: &Form) -> Json {
-    // A string that holds a number is one, as in Terraform.
-    let number = |least: u32, most: u32| {
-        json!({
-            "anyOf": [
-                { "type": "integer", "minimum": least, "maximum": most },
-                { "type": "string", "pattern": "^[0-9]+$" },
-            ],
-        })
-    };
     match form {
         Form::Text | Form::Endpoint | Form::Keepalive => json!({ "type": "string" }),
         Form::Path => json!({ "type": "string", "pattern": "^/" }),
@@ -145,9 +139,22 @@ fn literal(form: &Form) -> Json {
         Form::Addresses | Form::Prefixes => {
             json!({ "type": "array", "items": { "type": "string" } })
         }
+        Form::Routes => {
+            json!({ "anyOf": [{ "enum": RouteMode::WORDS }, block(&ROUTES)] })
+        }
         Form::Time => json!({ "type": "string", "format": "date-time" }),
         Form::Reference(_) | Form::Backend => json!(false),
     }
+}
+
+/// A string that holds a number is one, as in Terraform.
+fn number(least: u32, most: u32) -> Json {
+    json!({
+        "anyOf": [
+            { "type": "integer", "minimum": least, "maximum": most },
+            { "type": "string", "pattern": "^[0-9]+$" },
+        ],
+    })
 }
 
 /// 32 bytes in base64.

@@ -59,6 +59,8 @@ pub enum Form {
     Keepalive,
     /// An RFC 3339 time.
     Time,
+    /// `"off"`, `"auto"`, or a block or object that says more.
+    Routes,
     /// Another resource, such as `interface.hub`.
     Reference(Kind),
     /// A backend, such as `backend.hq`.
@@ -88,6 +90,7 @@ impl Form {
             Self::Prefixes => "a list of networks such as \"10.8.0.0/24\"".to_owned(),
             Self::Endpoint => "a host and port such as \"vpn.example.com:51820\"".to_owned(),
             Self::Keepalive => "a duration such as \"25s\", or \"off\"".to_owned(),
+            Self::Routes => "\"off\", \"auto\" or a block".to_owned(),
             Self::Time => "a time such as \"2027-01-31T12:00:00Z\"".to_owned(),
             Self::Reference(kind) => format!("a reference such as `{kind}.hub`"),
             Self::Backend => "a backend such as `backend.hq`".to_owned(),
@@ -319,6 +322,14 @@ const INTERFACE: &[Attribute] = &[
         form: Form::Mark,
         default: Default::Number(0),
         doc: "The firewall mark of the packets that the interface sends; 0 is none.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "routes",
+        form: Form::Routes,
+        default: Default::Text("off"),
+        local: Support::Wgform,
+        doc: "Routes to the interface: `\"auto\"` for one to each allowed IP of its peers. Routes and rules of somebody else stay.",
         ..PLAIN
     },
     Attribute {

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::resource::Form;
 use crate::value::{
     Cidr, Endpoint, FingerprintKey, InvalidValue, Keepalive, Prefix, PresharedKey, PrivateKey,
-    PublicKey,
+    PublicKey, Routes,
 };
 
 /// The value of one attribute. Equal values are equal whatever a user or a device wrote.
@@ -36,6 +36,8 @@ pub enum Field {
     Keepalive(Keepalive),
     /// An instant.
     Time(Timestamp),
+    /// What routes there are.
+    Routes(Box<Routes>),
 }
 
 impl Field {
@@ -57,6 +59,7 @@ impl Field {
             Self::Endpoint(endpoint) => endpoint.to_string().into(),
             Self::Keepalive(keepalive) => keepalive.to_string().into(),
             Self::Time(time) => time.to_string().into(),
+            Self::Routes(routes) => routes.to_json(),
         }
     }
 
@@ -92,6 +95,7 @@ impl Field {
             }
             Form::Endpoint => Self::Endpoint(text()?.parse()?),
             Form::Keepalive => Self::Keepalive(text()?.parse()?),
+            Form::Routes => Self::Routes(Box::new(Routes::from_json(json).ok_or_else(wrong)?)),
             Form::Time => Self::Time(text()?.parse().map_err(|_| wrong())?),
         }))
     }

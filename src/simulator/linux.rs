@@ -7,6 +7,7 @@
 pub mod call;
 mod host;
 mod record;
+mod routing;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -21,7 +22,9 @@ use crate::actual::Identity;
 use crate::failpoint::{Point, around_host_change, hit_after};
 use crate::resource::BackendId;
 use crate::simulator::file::{SimulatorError, SystemFile};
-use crate::simulator::linux::call::{Device, DeviceChange, Link, Refusal};
+use crate::simulator::linux::call::{
+    Device, DeviceChange, HostRouting, Link, NotRouted, Refusal, RoutingChange,
+};
 use crate::simulator::linux::host::Host;
 use crate::value::{Cidr, PublicKey};
 use crate::world::World;
@@ -161,6 +164,22 @@ impl SimulatedLinux {
         self.change(|host| host.delete_address(name, address))
     }
 
+    /// Returns all routes but those to its own addresses, and the rules that have the form of wgform's.
+    pub fn routing(&self) -> HostRouting {
+        self.host().routing()
+    }
+
+    /// Changes routes and rules in order, up to the first that is refused.
+    ///
+    /// # Errors
+    /// For a route to add `ENODEV` without its link or where that has no such addresses, `ENETDOWN` while it is down,
+    /// `EEXIST` when there is one to the same network in that table with that metric; for one to remove `ESRCH` when
+    /// there is none of that link and protocol; for a rule `EEXIST` and `ENOENT`.
+    pub fn change_routing(&self, changes: &[RoutingChange]) -> Result<(), NotRouted> {
+        let done = self.change(|host| Ok(host.change_routing(changes)));
+        done.unwrap_or_else(|refusal| Err((0, refusal)))
+    }
+
     /// Returns the key files in a directory.
     pub fn list_key_files(&self, directory: &Path) -> Vec<PathBuf> {
         let host = self.host();
@@ -225,6 +244,17 @@ impl SimulatedLinux {
     pub fn set_host(&self, name: &str, addresses: &[IpAddr]) -> Result<(), Refusal> {
         self.change(|host| {
             host.names.insert(name.to_owned(), addresses.to_vec());
+            Ok(())
+        })
+    }
+
+    /// Gives a routing table a name, as `/etc/iproute2/rt_tables` would.
+    ///
+    /// # Errors
+    /// When the file of the host cannot be written.
+    pub fn name_table(&self, name: &str, number: u32) -> Result<(), Refusal> {
+        self.change(|host| {
+            host.table_names.insert(name.to_owned(), number);
             Ok(())
         })
     }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::backend::linux::host::Host;
 use crate::backend::linux::interface;
 use crate::backend::linux::peers::{self, PeerAct, PeerOperation};
+use crate::backend::linux::routes;
 use crate::backend::{Act, BackendError, Operation, Outcome};
 use crate::resource::{BackendId, Fields};
 use crate::simulator::linux::call::Device;
@@ -119,6 +120,15 @@ impl Walk<'_> {
                 self.take_interface(index, &after, |job| {
                     interface::delete(job, &name, remove_key_file.as_deref())
                 });
+            }
+            Act::SetRoutes { interface, routes, add_rules, remove_rules } => {
+                let wish = routes::Wish {
+                    interface: &interface,
+                    routes: routes.as_ref(),
+                    add_rules: &add_rules,
+                    remove_rules: &remove_rules,
+                };
+                self.take_interface(index, &after, |job| routes::set(job, &wish));
             }
             Act::CreatePeer { interface, public_key, fields } => {
                 self.take_peer(index, after, interface, PeerAct::Create { public_key, fields });

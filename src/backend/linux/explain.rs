@@ -19,6 +19,8 @@ pub(crate) enum During {
     Configuring,
     /// Changing the addresses of a link.
     Addressing,
+    /// Changing routes and policy rules.
+    Routing,
     /// Reading or writing a file with a key.
     KeyFile,
 }
@@ -50,6 +52,24 @@ fn errno_words(during: During, errno: Errno) -> (String, Option<&'static str>) {
         (During::KeyFile, Errno::PERM | Errno::ACCESS) => {
             ("this user may not read or write there", "run as root")
         }
+        (During::Routing, Errno::ACCESS) => (
+            "IPv6 is turned off for the link",
+            "turn it on with the sysctl `net.ipv6.conf.NAME.disable_ipv6`, or leave IPv6 networks out with `exclude`",
+        ),
+        (During::Routing, Errno::EXIST) => (
+            "another route to that network is there already, with the same metric",
+            "see it with `ip route show table all`, and set another `distance` or `table` in `routes`",
+        ),
+        (During::Routing, Errno::SRCH | Errno::NOENT) => {
+            ("it is gone", "run `plan` again: it was removed in between")
+        }
+        (During::Routing, Errno::NETDOWN) => {
+            ("the link is down", "run `plan` again: it was set down in between")
+        }
+        (During::Routing, Errno::OPNOTSUPP | Errno::AFNOSUPPORT) => (
+            "the kernel has no policy rules",
+            "a kernel with CONFIG_IP_MULTIPLE_TABLES has them; without, name a `table` in `routes`",
+        ),
         (_, Errno::PERM | Errno::ACCESS) => (
             "this user may not change or read WireGuard interfaces",
             "run as root, or with the capability CAP_NET_ADMIN",

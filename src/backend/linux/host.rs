@@ -12,7 +12,9 @@ use zeroize::Zeroizing;
 
 use crate::actual::Identity;
 use crate::simulator::linux::SimulatedLinux;
-use crate::simulator::linux::call::{Device, DeviceChange, Link, Refusal};
+use crate::simulator::linux::call::{
+    Device, DeviceChange, HostRouting, Link, NotRouted, Refusal, RoutingChange,
+};
 use crate::value::Cidr;
 
 /// A Linux host.
@@ -52,6 +54,12 @@ pub(crate) trait Host {
 
     /// Removes an address from a link.
     fn delete_address(&mut self, name: &str, address: Cidr) -> Result<(), Refusal>;
+
+    /// Returns all routes but those of the local table, and the policy rules that have the form of ours.
+    fn routing(&mut self) -> Result<HostRouting, Refusal>;
+
+    /// Changes routes and rules in order, up to the first that is refused.
+    fn change_routing(&mut self, changes: &[RoutingChange]) -> Result<(), NotRouted>;
 
     /// Resolves a host name.
     fn resolve(&mut self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Refusal>;
@@ -123,6 +131,14 @@ impl Host for Simulated {
 
     fn delete_address(&mut self, name: &str, address: Cidr) -> Result<(), Refusal> {
         self.host.delete_address(name, address)
+    }
+
+    fn routing(&mut self) -> Result<HostRouting, Refusal> {
+        Ok(self.host.routing())
+    }
+
+    fn change_routing(&mut self, changes: &[RoutingChange]) -> Result<(), NotRouted> {
+        self.host.change_routing(changes)
     }
 
     fn resolve(&mut self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Refusal> {

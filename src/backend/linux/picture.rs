@@ -53,6 +53,7 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
             }
         }
     }
+    let routing = host.routing().map_err(failed("read the routes", During::Reading))?;
     let directory = key_directory(netns);
     let key_files = key_files(host, &directory, interest).map_err(|(path, refusal)| {
         let attempt = format!("read the keys in `{}`", path.display());
@@ -67,6 +68,7 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
         other_links,
         key_directory: Some(directory),
         key_files,
+        routing: wire::routing(routing),
     })
 }
 

@@ -15,7 +15,10 @@ use crate::backend::linux::netlink::{Netlink, RawKind, RawLink};
 use crate::backend::linux::{device, files, userspace};
 use crate::config::Driver;
 use crate::failpoint::around_host_change;
-use crate::simulator::linux::call::{Device, DeviceChange, Link, LinkKind, Refusal, is_link_name};
+use crate::simulator::linux::call::{
+    Device, DeviceChange, HostRouting, Link, LinkKind, NotRouted, Refusal, RoutingChange,
+    is_link_name,
+};
 use crate::value::Cidr;
 
 /// This machine.
@@ -143,6 +146,15 @@ impl Host for System {
 
     fn delete_address(&mut self, name: &str, address: Cidr) -> Result<(), Refusal> {
         around_host_change(|| self.netlink.delete_address(name, address))
+    }
+
+    fn routing(&mut self) -> Result<HostRouting, Refusal> {
+        let (routes, rules) = (self.netlink.routes()?, self.netlink.rules()?);
+        Ok(HostRouting { routes, rules, table_names: files::table_names() })
+    }
+
+    fn change_routing(&mut self, changes: &[RoutingChange]) -> Result<(), NotRouted> {
+        around_host_change(|| self.netlink.change_routing(changes))
     }
 
     fn resolve(&mut self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Refusal> {

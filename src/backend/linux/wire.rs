@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::actual::{FoundInterface, FoundPeer};
+use crate::actual::{FoundInterface, FoundPeer, FoundRoute, Routing};
 use crate::resource::{Field, Fields, Setting, Settings};
-use crate::simulator::linux::call::{Device, DevicePeer, Link};
+use crate::simulator::linux::call::{
+    Device, DevicePeer, HostRoute, HostRouting, HostRule, Link, PROTOCOL,
+};
 use crate::value::{Cidr, Endpoint, Keepalive, Prefix, PresharedKey};
 
 /// What WireGuard links have when nobody says otherwise.
@@ -141,6 +143,18 @@ fn set_peer(wish: &mut PeerWish, name: &'static str, field: &Field) -> Result<()
         _ => return Err(Misfit(name)),
     }
     Ok(())
+}
+
+/// Says in our words where a host sends packets.
+pub(crate) fn routing(HostRouting { routes, rules, table_names }: HostRouting) -> Routing {
+    let mut found = Routing { table_names, ..Routing::default() };
+    for HostRoute { route, device, protocol } in routes {
+        found.routes.insert(route, FoundRoute { device, is_marked: protocol == PROTOCOL });
+    }
+    for HostRule { rule, protocol } in rules {
+        *found.rules.entry(rule).or_default() |= protocol == PROTOCOL;
+    }
+    found
 }
 
 /// Says in our words what a host holds.

@@ -97,7 +97,7 @@ impl Declared {
     }
 
     fn resolve(&self, expr: &mut Expr, problems: &mut Vec<Diagnostic>) {
-        let Expr { expression, source, needs } = expr;
+        let Expr { expression, source, needs, head: _ } = expr;
         let at = |range: Range<usize>| Span { source: source.clone(), range };
         walk(expression, &mut |found| match found {
             Found::Name(name) => match self.node(&name, &at) {

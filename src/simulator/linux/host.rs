@@ -12,8 +12,10 @@ use zeroize::Zeroizing;
 
 use crate::actual::Identity;
 use crate::simulator::linux::call::{
-    Device, DeviceChange, DevicePeer, Link, LinkKind, PeerChange, Refusal, is_link_name,
+    Device, DeviceChange, DevicePeer, HostRoute, HostRule, Link, LinkKind, PeerChange, Refusal,
+    is_link_name,
 };
+use crate::simulator::linux::routing::default_tables;
 use crate::value::{Cidr, Prefix, PublicKey};
 
 /// What a new WireGuard link has.
@@ -37,6 +39,10 @@ pub(crate) struct Host {
     pub(crate) links: BTreeMap<String, HostLink>,
     pub(crate) key_files: BTreeMap<PathBuf, Zeroizing<String>>,
     pub(crate) names: BTreeMap<String, Vec<IpAddr>>,
+    /// Those that somebody added; the kernel's own come from the addresses.
+    pub(crate) routes: BTreeSet<HostRoute>,
+    pub(crate) rules: BTreeSet<HostRule>,
+    pub(crate) table_names: BTreeMap<String, u32>,
     /// Peers at which a change stops; for tests, and not kept.
     pub(crate) refused_peers: BTreeMap<PublicKey, Errno>,
 }
@@ -70,6 +76,9 @@ impl Host {
             links: BTreeMap::new(),
             key_files: BTreeMap::new(),
             names: BTreeMap::new(),
+            routes: BTreeSet::new(),
+            rules: BTreeSet::new(),
+            table_names: default_tables(),
             refused_peers: BTreeMap::new(),
         };
         host.machine_id = format!("{:016x}{:016x}", host.random(), host.random());
@@ -94,6 +103,8 @@ impl Host {
             addresses: vec![cidr(Ipv4Addr::new(192, 0, 2, 10), 24)],
         };
         self.links = BTreeMap::from([("lo".to_owned(), lo), ("eth0".to_owned(), eth0)]);
+        self.routes.clear();
+        self.rules.clear();
     }
 
     pub(crate) fn identity(&self, now: Timestamp) -> Identity {
@@ -174,7 +185,9 @@ impl Host {
         if name == "lo" {
             return Err(Errno::OPNOTSUPP.into());
         }
-        self.links.remove(name).map(|_| ()).ok_or(Errno::NODEV.into())
+        self.links.remove(name).ok_or(Errno::NODEV)?;
+        self.lose_routes(name);
+        Ok(())
     }
 
     pub(crate) fn set_mtu(&mut self, name: &str, mtu: u32) -> Result<(), Refusal> {
@@ -184,6 +197,7 @@ impl Host {
         }
         link.mtu = mtu;
         link.addresses.retain(|it| mtu >= least_mtu(it));
+        self.lose_routes(name);
         Ok(())
     }
 
@@ -195,6 +209,7 @@ impl Host {
         if !up {
             link.is_up = false;
             link.addresses.retain(|it| it.address().is_ipv4());
+            self.lose_routes(name);
             return Ok(());
         }
         link.is_up = true;
@@ -248,6 +263,13 @@ impl Host {
         link.addresses.remove(at);
         if is_first {
             link.addresses.retain(|it| !in_network(it));
+        }
+        // With the last IPv4 address go all IPv4 routes of the link, in every table.
+        if address.address().is_ipv4() && !link.addresses.iter().any(|it| it.address().is_ipv4()) {
+            let is_lost = |it: &HostRoute| {
+                it.device.as_deref() == Some(name) && it.route.to.address().is_ipv4()
+            };
+            self.routes.retain(|it| !is_lost(it));
         }
         Ok(())
     }

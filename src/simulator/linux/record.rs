@@ -10,8 +10,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::simulator::linux::call::{Device, DevicePeer};
+use crate::simulator::linux::call::{Device, DevicePeer, HostRoute, HostRule};
 use crate::simulator::linux::host::{Host, HostLink};
+use crate::simulator::linux::routing::default_tables;
+use crate::value::{Family, Route, RouteRule};
 
 /// The version of the format that this program writes.
 const FORMAT: u64 = 1;
@@ -27,6 +29,29 @@ struct HostRecord {
     links: BTreeMap<String, LinkRecord>,
     key_files: BTreeMap<PathBuf, Zeroizing<String>>,
     names: BTreeMap<String, Vec<IpAddr>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    routes: Vec<RouteRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rules: Vec<RuleRecord>,
+    #[serde(default = "default_tables")]
+    table_names: BTreeMap<String, u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RouteRecord {
+    to: String,
+    table: u32,
+    metric: u32,
+    device: Option<String>,
+    protocol: u8,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RuleRecord {
+    ipv6: bool,
+    /// None for the rule of the main table.
+    mark: Option<u32>,
+    protocol: u8,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,12 +108,17 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         links,
         key_files,
         names,
+        routes,
+        rules,
+        table_names,
     } = record;
     let links = links
         .into_iter()
         .map(|(name, link)| Ok((name, link.into_link()?)))
         .collect::<Result<_, String>>()?;
     let refused_peers = BTreeMap::new();
+    let routes = routes.into_iter().map(RouteRecord::into_route).collect::<Result<_, _>>()?;
+    let rules = rules.into_iter().map(RuleRecord::into_rule).collect();
     Ok(Host {
         host_name,
         machine_id,
@@ -98,6 +128,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         links,
         key_files,
         names,
+        routes,
+        rules,
+        table_names,
         refused_peers,
     })
 }
@@ -113,6 +146,9 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         links,
         key_files,
         names,
+        routes,
+        rules,
+        table_names,
         refused_peers: _,
     } = host;
     let record = HostRecord {
@@ -125,8 +161,40 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         links: links.iter().map(|(name, it)| (name.clone(), LinkRecord::new(it))).collect(),
         key_files: key_files.clone(),
         names: names.clone(),
+        routes: routes.iter().map(RouteRecord::new).collect(),
+        rules: rules.iter().map(RuleRecord::new).collect(),
+        table_names: table_names.clone(),
     };
     serde_json::to_vec_pretty(&record).map(Zeroizing::new).map_err(|error| error.to_string())
+}
+
+impl RouteRecord {
+    fn new(HostRoute { route, device, protocol }: &HostRoute) -> Self {
+        let (to, metric) = (route.to.to_string(), route.metric());
+        Self { to, table: route.table, metric, device: device.clone(), protocol: *protocol }
+    }
+
+    fn into_route(self) -> Result<HostRoute, String> {
+        let Self { to, table, metric, device, protocol } = self;
+        Ok(HostRoute { route: Route::new(value(&to)?, table, Some(metric)), device, protocol })
+    }
+}
+
+impl RuleRecord {
+    fn new(HostRule { rule, protocol }: &HostRule) -> Self {
+        let mark = match rule {
+            RouteRule::Main(_) => None,
+            RouteRule::Unmarked(_, mark) => Some(*mark),
+        };
+        Self { ipv6: rule.family() == Family::V6, mark, protocol: *protocol }
+    }
+
+    fn into_rule(self) -> HostRule {
+        let Self { ipv6, mark, protocol } = self;
+        let family = if ipv6 { Family::V6 } else { Family::V4 };
+        let rule = mark.map_or(RouteRule::Main(family), |mark| RouteRule::Unmarked(family, mark));
+        HostRule { rule, protocol }
+    }
 }
 
 impl LinkRecord {
