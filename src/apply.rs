@@ -189,7 +189,8 @@ impl<'a, 'c> Run<'a, 'c> {
 
     /// Returns whether a step has to wait for one that is under way, or for one that waits itself.
     fn waits(&self, index: usize) -> bool {
-        self.plan.steps[index].after.iter().any(|earlier| self.fates[*earlier].is_none())
+        let Step { after, follows, .. } = &self.plan.steps[index];
+        after.iter().chain(follows).any(|earlier| self.fates[*earlier].is_none())
     }
 
     /// Returns the step that failed and without which this one makes no sense.

@@ -6,6 +6,7 @@
 //! * `recover` folds in the intents of an apply that was cut off,
 //! * `guard` refuses to believe in absence that is not plausible, and a device that is not the recorded one,
 //! * `walk` evaluates and compares every resource in dependency order,
+//! * `routes` says which routes each interface is to have, and what is in their way,
 //! * `check` looks across resources: what is wanted twice, what belongs to somebody else,
 //! * `order` makes the steps and puts them in order,
 //! * `session` says which sessions an apply keeps,
@@ -18,6 +19,7 @@ mod guard;
 mod observe;
 mod order;
 mod recover;
+mod routes;
 mod secret;
 mod session;
 mod view;
@@ -38,10 +40,11 @@ use crate::diff::AttributeDiff;
 use crate::link::Links;
 use crate::resource::{Address, BackendId, BackendKind, Setting};
 use crate::state::{BackendRecord, ObjectKey, State, StateChange};
-use crate::value::{PresharedKey, PrivateKey, PublicKey};
+use crate::value::{PresharedKey, PrivateKey, PublicKey, RouteRule};
 
 pub use adopt::{NotAdopted, adopt};
 pub use recover::recover;
+pub use routes::{Recipe, WantedRoutes};
 pub use walk::{Known, record};
 
 /// What a plan is made from.
@@ -301,6 +304,8 @@ pub enum Note {
     KeyRemembered,
     /// The key comes from a file that was there.
     KeyTakenFrom(PathBuf),
+    /// The firewall mark is wgform's own choice.
+    MarkChosen(u32),
     /// The key was changed outside of wgform, the old one is not known, so the device's is kept.
     KeyKept(PublicKey),
     /// The peer is past its `expires_at`.
@@ -403,6 +408,8 @@ pub struct Step {
     pub effect: Effect,
     /// Steps that must land before.
     pub after: Vec<usize>,
+    /// Steps that must have ended before, well or not.
+    pub follows: Vec<usize>,
 }
 
 /// What a step writes. Wanted attributes are those of [`Plan::resources`].
@@ -444,6 +451,15 @@ pub enum PlannedAct {
         name: String,
         /// A key file that goes with it.
         remove_key_file: Option<PathBuf>,
+    },
+    /// Routes and policy rules of an interface are made what they are to be.
+    SetRoutes {
+        /// Its name.
+        interface: String,
+        /// What they are made from; none when only rules go.
+        recipe: Option<Box<Recipe>>,
+        /// Rules that go.
+        remove_rules: BTreeSet<RouteRule>,
     },
     /// A peer is made.
     CreatePeer {
@@ -504,6 +520,8 @@ pub enum Effect {
     },
     /// The object is gone, and a later step makes it again in its place.
     MakeWay,
+    /// The resource has its routes, and is else as an earlier step left it.
+    Routes,
     /// The object is what it was, under another name or on another port for now.
     Meanwhile,
     /// The resource is no longer there.

@@ -1,14 +1,14 @@
 //! Turns steps into the operations of one batch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::{Fate, Run};
 use crate::backend::{Act, Operation};
-use crate::plan::{KeySource, PlannedAct, PlannedSetting};
+use crate::plan::{KeySource, PlannedAct, PlannedSetting, Recipe, WantedRoutes};
 use crate::resource::{
     Address, BackendId, BackendKind, Field, Fields, Setting, Settings, Support, declaration,
 };
-use crate::value::PrivateKey;
+use crate::value::{PrivateKey, RouteRule};
 
 /// A batch holds at most so many operations. The ends of a link are next to each other in a plan, and a group of links
 /// must be through in less than the two minutes that a session survives a mismatch: the kernel and wireguard-go take
@@ -44,7 +44,8 @@ pub(crate) fn prepare(run: &mut Run<'_, '_>, backend: &BackendId) -> Prepared {
                 }
                 _ => false,
             });
-        if !is_ready {
+        let has_ended = |it: &usize| run.fates[*it].is_some() || places.contains_key(it);
+        if !is_ready || !step.follows.iter().all(has_ended) {
             continue;
         }
         match operation(run, index, backend) {
@@ -86,12 +87,31 @@ fn operation(
         (PlannedAct::DeletePeer { interface, public_key }, _) => {
             Ok(Some(Act::DeletePeer { interface, public_key }))
         }
+        (PlannedAct::SetRoutes { interface, recipe, remove_rules }, _) => {
+            Ok(set_routes(run, interface, recipe.as_deref(), remove_rules))
+        }
         (act, Some(address)) => match wanted {
             Some(wanted) => write(run, act, &address, wanted),
             None => Ok(None),
         },
         (_, None) => Ok(None),
     }
+}
+
+/// Builds the operation that writes routes; none while the allowed IPs of a peer are not known.
+fn set_routes(
+    run: &Run<'_, '_>,
+    interface: String,
+    recipe: Option<&Recipe>,
+    remove_rules: BTreeSet<RouteRule>,
+) -> Option<Act> {
+    let Some(recipe) = recipe else {
+        let add_rules = BTreeSet::new();
+        return Some(Act::SetRoutes { interface, routes: None, add_rules, remove_rules });
+    };
+    let WantedRoutes { routes, rules } = recipe.wanted(&run.plan.resources)?;
+    let routes = Some(routes.into_keys().collect());
+    Some(Act::SetRoutes { interface, routes, add_rules: rules, remove_rules })
 }
 
 /// Builds the operation that makes or changes an object, with what is wanted of it.
@@ -137,9 +157,10 @@ fn write(
             let settings = written(&settings, &wanted);
             Some(Act::UpdatePeer { interface, public_key, settings, wanted })
         }
-        PlannedAct::Record | PlannedAct::DeleteInterface { .. } | PlannedAct::DeletePeer { .. } => {
-            None
-        }
+        PlannedAct::Record
+        | PlannedAct::SetRoutes { .. }
+        | PlannedAct::DeleteInterface { .. }
+        | PlannedAct::DeletePeer { .. } => None,
     })
 }
 

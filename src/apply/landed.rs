@@ -1,6 +1,6 @@
 //! What became known in the course of an apply, and what it means for the state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
@@ -97,7 +97,8 @@ impl Landing {
             match (&wanted, again.fields.get(name)) {
                 (Wanted::Unknown, Some(now)) => *wanted = now.clone(),
                 (Wanted::Known(before), Some(Wanted::Known(now)))
-                    if before != now && *name != "enabled" =>
+                    // These two a plan decides with what it knows of the device and the time.
+                    if before != now && !matches!(*name, "enabled" | "fwmark") =>
                 {
                     return Err(format!("`{name}` is no longer what was planned"));
                 }
@@ -142,6 +143,11 @@ impl Landing {
                 resource.is_being_filled = true;
                 Some(StateChange::Put { address: address.clone(), resource, depose: false })
             }
+            Effect::Routes => {
+                let mut resource = Box::new(state.resources.get(address)?.clone());
+                own_routes(plan, step, &mut resource);
+                Some(StateChange::Put { address: address.clone(), resource, depose: false })
+            }
             Effect::Meanwhile => {
                 let resource = Box::new(meanwhile(step, state.resources.get(address)?, landed));
                 Some(StateChange::Put { address: address.clone(), resource, depose: false })
@@ -178,6 +184,7 @@ impl Landing {
             resource.attributes.insert("fingerprint".to_owned(), fingerprint.into());
         }
         record_key_file(step, desired, &mut resource);
+        own_routes(plan, step, &mut resource);
         if let PlannedAct::CreateInterface { port: Some(port), .. } = &step.act {
             resource
                 .attributes
@@ -258,6 +265,19 @@ fn meanwhile(step: &Step, old: &ResourceRecord, landed: Option<Fields>) -> Resou
         record.attributes.insert("listen_port".to_owned(), Json::from(*port));
     }
     record
+}
+
+/// Remembers which routes there are.
+fn own_routes(plan: &Plan, step: &Step, resource: &mut ResourceRecord) {
+    match &step.act {
+        PlannedAct::CreateInterface { .. } => resource.own_routes(BTreeSet::new()),
+        PlannedAct::SetRoutes { recipe: Some(recipe), .. } => {
+            if let Some(wanted) = recipe.wanted(&plan.resources) {
+                resource.own_routes(wanted.texts());
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Remembers where the key is kept, when wgform keeps it.

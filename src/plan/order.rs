@@ -106,8 +106,11 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
         }
     }
     for (index, draft) in drafts.iter().enumerate() {
-        for earlier in &draft.after {
+        for earlier in draft.after.iter().chain(&draft.follows) {
             graph.before(*earlier, index);
+        }
+        if matches!(draft.step.act, PlannedAct::SetRoutes { .. }) {
+            continue;
         }
         let Some(address) = draft.step.subject.address() else { continue };
         let wanted = planner.desired.get(address).map(|it| &*it.depends_on);
@@ -149,6 +152,7 @@ fn changes_in_place(draft: &Draft) -> bool {
         &draft.step.act,
         PlannedAct::UpdateInterface { rename: None, key: None | Some(KeySource::Held(_)), .. }
             | PlannedAct::DeleteInterface { .. }
+            | PlannedAct::SetRoutes { .. }
     )
 }
 
@@ -253,11 +257,16 @@ fn temporary(draft: &Draft, number: usize) -> Option<PlannedAct> {
 fn in_order(graph: &Graph, drafts: Vec<Draft>, order: &[usize]) -> Vec<Step> {
     let mut place = vec![0; order.len()];
     order.iter().enumerate().for_each(|(at, index)| place[*index] = at);
-    let mut steps: Vec<Option<Step>> = drafts.into_iter().map(|draft| Some(draft.step)).collect();
+    let mut steps: Vec<_> =
+        drafts.into_iter().map(|Draft { step, follows, .. }| Some((step, follows))).collect();
     let ordered = order.iter().filter_map(|index| {
-        let mut step = steps[*index].take()?;
-        step.after = graph.directly_before(*index).into_iter().map(|it| place[it]).collect();
-        step.after.sort_unstable();
+        let (mut step, follows) = steps[*index].take()?;
+        let before = graph.directly_before(*index).into_iter();
+        (step.follows, step.after) = before.partition(|it| follows.binary_search(it).is_ok());
+        for places in [&mut step.follows, &mut step.after] {
+            places.iter_mut().for_each(|it| *it = place[*it]);
+            places.sort_unstable();
+        }
         Some(step)
     });
     ordered.collect()

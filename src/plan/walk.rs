@@ -18,7 +18,7 @@ use crate::plan::recover::{Recovered, recover};
 use crate::plan::view::View;
 use crate::plan::{
     BackendView, Inputs, KeySource, Note, Options, OutputChange, Plan, Reason, Refusal,
-    SecretSource, Step, check, guard, order, secret, session,
+    SecretSource, Step, check, guard, order, routes, secret, session,
 };
 use crate::resource::{Address, BackendId, BackendKind, Field, Fields, Kind, Support, declaration};
 use crate::state::{BackendRecord, ObjectKey, OutputRecord, ResourceRecord, State, StateChange};
@@ -491,6 +491,7 @@ impl<'a> Planner<'a> {
     fn finish(mut self, outputs: Vec<OutputChange>) -> Result<Plan, Vec<Diagnostic>> {
         let links = Links::find(&self.ends());
         let view = View::new(&self, &links);
+        routes::resolve(&mut self, &view);
         let unmanaged = check::unmanaged(&mut self, &view);
         let mut ordered = order::steps(&mut self, &links, &view, &unmanaged)?;
         session::judge(&self, &mut ordered);
@@ -586,6 +587,10 @@ impl<'a> Planner<'a> {
             && let Some(key) = on_device.key.public
         {
             *public_key = key.to_string();
+        }
+        let routes = on_device.routes.as_ref().and_then(|it| it.wanted.as_ref());
+        if let Some(wanted) = routes {
+            record.own_routes(wanted.texts());
         }
         let found = on_device.found.as_ref();
         if let Some(port) = found.and_then(|found| found.get("listen_port")) {
@@ -707,6 +712,10 @@ pub fn record(
         && attributes.contains_key("endpoint")
     {
         attributes.insert("endpoint_address".to_owned(), address.clone());
+    }
+    // Which routes there are is known when they are there.
+    if let Some(routes) = old.and_then(|old| old.owned_elements.get_key_value(routes::NAME)) {
+        owned_elements.insert(routes.0.clone(), routes.1.clone());
     }
     ResourceRecord {
         backend: desired.backend.clone(),

@@ -235,6 +235,9 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
                 "its key was changed outside of wgform; the old one is gone, so {key} is kept"
             )]
         }
+        Note::MarkChosen(mark) => vec![format!(
+            "fwmark {mark} is wgform's choice: with it, what goes to endpoints stays outside of the tunnel"
+        )],
         Note::Expired(end) => {
             vec![format!("expired: its `expires_at` is {end}, so it is treated as disabled")]
         }

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use wgform::simulator::linux::SimulatedLinux;
-use wgform::simulator::linux::call::{DeviceChange, PeerChange};
-use wgform::value::{Prefix, PublicKey};
+use wgform::simulator::linux::call::{
+    DeviceChange, HostRoute, HostRule, PROTOCOL, PeerChange, RoutingChange,
+};
+use wgform::value::{Prefix, PublicKey, Route};
 
 use crate::names::{preshared_key, private_key, public_key};
 
@@ -87,6 +89,23 @@ impl Host {
         self.linux.delete_address(interface, address.parse().unwrap()).unwrap();
     }
 
+    /// Adds a route as somebody else would.
+    pub fn add_route(&self, to: &str, device: &str) {
+        let route = self.route(to, device, 4);
+        self.linux.change_routing(&[RoutingChange::AddRoute(route)]).unwrap();
+    }
+
+    /// Removes a route of wgform's.
+    pub fn delete_route(&self, to: &str, device: &str) {
+        let route = self.route(to, device, PROTOCOL);
+        self.linux.change_routing(&[RoutingChange::DeleteRoute(route)]).unwrap();
+    }
+
+    fn route(&self, to: &str, device: &str, protocol: u8) -> HostRoute {
+        let route = Route::new(to.parse().unwrap(), Route::MAIN, None);
+        HostRoute { route, device: Some(device.to_owned()), protocol }
+    }
+
     pub fn delete_link(&self, interface: &str) {
         self.linux.delete_link(interface).unwrap();
     }
@@ -157,12 +176,27 @@ impl Host {
                 );
             }
         }
+        let routing = self.linux.routing();
+        // Those that the kernel makes of addresses say nothing new.
+        for HostRoute { route, device, protocol } in
+            routing.routes.iter().filter(|it| it.protocol != 2)
+        {
+            let device = device.as_deref().unwrap_or("-");
+            let _ = writeln!(text, "route {route} to {device} by {}", maker(*protocol));
+        }
+        for HostRule { rule, protocol } in &routing.rules {
+            let _ = writeln!(text, "{rule} by {}", maker(*protocol));
+        }
         let directory = Path::new("/var/lib/wgform/keys");
         for path in self.linux.list_key_files(directory) {
             let _ = writeln!(text, "file {}", path.display());
         }
         text
     }
+}
+
+fn maker(protocol: u8) -> &'static str {
+    if protocol == PROTOCOL { "wgform" } else { "another" }
 }
 
 fn change(name: &str) -> PeerChange {

@@ -621,6 +621,10 @@ fn steps(plan: &Plan) -> String {
                 format!("update {name}{rename}{key} {}", settings.join(" "))
             }
             PlannedAct::DeleteInterface { name, .. } => format!("delete {name}"),
+            PlannedAct::SetRoutes { interface, recipe: Some(_), .. } => {
+                format!("set routes of {interface}")
+            }
+            PlannedAct::SetRoutes { interface, .. } => format!("drop rules of {interface}"),
             PlannedAct::CreatePeer { interface, public_key } => {
                 let key = public_key.map_or("?".to_owned(), |it| it.to_string());
                 format!("create {interface}/{key}")

@@ -105,6 +105,10 @@ impl Model {
         let is_unmanaged = matches!(step.subject, Subject::Unmanaged { .. });
         match &step.act {
             PlannedAct::Record => {}
+            PlannedAct::SetRoutes { interface, recipe, .. } => {
+                let found = self.interfaces.get(&place(interface));
+                assert!(recipe.is_none() || found.is_some(), "no `{interface}` for routes");
+            }
             PlannedAct::CreateInterface { name, port, down, .. } => {
                 let at = place(name);
                 assert!(!self.interfaces.contains_key(&at), "{at:?} is made twice");

@@ -1,6 +1,7 @@
 //! What each resource's fate means in writes, before they are in order.
 
 pub(crate) mod removal;
+mod routing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,6 +41,8 @@ pub(crate) struct Draft {
     pub(crate) step: Step,
     /// Drafts by number that come before, for a reason of their own.
     pub(crate) after: Vec<usize>,
+    /// Drafts by number that come before, however they end; sorted.
+    pub(crate) follows: Vec<usize>,
     /// What it gives up.
     pub(crate) gives: Vec<Claim>,
     /// What it takes.
@@ -57,6 +60,7 @@ impl Draft {
         Self {
             step,
             after: Vec::new(),
+            follows: Vec::new(),
             gives: Vec::new(),
             takes: Vec::new(),
             gives_networks: false,
@@ -97,7 +101,11 @@ pub(crate) fn drafts(
             continue;
         }
         let node = &planner.nodes[address];
+        let first = drafter.drafts.len();
         drafter.node(planner, node, &claimed);
+        if let Some(on_device) = node.interface() {
+            drafter.set_routes(node, on_device, first);
+        }
         let notes = new_key_note(planner, links, node).into_iter();
         drafter.change(planner, node, notes);
     }
@@ -106,6 +114,7 @@ pub(crate) fn drafts(
     for peer in &unmanaged.remove {
         drafter.unmanaged(peer);
     }
+    drafter.let_routes_follow(planner);
     Drafts { drafts: drafter.drafts, changes: drafter.changes }
 }
 
@@ -495,7 +504,8 @@ fn outdated_key_file(
 
 fn step(node: &Node, action: Action, act: PlannedAct, effect: Effect) -> Step {
     let subject = Subject::Resource(node.address.clone());
-    Step { subject, backend: node.backend.clone(), action, act, effect, after: Vec::new() }
+    let (backend, after, follows) = (node.backend.clone(), Vec::new(), Vec::new());
+    Step { subject, backend, action, act, effect, after, follows }
 }
 
 fn put() -> Effect {

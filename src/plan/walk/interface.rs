@@ -10,6 +10,7 @@ use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::recover::public_key;
+use crate::plan::routes::{self, RoutePlan};
 use crate::plan::walk::{Device, Fate, KeyPlan, Node, Planner, all_new, as_new_object};
 use crate::plan::{KeySource, Note, Reason, Refusal};
 use crate::resource::{Address, BackendId, Field, Kind, declaration};
@@ -31,6 +32,8 @@ pub(crate) struct OnDevice {
     pub(crate) port: Option<u32>,
     /// Where a key that wgform makes for it is kept.
     pub(crate) key_file: Option<PathBuf>,
+    /// What becomes of its routes, once that is decided.
+    pub(crate) routes: Option<RoutePlan>,
 }
 
 /// An object that is there.
@@ -66,6 +69,7 @@ impl<'a> Planner<'a> {
         self.check_name(&desired, &standing);
         let found = self.found_interface(&standing);
         let mut notes = Vec::new();
+        self.settle_mark(&mut desired, &standing, &mut notes);
         let key = self.key_plan(&desired, &standing, &mut notes);
         desired.fields.insert("name", Wanted::Known(Field::Text(standing.name.clone())));
         let diffs = self.interface_diffs(&desired, &standing, found.as_ref(), &key);
@@ -80,10 +84,23 @@ impl<'a> Planner<'a> {
         self.warn_of_kept_key(&desired, &key, &notes);
         let Standing { backend, name, old, fate, reason, record: _, found: _ } = standing;
         let reason = self.keep_reason(&address, fate.clone(), reason, &diffs);
-        let device =
-            Device::Interface(Box::new(OnDevice { name, old, found, key, port, key_file }));
+        let on_device = OnDevice { name, old, found, key, port, key_file, routes: None };
+        let device = Device::Interface(Box::new(on_device));
         let node = Node { address, backend: Some(backend), fate, reason, diffs, notes, device };
         (desired, node)
+    }
+
+    /// A default route needs a firewall mark: the tunnel's own packets are known by it, and stay outside.
+    fn settle_mark(&self, desired: &mut Desired, standing: &Standing<'_>, notes: &mut Vec<Note>) {
+        let record = standing.record.as_ref();
+        let picture = self.picture(&standing.backend);
+        let Some(mark) = routes::mark(self, desired, record, picture, &standing.name) else {
+            return;
+        };
+        if record.and_then(|it| it.attributes.get("fwmark")) != Some(&Json::from(mark)) {
+            notes.push(Note::MarkChosen(mark));
+        }
+        desired.fields.insert("fwmark", Wanted::Known(Field::Number(mark)));
     }
 
     fn interface_standing(&self, desired: &Desired) -> Standing<'a> {

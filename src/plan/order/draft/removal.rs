@@ -12,6 +12,7 @@ use crate::plan::order::draft::{
     Claim, Draft, Drafter, PeerKey, gives, key_file, protected_in_block,
 };
 use crate::plan::recover::{exists, public_key};
+use crate::plan::routes::recorded_rules;
 use crate::plan::view::View;
 use crate::plan::walk::interface::recorded_key_file;
 use crate::plan::walk::{Fate, Planner};
@@ -67,7 +68,8 @@ impl Drafter {
         }
         let has_left_key = left_key(planner, &record);
         let is_gone = !is_there(planner, backend.as_ref(), &record.object);
-        if is_gone && !has_left_key && record.deposed.is_empty() {
+        let old_rules = recorded_rules(planner, address);
+        if is_gone && !has_left_key && old_rules.is_empty() && record.deposed.is_empty() {
             // It is gone already, and nobody wants it back.
             planner.state.resources.remove(address);
             planner.state_differs = true;
@@ -91,10 +93,14 @@ impl Drafter {
             act,
             effect: Effect::Remove,
             after: Vec::new(),
+            follows: Vec::new(),
         });
         draft.gives = gives_up;
         draft.taken_over_by = taken_over_by.filter(|taker| taker != address);
         draft.after = deposed;
+        if !old_rules.is_empty() {
+            draft.after.push(self.drop_rules(&draft.step, &record, old_rules));
+        }
         self.push(draft);
         let attributes = gone(address.kind, &record);
         let sensitive = BTreeSet::new();
@@ -152,6 +158,7 @@ impl Drafter {
             act: deposed_act(planner, deposed, claimed),
             effect: Effect::RemoveDeposed(deposed.object.clone()),
             after: Vec::new(),
+            follows: Vec::new(),
         });
         if let PlannedAct::DeleteInterface { name, remove_key_file } = &draft.step.act {
             let file = key_file(Some(&deposed.backend), remove_key_file.as_ref());
@@ -186,6 +193,7 @@ impl Drafter {
             act,
             effect: Effect::Nothing,
             after: Vec::new(),
+            follows: Vec::new(),
         }));
         let allowed_ips = Json::from(peer.allowed_ips.clone());
         let before = |name, json| {
