@@ -19,7 +19,7 @@ use crate::state::ResourceRecord;
 use crate::value::{Family, Prefix, Route, RouteMode, RouteRule, RouteTable, Routes};
 
 /// The attribute, and what the state calls the routes that were last applied.
-pub(crate) const NAME: &str = "routes";
+pub(crate) const NAME: &str = ResourceRecord::ROUTES;
 
 /// The first number that is tried for a mark and its table; `wg-quick` starts there too.
 const FIRST_MARK: u32 = 51_820;
@@ -529,6 +529,18 @@ fn found(
     let routes = routes.map(|(route, _)| route.to_string());
     let rules = rules.keys().filter(|it| wanted.rules.contains(it) || plan.old_rules.contains(it));
     routes.chain(rules.map(ToString::to_string)).collect()
+}
+
+/// Returns which of the routes and rules that were last applied to an interface are there.
+pub(crate) fn left_of(record: &ResourceRecord, name: &str, picture: &Picture) -> BTreeSet<String> {
+    let Routing { routes, rules, table_names: _ } = &picture.routing;
+    let here = routes.iter().filter(|(_, found)| found.device.as_deref() == Some(name));
+    let there: BTreeSet<String> = here
+        .map(|(route, _)| route.to_string())
+        .chain(rules.keys().map(ToString::to_string))
+        .collect();
+    let owned = record.owned_elements.get(NAME).into_iter().flatten();
+    owned.filter(|it| there.contains(*it)).cloned().collect()
 }
 
 /// A link that somebody set down has lost its routes; they come back when it is brought up.

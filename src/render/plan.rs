@@ -14,6 +14,9 @@ use crate::resource::Address;
 /// So many unchanged elements of a set are shown around those that change; more are counted.
 const NEIGHBOURS: usize = 4;
 
+/// A list of more elements than this has a line for each, also where it is new as a whole.
+const LONG_LIST: usize = 8;
+
 /// What a plan was made for, which decides its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -320,7 +323,12 @@ fn attribute(
         Some(action) => paint.paint(style(action), glyph(action).trim_start()),
     };
     let remark = remark(change, diff);
+    let nothing = Vec::new();
     let lists = match (before, &diff.after) {
+        // One line of all of them would be no reading matter.
+        (None, Side::Known(Json::Array(after))) if after.len() > LONG_LIST => {
+            Some((&nothing, after))
+        }
         (Some(Json::Array(before)), Side::Known(Json::Array(after)))
             if action == Some(Action::Update) =>
         {

@@ -329,12 +329,12 @@ fn table_metric_and_exclusion_are_as_written() {
       ~ interface "hub" {
             name   = "wg0"
           ~ routes = [
-              + "10.20.128.0/17 metric 1024",
-              - "10.20.128.0/17 table 1000 metric 7",
-              + "10.20.64.0/18 metric 1024",
-              - "10.20.64.0/18 table 1000 metric 7",
               - "10.8.0.2/32 table 1000 metric 7",
               - "10.8.0.3/32 table 1000 metric 7",
+              + "10.20.64.0/18 metric 1024",
+              - "10.20.64.0/18 table 1000 metric 7",
+              + "10.20.128.0/17 metric 1024",
+              - "10.20.128.0/17 table 1000 metric 7",
             ]
             # 9 unchanged attributes hidden
         }
@@ -695,7 +695,23 @@ fn what_is_lost_is_taken_for_true_by_refresh_only() {
     let mut lab = Lab::matching(HUB);
     lab.host("hq").delete_route("10.20.0.0/16", "wg0");
     lab.options.refresh_only = true;
-    assert_snapshot!(lab.plan(), @"Nothing to record. The state says what the devices have.");
+    assert_snapshot!(lab.plan(), @r#"
+    Since the last apply, this was changed outside of wgform:
+
+      # interface.hub on local "hq" (simulated) has changed
+      ~ interface "hub" {
+            name   = "wg0"
+          ~ routes = [
+              - "10.20.0.0/16",
+                "fd00:20::/48",
+            ]
+        }
+
+    Refresh only: 1 resource to record, nothing to write.
+
+    This is a refresh-only plan, so wgform will not take any actions to undo these. An apply of it takes them into the
+    state; where they differ from the configuration, the next plan shows a change.
+    "#);
     lab.apply();
     lab.options.refresh_only = false;
     assert_snapshot!(lab.plan(), @r#"
