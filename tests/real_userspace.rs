@@ -42,6 +42,10 @@ fn bed(netns: Option<&str>) -> Bed {
         kind: Kind::Userspace,
         backend: Box::new(Linux::real(id(), netns, Driver::Userspace, world)),
         add_other_link: Box::new(|name| drop(sh(&format!("ip tuntap add {name} mode tun")))),
+        add_route: Box::new(|to, device| drop(sh(&format!("ip route add {to} dev {device}")))),
+        set_up: Box::new(|name, up| {
+            sh(&format!("ip link set {name} {}", if up { "up" } else { "down" }));
+        }),
     }
 }
 

@@ -24,6 +24,10 @@ pub struct Bed {
     pub backend: Box<dyn Write>,
     /// Makes a link that is no WireGuard.
     pub add_other_link: Box<dyn Fn(&str)>,
+    /// Makes a route to a link, as somebody else would.
+    pub add_route: Box<dyn Fn(&str, &str)>,
+    /// Sets a link up or down.
+    pub set_up: Box<dyn Fn(&str, bool)>,
 }
 
 /// What one operation came to.
