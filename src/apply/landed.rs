@@ -143,6 +143,8 @@ impl Landing {
                 resource.is_being_filled = true;
                 Some(StateChange::Put { address: address.clone(), resource, depose: false })
             }
+            // Whose they are is seen on the device, so there is nothing that an intent would have to say.
+            Effect::Routes if landed.is_none() => None,
             Effect::Routes => {
                 let mut resource = Box::new(state.resources.get(address)?.clone());
                 own_routes(plan, step, &mut resource);

@@ -193,9 +193,6 @@ fn recipe(
     let Some(table) = table(planner, desired, node.backend.as_ref(), routes)? else {
         return Ok(None);
     };
-    let is_small = matches!(
-        desired.fields.get("mtu"), Some(Wanted::Known(Field::Number(mtu))) if *mtu < 1280
-    );
     let mark = desired.fields.get("fwmark").and_then(Wanted::known);
     let mut recipe = Recipe {
         table,
@@ -207,7 +204,7 @@ fn recipe(
         },
         exclude: routes.exclude.clone(),
         connected: connected(desired),
-        has_ipv6: !is_small,
+        has_ipv6: has_ipv6(desired, node, on_device),
         allowed: Vec::new(),
         open: Vec::new(),
     };
@@ -257,6 +254,18 @@ fn table(
             ))
     };
     number.map(Some).ok_or_else(problem)
+}
+
+/// Returns whether the link can have IPv6, which needs packets of at least 1280 bytes.
+fn has_ipv6(desired: &Desired, node: &Node, on_device: &OnDevice) -> bool {
+    let found = on_device.found.as_ref().and_then(|it| it.get("mtu")?.as_u64());
+    let stays = node.fate == Fate::Keep
+        && !node.diffs.iter().any(|it| it.attribute.name == "mtu" && it.is_write());
+    let mtu = match desired.fields.get("mtu").and_then(Wanted::known) {
+        Some(Field::Number(mtu)) => Some(u64::from(*mtu)),
+        _ => found.filter(|_| stays),
+    };
+    mtu.is_none_or(|mtu| mtu >= 1280)
 }
 
 fn connected(desired: &Desired) -> BTreeSet<Prefix> {
@@ -355,11 +364,13 @@ fn conflicts(
         if !wanted.rules.is_empty()
             && let Some(other) = defaults.insert(host, address)
         {
-            let label = |it: &Address| span(&planner.desired[it], NAME).clone();
+            let at = |it: &Address| span(&planner.desired[it], NAME).clone();
+            let text =
+                |it: &Address| format!("what nothing else is for goes into the tunnel of `{it}`");
             problems.push(
                 Diagnostic::error("two default routes on one host")
-                    .label(&label(address), "this sends everything else into its tunnel")
-                    .label(&label(other), "so does this")
+                    .label(&at(address), text(address))
+                    .label(&at(other), text(other))
                     .help("Only one can. Set `default_route = false` on one of them, or give it a `table` of its own."),
             );
         }
@@ -372,12 +383,10 @@ fn one_route(
     (interface, peer): (&Address, &Address),
     (other_interface, other_peer): (&Address, &Address),
 ) -> Diagnostic {
+    let text = |it: &Address| format!("`{route}` leads to `{it}`");
     Diagnostic::error("one route to two interfaces")
-        .label(&place(planner, interface, peer), format!("`{route}` leads to `{interface}`"))
-        .label(
-            &place(planner, other_interface, other_peer),
-            format!("and to `{other_interface}`, on the same host"),
-        )
+        .label(&place(planner, interface, peer), text(interface))
+        .label(&place(planner, other_interface, other_peer), text(other_interface))
         .help(
             "Give `routes` of one of the interfaces another `distance` or `table`, or leave the network out with `exclude`.",
         )

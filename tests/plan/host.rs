@@ -101,6 +101,15 @@ impl Host {
         self.linux.change_routing(&[RoutingChange::DeleteRoute(route)]).unwrap();
     }
 
+    /// Removes every other route of wgform's to a link.
+    pub fn delete_routes(&self, device: &str) {
+        let routes = self.linux.routing().routes.into_iter();
+        let ours =
+            routes.filter(|it| it.protocol == PROTOCOL && it.device.as_deref() == Some(device));
+        let gone: Vec<_> = ours.step_by(2).map(RoutingChange::DeleteRoute).collect();
+        self.linux.change_routing(&gone).unwrap();
+    }
+
     fn route(&self, to: &str, device: &str, protocol: u8) -> HostRoute {
         let route = Route::new(to.parse().unwrap(), Route::MAIN, None);
         HostRoute { route, device: Some(device.to_owned()), protocol }

@@ -417,7 +417,7 @@ fn two_interfaces_cannot_have_one_route() {
     assert_snapshot!(lab.plan(), @r#"
     error: one route to two interfaces
       at `["10.20.0.0/16"]`: `10.20.0.0/16` leads to `interface.second`
-      at `["10.8.0.3/32", "10.20.0.0/16", "fd00:20::/48"]`: and to `interface.hub`, on the same host
+      at `["10.8.0.3/32", "10.20.0.0/16", "fd00:20::/48"]`: `10.20.0.0/16` leads to `interface.hub`
       help: Give `routes` of one of the interfaces another `distance` or `table`, or leave the network out with `exclude`.
     "#);
     lab.edit(
@@ -650,8 +650,8 @@ fn two_default_routes_on_one_host_are_an_error() {
     let lab = Lab::new(&format!("{CLIENT}{second}"));
     assert_snapshot!(lab.plan(), @"
     error: two default routes on one host
-      at `routes`: this sends everything else into its tunnel
-      at `routes`: so does this
+      at `routes`: what nothing else is for goes into the tunnel of `interface.other`
+      at `routes`: what nothing else is for goes into the tunnel of `interface.hub`
       help: Only one can. Set `default_route = false` on one of them, or give it a `table` of its own.
     ");
 }
@@ -715,9 +715,9 @@ fn what_is_lost_is_taken_for_true_by_refresh_only() {
     lab.apply();
     lab.options.refresh_only = false;
     assert_snapshot!(lab.plan(), @r#"
-    Drift: this was changed outside of wgform, and an apply undoes it:
+    wgform will perform the following actions:
 
-      # interface.hub on local "hq" (simulated) will be updated in place (changed outside of wgform)
+      # interface.hub on local "hq" (simulated) will be updated in place
       ~ interface "hub" {
             name   = "wg0"
           ~ routes = [
@@ -727,6 +727,6 @@ fn what_is_lost_is_taken_for_true_by_refresh_only() {
             # 9 unchanged attributes hidden
         }
 
-    Plan: 0 to add, 0 to change, 0 to destroy. Drift undone: 1. Sessions kept: 0 of 0.
+    Plan: 0 to add, 1 to change, 0 to destroy. Drift undone: none. Sessions kept: 0 of 0.
     "#);
 }
