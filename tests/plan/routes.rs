@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 
+use crate::backend::Crash;
 use crate::lab::Lab;
 
 const HUB: &str = r#"
@@ -729,4 +730,30 @@ fn what_is_lost_is_taken_for_true_by_refresh_only() {
 
     Plan: 0 to add, 1 to change, 0 to destroy. Drift undone: none. Sessions kept: 0 of 0.
     "#);
+}
+
+/// The client on one of two hosts, under a name, and with what `routes` says.
+fn client_on(backend: &str, name: &str, routes: &str) -> String {
+    let name = format!("name = \"{name}\"\n  backend = backend.{backend}");
+    let text = CLIENT.replace("name      = \"wg0\"", &name).replace("default_route = true", routes);
+    format!("backend \"local\" \"branch\" {{\n  simulate = true\n}}\n{text}")
+}
+
+#[test]
+fn a_killed_apply_is_finished_wherever_it_was_cut_off() {
+    let first = client_on("hq", "wg0", "default_route = true");
+    let none = first.split_once("interface").unwrap().0.to_owned();
+    let moved = client_on("branch", "wg0", "default_route = true");
+    let renamed = client_on("hq", "wg1", "distance = 3");
+    for (before, after) in [(&none, &first), (&first, &moved), (&first, &renamed)] {
+        for (done, reported) in (0..6).flat_map(|done| (0..=done).map(move |it| (done, it))) {
+            let mut lab = Lab::matching(before);
+            lab.replace(after);
+            lab.crash(Crash { done, reported });
+            let plan = lab.plan();
+            let is_right = !plan.contains("error:") && !plan.contains("Drift:");
+            assert!(is_right, "{done} done, {reported} reported: {plan}");
+            lab.settle();
+        }
+    }
 }
