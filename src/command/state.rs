@@ -135,8 +135,11 @@ fn look(session: &Session<'_>) -> Result<State, Error> {
 fn list(session: &Session<'_>, only: &[Address], id: Option<&str>) -> Result<(), Error> {
     let Some(state) = session.read()?.state else { return Ok(()) };
     let names = |only: &Address, it: &Address| {
-        let is_instance = only.key.is_none() || only.key == it.key;
-        only.module == it.module && only.kind == it.kind && only.label == it.label && is_instance
+        let is_instance = only.key().is_none() || only.key() == it.key();
+        only.module() == it.module()
+            && only.kind == it.kind
+            && only.label == it.label
+            && is_instance
     };
     if let Some(missed) = only.iter().find(|only| !state.resources.keys().any(|it| names(only, it)))
     {
