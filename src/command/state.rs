@@ -96,8 +96,8 @@ pub struct Remove {
 /// # Errors
 /// When the state cannot be read or written, or there is no such resource.
 pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
-    let config = session::configuration(context, &Variables::default(), Needs::Settings)?;
-    let session = Session::open(context, &config)?;
+    let config = session::configuration(context, &Variables::default())?;
+    let session = Session::open(context, &config, Needs::Settings)?;
     match command {
         Command::List(List { addresses, id }) => list(&session, &addresses, id.as_deref())?,
         Command::Show(Show { address }) => show(&session, &address)?,

@@ -230,6 +230,7 @@ impl Run<'_> {
             }
             (Some(_), _) => None,
             (None, _) => {
+                self.consulted.set(true);
                 let fixed = self.computed.and_then(|it| it.computed(address, "name"));
                 let name = address.default_name();
                 match (fixed, linux_name(&name)) {
