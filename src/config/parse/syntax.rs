@@ -6,7 +6,6 @@ use std::ops::Range;
 
 use crate::config::parse::split::{Fault, Format, Piece};
 use crate::config::parse::{BLOCKS, SyntaxError};
-use crate::config::secrets;
 use crate::diagnostic::{Diagnostic, SourceText, Span};
 use crate::source::foreign_byte;
 use crate::token::{Token, TokenKind};
@@ -37,15 +36,15 @@ impl Mistake {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// Points into a source, whose secrets are not told by what is said either.
+    /// Points into a source.
     pub(crate) fn diagnostic(&self, source: &std::sync::Arc<SourceText>) -> Diagnostic {
         let mut diagnostic = Diagnostic::error(self.summary);
         for (range, text) in &self.labels {
             let span = Span { source: source.clone(), range: range.clone() };
-            diagnostic = diagnostic.label(&span, secrets::masked(text, source));
+            diagnostic = diagnostic.label(&span, text.as_str());
         }
         match &self.help {
-            Some(help) => diagnostic.help(secrets::masked(help, source)),
+            Some(help) => diagnostic.help(help.as_str()),
             None => diagnostic,
         }
     }

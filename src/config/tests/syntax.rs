@@ -616,17 +616,6 @@ fn a_broken_block_hides_its_secrets_and_has_no_consequences() {
 }
 
 #[test]
-fn a_message_does_not_tell_what_its_picture_hides() {
-    let key = "yAnz5TFlXXJte14tji3zlMNqhd2rYUIgJBgB3fBmk0";
-    check(
-        &format!("peer \"a\" {{\n{key} interface = interface.hub\n}}\n"),
-        "error: block with an equals sign
-  2:54 `=`: a block has no `=`
-  help: Write `******** interface {`.",
-    );
-}
-
-#[test]
 fn bytes_that_are_no_text_are_named() {
     check(
         "\u{10ffe9}\ninterface \"a\" {\n  name = \"\u{10ffe9}\"\n}\n",
