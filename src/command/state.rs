@@ -162,7 +162,7 @@ fn found_by(record: &ResourceRecord) -> Option<String> {
     match &record.object {
         ObjectKey::Interface { name, .. } => Some(name.clone()),
         ObjectKey::Peer { interface, public_key } => Some(format!("{interface}/{public_key}")),
-        ObjectKey::PresharedKey => None,
+        ObjectKey::PresharedKey {} => None,
     }
 }
 

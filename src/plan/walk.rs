@@ -167,7 +167,7 @@ impl Owners {
                     self.peers.insert((backend.clone(), interface.clone(), key), address.clone());
                 }
             }
-            ObjectKey::PresharedKey => {}
+            ObjectKey::PresharedKey {} => {}
         }
     }
 
