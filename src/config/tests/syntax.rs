@@ -9,6 +9,7 @@ fn check(text: &str, wanted: &str) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases, one beside the other")]
 fn an_argument_is_a_name_an_equals_sign_and_a_value() {
     check(
         "interface \"a\" {\n  mtu 1420\n}\n",
@@ -116,6 +117,7 @@ fn an_argument_is_a_name_an_equals_sign_and_a_value() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases, one beside the other")]
 fn a_text_stands_in_double_quotes_on_one_line() {
     check(
         "interface \"a\" {\n  name = 'x'\n}\n",
@@ -256,6 +258,7 @@ fn elements_are_separated_by_commas() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases, one beside the other")]
 fn what_opens_is_closed() {
     check(
         "interface \"a\" {\n  addresses = [\"a\"\n  mtu = 5\n}\n",
@@ -478,6 +481,7 @@ fn another_format_is_called_by_its_name() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases, one beside the other")]
 fn words_of_other_tools_are_known() {
     check(
         "resource \"wireguard_interface\" \"x\" {}\noutput \"y\" { value = interface.x.name }\n",
