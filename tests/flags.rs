@@ -144,6 +144,21 @@ fn what_changed_outside_is_taken_into_the_state_after_a_yes_and_written_to_no_de
 }
 
 #[test]
+fn an_interface_that_a_refresh_took_for_gone_is_no_longer_listed() {
+    let project = applied();
+    project.enter("hq").delete_link("wg0").unwrap();
+    project.run("apply -refresh-only -auto-approve").ends(0);
+    let list = |arguments: &str| project.run(&format!("state list {arguments}")).ends(0).stdout;
+    assert_eq!(list(""), "interface.branch\npeer.branch_to_hq\npreshared_key.tunnel\n");
+    assert_eq!(list("-id=wg0"), "interface.branch\n");
+    // Its key is still ours, until a destroy or `state rm` lets it go.
+    assert_eq!(list("interface.hq"), "interface.hq\n");
+    let heading = "# interface.hq on backend `hq` is gone; its key is remembered\n";
+    project.run("state show interface.hq").ends(0).says(heading);
+    project.run("show").ends(0).says(heading);
+}
+
+#[test]
 fn warnings_are_one_line_each_when_they_shall_be_and_nothing_is_wrong() {
     let key = "YWxpY2UgaGFzIGEgcHVibGljIGtleSBvZiBoZXIgb3c=";
     let text = format!(
