@@ -682,3 +682,25 @@ fn a_value_that_cannot_be_read_is_not_missing() {
 "
     );
 }
+
+#[test]
+fn what_the_parser_takes_and_hcl_does_not_is_refused() {
+    check(
+        "interface \"a\" {\n  description = \"x\n y\"\n}\ninterface \"b\" { mtuu = 1 }\n",
+        "error: quoted text over several lines
+  2:17 `\"`: it is not closed in this line
+  help: Write `\\n` where a new line starts, or the whole text as a heredoc.
+error: unknown argument
+  5:17 `mtuu`: `interface` has no `mtuu`
+  help: Did you mean `mtu`?",
+    );
+}
+
+#[test]
+fn a_heredoc_without_a_line_is_empty() {
+    let case = Case::new(
+        "locals {\n  a = <<EOT\nEOT\n  b = <<-EOT\n  EOT\n  c = <<EOT\nc\nEOT\n}\n\
+         output \"x\" { value = \"<${local.a}${local.b}${local.c}>\" }\n",
+    );
+    assert_eq!(case.output("x"), "\"<c\\n>\"");
+}
