@@ -104,6 +104,12 @@ pub trait Computed {
     /// Returns the value of an attribute that the configuration does not set, such as `public_key` of an interface;
     /// none while it is not known.
     fn computed(&self, address: &Address, attribute: &'static str) -> Option<Field>;
+
+    /// Returns whether it is known that such an attribute has no value, as the port of an interface that is down and
+    /// was never up.
+    fn is_null(&self, _address: &Address, _attribute: &'static str) -> bool {
+        false
+    }
 }
 
 /// Knows nothing: what `validate` evaluates with.

@@ -145,9 +145,11 @@ fn list(session: &Session<'_>, only: &[Address], id: Option<&str>) -> Result<(),
     {
         return Err(missing(&state, missed));
     }
+    // Of an interface that is known to be gone there is only the key, which is shown to whoever asks for it by name.
     let is_listed = |(address, record): &(&Address, &ResourceRecord)| {
-        let is_named = only.is_empty() || only.iter().any(|only| names(only, address));
-        is_named && id.is_none_or(|id| found_by(record).as_deref() == Some(id))
+        let is_named = only.iter().any(|only| names(only, address));
+        let is_meant = is_named || only.is_empty() && !record.is_gone;
+        is_meant && id.is_none_or(|id| found_by(record).as_deref() == Some(id))
     };
     let listed: Vec<_> =
         state.resources.iter().filter(is_listed).map(|(address, _)| address.to_string()).collect();

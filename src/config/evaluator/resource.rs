@@ -170,6 +170,7 @@ impl Run<'_> {
         Ok(match computed {
             Some(field) => value_of(&field),
             None if name == "name" => Value::text(address.default_name()),
+            None if self.computed.is_some_and(|it| it.is_null(address, name)) => Value::NULL,
             None => Value::UNKNOWN,
         })
     }
