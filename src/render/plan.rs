@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
+use crate::diagnostic::sentence;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::{Action, Note, OutputChange, Plan, Reason, ResourceChange, Subject};
 use crate::render::value::{SENSITIVE, UNKNOWN, after, age, is_default, literal, shown, sorted};
@@ -477,7 +478,7 @@ fn unreachable(plan: &Plan, paint: Paint, text: &mut String) {
         let heading = format!("Backend `{backend}` was not read: {}", printable(&why.reason));
         let _ = writeln!(text, "{}\n", paint.paint(Style::Warning, heading));
         why.hints.iter().for_each(|hint| {
-            let _ = writeln!(text, "  {}", printable(hint));
+            let _ = writeln!(text, "  {}", sentence(&printable(hint)));
         });
         let what = count(left_out.len(), "resource");
         let _ = writeln!(
