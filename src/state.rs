@@ -291,10 +291,12 @@ pub struct Deposed {
 }
 
 /// A key by which an object is found on its device without the answer of the request that made it.
+///
+/// A key with a field that this program does not know is refused: it may name another object.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
-#[serde(rename_all = "snake_case", tag = "type")]
+#[serde(rename_all = "snake_case", tag = "type", deny_unknown_fields)]
 pub enum ObjectKey {
     /// An interface.
     Interface {
@@ -311,7 +313,7 @@ pub enum ObjectKey {
         public_key: String,
     },
     /// A pre-shared key, which lives on its holders.
-    PresharedKey,
+    PresharedKey {},
 }
 
 /// One output.

@@ -208,7 +208,7 @@ impl Landing {
     ) -> Option<ObjectKey> {
         let address = &desired.address;
         match address.kind {
-            Kind::PresharedKey => Some(ObjectKey::PresharedKey),
+            Kind::PresharedKey => Some(ObjectKey::PresharedKey {}),
             Kind::Interface => {
                 let wanted = match desired.fields.get("name")?.known()? {
                     Field::Text(name) => name.clone(),
@@ -226,7 +226,7 @@ impl Landing {
                 };
                 let before = old.and_then(|old| match &old.object {
                     ObjectKey::Interface { public_key, .. } => Some(public_key.clone()),
-                    ObjectKey::Peer { .. } | ObjectKey::PresharedKey => None,
+                    ObjectKey::Peer { .. } | ObjectKey::PresharedKey {} => None,
                 });
                 Some(ObjectKey::Interface { name, public_key: known.or(before)? })
             }

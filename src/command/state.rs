@@ -96,8 +96,8 @@ pub struct Remove {
 /// # Errors
 /// When the state cannot be read or written, or there is no such resource.
 pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
-    let config = session::configuration(context, &Variables::default(), Needs::Settings)?;
-    let session = Session::open(context, &config)?;
+    let config = session::configuration(context, &Variables::default())?;
+    let session = Session::open(context, &config, Needs::Settings)?;
     match command {
         Command::List(List { addresses, id }) => list(&session, &addresses, id.as_deref())?,
         Command::Show(Show { address }) => show(&session, &address)?,
@@ -135,8 +135,11 @@ fn look(session: &Session<'_>) -> Result<State, Error> {
 fn list(session: &Session<'_>, only: &[Address], id: Option<&str>) -> Result<(), Error> {
     let Some(state) = session.read()?.state else { return Ok(()) };
     let names = |only: &Address, it: &Address| {
-        let is_instance = only.key.is_none() || only.key == it.key;
-        only.module == it.module && only.kind == it.kind && only.label == it.label && is_instance
+        let is_instance = only.key().is_none() || only.key() == it.key();
+        only.module() == it.module()
+            && only.kind == it.kind
+            && only.label == it.label
+            && is_instance
     };
     if let Some(missed) = only.iter().find(|only| !state.resources.keys().any(|it| names(only, it)))
     {
@@ -161,7 +164,7 @@ fn found_by(record: &ResourceRecord) -> Option<String> {
     match &record.object {
         ObjectKey::Interface { name, .. } => Some(name.clone()),
         ObjectKey::Peer { interface, public_key } => Some(format!("{interface}/{public_key}")),
-        ObjectKey::PresharedKey => None,
+        ObjectKey::PresharedKey {} => None,
     }
 }
 

@@ -79,7 +79,7 @@ impl Missing {
             .filter(|record| record.is_being_filled)
             .filter_map(|record| match &record.object {
                 ObjectKey::Interface { name, .. } => Some(name.as_str()),
-                ObjectKey::Peer { .. } | ObjectKey::PresharedKey => None,
+                ObjectKey::Peer { .. } | ObjectKey::PresharedKey {} => None,
             })
             .collect();
         for record in on_it() {
@@ -101,7 +101,7 @@ impl Missing {
                     missing.peers += usize::from(is_expected && !exists(picture, &record.object));
                 }
                 ObjectKey::Peer { .. } => missing.owned_peers += 1,
-                ObjectKey::Interface { .. } | ObjectKey::PresharedKey => {}
+                ObjectKey::Interface { .. } | ObjectKey::PresharedKey {} => {}
             }
         }
         missing.interfaces.sort_unstable();

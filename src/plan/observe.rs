@@ -102,7 +102,7 @@ impl Planner<'_> {
                 };
                 self.peer_values(record, found)
             }
-            ObjectKey::PresharedKey => return None,
+            ObjectKey::PresharedKey {} => return None,
         };
         for attribute in declaration::attributes(address.kind) {
             let is_set = set.is_some_and(|set| set.contains(attribute.name));
@@ -300,7 +300,9 @@ fn changed(
     let mut attributes = diffs;
     let name = match &record.object {
         ObjectKey::Interface { name, .. } => Some(Json::from(name.clone())),
-        ObjectKey::Peer { .. } | ObjectKey::PresharedKey => record.attributes.get("name").cloned(),
+        ObjectKey::Peer { .. } | ObjectKey::PresharedKey {} => {
+            record.attributes.get("name").cloned()
+        }
     };
     attributes
         .extend(name.map(|name| one("name", Some(name.clone()), Side::Known(name), Class::Same)));

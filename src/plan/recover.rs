@@ -297,7 +297,7 @@ fn found(picture: &Picture, object: &ObjectKey) -> Option<Fields> {
             let peers = &picture.interfaces.get(interface)?.peers;
             Some(peers.get(&public_key(object)?)?.fields.clone())
         }
-        ObjectKey::PresharedKey => None,
+        ObjectKey::PresharedKey {} => None,
     }
 }
 
@@ -305,7 +305,7 @@ fn found(picture: &Picture, object: &ObjectKey) -> Option<Fields> {
 pub(crate) fn exists(picture: &Picture, object: &ObjectKey) -> bool {
     match object {
         ObjectKey::Interface { name, .. } => picture.interfaces.contains_key(name),
-        ObjectKey::Peer { .. } | ObjectKey::PresharedKey => found(picture, object).is_some(),
+        ObjectKey::Peer { .. } | ObjectKey::PresharedKey {} => found(picture, object).is_some(),
     }
 }
 
@@ -324,6 +324,6 @@ pub(crate) fn public_key(object: &ObjectKey) -> Option<PublicKey> {
         ObjectKey::Interface { public_key, .. } | ObjectKey::Peer { public_key, .. } => {
             public_key.parse().ok()
         }
-        ObjectKey::PresharedKey => None,
+        ObjectKey::PresharedKey {} => None,
     }
 }

@@ -343,6 +343,10 @@ fn compare(planner: &mut Planner<'_>, address: &Address) {
         node.diffs.push(diff);
         peer::sort(&mut node.diffs);
     }
+    // Nobody is shown what stays as it is, and most of it does.
+    if fate == Fate::Keep && node.diffs.iter().all(|diff| diff.class == Class::Same) {
+        node.diffs = Vec::new();
+    }
     if fate == Fate::Keep {
         let node = &planner.nodes[address];
         let reason = planner.keep_reason(address, fate, reason, &node.diffs);

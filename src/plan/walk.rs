@@ -191,7 +191,7 @@ impl Owners {
                     self.peers.insert((backend.clone(), interface.clone(), key), address.clone());
                 }
             }
-            ObjectKey::PresharedKey => {}
+            ObjectKey::PresharedKey {} => {}
         }
     }
 

@@ -143,7 +143,7 @@ fn resource(plan: &Plan, change: &ResourceChange, paint: Paint, text: &mut Strin
 }
 
 fn block_label(address: &Address) -> String {
-    let key = address.key.as_ref().map(ToString::to_string).unwrap_or_default();
+    let key = address.key().map(ToString::to_string).unwrap_or_default();
     format!("\"{}\"{}", address.label, printable(&key))
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::diagnostic::{self, Diagnostic, Label, SourceText, sentence};
 use crate::render::diagnostic::sorted;
-use crate::render::excerpt::{Excerpt, LineIndex, Lines};
+use crate::render::excerpt::{Excerpt, LineIndex, Lines, discreet};
 use crate::render::printable;
 
 /// What was found out about a configuration.
@@ -137,7 +137,7 @@ impl Validation {
             valid: error_count == 0,
             error_count,
             warning_count: diagnostics.len() - error_count,
-            diagnostics: shown.map(|it| problem(it, &mut lines)).collect(),
+            diagnostics: shown.map(|it| problem(&discreet(it), &mut lines)).collect(),
         }
     }
 

@@ -281,7 +281,7 @@ fn check(address: &Address, record: &ResourceRecord) -> Result<(), String> {
         let kind = match object {
             ObjectKey::Interface { .. } => Kind::Interface,
             ObjectKey::Peer { .. } => Kind::Peer,
-            ObjectKey::PresharedKey => Kind::PresharedKey,
+            ObjectKey::PresharedKey {} => Kind::PresharedKey,
         };
         if kind != address.kind {
             return Err(format!("the object of `{address}` is of kind `{kind}`"));

@@ -195,7 +195,7 @@ fn assert_no_duplicates(project: &Project, at: &str) {
     for (address, record) in state.iter().flat_map(|state| &state.resources) {
         assert!(record.deposed.is_empty(), "after a kill at {at}, {address} has old objects");
         let object = (record.backend.clone(), name_of(&record.object));
-        let is_new = record.object == ObjectKey::PresharedKey || seen.insert(object.clone());
+        let is_new = record.object == ObjectKey::PresharedKey {} || seen.insert(object.clone());
         assert!(is_new, "after a kill at {at}, {object:?} is owned twice");
     }
 }
@@ -269,7 +269,7 @@ fn keys_in_state(project: &Project) -> BTreeMap<String, String> {
             (address, record);
         match record.object {
             ObjectKey::Interface { public_key, .. } => Some((address.to_string(), public_key)),
-            ObjectKey::Peer { .. } | ObjectKey::PresharedKey => None,
+            ObjectKey::Peer { .. } | ObjectKey::PresharedKey {} => None,
         }
     };
     resources.filter_map(key).collect()
@@ -309,6 +309,6 @@ fn name_of(object: &ObjectKey) -> String {
     match object {
         ObjectKey::Interface { name, .. } => name.clone(),
         ObjectKey::Peer { interface, public_key } => format!("{interface}/{public_key}"),
-        ObjectKey::PresharedKey => "a pre-shared key".to_owned(),
+        ObjectKey::PresharedKey {} => "a pre-shared key".to_owned(),
     }
 }

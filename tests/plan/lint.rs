@@ -84,7 +84,7 @@ impl Model {
                     ObjectKey::Peer { interface, public_key } => {
                         self.our_peers.insert(((backend, interface), public_key));
                     }
-                    ObjectKey::PresharedKey => {}
+                    ObjectKey::PresharedKey {} => {}
                 }
             }
         }

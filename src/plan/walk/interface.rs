@@ -98,7 +98,7 @@ impl<'a> Planner<'a> {
         let record = self.state.resources.get(address).cloned();
         let recorded_name = record.as_ref().and_then(|record| match &record.object {
             ObjectKey::Interface { name, .. } => Some(name.clone()),
-            ObjectKey::Peer { .. } | ObjectKey::PresharedKey => None,
+            ObjectKey::Peer { .. } | ObjectKey::PresharedKey {} => None,
         });
         let name = match desired.fields.get("name").and_then(Wanted::known) {
             Some(Field::Text(name)) => name.clone(),

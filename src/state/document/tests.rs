@@ -55,6 +55,15 @@ fn unknown_fields_of_the_same_format_are_kept() {
 }
 
 #[test]
+fn a_key_of_an_object_with_an_unknown_field_is_refused() {
+    for kind in ["interface", "peer", "preshared_key"] {
+        let written = format!("\"type\": \"{kind}\"");
+        let error = error(&edited(&written, &format!("\"slot\": 1, {written}")));
+        assert!(error.starts_with("unknown field `slot`"), "{error}");
+    }
+}
+
+#[test]
 fn a_file_of_a_newer_program_is_refused_by_its_version_alone() {
     let text = r#"{"lineage": 5, "wgform_version": "3.1.0", "version": 2, "resources": []}"#;
     let error = State::from_bytes(text.as_bytes()).unwrap_err();
@@ -188,7 +197,7 @@ fn the_secrets_of_fields_do_not_reach_the_file() {
         ("preshared_key", Field::PresharedKey(Some(preshared.clone()))),
     ]
     .into();
-    let mut record = ResourceRecord::new(None, ObjectKey::PresharedKey);
+    let mut record = ResourceRecord::new(None, ObjectKey::PresharedKey {});
     for (name, field) in &fields {
         record.attributes.insert((*name).to_owned(), field.recorded(&state.fingerprint_key));
     }
@@ -231,7 +240,7 @@ fn any_address() -> impl Strategy<Value = Address> {
     let step = ("[a-z_]{1,4}", any_key()).prop_map(|(label, key)| ModuleStep { label, key });
     let module = prop::collection::vec(step, 0..3);
     (module, prop::sample::select(&Kind::ALL[..]), "[a-z_-]{1,6}", any_key())
-        .prop_map(|(module, kind, label, key)| Address { module, kind, label, key })
+        .prop_map(|(module, kind, label, key)| Address::new(module, kind, label, key))
 }
 
 fn any_object(kind: Kind) -> BoxedStrategy<ObjectKey> {
@@ -242,7 +251,7 @@ fn any_object(kind: Kind) -> BoxedStrategy<ObjectKey> {
         Kind::Peer => (".{0,15}", ".{0,44}")
             .prop_map(|(interface, public_key)| ObjectKey::Peer { interface, public_key })
             .boxed(),
-        Kind::PresharedKey => Just(ObjectKey::PresharedKey).boxed(),
+        Kind::PresharedKey => Just(ObjectKey::PresharedKey {}).boxed(),
     }
 }
 

@@ -236,7 +236,7 @@ fn deposed_act(
                 None => PlannedAct::Record,
             }
         }
-        ObjectKey::PresharedKey => PlannedAct::Record,
+        ObjectKey::PresharedKey {} => PlannedAct::Record,
     }
 }
 
@@ -345,7 +345,7 @@ pub(crate) fn is_only_recorded(
         ObjectKey::Peer { interface, .. } => public_key(object)
             .and_then(|key| planner.owners.peer(backend, interface, key))
             .and_then(|owner| planner.state.resources.get(owner)),
-        ObjectKey::Interface { .. } | ObjectKey::PresharedKey => None,
+        ObjectKey::Interface { .. } | ObjectKey::PresharedKey {} => None,
     };
     owner.is_some_and(|record| record.object == *object && is_disabled(record)) && !is_on_device
 }
@@ -370,7 +370,7 @@ pub(crate) fn gone(kind: Kind, record: &ResourceRecord) -> Vec<AttributeDiff> {
         ObjectKey::Peer { public_key, .. } => {
             values.insert("public_key", public_key.clone().into());
         }
-        ObjectKey::PresharedKey => {}
+        ObjectKey::PresharedKey {} => {}
     }
     let all = declaration::attributes(kind).iter();
     all.filter_map(|attribute| {
