@@ -513,7 +513,11 @@ mod tests {
     #[test]
     fn what_a_message_quotes_from_a_secret_is_masked_too() {
         let text = "hunter2hunter2 \"interface\"\n".to_owned();
-        let a = Arc::new(SourceText { name: "a.wg.hcl".to_owned(), text, secrets: vec![0..26] });
+        let a = Arc::new(SourceText {
+            name: "a.wg.hcl".to_owned(),
+            text,
+            secrets: std::iter::once(0..26).collect(),
+        });
         let diagnostic = Diagnostic::error("something is wrong")
             .label(&at(&a, 0..14), "there is no `hunter2hunter2` in any interface")
             .help("Write `hunter2hunter2 {`.");
