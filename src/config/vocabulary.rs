@@ -3,6 +3,8 @@
 //!
 //! Resources are not here: `resource::declaration` has their attributes.
 
+use crate::value::RouteMode;
+
 /// A block type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockType {
@@ -259,6 +261,9 @@ pub const LIFECYCLE: BlockType = BlockType {
     blocks: &[],
 };
 
+/// What `routes` may be where one word is enough.
+pub const ROUTE_MODES: &[&str] = &RouteMode::WORDS;
+
 /// `routes`, in `interface`.
 pub const ROUTES: BlockType = BlockType {
     name: "routes",
@@ -267,7 +272,7 @@ pub const ROUTES: BlockType = BlockType {
     arguments: &[
         Argument {
             name: "mode",
-            takes: Takes::Choice(&crate::value::RouteMode::WORDS),
+            takes: Takes::Choice(ROUTE_MODES),
             default: Some("\"auto\""),
             doc: "`auto` makes a route to each allowed IP of the peers, unless a network of `addresses` covers it.",
             ..PLAIN

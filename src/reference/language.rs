@@ -7,13 +7,12 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::vocabulary::{
-    Argument, BACKEND_LOCAL, BlockType, EVERY_RESOURCE, LIFECYCLE, LOCALS, OUTPUT, ROUTES, STATE,
-    Takes, VARIABLE, WGFORM,
+    Argument, BACKEND_LOCAL, BlockType, EVERY_RESOURCE, LIFECYCLE, LOCALS, OUTPUT, ROUTE_MODES,
+    ROUTES, STATE, Takes, VARIABLE, WGFORM,
 };
 use crate::resource::{
     Attribute, BackendKind, Change, Default, Form, Kind, Ownership, Presence, Support, declaration,
 };
-use crate::value::RouteMode;
 
 /// Returns the JSON Schema of a configuration.
 pub fn language_schema() -> Json {
@@ -140,7 +139,7 @@ fn literal(form: &Form) -> Json {
             json!({ "type": "array", "items": { "type": "string" } })
         }
         Form::Routes => {
-            json!({ "anyOf": [{ "enum": RouteMode::WORDS }, block(&ROUTES)] })
+            json!({ "anyOf": [{ "enum": ROUTE_MODES }, block(&ROUTES)] })
         }
         Form::Time => json!({ "type": "string", "format": "date-time" }),
         Form::Reference(_) | Form::Backend => json!(false),

@@ -18,6 +18,11 @@ pub enum Kind {
     Kernel,
 }
 
+/// Makes a route: to where, and to which link.
+pub type AddRoute = Box<dyn Fn(&str, &str)>;
+/// Sets a link up or down.
+pub type SetUp = Box<dyn Fn(&str, bool)>;
+
 /// A host to test.
 pub struct Bed {
     pub kind: Kind,
@@ -25,9 +30,9 @@ pub struct Bed {
     /// Makes a link that is no WireGuard.
     pub add_other_link: Box<dyn Fn(&str)>,
     /// Makes a route to a link, as somebody else would.
-    pub add_route: Box<dyn Fn(&str, &str)>,
+    pub add_route: AddRoute,
     /// Sets a link up or down.
-    pub set_up: Box<dyn Fn(&str, bool)>,
+    pub set_up: SetUp,
 }
 
 /// What one operation came to.

@@ -90,6 +90,13 @@ impl Model {
         }
     }
 
+    /// Routes lead to an interface that is there.
+    fn route(&self, step: &Step) {
+        let PlannedAct::SetRoutes { interface, recipe: Some(_), .. } = &step.act else { return };
+        let at = (step.backend.clone().unwrap(), interface.clone());
+        assert!(self.interfaces.contains_key(&at), "{at:?} is not there to lead to");
+    }
+
     fn carry_out(&mut self, plan: &Plan, index: usize, step: &Step) {
         let place = |name: &String| (step.backend.clone().unwrap(), name.clone());
         let wanted = |name: &str| {
@@ -97,11 +104,7 @@ impl Model {
         };
         let is_unmanaged = matches!(step.subject, Subject::Unmanaged { .. });
         match &step.act {
-            PlannedAct::Record => {}
-            PlannedAct::SetRoutes { interface, recipe, .. } => {
-                let found = self.interfaces.get(&place(interface));
-                assert!(recipe.is_none() || found.is_some(), "no `{interface}` for routes");
-            }
+            PlannedAct::Record | PlannedAct::SetRoutes { .. } => self.route(step),
             PlannedAct::CreateInterface { name, port, down, .. } => {
                 let is_up = !down && wanted("enabled") != Some(Field::Bool(false));
                 let port = port_of(wanted("listen_port")).or(*port);

@@ -480,7 +480,7 @@ peer "exit" {
 
 #[test]
 fn a_default_route_has_a_table_and_rules_of_its_own() {
-    let mut lab = Lab::new(CLIENT);
+    let lab = Lab::new(CLIENT);
     assert_snapshot!(lab.plan(), @r#"
     wgform will perform the following actions:
 
@@ -536,7 +536,12 @@ fn a_default_route_has_a_table_and_rules_of_its_own() {
     Plan: 0 to add, 0 to change, 0 to destroy. Drift undone: 1. Sessions kept: 0 of 0.
     "#);
     lab.settle();
-    // Without a default route the mark goes after the rules, or the tunnel's own packets would go into the tunnel.
+}
+
+#[test]
+fn without_a_default_route_the_rules_go_before_the_mark() {
+    let mut lab = Lab::matching(CLIENT);
+    // The other way round, the tunnel's own packets would go into the tunnel in between.
     lab.edit("default_route = true", "default_route = false");
     assert_snapshot!(lab.plan(), @r#"
     wgform will perform the following actions:
