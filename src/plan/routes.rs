@@ -421,8 +421,8 @@ fn foreign(
         None => format!("there is a route `{route}` on backend `{backend}` already"),
     };
     Some(Diagnostic::error("route of somebody else").label(&place, leads).help(format!(
-        "wgform did not make it for this configuration. Set another `distance` or `table` in `routes` of `{address}`, or \
-         leave the network out with `exclude`."
+        "It was not made for this configuration. Set another `distance` or `table` in `routes` of `{address}`, or leave \
+         the network out with `exclude`."
     )))
 }
 

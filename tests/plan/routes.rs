@@ -387,7 +387,7 @@ fn a_route_of_somebody_else_that_leads_elsewhere_is_said_before_anything_is_done
     assert_snapshot!(lab.plan(), @r#"
     error: route of somebody else
       at `["10.8.0.3/32", "10.20.0.0/16", "fd00:20::/48"]`: `10.20.0.0/16` leads to `eth0` on backend `hq` now
-      help: wgform did not make it for this configuration. Set another `distance` or `table` in `routes` of `interface.hub`, or leave the network out with `exclude`.
+      help: It was not made for this configuration. Set another `distance` or `table` in `routes` of `interface.hub`, or leave the network out with `exclude`.
     "#);
     lab.edit("\"auto\"", "{ distance = 5 }");
     lab.settle();
