@@ -19,12 +19,13 @@ pub(crate) struct Expr {
     pub(crate) source: Arc<SourceText>,
     pub(crate) needs: Vec<Need>,
     /// Where the block starts that was made one expression; none for what was written as one.
-    pub(crate) head: Option<Range<usize>>,
+    pub(crate) head: Option<Box<Range<usize>>>,
 }
 
 impl Expr {
     pub(crate) fn span(&self) -> Span {
-        let range = self.head.clone().or_else(|| self.expression.span()).unwrap_or_default();
+        let range =
+            self.head.as_deref().cloned().or_else(|| self.expression.span()).unwrap_or_default();
         Span { source: self.source.clone(), range }
     }
 }

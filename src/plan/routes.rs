@@ -297,8 +297,8 @@ fn add_peer(
         }
         return;
     }
-    let is_left_out = planner.left_out.values().any(|it| it.contains(peer));
-    let goes = node.is_none() && view.contains(peer) && !is_left_out;
+    let is_left_out = || planner.left_out.values().any(|it| it.contains(peer));
+    let goes = node.is_none() && view.contains(peer) && !is_left_out();
     let Some(record) = planner.state.resources.get(peer).filter(|_| !goes) else { return };
     let is_disabled = record.attributes.get("enabled") == Some(&Json::Bool(false));
     // One that is made anew has none but the peers that are made on it.
@@ -443,7 +443,12 @@ fn old_rules(
     let wanted = plans.iter().filter(|(it, _)| planner.nodes[*it].backend == node.backend);
     let wanted = wanted.filter_map(|(_, plan)| plan.wanted.as_ref());
     let wanted: BTreeSet<RouteRule> = wanted.flat_map(|it| it.rules.iter().copied()).collect();
-    &recorded_rules(planner, address) - &wanted
+    let record = planner.state.resources.get(address);
+    match record.is_some_and(|it| it.backend == node.backend) {
+        true => &recorded_rules(planner, address) - &wanted,
+        // They are on the host that it leaves.
+        false => BTreeSet::new(),
+    }
 }
 
 /// Returns the rules on the host that were last applied for an interface.

@@ -759,6 +759,8 @@ fn a_killed_apply_is_finished_wherever_it_was_cut_off() {
             let is_right = !plan.contains("error:") && !plan.contains("Drift:");
             assert!(is_right, "{done} done, {reported} reported: {plan}");
             lab.settle();
+            let is_on_branch = after.contains("backend.branch");
+            assert!(!is_on_branch || routes(&lab).is_empty(), "{}", routes(&lab));
         }
     }
 }

@@ -376,7 +376,7 @@ impl Parser {
                 }
             }
             let expr = self.expr(Expression::Object(object));
-            found = Some(Expr { head: Some(span.range), ..expr });
+            found = Some(Expr { head: Some(Box::new(span.range)), ..expr });
         }
         found
     }

@@ -105,6 +105,7 @@ pub(crate) fn drafts(
         let first = drafter.drafts.len();
         drafter.node(planner, node, &claimed);
         if let Some(on_device) = node.interface() {
+            drafter.leave_rules(planner, node, first);
             drafter.set_routes(node, on_device, first);
         }
         let notes = new_key_note(planner, links, node).into_iter();

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::plan::order::draft::{Draft, Drafter, put, step};
-use crate::plan::routes::{RoutePlan, recorded_interface};
+use crate::plan::routes::{RoutePlan, recorded_interface, recorded_rules};
 use crate::plan::walk::interface::OnDevice;
 use crate::plan::walk::{Node, Planner};
 use crate::plan::{Action, Effect, PlannedAct, Step, Subject};
@@ -40,6 +40,19 @@ impl Drafter {
         let mut draft = Draft::new(step(node, Action::Update, act, effect));
         draft.after = (first..self.drafts.len()).collect();
         self.push(draft);
+    }
+
+    /// Removes the rules on the host that an interface leaves, first of all: later on, nothing would tell of them.
+    pub(crate) fn leave_rules(&mut self, planner: &Planner<'_>, node: &Node, first: usize) {
+        let Some(record) = planner.state.resources.get(&node.address) else { return };
+        let rules = recorded_rules(planner, &node.address);
+        if record.backend == node.backend || rules.is_empty() {
+            return;
+        }
+        let nothing = step(node, Action::Update, PlannedAct::Record, Effect::Nothing);
+        let on_old_host = Step { backend: record.backend.clone(), ..nothing };
+        let drop = self.drop_rules(&on_old_host, record, rules);
+        self.drafts[first..drop].iter_mut().for_each(|draft| draft.after.push(drop));
     }
 
     /// Removes the rules of an interface before that goes.
