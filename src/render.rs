@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 mod excerpt;
+pub mod backend;
 pub mod diagnostic;
 pub mod diff;
 pub mod event;

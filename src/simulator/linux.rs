@@ -203,7 +203,8 @@ impl SimulatedLinux {
     /// # Errors
     /// When there is no such program, or as [`SimulatedLinux::refuse_program`] said.
     pub fn run(&self, program: &Program) -> Result<Ran, Refusal> {
-        self.change(|host| host.programs.run(program))
+        let answer = self.host().answer(program);
+        answer.unwrap_or_else(|| self.change(|host| host.run(program)))
     }
 
     /// Returns whether there is a program of that name.
@@ -317,7 +318,12 @@ impl SimulatedLinux {
         })
     }
 
-    /// Returns every program that was run, in order. Lasts as long as this value.
+    /// Returns what `resolvconf` was given, by link.
+    pub fn resolvconf(&self) -> BTreeMap<String, String> {
+        self.host().programs.resolvconf.clone()
+    }
+
+    /// Returns every program that was run and was no question, in order. Lasts as long as this value.
     pub fn ran(&self) -> Vec<Program> {
         self.host().programs.ran.clone()
     }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::actual::Identity;
 use crate::simulator::linux::SimulatedLinux;
-use crate::simulator::linux::call::{Device, DeviceChange, Link, Program, Ran, Refusal};
+use crate::simulator::linux::call::{Device, DeviceChange, Link, Program, Ran, Refusal, WireGuard};
 use crate::value::Cidr;
 
 /// A Linux host.
@@ -22,6 +22,12 @@ pub(crate) trait Host {
 
     /// Returns whether a new link could be renamed later.
     fn renames(&mut self, links: &BTreeMap<String, Link>) -> bool;
+
+    /// Returns which WireGuard a new interface gets.
+    fn wireguard(&mut self) -> Result<WireGuard, Refusal>;
+
+    /// Returns whether this user may change links.
+    fn may_change(&mut self) -> Result<bool, Refusal>;
 
     /// Returns every link, by name.
     fn links(&mut self) -> Result<BTreeMap<String, Link>, Refusal>;
@@ -69,15 +75,12 @@ pub(crate) trait Host {
     fn remove_key_file(&mut self, path: &Path) -> Result<(), Refusal>;
 
     /// Runs a program to its end. Refused when it cannot be started, or does not end in its time.
-    #[allow(dead_code, reason = "hooks, DNS and systemd's units are about to need it")]
     fn run(&mut self, program: &Program) -> Result<Ran, Refusal>;
 
     /// Returns whether there is a program of that name in the host's `PATH`, or at that absolute path.
-    #[allow(dead_code, reason = "hooks, DNS and systemd's units are about to need it")]
     fn has_program(&mut self, name: &str) -> Result<bool, Refusal>;
 
     /// Returns whether systemd is the host's init.
-    #[allow(dead_code, reason = "hooks, DNS and systemd's units are about to need it")]
     fn runs_systemd(&mut self) -> Result<bool, Refusal>;
 }
 
@@ -95,6 +98,14 @@ impl Host for Simulated {
 
     fn renames(&mut self, _: &BTreeMap<String, Link>) -> bool {
         true
+    }
+
+    fn wireguard(&mut self) -> Result<WireGuard, Refusal> {
+        Ok(WireGuard::Kernel)
+    }
+
+    fn may_change(&mut self) -> Result<bool, Refusal> {
+        Ok(true)
     }
 
     fn links(&mut self) -> Result<BTreeMap<String, Link>, Refusal> {

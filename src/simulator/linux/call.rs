@@ -65,6 +65,24 @@ pub enum LinkKind {
     Other,
 }
 
+/// Which WireGuard a new interface gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WireGuard {
+    /// The kernel's.
+    Kernel,
+    /// The kernel's is asked for, and the kernel has none.
+    NoKernel,
+    /// A process.
+    Userspace {
+        /// Its program.
+        program: String,
+        /// Whether it is installed.
+        is_there: bool,
+        /// Whether `/dev/net/tun` is there, which every one of them needs.
+        has_tun: bool,
+    },
+}
+
 /// One network link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {

@@ -33,6 +33,8 @@ struct HostRecord {
     programs: BTreeSet<String>,
     #[serde(default = "yes")]
     systemd: bool,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    resolvconf: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -42,6 +44,10 @@ struct LinkRecord {
     is_up: bool,
     mtu: u32,
     addresses: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dns: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    domains: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -91,6 +97,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         names,
         programs,
         systemd,
+        resolvconf,
     } = record;
     let links = links
         .into_iter()
@@ -106,7 +113,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         links,
         key_files,
         names,
-        programs: Programs { names: programs, has_systemd: systemd, ..Programs::default() },
+        programs: Programs {
+            names: programs,
+            has_systemd: systemd,
+            resolvconf,
+            ..Programs::default()
+        },
         refused_peers,
     })
 }
@@ -122,7 +134,7 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         links,
         key_files,
         names,
-        programs: Programs { names: programs, has_systemd, refused: _, ran: _ },
+        programs: Programs { names: programs, has_systemd, resolvconf, refused: _, ran: _ },
         refused_peers: _,
     } = host;
     let record = HostRecord {
@@ -137,24 +149,27 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         names: names.clone(),
         programs: programs.clone(),
         systemd: *has_systemd,
+        resolvconf: resolvconf.clone(),
     };
     serde_json::to_vec_pretty(&record).map(Zeroizing::new).map_err(|error| error.to_string())
 }
 
 impl LinkRecord {
-    fn new(HostLink { device, is_up, mtu, addresses }: &HostLink) -> Self {
+    fn new(HostLink { device, is_up, mtu, addresses, dns, domains }: &HostLink) -> Self {
         Self {
             device: device.as_ref().map(DeviceRecord::new),
             is_up: *is_up,
             mtu: *mtu,
             addresses: texts(addresses),
+            dns: dns.clone(),
+            domains: domains.clone(),
         }
     }
 
     fn into_link(self) -> Result<HostLink, String> {
-        let Self { device, is_up, mtu, addresses } = self;
+        let Self { device, is_up, mtu, addresses, dns, domains } = self;
         let device = device.map(DeviceRecord::into_device).transpose()?;
-        Ok(HostLink { device, is_up, mtu, addresses: values(&addresses)? })
+        Ok(HostLink { device, is_up, mtu, addresses: values(&addresses)?, dns, domains })
     }
 }
 
