@@ -315,25 +315,25 @@ mod tests {
             (
                 "wgform plan --traget=peer.a",
                 "Error: unexpected argument `-traget` found\n\n  \
-                 help: a similar argument exists: `-target`\n\n  \
+                 help: A similar argument exists: `-target`.\n\n  \
                  help: `wgform plan -help` says what there is.\n",
             ),
             (
                 "wgform plna",
                 "Error: unrecognized subcommand `plna`\n\n  \
-                 help: a similar subcommand exists: `plan`\n\n  \
+                 help: A similar subcommand exists: `plan`.\n\n  \
                  help: `wgform -help` says what there is.\n",
             ),
             (
                 "wgform apply -refresh=maybe",
                 "Error: invalid value `maybe` for `-refresh`\n\n  \
-                 help: possible values: true, false\n\n  \
+                 help: Possible values: true, false.\n\n  \
                  help: `wgform apply -help` says what there is.\n",
             ),
             (
                 "wgform apply -lock-timeout=soon",
                 "Error: invalid value `soon` for `-lock-timeout=DURATION`: `soon` is not a duration\n\n  \
-                 help: write it as `25s`, `1m40s` or `2h`\n\n  \
+                 help: Write it as `25s`, `1m40s` or `2h`.\n\n  \
                  help: `wgform apply -help` says what there is.\n",
             ),
             (

@@ -55,7 +55,7 @@ fn backends_are_listed_and_tested() {
 
     far (local, this host, network namespace `wgform-no-such-namespace`)
       unreachable: could not enter the network namespace `wgform-no-such-namespace`: there is no network namespace `wgform-no-such-namespace`
-        help: make it with `ip netns add wgform-no-such-namespace`
+        help: Make it with `ip netns add wgform-no-such-namespace`.
 
     hq (local, simulated)
       host       simulated-hq, machine id …, up …
@@ -63,7 +63,7 @@ fn backends_are_listed_and_tested() {
       rights     interfaces may be changed
       init       systemd
       resolver   none that takes name servers
-        help: for `dns`, install `systemd-resolved` and start it, or install `openresolv` (`resolvconf` on some systems)
+        help: For `dns`, install `systemd-resolved` and start it, or install `openresolv` (`resolvconf` on some systems).
       found      1 interface, 0 peers
     "#);
     let ran = project.run("backend test hqq").ends(1);

@@ -48,6 +48,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "resource",
             "diagnostic",
             "token",
+            "source",
             "config",
             "state",
             "actual",

@@ -69,8 +69,8 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
 }
 
 fn list(context: &Context, variables: &Variables) -> Result<Exit, Error> {
-    let config = session::configuration(context, variables, Needs::Settings)?;
-    let session = Session::open(context, &config)?;
+    let config = session::configuration(context, variables)?;
+    let session = Session::open(context, &config, Needs::Settings)?;
     let state = session::state_of(context, session.read()?.state);
     let declarations = session.every_declaration(&state)?;
     let listed: Vec<_> = declarations.values().map(|it| (it, session.declares(&it.id))).collect();
@@ -79,8 +79,8 @@ fn list(context: &Context, variables: &Variables) -> Result<Exit, Error> {
 }
 
 async fn test(context: &Context, variables: &Variables, ids: &[String]) -> Result<Exit, Error> {
-    let config = session::configuration(context, variables, Needs::Settings)?;
-    let session = Session::open(context, &config)?;
+    let config = session::configuration(context, variables)?;
+    let session = Session::open(context, &config, Needs::Settings)?;
     let state = session::state_of(context, session.read()?.state);
     let mut declarations = session.every_declaration(&state)?;
     for id in ids {

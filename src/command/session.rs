@@ -41,34 +41,29 @@ impl Needs {
     }
 }
 
-/// Reads the configuration and checks what the command needs of it; warnings are shown, errors end the run.
+/// Reads the configuration, and returns it with what is wrong with it before anything is evaluated.
 pub(crate) fn configuration(
     context: &Context,
     variables: &Variables,
-    needs: Needs,
-) -> Result<Config, Error> {
-    let (config, warnings) = checked(context, variables, needs)?;
-    context.ui.diagnostics(&warnings);
-    Ok(config)
-}
-
-/// Reads the configuration and checks what the command needs of it; returns it with the warnings, errors end the run.
-pub(crate) fn checked(
-    context: &Context,
-    variables: &Variables,
-    needs: Needs,
 ) -> Result<(Config, Vec<Diagnostic>), Error> {
     let arguments: Vec<VariableArgument> = variables.0.iter().map(argument).collect();
-    let sources = source::read(&context.world, &arguments)?;
-    let (config, parsed) = Config::parse(sources);
+    Ok(Config::parse(source::read(&context.world, &arguments)?))
+}
+
+/// Checks what a command needs of the configuration, and returns the warnings; errors end the run.
+pub(crate) fn check(
+    evaluator: &Evaluator<'_>,
+    parsed: Vec<Diagnostic>,
+    needs: Needs,
+) -> Result<Vec<Diagnostic>, Error> {
     let problems = match needs {
-        Needs::Settings => config.settings_problems(&context.world, parsed),
-        Needs::All => config.problems(&context.world, parsed),
+        Needs::Settings => evaluator.settings_problems(parsed),
+        Needs::All => evaluator.problems(parsed),
     };
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(Error::diagnostics(problems));
     }
-    Ok((config, problems))
+    Ok(problems)
 }
 
 fn argument(source: &VariableSource) -> VariableArgument {
@@ -102,9 +97,15 @@ pub(crate) struct World<B: ?Sized> {
 }
 
 impl<'c> Session<'c> {
-    /// Evaluates what has to be known before anything is read.
-    pub(crate) fn open(context: &'c Context, config: &'c Config) -> Result<Self, Error> {
+    /// Checks what the command needs of the configuration, shows its warnings, and evaluates what has to be known before
+    /// anything is read.
+    pub(crate) fn open(
+        context: &'c Context,
+        (config, parsed): &'c (Config, Vec<Diagnostic>),
+        needs: Needs,
+    ) -> Result<Self, Error> {
         let evaluator = Evaluator::new(config, &context.world);
+        context.ui.diagnostics(&check(&evaluator, parsed.clone(), needs)?);
         let settings = evaluator.settings().map_err(Error::diagnostics)?;
         let declared = evaluator.backends().map_err(Error::diagnostics)?;
         let Settings { state_path, default_backend: _ } = settings;

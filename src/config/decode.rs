@@ -13,7 +13,7 @@ use crate::config::block::Expr;
 use crate::config::expression::Evaluated;
 use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Value};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, sentence};
 use crate::resource::{Address, Attribute, Default, Field, Form};
 use crate::value::{InvalidValue, Keepalive};
 
@@ -306,13 +306,6 @@ fn attribute_for(form: &Form) -> &'static str {
         Form::Addresses | Form::Prefixes => "addresses",
         _ => "name",
     }
-}
-
-/// Makes a hint a sentence.
-pub(crate) fn sentence(hint: &str) -> String {
-    let mut chars = hint.chars();
-    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", chars.as_str().trim_end_matches('.'))
 }
 
 /// Returns the field that an attribute has when it is not written, unless that is left to the device.

@@ -69,11 +69,12 @@ fn is_nothing(value: &Json) -> bool {
     }
 }
 
-/// Returns whether two texts are one id or one address, which have one canonical spelling.
+/// Returns whether two texts are one id or one key, which have one canonical spelling.
 fn spelled_anew(before: &Json, after: &Json) -> bool {
     let (Some(before), Some(after)) = (before.as_str(), after.as_str()) else { return false };
     let id = |text: &str| uuid::Uuid::try_parse(text).ok();
-    id(before).is_some() && id(before) == id(after)
+    // Blanks around the text of a key are none of it.
+    id(before).is_some() && id(before) == id(after) || before.trim() == after
 }
 
 /// Reads a journal, folds it into a state, and tears and damages it.

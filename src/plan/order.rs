@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::diagnostic::Diagnostic;
 use crate::graph::Graph;
 use crate::link::Links;
-use crate::plan::check::Unmanaged;
+use crate::plan::check::{self, Unmanaged};
 use crate::plan::order::draft::{Claim, Draft, Drafts};
 use crate::plan::view::View;
 use crate::plan::walk::Planner;
@@ -101,7 +101,7 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
         let Some(address) = draft.step.subject.address() else { continue };
         if draft.is_removal() {
             removes.entry(address).or_default().push(index);
-        } else if !changes_in_place(draft) && !draft.makes_way() {
+        } else if !draft.makes_way() && (!changes_in_place(draft) || chooses(planner, draft)) {
             makes.entry(address).or_insert(index);
         }
     }
@@ -150,6 +150,12 @@ fn changes_in_place(draft: &Draft) -> bool {
         PlannedAct::UpdateInterface { rename: None, key: None | Some(KeySource::Held(_)), .. }
             | PlannedAct::DeleteInterface { .. }
     )
+}
+
+/// Returns whether the device chooses a port in this step, for which whoever refers to it has to wait.
+fn chooses(planner: &Planner<'_>, draft: &Draft) -> bool {
+    let interface = draft.step.subject.address().and_then(|it| planner.desired.get(it));
+    enables(draft) && interface.is_some_and(|it| check::port_of(planner, it).is_none())
 }
 
 /// A peer that goes is removed while its interface is there, and under the name that it has then: the recorded one, or

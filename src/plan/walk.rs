@@ -88,18 +88,42 @@ impl Node {
 
 /// What is known of attributes that the configuration does not set.
 #[derive(Debug, Default)]
-pub struct Known(BTreeMap<Address, Vec<(&'static str, Field)>>);
+pub struct Known(BTreeMap<Address, Vec<(&'static str, Option<Field>)>>);
 
 impl Computed for Known {
     fn computed(&self, address: &Address, attribute: &'static str) -> Option<Field> {
-        let known = self.0.get(address)?.iter().find(|(name, _)| *name == attribute)?;
-        Some(known.1.clone())
+        self.get(address, attribute)?.clone()
+    }
+
+    fn is_null(&self, address: &Address, attribute: &'static str) -> bool {
+        self.get(address, attribute).is_some_and(Option::is_none)
     }
 }
 
 impl Known {
     /// Makes a value known.
     pub fn publish(&mut self, address: &Address, attribute: &'static str, field: Field) {
+        self.put(address, attribute, Some(field));
+    }
+
+    /// Makes known that there is no value.
+    pub fn publish_null(&mut self, address: &Address, attribute: &'static str) {
+        self.put(address, attribute, None);
+    }
+
+    /// Makes unknown what turned out to change.
+    pub fn forget(&mut self, address: &Address, attribute: &str) {
+        if let Some(known) = self.0.get_mut(address) {
+            known.retain(|(name, _)| *name != attribute);
+        }
+    }
+
+    fn get(&self, address: &Address, attribute: &str) -> Option<&Option<Field>> {
+        let known = self.0.get(address)?.iter().find(|(name, _)| *name == attribute)?;
+        Some(&known.1)
+    }
+
+    fn put(&mut self, address: &Address, attribute: &'static str, field: Option<Field>) {
         // Most resources make one or two things known, and there are many resources.
         let known = self.0.entry(address.clone()).or_insert_with(|| Vec::with_capacity(1));
         known.retain(|(name, _)| *name != attribute);
@@ -327,6 +351,7 @@ impl<'a> Planner<'a> {
 
     fn visit_secret(&mut self, desired: Desired) -> (Desired, Node) {
         let address = desired.address.clone();
+        secret::publish_recorded(self, &desired);
         let record = self.state.resources.get(&address);
         let fate = if record.is_some() { Fate::Keep } else { Fate::Create };
         let diffs = self.differences(

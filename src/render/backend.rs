@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::actual::{Examination, Fact, Identity};
 use crate::backend::BackendError;
 use crate::config::{BackendDeclaration, Driver, Transport};
+use crate::diagnostic::sentence;
 use crate::render::value::age;
 use crate::render::{Paint, Style, count, printable};
 
@@ -77,7 +78,7 @@ fn fact(
 }
 
 fn help(hint: &str, text: &mut String) {
-    let _ = writeln!(text, "    help: {}", printable(hint));
+    let _ = writeln!(text, "    help: {}", sentence(&printable(hint)));
 }
 
 fn machine(Identity { id, boot_id: _, uptime, host_name }: &Identity) -> String {

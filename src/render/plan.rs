@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
+use crate::diagnostic::sentence;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::{Action, Hook, Note, OutputChange, Plan, Reason, ResourceChange, Subject};
 use crate::render::value::{SENSITIVE, UNKNOWN, after, age, is_default, literal, shown, sorted};
@@ -142,7 +143,7 @@ fn resource(plan: &Plan, change: &ResourceChange, paint: Paint, text: &mut Strin
 }
 
 fn block_label(address: &Address) -> String {
-    let key = address.key.as_ref().map(ToString::to_string).unwrap_or_default();
+    let key = address.key().map(ToString::to_string).unwrap_or_default();
     format!("\"{}\"{}", address.label, printable(&key))
 }
 
@@ -492,7 +493,7 @@ fn unreachable(plan: &Plan, paint: Paint, text: &mut String) {
         let heading = format!("Backend `{backend}` was not read: {}", printable(&why.reason));
         let _ = writeln!(text, "{}\n", paint.paint(Style::Warning, heading));
         why.hints.iter().for_each(|hint| {
-            let _ = writeln!(text, "  {}", printable(hint));
+            let _ = writeln!(text, "  {}", sentence(&printable(hint)));
         });
         let what = count(left_out.len(), "resource");
         let _ = writeln!(

@@ -310,7 +310,7 @@ const INTERFACE: &[Attribute] = &[
         form: Form::Port,
         presence: Presence::OptionalComputed,
         default: Default::Device,
-        doc: "The UDP port. The device chooses one, which is kept, when it is not written.",
+        doc: "The UDP port. The device chooses one, which is kept, when it is not written; there is none, so `null`, until the interface is up.",
         ..PLAIN
     },
     Attribute {

@@ -174,6 +174,7 @@ impl Run<'_> {
         Ok(match computed {
             Some(field) => value_of(&field),
             None if name == "name" => Value::text(address.default_name()),
+            None if self.computed.is_some_and(|it| it.is_null(address, name)) => Value::NULL,
             None => Value::UNKNOWN,
         })
     }
@@ -251,6 +252,7 @@ impl Run<'_> {
             }
             (Some(_), _) => None,
             (None, _) => {
+                self.consulted.set(true);
                 let fixed = self.computed.and_then(|it| it.computed(address, "name"));
                 let name = address.default_name();
                 match (fixed, linux_name(&name)) {
@@ -330,8 +332,7 @@ fn own_key(desired: &Desired, block: &ResourceBlock) -> Option<Diagnostic> {
     let (on, key) = (desired.references.get("interface")?, block.attributes.get("public_key")?);
     let name = name_of(&key.expression)?;
     let of = (name.root, name.name?, name.attribute?.0);
-    (of == (on.kind.as_str(), on.label.as_str(), "public_key"))
-        .then(|| own_public_key(&key.span(), on))
+    (of == (on.kind.as_str(), &*on.label, "public_key")).then(|| own_public_key(&key.span(), on))
 }
 
 /// Says that a peer would be the interface that it is on.

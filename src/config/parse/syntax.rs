@@ -76,6 +76,22 @@ pub(super) fn given_twice(name: &str, at: Range<usize>) -> Mistake {
         .help("Keep one of them.")
 }
 
+/// Says what HCL does not take and the parser does.
+pub(super) fn faulty(token: &Token) -> Mistake {
+    let at = token.range.clone();
+    match token.kind {
+        TokenKind::QuoteOpen => {
+            Mistake::new("quoted text over several lines", at, "it is not closed in this line")
+                .help("Write `\\n` where a new line starts, or the whole text as a heredoc.")
+        }
+        _ => {
+            let label = "here it is no longer sure what belongs together";
+            Mistake::new("text that HCL reads in another way", at, label)
+                .help("Write this part in another way.")
+        }
+    }
+}
+
 /// Says that a text has bytes that are none.
 pub(super) fn not_text(text: &str, foreign: &[usize]) -> Option<Mistake> {
     let first = *foreign.first()?;

@@ -134,6 +134,7 @@ error: reference to a resource that is not known yet
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases, one beside the other")]
 fn values_are_refused_at_their_place() {
     check_interface(
         "listen_port = 70000",
@@ -338,6 +339,7 @@ fn another_version_is_asked_for_before_anything_else_is_said() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases, one beside the other")]
 fn expressions_point_at_the_part_that_is_wrong() {
     for (expression, wanted) in [
         (

@@ -2,6 +2,7 @@
 
 pub(crate) mod removal;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
@@ -22,7 +23,7 @@ use crate::plan::{
 };
 use crate::resource::{Address, BackendId, Field, Kind, Setting, Support};
 use crate::state::{ObjectKey, ResourceRecord};
-use crate::value::Cidr;
+use crate::value::{Cidr, PublicKey};
 
 /// A name or a port on one system: only one can have it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,7 +90,7 @@ pub(crate) fn drafts(
     view: &View,
     unmanaged: &Unmanaged,
 ) -> Drafts {
-    let mut drafter = Drafter { drafts: Vec::new(), changes: Vec::new() };
+    let mut drafter = Drafter { drafts: Vec::new(), removed: BTreeMap::new(), changes: Vec::new() };
     let walked: Vec<Address> =
         planner.walked.iter().filter(|it| view.contains(it)).cloned().collect();
     let claimed = claimed_peers(planner);
@@ -129,11 +130,24 @@ fn claimed_peers(planner: &Planner<'_>) -> BTreeMap<PeerKey, Address> {
 
 struct Drafter {
     drafts: Vec<Draft>,
+    /// The drafts that remove a peer.
+    removed: BTreeMap<(Option<BackendId>, String, PublicKey), usize>,
     changes: Vec<ResourceChange>,
 }
 
 impl Drafter {
-    fn push(&mut self, draft: Draft) -> usize {
+    fn push(&mut self, mut draft: Draft) -> usize {
+        if let PlannedAct::DeletePeer { interface, public_key } = &draft.step.act {
+            let peer = (draft.step.backend.clone(), interface.clone(), *public_key);
+            match self.removed.entry(peer) {
+                Entry::Vacant(entry) => _ = entry.insert(self.drafts.len()),
+                // One resource had the peer before that another one has now: it goes once, for both.
+                Entry::Occupied(entry) => {
+                    draft.after.push(*entry.get());
+                    draft.step.act = PlannedAct::Record;
+                }
+            }
+        }
         self.drafts.push(draft);
         self.drafts.len() - 1
     }

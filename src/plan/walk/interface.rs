@@ -75,8 +75,14 @@ impl<'a> Planner<'a> {
         let port = recorded_port.and_then(Json::as_u64).and_then(|port| u32::try_from(port).ok());
         let key_file = self.key_path(&desired, &standing);
         self.publish_interface(&desired, &standing, found.as_ref(), &key, port);
-        if let Some(path) = &key_file {
-            self.known.publish(&address, "key_file", Field::Text(path.display().to_string()));
+        match &key_file {
+            Some(path) => {
+                self.known.publish(&address, "key_file", Field::Text(path.display().to_string()));
+            }
+            None if desired.fields.contains_key("private_key") => {
+                self.known.publish_null(&address, "key_file");
+            }
+            None => {}
         }
         self.warn_of_kept_key(&desired, &key, &notes);
         let Standing { backend, name, old, fate, reason, record: _, found: _ } = standing;
@@ -331,8 +337,12 @@ impl<'a> Planner<'a> {
             found.filter(|_| standing.fate == Fate::Keep).and_then(|it| it.get("listen_port"));
         let found_port =
             found_port.and_then(Json::as_u64).and_then(|port| u32::try_from(port).ok());
-        if let Some(port) = found_port.or(port) {
-            self.known.publish(address, "listen_port", Field::Number(port));
+        let is_down = desired.fields.get("enabled") == Some(&Wanted::Known(Field::Bool(false)));
+        match found_port.or(port) {
+            Some(port) => self.known.publish(address, "listen_port", Field::Number(port)),
+            // The device chooses one when the link is brought up, which this apply does not do.
+            None if is_down => self.known.publish_null(address, "listen_port"),
+            None => {}
         }
     }
 

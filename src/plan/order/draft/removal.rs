@@ -285,7 +285,8 @@ fn removal(
         }
         (ObjectKey::Peer { interface, public_key: text }, Some(backend)) => {
             let taker = claimed.get(&(backend.clone(), interface.clone(), text.clone())).cloned();
-            let is_absent = is_only_recorded(planner, backend, &record.object);
+            let is_absent = is_only_recorded(planner, backend, &record.object)
+                || !is_there(planner, Some(backend), &record.object);
             let is_left = taker.is_some() || is_absent;
             let interface = interface.clone();
             let act = public_key(&record.object)
