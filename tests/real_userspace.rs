@@ -1,6 +1,10 @@
 //! The conformance suite over wireguard-go, each scenario in a sandbox of its own, and what only real packets show.
 
-#![expect(clippy::disallowed_methods, reason = "one test runs itself again")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "one test runs itself again, others lay out programs"
+)]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod conformance;
 mod harness;
