@@ -67,7 +67,7 @@ fn backends_are_listed_and_tested() {
       found      1 interface, 0 peers
     "#);
     let ran = project.run("backend test hqq").ends(1);
-    ran.tells("there is no backend `hqq`").tells("did you mean `hq`?");
+    ran.tells("there is no backend `hqq`").tells("Did you mean `hq`?");
 }
 
 fn many() -> Project {

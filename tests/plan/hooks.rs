@@ -199,7 +199,7 @@ fn a_command_that_fails_stops_the_step_and_says_its_last_lines() {
 
     Failed: interface.wg0
       cause: could not create interface `wg0`: `pre_up` runs `sysctl -w net.ipv4.ip_forward=1`: it ended with 3, and said: trying / no such key; the interface was removed again
-      help: run it by hand to see why, and apply again when it ends with 0
+      help: Run it by hand to see why, and apply again when it ends with 0.
 
     Apply failed. Resources: 0 added, 0 changed, 0 destroyed.
     What was done is in the state; run it again to do the rest.
