@@ -161,6 +161,30 @@ fn a_renamed_interface_goes_down_under_its_old_name_and_up_under_its_new_one() {
 }
 
 #[test]
+fn two_interfaces_that_swap_their_names_go_down_and_up_once() {
+    let block = |label: &str, name: &str| {
+        format!(
+            r#"
+            interface "{label}" {{
+              name     = "{name}"
+              post_up  = [["logger", "up", "%i"]]
+              pre_down = [["logger", "down", "%i"]]
+            }}
+            "#
+        )
+    };
+    let backend = r#"backend "local" "hq" { simulate = true }"#;
+    let text = |a: &str, b: &str| format!("{backend}{}{}", block("a", a), block("b", b));
+    let mut lab = Lab::matching(&text("wg0", "wg1"));
+    lab.replace(&text("wg1", "wg0"));
+    lab.settle();
+    let ran = lab.host("hq").linux.ran();
+    let mut ran: Vec<String> = ran[2..].iter().map(|it| it.argv.join(" ")).collect();
+    ran.sort();
+    assert_eq!(ran, ["logger down wg0", "logger down wg1", "logger up wg0", "logger up wg1"]);
+}
+
+#[test]
 fn commands_run_when_an_interface_is_made_again() {
     let lab = Lab::matching(HUB);
     lab.host("hq").linux.reboot(lab.host("hq").now).unwrap();

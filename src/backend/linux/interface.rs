@@ -195,7 +195,10 @@ fn change(host: &mut dyn Host, update: &Update<'_>, hooks: &Hooks<'_>) -> Result
     };
     let name = match rename {
         Some(new) => match move_link(host, name, new, &link, &ups, hooks) {
-            Ok(()) => new,
+            Ok(()) => {
+                resolver::forget(host, name, around.had_name_servers)?;
+                new
+            }
             Err(refused) => return Err(keep_files(refused, host)),
         },
         None => name,
@@ -311,7 +314,6 @@ fn rename_down(
     hooks: &Hooks<'_>,
 ) -> Result<(), Refused> {
     if ups.was_up {
-        resolver::forget(host, name, hooks.around.had_name_servers)?;
         hooks.run(host, name, "post_down", KEPT_NAME)?;
     }
     host.rename(name, new).map_err(during(During::Naming))?;

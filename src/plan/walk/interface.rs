@@ -184,7 +184,10 @@ impl<'a> Planner<'a> {
             Some(Wanted::Known(Field::Domains(domains))) => domains.as_slice(),
             _ => &[],
         };
-        let has_servers = matches!(desired.fields.get("dns"), Some(Wanted::Known(Field::Servers(list))) if !list.is_empty());
+        let has_servers = match desired.fields.get("dns") {
+            Some(Wanted::Known(Field::Servers(servers))) => !servers.is_empty(),
+            _ => false,
+        };
         let span = |name| desired.spans.get(name).unwrap_or(&desired.span);
         let problem = match picture.capabilities.name_servers {
             NameServers::Nowhere if has_servers || !domains.is_empty() => {
