@@ -375,7 +375,7 @@ pub(crate) fn refuse_open(operation: &str, loaded: &Loaded) -> Result<(), Error>
         return Ok(());
     }
     let message = format!(
-        "could not do `{operation}`: {} of an apply that was cut off are still to be looked up",
+        "could not do `{operation}`: an apply was cut off, with {} still to be looked up",
         crate::render::count(loaded.open.len(), "step")
     );
     Err(Error::new(Kind::Failed, message).hint("run `wgform apply` first, which looks them up"))
