@@ -8,6 +8,7 @@
 #![allow(unreachable_pub, reason = "each test binary has the suite as a module of its own")]
 
 pub mod bed;
+pub mod hooks;
 pub mod interfaces;
 pub mod peers;
 
@@ -52,6 +53,13 @@ macro_rules! scenarios {
             what_follows_a_failure_is_skipped_and_the_rest_is_done
             a_stop_leaves_the_rest_untouched
             peers_of_an_interface_that_is_gone_count_as_deleted
+        );
+        $crate::scenarios!(@each $run, hooks:
+            commands_run_when_a_link_goes_up_and_down
+            a_command_that_fails_leaves_no_interface
+            a_command_that_fails_leaves_a_link_as_it_was
+            a_command_that_fails_on_the_way_down_stops_it
+            a_program_that_is_not_there_is_named
         );
     };
     (@each $run:path, $module:ident: $($name:ident)*) => {

@@ -34,3 +34,5 @@ mod exclude;
 mod requested;
 mod pace;
 mod refresh_only;
+mod hooks;
+mod resolver;

@@ -21,6 +21,8 @@ pub(crate) enum During {
     Addressing,
     /// Reading or writing a file with a key.
     KeyFile,
+    /// Running a program of the host.
+    Running,
 }
 
 /// Puts an error together.

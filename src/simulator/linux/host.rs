@@ -14,6 +14,7 @@ use crate::actual::Identity;
 use crate::simulator::linux::call::{
     Device, DeviceChange, DevicePeer, Link, LinkKind, PeerChange, Refusal, is_link_name,
 };
+use crate::simulator::linux::program::Programs;
 use crate::value::{Cidr, Prefix, PublicKey};
 
 /// What a new WireGuard link has.
@@ -37,6 +38,7 @@ pub(crate) struct Host {
     pub(crate) links: BTreeMap<String, HostLink>,
     pub(crate) key_files: BTreeMap<PathBuf, Zeroizing<String>>,
     pub(crate) names: BTreeMap<String, Vec<IpAddr>>,
+    pub(crate) programs: Programs,
     /// Peers at which a change stops; for tests, and not kept.
     pub(crate) refused_peers: BTreeMap<PublicKey, Errno>,
 }
@@ -57,6 +59,16 @@ pub(crate) struct HostLink {
     pub(crate) mtu: u32,
     /// In the order in which they came, which says which one of a network is the first.
     pub(crate) addresses: Vec<Cidr>,
+    /// What systemd-resolved holds for it, in order.
+    pub(crate) dns: Vec<String>,
+    pub(crate) domains: Vec<String>,
+}
+
+impl HostLink {
+    /// A link without name servers.
+    fn new(device: Option<Device>, is_up: bool, mtu: u32, addresses: Vec<Cidr>) -> Self {
+        Self { device, is_up, mtu, addresses, dns: Vec::new(), domains: Vec::new() }
+    }
 }
 
 impl Host {
@@ -70,6 +82,7 @@ impl Host {
             links: BTreeMap::new(),
             key_files: BTreeMap::new(),
             names: BTreeMap::new(),
+            programs: Programs::default(),
             refused_peers: BTreeMap::new(),
         };
         host.machine_id = format!("{:016x}{:016x}", host.random(), host.random());
@@ -81,18 +94,11 @@ impl Host {
         let (high, low) = (self.random(), self.random());
         self.boot_id = uuid::Uuid::from_u64_pair(high, low).to_string();
         self.booted_at = now;
-        let lo = HostLink {
-            device: None,
-            is_up: true,
-            mtu: 65_536,
-            addresses: vec![cidr(Ipv4Addr::LOCALHOST, 8)],
-        };
-        let eth0 = HostLink {
-            device: None,
-            is_up: true,
-            mtu: 1500,
-            addresses: vec![cidr(Ipv4Addr::new(192, 0, 2, 10), 24)],
-        };
+        let lo = HostLink::new(None, true, 65_536, vec![cidr(Ipv4Addr::LOCALHOST, 8)]);
+        let address = cidr(Ipv4Addr::new(192, 0, 2, 10), 24);
+        let eth0 = HostLink::new(None, true, 1500, vec![address]);
+        // `/run`, where it is kept, is empty again.
+        self.programs.resolvconf.clear();
         self.links = BTreeMap::from([("lo".to_owned(), lo), ("eth0".to_owned(), eth0)]);
     }
 
@@ -106,12 +112,13 @@ impl Host {
     }
 
     pub(crate) fn links(&self) -> BTreeMap<String, Link> {
-        let link = |HostLink { device, is_up, mtu, addresses }: &HostLink| Link {
-            kind: if device.is_some() { LinkKind::Kernel } else { LinkKind::Other },
-            is_up: *is_up,
-            mtu: *mtu,
-            addresses: addresses.iter().copied().collect(),
-        };
+        let link =
+            |HostLink { device, is_up, mtu, addresses, dns: _, domains: _ }: &HostLink| Link {
+                kind: if device.is_some() { LinkKind::Kernel } else { LinkKind::Other },
+                is_up: *is_up,
+                mtu: *mtu,
+                addresses: addresses.iter().copied().collect(),
+            };
         self.links.iter().map(|(name, it)| (name.clone(), link(it))).collect()
     }
 
@@ -152,11 +159,11 @@ impl Host {
 
     pub(crate) fn add_link(&mut self, name: &str) -> Result<(), Refusal> {
         let device = Some(Device::default());
-        self.insert(name, HostLink { device, is_up: false, mtu: DEFAULT_MTU, addresses: vec![] })
+        self.insert(name, HostLink::new(device, false, DEFAULT_MTU, vec![]))
     }
 
     pub(crate) fn add_other_link(&mut self, name: &str) -> Result<(), Refusal> {
-        self.insert(name, HostLink { device: None, is_up: true, mtu: 1500, addresses: vec![] })
+        self.insert(name, HostLink::new(None, true, 1500, vec![]))
     }
 
     fn insert(&mut self, name: &str, link: HostLink) -> Result<(), Refusal> {

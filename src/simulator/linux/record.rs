@@ -1,6 +1,6 @@
 //! The file format of a simulated host. It holds private keys, because it plays the device.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::simulator::linux::call::{Device, DevicePeer};
 use crate::simulator::linux::host::{Host, HostLink};
+use crate::simulator::linux::program::{self, Programs};
 
 /// The version of the format that this program writes.
 const FORMAT: u64 = 1;
@@ -27,6 +28,13 @@ struct HostRecord {
     links: BTreeMap<String, LinkRecord>,
     key_files: BTreeMap<PathBuf, Zeroizing<String>>,
     names: BTreeMap<String, Vec<IpAddr>>,
+    /// Older files do not say.
+    #[serde(default = "program::usual")]
+    programs: BTreeSet<String>,
+    #[serde(default = "yes")]
+    systemd: bool,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    resolvconf: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -36,6 +44,10 @@ struct LinkRecord {
     is_up: bool,
     mtu: u32,
     addresses: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dns: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    domains: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,6 +95,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         links,
         key_files,
         names,
+        programs,
+        systemd,
+        resolvconf,
     } = record;
     let links = links
         .into_iter()
@@ -98,6 +113,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         links,
         key_files,
         names,
+        programs: Programs {
+            names: programs,
+            has_systemd: systemd,
+            resolvconf,
+            ..Programs::default()
+        },
         refused_peers,
     })
 }
@@ -113,6 +134,7 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         links,
         key_files,
         names,
+        programs: Programs { names: programs, has_systemd, resolvconf, refused: _, ran: _ },
         refused_peers: _,
     } = host;
     let record = HostRecord {
@@ -125,24 +147,29 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         links: links.iter().map(|(name, it)| (name.clone(), LinkRecord::new(it))).collect(),
         key_files: key_files.clone(),
         names: names.clone(),
+        programs: programs.clone(),
+        systemd: *has_systemd,
+        resolvconf: resolvconf.clone(),
     };
     serde_json::to_vec_pretty(&record).map(Zeroizing::new).map_err(|error| error.to_string())
 }
 
 impl LinkRecord {
-    fn new(HostLink { device, is_up, mtu, addresses }: &HostLink) -> Self {
+    fn new(HostLink { device, is_up, mtu, addresses, dns, domains }: &HostLink) -> Self {
         Self {
             device: device.as_ref().map(DeviceRecord::new),
             is_up: *is_up,
             mtu: *mtu,
             addresses: texts(addresses),
+            dns: dns.clone(),
+            domains: domains.clone(),
         }
     }
 
     fn into_link(self) -> Result<HostLink, String> {
-        let Self { device, is_up, mtu, addresses } = self;
+        let Self { device, is_up, mtu, addresses, dns, domains } = self;
         let device = device.map(DeviceRecord::into_device).transpose()?;
-        Ok(HostLink { device, is_up, mtu, addresses: values(&addresses)? })
+        Ok(HostLink { device, is_up, mtu, addresses: values(&addresses)?, dns, domains })
     }
 }
 
@@ -211,6 +238,10 @@ impl PeerRecord {
             sent,
         })
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn texts<'a, T: Display + 'a>(values: impl IntoIterator<Item = &'a T>) -> Vec<String> {
