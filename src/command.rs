@@ -22,6 +22,7 @@ pub mod show;
 pub mod output;
 pub mod state;
 pub mod import;
+pub mod backend;
 pub mod force_unlock;
 pub mod schema;
 pub mod completions;
@@ -114,6 +115,9 @@ pub enum Command {
     State(state::Command),
     /// Makes wgform the owner of something that is there already
     Import(import::Arguments),
+    /// Lists backends, or says what each has and lacks
+    #[command(subcommand)]
+    Backend(backend::Command),
     /// Takes the lock away from a run that died without giving it back, after a yes
     ForceUnlock(force_unlock::Arguments),
     /// Prints the reference of the language, or a JSON Schema of what wgform reads and writes
@@ -208,6 +212,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::Output(arguments) => output::run(&arguments, context),
         Command::State(command) => state::run(command, context).await,
         Command::Import(arguments) => import::run(arguments, context).await,
+        Command::Backend(command) => backend::run(command, context).await,
         Command::ForceUnlock(arguments) => force_unlock::run(&arguments, context),
     }
 }

@@ -203,6 +203,8 @@ pub enum Transport {
         netns: Option<String>,
         /// Which WireGuard to use.
         driver: Driver,
+        /// The program behind a userspace one, by its name or its absolute path.
+        userspace_program: Option<String>,
     },
 }
 
@@ -213,7 +215,7 @@ pub enum Driver {
     Auto,
     /// The kernel's.
     Kernel,
-    /// A userspace implementation, `wireguard-go`.
+    /// A userspace implementation.
     Userspace,
 }
 

@@ -16,6 +16,7 @@
 mod adopt;
 mod check;
 mod guard;
+mod hooks;
 mod observe;
 mod order;
 mod recover;
@@ -36,7 +37,7 @@ use serde_json::Value as Json;
 use crate::actual::{Actual, Unreachable};
 use crate::config::{Config, Desired, Evaluator, Output};
 use crate::diagnostic::Diagnostic;
-use crate::diff::AttributeDiff;
+use crate::diff::{AttributeDiff, Side};
 use crate::link::Links;
 use crate::resource::{Address, BackendId, BackendKind, Setting};
 use crate::state::{BackendRecord, ObjectKey, State, StateChange};
@@ -291,7 +292,7 @@ pub enum Reason {
 }
 
 /// What else must be said about a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Note {
     /// The interface gets a key that nobody knows yet; these are the peers that have the old one.
     NewKey {
@@ -316,6 +317,17 @@ pub enum Note {
     UnmanagedGo(usize),
     /// The pre-shared key is made anew because no holder can give it back.
     NewSecret,
+    /// Commands of the user run on its host.
+    Hooks(Vec<Hook>),
+}
+
+/// A command of the user that an apply runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hook {
+    /// The attribute that it is in, which says when it runs.
+    pub at: &'static str,
+    /// The program and its arguments, with the interface's name in them, as a list; or not known yet.
+    pub command: Side,
 }
 
 /// A peer that nobody declared.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use crate::source::foreign_byte;
 
 mod excerpt;
+pub mod backend;
 pub mod diagnostic;
 pub mod diff;
 pub mod event;

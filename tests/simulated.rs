@@ -145,7 +145,7 @@ fn a_declared_simulated_backend_is_connected_once() {
         kind: BackendKind::Local,
         display_name: None,
         simulate: true,
-        transport: Transport::Local { netns: None, driver: Driver::Auto },
+        transport: Transport::Local { netns: None, driver: Driver::Auto, userspace_program: None },
         span: None,
     };
     let first = connect(&declaration, &world).unwrap();

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::{Fate, Run};
-use crate::backend::{Act, Operation};
-use crate::plan::{KeySource, PlannedAct, PlannedSetting, Recipe, WantedRoutes};
+use crate::backend::{Act, Operation, Surroundings};
+use crate::plan::{Action, KeySource, PlannedAct, PlannedSetting, Recipe, WantedRoutes};
 use crate::resource::{
     Address, BackendId, BackendKind, Field, Fields, Setting, Settings, Support, declaration,
 };
@@ -82,7 +82,8 @@ fn operation(
     match (step.act.clone(), address) {
         (PlannedAct::Record, _) => Ok(None),
         (PlannedAct::DeleteInterface { name, remove_key_file }, _) => {
-            Ok(Some(Act::DeleteInterface { name, remove_key_file }))
+            let around = surroundings(run, index);
+            Ok(around.map(|around| Act::DeleteInterface { name, remove_key_file, around }))
         }
         (PlannedAct::DeletePeer { interface, public_key }, _) => {
             Ok(Some(Act::DeletePeer { interface, public_key }))
@@ -91,7 +92,7 @@ fn operation(
             Ok(set_routes(run, interface, recipe.as_deref(), remove_rules))
         }
         (act, Some(address)) => match wanted {
-            Some(wanted) => write(run, act, &address, wanted),
+            Some(wanted) => write(run, index, act, &address, wanted),
             None => Ok(None),
         },
         (_, None) => Ok(None),
@@ -117,6 +118,7 @@ fn set_routes(
 /// Builds the operation that makes or changes an object, with what is wanted of it.
 fn write(
     run: &mut Run<'_, '_>,
+    index: usize,
     act: PlannedAct,
     address: &Address,
     mut wanted: Fields,
@@ -129,10 +131,12 @@ fn write(
             if let Some(port) = port {
                 wanted.entry("listen_port").or_insert(Field::Number(port));
             }
+            let Some(around) = surroundings(run, index) else { return Ok(None) };
             let private_key = private_key(run, address, &key)?;
-            Some(Act::CreateInterface { name, private_key, key_file, fields: wanted })
+            Some(Act::CreateInterface { name, private_key, key_file, fields: wanted, around })
         }
         PlannedAct::UpdateInterface { name, rename, key, key_file, remove_key_file, settings } => {
+            let Some(around) = surroundings(run, index) else { return Ok(None) };
             let private_key = match &key {
                 Some(source) => Some(private_key(run, address, source)?),
                 None => None,
@@ -146,6 +150,7 @@ fn write(
                 remove_key_file,
                 settings,
                 wanted,
+                around,
             })
         }
         PlannedAct::CreatePeer { interface, public_key } => {
@@ -161,6 +166,23 @@ fn write(
         | PlannedAct::SetRoutes { .. }
         | PlannedAct::DeleteInterface { .. }
         | PlannedAct::DeletePeer { .. } => None,
+    })
+}
+
+/// Returns what happens around an operation on an interface; none while a command is not known.
+fn surroundings(run: &Run<'_, '_>, index: usize) -> Option<Surroundings> {
+    let step = &run.plan.steps[index];
+    let action = match step.action {
+        Action::Create => "create",
+        Action::Update => "update",
+        Action::Replace => "replace",
+        Action::Delete => "destroy",
+    };
+    Some(Surroundings {
+        address: step.subject.address().map(ToString::to_string).unwrap_or_default(),
+        action,
+        hooks: run.plan.hooks(step)?,
+        had_name_servers: run.plan.had_name_servers(step),
     })
 }
 

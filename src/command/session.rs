@@ -219,44 +219,63 @@ impl<'c> Session<'c> {
         &self,
         state: &State,
     ) -> Result<BTreeMap<BackendId, BackendDeclaration>, Error> {
+        let mut declarations = self.every_declaration(state)?;
         let in_use = state.backends_in_use();
-        let is_owned = |id: &BackendId| in_use.contains(id);
-        let mut declarations = BTreeMap::new();
-        for declaration in &self.declared {
+        for implicit in self.declared.iter().filter(|it| it.span.is_none()) {
             // This host needs rights that not everybody has; it is asked only when it matters.
-            let is_implicit = declaration.span.is_none();
-            let is_used = !self.config.resources().is_empty() || is_owned(&declaration.id);
-            if !is_implicit || is_used {
-                declarations.insert(declaration.id.clone(), declaration.clone());
+            if self.config.resources().is_empty() && !in_use.contains(&implicit.id) {
+                declarations.remove(&implicit.id);
             }
         }
+        Ok(declarations)
+    }
+
+    /// Returns whether the configuration has a backend, be it only that it names no other.
+    pub(crate) fn declares(&self, id: &BackendId) -> bool {
+        self.declared.iter().any(|it| it.id == *id)
+    }
+
+    /// Returns all declared backends, and those that only the state knows.
+    pub(crate) fn every_declaration(
+        &self,
+        state: &State,
+    ) -> Result<BTreeMap<BackendId, BackendDeclaration>, Error> {
+        let in_use = state.backends_in_use();
+        let declared = self.declared.iter().map(|it| (it.id.clone(), it.clone()));
+        let mut declarations: BTreeMap<_, _> = declared.collect();
         for (id, record) in &state.backends {
-            if is_owned(id) && !declarations.contains_key(id) {
+            if in_use.contains(id) && !declarations.contains_key(id) {
                 declarations.insert(id.clone(), remembered(id, record)?);
             }
         }
         Ok(declarations)
     }
 
-    /// Collects the key files that are not where a backend looks by itself.
+    /// Collects what a backend does not look at by itself: key files elsewhere, and name servers.
     fn interest(&self, state: &State) -> BTreeMap<BackendId, Interest> {
-        let mut files: BTreeMap<BackendId, BTreeSet<PathBuf>> = BTreeMap::new();
+        let mut interests: BTreeMap<BackendId, Interest> = BTreeMap::new();
         for record in state.resources.values() {
+            let Some(backend) = &record.backend else { continue };
+            let interest = interests.entry(backend.clone()).or_default();
             let path = record.attributes.get("key_file").and_then(Json::as_str);
-            if let (Some(backend), Some(path)) = (&record.backend, path) {
-                files.entry(backend.clone()).or_default().insert(PathBuf::from(path));
-            }
+            interest.key_files.extend(path.map(PathBuf::from));
+            let has = |name: &&str| record.attributes.contains_key(*name);
+            interest.name_servers |= NAME_SERVERS.iter().any(has);
         }
         let interfaces = self.config.resources().iter();
         for address in interfaces.filter(|it| it.kind == resource::Kind::Interface) {
             // What is wrong with it is said when it is planned.
             let Ok(desired) = self.evaluator.resource(address, &AllUnknown) else { continue };
-            let path = desired.fields.get("key_file").and_then(Wanted::known);
-            if let (Some(backend), Some(Field::Text(path))) = (desired.backend, path) {
-                files.entry(backend).or_default().insert(PathBuf::from(path));
+            let Some(backend) = desired.backend else { continue };
+            let interest = interests.entry(backend).or_default();
+            if let Some(Field::Text(path)) = desired.fields.get("key_file").and_then(Wanted::known)
+            {
+                interest.key_files.insert(PathBuf::from(path));
             }
+            let has = |name: &&str| desired.fields.contains_key(*name);
+            interest.name_servers |= NAME_SERVERS.iter().any(has);
         }
-        files.into_iter().map(|(id, key_files)| (id, Interest { key_files })).collect()
+        interests
     }
 
     /// Makes a plan.
@@ -356,7 +375,7 @@ pub(crate) fn refuse_open(operation: &str, loaded: &Loaded) -> Result<(), Error>
         return Ok(());
     }
     let message = format!(
-        "could not do `{operation}`: {} of an apply that was cut off are still to be looked up",
+        "could not do `{operation}`: an apply was cut off, with {} still to be looked up",
         crate::render::count(loaded.open.len(), "step")
     );
     Err(Error::new(Kind::Failed, message).hint("run `wgform apply` first, which looks them up"))
@@ -460,16 +479,23 @@ fn view(declaration: &BackendDeclaration) -> BackendView {
     }
 }
 
+/// The attributes for which a host is asked about name servers, which takes a program for each interface.
+const NAME_SERVERS: [&str; 2] = ["dns", "dns_search"];
+
 /// How a backend is reached, as the state remembers it.
 fn transport(transport: &Transport) -> BTreeMap<String, Json> {
-    let Transport::Local { netns, driver } = transport;
+    let Transport::Local { netns, driver, userspace_program } = transport;
     let driver = match driver {
         Driver::Auto => "auto",
         Driver::Kernel => "kernel",
         Driver::Userspace => "userspace",
     };
-    let netns = netns.iter().map(|name| ("netns".to_owned(), Json::from(name.clone())));
-    netns.chain([("driver".to_owned(), Json::from(driver))]).collect()
+    let given = [("netns", netns), ("userspace_program", userspace_program)];
+    let given = given.into_iter().filter_map(|(name, value)| Some((name, value.clone()?.into())));
+    given
+        .chain([("driver", Json::from(driver))])
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// Reaches a backend whose block is gone the way it was reached last, so that what is left on it can be removed.
@@ -492,7 +518,11 @@ fn remembered(id: &BackendId, record: &BackendRecord) -> Result<BackendDeclarati
         kind,
         display_name: None,
         simulate: record.simulated,
-        transport: Transport::Local { netns: text("netns").map(str::to_owned), driver },
+        transport: Transport::Local {
+            netns: text("netns").map(str::to_owned),
+            driver,
+            userspace_program: text("userspace_program").map(str::to_owned),
+        },
         span: None,
     })
 }

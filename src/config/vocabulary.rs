@@ -226,7 +226,7 @@ pub const BACKEND_LOCAL: BlockType = BlockType {
             name: "driver",
             takes: Takes::Choice(&["auto", "kernel", "userspace"]),
             default: Some("\"auto\""),
-            doc: "Which WireGuard to use: the kernel's, `wireguard-go`, or the kernel's where it is there.",
+            doc: "Which WireGuard to use: the kernel's, the one of `userspace_program`, or the kernel's where it is there.",
             ..PLAIN
         },
         Argument {
@@ -240,6 +240,13 @@ pub const BACKEND_LOCAL: BlockType = BlockType {
             takes: Takes::Bool,
             default: Some("false"),
             doc: "Whether a strict simulated host stands in for it, kept under `.wgform/simulated/`. A state belongs to either.",
+            ..PLAIN
+        },
+        Argument {
+            name: "userspace_program",
+            takes: Takes::Text,
+            default: Some("\"wireguard-go\""),
+            doc: "The program of a userspace WireGuard, by its name or its absolute path.",
             ..PLAIN
         },
     ],

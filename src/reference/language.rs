@@ -135,12 +135,16 @@ fn literal(form: &Form) -> Json {
         Form::Mark => number(0, u32::MAX),
         Form::PublicKey | Form::PrivateKey => json!({ "type": "string", "pattern": KEY }),
         Form::PresharedKey => json!({ "type": "string", "pattern": format!("{KEY}|^none$") }),
-        Form::Addresses | Form::Prefixes => {
+        Form::Addresses | Form::Prefixes | Form::Servers | Form::Domains => {
             json!({ "type": "array", "items": { "type": "string" } })
         }
         Form::Routes => {
             json!({ "anyOf": [{ "enum": ROUTE_MODES }, block(&ROUTES)] })
         }
+        Form::Commands => json!({
+            "type": "array",
+            "items": { "type": "array", "minItems": 1, "items": { "type": "string" } },
+        }),
         Form::Time => json!({ "type": "string", "format": "date-time" }),
         Form::Reference(_) | Form::Backend => json!(false),
     }

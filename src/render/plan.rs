@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::diagnostic::sentence;
 use crate::diff::{AttributeDiff, Class, Side};
-use crate::plan::{Action, Note, OutputChange, Plan, Reason, ResourceChange, Subject};
+use crate::plan::{Action, Hook, Note, OutputChange, Plan, Reason, ResourceChange, Subject};
 use crate::render::value::{SENSITIVE, UNKNOWN, after, age, is_default, literal, shown, sorted};
 use crate::render::{Paint, Style, count, printable};
 use crate::resource::Address;
@@ -253,7 +253,22 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
         }
         Note::NewSecret if change.action == Action::Create => Vec::new(),
         Note::NewSecret => vec!["a new secret is made and written to all its holders".to_owned()],
+        Note::Hooks(hooks) => hooks.iter().map(hook_line).collect(),
     }
+}
+
+/// Shows a command as a shell would be given it, though none is.
+fn hook_line(Hook { at, command }: &Hook) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    let word = |json: &Json| match json.as_str() {
+        Some(word) if !word.is_empty() && word.chars().all(is_plain) => word.to_owned(),
+        _ => literal(json),
+    };
+    let command = match command {
+        Side::Known(Json::Array(parts)) => parts.iter().map(word).collect::<Vec<_>>().join(" "),
+        _ => UNKNOWN.to_owned(),
+    };
+    format!("runs {at}: {command}")
 }
 
 fn glyph(action: Action) -> &'static str {
@@ -331,7 +346,7 @@ fn attribute(
             Some((&nothing, after))
         }
         (Some(Json::Array(before)), Side::Known(Json::Array(after)))
-            if action == Some(Action::Update) =>
+            if action == Some(Action::Update) && !diff.attribute.form.is_ordered() =>
         {
             Some((before, after))
         }

@@ -2,7 +2,7 @@
 
 # Returns whether the command line so far is of this command: `state mv` for example.
 function __wgform_command
-    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'import' 'force-unlock' 'schema' 'completions' 'man' 'version'
+    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'import' 'backend' 'backend list' 'backend test' 'force-unlock' 'schema' 'completions' 'man' 'version'
     set -l command
     set -l is_value no
     set -l words (commandline -opc)
@@ -40,6 +40,7 @@ complete -c wgform -n '__wgform_command' -a show -d 'Shows what wgform owns, as 
 complete -c wgform -n '__wgform_command' -a output -d 'Prints outputs, as of the last apply'
 complete -c wgform -n '__wgform_command' -a state -d 'Looks at what wgform owns, or changes what it takes for its own'
 complete -c wgform -n '__wgform_command' -a import -d 'Makes wgform the owner of something that is there already'
+complete -c wgform -n '__wgform_command' -a backend -d 'Lists backends, or says what each has and lacks'
 complete -c wgform -n '__wgform_command' -a force-unlock -d 'Takes the lock away from a run that died without giving it back, after a yes'
 complete -c wgform -n '__wgform_command' -a schema -d 'Prints the reference of the language, or a JSON Schema of what wgform reads and writes'
 complete -c wgform -n '__wgform_command' -a completions -d 'Prints what makes a shell complete commands and flags'
@@ -213,6 +214,31 @@ complete -c wgform -n '__wgform_command import' -o no-color -l no-color -d 'Writ
 complete -c wgform -n '__wgform_command import' -s v -d 'Says more about what is done'
 complete -c wgform -n '__wgform_command import' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command import' -o help -l help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command backend' -a list -d 'Lists the backends that are declared, and those that only the state knows'
+complete -c wgform -n '__wgform_command backend' -a test -d 'Contacts backends, and says what each has for the work and what it lacks; changes nothing'
+complete -c wgform -n '__wgform_command backend' -a help -d 'Shows the page of a command'
+complete -c wgform -n '__wgform_command backend' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command backend' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command backend' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command backend' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
+complete -c wgform -n '__wgform_command backend' -o help -l help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command backend list' -o var -l var -x -d 'Sets a variable; may be given several times'
+complete -c wgform -n '__wgform_command backend list' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
+complete -c wgform -n '__wgform_command backend list' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command backend list' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command backend list' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command backend list' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
+complete -c wgform -n '__wgform_command backend list' -o help -l help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command backend test' -o var -l var -x -d 'Sets a variable; may be given several times'
+complete -c wgform -n '__wgform_command backend test' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
+complete -c wgform -n '__wgform_command backend test' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command backend test' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command backend test' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command backend test' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
+complete -c wgform -n '__wgform_command backend test' -o help -l help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command force-unlock' -o force -l force -d 'Does not ask for a yes'
 complete -c wgform -n '__wgform_command force-unlock' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'

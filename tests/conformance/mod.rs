@@ -8,6 +8,7 @@
 #![allow(unreachable_pub, reason = "each test binary has the suite as a module of its own")]
 
 pub mod bed;
+pub mod hooks;
 pub mod interfaces;
 pub mod peers;
 pub mod routes;
@@ -63,6 +64,13 @@ macro_rules! scenarios {
             routes_go_with_their_interface
             rules_come_and_go
             two_thousand_routes_are_set_and_removed
+        );
+        $crate::scenarios!(@each $run, hooks:
+            commands_run_when_a_link_goes_up_and_down
+            a_command_that_fails_leaves_no_interface
+            a_command_that_fails_leaves_a_link_as_it_was
+            a_command_that_fails_on_the_way_down_stops_it
+            a_program_that_is_not_there_is_named
         );
     };
     (@each $run:path, $module:ident: $($name:ident)*) => {

@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "the tests look at the files of a run")]
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::future::Future;
 use std::num::NonZeroUsize;
@@ -536,7 +536,11 @@ fn with_remembered(declared: Vec<BackendDeclaration>, state: &State) -> Vec<Back
                 kind: BackendKind::Local,
                 display_name: None,
                 simulate: record.simulated,
-                transport: Transport::Local { netns: None, driver: Driver::Auto },
+                transport: Transport::Local {
+                    netns: None,
+                    driver: Driver::Auto,
+                    userspace_program: None,
+                },
                 span: None,
             });
         }
@@ -544,27 +548,33 @@ fn with_remembered(declared: Vec<BackendDeclaration>, state: &State) -> Vec<Back
     all
 }
 
-/// Collects the key files that are not where a backend looks by itself.
+/// Collects what a backend does not look at by itself, as the program does.
 fn interest(
     config: &Config,
     evaluator: &Evaluator<'_>,
     state: &State,
 ) -> BTreeMap<BackendId, Interest> {
-    let mut files: BTreeMap<BackendId, BTreeSet<PathBuf>> = BTreeMap::new();
+    let mut interests: BTreeMap<BackendId, Interest> = BTreeMap::new();
     for record in state.resources.values() {
+        let Some(backend) = &record.backend else { continue };
+        let interest = interests.entry(backend.clone()).or_default();
         let path = record.attributes.get("key_file").and_then(Json::as_str);
-        if let (Some(backend), Some(path)) = (&record.backend, path) {
-            files.entry(backend.clone()).or_default().insert(path.into());
-        }
+        interest.key_files.extend(path.map(PathBuf::from));
+        interest.name_servers |= record.attributes.contains_key("dns");
+        interest.name_servers |= record.attributes.contains_key("dns_search");
     }
     for address in config.resources().iter().filter(|it| it.kind == Kind::Interface) {
         let Ok(desired) = evaluator.resource(address, &AllUnknown) else { continue };
         let path = desired.fields.get("key_file").and_then(Wanted::known).cloned();
-        if let (Some(backend), Some(Field::Text(path))) = (desired.backend, path) {
-            files.entry(backend).or_default().insert(path.into());
+        let Some(backend) = desired.backend else { continue };
+        let interest = interests.entry(backend).or_default();
+        if let Some(Field::Text(path)) = path {
+            interest.key_files.insert(path.into());
         }
+        interest.name_servers |= desired.fields.contains_key("dns");
+        interest.name_servers |= desired.fields.contains_key("dns_search");
     }
-    files.into_iter().map(|(id, key_files)| (id, Interest { key_files })).collect()
+    interests
 }
 
 fn view(declaration: &BackendDeclaration) -> BackendView {

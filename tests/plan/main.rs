@@ -35,3 +35,5 @@ mod requested;
 mod pace;
 mod refresh_only;
 mod routes;
+mod hooks;
+mod resolver;

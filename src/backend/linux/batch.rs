@@ -91,10 +91,15 @@ struct Group {
 impl Walk<'_> {
     fn take(&mut self, index: usize, after: Vec<usize>, act: Act) {
         match act {
-            Act::CreateInterface { name, private_key, key_file, fields } => {
-                self.take_interface(index, &after, |job| {
-                    interface::create(job, &name, &private_key, key_file.as_deref(), &fields)
-                });
+            Act::CreateInterface { name, private_key, key_file, fields, around } => {
+                let create = interface::Create {
+                    name: &name,
+                    private_key: &private_key,
+                    key_file: key_file.as_deref(),
+                    fields: &fields,
+                    around: &around,
+                };
+                self.take_interface(index, &after, |job| interface::create(job, &create));
             }
             Act::UpdateInterface {
                 name,
@@ -104,6 +109,7 @@ impl Walk<'_> {
                 remove_key_file,
                 settings,
                 wanted,
+                around,
             } => {
                 let update = interface::Update {
                     name: &name,
@@ -113,12 +119,13 @@ impl Walk<'_> {
                     remove_key_file: remove_key_file.as_deref(),
                     settings: &settings,
                     wanted: &wanted,
+                    around: &around,
                 };
                 self.take_interface(index, &after, |job| interface::update(job, &update));
             }
-            Act::DeleteInterface { name, remove_key_file } => {
+            Act::DeleteInterface { name, remove_key_file, around } => {
                 self.take_interface(index, &after, |job| {
-                    interface::delete(job, &name, remove_key_file.as_deref())
+                    interface::delete(job, &name, remove_key_file.as_deref(), &around)
                 });
             }
             Act::SetRoutes { interface, routes, add_rules, remove_rules } => {
@@ -251,7 +258,7 @@ mod tests {
 
     use crate::backend::linux::batch::run;
     use crate::backend::linux::host::Simulated;
-    use crate::backend::{Act, Operation, Outcome};
+    use crate::backend::{Act, Operation, Outcome, Surroundings};
     use crate::resource::{BackendId, Field, Fields};
     use crate::simulator::linux::SimulatedLinux;
     use crate::value::{PrivateKey, PublicKey};
@@ -412,6 +419,7 @@ mod tests {
             remove_key_file: None,
             settings: Default::default(),
             wanted: Fields::new(),
+            around: Surroundings::default(),
         };
         let create = |public_key| Act::CreatePeer {
             interface: "wg0".to_owned(),

@@ -23,6 +23,8 @@ pub(crate) enum During {
     Routing,
     /// Reading or writing a file with a key.
     KeyFile,
+    /// Running a program of the host.
+    Running,
 }
 
 /// Puts an error together.

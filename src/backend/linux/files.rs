@@ -46,6 +46,20 @@ pub(crate) fn has_module() -> bool {
         })
 }
 
+/// Returns whether systemd is the init, as `sd_booted` finds out.
+pub(crate) fn runs_systemd() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
+/// Returns whether this process may change links: the capability `CAP_NET_ADMIN`, which root has as a rule.
+pub(crate) fn may_change_links() -> bool {
+    const NET_ADMIN: u32 = 12;
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let held = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let held = held.and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
+    held.is_some_and(|held| held >> NET_ADMIN & 1 == 1)
+}
+
 /// Opens a named network namespace.
 pub(crate) fn open_namespace(name: &str) -> Result<File, Refusal> {
     let is_name = !name.is_empty() && name != "." && name != ".." && !name.contains('/');

@@ -13,7 +13,8 @@ use zeroize::Zeroizing;
 use crate::actual::Identity;
 use crate::simulator::linux::SimulatedLinux;
 use crate::simulator::linux::call::{
-    Device, DeviceChange, HostRouting, Link, NotRouted, Refusal, RoutingChange,
+    Device, DeviceChange, HostRouting, Link, NotRouted, Program, Ran, Refusal, RoutingChange,
+    WireGuard,
 };
 use crate::value::Cidr;
 
@@ -24,6 +25,12 @@ pub(crate) trait Host {
 
     /// Returns whether a new link could be renamed later.
     fn renames(&mut self, links: &BTreeMap<String, Link>) -> bool;
+
+    /// Returns which WireGuard a new interface gets.
+    fn wireguard(&mut self) -> Result<WireGuard, Refusal>;
+
+    /// Returns whether this user may change links.
+    fn may_change(&mut self) -> Result<bool, Refusal>;
 
     /// Returns every link, by name.
     fn links(&mut self) -> Result<BTreeMap<String, Link>, Refusal>;
@@ -75,6 +82,15 @@ pub(crate) trait Host {
 
     /// Removes a file.
     fn remove_key_file(&mut self, path: &Path) -> Result<(), Refusal>;
+
+    /// Runs a program to its end. Refused when it cannot be started, or does not end in its time.
+    fn run(&mut self, program: &Program) -> Result<Ran, Refusal>;
+
+    /// Returns whether there is a program of that name in the host's `PATH`, or at that absolute path.
+    fn has_program(&mut self, name: &str) -> Result<bool, Refusal>;
+
+    /// Returns whether systemd is the host's init.
+    fn runs_systemd(&mut self) -> Result<bool, Refusal>;
 }
 
 /// A simulated host, and the clock that it lives by.
@@ -91,6 +107,14 @@ impl Host for Simulated {
 
     fn renames(&mut self, _: &BTreeMap<String, Link>) -> bool {
         true
+    }
+
+    fn wireguard(&mut self) -> Result<WireGuard, Refusal> {
+        Ok(WireGuard::Kernel)
+    }
+
+    fn may_change(&mut self) -> Result<bool, Refusal> {
+        Ok(true)
     }
 
     fn links(&mut self) -> Result<BTreeMap<String, Link>, Refusal> {
@@ -159,5 +183,17 @@ impl Host for Simulated {
 
     fn remove_key_file(&mut self, path: &Path) -> Result<(), Refusal> {
         self.host.remove_key_file(path)
+    }
+
+    fn run(&mut self, program: &Program) -> Result<Ran, Refusal> {
+        self.host.run(program)
+    }
+
+    fn has_program(&mut self, name: &str) -> Result<bool, Refusal> {
+        Ok(self.host.has_program(name))
+    }
+
+    fn runs_systemd(&mut self) -> Result<bool, Refusal> {
+        Ok(self.host.runs_systemd())
     }
 }

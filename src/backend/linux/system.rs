@@ -12,18 +12,20 @@ use zeroize::Zeroizing;
 use crate::actual::Identity;
 use crate::backend::linux::host::Host;
 use crate::backend::linux::netlink::{Netlink, RawKind, RawLink};
-use crate::backend::linux::{device, files, userspace};
+use crate::backend::linux::{device, files, program, userspace};
 use crate::config::Driver;
 use crate::failpoint::around_host_change;
 use crate::simulator::linux::call::{
-    Device, DeviceChange, HostRouting, Link, LinkKind, NotRouted, Refusal, RoutingChange,
-    is_link_name,
+    Device, DeviceChange, HostRouting, Link, LinkKind, NotRouted, Program, Ran, Refusal,
+    RoutingChange, WireGuard, is_link_name,
 };
 use crate::value::Cidr;
 
 /// This machine.
 pub(crate) struct System {
     driver: Driver,
+    /// The program of a userspace WireGuard.
+    program: String,
     environment: BTreeMap<String, String>,
     netlink: Netlink,
 }
@@ -33,6 +35,7 @@ impl System {
     pub(crate) fn enter(
         netns: Option<&str>,
         driver: Driver,
+        program: String,
         environment: BTreeMap<String, String>,
     ) -> Result<Self, Refusal> {
         if let Some(name) = netns {
@@ -48,7 +51,11 @@ impl System {
                 errno => Refusal::Errno(errno),
             })?;
         }
-        Ok(Self { driver, environment, netlink: Netlink::open()? })
+        Ok(Self { driver, program, environment, netlink: Netlink::open()? })
+    }
+
+    fn start_userspace(&self, name: &str) -> Result<(), Refusal> {
+        around_host_change(|| userspace::start(name, &self.program, &self.environment))
     }
 
     /// Returns what is behind a link that must be there.
@@ -72,6 +79,23 @@ impl Host for System {
             Driver::Kernel => true,
             Driver::Auto => has(LinkKind::Kernel) || files::has_module(),
         }
+    }
+
+    fn wireguard(&mut self) -> Result<WireGuard, Refusal> {
+        let is_in_kernel = self.driver != Driver::Userspace && files::has_module();
+        Ok(match self.driver {
+            _ if is_in_kernel => WireGuard::Kernel,
+            Driver::Kernel => WireGuard::NoKernel,
+            Driver::Auto | Driver::Userspace => WireGuard::Userspace {
+                program: self.program.clone(),
+                is_there: program::is_there(&self.program, &self.environment),
+                has_tun: userspace::has_tun(),
+            },
+        })
+    }
+
+    fn may_change(&mut self) -> Result<bool, Refusal> {
+        Ok(files::may_change_links())
     }
 
     fn links(&mut self) -> Result<BTreeMap<String, Link>, Refusal> {
@@ -100,15 +124,15 @@ impl Host for System {
             return Err(Errno::EXIST.into());
         }
         match self.driver {
-            Driver::Userspace => around_host_change(|| userspace::start(name, &self.environment)),
+            Driver::Userspace => self.start_userspace(name),
             Driver::Kernel | Driver::Auto => {
                 match around_host_change(|| self.netlink.add_wireguard(name)) {
                     Err(Refusal::Errno(Errno::OPNOTSUPP)) if self.driver == Driver::Auto => {
-                        around_host_change(|| userspace::start(name, &self.environment))
+                        self.start_userspace(name)
                     }
                     Err(Refusal::Errno(Errno::OPNOTSUPP)) => Err(Refusal::said(
                         "the kernel has no module `wireguard`",
-                        "load it with `modprobe wireguard`, or set `driver = \"userspace\"` on the backend",
+                        userspace::NO_MODULE,
                     )),
                     answer => answer,
                 }
@@ -181,6 +205,18 @@ impl Host for System {
 
     fn remove_key_file(&mut self, path: &Path) -> Result<(), Refusal> {
         files::remove(path)
+    }
+
+    fn run(&mut self, program: &Program) -> Result<Ran, Refusal> {
+        around_host_change(|| program::run(program, &self.environment))
+    }
+
+    fn has_program(&mut self, name: &str) -> Result<bool, Refusal> {
+        Ok(program::is_there(name, &self.environment))
+    }
+
+    fn runs_systemd(&mut self) -> Result<bool, Refusal> {
+        Ok(files::runs_systemd())
     }
 }
 

@@ -38,6 +38,10 @@ impl Run<'_> {
         if let Some(kind) = kind {
             self.check(kind, &desired, block, &mut failures);
         }
+        if let Some(backend) = &desired.backend {
+            let problem = failures.take(self.servers_in_namespace(backend, &desired)).flatten();
+            problem.into_iter().for_each(|it| failures.add(it));
+        }
         failures.or(desired)
     }
 
@@ -207,6 +211,23 @@ impl Run<'_> {
             found.for_each(|it| failures.add(it));
         }
         own_key(desired, block).into_iter().for_each(|it| failures.add(it));
+    }
+
+    /// A resolver knows the links of its own network namespace only, and would take another link for the one that is meant.
+    fn servers_in_namespace(
+        &self,
+        backend: &BackendId,
+        desired: &Desired,
+    ) -> Evaluated<Option<Diagnostic>> {
+        let span = ["dns", "dns_search"].iter().find_map(|name| desired.spans.get(name));
+        let (Some(span), Some(netns)) = (span, self.namespace_of(backend)?) else {
+            return Ok(None);
+        };
+        Ok(Some(
+            Diagnostic::error("name servers in a network namespace")
+                .label(span, format!("backend `{backend}` is in the network namespace `{netns}`, where no resolver runs"))
+                .help(format!("Write them into `/etc/netns/{netns}/resolv.conf`, which `ip netns exec` uses.")),
+        ))
     }
 
     /// Checks the name of a Linux interface, also the one that its label makes.

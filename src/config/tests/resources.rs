@@ -58,7 +58,10 @@ fn the_first_configuration_of_a_user_is_understood() {
         assert_eq!(ids, ["hq", "branch"]);
         assert_eq!(backends[1].display_name.as_deref(), Some("The branch"));
         let netns = Some("branch".to_owned());
-        assert_eq!(backends[1].transport, Transport::Local { netns, driver: Driver::Userspace });
+        assert_eq!(
+            backends[1].transport,
+            Transport::Local { netns, driver: Driver::Userspace, userspace_program: None }
+        );
         let order: Vec<_> = config.resources().iter().map(ToString::to_string).collect();
         let wanted =
             ["interface.hq", "interface.branch", "preshared_key.link", "peer.hq_to_branch"];

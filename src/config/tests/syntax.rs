@@ -504,11 +504,11 @@ error: unknown argument
   5:3 `ip`: `interface` has no `ip`
   help: Did you mean `addresses`?
 error: unknown argument
-  6:3 `DNS`: this version of wgform has no `DNS`
-  help: Leave it out. A later version may have it.
+  6:3 `DNS`: `interface` has no `DNS`
+  help: Did you mean `dns`?
 error: unknown argument
-  7:3 `PostUp`: this version of wgform has no `PostUp`
-  help: Leave it out. A later version may have it.
+  7:3 `PostUp`: `interface` has no `PostUp`
+  help: Did you mean `post_up`?
 error: unknown argument
   10:3 `AllowedIPs`: `peer` has no `AllowedIPs`
   help: Did you mean `allowed_ips`?

@@ -13,6 +13,7 @@ use crate::config::Wanted;
 use crate::diff::{AttributeDiff, Side};
 use crate::link::Links;
 use crate::plan::check::{self, Unmanaged};
+use crate::plan::hooks;
 use crate::plan::order::draft::removal::{is_only_recorded, is_there, left_key};
 use crate::plan::view::View;
 use crate::plan::walk::interface::{OnDevice, recorded_key_file};
@@ -447,6 +448,7 @@ impl Drafter {
             Fate::Replace => Action::Replace,
             Fate::Keep | Fate::Pending => Action::Update,
         };
+        let hooks = node.interface().and_then(|it| hooks::note(planner, node, it));
         self.changes.push(ResourceChange {
             subject: Subject::Resource(node.address.clone()),
             backend: node.backend.clone(),
@@ -454,7 +456,7 @@ impl Drafter {
             reason: node.reason.clone(),
             attributes: node.diffs.clone(),
             sensitive: planner.desired[&node.address].sensitive.clone(),
-            notes: node.notes.iter().cloned().chain(notes).collect(),
+            notes: node.notes.iter().cloned().chain(notes).chain(hooks).collect(),
         });
     }
 }

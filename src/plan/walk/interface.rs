@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use crate::actual::{FoundInterface, KeyFile, Picture};
+use crate::actual::{FoundInterface, KeyFile, NameServers, Picture};
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
@@ -67,6 +67,7 @@ impl<'a> Planner<'a> {
         self.take_label_over(&desired);
         let standing = self.interface_standing(&desired);
         self.check_name(&desired, &standing);
+        self.check_resolver(&desired, &standing.backend);
         let found = self.found_interface(&standing);
         let mut notes = Vec::new();
         self.settle_mark(&mut desired, &standing, &mut notes);
@@ -193,6 +194,37 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Reports name servers that the host has no place for.
+    fn check_resolver(&mut self, desired: &Desired, backend: &BackendId) {
+        let Some(picture) = self.picture(backend) else { return };
+        let domains = match desired.fields.get("dns_search") {
+            Some(Wanted::Known(Field::Domains(domains))) => domains.as_slice(),
+            _ => &[],
+        };
+        let has_servers = match desired.fields.get("dns") {
+            Some(Wanted::Known(Field::Servers(servers))) => !servers.is_empty(),
+            _ => false,
+        };
+        let span = |name| desired.spans.get(name).unwrap_or(&desired.span);
+        let problem = match picture.capabilities.name_servers {
+            NameServers::Nowhere if has_servers || !domains.is_empty() => {
+                let at = span(if has_servers { "dns" } else { "dns_search" });
+                Diagnostic::error("name servers for a host without a resolver")
+                    .label(at, format!("nothing on backend `{backend}` takes name servers for a link"))
+                    .help("Install `systemd-resolved` there and start it, or install `openresolv`, which some systems call `resolvconf`.")
+            }
+            NameServers::Taken => {
+                let routed = domains.iter().find(|it| it.starts_with('~') && *it != "~.");
+                let Some(domain) = routed else { return };
+                Diagnostic::error("domain that the host's resolver cannot route")
+                    .label(span("dns_search"), format!("`{domain}` needs systemd-resolved, and backend `{backend}` has `resolvconf`"))
+                    .help("Remove the `~`, or install `systemd-resolved` there and start it.")
+            }
+            _ => return,
+        };
+        self.diagnostics.push(problem);
+    }
+
     fn found_interface(&self, standing: &Standing<'_>) -> Option<BTreeMap<&'static str, Json>> {
         let record = standing.record.as_ref();
         if self.options.without_refresh {
@@ -208,6 +240,13 @@ impl<'a> Planner<'a> {
         found: &FoundInterface,
     ) -> BTreeMap<&'static str, Json> {
         let mut found = self.found_values(&found.fields);
+        // What a resolver takes and does not give back is there as it was last written.
+        for name in ["dns", "dns_search"] {
+            let applied = record.and_then(|record| record.attributes.get(name));
+            if let Some(json) = applied.filter(|_| !found.contains_key(name)) {
+                found.insert(name, json.clone());
+            }
+        }
         if found.get("enabled") == Some(&Json::Bool(false)) {
             // A link that is down has lost its IPv6 addresses; they come back when it is brought up.
             let ours = record.and_then(|record| record.owned_elements.get("addresses"));

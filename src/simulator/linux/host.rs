@@ -15,6 +15,7 @@ use crate::simulator::linux::call::{
     Device, DeviceChange, DevicePeer, HostRoute, HostRule, Link, LinkKind, PeerChange, Refusal,
     is_link_name,
 };
+use crate::simulator::linux::program::Programs;
 use crate::simulator::linux::routing::default_tables;
 use crate::value::{Cidr, Prefix, PublicKey};
 
@@ -43,6 +44,7 @@ pub(crate) struct Host {
     pub(crate) routes: BTreeSet<HostRoute>,
     pub(crate) rules: BTreeSet<HostRule>,
     pub(crate) table_names: BTreeMap<String, u32>,
+    pub(crate) programs: Programs,
     /// Peers at which a change stops; for tests, and not kept.
     pub(crate) refused_peers: BTreeMap<PublicKey, Errno>,
 }
@@ -63,6 +65,16 @@ pub(crate) struct HostLink {
     pub(crate) mtu: u32,
     /// In the order in which they came, which says which one of a network is the first.
     pub(crate) addresses: Vec<Cidr>,
+    /// What systemd-resolved holds for it, in order.
+    pub(crate) dns: Vec<String>,
+    pub(crate) domains: Vec<String>,
+}
+
+impl HostLink {
+    /// A link without name servers.
+    fn new(device: Option<Device>, is_up: bool, mtu: u32, addresses: Vec<Cidr>) -> Self {
+        Self { device, is_up, mtu, addresses, dns: Vec::new(), domains: Vec::new() }
+    }
 }
 
 impl Host {
@@ -79,6 +91,7 @@ impl Host {
             routes: BTreeSet::new(),
             rules: BTreeSet::new(),
             table_names: default_tables(),
+            programs: Programs::default(),
             refused_peers: BTreeMap::new(),
         };
         host.machine_id = format!("{:016x}{:016x}", host.random(), host.random());
@@ -90,18 +103,11 @@ impl Host {
         let (high, low) = (self.random(), self.random());
         self.boot_id = uuid::Uuid::from_u64_pair(high, low).to_string();
         self.booted_at = now;
-        let lo = HostLink {
-            device: None,
-            is_up: true,
-            mtu: 65_536,
-            addresses: vec![cidr(Ipv4Addr::LOCALHOST, 8)],
-        };
-        let eth0 = HostLink {
-            device: None,
-            is_up: true,
-            mtu: 1500,
-            addresses: vec![cidr(Ipv4Addr::new(192, 0, 2, 10), 24)],
-        };
+        let lo = HostLink::new(None, true, 65_536, vec![cidr(Ipv4Addr::LOCALHOST, 8)]);
+        let address = cidr(Ipv4Addr::new(192, 0, 2, 10), 24);
+        let eth0 = HostLink::new(None, true, 1500, vec![address]);
+        // `/run`, where it is kept, is empty again.
+        self.programs.resolvconf.clear();
         self.links = BTreeMap::from([("lo".to_owned(), lo), ("eth0".to_owned(), eth0)]);
         self.routes.clear();
         self.rules.clear();
@@ -117,12 +123,13 @@ impl Host {
     }
 
     pub(crate) fn links(&self) -> BTreeMap<String, Link> {
-        let link = |HostLink { device, is_up, mtu, addresses }: &HostLink| Link {
-            kind: if device.is_some() { LinkKind::Kernel } else { LinkKind::Other },
-            is_up: *is_up,
-            mtu: *mtu,
-            addresses: addresses.iter().copied().collect(),
-        };
+        let link =
+            |HostLink { device, is_up, mtu, addresses, dns: _, domains: _ }: &HostLink| Link {
+                kind: if device.is_some() { LinkKind::Kernel } else { LinkKind::Other },
+                is_up: *is_up,
+                mtu: *mtu,
+                addresses: addresses.iter().copied().collect(),
+            };
         self.links.iter().map(|(name, it)| (name.clone(), link(it))).collect()
     }
 
@@ -163,11 +170,11 @@ impl Host {
 
     pub(crate) fn add_link(&mut self, name: &str) -> Result<(), Refusal> {
         let device = Some(Device::default());
-        self.insert(name, HostLink { device, is_up: false, mtu: DEFAULT_MTU, addresses: vec![] })
+        self.insert(name, HostLink::new(device, false, DEFAULT_MTU, vec![]))
     }
 
     pub(crate) fn add_other_link(&mut self, name: &str) -> Result<(), Refusal> {
-        self.insert(name, HostLink { device: None, is_up: true, mtu: 1500, addresses: vec![] })
+        self.insert(name, HostLink::new(None, true, 1500, vec![]))
     }
 
     fn insert(&mut self, name: &str, link: HostLink) -> Result<(), Refusal> {

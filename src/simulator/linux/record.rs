@@ -1,6 +1,6 @@
 //! The file format of a simulated host. It holds private keys, because it plays the device.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::simulator::linux::call::{Device, DevicePeer, HostRoute, HostRule};
 use crate::simulator::linux::host::{Host, HostLink};
+use crate::simulator::linux::program::{self, Programs};
 use crate::simulator::linux::routing::default_tables;
 use crate::value::{Family, Route, RouteRule};
 
@@ -35,6 +36,13 @@ struct HostRecord {
     rules: Vec<RuleRecord>,
     #[serde(default = "default_tables")]
     table_names: BTreeMap<String, u32>,
+    /// Older files do not say.
+    #[serde(default = "program::usual")]
+    programs: BTreeSet<String>,
+    #[serde(default = "yes")]
+    systemd: bool,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    resolvconf: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,6 +69,10 @@ struct LinkRecord {
     is_up: bool,
     mtu: u32,
     addresses: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dns: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    domains: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -111,6 +123,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         routes,
         rules,
         table_names,
+        programs,
+        systemd,
+        resolvconf,
     } = record;
     let links = links
         .into_iter()
@@ -131,6 +146,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         routes,
         rules,
         table_names,
+        programs: Programs {
+            names: programs,
+            has_systemd: systemd,
+            resolvconf,
+            ..Programs::default()
+        },
         refused_peers,
     })
 }
@@ -149,6 +170,7 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         routes,
         rules,
         table_names,
+        programs: Programs { names: programs, has_systemd, resolvconf, refused: _, ran: _ },
         refused_peers: _,
     } = host;
     let record = HostRecord {
@@ -164,6 +186,9 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         routes: routes.iter().map(RouteRecord::new).collect(),
         rules: rules.iter().map(RuleRecord::new).collect(),
         table_names: table_names.clone(),
+        programs: programs.clone(),
+        systemd: *has_systemd,
+        resolvconf: resolvconf.clone(),
     };
     serde_json::to_vec_pretty(&record).map(Zeroizing::new).map_err(|error| error.to_string())
 }
@@ -198,19 +223,21 @@ impl RuleRecord {
 }
 
 impl LinkRecord {
-    fn new(HostLink { device, is_up, mtu, addresses }: &HostLink) -> Self {
+    fn new(HostLink { device, is_up, mtu, addresses, dns, domains }: &HostLink) -> Self {
         Self {
             device: device.as_ref().map(DeviceRecord::new),
             is_up: *is_up,
             mtu: *mtu,
             addresses: texts(addresses),
+            dns: dns.clone(),
+            domains: domains.clone(),
         }
     }
 
     fn into_link(self) -> Result<HostLink, String> {
-        let Self { device, is_up, mtu, addresses } = self;
+        let Self { device, is_up, mtu, addresses, dns, domains } = self;
         let device = device.map(DeviceRecord::into_device).transpose()?;
-        Ok(HostLink { device, is_up, mtu, addresses: values(&addresses)? })
+        Ok(HostLink { device, is_up, mtu, addresses: values(&addresses)?, dns, domains })
     }
 }
 
@@ -279,6 +306,10 @@ impl PeerRecord {
             sent,
         })
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn texts<'a, T: Display + 'a>(values: impl IntoIterator<Item = &'a T>) -> Vec<String> {

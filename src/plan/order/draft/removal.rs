@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use crate::actual::KeyFile;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::check;
+use crate::plan::hooks;
 use crate::plan::order::draft::{
     Claim, Draft, Drafter, PeerKey, gives, key_file, protected_in_block,
 };
@@ -166,6 +167,10 @@ impl Drafter {
             draft.gives.extend(file);
         }
         let record = record_of(planner, address, deposed);
+        let hooks = match &record.object {
+            ObjectKey::Interface { name, .. } => hooks::removal_note(planner, &record, name),
+            ObjectKey::Peer { .. } | ObjectKey::PresharedKey {} => None,
+        };
         self.changes.push(ResourceChange {
             subject,
             backend,
@@ -173,7 +178,7 @@ impl Drafter {
             reason: Reason::Deposed,
             attributes: gone(address.kind, &record),
             sensitive: BTreeSet::new(),
-            notes: Vec::new(),
+            notes: hooks.into_iter().collect(),
         });
         self.push(draft)
     }
@@ -277,10 +282,12 @@ fn removal(
             let foreign = check::guard_destroy(planner, &doomed, backend, name);
             let mut gives_up = gives(planner, backend, name);
             gives_up.extend(key_file(Some(backend), file.as_ref()));
+            let unmanaged = (foreign > 0).then_some(Note::UnmanagedGo(foreign));
+            let hooks = hooks::removal_note(planner, record, name);
             Removal {
                 act: PlannedAct::DeleteInterface { name: name.clone(), remove_key_file: file },
                 gives_up,
-                notes: (foreign > 0).then_some(Note::UnmanagedGo(foreign)).into_iter().collect(),
+                notes: unmanaged.into_iter().chain(hooks).collect(),
                 taken_over_by: None,
             }
         }
