@@ -5,5 +5,6 @@
 
 pub mod file;
 pub mod linux;
+pub mod routeros;
 
 pub use file::SimulatorError;

@@ -84,15 +84,16 @@ impl SystemFile {
     /// # Errors
     /// When the directory cannot be written.
     pub fn write(&self, bytes: &[u8]) -> Result<(), SimulatorError> {
-        self.replace(bytes).map_err(|error| {
-            SimulatorError::new(
-                format!(
-                    "the simulated system in `{}` cannot be written: {error}",
-                    self.path.display()
-                ),
-                "make room on the disk and its directory writable",
-            )
-        })
+        self.replace(bytes).map_err(|error| self.not_written(&error))
+    }
+
+    /// Adds to its end. What a run was told then outlives its own end, and not a power cut.
+    ///
+    /// # Errors
+    /// As [`SystemFile::write`].
+    pub fn append(&self, bytes: &[u8]) -> Result<(), SimulatorError> {
+        let file = OpenOptions::new().append(true).open(&self.path);
+        file.and_then(|mut file| file.write_all(bytes)).map_err(|error| self.not_written(&error))
     }
 
     /// Says that what [`SystemFile::read`] returned makes no sense.
@@ -100,6 +101,13 @@ impl SystemFile {
         SimulatorError::new(
             format!("the simulated system in `{}` is damaged: {why}", self.path.display()),
             "put the file back as it was, or remove it to start with an empty system",
+        )
+    }
+
+    fn not_written(&self, error: &io::Error) -> SimulatorError {
+        SimulatorError::new(
+            format!("the simulated system in `{}` cannot be written: {error}", self.path.display()),
+            "make room on the disk and its directory writable",
         )
     }
 
