@@ -4,6 +4,7 @@
 //! in plain data; how a device spells it stays inside its backend.
 
 pub mod linux;
+pub mod routeros;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -22,7 +23,7 @@ use crate::value::{PrivateKey, PublicKey, Route, RouteRule};
 use crate::world::World;
 
 #[cfg(any(test, fuzzing))]
-pub(crate) use crate::backend::linux::fuzz;
+pub(crate) use crate::backend::{linux::fuzz, routeros::fuzz as router};
 
 /// Gets ready to talk to a backend. A real one is contacted when it is read; a simulated one is opened, for the
 /// whole run.

@@ -101,7 +101,7 @@ impl SimulatedRouter {
         self.lock().faults.add(rule);
     }
 
-    /// Returns the requests so far, as method and path.
+    /// Returns the requests that came over a socket so far, as method and path.
     pub fn requests(&self) -> Vec<String> {
         self.lock().log.clone()
     }
@@ -112,9 +112,6 @@ impl SimulatedRouter {
     /// When the file of the router cannot be written.
     pub fn answer(&self, request: &Request, now: Timestamp) -> Result<Reply, SimulatorError> {
         let mut kept = self.lock();
-        if kept.log.len() < LONGEST_LOG {
-            kept.log.push(format!("{} {}", request.method, request.path));
-        }
         let answer = kept.serve(request, now);
         kept.save_changes()?;
         let mut reply = answer.map_or_else(Reply::from, Reply::from);
@@ -125,9 +122,13 @@ impl SimulatedRouter {
         Ok(reply)
     }
 
-    /// Returns what happens to a request, by the rules and its own header.
+    /// Takes note of a request, and returns what happens to it by the rules and its own header.
     pub(crate) fn strike(&self, request: &Request, header: Option<&str>) -> Vec<Fault> {
-        self.lock().faults.strike(&request.method, &request.path, header)
+        let mut kept = self.lock();
+        if kept.log.len() < LONGEST_LOG {
+            kept.log.push(format!("{} {}", request.method, request.path));
+        }
+        kept.faults.strike(&request.method, &request.path, header)
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {

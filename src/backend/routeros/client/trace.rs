@@ -1,0 +1,78 @@
+//! What was asked and answered, for whoever looks for a fault: without what is secret.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use crate::backend::routeros::client::body::{SECRETS, mend};
+
+/// Takes a line for each request and each answer. Says nothing by default.
+#[derive(Clone, Default)]
+pub struct Trace(Option<Arc<Take>>);
+
+type Take = dyn Fn(&str) + Send + Sync;
+
+impl Trace {
+    /// Hands the lines on.
+    pub fn new(take: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(take)))
+    }
+
+    /// Makes a line and hands it on, if somebody listens.
+    pub(super) fn say(&self, line: impl FnOnce() -> String) {
+        if let Some(take) = &self.0 {
+            take(&line());
+        }
+    }
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Trace(…)")
+    }
+}
+
+/// Spells a body without its secrets; what is not JSON only by its length.
+pub(super) fn redacted(body: &[u8]) -> String {
+    if body.is_empty() {
+        return String::new();
+    }
+    match serde_json::from_slice::<Json>(&mend(body)) {
+        Ok(mut json) => {
+            hide(&mut json);
+            json.to_string()
+        }
+        Err(_) => format!("{} bytes that are not JSON", body.len()),
+    }
+}
+
+fn hide(json: &mut Json) {
+    match json {
+        Json::Object(map) => {
+            for (name, value) in map {
+                if SECRETS.contains(&name.as_str()) {
+                    *value = "…".into();
+                } else {
+                    hide(value);
+                }
+            }
+        }
+        Json::Array(parts) => parts.iter_mut().for_each(hide),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::backend::routeros::client::trace::redacted;
+
+    #[test]
+    fn a_body_is_shown_without_its_secrets() {
+        let body = b"[{\"name\":\"wg1\",\"private-key\":\"hunter2hunter2\",\"comment\":\"\x07\"}]";
+        let shown = r#"[{"comment":"\u0007","name":"wg1","private-key":"…"}]"#;
+        assert_eq!(redacted(body), shown);
+        assert_eq!(redacted(b"{\"private-key\":\"hunter2"), "23 bytes that are not JSON");
+        assert_eq!(redacted(b""), "");
+    }
+}
