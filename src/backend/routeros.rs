@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod wire;
+pub mod menus;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz {

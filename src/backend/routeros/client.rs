@@ -9,7 +9,7 @@ mod tls;
 mod trace;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::backend::routeros) mod tests;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -218,6 +218,17 @@ impl Client {
             .map_err(|error| self.failure(&ask, unreadable(error.wanted, &answer.body)))
     }
 
+    /// Says that an answer was read, and holds something that makes no sense.
+    pub(in crate::backend::routeros) fn unreadable(
+        &self,
+        attempt: &str,
+        why: impl Into<String>,
+    ) -> Failure {
+        let ask = Ask { attempt, verb: Verb::Read, path: String::new(), fields: None };
+        let hint = "is it a router with RouterOS 7?";
+        self.failure(&ask, Reason::new(Cause::Unreadable, why, [hint]))
+    }
+
     async fn read<T>(
         &self,
         attempt: &str,
@@ -379,8 +390,11 @@ fn base(text: &str) -> Result<String, String> {
 }
 
 fn http_client(settings: &Settings, seen: &Seen) -> Result<reqwest::Client, String> {
+    // Without TLS nobody is believed, and the system's authorities, which take a while to load, are left alone.
+    let is_plain = settings.api_url.trim_start().starts_with("http:");
+    let trust = if is_plain { &Trust::Anybody } else { &settings.trust };
     reqwest::Client::builder()
-        .tls_backend_preconfigured(tls::config(&settings.trust, seen)?)
+        .tls_backend_preconfigured(tls::config(trust, seen)?)
         .http1_only()
         // What is in the environment of a CI runner is for the way out, and not for a router on the inside.
         .no_proxy()

@@ -136,6 +136,14 @@ impl Row {
         self.parsed(name, "a list of addresses", list)
     }
 
+    /// Reads a list of addresses with their lengths, host bits kept, in no order.
+    ///
+    /// # Errors
+    /// When one of them is none.
+    pub fn cidrs(&self, name: &str) -> Result<BTreeSet<Cidr>, Strange> {
+        self.parsed(name, "a list of addresses with their lengths", list)
+    }
+
     /// Reads an address with its length, host bits kept.
     ///
     /// # Errors

@@ -4,10 +4,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::resource::BackendId;
 use crate::simulator::routeros::profile::{POINTS, PROFILES, Profile};
 use crate::simulator::routeros::request::Request;
 use crate::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
 use crate::value::Secret;
+use crate::world::World;
 
 const PRIVATE: &str = "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=";
 const PEERS: &str = "/rest/interface/wireguard/peers";
@@ -345,6 +347,42 @@ fn a_restore_gives_other_ids_and_an_upgrade_other_names() {
     lab.0.install(Profile::newest()).unwrap();
     let upgraded = r#"200 [{".id":"*2","interface":"wg1","name":"peer1","responder":"false"}]"#;
     assert_eq!(peer(), upgraded);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test damages the file")]
+fn a_router_outlives_the_run_that_made_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::new(
+        [].into(),
+        directory.path().into(),
+        || Timestamp::UNIX_EPOCH,
+        |bytes| bytes.fill(7),
+    );
+    let open = || {
+        let router = SimulatedRouter::open(directory.path(), &BackendId::new("r"), &world).unwrap();
+        router.set_user("u", &Secret::new("p"), &ALL_POLICIES);
+        Lab(router)
+    };
+    let lab = open().with_interface();
+    lab.add_peer(KEY, r#","comment":"a""#);
+    lab.add_peer(OTHER, "");
+    lab.ask("DELETE", &format!("{PEERS}/*2"), "");
+    lab.0.flip("masks-host-bits").unwrap();
+    lab.ask("PATCH", &format!("{PEERS}/*1"), r#"{"comment":"b","allowed-address":"10.0.0.2/24"}"#);
+    let before = lab.ask("GET", PEERS, "");
+    assert!(before.contains(r#""comment":"b""#) && before.contains("10.0.0.0/24"), "{before}");
+    drop(lab);
+    let lab = open();
+    assert_eq!(lab.ask("GET", PEERS, ""), before);
+    // An id is not given again in the next run either.
+    assert!(lab.add_peer(OTHER, "").starts_with(r#"201 {".id":"*3""#));
+    let file = directory.path().join(".wgform/simulated/r.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    drop(lab);
+    std::fs::write(&file, text + "{\"table\":1}\n").unwrap();
+    let error = SimulatedRouter::open(directory.path(), &BackendId::new("r"), &world).unwrap_err();
+    assert!(error.reason.ends_with("is not as expected"), "{error}");
 }
 
 /// Each switch changes at least one answer of a story that touches everything.

@@ -62,21 +62,28 @@ impl Router {
 
     /// Refuses a peer that cannot be beside another one.
     fn check_twins(&self, id: Option<u64>, row: &Row) -> Result<(), Refused> {
-        let prefixes = row.text("allowed-address");
-        for (_, other) in self.rows("peers").filter(|(other, _)| Some(*other) != id) {
+        let switches = &self.switches;
+        let (key, name) = (row.get("public-key"), row.get("name"));
+        let others = self.rows("peers").filter(|(other, _)| Some(*other) != id);
+        for (_, other) in others {
+            let same_key = key.is_some_and(|key| !key.is_empty()) && other.get("public-key") == key;
+            // Among ten thousand peers, nearly none is worth a closer look.
+            if !same_key && !switches.peer_name_is_unique && !switches.refuses_overlap {
+                continue;
+            }
             let is_neighbour = other.get("interface") == row.get("interface");
             let both_enabled = !row.is_true("disabled") && !other.is_true("disabled");
-            let may_be_twin = self.switches.disabled_twin && !both_enabled;
-            let same = |name: &str| !row.text(name).is_empty() && row.get(name) == other.get(name);
-            if same("public-key") && !may_be_twin && (is_neighbour || self.switches.key_is_unique) {
+            let may_be_twin = switches.disabled_twin && !both_enabled;
+            if same_key && !may_be_twin && (is_neighbour || switches.key_is_unique) {
                 return Err(Refused::entry_exists());
             }
-            if is_neighbour && self.switches.peer_name_is_unique && same("name") {
+            let same_name = name.is_some_and(|name| !name.is_empty()) && other.get("name") == name;
+            if is_neighbour && switches.peer_name_is_unique && same_name {
                 return Err(Refused::entry_exists());
             }
-            let theirs = other.text("allowed-address");
-            let overlaps = || prefixes.split(',').any(|it| theirs.split(',').any(|its| its == it));
-            if is_neighbour && self.switches.refuses_overlap && overlaps() {
+            let (ours, theirs) = (row.text("allowed-address"), other.text("allowed-address"));
+            let overlaps = || ours.split(',').any(|it| theirs.split(',').any(|its| its == it));
+            if is_neighbour && switches.refuses_overlap && overlaps() {
                 return Err(Refused::bad("failure: allowed-address overlaps with another peer"));
             }
         }

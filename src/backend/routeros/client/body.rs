@@ -31,6 +31,13 @@ impl Text {
     }
 }
 
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It may be a key: only its object knows.
+        f.write_str("Text(…)")
+    }
+}
+
 /// One object: its properties by name. Its `Debug` shows no key.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Row(BTreeMap<String, Text>);

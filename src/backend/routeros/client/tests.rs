@@ -24,8 +24,8 @@ const KEY: &str = "v/oIzPyFm1FPHrqhytZgsKjU7mUToQHLrW+Tb5e601M=";
 const PASSWORD: &str = "hunter2hunter2";
 
 /// A router behind a server, with an interface `wg1`.
-struct Lab {
-    router: SimulatedRouter,
+pub(in crate::backend::routeros) struct Lab {
+    pub(in crate::backend::routeros) router: SimulatedRouter,
     server: Server,
     tls: bool,
 }
@@ -36,8 +36,12 @@ impl Lab {
     }
 
     fn with(options: Options) -> Self {
+        Self::of(Profile::newest(), options)
+    }
+
+    pub(in crate::backend::routeros) fn of(profile: &'static Profile, options: Options) -> Self {
         let tls = options.tls.is_some();
-        let router = SimulatedRouter::in_memory(Profile::newest(), 7, Timestamp::UNIX_EPOCH);
+        let router = SimulatedRouter::in_memory(profile, 7, Timestamp::UNIX_EPOCH);
         router.set_user("wgform", &Secret::new(PASSWORD), &ALL_POLICIES);
         let clock = || Timestamp::UNIX_EPOCH;
         let world = World::new([].into(), "/".into(), clock, |bytes| bytes.fill(7));
@@ -61,7 +65,7 @@ impl Lab {
         }
     }
 
-    fn client(&self) -> Client {
+    pub(in crate::backend::routeros) fn client(&self) -> Client {
         Client::new(self.settings()).unwrap()
     }
 

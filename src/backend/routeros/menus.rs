@@ -1,0 +1,485 @@
+//! What a router holds, as whole menus: a handful of requests whatever the number of peers.
+//!
+//! Rows become values here, and nothing is left out: what is dynamic, orphaned or somebody else's is told apart later.
+//! A row that makes no sense is kept beside the others, so that it is not taken for one that is gone.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::Offset;
+use tokio::try_join;
+
+use crate::backend::routeros::client::{Cause, Client, Failure, Row, Text};
+use crate::backend::routeros::wire::{Kept, Reference, Strange, Version, seconds};
+use crate::value::{Cidr, Keepalive, Prefix, PresharedKey, PrivateKey, PublicKey};
+
+/// Which menus are read besides those that are always.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Routes of both families.
+    pub routes: bool,
+    /// Members of interface lists.
+    pub members: bool,
+}
+
+/// Everything on a router that matters here.
+#[derive(Debug, Clone)]
+pub struct Menus {
+    /// The router itself.
+    pub system: System,
+    /// WireGuard interfaces.
+    pub interfaces: Vec<Interface>,
+    /// Their peers, and those of interfaces that are gone.
+    pub peers: Vec<Peer>,
+    /// Addresses of both families, of any interface.
+    pub addresses: Vec<Address>,
+    /// Routes of both families, if they were wanted.
+    pub routes: Vec<Route>,
+    /// Members of interface lists, if they were wanted.
+    pub members: Vec<Member>,
+    /// Whether there are menus for IPv6.
+    pub has_ipv6: bool,
+    /// Rows that make no sense.
+    pub odd: Vec<Odd>,
+}
+
+/// What a router says of itself.
+#[derive(Debug, Clone)]
+pub struct System {
+    /// Of RouterOS.
+    pub version: Version,
+    /// How long it has been up.
+    pub uptime: Duration,
+    /// Stays the same for the life of the router: its serial number, else the id of its system or its software.
+    pub id: Option<String>,
+    /// What people call it.
+    pub name: String,
+    /// What its clock says.
+    pub clock: Option<Timestamp>,
+}
+
+/// A WireGuard interface.
+#[derive(Debug, Clone)]
+pub struct Interface {
+    /// Its handle in this run.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// None when there is none.
+    pub comment: Option<Text>,
+    /// Whether it is not disabled.
+    pub is_enabled: bool,
+    /// None for 0.
+    pub listen_port: Option<NonZeroU16>,
+    /// None when the router chooses.
+    pub mtu: Option<u32>,
+    /// Hidden without the policy `sensitive`.
+    pub private_key: Kept<PrivateKey>,
+    /// By which its private key is compared.
+    pub public_key: PublicKey,
+    /// None before 7.21.
+    pub vrf: Option<String>,
+}
+
+/// A peer.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Its handle in this run.
+    pub id: String,
+    /// What it is on.
+    pub interface: Reference,
+    /// None before 7.15.
+    pub name: Option<Text>,
+    /// None when there is none.
+    pub comment: Option<Text>,
+    /// Some older versions have peers without one.
+    pub public_key: Option<PublicKey>,
+    /// What both ends share.
+    pub preshared_key: Kept<PresharedKey>,
+    /// Where packets come from and go to.
+    pub allowed_ips: BTreeSet<Prefix>,
+    /// An address without brackets, or a host name.
+    pub endpoint_address: Option<String>,
+    /// None for 0.
+    pub endpoint_port: Option<NonZeroU16>,
+    /// How often the router sends.
+    pub keepalive: Keepalive,
+    /// Whether it waits to be called.
+    pub is_responder: bool,
+    /// Whether it is not disabled.
+    pub is_enabled: bool,
+    /// Whether another part of the router made it, who also changes it.
+    pub is_dynamic: bool,
+    /// What the router shows to the person at the far end.
+    pub client: ClientFields,
+    /// How it is in use.
+    pub session: Session,
+}
+
+/// The settings of the far end that a router keeps for its own export.
+#[derive(Debug, Clone)]
+pub struct ClientFields {
+    /// The far end's key.
+    pub private_key: Kept<PrivateKey>,
+    /// The far end's addresses.
+    pub address: BTreeSet<Cidr>,
+    /// The far end's name servers.
+    pub dns: BTreeSet<IpAddr>,
+    /// Where the far end reaches the router.
+    pub endpoint: Option<String>,
+    /// How often the far end sends.
+    pub keepalive: Keepalive,
+    /// None for 0.
+    pub listen_port: Option<NonZeroU16>,
+    /// What the far end sends into the tunnel.
+    pub allowed_ips: BTreeSet<Prefix>,
+}
+
+/// A peer in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Where it is now.
+    pub endpoint: Option<(IpAddr, NonZeroU16)>,
+    /// How long ago the last handshake was; none for never.
+    pub handshake_age: Option<Duration>,
+    /// Bytes received from it.
+    pub received: u64,
+    /// Bytes sent to it.
+    pub sent: u64,
+}
+
+/// An address on an interface.
+#[derive(Debug, Clone)]
+pub struct Address {
+    /// Its handle in this run.
+    pub id: String,
+    /// With its length, host bits kept.
+    pub address: Cidr,
+    /// What it is on.
+    pub interface: Reference,
+    /// None when there is none.
+    pub comment: Option<Text>,
+    /// Whether it is not disabled.
+    pub is_enabled: bool,
+    /// Whether the router made it.
+    pub is_dynamic: bool,
+}
+
+/// A route.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Its handle in this run.
+    pub id: String,
+    /// Where to.
+    pub to: Prefix,
+    /// An interface by its name, or its id when it is gone; an address; or one of the longer forms.
+    pub gateway: String,
+    /// None for a disabled route, which does not say.
+    pub distance: Option<u64>,
+    /// None for a disabled route, which does not say.
+    pub table: Option<String>,
+    /// How the gateway is watched.
+    pub check_gateway: Option<String>,
+    /// None when there is none.
+    pub comment: Option<Text>,
+    /// Whether it is not disabled.
+    pub is_enabled: bool,
+    /// Whether the router made it.
+    pub is_dynamic: bool,
+}
+
+/// That an interface is in an interface list.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Its handle in this run.
+    pub id: String,
+    /// The name of the list.
+    pub list: String,
+    /// What is in it.
+    pub interface: Reference,
+    /// Whether it is not disabled.
+    pub is_enabled: bool,
+    /// Whether the router made it.
+    pub is_dynamic: bool,
+}
+
+/// A row that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Odd {
+    /// Of which menu.
+    pub menu: &'static str,
+    /// Its handle in this run.
+    pub id: String,
+    /// Why.
+    pub why: Strange,
+}
+
+impl Menus {
+    /// Reads a router: first what it is, then its menus, as many at once as the client allows.
+    ///
+    /// # Errors
+    /// When one of the menus cannot be read. What only tells the identity may be out of reach.
+    pub async fn read(client: &Client, wanted: Wanted) -> Result<Self, Failure> {
+        // The first request opens the connection, and the session on the router, which takes it a while.
+        let resource = client.one("read the version of the router", "system/resource").await?;
+        let (system, interfaces, peers, addresses, six, routes, routes6, members) = try_join!(
+            System::read(client, &resource),
+            client.list("read the WireGuard interfaces", "interface/wireguard"),
+            client.list("read the WireGuard peers", PEERS),
+            client.list("read the addresses", "ip/address"),
+            ipv6(client.list("read the IPv6 addresses", "ipv6/address")),
+            when(wanted.routes, client.list("read the routes", "ip/route")),
+            when(wanted.routes, ipv6(client.list("read the IPv6 routes", "ipv6/route"))),
+            when(wanted.members, client.list("read the interface lists", MEMBERS)),
+        )?;
+        let mut odd = Vec::new();
+        let mut menus = Self {
+            system: system.map_err(|why| {
+                client.unreadable("read the version of the router", why.to_string())
+            })?,
+            interfaces: parsed("interface/wireguard", &interfaces, Interface::parse, &mut odd),
+            peers: parsed(PEERS, &peers, Peer::parse, &mut odd),
+            addresses: parsed("ip/address", &addresses, Address::parse, &mut odd),
+            routes: parsed("ip/route", &routes.unwrap_or_default(), Route::parse, &mut odd),
+            members: parsed(MEMBERS, &members.unwrap_or_default(), Member::parse, &mut odd),
+            has_ipv6: six.is_some(),
+            odd: Vec::new(),
+        };
+        let (six, routes6) = (six.unwrap_or_default(), routes6.flatten().unwrap_or_default());
+        menus.addresses.extend(parsed("ipv6/address", &six, Address::parse, &mut odd));
+        menus.routes.extend(parsed("ipv6/route", &routes6, Route::parse, &mut odd));
+        menus.odd = odd;
+        Ok(menus)
+    }
+}
+
+const PEERS: &str = "interface/wireguard/peers";
+const MEMBERS: &str = "interface/list/member";
+
+async fn when<T>(
+    wanted: bool,
+    read: impl Future<Output = Result<T, Failure>>,
+) -> Result<Option<T>, Failure> {
+    if wanted { read.await.map(Some) } else { Ok(None) }
+}
+
+/// A router on which IPv6 is switched off may have no menu for it.
+async fn ipv6<T>(read: impl Future<Output = Result<T, Failure>>) -> Result<Option<T>, Failure> {
+    match read.await {
+        Err(Failure { cause: Cause::Refused(words), .. })
+            if words.starts_with("no such command") =>
+        {
+            Ok(None)
+        }
+        answer => answer.map(Some),
+    }
+}
+
+/// Gives what somebody may lack the rights or the product for.
+async fn tolerated(read: impl Future<Output = Result<Row, Failure>>) -> Result<Row, Failure> {
+    match read.await {
+        Err(Failure {
+            cause: Cause::Refused(_) | Cause::NotPermitted | Cause::NotFound, ..
+        }) => Ok(Row::default()),
+        answer => answer,
+    }
+}
+
+fn parsed<T>(
+    menu: &'static str,
+    rows: &[Row],
+    parse: fn(&Row) -> Result<T, Strange>,
+    odd: &mut Vec<Odd>,
+) -> Vec<T> {
+    let mut values = Vec::with_capacity(rows.len());
+    for row in rows {
+        match parse(row) {
+            Ok(value) => values.push(value),
+            Err(why) => odd.push(Odd { menu, id: row.id().to_owned(), why }),
+        }
+    }
+    values
+}
+
+impl System {
+    async fn read(client: &Client, resource: &Row) -> Result<Result<Self, Strange>, Failure> {
+        let (board, license, identity, clock) = try_join!(
+            tolerated(client.one("read the serial number", "system/routerboard")),
+            tolerated(client.one("read the license", "system/license")),
+            tolerated(client.one("read the router's name", "system/identity")),
+            tolerated(client.one("read the clock", "system/clock")),
+        )?;
+        let id = board.optional("serial-number").or_else(|| license.optional("system-id"));
+        let id = id.or_else(|| license.optional("software-id")).map(str::to_owned);
+        let parse = || {
+            Ok(Self {
+                version: resource.text("version").parse()?,
+                uptime: Duration::from_secs(resource.seconds("uptime")?),
+                id,
+                name: identity.text("name").to_owned(),
+                clock: clock_of(&clock),
+            })
+        };
+        Ok(parse())
+    }
+}
+
+/// Reads a clock. One that cannot be read is as good as none.
+fn clock_of(row: &Row) -> Option<Timestamp> {
+    let date: Date = row.text("date").parse().ok()?;
+    let time: Time = row.text("time").parse().ok()?;
+    let offset = row.text("gmt-offset");
+    let (sign, digits) = match offset.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, offset.strip_prefix('+').unwrap_or(offset)),
+    };
+    // `+01:00`, or seconds.
+    let length = if digits.is_empty() { 0 } else { i32::try_from(seconds(digits)?).ok()? };
+    let offset = Offset::from_seconds(sign * length).ok()?;
+    offset.to_timestamp(DateTime::from_parts(date, time)).ok()
+}
+
+impl Interface {
+    fn parse(row: &Row) -> Result<Self, Strange> {
+        Ok(Self {
+            id: row.id().to_owned(),
+            name: row.text("name").to_owned(),
+            comment: comment(row),
+            is_enabled: !row.bool_or("disabled", false)?,
+            listen_port: row.port("listen-port")?,
+            mtu: row.text("mtu").parse().ok(),
+            private_key: row.key("private-key")?,
+            public_key: public_key(row)?
+                .ok_or_else(|| Strange { property: "public-key".to_owned(), wanted: "a key" })?,
+            vrf: row.optional("vrf").map(str::to_owned),
+        })
+    }
+}
+
+impl Peer {
+    fn parse(row: &Row) -> Result<Self, Strange> {
+        Ok(Self {
+            id: row.id().to_owned(),
+            interface: row.reference("interface")?,
+            name: row.get("name").filter(|it| !it.as_str().is_empty()).cloned(),
+            comment: comment(row),
+            public_key: public_key(row)?,
+            preshared_key: row.key("preshared-key")?,
+            allowed_ips: row.prefixes("allowed-address")?,
+            endpoint_address: row.optional("endpoint-address").map(str::to_owned),
+            endpoint_port: row.port("endpoint-port")?,
+            keepalive: keepalive(row, "persistent-keepalive")?,
+            is_responder: row.bool_or("responder", row.bool_or("is-responder", false)?)?,
+            is_enabled: !row.bool_or("disabled", false)?,
+            is_dynamic: row.bool_or("dynamic", false)?,
+            client: ClientFields::parse(row)?,
+            session: Session::parse(row)?,
+        })
+    }
+}
+
+impl ClientFields {
+    fn parse(row: &Row) -> Result<Self, Strange> {
+        Ok(Self {
+            private_key: row.key("private-key")?,
+            address: row.cidrs("client-address")?,
+            dns: row.addresses("client-dns")?,
+            endpoint: row.optional("client-endpoint").map(str::to_owned),
+            keepalive: keepalive(row, "client-keepalive")?,
+            listen_port: row.port("client-listen-port")?,
+            allowed_ips: row.prefixes("client-allowed-address")?,
+        })
+    }
+}
+
+impl Session {
+    fn parse(row: &Row) -> Result<Self, Strange> {
+        let address = row.text("current-endpoint-address").parse().ok();
+        Ok(Self {
+            endpoint: address.zip(row.port("current-endpoint-port")?),
+            handshake_age: handshake_age(row)?,
+            received: row.number("rx")?.unwrap_or_default(),
+            sent: row.number("tx")?.unwrap_or_default(),
+        })
+    }
+}
+
+/// A handshake that never was is absent, empty or `0s`. One that was this very second reads `0s` too, or in parts of one.
+fn handshake_age(row: &Row) -> Result<Option<Duration>, Strange> {
+    match row.text("last-handshake") {
+        "" | "0s" | "never" => Ok(None),
+        _ => row.seconds("last-handshake").map(|it| Some(Duration::from_secs(it))),
+    }
+}
+
+impl Address {
+    fn parse(row: &Row) -> Result<Self, Strange> {
+        Ok(Self {
+            id: row.id().to_owned(),
+            address: row.cidr("address")?,
+            interface: row.reference("interface")?,
+            comment: comment(row),
+            is_enabled: !row.bool_or("disabled", false)?,
+            is_dynamic: row.bool_or("dynamic", false)?,
+        })
+    }
+}
+
+impl Route {
+    fn parse(row: &Row) -> Result<Self, Strange> {
+        let to = row.prefixes("dst-address")?.pop_first();
+        Ok(Self {
+            id: row.id().to_owned(),
+            to: to.ok_or_else(|| Strange {
+                property: "dst-address".to_owned(),
+                wanted: "a network",
+            })?,
+            gateway: row.text("gateway").to_owned(),
+            distance: row.number("distance")?,
+            table: row.optional("routing-table").map(str::to_owned),
+            check_gateway: row.optional("check-gateway").map(str::to_owned),
+            comment: comment(row),
+            is_enabled: !row.bool_or("disabled", false)?,
+            is_dynamic: row.bool_or("dynamic", false)?,
+        })
+    }
+}
+
+impl Member {
+    fn parse(row: &Row) -> Result<Self, Strange> {
+        Ok(Self {
+            id: row.id().to_owned(),
+            list: row.text("list").to_owned(),
+            interface: row.reference("interface")?,
+            is_enabled: !row.bool_or("disabled", false)?,
+            is_dynamic: row.bool_or("dynamic", false)?,
+        })
+    }
+}
+
+fn comment(row: &Row) -> Option<Text> {
+    row.get("comment").filter(|it| !it.as_str().is_empty()).cloned()
+}
+
+fn public_key(row: &Row) -> Result<Option<PublicKey>, Strange> {
+    match row.key("public-key")? {
+        Kept::Set(key) => Ok(Some(key)),
+        Kept::Unset | Kept::Hidden => Ok(None),
+    }
+}
+
+fn keepalive(row: &Row, name: &str) -> Result<Keepalive, Strange> {
+    let seconds = u16::try_from(row.seconds(name)?);
+    seconds.map(Keepalive::from_seconds).map_err(|_| Strange {
+        property: name.to_owned(),
+        wanted: "a keepalive of at most 65535 seconds",
+    })
+}
