@@ -9,6 +9,7 @@
 #![expect(clippy::print_stderr, reason = "a test that does not run says so")]
 
 mod conformance;
+mod far;
 mod harness;
 mod hosts;
 mod sandbox;
@@ -32,6 +33,23 @@ host_scenarios!(program);
 
 fn kernel(name: &str, scenario: fn(&Bed)) {
     in_vm(name, || scenario(&bed(None)));
+}
+
+/// The same over the shell of another host, which the VM plays itself with the tools of busybox.
+mod over_ssh {
+    use crate::far::{Fake, plain};
+    use crate::{Bed, Driver, Kind, Linux, id, in_vm, world};
+
+    crate::scenarios!(far);
+
+    fn far(name: &str, scenario: fn(&Bed)) {
+        in_vm(&format!("over_ssh::{name}"), || {
+            let fake = Fake::new();
+            let world = world(fake.environment(), fake.directory.path().to_owned());
+            let backend = Linux::over_ssh(id(), plain("hub"), None, Driver::Auto, world);
+            scenario(&fake.bed_of(Kind::Kernel, backend));
+        });
+    }
 }
 
 /// Runs a scenario with the built program.
