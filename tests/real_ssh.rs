@@ -560,7 +560,10 @@ fn a_user_needs_sudo_for_two_programs_and_nothing_else() {
         assert_eq!(picture.key_files.keys().collect::<Vec<_>>(), [&path]);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let run = fs::read_to_string(&log).unwrap();
-        assert!(run.contains("wg addconf wg0 /dev/stdin") && run.contains("ip -batch -"), "{run}");
+        assert!(
+            run.contains("wg addconf wg0 /proc/self/fd/0") && run.contains("ip -batch -"),
+            "{run}"
+        );
         for secret in [private(1).expose_text().to_string(), preshared(7).expose_text().to_string()]
         {
             assert!(!run.contains(&secret), "a key on a command line");
