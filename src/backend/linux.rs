@@ -14,6 +14,7 @@ mod peers;
 mod system;
 mod netlink;
 mod device;
+mod program;
 mod userspace;
 mod files;
 #[cfg(any(test, fuzzing))]

@@ -6,6 +6,7 @@
 
 pub mod call;
 mod host;
+mod program;
 mod record;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use crate::actual::Identity;
 use crate::failpoint::{Point, around_host_change, hit_after};
 use crate::resource::BackendId;
 use crate::simulator::file::{SimulatorError, SystemFile};
-use crate::simulator::linux::call::{Device, DeviceChange, Link, Refusal};
+use crate::simulator::linux::call::{Device, DeviceChange, Link, Program, Ran, Refusal};
 use crate::simulator::linux::host::Host;
 use crate::value::{Cidr, PublicKey};
 use crate::world::World;
@@ -197,6 +198,24 @@ impl SimulatedLinux {
         })
     }
 
+    /// Runs a program, which changes this host and nothing else.
+    ///
+    /// # Errors
+    /// When there is no such program, or as [`SimulatedLinux::refuse_program`] said.
+    pub fn run(&self, program: &Program) -> Result<Ran, Refusal> {
+        self.change(|host| host.programs.run(program))
+    }
+
+    /// Returns whether there is a program of that name.
+    pub fn has_program(&self, name: &str) -> bool {
+        self.host().programs.has(name)
+    }
+
+    /// Returns whether the init is systemd.
+    pub fn runs_systemd(&self) -> bool {
+        self.host().programs.has_systemd
+    }
+
     /// Resolves a host name: as [`SimulatedLinux::set_host`] said, else to an address of a documentation network that
     /// depends on the name only. Names under `invalid` do not resolve.
     ///
@@ -260,6 +279,47 @@ impl SimulatedLinux {
             host.refused_peers.insert(peer, errno);
             Ok(())
         })
+    }
+
+    /// Installs a program, or removes it.
+    ///
+    /// # Errors
+    /// When the file of the host cannot be written.
+    pub fn set_program(&self, name: &str, is_there: bool) -> Result<(), Refusal> {
+        self.change(|host| {
+            match is_there {
+                true => _ = host.programs.names.insert(name.to_owned()),
+                false => _ = host.programs.names.remove(name),
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes systemd the init, or something else.
+    ///
+    /// # Errors
+    /// When the file of the host cannot be written.
+    pub fn set_systemd(&self, is_there: bool) -> Result<(), Refusal> {
+        self.change(|host| {
+            host.programs.has_systemd = is_there;
+            Ok(())
+        })
+    }
+
+    /// Says how a program ends from now on, whatever its arguments. Lasts as long as this value.
+    ///
+    /// # Errors
+    /// When the file of the host cannot be written.
+    pub fn refuse_program(&self, name: &str, answer: Result<Ran, Refusal>) -> Result<(), Refusal> {
+        self.change(|host| {
+            host.programs.refused.insert(name.to_owned(), answer);
+            Ok(())
+        })
+    }
+
+    /// Returns every program that was run, in order. Lasts as long as this value.
+    pub fn ran(&self) -> Vec<Program> {
+        self.host().programs.ran.clone()
     }
 
     /// Returns how many calls were made that change something.

@@ -45,6 +45,11 @@ pub(crate) fn has_module() -> bool {
         })
 }
 
+/// Returns whether systemd is the init, as `sd_booted` finds out.
+pub(crate) fn runs_systemd() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
 /// Opens a named network namespace.
 pub(crate) fn open_namespace(name: &str) -> Result<File, Refusal> {
     let is_name = !name.is_empty() && name != "." && name != ".." && !name.contains('/');

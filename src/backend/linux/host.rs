@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::actual::Identity;
 use crate::simulator::linux::SimulatedLinux;
-use crate::simulator::linux::call::{Device, DeviceChange, Link, Refusal};
+use crate::simulator::linux::call::{Device, DeviceChange, Link, Program, Ran, Refusal};
 use crate::value::Cidr;
 
 /// A Linux host.
@@ -67,6 +67,18 @@ pub(crate) trait Host {
 
     /// Removes a file.
     fn remove_key_file(&mut self, path: &Path) -> Result<(), Refusal>;
+
+    /// Runs a program to its end. Refused when it cannot be started, or does not end in its time.
+    #[allow(dead_code, reason = "hooks, DNS and systemd's units are about to need it")]
+    fn run(&mut self, program: &Program) -> Result<Ran, Refusal>;
+
+    /// Returns whether there is a program of that name in the host's `PATH`, or at that absolute path.
+    #[allow(dead_code, reason = "hooks, DNS and systemd's units are about to need it")]
+    fn has_program(&mut self, name: &str) -> Result<bool, Refusal>;
+
+    /// Returns whether systemd is the host's init.
+    #[allow(dead_code, reason = "hooks, DNS and systemd's units are about to need it")]
+    fn runs_systemd(&mut self) -> Result<bool, Refusal>;
 }
 
 /// A simulated host, and the clock that it lives by.
@@ -143,5 +155,17 @@ impl Host for Simulated {
 
     fn remove_key_file(&mut self, path: &Path) -> Result<(), Refusal> {
         self.host.remove_key_file(path)
+    }
+
+    fn run(&mut self, program: &Program) -> Result<Ran, Refusal> {
+        self.host.run(program)
+    }
+
+    fn has_program(&mut self, name: &str) -> Result<bool, Refusal> {
+        Ok(self.host.has_program(name))
+    }
+
+    fn runs_systemd(&mut self) -> Result<bool, Refusal> {
+        Ok(self.host.runs_systemd())
     }
 }

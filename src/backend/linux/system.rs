@@ -12,10 +12,12 @@ use zeroize::Zeroizing;
 use crate::actual::Identity;
 use crate::backend::linux::host::Host;
 use crate::backend::linux::netlink::{Netlink, RawKind, RawLink};
-use crate::backend::linux::{device, files, userspace};
+use crate::backend::linux::{device, files, program, userspace};
 use crate::config::Driver;
 use crate::failpoint::around_host_change;
-use crate::simulator::linux::call::{Device, DeviceChange, Link, LinkKind, Refusal, is_link_name};
+use crate::simulator::linux::call::{
+    Device, DeviceChange, Link, LinkKind, Program, Ran, Refusal, is_link_name,
+};
 use crate::value::Cidr;
 
 /// This machine.
@@ -169,6 +171,18 @@ impl Host for System {
 
     fn remove_key_file(&mut self, path: &Path) -> Result<(), Refusal> {
         files::remove(path)
+    }
+
+    fn run(&mut self, program: &Program) -> Result<Ran, Refusal> {
+        around_host_change(|| program::run(program, &self.environment))
+    }
+
+    fn has_program(&mut self, name: &str) -> Result<bool, Refusal> {
+        Ok(program::is_there(name, &self.environment))
+    }
+
+    fn runs_systemd(&mut self) -> Result<bool, Refusal> {
+        Ok(files::runs_systemd())
     }
 }
 

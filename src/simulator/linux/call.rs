@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rustix::io::Errno;
@@ -27,6 +28,23 @@ impl Refusal {
     /// Says why, and what to do.
     pub fn said(reason: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Said { reason: reason.into(), hints: vec![hint.into()] }
+    }
+
+    /// Says that a program is not there.
+    pub fn no_program(name: &str) -> Self {
+        Self::said(
+            format!("there is no program `{name}` on the host"),
+            "install it, or write its absolute path",
+        )
+    }
+
+    /// Says that a program was killed because it took too long.
+    pub fn timed_out(program: &str, timeout: Duration, tail: &str) -> Self {
+        let said = if tail.is_empty() { String::new() } else { format!("; it said: {tail}") };
+        Self::said(
+            format!("`{program}` did not end within {timeout:?} and was killed{said}"),
+            "see by hand what it waits for, and let what lasts run in the background",
+        )
     }
 }
 
@@ -144,6 +162,44 @@ impl PeerChange {
     pub fn removal(public_key: PublicKey) -> Self {
         Self { removes: true, ..Self::new(public_key) }
     }
+}
+
+/// A program that runs on the host to its end, without input. Never with secrets in its arguments or environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Its name, looked for in the host's `PATH`, or its absolute path; then its arguments. No shell reads them.
+    pub argv: Vec<String>,
+    /// Variables besides `PATH`, `HOME` and `LANG`, which are the host's.
+    pub environment: BTreeMap<String, String>,
+    /// After so long it is killed, with what it started.
+    pub timeout: Duration,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// Its exit code; 128 and the signal's number when a signal ended it.
+    pub status: i32,
+    /// The last lines of what it wrote to stdout and stderr: printable, at most [`TAIL_BYTES`].
+    pub tail: String,
+}
+
+/// So much is kept of what a program says.
+pub const TAIL_BYTES: usize = 2048;
+
+/// Returns the last whole lines of what a program said, with nothing in them that moves a cursor.
+pub fn printable_tail(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n").replace('\r', "\n");
+    let text = text.replace('\t', " ");
+    let text: String = text.chars().filter(|c| *c == '\n' || !c.is_control()).collect();
+    let text = text.trim();
+    let mut start = text.len().saturating_sub(TAIL_BYTES);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    let kept = &text[start..];
+    let whole_lines = kept.split_once('\n').filter(|_| start > 0 || bytes.len() > TAIL_BYTES);
+    whole_lines.map_or(kept, |(_, whole)| whole).to_owned()
 }
 
 /// Returns whether a link can have this name.

@@ -14,6 +14,7 @@ use crate::actual::Identity;
 use crate::simulator::linux::call::{
     Device, DeviceChange, DevicePeer, Link, LinkKind, PeerChange, Refusal, is_link_name,
 };
+use crate::simulator::linux::program::Programs;
 use crate::value::{Cidr, Prefix, PublicKey};
 
 /// What a new WireGuard link has.
@@ -37,6 +38,7 @@ pub(crate) struct Host {
     pub(crate) links: BTreeMap<String, HostLink>,
     pub(crate) key_files: BTreeMap<PathBuf, Zeroizing<String>>,
     pub(crate) names: BTreeMap<String, Vec<IpAddr>>,
+    pub(crate) programs: Programs,
     /// Peers at which a change stops; for tests, and not kept.
     pub(crate) refused_peers: BTreeMap<PublicKey, Errno>,
 }
@@ -70,6 +72,7 @@ impl Host {
             links: BTreeMap::new(),
             key_files: BTreeMap::new(),
             names: BTreeMap::new(),
+            programs: Programs::default(),
             refused_peers: BTreeMap::new(),
         };
         host.machine_id = format!("{:016x}{:016x}", host.random(), host.random());

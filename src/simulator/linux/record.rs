@@ -1,6 +1,6 @@
 //! The file format of a simulated host. It holds private keys, because it plays the device.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::simulator::linux::call::{Device, DevicePeer};
 use crate::simulator::linux::host::{Host, HostLink};
+use crate::simulator::linux::program::{self, Programs};
 
 /// The version of the format that this program writes.
 const FORMAT: u64 = 1;
@@ -27,6 +28,11 @@ struct HostRecord {
     links: BTreeMap<String, LinkRecord>,
     key_files: BTreeMap<PathBuf, Zeroizing<String>>,
     names: BTreeMap<String, Vec<IpAddr>>,
+    /// Older files do not say.
+    #[serde(default = "program::usual")]
+    programs: BTreeSet<String>,
+    #[serde(default = "yes")]
+    systemd: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,6 +89,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         links,
         key_files,
         names,
+        programs,
+        systemd,
     } = record;
     let links = links
         .into_iter()
@@ -98,6 +106,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         links,
         key_files,
         names,
+        programs: Programs { names: programs, has_systemd: systemd, ..Programs::default() },
         refused_peers,
     })
 }
@@ -113,6 +122,7 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         links,
         key_files,
         names,
+        programs: Programs { names: programs, has_systemd, refused: _, ran: _ },
         refused_peers: _,
     } = host;
     let record = HostRecord {
@@ -125,6 +135,8 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         links: links.iter().map(|(name, it)| (name.clone(), LinkRecord::new(it))).collect(),
         key_files: key_files.clone(),
         names: names.clone(),
+        programs: programs.clone(),
+        systemd: *has_systemd,
     };
     serde_json::to_vec_pretty(&record).map(Zeroizing::new).map_err(|error| error.to_string())
 }
@@ -211,6 +223,10 @@ impl PeerRecord {
             sent,
         })
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn texts<'a, T: Display + 'a>(values: impl IntoIterator<Item = &'a T>) -> Vec<String> {
