@@ -194,6 +194,8 @@ pub enum Work {
     PutAside,
     /// Does what another step of the same resource needs.
     Prepare,
+    /// Writes what brings it back when its host boots, or removes that.
+    Persist,
 }
 
 impl From<&Step> for StepName {
@@ -213,6 +215,7 @@ impl Work {
             (Action::Replace, Effect::Put { depose: false, .. }) => Self::BringUp,
             (Action::Delete, Effect::RemoveDeposed(_) | Effect::MakeWay) => Self::DeleteOld,
             (_, Effect::Meanwhile) => Self::PutAside,
+            (_, Effect::Persisted { .. }) => Self::Persist,
             (Action::Create | Action::Replace, _) => Self::Create,
             (Action::Update, _) => Self::Update,
             (Action::Delete, _) => Self::Delete,

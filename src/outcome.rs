@@ -66,6 +66,8 @@ impl Report {
                 (_, Effect::Nothing) if it.step.subject.address().is_some() => return false,
                 // The last step of a replace only brings the new object up.
                 (Action::Replace, Effect::Put { depose: false, .. }) => return false,
+                // It follows from what else happens to the interface.
+                (_, Effect::Persisted { alone: false }) => return false,
                 // What was put out of the way only waits for its change.
                 (_, Effect::Meanwhile) => return false,
                 (Action::Replace, _) => Action::Create,

@@ -7,6 +7,7 @@
 //! * `guard` refuses to believe in absence that is not plausible, and a device that is not the recorded one,
 //! * `walk` evaluates and compares every resource in dependency order,
 //! * `check` looks across resources: what is wanted twice, what belongs to somebody else,
+//! * `persist` says what brings an interface back at boot, and what does now,
 //! * `order` makes the steps and puts them in order,
 //! * `session` says which sessions an apply keeps,
 //! * `view` says what of all that was asked for,
@@ -17,6 +18,7 @@ mod check;
 mod guard;
 mod observe;
 mod order;
+mod persist;
 mod recover;
 mod secret;
 mod session;
@@ -36,11 +38,13 @@ use crate::config::{Config, Desired, Evaluator, Output};
 use crate::diagnostic::Diagnostic;
 use crate::diff::AttributeDiff;
 use crate::link::Links;
-use crate::resource::{Address, BackendId, BackendKind, Setting};
+use crate::persist::Style;
+use crate::resource::{Address, BackendId, BackendKind, Fields, Setting};
 use crate::state::{BackendRecord, ObjectKey, State, StateChange};
 use crate::value::{PresharedKey, PrivateKey, PublicKey};
 
 pub use adopt::{NotAdopted, adopt};
+pub use persist::{persisted_fields, written};
 pub use recover::recover;
 pub use walk::{Known, record};
 
@@ -232,6 +236,7 @@ impl ResourceChange {
     /// Returns whether any of it undoes what happened outside of wgform.
     pub fn has_drift(&self) -> bool {
         self.is_drift()
+            || self.notes.iter().any(Note::is_drift)
             || self.action == Action::Update
                 && self.attributes.iter().any(|it| it.class == crate::diff::Class::Drift)
     }
@@ -311,6 +316,47 @@ pub enum Note {
     UnmanagedGo(usize),
     /// The pre-shared key is made anew because no holder can give it back.
     NewSecret,
+    /// A file that brings the interface back at boot is written again.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        change: FileChange,
+    },
+    /// The unit that brings the interface back at boot is no longer started, and will be.
+    NotStarted(String),
+    /// There is no systemd to start the unit that brings the interface back at boot.
+    NoSystemd(String),
+}
+
+impl Note {
+    /// Returns whether it says what was done outside of wgform.
+    pub fn is_drift(&self) -> bool {
+        match self {
+            Self::File { change: FileChange::Text { is_touched, .. }, .. } => *is_touched,
+            Self::File { change: FileChange::Gone | FileChange::Access, .. }
+            | Self::NotStarted(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// How a file differs from what is to be in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileChange {
+    /// It is not there.
+    Gone,
+    /// Its permissions are others.
+    Access,
+    /// It holds something else.
+    Text {
+        /// The lines that differ, with `-` or `+` in front, and those around them, with a blank. Keys are not in them.
+        lines: Vec<(char, String)>,
+        /// Whether somebody else wrote it.
+        is_foreign: bool,
+        /// Whether it was changed by hand.
+        is_touched: bool,
+    },
 }
 
 /// A peer that nobody declared.
@@ -444,6 +490,21 @@ pub enum PlannedAct {
         name: String,
         /// A key file that goes with it.
         remove_key_file: Option<PathBuf>,
+        /// What brings it back at boot, which goes with it.
+        remove_boot_files: BTreeSet<PathBuf>,
+    },
+    /// An interface comes back at boot as it is by then, or no longer does.
+    Persist {
+        /// Its name.
+        name: String,
+        /// By what means; none when nothing is to bring it back.
+        style: Option<Style>,
+        /// Which of its peers come back with it.
+        peers: PersistedPeers,
+        /// Whether files may be replaced that wgform did not write.
+        may_replace: bool,
+        /// Files that go.
+        remove: BTreeSet<PathBuf>,
     },
     /// A peer is made.
     CreatePeer {
@@ -468,6 +529,15 @@ pub enum PlannedAct {
         /// Its key.
         public_key: PublicKey,
     },
+}
+
+/// The peers that come back with an interface. One that is not on the device by then does not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PersistedPeers {
+    /// Those that come back as they are wanted.
+    pub wanted: Vec<Address>,
+    /// Those of which no change was asked for, with their attributes.
+    pub as_recorded: BTreeMap<PublicKey, Fields>,
 }
 
 /// Where the key of an interface comes from.
@@ -506,6 +576,11 @@ pub enum Effect {
     MakeWay,
     /// The object is what it was, under another name or on another port for now.
     Meanwhile,
+    /// What brings the resource back at boot is there.
+    Persisted {
+        /// Whether nothing else changes about the resource.
+        alone: bool,
+    },
     /// The resource is no longer there.
     Remove,
     /// An object that was replaced is no longer there.

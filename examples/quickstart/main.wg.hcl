@@ -30,6 +30,7 @@ interface "hq" {
   name        = "wg0"
   listen_port = 51820
   addresses   = ["10.8.0.1/24", "fd00:8::1/64"]
+  persist     = "wg-quick"
 }
 
 interface "branch" {
@@ -37,6 +38,7 @@ interface "branch" {
   name        = "wg0"
   listen_port = 51820
   addresses   = ["10.8.0.2/24", "fd00:8::2/64"]
+  persist     = "wg-quick"
 }
 
 # The key of each interface is made where the interface is. The other side takes it by reference.

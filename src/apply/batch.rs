@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::apply::{Fate, Run};
-use crate::backend::{Act, Operation};
-use crate::plan::{KeySource, PlannedAct, PlannedSetting};
+use crate::backend::{Act, Operation, Persist, PersistWish};
+use crate::persist::Style;
+use crate::plan::{KeySource, PersistedPeers, PlannedAct, PlannedSetting, persisted_fields};
 use crate::resource::{
     Address, BackendId, BackendKind, Field, Fields, Setting, Settings, Support, declaration,
 };
@@ -38,11 +39,12 @@ pub(crate) fn prepare(run: &mut Run<'_, '_>, backend: &BackendId) -> Prepared {
         let is_ready =
             step.after.iter().all(|earlier| match (&run.fates[*earlier], places.get(earlier)) {
                 (Some(Fate::Done), _) => true,
+                (Some(_), _) => !run.is_needed(index, *earlier),
                 (None, Some(place)) => {
-                    after.push(*place);
+                    after.extend(Some(*place).filter(|_| run.is_needed(index, *earlier)));
                     true
                 }
-                _ => false,
+                (None, None) => false,
             });
         if !is_ready {
             continue;
@@ -80,8 +82,15 @@ fn operation(
     };
     match (step.act.clone(), address) {
         (PlannedAct::Record, _) => Ok(None),
-        (PlannedAct::DeleteInterface { name, remove_key_file }, _) => {
-            Ok(Some(Act::DeleteInterface { name, remove_key_file }))
+        (PlannedAct::DeleteInterface { name, remove_key_file, remove_boot_files }, _) => {
+            Ok(Some(Act::DeleteInterface { name, remove_key_file, remove_boot_files }))
+        }
+        (PlannedAct::Persist { name, style, peers, may_replace, remove }, Some(address)) => {
+            let wish = match style {
+                Some(style) => Some(persist_wish(run, &address, style, peers)?),
+                None => None,
+            };
+            Ok(Some(Act::Persist(Box::new(Persist { name, wish, may_replace, remove }))))
         }
         (PlannedAct::DeletePeer { interface, public_key }, _) => {
             Ok(Some(Act::DeletePeer { interface, public_key }))
@@ -137,10 +146,34 @@ fn write(
             let settings = written(&settings, &wanted);
             Some(Act::UpdatePeer { interface, public_key, settings, wanted })
         }
-        PlannedAct::Record | PlannedAct::DeleteInterface { .. } | PlannedAct::DeletePeer { .. } => {
-            None
-        }
+        PlannedAct::Record
+        | PlannedAct::DeleteInterface { .. }
+        | PlannedAct::Persist { .. }
+        | PlannedAct::DeletePeer { .. } => None,
     })
+}
+
+/// Collects what comes back at boot. A peer that is not there by now, because it failed, does not.
+fn persist_wish(
+    run: &mut Run<'_, '_>,
+    address: &Address,
+    style: Style,
+    peers: PersistedPeers,
+) -> Result<PersistWish, String> {
+    let PersistedPeers { wanted, as_recorded } = peers;
+    let desired = run.plan.resources.get(address);
+    let Some(fields) = desired.and_then(persisted_fields) else {
+        return Err("a value that it needs is still not known".to_owned());
+    };
+    let mut peers = as_recorded;
+    for peer in wanted {
+        // Why it cannot be evaluated is said where it was to be made.
+        let _said = run.landing.resolve(&mut run.plan.resources, &peer, run.tools.evaluator);
+        let key = run.landing.peer_key(&run.plan.resources, &peer);
+        let fields = run.plan.resources.get(&peer).and_then(persisted_fields);
+        peers.extend(key.zip(fields));
+    }
+    Ok(PersistWish { style, fields, peers })
 }
 
 /// Returns the wanted attributes that the device holds; none while one of them is not known.

@@ -10,6 +10,7 @@ mod key_text;
 mod picture;
 mod batch;
 mod interface;
+mod boot;
 mod peers;
 mod system;
 mod netlink;

@@ -237,25 +237,35 @@ impl<'c> Session<'c> {
         Ok(declarations)
     }
 
-    /// Collects the key files that are not where a backend looks by itself.
+    /// Collects the key files that are not where a backend looks by itself, and finds out where something is to come back
+    /// at boot.
     fn interest(&self, state: &State) -> BTreeMap<BackendId, Interest> {
-        let mut files: BTreeMap<BackendId, BTreeSet<PathBuf>> = BTreeMap::new();
+        let mut interests: BTreeMap<BackendId, Interest> = BTreeMap::new();
         for record in state.resources.values() {
+            let Some(backend) = &record.backend else { continue };
+            let interest = interests.entry(backend.clone()).or_default();
             let path = record.attributes.get("key_file").and_then(Json::as_str);
-            if let (Some(backend), Some(path)) = (&record.backend, path) {
-                files.entry(backend.clone()).or_default().insert(PathBuf::from(path));
+            interest.key_files.extend(path.map(PathBuf::from));
+            interest.boot |= record.attributes.contains_key("persisted");
+            for deposed in &record.deposed {
+                let interest = interests.entry(deposed.backend.clone()).or_default();
+                interest.boot |= deposed.attributes.contains_key("persisted");
             }
         }
         let interfaces = self.config.resources().iter();
         for address in interfaces.filter(|it| it.kind == resource::Kind::Interface) {
             // What is wrong with it is said when it is planned.
             let Ok(desired) = self.evaluator.resource(address, &AllUnknown) else { continue };
-            let path = desired.fields.get("key_file").and_then(Wanted::known);
-            if let (Some(backend), Some(Field::Text(path))) = (desired.backend, path) {
-                files.entry(backend).or_default().insert(PathBuf::from(path));
+            let Some(backend) = desired.backend else { continue };
+            let interest = interests.entry(backend).or_default();
+            if let Some(Field::Text(path)) = desired.fields.get("key_file").and_then(Wanted::known)
+            {
+                interest.key_files.insert(PathBuf::from(path));
             }
+            let none = Wanted::Known(Field::Text("none".to_owned()));
+            interest.boot |= desired.fields.get("persist").is_some_and(|persist| *persist != none);
         }
-        files.into_iter().map(|(id, key_files)| (id, Interest { key_files })).collect()
+        interests
     }
 
     /// Makes a plan.

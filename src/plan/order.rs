@@ -149,6 +149,7 @@ fn changes_in_place(draft: &Draft) -> bool {
         &draft.step.act,
         PlannedAct::UpdateInterface { rename: None, key: None | Some(KeySource::Held(_)), .. }
             | PlannedAct::DeleteInterface { .. }
+            | PlannedAct::Persist { .. }
     )
 }
 

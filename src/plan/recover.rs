@@ -10,6 +10,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use crate::actual::{Actual, KeyFile, Picture, Reading};
+use crate::plan::persist::{Persisted, is_left};
 use crate::resource::{Address, BackendId, Field, Fields};
 use crate::state::{Deposed, ObjectKey, ResourceRecord, State, StateChange};
 use crate::value::{FingerprintKey, PublicKey};
@@ -140,7 +141,7 @@ fn look(recovered: &mut Recovered, change: StateChange, picture: &Picture) {
             let record = state.resources.get(address);
             let is_left = record.is_some_and(|it| {
                 exists(picture, &it.object)
-                    || has_left_key(
+                    || has_left_files(
                         state,
                         Some(address),
                         it.backend.as_ref(),
@@ -159,7 +160,7 @@ fn look(recovered: &mut Recovered, change: StateChange, picture: &Picture) {
             let is_it = |it: &&Deposed| it.backend == *backend && it.object == *object;
             let is_left = deposed.iter().find(is_it).is_some_and(|it| {
                 let left = Left { object, attributes: &it.attributes };
-                has_left_key(state, None, Some(backend), left, picture)
+                has_left_files(state, None, Some(backend), left, picture)
             });
             if !is_left && !exists(picture, object) {
                 state.apply(change);
@@ -184,15 +185,35 @@ impl<'a> Left<'a> {
     }
 }
 
-/// Returns whether the file with the key of an interface is there, which nothing would tell of once the interface is
-/// forgotten: the link may have gone with a reboot before its removal came to the file. `own` is its own address.
-fn has_left_key(
+/// The same of what brings it back at boot, unless that is another's by now.
+fn has_left_boot_files(
+    state: &State,
+    own: Option<&Address>,
+    backend: Option<&BackendId>,
+    left: &Left<'_>,
+    picture: &Picture,
+) -> bool {
+    let Some(persisted) = Persisted::of(left.attributes) else { return false };
+    let is_taken = state.resources.iter().any(|(other, it)| {
+        let is_named =
+            matches!(&it.object, ObjectKey::Interface { name, .. } if *name == persisted.name);
+        Some(other) != own && it.backend.as_ref() == backend && is_named
+    });
+    !is_taken && is_left(picture, left.attributes)
+}
+
+/// Returns whether a file of an interface is there, which nothing would tell of once the interface is forgotten: the link
+/// may have gone with a reboot before its removal came to the file with its key. `own` is its own address.
+fn has_left_files(
     state: &State,
     own: Option<&Address>,
     backend: Option<&BackendId>,
     left: Left<'_>,
     picture: &Picture,
 ) -> bool {
+    if has_left_boot_files(state, own, backend, &left, picture) {
+        return true;
+    }
     let Some(file) = left.key_file() else { return false };
     let Some(KeyFile::Key(key)) = picture.key_files.get(Path::new(file)) else { return false };
     let is_taken = state.resources.iter().any(|(other, it)| {

@@ -75,7 +75,8 @@ impl<'a> Cuts<'a> {
             }
             PlannedAct::Record
             | PlannedAct::CreateInterface { .. }
-            | PlannedAct::CreatePeer { .. } => {}
+            | PlannedAct::CreatePeer { .. }
+            | PlannedAct::Persist { .. } => {}
         }
     }
 

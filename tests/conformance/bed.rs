@@ -116,7 +116,11 @@ pub fn update_with(name: &str, settings: Settings, wanted: Fields) -> Act {
 }
 
 pub fn delete(name: &str) -> Act {
-    Act::DeleteInterface { name: name.to_owned(), remove_key_file: None }
+    Act::DeleteInterface {
+        name: name.to_owned(),
+        remove_key_file: None,
+        remove_boot_files: BTreeSet::new(),
+    }
 }
 
 pub fn create_peer(key: PublicKey, fields: Fields) -> Act {

@@ -160,7 +160,7 @@ pub fn a_link_of_another_kind_is_left_alone(bed: &Bed) {
 
 pub fn a_key_is_kept_in_its_file_and_removed_with_the_interface(bed: &Bed) {
     let elsewhere = std::path::PathBuf::from("/var/lib/elsewhere/deep/wg0.key");
-    let interest = Interest { key_files: [elsewhere.clone()].into() };
+    let interest = Interest { key_files: [elsewhere.clone()].into(), boot: false };
     let keyed = |name: &str, path: &std::path::Path| Act::CreateInterface {
         name: name.to_owned(),
         private_key: private(1),
@@ -187,7 +187,11 @@ pub fn a_key_is_kept_in_its_file_and_removed_with_the_interface(bed: &Bed) {
     let picture = bed.read_with(&interest);
     assert_eq!(picture.key_files.len(), 1);
     assert!(matches!(&picture.key_files[&elsewhere], KeyFile::Key(key) if *key == private(1)));
-    bed.done(Act::DeleteInterface { name: "wg0".to_owned(), remove_key_file: Some(elsewhere) });
+    bed.done(Act::DeleteInterface {
+        name: "wg0".to_owned(),
+        remove_key_file: Some(elsewhere),
+        remove_boot_files: Default::default(),
+    });
     assert!(bed.read_with(&interest).key_files.is_empty());
 }
 

@@ -34,3 +34,4 @@ mod exclude;
 mod requested;
 mod pace;
 mod refresh_only;
+mod persist;

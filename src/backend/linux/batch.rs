@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::backend::linux::host::Host;
-use crate::backend::linux::interface;
 use crate::backend::linux::peers::{self, PeerAct, PeerOperation};
+use crate::backend::linux::{boot, interface};
 use crate::backend::{Act, BackendError, Operation, Outcome};
 use crate::resource::{BackendId, Fields};
 use crate::simulator::linux::call::Device;
@@ -115,13 +115,16 @@ impl Walk<'_> {
                 };
                 self.take_interface(index, &after, |job| interface::update(job, &update));
             }
-            Act::DeleteInterface { name, remove_key_file } => {
+            Act::DeleteInterface { name, remove_key_file, remove_boot_files } => {
                 self.take_interface(index, &after, |job| {
-                    interface::delete(job, &name, remove_key_file.as_deref())
+                    interface::delete(job, &name, remove_key_file.as_deref(), &remove_boot_files)
                 });
             }
             Act::CreatePeer { interface, public_key, fields } => {
                 self.take_peer(index, after, interface, PeerAct::Create { public_key, fields });
+            }
+            Act::Persist(act) => {
+                self.take_interface(index, &after, |job| boot::carry_out(job, &act));
             }
             Act::UpdatePeer { interface, public_key, settings, wanted } => {
                 let act = PeerAct::Update { public_key, settings, wanted };

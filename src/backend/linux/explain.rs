@@ -21,6 +21,8 @@ pub(crate) enum During {
     Addressing,
     /// Reading or writing a file with a key.
     KeyFile,
+    /// Seeing to what brings an interface back at boot.
+    Boot,
 }
 
 /// Puts an error together.
@@ -47,7 +49,7 @@ pub(crate) fn words(during: During, refusal: Refusal) -> (String, Vec<String>) {
 
 fn errno_words(during: During, errno: Errno) -> (String, Option<&'static str>) {
     let (reason, hint) = match (during, errno) {
-        (During::KeyFile, Errno::PERM | Errno::ACCESS) => {
+        (During::KeyFile | During::Boot, Errno::PERM | Errno::ACCESS) => {
             ("this user may not read or write there", "run as root")
         }
         (_, Errno::PERM | Errno::ACCESS) => (
@@ -58,7 +60,11 @@ fn errno_words(during: During, errno: Errno) -> (String, Option<&'static str>) {
             "the file system is read-only",
             "set `key_file` to a path on a writable file system, or make this one writable",
         ),
-        (During::KeyFile, Errno::NOSPC) => ("the disk is full", "make room on it"),
+        (During::Boot, Errno::ROFS) => (
+            "the file system is read-only",
+            "make it writable, or set `persist = \"none\"` where the interface is persisted by other means",
+        ),
+        (During::KeyFile | During::Boot, Errno::NOSPC) => ("the disk is full", "make room on it"),
         (During::Naming, Errno::EXIST) => (
             "a link of that name is there already",
             "give the interface another name, import the link, or remove it with `ip link delete`",

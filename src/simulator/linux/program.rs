@@ -39,6 +39,8 @@ pub(crate) struct Programs {
     pub(crate) names: BTreeSet<String>,
     /// Whether the init is systemd.
     pub(crate) has_systemd: bool,
+    /// The units that are started at boot.
+    pub(crate) units: BTreeSet<String>,
     /// How programs end that do not end well; for tests, and not kept.
     pub(crate) refused: BTreeMap<String, Result<Ran, Refusal>>,
     /// Everything that was run, in order; for tests, and not kept.
@@ -47,7 +49,13 @@ pub(crate) struct Programs {
 
 impl Default for Programs {
     fn default() -> Self {
-        Self { names: usual(), has_systemd: true, refused: BTreeMap::new(), ran: Vec::new() }
+        Self {
+            names: usual(),
+            has_systemd: true,
+            units: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            ran: Vec::new(),
+        }
     }
 }
 
@@ -64,9 +72,39 @@ impl Programs {
         self.ran.push(program.clone());
         match self.refused.get(name) {
             Some(answer) => answer.clone(),
+            None if name == "systemctl" => Ok(self.systemctl(&program.argv[1..])),
             None => Ok(Ran { status: i32::from(name == "false"), tail: String::new() }),
         }
     }
+}
+
+impl Programs {
+    /// Knows the units of wg-quick and of networkd, and what starts them at boot.
+    fn systemctl(&mut self, words: &[String]) -> Ran {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (verb, unit) = match words.as_slice() {
+            [verb @ ("enable" | "disable"), unit] => (*verb, *unit),
+            _ => return failed("Unknown command verb or arguments."),
+        };
+        let template = unit.split_once('@').map_or(unit, |(template, _)| template);
+        let is_there = match template {
+            "wg-quick" => self.has("wg-quick"),
+            "systemd-networkd.service" => true,
+            _ => false,
+        };
+        if !is_there || !unit.ends_with(".service") {
+            return failed(&format!("Failed to {verb} unit: Unit file {unit} does not exist."));
+        }
+        match verb {
+            "enable" => _ = self.units.insert(unit.to_owned()),
+            _ => _ = self.units.remove(unit),
+        }
+        Ran { status: 0, tail: String::new() }
+    }
+}
+
+fn failed(why: &str) -> Ran {
+    Ran { status: 1, tail: why.to_owned() }
 }
 
 /// Returns the names of the programs of a new host.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::simulator::linux::call::{Device, DevicePeer};
+use crate::simulator::linux::call::{Device, DevicePeer, HostFile};
 use crate::simulator::linux::host::{Host, HostLink};
 use crate::simulator::linux::program::{self, Programs};
 
@@ -26,13 +26,27 @@ struct HostRecord {
     booted_at: Timestamp,
     seed: u64,
     links: BTreeMap<String, LinkRecord>,
+    /// In older files: those that only root can read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     key_files: BTreeMap<PathBuf, Zeroizing<String>>,
+    #[serde(default)]
+    files: BTreeMap<PathBuf, FileRecord>,
     names: BTreeMap<String, Vec<IpAddr>>,
     /// Older files do not say.
     #[serde(default = "program::usual")]
     programs: BTreeSet<String>,
     #[serde(default = "yes")]
     systemd: bool,
+    #[serde(default)]
+    units: BTreeSet<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FileRecord {
+    text: Zeroizing<String>,
+    mode: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -88,10 +102,16 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         seed,
         links,
         key_files,
+        files,
         names,
         programs,
         systemd,
+        units,
     } = record;
+    let private = key_files.into_iter().map(|(path, text)| (path, HostFile::private(text)));
+    let files = files
+        .into_iter()
+        .map(|(path, FileRecord { text, mode, group })| (path, HostFile { text, mode, group }));
     let links = links
         .into_iter()
         .map(|(name, link)| Ok((name, link.into_link()?)))
@@ -104,9 +124,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         seed,
         boot_id,
         links,
-        key_files,
+        files: private.chain(files).collect(),
         names,
-        programs: Programs { names: programs, has_systemd: systemd, ..Programs::default() },
+        programs: Programs { names: programs, has_systemd: systemd, units, ..Programs::default() },
         refused_peers,
     })
 }
@@ -120,9 +140,9 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         seed,
         boot_id,
         links,
-        key_files,
+        files,
         names,
-        programs: Programs { names: programs, has_systemd, refused: _, ran: _ },
+        programs: Programs { names: programs, has_systemd, units, refused: _, ran: _ },
         refused_peers: _,
     } = host;
     let record = HostRecord {
@@ -133,12 +153,20 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         booted_at: *booted_at,
         seed: *seed,
         links: links.iter().map(|(name, it)| (name.clone(), LinkRecord::new(it))).collect(),
-        key_files: key_files.clone(),
+        key_files: BTreeMap::new(),
+        files: files.iter().map(|(path, it)| (path.clone(), FileRecord::new(it))).collect(),
         names: names.clone(),
         programs: programs.clone(),
         systemd: *has_systemd,
+        units: units.clone(),
     };
     serde_json::to_vec_pretty(&record).map(Zeroizing::new).map_err(|error| error.to_string())
+}
+
+impl FileRecord {
+    fn new(HostFile { text, mode, group }: &HostFile) -> Self {
+        Self { text: text.clone(), mode: *mode, group: group.clone() }
+    }
 }
 
 impl LinkRecord {
