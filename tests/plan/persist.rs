@@ -477,8 +477,12 @@ fn a_unit_that_cannot_be_enabled_fails_the_step_and_says_why() {
     ");
     let without = Lab::new(&persisted("wg-quick"));
     without.host("hq").linux.set_systemd(false).unwrap();
-    assert_snapshot!(notes(&without), @"
-    ");
+    assert_snapshot!(notes(&without), @r#"
+    # interface.hub on local "hq" (simulated) will be created
+    # no systemd here: see that what `wg-quick@wg0.service` does is done at boot
+    # peer.laptop on local "hq" (simulated) will be created
+    # peer.phone on local "hq" (simulated) will be created
+    "#);
     without.settle();
     assert!(conf(&without).contains("[Peer]"));
 }

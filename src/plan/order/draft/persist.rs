@@ -1,7 +1,7 @@
 //! The steps after which an interface comes back at boot as the plan leaves it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::actual::{Boot, HostFile};
 use crate::persist::{self, Style};
@@ -46,7 +46,8 @@ impl Drafter {
                 learn(planner, address, &standing);
                 continue;
             }
-            let notes = boot.map(|boot| standing.notes(planner, boot, !before.is_empty()));
+            let name = node.interface().map(|it| it.name.as_str()).unwrap_or_default();
+            let notes = boot.map(|boot| standing.notes(planner, boot, name, !before.is_empty()));
             self.push_persist(planner, address, &standing, before, notes.unwrap_or_default());
         }
     }
@@ -161,51 +162,55 @@ impl Standing {
 
     /// Says what is worth a line: what somebody did to the files, and what happens to a file that somebody else wrote.
     /// What only follows from the rest of the plan is not.
-    fn notes(&self, planner: &Planner<'_>, boot: &Boot, follows: bool) -> Vec<Note> {
-        let (Some(style), Some(expected)) = (self.style, &self.expected) else { return Vec::new() };
-        let Some(name) = expected.keys().last().and_then(|path| persist::owner(path)) else {
-            return Vec::new();
-        };
-        let (_, name) = name;
+    fn notes(&self, planner: &Planner<'_>, boot: &Boot, name: &str, follows: bool) -> Vec<Note> {
+        let Some(style) = self.style else { return Vec::new() };
         let recorded = self.recorded.as_ref().filter(|it| it.style == style && it.name == name);
         let is_touched = recorded.is_some_and(|it| {
             let digest = persist::digest(found(boot, &it.paths()));
             persist::fingerprint(planner.key(), &digest).to_string() != it.fingerprint
         });
-        let mut notes = Vec::new();
-        for (path, file) in expected {
-            let now = boot.files.get(path);
-            let is_foreign = now.is_some_and(|it| !persist::is_ours(path, &it.text));
-            let is_shown = is_touched || is_foreign || recorded.is_some() && !follows;
-            if now == Some(file) || !is_shown {
-                continue;
-            }
-            notes.push(Note::File {
-                path: path.clone(),
-                change: match now {
-                    None => FileChange::Gone,
-                    Some(now) if now.text == file.text => FileChange::Access,
-                    Some(now) => {
-                        let lines = lines(&now.text, &file.text);
-                        FileChange::Text {
-                            lines,
-                            is_foreign,
-                            is_touched: is_touched && !is_foreign,
-                        }
-                    }
-                },
-            });
-        }
-        let has_foreign = notes.iter().any(|note| {
-            matches!(note, Note::File { change: FileChange::Text { is_foreign: true, .. }, .. })
-        });
-        if recorded.is_some() && !has_foreign && !is_started(boot, style, name) {
+        let is_own_work = recorded.is_some() && !follows;
+        let mut notes: Vec<Note> = self
+            .expected
+            .iter()
+            .flatten()
+            .filter_map(|(path, file)| {
+                let change = file_change(path, boot.files.get(path), file, is_touched)?;
+                let is_foreign = matches!(change, FileChange::Text { is_foreign: true, .. });
+                let is_shown = is_touched || is_foreign || is_own_work;
+                is_shown.then(|| Note::File { path: path.clone(), change })
+            })
+            .collect();
+        // What was taken over was never started by us.
+        let is_ours =
+            |path: &PathBuf| boot.files.get(path).is_none_or(|it| persist::is_ours(path, &it.text));
+        let is_all_ours = style.paths(name).iter().all(is_ours);
+        if recorded.is_some() && is_all_ours && !is_started(boot, style, name) {
             notes.push(Note::NotStarted(style.unit(name)));
         }
-        if !boot.has_systemd && self.recorded.is_none() {
+        if !boot.has_systemd && recorded.is_none() {
             notes.push(Note::NoSystemd(style.unit(name)));
         }
         notes
+    }
+}
+
+/// Returns how a file differs from what should be in it.
+fn file_change(
+    path: &Path,
+    now: Option<&HostFile>,
+    file: &HostFile,
+    is_touched: bool,
+) -> Option<FileChange> {
+    match now {
+        None => Some(FileChange::Gone),
+        Some(now) if now == file => None,
+        Some(now) if now.text == file.text => Some(FileChange::Access),
+        Some(now) => {
+            let is_foreign = !persist::is_ours(path, &now.text);
+            let lines = lines(&now.text, &file.text);
+            Some(FileChange::Text { lines, is_foreign, is_touched: is_touched && !is_foreign })
+        }
     }
 }
 
