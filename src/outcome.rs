@@ -55,7 +55,9 @@ impl Report {
 
     /// Returns whether any step was done.
     pub fn did_anything(&self) -> bool {
-        self.steps.iter().any(|it| it.fate == Fate::Done)
+        // What only follows from another step has nothing to follow from when that failed.
+        let follows = |it: &StepReport| it.step.effect == Effect::Persisted { alone: false };
+        self.steps.iter().any(|it| it.fate == Fate::Done && !follows(it))
     }
 
     /// Counts the resources for which a kind of step was done.

@@ -1,3 +1,5 @@
+//! What the files hold, what a difference shows, and whose a path is.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

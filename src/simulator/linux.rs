@@ -29,6 +29,8 @@ use crate::value::{Cidr, PublicKey};
 use crate::world::World;
 
 #[cfg(any(test, fuzzing))]
+pub(crate) use crate::simulator::linux::boot::fuzz as fuzz_boot_files;
+#[cfg(any(test, fuzzing))]
 pub(crate) use crate::simulator::linux::record::fuzz as fuzz_host_file;
 
 /// A simulated Linux host. Clones are the same host.

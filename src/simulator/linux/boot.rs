@@ -226,7 +226,8 @@ pub(crate) fn fuzz(bytes: &[u8]) {
     for style in Style::ALL {
         let mut host = Host::new("fuzzed", 1, jiff::Timestamp::UNIX_EPOCH);
         for path in style.paths("wg0") {
-            host.files.insert(path, HostFile::private(text.clone().into()));
+            let file = HostFile { mode: 0o644, ..HostFile::private(text.clone().into()) };
+            host.files.insert(path, file);
         }
         host.programs.units.insert(style.unit("wg0"));
         host.reboot(jiff::Timestamp::UNIX_EPOCH);
