@@ -57,11 +57,12 @@ def address(first, number):
     return str(ipaddress.ip_address(first) + number)
 
 
-def write_configuration(directory, peers, backend, per_interface=1_000, keepalive="25s", changed=None):
+def write_configuration(directory, peers, backend, per_interface=1_000, keepalive="25s", changed=None, quiet=False):
     """Writes the configuration of some sites, each an interface with its peers in a file of its own.
 
     Each peer has a key, two prefixes and the keepalive of all; every second one has an endpoint, every tenth a
-    pre-shared key. The one that is `changed` has another keepalive.
+    pre-shared key. The one that is `changed` has another keepalive. Quiet peers have no endpoint and no keepalive, as
+    those of a hub: nothing is sent to them, so that only what a command costs is measured.
     """
     main = f"""
 {backend}
@@ -82,7 +83,7 @@ locals {{
         with open(directory / f"site_{site:02}.wg.hcl", "w") as file:
             file.write(interface_block(site))
             for number in numbers:
-                file.write(peer_block(site, number, number == changed))
+                file.write(peer_block(site, number, number == changed, quiet))
 
 
 def endpoint(number):
@@ -107,16 +108,17 @@ def interface_block(site):
 """
 
 
-def peer_block(site, number, is_changed):
+def peer_block(site, number, is_changed, quiet):
     _, behind = allowed_ips(number)
     lines = [
         f"interface            = interface.site_{site}",
         f'public_key           = "{key("peer", number)}"',
         f'allowed_ips          = ["${{cidrhost(local.tunnel, {number})}}/32", "{behind}"]',
-        "persistent_keepalive = " + ('"17s"' if is_changed else "local.keepalive"),
     ]
+    if is_changed or not quiet:
+        lines.append("persistent_keepalive = " + ('"17s"' if is_changed else "local.keepalive"))
     secret = ""
-    if endpoint(number):
+    if endpoint(number) and not quiet:
         lines.append(f'endpoint             = "{endpoint(number)}:${{var.port}}"')
     if has_preshared_key(number):
         secret = f'\npreshared_key "customer_{number}" {{}}\n'
@@ -126,12 +128,10 @@ def peer_block(site, number, is_changed):
 
 
 def write_peers_of_wg(path, peers):
-    """Writes the peers of that configuration as `wg setconf` takes them."""
+    """Writes the quiet peers of that configuration as `wg setconf` takes them."""
     with open(path, "w") as file:
         for number in range(peers):
-            lines = [f"PublicKey = {key('peer', number)}", f"AllowedIPs = {', '.join(allowed_ips(number))}", "PersistentKeepalive = 25"]
-            if endpoint(number):
-                lines.append(f"Endpoint = {endpoint(number)}:51820")
+            lines = [f"PublicKey = {key('peer', number)}", f"AllowedIPs = {', '.join(allowed_ips(number))}"]
             if has_preshared_key(number):
                 lines.append(f"PresharedKey = {key('preshared', number)}")
             file.write("\n[Peer]\n" + "\n".join(lines) + "\n")

@@ -8,7 +8,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::resource::{BackendId, BackendKind, Fields};
-use crate::value::{PrivateKey, PublicKey};
+use crate::value::{PrivateKey, PublicKey, Route, RouteRule};
 
 /// What a refresh found, by backend.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +54,8 @@ pub struct Picture {
     pub key_directory: Option<PathBuf>,
     /// The keys in that directory and in every file that was asked for.
     pub key_files: BTreeMap<PathBuf, KeyFile>,
+    /// Where the system sends packets.
+    pub routing: Routing,
     /// What brings interfaces back at boot; none where nobody asked for it.
     pub boot: Option<Boot>,
 }
@@ -95,6 +97,27 @@ impl fmt::Debug for HostFile {
     }
 }
 
+/// The routes of a system, whoever made them, and the policy rules of wgform.
+#[derive(Debug, Clone, Default)]
+pub struct Routing {
+    /// The routes, but those to the system's own addresses.
+    pub routes: BTreeMap<Route, FoundRoute>,
+    /// The policy rules that have the form of wgform's, and whether wgform made them, whichever configuration wanted
+    /// them.
+    pub rules: BTreeMap<RouteRule, bool>,
+    /// The tables that have a name.
+    pub table_names: BTreeMap<String, u32>,
+}
+
+/// Where a route leads to, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundRoute {
+    /// The name of the link; none when it leads to several, or nowhere.
+    pub device: Option<String>,
+    /// Whether wgform made it, whichever configuration wanted it.
+    pub is_marked: bool,
+}
+
 /// Which system a backend is, so that another one under the same name is noticed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -113,6 +136,69 @@ pub struct Identity {
 pub struct Capabilities {
     /// An interface can get another name without being made anew (the kernel can, userspace WireGuard cannot).
     pub renames: bool,
+    /// What it does with the name servers of a link.
+    pub name_servers: NameServers,
+}
+
+/// What a system does with the name servers of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameServers {
+    /// Nobody asked.
+    Unasked,
+    /// Nothing there takes them.
+    Nowhere,
+    /// They are taken, and cannot be read back: `resolvconf`.
+    Taken,
+    /// They are held by link, and read back: systemd-resolved.
+    Held,
+}
+
+/// What a backend has for the work, and what it lacks.
+#[derive(Debug, Clone)]
+pub struct Examination {
+    /// What is on it now.
+    pub picture: Picture,
+    /// What was looked at besides.
+    pub facts: Vec<Fact>,
+}
+
+impl Examination {
+    /// Returns whether nothing is missing that an apply needs.
+    pub fn is_fit(&self) -> bool {
+        !self.facts.iter().any(|fact| fact.is_needed && !fact.hints.is_empty())
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// What, in a word.
+    pub about: &'static str,
+    /// How it is.
+    pub says: String,
+    /// What to do about it; empty when it is well.
+    pub hints: Vec<String>,
+    /// Whether no apply works while it is not well.
+    pub is_needed: bool,
+}
+
+impl Fact {
+    /// Says that something is well.
+    pub fn new(about: &'static str, says: impl Into<String>) -> Self {
+        Self { about, says: says.into(), hints: Vec::new(), is_needed: false }
+    }
+
+    /// Says what to do about something that every apply needs.
+    #[must_use]
+    pub fn lacks(self, hints: impl IntoIterator<Item = String>) -> Self {
+        Self { hints: hints.into_iter().collect(), is_needed: true, ..self }
+    }
+
+    /// Says what to do about something that some applies need.
+    #[must_use]
+    pub fn without(self, hints: impl IntoIterator<Item = String>) -> Self {
+        Self { hints: hints.into_iter().collect(), is_needed: false, ..self }
+    }
 }
 
 /// One interface on a device.

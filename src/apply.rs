@@ -27,7 +27,7 @@ use crate::config::Evaluator;
 use crate::event::{Event, StepName};
 use crate::failpoint::{Point, hit};
 use crate::plan::{Plan, PlannedAct, Step, Subject, recover};
-use crate::resource::{Address, BackendId, Field, Kind};
+use crate::resource::{Address, BackendId, Field};
 use crate::state::{OutputRecord, State, StateChange};
 use crate::store::{Journal, Lock, StepOutcome, StoreError};
 use crate::world::World;
@@ -189,30 +189,18 @@ impl<'a, 'c> Run<'a, 'c> {
 
     /// Returns whether a step has to wait for one that is under way, or for one that waits itself.
     fn waits(&self, index: usize) -> bool {
-        self.plan.steps[index].after.iter().any(|earlier| self.fates[*earlier].is_none())
+        let Step { after, follows, .. } = &self.plan.steps[index];
+        after.iter().chain(follows).any(|earlier| self.fates[*earlier].is_none())
     }
 
     /// Returns the step that failed and without which this one makes no sense.
     fn hindrance(&self, index: usize) -> Option<Subject> {
-        let before = self.plan.steps[index].after.iter();
-        before.filter(|earlier| self.is_needed(index, **earlier)).find_map(|earlier| {
-            match &self.fates[*earlier] {
-                Some(Fate::Failed(_)) => Some(self.plan.steps[*earlier].subject.clone()),
-                Some(Fate::Skipped { because }) => Some(because.clone()),
-                _ => None,
-            }
+        let mut before = self.plan.steps[index].after.iter();
+        before.find_map(|earlier| match &self.fates[*earlier] {
+            Some(Fate::Failed(_)) => Some(self.plan.steps[*earlier].subject.clone()),
+            Some(Fate::Skipped { because }) => Some(because.clone()),
+            _ => None,
         })
-    }
-
-    /// Returns whether a step makes no sense without one that comes before it. What brings an interface back at boot is
-    /// written when all of its peers are through, and also when some of them failed: those that are there come back.
-    fn is_needed(&self, index: usize, earlier: usize) -> bool {
-        let is_peer = |step: &Step| match &step.subject {
-            Subject::Resource(address) => address.kind == Kind::Peer,
-            Subject::Unmanaged { .. } => true,
-        };
-        let is_persist = matches!(self.plan.steps[index].act, PlannedAct::Persist { .. });
-        !(is_persist && is_peer(&self.plan.steps[earlier]))
     }
 
     fn is_record(&self, index: usize) -> bool {

@@ -12,14 +12,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::actual::Picture;
+use crate::actual::{Examination, Picture};
 use crate::backend::linux::Linux;
 use crate::config::{BackendDeclaration, Transport};
 use crate::persist::Style;
 use crate::resource::{BackendId, Fields, Settings};
 use crate::simulator::SimulatorError;
 use crate::simulator::linux::SimulatedLinux;
-use crate::value::{PrivateKey, PublicKey};
+use crate::value::{PrivateKey, PublicKey, Route, RouteRule};
 use crate::world::World;
 
 #[cfg(any(test, fuzzing))]
@@ -36,9 +36,10 @@ pub fn connect(
 ) -> Result<Box<dyn Write>, BackendError> {
     let BackendDeclaration { id, kind: _, display_name: _, simulate, transport, span: _ } =
         declaration;
-    let Transport::Local { netns, driver } = transport;
+    let Transport::Local { netns, driver, userspace_program } = transport;
     if !simulate {
-        return Ok(Box::new(Linux::real(id.clone(), netns.clone(), *driver, world.clone())));
+        let host = Linux::real(id.clone(), netns.clone(), *driver, world.clone());
+        return Ok(Box::new(host.with_userspace_program(userspace_program.clone())));
     }
     let host = SimulatedLinux::open(&world.directory, id, world).map_err(
         |SimulatorError { reason, hints }| BackendError {
@@ -65,6 +66,12 @@ pub trait Read {
     /// When the backend could not be reached, refused, or gave an answer that cannot be understood. An empty picture
     /// is returned only when the backend said that it is empty.
     fn read<'a>(&'a self, interest: &'a Interest) -> Answer<'a, Result<Picture, BackendError>>;
+
+    /// Looks at what the backend has for the work, and changes nothing.
+    ///
+    /// # Errors
+    /// As [`Read::read`].
+    fn examine(&self) -> Answer<'_, Result<Examination, BackendError>>;
 }
 
 /// Changes a backend.
@@ -85,6 +92,8 @@ pub type Landed<'a> = &'a mut dyn FnMut(usize, Outcome);
 pub struct Interest {
     /// Key files outside the backend's own directory.
     pub key_files: BTreeSet<PathBuf>,
+    /// Whether the name servers of the interfaces matter.
+    pub name_servers: bool,
     /// Whether to look at what brings interfaces back at boot.
     pub boot: bool,
 }
@@ -135,6 +144,8 @@ pub enum Act {
         key_file: Option<PathBuf>,
         /// Its attributes, without `name`, keys and unset ones.
         fields: Fields,
+        /// What happens around it.
+        around: Surroundings,
     },
     /// Changes an interface and nothing but what is named here. Sessions of peers that are not touched go on, except
     /// where `rename`, `private_key` or `enabled` must cut them.
@@ -153,6 +164,8 @@ pub enum Act {
         settings: Settings,
         /// All wanted attributes, for what the device loses by the way (IPv6 addresses when a link goes down).
         wanted: Fields,
+        /// What happens around it.
+        around: Surroundings,
     },
     /// Removes an interface with everything on it. One that is gone already is done.
     DeleteInterface {
@@ -162,6 +175,20 @@ pub enum Act {
         remove_key_file: Option<PathBuf>,
         /// What brings it back at boot, to be removed with it.
         remove_boot_files: BTreeSet<PathBuf>,
+        /// What happens around it.
+        around: Surroundings,
+    },
+    /// Makes the routes of an interface what they are to be, and adds and removes policy rules; what is there already,
+    /// or gone, is done. Never touches a route or a rule that wgform did not make.
+    SetRoutes {
+        /// Its name. It may be gone when there are no routes to add.
+        interface: String,
+        /// All routes that wgform has to it; none leaves them as they are.
+        routes: Option<BTreeSet<Route>>,
+        /// Rules that are to be there.
+        add_rules: BTreeSet<RouteRule>,
+        /// Rules that are to be there no longer.
+        remove_rules: BTreeSet<RouteRule>,
     },
     /// Sees to it that an interface comes back at boot, or no longer does.
     Persist(Box<Persist>),
@@ -193,6 +220,20 @@ pub enum Act {
         /// Its key.
         public_key: PublicKey,
     },
+}
+
+/// What belongs to an interface outside of WireGuard: the user's commands, and in whose name they run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The address of the resource.
+    pub address: String,
+    /// What is being done to it: "create", "update", "replace" or "destroy".
+    pub action: &'static str,
+    /// By their attribute: `pre_up` and `post_up` as they are wanted, `pre_down` and `post_down` as last applied. They
+    /// run only when the link goes up or down by the operation.
+    pub hooks: BTreeMap<&'static str, Vec<Vec<String>>>,
+    /// Whether name servers were set for it so far.
+    pub had_name_servers: bool,
 }
 
 /// How an interface comes back at boot.

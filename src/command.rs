@@ -22,6 +22,7 @@ pub mod show;
 pub mod output;
 pub mod state;
 pub mod import;
+pub mod backend;
 pub mod force_unlock;
 pub mod schema;
 pub mod completions;
@@ -114,6 +115,9 @@ pub enum Command {
     State(state::Command),
     /// Makes wgform the owner of something that is there already
     Import(import::Arguments),
+    /// Lists backends, or says what each has and lacks
+    #[command(subcommand)]
+    Backend(backend::Command),
     /// Takes the lock away from a run that died without giving it back, after a yes
     ForceUnlock(force_unlock::Arguments),
     /// Prints the reference of the language, or a JSON Schema of what wgform reads and writes
@@ -208,6 +212,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::Output(arguments) => output::run(&arguments, context),
         Command::State(command) => state::run(command, context).await,
         Command::Import(arguments) => import::run(arguments, context).await,
+        Command::Backend(command) => backend::run(command, context).await,
         Command::ForceUnlock(arguments) => force_unlock::run(&arguments, context),
     }
 }
@@ -310,25 +315,25 @@ mod tests {
             (
                 "wgform plan --traget=peer.a",
                 "Error: unexpected argument `-traget` found\n\n  \
-                 help: a similar argument exists: `-target`\n\n  \
+                 help: A similar argument exists: `-target`.\n\n  \
                  help: `wgform plan -help` says what there is.\n",
             ),
             (
                 "wgform plna",
                 "Error: unrecognized subcommand `plna`\n\n  \
-                 help: a similar subcommand exists: `plan`\n\n  \
+                 help: A similar subcommand exists: `plan`.\n\n  \
                  help: `wgform -help` says what there is.\n",
             ),
             (
                 "wgform apply -refresh=maybe",
                 "Error: invalid value `maybe` for `-refresh`\n\n  \
-                 help: possible values: true, false\n\n  \
+                 help: Possible values: true, false.\n\n  \
                  help: `wgform apply -help` says what there is.\n",
             ),
             (
                 "wgform apply -lock-timeout=soon",
                 "Error: invalid value `soon` for `-lock-timeout=DURATION`: `soon` is not a duration\n\n  \
-                 help: write it as `25s`, `1m40s` or `2h`\n\n  \
+                 help: Write it as `25s`, `1m40s` or `2h`.\n\n  \
                  help: `wgform apply -help` says what there is.\n",
             ),
             (

@@ -38,7 +38,6 @@ use crate::config::parse::{Given, Parsed};
 use crate::diagnostic::{Diagnostic, Span, unique};
 use crate::resource::{Address, BackendId, BackendKind, Field};
 use crate::source::{Files, Sources};
-use crate::world::World;
 
 pub use crate::config::evaluator::{Evaluator, own_public_key};
 pub use crate::config::syntax::check_syntax;
@@ -55,42 +54,13 @@ pub struct Config {
 impl Config {
     /// Parses the texts of a configuration, and returns everything that is wrong with them as far as that can be said
     /// without evaluating anything. While there is an error among it, nothing should be evaluated but by
-    /// [`problems`](Self::problems): what depends on something broken has no value, without a word.
+    /// [`Evaluator::problems`]: what depends on something broken has no value, without a word.
     pub fn parse(sources: Sources) -> (Self, Vec<Diagnostic>) {
         let Parsed { mut blocks, given, mut problems } = parse::parse(&sources);
         let (order, circles) = graph::order(&mut blocks);
         problems.extend(circles);
         problems.sort_by(|a, b| place(a).cmp(&place(b)));
         (Self { blocks, order, given, reader: sources.reader }, problems)
-    }
-
-    /// Evaluates everything, with nothing known of any device, and returns all that is wrong, with what parsing said:
-    /// each problem once, from top to bottom.
-    pub fn problems(&self, world: &World, parsed: Vec<Diagnostic>) -> Vec<Diagnostic> {
-        let evaluator = Evaluator::new(self, world);
-        let mut problems = self.early_problems(&evaluator, parsed);
-        problems.extend(evaluator.variables());
-        for address in self.resources() {
-            problems.extend(evaluator.resource(address, &AllUnknown).err().unwrap_or_default());
-        }
-        problems.extend(evaluator.outputs(&AllUnknown).err().unwrap_or_default());
-        in_order(problems)
-    }
-
-    /// The same of what is evaluated before anything else: for a command that needs no resource.
-    pub fn settings_problems(&self, world: &World, parsed: Vec<Diagnostic>) -> Vec<Diagnostic> {
-        in_order(self.early_problems(&Evaluator::new(self, world), parsed))
-    }
-
-    fn early_problems(
-        &self,
-        evaluator: &Evaluator<'_>,
-        parsed: Vec<Diagnostic>,
-    ) -> Vec<Diagnostic> {
-        let mut problems = parsed;
-        problems.extend(evaluator.settings().err().unwrap_or_default());
-        problems.extend(evaluator.backends().err().unwrap_or_default());
-        problems
     }
 
     /// Returns the resources, each after everything that it refers to; ties are in source order.
@@ -134,6 +104,12 @@ pub trait Computed {
     /// Returns the value of an attribute that the configuration does not set, such as `public_key` of an interface;
     /// none while it is not known.
     fn computed(&self, address: &Address, attribute: &'static str) -> Option<Field>;
+
+    /// Returns whether it is known that such an attribute has no value, as the port of an interface that is down and
+    /// was never up.
+    fn is_null(&self, _address: &Address, _attribute: &'static str) -> bool {
+        false
+    }
 }
 
 /// Knows nothing: what `validate` evaluates with.
@@ -227,6 +203,8 @@ pub enum Transport {
         netns: Option<String>,
         /// Which WireGuard to use.
         driver: Driver,
+        /// The program behind a userspace one, by its name or its absolute path.
+        userspace_program: Option<String>,
     },
 }
 
@@ -237,7 +215,7 @@ pub enum Driver {
     Auto,
     /// The kernel's.
     Kernel,
-    /// A userspace implementation, `wireguard-go`.
+    /// A userspace implementation.
     Userspace,
 }
 

@@ -90,6 +90,18 @@ impl Diagnostic {
     }
 }
 
+/// Makes a clause a sentence, as hints are shown. What ends with a command to copy is left as it is.
+pub fn sentence(text: &str) -> String {
+    let mut chars = text.trim_end().chars();
+    let Some(first) = chars.next() else { return String::new() };
+    let mut sentence: String = first.to_uppercase().chain(chars).collect();
+    let ends_with_command = sentence.lines().last().is_some_and(|line| line.starts_with("  "));
+    if !ends_with_command && !sentence.ends_with(['.', '?', '!', ':']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
 /// Drops diagnostics that say the same at the same place: a mistake that a hundred resources use is one mistake.
 pub fn unique(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut seen = HashSet::new();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::backend::BackendError;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, sentence};
 use crate::render::validation::Validation;
 use crate::render::{Paint, Style, printable};
 use crate::source::SourceError;
@@ -199,7 +199,7 @@ impl Error {
         self
     }
 
-    /// Adds what to do, as a whole sentence.
+    /// Adds what to do; it is shown as a whole sentence.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hints.push(hint.into());
@@ -273,7 +273,7 @@ impl Error {
         }
         for hint in hints {
             let help = paint.paint(Style::Bold, "help:");
-            text += &format!("\n  {help} {}\n", indented(hint, 8));
+            text += &format!("\n  {help} {}\n", indented(&sentence(hint), 8));
         }
         text
     }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::outcome::Fate;
-use crate::plan::{Action, Effect, Step};
+use crate::plan::{Action, Effect, PlannedAct, Step};
 
 /// The version of the serialised form. It goes up when a field or a variant is renamed, removed or means something else;
 /// new ones are no reason.
@@ -194,6 +194,8 @@ pub enum Work {
     PutAside,
     /// Does what another step of the same resource needs.
     Prepare,
+    /// Makes its routes and policy rules what they are to be.
+    SetRoutes,
     /// Writes what brings it back when its host boots, or removes that.
     Persist,
 }
@@ -210,6 +212,9 @@ impl From<&Step> for StepName {
 
 impl Work {
     fn of(step: &Step) -> Self {
+        if matches!(step.act, PlannedAct::SetRoutes { .. }) {
+            return Self::SetRoutes;
+        }
         match (step.action, &step.effect) {
             (_, Effect::Nothing) if step.subject.address().is_some() => Self::Prepare,
             (Action::Replace, Effect::Put { depose: false, .. }) => Self::BringUp,

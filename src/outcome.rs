@@ -72,6 +72,8 @@ impl Report {
                 (_, Effect::Persisted { alone: false }) => return false,
                 // What was put out of the way only waits for its change.
                 (_, Effect::Meanwhile) => return false,
+                // Its interface was counted.
+                (_, Effect::Routes) => return false,
                 (Action::Replace, _) => Action::Create,
                 (action, _) => action,
             };

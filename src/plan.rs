@@ -6,6 +6,7 @@
 //! * `recover` folds in the intents of an apply that was cut off,
 //! * `guard` refuses to believe in absence that is not plausible, and a device that is not the recorded one,
 //! * `walk` evaluates and compares every resource in dependency order,
+//! * `routes` says which routes each interface is to have, and what is in their way,
 //! * `check` looks across resources: what is wanted twice, what belongs to somebody else,
 //! * `persist` says what brings an interface back at boot, and what does now,
 //! * `order` makes the steps and puts them in order,
@@ -16,10 +17,12 @@
 mod adopt;
 mod check;
 mod guard;
+mod hooks;
 mod observe;
 mod order;
 mod persist;
 mod recover;
+mod routes;
 mod secret;
 mod session;
 mod view;
@@ -36,16 +39,17 @@ use serde_json::Value as Json;
 use crate::actual::{Actual, Unreachable};
 use crate::config::{Config, Desired, Evaluator, Output};
 use crate::diagnostic::Diagnostic;
-use crate::diff::AttributeDiff;
+use crate::diff::{AttributeDiff, Side};
 use crate::link::Links;
 use crate::persist::Style;
 use crate::resource::{Address, BackendId, BackendKind, Fields, Setting};
 use crate::state::{BackendRecord, ObjectKey, State, StateChange};
-use crate::value::{PresharedKey, PrivateKey, PublicKey};
+use crate::value::{PresharedKey, PrivateKey, PublicKey, RouteRule};
 
 pub use adopt::{NotAdopted, adopt};
 pub use persist::{persisted_fields, written};
 pub use recover::recover;
+pub use routes::{Recipe, WantedRoutes};
 pub use walk::{Known, record};
 
 /// What a plan is made from.
@@ -293,7 +297,7 @@ pub enum Reason {
 }
 
 /// What else must be said about a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Note {
     /// The interface gets a key that nobody knows yet; these are the peers that have the old one.
     NewKey {
@@ -306,6 +310,8 @@ pub enum Note {
     KeyRemembered,
     /// The key comes from a file that was there.
     KeyTakenFrom(PathBuf),
+    /// The firewall mark is wgform's own choice.
+    MarkChosen(u32),
     /// The key was changed outside of wgform, the old one is not known, so the device's is kept.
     KeyKept(PublicKey),
     /// The peer is past its `expires_at`.
@@ -316,6 +322,8 @@ pub enum Note {
     UnmanagedGo(usize),
     /// The pre-shared key is made anew because no holder can give it back.
     NewSecret,
+    /// Commands of the user run on its host.
+    Hooks(Vec<Hook>),
     /// A file that brings the interface back at boot is written again.
     File {
         /// Which.
@@ -357,6 +365,15 @@ pub enum FileChange {
         /// Whether it was changed by hand.
         is_touched: bool,
     },
+}
+
+/// A command of the user that an apply runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hook {
+    /// The attribute that it is in, which says when it runs.
+    pub at: &'static str,
+    /// The program and its arguments, with the interface's name in them, as a list; or not known yet.
+    pub command: Side,
 }
 
 /// A peer that nobody declared.
@@ -449,6 +466,8 @@ pub struct Step {
     pub effect: Effect,
     /// Steps that must land before.
     pub after: Vec<usize>,
+    /// Steps that must have ended before, well or not.
+    pub follows: Vec<usize>,
 }
 
 /// What a step writes. Wanted attributes are those of [`Plan::resources`].
@@ -505,6 +524,15 @@ pub enum PlannedAct {
         may_replace: bool,
         /// Files that go.
         remove: BTreeSet<PathBuf>,
+    },
+    /// Routes and policy rules of an interface are made what they are to be.
+    SetRoutes {
+        /// Its name.
+        interface: String,
+        /// What they are made from; none when only rules go.
+        recipe: Option<Box<Recipe>>,
+        /// Rules that go.
+        remove_rules: BTreeSet<RouteRule>,
     },
     /// A peer is made.
     CreatePeer {
@@ -574,6 +602,8 @@ pub enum Effect {
     },
     /// The object is gone, and a later step makes it again in its place.
     MakeWay,
+    /// The resource has its routes, and is else as an earlier step left it.
+    Routes,
     /// The object is what it was, under another name or on another port for now.
     Meanwhile,
     /// What brings the resource back at boot is there.

@@ -3,7 +3,10 @@
 
 use std::borrow::Cow;
 
+use crate::source::foreign_byte;
+
 mod excerpt;
+pub mod backend;
 pub mod diagnostic;
 pub mod diff;
 pub mod event;
@@ -41,13 +44,14 @@ fn visible(c: char, before: char) -> Option<char> {
     }
 }
 
-/// Returns whether a character does something to a terminal or to the order of a line instead of being seen.
+/// Returns whether a character does something to a terminal or to the order of a line instead of being seen, or stands
+/// in for a byte that is no text.
 fn is_hidden(c: char) -> bool {
     let is_format = matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
         | '\u{e0000}'..='\u{e01ef}');
-    (c.is_control() && c != '\t') || is_format
+    (c.is_control() && c != '\t') || is_format || foreign_byte(c).is_some()
 }
 
 /// Says a number with its noun: `1 error`, `3 errors`.
@@ -66,6 +70,8 @@ mod tests {
             printable("a\u{200d}b 👩\u{200d}🚀 ❤\u{fe0f} x\u{fe0f}"),
             "a\u{fffd}b 👩🚀 ❤ x\u{fffd}"
         );
+        // What stands in for the bytes 0x80 and 0xff of a text that is not UTF-8.
+        assert_eq!(printable("a\u{10ff80}b\u{10ffff}c"), "a\u{fffd}b\u{fffd}c");
         assert!(matches!(printable("größe\n"), std::borrow::Cow::Borrowed(_)));
     }
 

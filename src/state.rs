@@ -230,7 +230,8 @@ pub struct ResourceRecord {
     /// The attributes as last written, with a secret as its fingerprint and a private key as its public key:
     /// [`Field::recorded`](crate::resource::Field::recorded). An attribute that is not here was not managed.
     pub attributes: BTreeMap<String, Json>,
-    /// For a set that is owned element by element, the elements that are ours.
+    /// For a set that is owned element by element, the elements that are ours; under `routes`, the routes and rules
+    /// of an interface that were last applied.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub owned_elements: BTreeMap<String, BTreeSet<String>>,
     /// The device field that an attribute was written to, where a device has had more than one.
@@ -258,6 +259,17 @@ pub struct ResourceRecord {
 }
 
 impl ResourceRecord {
+    /// What the routes of an interface are among its elements.
+    pub const ROUTES: &str = "routes";
+
+    /// Remembers the routes and rules that were last applied, each as a plan shows it.
+    pub fn own_routes(&mut self, texts: BTreeSet<String>) {
+        match texts.is_empty() {
+            true => _ = self.owned_elements.remove(Self::ROUTES),
+            false => _ = self.owned_elements.insert(Self::ROUTES.to_owned(), texts),
+        }
+    }
+
     /// Starts the record of an object.
     pub fn new(backend: Option<BackendId>, object: ObjectKey) -> Self {
         Self {

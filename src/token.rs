@@ -2,8 +2,8 @@
 //!
 //! Every byte of a text is in exactly one token, blanks and line ends included, so that the tokens joined are the text.
 //! Any text has tokens; what is never closed says so. This is no parser: which tokens may follow each other is
-//! hcl-edit's business, and where a text in quotes or a heredoc ends is where hcl-edit lets it end, with one exception:
-//! a text in quotes ends with its line, as HCL has it.
+//! hcl-edit's business, and where a text in quotes or a heredoc ends is where hcl-edit lets it end, with two exceptions:
+//! as HCL has it, a text in quotes ends with its line, and a heredoc may end before its first line.
 
 mod scanner;
 

@@ -10,12 +10,14 @@ pub mod cidr;
 pub mod duration;
 pub mod endpoint;
 pub mod key;
+pub mod routes;
 pub mod secret;
 
 pub use cidr::{Cidr, Prefix};
 pub use duration::{Keepalive, parse_seconds};
 pub use endpoint::{Endpoint, Host};
 pub use key::{Fingerprint, FingerprintKey, PresharedKey, PrivateKey, PublicKey};
+pub use routes::{Family, Route, RouteMode, RouteRule, RouteTable, Routes};
 pub use secret::Secret;
 
 /// A text that is not a value of the type that was asked for.

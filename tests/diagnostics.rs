@@ -47,6 +47,14 @@ const NO_CASE: &[(&str, &str)] = &[
         "pre-shared key changed outside of wgform",
         "a case changes nothing outside of wgform; `tests/plan/refresh_only.rs` does, and shows it",
     ),
+    (
+        "name servers for a host without a resolver",
+        "a case changes nothing on a host; `tests/plan/resolver.rs` does, and shows it",
+    ),
+    (
+        "domain that the host's resolver cannot route",
+        "a case changes nothing on a host; `tests/plan/resolver.rs` does, and shows it",
+    ),
 ];
 
 /// Errors in reading and writing files that no case can set up, each with the reason.

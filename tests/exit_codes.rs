@@ -67,6 +67,9 @@ const TABLE: &[(&str, &[Given], u8)] = &[
     ("drift", &[Changed], 0),
     ("apply -auto-approve", &[Changed], 0),
     ("state list", &[], 0),
+    ("backend list", &[Unreachable], 0),
+    ("backend test", &[], 0),
+    ("backend test hq", &[Unreachable], 0),
     ("state rm -dry-run peer.hq_to_branch", &[Locked], 0),
     // 1: an error in configuration or use.
     ("nonsense", &[], 1),
@@ -82,6 +85,7 @@ const TABLE: &[(&str, &[Given], u8)] = &[
     ("drift", &[Wrong], 1),
     ("state show interface.nobody", &[], 1),
     ("force-unlock -force 1", &[], 1),
+    ("backend test nobody", &[], 1),
     ("import interface.hq wg0", &[], 1),
     // 2: there are changes, or drift.
     ("plan -detailed-exitcode", &[Changed], 2),
@@ -103,6 +107,7 @@ const TABLE: &[(&str, &[Given], u8)] = &[
     ("apply -auto-approve -skip-unreachable", &[Unreachable], 6),
     ("apply -auto-approve", &[Failing], 6),
     ("import interface.far wg0", &[Unreachable], 6),
+    ("backend test", &[Unreachable], 6),
     // 8: a guard refused.
     ("plan", &[Guarded], 8),
     ("drift", &[Guarded], 8),

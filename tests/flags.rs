@@ -33,7 +33,7 @@ fn a_dry_run_says_what_would_happen_and_changes_nothing() {
     );
     // What would fail fails, too.
     let missing = project.run("state rm -dry-run peer.hq_to_branhc").ends(1);
-    missing.tells("did you mean `peer.hq_to_branch`?");
+    missing.tells("Did you mean `peer.hq_to_branch`?");
     project.run("state mv -dry-run peer.hq_to_branch peer.branch_to_hq").ends(1);
     assert_eq!(state(&project), before);
 }
@@ -57,8 +57,8 @@ fn a_list_is_narrowed_by_addresses_and_by_what_is_found_on_a_device() {
     assert_eq!(list("-id=wg0"), "interface.branch\ninterface.hq\n");
     assert_eq!(list("-id=wg0 interface.hq"), "interface.hq\n");
     assert_eq!(list("-id=wg7"), "");
-    project.run("state list interface.hp").ends(1).tells("did you mean `interface.hq`?");
-    project.run("state show interface.hp").ends(1).tells("did you mean `interface.hq`?");
+    project.run("state list interface.hp").ends(1).tells("Did you mean `interface.hq`?");
+    project.run("state show interface.hp").ends(1).tells("Did you mean `interface.hq`?");
 }
 
 #[test]
@@ -87,8 +87,8 @@ fn flags_that_make_no_sense_together_are_told_apart_from_a_slip() {
     let ends = |line: &str| project.run(line).ends(1);
     ends("plan -target=peer.a -exclude=peer.b").tells("cannot be used with");
     ends("plan -destroy -replace=interface.hq").tells("cannot be used with");
-    ends("plan -exclude=interface.hp").tells("did you mean `interface.hq`?");
-    ends("plan -replace=interface.hp").tells("did you mean `interface.hq`?");
+    ends("plan -exclude=interface.hp").tells("Did you mean `interface.hq`?");
+    ends("plan -replace=interface.hp").tells("Did you mean `interface.hq`?");
     ends("plan -replace=interface.hq -exclude=interface.hq").tells("would replace nothing");
     ends("plan -parallelism=0")
         .tells("invalid value `0` for `-parallelism=N`: at least one has to be done at a time");
@@ -141,6 +141,21 @@ fn what_changed_outside_is_taken_into_the_state_after_a_yes_and_written_to_no_de
         let ran = project.run(&format!("apply -refresh-only {with}")).ends(1);
         ran.tells("cannot be used with");
     }
+}
+
+#[test]
+fn an_interface_that_a_refresh_took_for_gone_is_no_longer_listed() {
+    let project = applied();
+    project.enter("hq").delete_link("wg0").unwrap();
+    project.run("apply -refresh-only -auto-approve").ends(0);
+    let list = |arguments: &str| project.run(&format!("state list {arguments}")).ends(0).stdout;
+    assert_eq!(list(""), "interface.branch\npeer.branch_to_hq\npreshared_key.tunnel\n");
+    assert_eq!(list("-id=wg0"), "interface.branch\n");
+    // Its key is still ours, until a destroy or `state rm` lets it go.
+    assert_eq!(list("interface.hq"), "interface.hq\n");
+    let heading = "# interface.hq on backend `hq` is gone; its key is remembered\n";
+    project.run("state show interface.hq").ends(0).says(heading);
+    project.run("show").ends(0).says(heading);
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn the_state_is_not_moved_about_while_steps_are_to_be_looked_up() {
     write_state(&project, &before);
     for command in ["state mv interface.hub interface.core", "state rm interface.hub"] {
         let ran = project.run(command).ends(1);
-        ran.tells("1 step of an apply that was cut off").tells("run `wgform apply` first");
+        ran.tells("an apply was cut off, with 1 step still").tells("Run `wgform apply` first");
     }
     project.run("apply -auto-approve").ends(0);
     project.run("state mv interface.hub interface.core").ends(0);

@@ -62,6 +62,10 @@ fn bed(netns: Option<&str>) -> Bed {
         kind: Kind::Kernel,
         backend: Box::new(Linux::real(id(), netns.map(str::to_owned), Driver::Auto, world)),
         add_other_link: Box::new(|name| drop(sh(&format!("ip link add {name} type dummy")))),
+        add_route: Box::new(|to, device| drop(sh(&format!("ip route add {to} dev {device}")))),
+        set_up: Box::new(|name, up| {
+            sh(&format!("ip link set {name} {}", if up { "up" } else { "down" }));
+        }),
     }
 }
 

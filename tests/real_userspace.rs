@@ -1,6 +1,10 @@
 //! The conformance suite over wireguard-go, each scenario in a sandbox of its own, and what only real packets show.
 
-#![expect(clippy::disallowed_methods, reason = "one test runs itself again")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "one test runs itself again, others lay out programs"
+)]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod conformance;
 mod harness;
@@ -13,13 +17,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use wgform::backend::linux::Linux;
-use wgform::backend::{Batch, Operation, Outcome, Stop};
+use wgform::backend::{Batch, Interest, Operation, Outcome, Stop, Surroundings};
 use wgform::config::Driver;
 use wgform::persist::Style;
-use wgform::resource::Fields;
+use wgform::resource::{Field, Fields, Setting, Settings};
 
 use crate::conformance::bed::{
-    create, create_peer, delete, id, only, private, public, wait, world,
+    create, create_peer, create_with, delete, delete_with, id, only, private, public, to, update,
+    wait, world,
 };
 use crate::conformance::{Bed, Kind};
 use crate::sandbox::{sandboxed, sh, two_hosts};
@@ -43,6 +48,10 @@ fn bed(netns: Option<&str>) -> Bed {
         kind: Kind::Userspace,
         backend: Box::new(Linux::real(id(), netns, Driver::Userspace, world)),
         add_other_link: Box::new(|name| drop(sh(&format!("ip tuntap add {name} mode tun")))),
+        add_route: Box::new(|to, device| drop(sh(&format!("ip route add {to} dev {device}")))),
+        set_up: Box::new(|name, up| {
+            sh(&format!("ip link set {name} {}", if up { "up" } else { "down" }));
+        }),
     }
 }
 
@@ -132,6 +141,144 @@ fn without_a_program_the_package_is_named() {
             "failed: there is no WireGuard here: `/nowhere/wireguard-none` is not installed"
         );
         assert!(bed.read().interfaces.is_empty());
+    });
+}
+
+/// What a command writes down: when it ran, what it was told, and how the link was then.
+const LOG: &str = "echo $1 $WGFORM_ACTION $WGFORM_ADDRESS $WGFORM_BACKEND $TOKEN \
+    $(ip -br link show $WGFORM_INTERFACE 2>/dev/null | tr -s ' ' | cut -d' ' -f1,2) >>/run/log";
+
+fn around(action: &'static str) -> Surroundings {
+    let log = |at: &str| ["sh", "-c", LOG, "sh", at].map(str::to_owned).to_vec();
+    let hooks = ["pre_up", "post_up", "pre_down", "post_down"];
+    Surroundings {
+        address: "interface.hub".to_owned(),
+        action,
+        hooks: hooks.map(|at| (at, vec![log(at)])).into(),
+        had_name_servers: true,
+    }
+}
+
+/// A host whose programs are first looked for in a directory of the sandbox, where these scripts are.
+fn bed_with(programs: &[(&str, &str)]) -> Bed {
+    std::fs::create_dir_all("/run/bin").unwrap();
+    for (name, script) in programs {
+        let path = format!("/run/bin/{name}");
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        sh(&format!("chmod +x {path}"));
+    }
+    let path = format!("/run/bin:{}", std::env::var("PATH").unwrap());
+    let environment = BTreeMap::from([
+        ("PATH".to_owned(), path),
+        ("TOKEN".to_owned(), "a-secret-of-the-environment".to_owned()),
+    ]);
+    let world = world(environment, PathBuf::from("/nowhere"));
+    Bed { backend: Box::new(Linux::real(id(), None, Driver::Userspace, world)), ..bed(None) }
+}
+
+#[test]
+fn commands_see_the_link_as_it_is_and_no_secret() {
+    sandboxed("commands_see_the_link_as_it_is_and_no_secret", &["wireguard-go"], || {
+        let bed = bed_with(&[]);
+        bed.done(create_with("wg0", &private(1), Fields::new(), around("create")));
+        bed.done(delete_with("wg0", around("destroy")));
+        assert_eq!(
+            sh("cat /run/log"),
+            "pre_up create interface.hub hq wg0 DOWN\n\
+             post_up create interface.hub hq wg0 UNKNOWN\n\
+             pre_down destroy interface.hub hq wg0 UNKNOWN\n\
+             post_down destroy interface.hub hq\n"
+        );
+    });
+}
+
+fn name_servers() -> Fields {
+    Fields::from([
+        ("dns", Field::Servers(vec!["10.8.0.53".parse().unwrap(), "fd00::53".parse().unwrap()])),
+        ("dns_search", Field::Domains(vec!["corp.example".to_owned(), "~.".to_owned()])),
+    ])
+}
+
+#[test]
+fn name_servers_go_to_systemd_resolved_where_it_runs() {
+    sandboxed("name_servers_go_to_systemd_resolved_where_it_runs", &["wireguard-go"], || {
+        sh("mkdir -p /run/systemd/system");
+        let resolvectl = r#"f=/run/$1-$2; echo "resolvectl $*" >>/run/log
+            if test $# = 2; then echo "Link 7 ($2): $(cat $f 2>/dev/null)"; exit; fi
+            shift 2; test -e /run/lies || echo "$*" >$f"#;
+        let bed = bed_with(&[
+            ("resolvectl", resolvectl),
+            ("systemctl", "test $3 = systemd-resolved.service"),
+        ]);
+        bed.done(create_with("wg0", &private(1), name_servers(), Surroundings::default()));
+        let interest = Interest { name_servers: true, ..Interest::default() };
+        let found = bed.read_with(&interest).interfaces.remove("wg0").unwrap().fields;
+        for (name, field) in name_servers() {
+            assert_eq!(found.get(name), Some(&field));
+        }
+        sh("rm /run/log");
+        bed.done(update("wg0", Settings::from([("dns", Setting::Clear)])));
+        assert_eq!(sh("head -n 1 /run/log"), "resolvectl dns wg0 \n");
+        // A resolver that takes a list and holds another one is not believed.
+        sh("touch /run/lies");
+        let why = bed.failed(update("wg0", to("dns", name_servers()["dns"].clone())));
+        assert_eq!(
+            why,
+            "failed: the device was read again after the write, and `dns` is not what was written"
+        );
+        bed.done(delete("wg0"));
+    });
+}
+
+#[test]
+fn name_servers_go_to_resolvconf_where_that_is_all_there_is() {
+    sandboxed(
+        "name_servers_go_to_resolvconf_where_that_is_all_there_is",
+        &["wireguard-go"],
+        || {
+            let resolvconf = r#"{ echo "$*"; test "$1" = -d || cat; } >>/run/given; test ! -e /run/broken || { echo no signature >&2; exit 5; }"#;
+            let bed = bed_with(&[("resolvconf", resolvconf)]);
+            bed.done(create_with("wg0", &private(1), name_servers(), Surroundings::default()));
+            bed.done(delete_with("wg0", around("destroy")));
+            assert_eq!(
+                sh("sed 's/tun\\.//' /run/given"),
+                "-a wg0 -m 0 -x\nnameserver 10.8.0.53\nnameserver fd00::53\nsearch corp.example\n-d wg0 -f\n"
+            );
+            sh("touch /run/broken");
+            let failing = create_with("wg0", &private(1), name_servers(), Surroundings::default());
+            assert!(
+                bed.failed(failing)
+                    .starts_with("failed: `resolvconf`: it ended with 5, and said: no signature")
+            );
+            assert!(bed.read().interfaces.is_empty());
+        },
+    );
+}
+
+#[test]
+fn a_program_of_ones_own_is_started_and_tested() {
+    const TEST: &str = "a_program_of_ones_own_is_started_and_tested";
+    sandboxed(TEST, &["wireguard-go"], || {
+        let own = "echo started >>/run/log; exec wireguard-go \"$@\"";
+        drop(bed_with(&[("our-wireguard", own)]));
+        let driven = |program: &str| {
+            let world = world(BTreeMap::new(), PathBuf::from("/nowhere"));
+            let linux = Linux::real(id(), None, Driver::Userspace, world);
+            let linux = linux.with_userspace_program(Some(program.to_owned()));
+            Bed { backend: Box::new(linux), ..bed(None) }
+        };
+        let ours = driven("/run/bin/our-wireguard");
+        ours.hub();
+        assert_eq!(sh("cat /run/log"), "started\n");
+        let examined = wait(ours.backend.examine()).unwrap();
+        assert!(examined.is_fit());
+        assert_eq!(examined.picture.interfaces.len(), 1);
+        assert_eq!(examined.facts[0].says, "in userspace, `/run/bin/our-wireguard`");
+        let examined = wait(driven("no-wireguard").backend.examine()).unwrap();
+        assert!(!examined.is_fit());
+        assert_eq!(examined.facts[0].says, "none: `no-wireguard` is not installed");
+        let why = driven("no-wireguard").failed(create("wg1", &private(2), Fields::new()));
+        assert_eq!(why, "failed: there is no WireGuard here: `no-wireguard` is not installed");
     });
 }
 

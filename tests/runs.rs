@@ -15,6 +15,61 @@ use crate::harness::{Project, Ran};
 /// As many that an apply of them takes much longer than it takes to interrupt it.
 const INTERFACES: usize = 300;
 
+/// Replaces what differs from run to run.
+fn steady(text: &str) -> String {
+    let id = regex::Regex::new("machine id [0-9a-f]{32}, up [0-9]+ s").unwrap();
+    id.replace_all(text, "machine id …, up …").into_owned()
+}
+
+#[test]
+fn backends_are_listed_and_tested() {
+    let project = Project::new(
+        r#"
+        backend "local" "hq" { simulate = true }
+        backend "local" "branch" {
+          simulate          = true
+          netns             = "blue"
+          driver            = "userspace"
+          userspace_program = "boringtun-cli"
+        }
+        interface "hub" { backend = backend.hq }
+        interface "far" { backend = backend.branch }
+        "#,
+    );
+    project.run("apply -auto-approve").ends(0);
+    let elsewhere = "backend \"local\" \"far\" {\n  netns = \"wgform-no-such-namespace\"\n}\n";
+    project.configure(elsewhere);
+    insta::assert_snapshot!(project.run("backend list").ends(0).stdout, @r#"
+    branch  local  simulated, network namespace `blue`, driver "userspace", userspace program `boringtun-cli` (only the state knows it: its block is gone)
+    far     local  this host, network namespace `wgform-no-such-namespace`
+    hq      local  simulated (only the state knows it: its block is gone)
+    "#);
+    project.enter("hq").set_program("resolvectl", false).unwrap();
+    insta::assert_snapshot!(steady(&project.run("backend test").ends(6).stdout), @r#"
+    branch (local, simulated, network namespace `blue`, driver "userspace", userspace program `boringtun-cli`)
+      host       simulated-branch, machine id …, up …
+      WireGuard  the kernel's
+      rights     interfaces may be changed
+      init       systemd
+      found      1 interface, 0 peers
+
+    far (local, this host, network namespace `wgform-no-such-namespace`)
+      unreachable: could not enter the network namespace `wgform-no-such-namespace`: there is no network namespace `wgform-no-such-namespace`
+        help: Make it with `ip netns add wgform-no-such-namespace`.
+
+    hq (local, simulated)
+      host       simulated-hq, machine id …, up …
+      WireGuard  the kernel's
+      rights     interfaces may be changed
+      init       systemd
+      resolver   none that takes name servers
+        help: For `dns`, install `systemd-resolved` and start it, or install `openresolv` (`resolvconf` on some systems).
+      found      1 interface, 0 peers
+    "#);
+    let ran = project.run("backend test hqq").ends(1);
+    ran.tells("there is no backend `hqq`").tells("Did you mean `hq`?");
+}
+
 fn many() -> Project {
     let mut text = String::from("backend \"local\" \"hq\" {\n  simulate = true\n}\n");
     for number in 0..INTERFACES {

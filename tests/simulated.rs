@@ -13,6 +13,8 @@ use wgform::backend::{Interest, connect};
 use wgform::config::{BackendDeclaration, Driver, Transport};
 use wgform::resource::{BackendKind, Field};
 use wgform::simulator::linux::SimulatedLinux;
+use wgform::simulator::linux::call::{HostRoute, RoutingChange};
+use wgform::value::Route;
 
 use crate::conformance::bed::{
     allowed, create_peer, delete, endpoint, id, keepalive, networks, only, public, to, update_peer,
@@ -29,11 +31,17 @@ fn simulated(_: &str, scenario: fn(&Bed)) {
 fn bed() -> (Bed, SimulatedLinux) {
     let host = SimulatedLinux::in_memory(1, jiff::Timestamp::now());
     let world = world(BTreeMap::new(), std::path::PathBuf::from("/nowhere"));
-    let other = host.clone();
+    let (other, route, link) = (host.clone(), host.clone(), host.clone());
     let bed = Bed {
         kind: Kind::Simulated,
         backend: Box::new(Linux::simulated(id(), None, host.clone(), world)),
         add_other_link: Box::new(move |name| other.add_other_link(name).unwrap()),
+        add_route: Box::new(move |to, device| {
+            let to = Route::new(to.parse().unwrap(), Route::MAIN, None);
+            let added = HostRoute { route: to, device: Some(device.to_owned()), protocol: 3 };
+            route.change_routing(&[RoutingChange::AddRoute(added)]).unwrap();
+        }),
+        set_up: Box::new(move |name, up| link.set_up(name, up).unwrap()),
     };
     (bed, host)
 }
@@ -107,6 +115,8 @@ fn a_simulated_host_outlives_the_run() {
         kind: Kind::Simulated,
         backend: Box::new(Linux::simulated(id(), Some("blue".to_owned()), host, world.clone())),
         add_other_link: Box::new(|_| {}),
+        add_route: Box::new(|_, _| {}),
+        set_up: Box::new(|_, _| {}),
     };
     let first = bed(open());
     first.hub();
@@ -135,7 +145,7 @@ fn a_declared_simulated_backend_is_connected_once() {
         kind: BackendKind::Local,
         display_name: None,
         simulate: true,
-        transport: Transport::Local { netns: None, driver: Driver::Auto },
+        transport: Transport::Local { netns: None, driver: Driver::Auto, userspace_program: None },
         span: None,
     };
     let first = connect(&declaration, &world).unwrap();

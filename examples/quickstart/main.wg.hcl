@@ -31,6 +31,7 @@ interface "hq" {
   listen_port = 51820
   addresses   = ["10.8.0.1/24", "fd00:8::1/64"]
   persist     = "wg-quick"
+  routes      = "auto" # to the other site, as the allowed IPs of its peer say
 }
 
 interface "branch" {
@@ -39,6 +40,7 @@ interface "branch" {
   listen_port = 51820
   addresses   = ["10.8.0.2/24", "fd00:8::2/64"]
   persist     = "wg-quick"
+  routes      = "auto"
 }
 
 # The key of each interface is made where the interface is. The other side takes it by reference.

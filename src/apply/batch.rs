@@ -1,15 +1,18 @@
 //! Turns steps into the operations of one batch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::{Fate, Run};
-use crate::backend::{Act, Operation, Persist, PersistWish};
+use crate::backend::{Act, Operation, Persist, PersistWish, Surroundings};
 use crate::persist::Style;
-use crate::plan::{KeySource, PersistedPeers, PlannedAct, PlannedSetting, persisted_fields};
+use crate::plan::{
+    Action, KeySource, PersistedPeers, PlannedAct, PlannedSetting, Recipe, WantedRoutes,
+    persisted_fields,
+};
 use crate::resource::{
     Address, BackendId, BackendKind, Field, Fields, Setting, Settings, Support, declaration,
 };
-use crate::value::PrivateKey;
+use crate::value::{PrivateKey, RouteRule};
 
 /// A batch holds at most so many operations. The ends of a link are next to each other in a plan, and a group of links
 /// must be through in less than the two minutes that a session survives a mismatch: the kernel and wireguard-go take
@@ -39,14 +42,14 @@ pub(crate) fn prepare(run: &mut Run<'_, '_>, backend: &BackendId) -> Prepared {
         let is_ready =
             step.after.iter().all(|earlier| match (&run.fates[*earlier], places.get(earlier)) {
                 (Some(Fate::Done), _) => true,
-                (Some(_), _) => !run.is_needed(index, *earlier),
                 (None, Some(place)) => {
-                    after.extend(Some(*place).filter(|_| run.is_needed(index, *earlier)));
+                    after.push(*place);
                     true
                 }
-                (None, None) => false,
+                _ => false,
             });
-        if !is_ready {
+        let has_ended = |it: &usize| run.fates[*it].is_some() || places.contains_key(it);
+        if !is_ready || !step.follows.iter().all(has_ended) {
             continue;
         }
         match operation(run, index, backend) {
@@ -83,7 +86,13 @@ fn operation(
     match (step.act.clone(), address) {
         (PlannedAct::Record, _) => Ok(None),
         (PlannedAct::DeleteInterface { name, remove_key_file, remove_boot_files }, _) => {
-            Ok(Some(Act::DeleteInterface { name, remove_key_file, remove_boot_files }))
+            let around = surroundings(run, index);
+            Ok(around.map(|around| Act::DeleteInterface {
+                name,
+                remove_key_file,
+                remove_boot_files,
+                around,
+            }))
         }
         (PlannedAct::Persist { name, style, peers, may_replace, remove }, Some(address)) => {
             let wish = match style {
@@ -95,17 +104,37 @@ fn operation(
         (PlannedAct::DeletePeer { interface, public_key }, _) => {
             Ok(Some(Act::DeletePeer { interface, public_key }))
         }
+        (PlannedAct::SetRoutes { interface, recipe, remove_rules }, _) => {
+            Ok(set_routes(run, interface, recipe.as_deref(), remove_rules))
+        }
         (act, Some(address)) => match wanted {
-            Some(wanted) => write(run, act, &address, wanted),
+            Some(wanted) => write(run, index, act, &address, wanted),
             None => Ok(None),
         },
         (_, None) => Ok(None),
     }
 }
 
+/// Builds the operation that writes routes; none while the allowed IPs of a peer are not known.
+fn set_routes(
+    run: &Run<'_, '_>,
+    interface: String,
+    recipe: Option<&Recipe>,
+    remove_rules: BTreeSet<RouteRule>,
+) -> Option<Act> {
+    let Some(recipe) = recipe else {
+        let add_rules = BTreeSet::new();
+        return Some(Act::SetRoutes { interface, routes: None, add_rules, remove_rules });
+    };
+    let WantedRoutes { routes, rules } = recipe.wanted(&run.plan.resources)?;
+    let routes = Some(routes.into_keys().collect());
+    Some(Act::SetRoutes { interface, routes, add_rules: rules, remove_rules })
+}
+
 /// Builds the operation that makes or changes an object, with what is wanted of it.
 fn write(
     run: &mut Run<'_, '_>,
+    index: usize,
     act: PlannedAct,
     address: &Address,
     mut wanted: Fields,
@@ -118,10 +147,12 @@ fn write(
             if let Some(port) = port {
                 wanted.entry("listen_port").or_insert(Field::Number(port));
             }
+            let Some(around) = surroundings(run, index) else { return Ok(None) };
             let private_key = private_key(run, address, &key)?;
-            Some(Act::CreateInterface { name, private_key, key_file, fields: wanted })
+            Some(Act::CreateInterface { name, private_key, key_file, fields: wanted, around })
         }
         PlannedAct::UpdateInterface { name, rename, key, key_file, remove_key_file, settings } => {
+            let Some(around) = surroundings(run, index) else { return Ok(None) };
             let private_key = match &key {
                 Some(source) => Some(private_key(run, address, source)?),
                 None => None,
@@ -135,6 +166,7 @@ fn write(
                 remove_key_file,
                 settings,
                 wanted,
+                around,
             })
         }
         PlannedAct::CreatePeer { interface, public_key } => {
@@ -147,9 +179,27 @@ fn write(
             Some(Act::UpdatePeer { interface, public_key, settings, wanted })
         }
         PlannedAct::Record
+        | PlannedAct::SetRoutes { .. }
         | PlannedAct::DeleteInterface { .. }
         | PlannedAct::Persist { .. }
         | PlannedAct::DeletePeer { .. } => None,
+    })
+}
+
+/// Returns what happens around an operation on an interface; none while a command is not known.
+fn surroundings(run: &Run<'_, '_>, index: usize) -> Option<Surroundings> {
+    let step = &run.plan.steps[index];
+    let action = match step.action {
+        Action::Create => "create",
+        Action::Update => "update",
+        Action::Replace => "replace",
+        Action::Delete => "destroy",
+    };
+    Some(Surroundings {
+        address: step.subject.address().map(ToString::to_string).unwrap_or_default(),
+        action,
+        hooks: run.plan.hooks(step)?,
+        had_name_servers: run.plan.had_name_servers(step),
     })
 }
 

@@ -1,6 +1,6 @@
 //! What became known in the course of an apply, and what it means for the state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
@@ -97,7 +97,8 @@ impl Landing {
             match (&wanted, again.fields.get(name)) {
                 (Wanted::Unknown, Some(now)) => *wanted = now.clone(),
                 (Wanted::Known(before), Some(Wanted::Known(now)))
-                    if before != now && *name != "enabled" =>
+                    // These two a plan decides with what it knows of the device and the time.
+                    if before != now && !matches!(*name, "enabled" | "fwmark") =>
                 {
                     return Err(format!("`{name}` is no longer what was planned"));
                 }
@@ -140,6 +141,13 @@ impl Landing {
             Effect::MakeWay => {
                 let mut resource = Box::new(state.resources.get(address)?.clone());
                 resource.is_being_filled = true;
+                Some(StateChange::Put { address: address.clone(), resource, depose: false })
+            }
+            // Whose they are is seen on the device, so there is nothing that an intent would have to say.
+            Effect::Routes if landed.is_none() => None,
+            Effect::Routes => {
+                let mut resource = Box::new(state.resources.get(address)?.clone());
+                own_routes(plan, step, &mut resource);
                 Some(StateChange::Put { address: address.clone(), resource, depose: false })
             }
             // An intent would tell nothing: files that are there are looked at anyway.
@@ -188,6 +196,7 @@ impl Landing {
             resource.attributes.insert("fingerprint".to_owned(), fingerprint.into());
         }
         record_key_file(step, desired, &mut resource);
+        own_routes(plan, step, &mut resource);
         if let PlannedAct::CreateInterface { port: Some(port), .. } = &step.act {
             resource
                 .attributes
@@ -268,6 +277,19 @@ fn meanwhile(step: &Step, old: &ResourceRecord, landed: Option<Fields>) -> Resou
         record.attributes.insert("listen_port".to_owned(), Json::from(*port));
     }
     record
+}
+
+/// Remembers which routes there are.
+fn own_routes(plan: &Plan, step: &Step, resource: &mut ResourceRecord) {
+    match &step.act {
+        PlannedAct::CreateInterface { .. } => resource.own_routes(BTreeSet::new()),
+        PlannedAct::SetRoutes { recipe: Some(recipe), .. } => {
+            if let Some(wanted) = recipe.wanted(&plan.resources) {
+                resource.own_routes(wanted.texts());
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Remembers what was written for the next boot.

@@ -12,6 +12,10 @@ mod batch;
 mod interface;
 mod boot;
 mod peers;
+mod routes;
+mod hooks;
+mod examine;
+mod resolver;
 mod system;
 mod netlink;
 mod device;
@@ -25,7 +29,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc;
 
-use crate::actual::Picture;
+use crate::actual::{Examination, Picture};
 use crate::backend::linux::host::{Host, Simulated};
 use crate::backend::linux::picture::Question;
 use crate::backend::linux::system::System;
@@ -42,6 +46,7 @@ pub struct Linux {
     id: BackendId,
     netns: Option<String>,
     place: Place,
+    userspace_program: Option<String>,
     world: World,
 }
 
@@ -54,7 +59,13 @@ enum Place {
 impl Linux {
     /// Stands on this machine, in a named network namespace when one is given.
     pub fn real(id: BackendId, netns: Option<String>, driver: Driver, world: World) -> Self {
-        Self { id, netns, place: Place::Real(driver), world }
+        Self { id, netns, place: Place::Real(driver), userspace_program: None, world }
+    }
+
+    /// Takes this program for a userspace WireGuard, by its name or its absolute path.
+    #[must_use]
+    pub fn with_userspace_program(self, userspace_program: Option<String>) -> Self {
+        Self { userspace_program, ..self }
     }
 
     /// Stands on a simulated host.
@@ -64,7 +75,7 @@ impl Linux {
         host: SimulatedLinux,
         world: World,
     ) -> Self {
-        Self { id, netns, place: Place::Simulated(host), world }
+        Self { id, netns, place: Place::Simulated(host), userspace_program: None, world }
     }
 
     /// Comes to the host from the thread that is to work there.
@@ -72,7 +83,8 @@ impl Linux {
         match &self.place {
             Place::Real(driver) => {
                 let environment = self.world.environment.clone();
-                Ok(Box::new(System::enter(self.netns.as_deref(), *driver, environment)?))
+                let program = userspace::program(self.userspace_program.as_deref(), &environment);
+                Ok(Box::new(System::enter(self.netns.as_deref(), *driver, program, environment)?))
             }
             Place::Simulated(host) => {
                 Ok(Box::new(Simulated { host: host.clone(), now: self.world.now() }))
@@ -80,7 +92,12 @@ impl Linux {
         }
     }
 
-    fn read_here(&self, interest: &Interest) -> Result<Picture, BackendError> {
+    /// Enters the host from this thread, and asks it something.
+    fn ask<T>(
+        &self,
+        interest: &Interest,
+        ask: impl FnOnce(&mut dyn Host, &Question<'_>) -> Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
         let mut host = self.enter().map_err(|refusal| self.not_entered(refusal))?;
         let question = Question {
             backend: &self.id,
@@ -89,7 +106,21 @@ impl Linux {
             now: self.world.now(),
             interest,
         };
-        picture::read(&mut *host, &question)
+        ask(&mut *host, &question)
+    }
+
+    /// Asks the host something from a thread of its own.
+    async fn answer<T: Send + 'static>(
+        &self,
+        attempt: &str,
+        interest: Interest,
+        ask: impl FnOnce(&mut dyn Host, &Question<'_>) -> Result<T, BackendError> + Send + 'static,
+    ) -> Result<T, BackendError> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let thread = self.start(move |own| _ = sender.send(own.ask(&interest, ask)))?;
+        let answer = receiver.await;
+        finish(thread);
+        answer.unwrap_or_else(|_| Err(self.lost(attempt)))
     }
 
     fn write_here(&self, batch: Batch, stop: &Stop, outcomes: &mpsc::UnboundedSender<Landing>) {
@@ -149,14 +180,11 @@ impl Read for Linux {
     }
 
     fn read<'a>(&'a self, interest: &'a Interest) -> Answer<'a, Result<Picture, BackendError>> {
-        Box::pin(async move {
-            let (sender, receiver) = tokio::sync::oneshot::channel();
-            let interest = interest.clone();
-            let thread = self.start(move |own| _ = sender.send(own.read_here(&interest)))?;
-            let answer = receiver.await;
-            finish(thread);
-            answer.unwrap_or_else(|_| Err(self.lost("read the WireGuard interfaces")))
-        })
+        Box::pin(self.answer("read the WireGuard interfaces", interest.clone(), picture::read))
+    }
+
+    fn examine(&self) -> Answer<'_, Result<Examination, BackendError>> {
+        Box::pin(self.answer("examine the host", Interest::default(), examine::examine))
     }
 }
 

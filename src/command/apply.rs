@@ -77,8 +77,8 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
         lock,
     } = arguments;
     scope.check_refresh(refresh_only)?;
-    let config = session::configuration(context, &scope.variables, Needs::unless(destroy))?;
-    let session = Session::open(context, &config)?.at_pace(&pace);
+    let config = session::configuration(context, &scope.variables)?;
+    let session = Session::open(context, &config, Needs::unless(destroy))?.at_pace(&pace);
     let options = Options {
         allow_new_key: new_keys.into_iter().collect(),
         replace: replace.into_iter().collect(),

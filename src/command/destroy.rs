@@ -43,8 +43,8 @@ pub struct Arguments {
 /// When nothing was done, because something makes no sense, is refused or cannot be reached.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
     let Arguments { scope, belief, consent, pace, asking, lock } = arguments;
-    let config = session::configuration(context, &scope.variables, Needs::Settings)?;
-    let session = Session::open(context, &config)?.at_pace(&pace);
+    let config = session::configuration(context, &scope.variables)?;
+    let session = Session::open(context, &config, Needs::Settings)?.at_pace(&pace);
     let request = Request {
         operation: "destroy",
         options: session::options(&scope, &belief, true),

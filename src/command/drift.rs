@@ -41,8 +41,8 @@ pub struct Arguments {
 /// When the configuration or the state makes no sense, or a backend is not the one that it was.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
     let Arguments { variables, targets, excludes, pace } = arguments;
-    let config = session::configuration(context, &variables, Needs::All)?;
-    let session = Session::open(context, &config)?.at_pace(&pace);
+    let config = session::configuration(context, &variables)?;
+    let session = Session::open(context, &config, Needs::All)?.at_pace(&pace);
     let loaded = session.read()?;
     let state = session::state_of(context, loaded.state);
     let world = session.look(&state, true).await?;

@@ -30,8 +30,8 @@ pub struct Arguments {
 /// # Errors
 /// When its owner lives, or it is another one.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
-    let config = session::configuration(context, &Variables::default(), Needs::Settings)?;
-    let session = Session::open(context, &config)?;
+    let config = session::configuration(context, &Variables::default())?;
+    let session = Session::open(context, &config, Needs::Settings)?;
     if !arguments.force {
         let question = "Do you really want to take the lock away from whoever has it?";
         context.ui.confirm(question, Input::Allowed)?;

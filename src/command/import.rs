@@ -35,8 +35,8 @@ pub struct Arguments {
 /// When the configuration does not declare it, it is not there, or it is owned already.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
     let Arguments { address, id, variables, lock } = arguments;
-    let config = session::configuration(context, &variables, Needs::Settings)?;
-    let session = Session::open(context, &config)?;
+    let config = session::configuration(context, &variables)?;
+    let session = Session::open(context, &config, Needs::Settings)?;
     let lock = session.lock("import", &lock).await?;
     let loaded = session.read_locked(&lock)?;
     let state = session::state_of(context, loaded.state);

@@ -35,8 +35,8 @@ pub struct Arguments {
 /// When the state cannot be read, has no such output, or may not hold it.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
     let Arguments { name, json, raw } = arguments;
-    let config = session::configuration(context, &Variables::default(), Needs::Settings)?;
-    let session = Session::open(context, &config)?;
+    let config = session::configuration(context, &Variables::default())?;
+    let session = Session::open(context, &config, Needs::Settings)?;
     let outputs = session.read()?.state.map(|state| state.outputs).unwrap_or_default();
     let text = match name {
         None if *json => {

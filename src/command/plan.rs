@@ -70,8 +70,8 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
         input: _,
     } = arguments;
     scope.check_refresh(refresh_only)?;
-    let config = session::configuration(context, &scope.variables, Needs::unless(destroy))?;
-    let session = Session::open(context, &config)?.at_pace(&pace);
+    let config = session::configuration(context, &scope.variables)?;
+    let session = Session::open(context, &config, Needs::unless(destroy))?.at_pace(&pace);
     let loaded = session.read()?;
     let state = session::state_of(context, loaded.state);
     let world = session.look(&state, scope.refresh).await?;

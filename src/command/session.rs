@@ -41,34 +41,29 @@ impl Needs {
     }
 }
 
-/// Reads the configuration and checks what the command needs of it; warnings are shown, errors end the run.
+/// Reads the configuration, and returns it with what is wrong with it before anything is evaluated.
 pub(crate) fn configuration(
     context: &Context,
     variables: &Variables,
-    needs: Needs,
-) -> Result<Config, Error> {
-    let (config, warnings) = checked(context, variables, needs)?;
-    context.ui.diagnostics(&warnings);
-    Ok(config)
-}
-
-/// Reads the configuration and checks what the command needs of it; returns it with the warnings, errors end the run.
-pub(crate) fn checked(
-    context: &Context,
-    variables: &Variables,
-    needs: Needs,
 ) -> Result<(Config, Vec<Diagnostic>), Error> {
     let arguments: Vec<VariableArgument> = variables.0.iter().map(argument).collect();
-    let sources = source::read(&context.world, &arguments)?;
-    let (config, parsed) = Config::parse(sources);
+    Ok(Config::parse(source::read(&context.world, &arguments)?))
+}
+
+/// Checks what a command needs of the configuration, and returns the warnings; errors end the run.
+pub(crate) fn check(
+    evaluator: &Evaluator<'_>,
+    parsed: Vec<Diagnostic>,
+    needs: Needs,
+) -> Result<Vec<Diagnostic>, Error> {
     let problems = match needs {
-        Needs::Settings => config.settings_problems(&context.world, parsed),
-        Needs::All => config.problems(&context.world, parsed),
+        Needs::Settings => evaluator.settings_problems(parsed),
+        Needs::All => evaluator.problems(parsed),
     };
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(Error::diagnostics(problems));
     }
-    Ok((config, problems))
+    Ok(problems)
 }
 
 fn argument(source: &VariableSource) -> VariableArgument {
@@ -102,9 +97,15 @@ pub(crate) struct World<B: ?Sized> {
 }
 
 impl<'c> Session<'c> {
-    /// Evaluates what has to be known before anything is read.
-    pub(crate) fn open(context: &'c Context, config: &'c Config) -> Result<Self, Error> {
+    /// Checks what the command needs of the configuration, shows its warnings, and evaluates what has to be known before
+    /// anything is read.
+    pub(crate) fn open(
+        context: &'c Context,
+        (config, parsed): &'c (Config, Vec<Diagnostic>),
+        needs: Needs,
+    ) -> Result<Self, Error> {
         let evaluator = Evaluator::new(config, &context.world);
+        context.ui.diagnostics(&check(&evaluator, parsed.clone(), needs)?);
         let settings = evaluator.settings().map_err(Error::diagnostics)?;
         let declared = evaluator.backends().map_err(Error::diagnostics)?;
         let Settings { state_path, default_backend: _ } = settings;
@@ -218,27 +219,40 @@ impl<'c> Session<'c> {
         &self,
         state: &State,
     ) -> Result<BTreeMap<BackendId, BackendDeclaration>, Error> {
+        let mut declarations = self.every_declaration(state)?;
         let in_use = state.backends_in_use();
-        let is_owned = |id: &BackendId| in_use.contains(id);
-        let mut declarations = BTreeMap::new();
-        for declaration in &self.declared {
+        for implicit in self.declared.iter().filter(|it| it.span.is_none()) {
             // This host needs rights that not everybody has; it is asked only when it matters.
-            let is_implicit = declaration.span.is_none();
-            let is_used = !self.config.resources().is_empty() || is_owned(&declaration.id);
-            if !is_implicit || is_used {
-                declarations.insert(declaration.id.clone(), declaration.clone());
+            if self.config.resources().is_empty() && !in_use.contains(&implicit.id) {
+                declarations.remove(&implicit.id);
             }
         }
+        Ok(declarations)
+    }
+
+    /// Returns whether the configuration has a backend, be it only that it names no other.
+    pub(crate) fn declares(&self, id: &BackendId) -> bool {
+        self.declared.iter().any(|it| it.id == *id)
+    }
+
+    /// Returns all declared backends, and those that only the state knows.
+    pub(crate) fn every_declaration(
+        &self,
+        state: &State,
+    ) -> Result<BTreeMap<BackendId, BackendDeclaration>, Error> {
+        let in_use = state.backends_in_use();
+        let declared = self.declared.iter().map(|it| (it.id.clone(), it.clone()));
+        let mut declarations: BTreeMap<_, _> = declared.collect();
         for (id, record) in &state.backends {
-            if is_owned(id) && !declarations.contains_key(id) {
+            if in_use.contains(id) && !declarations.contains_key(id) {
                 declarations.insert(id.clone(), remembered(id, record)?);
             }
         }
         Ok(declarations)
     }
 
-    /// Collects the key files that are not where a backend looks by itself, and finds out where something is to come back
-    /// at boot.
+    /// Collects what a backend does not look at by itself: key files elsewhere, name servers, and what is to come back at
+    /// boot.
     fn interest(&self, state: &State) -> BTreeMap<BackendId, Interest> {
         let mut interests: BTreeMap<BackendId, Interest> = BTreeMap::new();
         for record in state.resources.values() {
@@ -246,7 +260,9 @@ impl<'c> Session<'c> {
             let interest = interests.entry(backend.clone()).or_default();
             let path = record.attributes.get("key_file").and_then(Json::as_str);
             interest.key_files.extend(path.map(PathBuf::from));
-            interest.boot |= record.attributes.contains_key("persisted");
+            let has = |name: &&str| record.attributes.contains_key(*name);
+            interest.name_servers |= NAME_SERVERS.iter().any(has);
+            interest.boot |= has(&"persisted");
             for deposed in &record.deposed {
                 let interest = interests.entry(deposed.backend.clone()).or_default();
                 interest.boot |= deposed.attributes.contains_key("persisted");
@@ -262,6 +278,8 @@ impl<'c> Session<'c> {
             {
                 interest.key_files.insert(PathBuf::from(path));
             }
+            let has = |name: &&str| desired.fields.contains_key(*name);
+            interest.name_servers |= NAME_SERVERS.iter().any(has);
             let none = Wanted::Known(Field::Text("none".to_owned()));
             interest.boot |= desired.fields.get("persist").is_some_and(|persist| *persist != none);
         }
@@ -365,7 +383,7 @@ pub(crate) fn refuse_open(operation: &str, loaded: &Loaded) -> Result<(), Error>
         return Ok(());
     }
     let message = format!(
-        "could not do `{operation}`: {} of an apply that was cut off are still to be looked up",
+        "could not do `{operation}`: an apply was cut off, with {} still to be looked up",
         crate::render::count(loaded.open.len(), "step")
     );
     Err(Error::new(Kind::Failed, message).hint("run `wgform apply` first, which looks them up"))
@@ -469,16 +487,23 @@ fn view(declaration: &BackendDeclaration) -> BackendView {
     }
 }
 
+/// The attributes for which a host is asked about name servers, which takes a program for each interface.
+const NAME_SERVERS: [&str; 2] = ["dns", "dns_search"];
+
 /// How a backend is reached, as the state remembers it.
 fn transport(transport: &Transport) -> BTreeMap<String, Json> {
-    let Transport::Local { netns, driver } = transport;
+    let Transport::Local { netns, driver, userspace_program } = transport;
     let driver = match driver {
         Driver::Auto => "auto",
         Driver::Kernel => "kernel",
         Driver::Userspace => "userspace",
     };
-    let netns = netns.iter().map(|name| ("netns".to_owned(), Json::from(name.clone())));
-    netns.chain([("driver".to_owned(), Json::from(driver))]).collect()
+    let given = [("netns", netns), ("userspace_program", userspace_program)];
+    let given = given.into_iter().filter_map(|(name, value)| Some((name, value.clone()?.into())));
+    given
+        .chain([("driver", Json::from(driver))])
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// Reaches a backend whose block is gone the way it was reached last, so that what is left on it can be removed.
@@ -501,7 +526,11 @@ fn remembered(id: &BackendId, record: &BackendRecord) -> Result<BackendDeclarati
         kind,
         display_name: None,
         simulate: record.simulated,
-        transport: Transport::Local { netns: text("netns").map(str::to_owned), driver },
+        transport: Transport::Local {
+            netns: text("netns").map(str::to_owned),
+            driver,
+            userspace_program: text("userspace_program").map(str::to_owned),
+        },
         span: None,
     })
 }

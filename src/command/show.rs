@@ -21,8 +21,8 @@ pub struct Arguments {}
 /// # Errors
 /// When the state cannot be read.
 pub fn run(Arguments {}: &Arguments, context: &Context) -> Result<Exit, Error> {
-    let config = session::configuration(context, &Variables::default(), Needs::Settings)?;
-    let session = Session::open(context, &config)?;
+    let config = session::configuration(context, &Variables::default())?;
+    let session = Session::open(context, &config, Needs::Settings)?;
     match session.read()?.state {
         Some(state) => context.ui.result(&render::state::state(&state)),
         None => context.ui.result("The state is empty: nothing was applied yet."),

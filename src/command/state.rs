@@ -96,8 +96,8 @@ pub struct Remove {
 /// # Errors
 /// When the state cannot be read or written, or there is no such resource.
 pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
-    let config = session::configuration(context, &Variables::default(), Needs::Settings)?;
-    let session = Session::open(context, &config)?;
+    let config = session::configuration(context, &Variables::default())?;
+    let session = Session::open(context, &config, Needs::Settings)?;
     match command {
         Command::List(List { addresses, id }) => list(&session, &addresses, id.as_deref())?,
         Command::Show(Show { address }) => show(&session, &address)?,
@@ -135,16 +135,21 @@ fn look(session: &Session<'_>) -> Result<State, Error> {
 fn list(session: &Session<'_>, only: &[Address], id: Option<&str>) -> Result<(), Error> {
     let Some(state) = session.read()?.state else { return Ok(()) };
     let names = |only: &Address, it: &Address| {
-        let is_instance = only.key.is_none() || only.key == it.key;
-        only.module == it.module && only.kind == it.kind && only.label == it.label && is_instance
+        let is_instance = only.key().is_none() || only.key() == it.key();
+        only.module() == it.module()
+            && only.kind == it.kind
+            && only.label == it.label
+            && is_instance
     };
     if let Some(missed) = only.iter().find(|only| !state.resources.keys().any(|it| names(only, it)))
     {
         return Err(missing(&state, missed));
     }
+    // Of an interface that is known to be gone there is only the key, which is shown to whoever asks for it by name.
     let is_listed = |(address, record): &(&Address, &ResourceRecord)| {
-        let is_named = only.is_empty() || only.iter().any(|only| names(only, address));
-        is_named && id.is_none_or(|id| found_by(record).as_deref() == Some(id))
+        let is_named = only.iter().any(|only| names(only, address));
+        let is_meant = is_named || only.is_empty() && !record.is_gone;
+        is_meant && id.is_none_or(|id| found_by(record).as_deref() == Some(id))
     };
     let listed: Vec<_> =
         state.resources.iter().filter(is_listed).map(|(address, _)| address.to_string()).collect();

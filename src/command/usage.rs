@@ -188,8 +188,8 @@ mod tests {
             ),
             ("wgform plan peer.laptop", "A resource is chosen with `-target=peer.laptop`."),
             ("wgform plan -refresh false", "Write it as `-refresh=false`."),
-            ("wgform apply -tagret=peer.a", "a similar argument exists: `-target`"),
-            ("wgform completions tcsh", "possible values: bash, zsh, fish"),
+            ("wgform apply -tagret=peer.a", "A similar argument exists: `-target`."),
+            ("wgform completions tcsh", "Possible values: bash, zsh, fish."),
         ] {
             let text = refusal(line);
             assert!(text.contains(&format!("\n  help: {hint}\n")), "{line}: {text}");

@@ -5,6 +5,7 @@ use clap::Args;
 use crate::command::Context;
 use crate::command::arguments::Variables;
 use crate::command::session::{self, Needs};
+use crate::config::Evaluator;
 use crate::error::{Error, Exit};
 use crate::render::validation::Validation;
 
@@ -29,7 +30,8 @@ pub struct Arguments {
 /// # Errors
 /// Everything that is wrong.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
-    let (_, warnings) = session::checked(context, &arguments.variables, Needs::All)?;
+    let (config, parsed) = session::configuration(context, &arguments.variables)?;
+    let warnings = session::check(&Evaluator::new(&config, &context.world), parsed, Needs::All)?;
     if arguments.json {
         context.ui.result(&Validation::new(&warnings).text());
     } else {

@@ -1,6 +1,7 @@
 //! The blocks of a configuration, checked for their shape, with their expressions not yet evaluated.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use hcl_edit::Span as _;
@@ -17,11 +18,14 @@ pub(crate) struct Expr {
     pub(crate) expression: Box<Expression>,
     pub(crate) source: Arc<SourceText>,
     pub(crate) needs: Vec<Need>,
+    /// Where the block starts that was made one expression; none for what was written as one.
+    pub(crate) head: Option<Box<Range<usize>>>,
 }
 
 impl Expr {
     pub(crate) fn span(&self) -> Span {
-        let range = self.expression.span().unwrap_or_default();
+        let range =
+            self.head.as_deref().cloned().or_else(|| self.expression.span()).unwrap_or_default();
         Span { source: self.source.clone(), range }
     }
 }

@@ -1,6 +1,9 @@
 //! Values to fields, by the form that an attribute's declaration gives.
 
+mod routes;
+
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -12,9 +15,9 @@ use crate::config::block::Expr;
 use crate::config::expression::Evaluated;
 use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Value};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, sentence};
 use crate::resource::{Address, Attribute, Default, Field, Form};
-use crate::value::{InvalidValue, Keepalive};
+use crate::value::{InvalidValue, Keepalive, RouteMode, Routes};
 
 /// What an attribute is set to.
 pub(crate) enum Decoded {
@@ -33,6 +36,9 @@ pub(crate) enum Decoded {
 /// Decodes the value of an attribute. Whatever is wrong is said at the value, or at the element of a list.
 pub(crate) fn decode(attribute: &Attribute, value: &Value, expr: &Expr) -> Evaluated<Decoded> {
     let decoder = Decoder { attribute, expr, is_sensitive: value.is_sensitive_anywhere() };
+    if decoder.is_sensitive && attribute.form == Form::Commands {
+        return Err(vec![secret_in_command(&expr.span())]);
+    }
     match (&value.data, &attribute.form) {
         (Data::Null, _) => Ok(Decoded::Unset),
         (Data::Unknown, _) => Ok(Decoded::Unknown),
@@ -45,14 +51,40 @@ pub(crate) fn decode(attribute: &Attribute, value: &Value, expr: &Expr) -> Evalu
         {
             Ok(Decoded::Resource(address.clone()))
         }
-        (_, Form::Addresses) => Ok(decoder
-            .set(value)?
-            .map_or(Decoded::Unknown, |it| Decoded::Field(Field::Addresses(it)))),
-        (_, Form::Prefixes) => Ok(decoder
-            .set(value)?
-            .map_or(Decoded::Unknown, |it| Decoded::Field(Field::Prefixes(it)))),
+        (_, Form::Routes) if value.is_unknown_anywhere() => Ok(Decoded::Unknown),
+        (_, Form::Routes) => {
+            decoder.routes(value).map(|it| Decoded::Field(Field::Routes(Box::new(it))))
+        }
+        (_, Form::Addresses) => Ok(known(decoder.set(value)?, Field::Addresses)),
+        (_, Form::Prefixes) => Ok(known(decoder.set(value)?, Field::Prefixes)),
+        (_, Form::Servers) => {
+            let servers = decoder.list(value, &|item| item.to_text().map(|it| server(&it)))?;
+            Ok(known(servers.map(without_twins), Field::Servers))
+        }
+        (_, Form::Domains) => {
+            let domains = decoder.list(value, &|item| item.to_text().map(|it| domain(&it)))?;
+            Ok(known(domains.map(without_twins), Field::Domains))
+        }
+        (_, Form::Commands) => Ok(match decoder.commands(value)? {
+            Some(list) if list.is_empty() => Decoded::Unset,
+            list => known(list, Field::Commands),
+        }),
         _ => decoder.scalar(value).map(Decoded::Field),
     }
+}
+
+fn known<T>(list: Option<T>, field: impl FnOnce(T) -> Field) -> Decoded {
+    list.map_or(Decoded::Unknown, |list| Decoded::Field(field(list)))
+}
+
+fn without_twins<T: PartialEq>(list: Vec<T>) -> Vec<T> {
+    let mut kept: Vec<T> = Vec::with_capacity(list.len());
+    for item in list {
+        if !kept.contains(&item) {
+            kept.push(item);
+        }
+    }
+    kept
 }
 
 struct Decoder<'d> {
@@ -90,9 +122,14 @@ impl Decoder<'_> {
                 let time: Result<Timestamp, _> = text()?.parse();
                 Field::Time(time.map_err(|_| wrong())?)
             }
-            Form::Reference(_) | Form::Backend | Form::Addresses | Form::Prefixes => {
-                return Err(wrong());
-            }
+            Form::Reference(_)
+            | Form::Backend
+            | Form::Addresses
+            | Form::Prefixes
+            | Form::Routes
+            | Form::Servers
+            | Form::Domains
+            | Form::Commands => return Err(wrong()),
         })
     }
 
@@ -115,44 +152,67 @@ impl Decoder<'_> {
         text.parse().map_err(|error| vec![self.invalid(&error, &self.expr.span(), "")])
     }
 
-    /// Decodes the elements of a list; none if one of them is not known yet.
     fn set<T: FromStr<Err = InvalidValue> + Ord>(
         &self,
         value: &Value,
     ) -> Evaluated<Option<BTreeSet<T>>> {
+        let list = self.list(value, &|item| item.to_text().map(|text| text.parse()))?;
+        Ok(list.map(|items| items.into_iter().collect()))
+    }
+
+    /// Decodes commands; none if a part of one is not known yet.
+    fn commands(&self, value: &Value) -> Evaluated<Option<Vec<Vec<String>>>> {
+        let items = value.items().unwrap_or_default();
+        if items.iter().any(Value::is_unknown_anywhere) {
+            return Ok(None);
+        }
+        self.list(value, &command)
+    }
+
+    /// Decodes the elements of a list; none if one of them is not known yet.
+    fn list<T>(
+        &self,
+        value: &Value,
+        parse: &dyn Fn(&Value) -> Option<Result<T, InvalidValue>>,
+    ) -> Evaluated<Option<Vec<T>>> {
         let Some(items) = value.items() else {
             let mut diagnostic = self.wrong_type(value);
-            if matches!(value.data, Data::Text(_)) {
+            if matches!(value.data, Data::Text(_)) && self.attribute.form != Form::Commands {
                 diagnostic = diagnostic.help("Put `[` and `]` around it.");
             }
             return Err(vec![diagnostic]);
         };
-        let (mut set, mut problems, mut is_unknown) = (BTreeSet::new(), Vec::new(), false);
+        let (mut list, mut problems, mut is_unknown) = (Vec::new(), Vec::new(), false);
         for (i, item) in items.iter().enumerate() {
             if item.is_unknown() {
                 is_unknown = true;
                 continue;
             }
             let (span, place) = self.element(i);
-            match item.to_text().map(|text| text.parse()) {
-                Some(Ok(element)) => {
-                    set.insert(element);
-                }
+            match parse(item) {
+                Some(Ok(element)) => list.push(element),
                 Some(Err(error)) => problems.push(self.invalid(&error, &span, &place)),
                 None => problems.push(
                     Diagnostic::error("value of the wrong type")
                         .label(
                             &span,
                             format!(
-                                "{place}every element is a string, and this is {}",
+                                "{place}every {}, and this is {}",
+                                match self.attribute.form {
+                                    Form::Commands => "command is a list of strings",
+                                    _ => "element is a string",
+                                },
                                 item.shown()
                             ),
                         )
-                        .help("Write every element as a text in quotes."),
+                        .help(match self.attribute.form {
+                            Form::Commands => self.example(),
+                            _ => "Write every element as a text in quotes.".to_owned(),
+                        }),
                 ),
             }
         }
-        if problems.is_empty() { Ok((!is_unknown).then_some(set)) } else { Err(problems) }
+        if problems.is_empty() { Ok((!is_unknown).then_some(list)) } else { Err(problems) }
     }
 
     /// Returns where an element stands, and its name when that is not its own place.
@@ -199,7 +259,11 @@ impl Decoder<'_> {
             Form::Prefixes => "[\"10.8.0.0/24\"]".to_owned(),
             Form::Endpoint => "\"vpn.example.com:51820\"".to_owned(),
             Form::Keepalive => "\"25s\"".to_owned(),
+            Form::Routes => "\"auto\"".to_owned(),
             Form::Time => "\"2027-01-31T12:00:00Z\"".to_owned(),
+            Form::Servers => "[\"10.8.0.53\"]".to_owned(),
+            Form::Domains => "[\"corp.example.com\"]".to_owned(),
+            Form::Commands => "[[\"sysctl\", \"-w\", \"net.ipv4.ip_forward=1\"]]".to_owned(),
             Form::Reference(kind) => format!("{kind}.NAME"),
             Form::Backend => "backend.NAME".to_owned(),
         };
@@ -219,6 +283,12 @@ impl Decoder<'_> {
         match (&value.data, form) {
             (Data::Text(text), Form::Choice(words)) if !self.is_sensitive => {
                 match suggestion(text, words.iter().copied()) {
+                    Some(near) => diagnostic.help(format!("Did you mean \"{near}\"?")),
+                    None => diagnostic,
+                }
+            }
+            (Data::Text(text), Form::Routes) if !self.is_sensitive => {
+                match suggestion(text, RouteMode::WORDS) {
                     Some(near) => diagnostic.help(format!("Did you mean \"{near}\"?")),
                     None => diagnostic,
                 }
@@ -252,22 +322,21 @@ fn attribute_for(form: &Form) -> &'static str {
     }
 }
 
-/// Makes a hint a sentence.
-pub(crate) fn sentence(hint: &str) -> String {
-    let mut chars = hint.chars();
-    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", chars.as_str().trim_end_matches('.'))
-}
-
 /// Returns the field that an attribute has when it is not written, unless that is left to the device.
 pub(crate) fn default_of(attribute: &Attribute) -> Option<Field> {
     Some(match attribute.default {
         Default::Unset | Default::Device => return None,
+        Default::Text(text) if attribute.form == Form::Routes => {
+            let mode = RouteMode::from_word(text).unwrap_or_default();
+            Field::Routes(Box::new(Routes { mode, ..Routes::default() }))
+        }
         Default::Text(text) => Field::Text(text.to_owned()),
         Default::Bool(yes) => Field::Bool(yes),
         Default::Number(number) => Field::Number(number),
         Default::Empty => match attribute.form {
             Form::Prefixes => Field::Prefixes(BTreeSet::new()),
+            // None is the same as nothing, so that a state from before has no less than one from now.
+            Form::Commands => return None,
             _ => Field::Addresses(BTreeSet::new()),
         },
         Default::Off => Field::Keepalive(Keepalive::OFF),
@@ -288,7 +357,83 @@ pub(crate) fn value_of(field: &Field) -> Value {
         Field::Endpoint(endpoint) => Value::text(endpoint.to_string()),
         Field::Keepalive(keepalive) => Value::text(keepalive.to_string()),
         Field::Time(time) => Value::text(time.to_string()),
+        Field::Routes(routes) => Value::from_json(routes.to_json()),
+        Field::Servers(list) => texts(list.iter().map(ToString::to_string).collect()),
+        Field::Domains(list) => texts(list.clone()),
+        Field::Commands(list) => {
+            Value::list(list.iter().map(|command| texts(command.clone())).collect())
+        }
     }
+}
+
+fn secret_in_command(at: &Span) -> Diagnostic {
+    Diagnostic::error("secret in a command").label(at, "a part of this is sensitive").help(
+        "Let the command read it from a file that only root can read: arguments are seen by every user of the host.",
+    )
+}
+
+fn server(text: &str) -> Result<IpAddr, InvalidValue> {
+    text.parse().map_err(|_| {
+        let is_network = text.contains('/');
+        let error = InvalidValue::new("this is not the address of a name server");
+        match is_network {
+            true => error.hint("write it without a prefix length"),
+            false => error.hint("write an IP address such as `10.8.0.53` or `fd00:8::53`"),
+        }
+    })
+}
+
+/// Reads a domain as a resolver keeps it: in lower case, without the final dot.
+fn domain(text: &str) -> Result<String, InvalidValue> {
+    let name = text.strip_prefix('~').unwrap_or(text);
+    if text == "~." {
+        return Ok(text.to_owned());
+    }
+    let is_label = |label: &str| {
+        let is_good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        (1..=63).contains(&label.len()) && label.chars().all(is_good) && !label.starts_with('-')
+    };
+    let plain = name.strip_suffix('.').unwrap_or(name);
+    if plain.len() <= 253 && plain.split('.').all(is_label) {
+        return Ok(text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase());
+    }
+    let error = InvalidValue::new("this is not a domain name");
+    Err(error.hint("write it as `corp.example.com`, in its ASCII form, or `~.` for every name"))
+}
+
+/// Reads a program with its arguments. None for what is no list of texts.
+fn command(value: &Value) -> Option<Result<Vec<String>, InvalidValue>> {
+    if let Some(line) = value.to_text() {
+        let hint = format!("write it as `{}`", as_list(&line));
+        return Some(Err(InvalidValue::new("a command is a list of its parts").hint(hint)));
+    }
+    let parts: Option<Vec<String>> =
+        value.items()?.iter().map(|part| part.to_text().map(|it| it.to_string())).collect();
+    let parts = parts?;
+    let program = parts.first().map_or("", String::as_str);
+    let is_found = program.starts_with('/') || !program.contains('/');
+    if program.is_empty() || !is_found {
+        let error =
+            InvalidValue::new("a command begins with the name or the absolute path of a program");
+        return Some(Err(error.hint("write it as `[\"/usr/local/bin/up\", \"%i\"]`")));
+    }
+    if parts.iter().any(|part| part.contains('\0')) {
+        let error = InvalidValue::new("there is a zero byte in this command");
+        return Some(Err(error.hint("remove it: no program can be given one")));
+    }
+    Some(Ok(parts))
+}
+
+/// Writes a line for a shell as the list that does the same.
+fn as_list(line: &str) -> String {
+    let needs_shell = line.contains(|c: char| "|&;<>()$`\\\"'*?[]#~{}!\n".contains(c));
+    let parts: Vec<&str> = match needs_shell {
+        true => vec!["sh", "-c", line],
+        false => line.split_whitespace().collect(),
+    };
+    let quoted = parts.into_iter().map(|part| serde_json::Value::from(part).to_string());
+    let list = quoted.collect::<Vec<_>>().join(", ");
+    format!("[{}]", list.replace("${", "$${").replace("%{", "%%{"))
 }
 
 /// Checks the name of a Linux interface.

@@ -14,7 +14,9 @@ use std::sync::Arc;
 use crate::config::block::{Node, OutputBlock};
 use crate::config::evaluator::run::Run;
 use crate::config::expression::{Effort, Evaluated, Failures, poisoned};
-use crate::config::{BackendDeclaration, Computed, Config, Desired, Output, Settings};
+use crate::config::{
+    AllUnknown, BackendDeclaration, Computed, Config, Desired, Output, Settings, in_order,
+};
 use crate::diagnostic::Diagnostic;
 use crate::resource::Address;
 use crate::world::World;
@@ -34,6 +36,8 @@ pub struct Evaluator<'c> {
     /// Variables whose `validation` was looked at, or is being looked at.
     validated: RefCell<BTreeSet<Arc<str>>>,
     effort: Effort,
+    /// Resources that [`problems`](Self::problems) has evaluated and that depend on no device, until they are asked for.
+    ready: RefCell<BTreeMap<Address, Desired>>,
 }
 
 impl<'c> Evaluator<'c> {
@@ -45,7 +49,39 @@ impl<'c> Evaluator<'c> {
             memo: RefCell::default(),
             validated: RefCell::default(),
             effort: Effort::default(),
+            ready: RefCell::default(),
         }
+    }
+
+    /// Evaluates everything, with nothing known of any device, and returns all that is wrong, with what parsing said:
+    /// each problem once, from top to bottom.
+    pub fn problems(&self, parsed: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        let mut problems = self.early_problems(parsed);
+        problems.extend(self.variables());
+        for address in self.config.resources() {
+            let run = Run::over(self, &AllUnknown);
+            match run.resource(address) {
+                Ok(desired) if !run.consulted.get() => {
+                    self.ready.borrow_mut().insert(address.clone(), desired);
+                }
+                Ok(_) => {}
+                Err(more) => problems.extend(more),
+            }
+        }
+        problems.extend(self.outputs(&AllUnknown).err().unwrap_or_default());
+        in_order(problems)
+    }
+
+    /// The same of what is evaluated before anything else: for a command that needs no resource.
+    pub fn settings_problems(&self, parsed: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        in_order(self.early_problems(parsed))
+    }
+
+    fn early_problems(&self, parsed: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        let mut problems = parsed;
+        problems.extend(self.settings().err().unwrap_or_default());
+        problems.extend(self.backends().err().unwrap_or_default());
+        problems
     }
 
     /// Evaluates the `wgform` block.
@@ -78,7 +114,8 @@ impl<'c> Evaluator<'c> {
         address: &Address,
         computed: &dyn Computed,
     ) -> Result<Desired, Vec<Diagnostic>> {
-        Run::over(self, computed).resource(address)
+        let ready = self.ready.borrow_mut().remove(address);
+        ready.map_or_else(|| Run::over(self, computed).resource(address), Ok)
     }
 
     /// Evaluates the outputs.

@@ -7,8 +7,6 @@ const LATER: &[&str] = &[
     "client",
     "count",
     "data",
-    "dns",
-    "dns_search",
     "enabled",
     "for_each",
     "hold",
@@ -19,19 +17,13 @@ const LATER: &[&str] = &[
     "moved",
     "organization",
     "persist",
-    "post_down",
-    "post_up",
     "postcondition",
-    "pre_down",
-    "pre_up",
     "precondition",
     "provider",
     "removed",
     "replace_triggered_by",
     "resource",
     "responder",
-    "routes",
-    "table",
     "terraform",
     "vrf",
 ];
@@ -71,8 +63,18 @@ pub(crate) fn name_here(place: &str, word: &str) -> Option<&'static str> {
         ("peer", "iface" | "device" | "tunnel" | "wg") => "interface",
         ("peer", "expires" | "expiry" | "validuntil") => "expires_at",
         ("preshared_key", "key" | "secret" | "psk" | "presharedkey") => "value",
+        ("routes", "metric" | "priority") => "distance",
+        ("routes", "default" | "gatewayredirect") => "default_route",
+        ("routes", "excludes" | "except" | "without") => "exclude",
         ("variable", "value") => "default",
         ("backend", "namespace" | "ns") => "netns",
+        ("interface", "dns" | "nameserver" | "nameservers" | "dnsservers") => "dns",
+        ("interface", "search" | "domains" | "dnsdomain" | "searchdomains") => "dns_search",
+        ("interface", "preup") => "pre_up",
+        ("interface", "postup" | "up" | "hooks") => "post_up",
+        ("interface", "predown") => "pre_down",
+        ("interface", "postdown" | "down") => "post_down",
+        ("backend", "program" | "implementation" | "userspace") => "userspace_program",
         _ => return None,
     })
 }
@@ -109,6 +111,12 @@ pub(crate) fn advice(place: &str, word: &str) -> Option<&'static str> {
         }
         ("wgform", "backend") => {
             "The state is kept by a `state` block, and `default_backend` says where interfaces go."
+        }
+        ("interface", "table" | "distance" | "metric" | "defaultroute") => {
+            "It stands in `routes`: write `routes { … }`."
+        }
+        ("routes", "gateway" | "checkgateway") => {
+            "Only RouterOS has it. On Linux a route leads to the interface itself, so leave it out."
         }
         ("wgform", "requiredproviders") => "There is nothing to download.",
         _ => return None,

@@ -26,6 +26,7 @@ use crate::diagnostic::{Diagnostic, SourceText, Span};
 use crate::source::Sources;
 
 pub(crate) use crate::config::parse::blocks::BLOCKS;
+pub(crate) use crate::config::parse::body::or;
 pub(crate) use crate::config::parse::given::Given;
 pub(crate) use crate::config::parse::names::{is_reference, referable};
 
@@ -130,7 +131,12 @@ impl Parser {
     }
 
     fn expr(&self, expression: hcl_edit::expr::Expression) -> Expr {
-        Expr { expression: Box::new(expression), source: self.source.clone(), needs: Vec::new() }
+        Expr {
+            expression: Box::new(expression),
+            source: self.source.clone(),
+            needs: Vec::new(),
+            head: None,
+        }
     }
 }
 

@@ -10,17 +10,10 @@ use hcl_edit::structure::{Block, Body};
 use regex::Regex;
 
 use crate::config::reference::{Found, walk};
-use crate::diagnostic::SourceText;
 use crate::resource::{Kind, declaration};
 
 /// A text of this length or more may be a key.
 const KEY_LENGTH: usize = 40;
-
-/// A word of this length is not in a message by chance.
-const LONG_WORD: usize = 12;
-
-/// What is shown in the place of a secret word.
-const MASK: &str = "********";
 
 /// Finds the secrets in the files of a configuration, which may refer to each other.
 pub(crate) fn find(bodies: &[&Body]) -> Vec<Vec<Range<usize>>> {
@@ -91,16 +84,6 @@ pub(crate) fn keys(text: &str) -> Vec<Range<usize>> {
         LazyLock::new(|| Regex::new(&format!("[A-Za-z0-9+/]{{{KEY_LENGTH},}}={{0,2}}")).ok());
     let found = KEY.iter().flat_map(|regex| regex.find_iter(text));
     found.map(|found| found.range()).collect()
-}
-
-/// Puts stars in the place of words of a message that stand in a secret of the source, or may be a key themselves.
-pub(crate) fn masked(message: &str, source: &SourceText) -> String {
-    let secrets = || source.secrets.iter().filter_map(|range| source.text.get(range.clone()));
-    let is_secret =
-        |word: &str| !keys(word).is_empty() || secrets().any(|secret| secret.contains(word));
-    let words = message.split([' ', '`', '"']).filter(|word| word.len() >= LONG_WORD);
-    let hidden: BTreeSet<&str> = words.filter(|word| is_secret(word)).collect();
-    hidden.into_iter().fold(message.to_owned(), |message, word| message.replace(word, MASK))
 }
 
 #[derive(Default)]

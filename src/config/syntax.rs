@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use crate::config::parse::{recover, with_secrets};
 use crate::config::secrets;
-use crate::diagnostic::{Diagnostic, SourceText, Span};
-use crate::token::{Token, TokenKind, scan};
+use crate::diagnostic::{Diagnostic, SourceText};
 
 /// Looks whether a file can be parsed, and returns it with its secrets.
 ///
@@ -13,8 +12,7 @@ use crate::token::{Token, TokenKind, scan};
 /// file of values (`*.wgvars.hcl`) every value.
 ///
 /// # Errors
-/// What is wrong, as `validate` says it, and that a text in quotes does not end in its line, which HCL forbids and the
-/// parser lets pass.
+/// What is wrong, as `validate` says it.
 pub fn check_syntax(source: &Arc<SourceText>) -> Result<Arc<SourceText>, Vec<Diagnostic>> {
     let text = &source.text;
     let read = recover::read(text);
@@ -27,23 +25,8 @@ pub fn check_syntax(source: &Arc<SourceText>) -> Result<Arc<SourceText>, Vec<Dia
         hidden.extend(read.hidden.iter().flat_map(|range| secrets::assigned(text, range)));
     }
     let source = with_secrets(source, hidden);
-    if !read.is_whole() {
-        return Err(read.mistakes.iter().map(|it| it.diagnostic(&source)).collect());
-    }
-    match scan(text).iter().find(|token| token.is_faulty()) {
-        None => Ok(source),
-        Some(token) => Err(vec![fault(&source, token)]),
-    }
-}
-
-fn fault(source: &Arc<SourceText>, token: &Token) -> Diagnostic {
-    let span = Span { source: source.clone(), range: token.range.clone() };
-    match token.kind {
-        TokenKind::QuoteOpen => Diagnostic::error("quoted text over several lines")
-            .label(&span, "it is not closed in this line")
-            .help("Write `\\n` where a new line starts, or the whole text as a heredoc."),
-        _ => Diagnostic::error("text that HCL reads in another way")
-            .label(&span, "here it is no longer sure what belongs together")
-            .help("Write this part in another way."),
+    match read.is_whole() {
+        true => Ok(source),
+        false => Err(read.mistakes.iter().map(|it| it.diagnostic(&source)).collect()),
     }
 }

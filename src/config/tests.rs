@@ -122,7 +122,7 @@ impl Case {
     /// Evaluates everything, and returns all problems as text.
     fn problems(&self) -> String {
         let (config, parsed) = self.parse();
-        shown(&config.problems(&self.world(), parsed))
+        shown(&Evaluator::new(&config, &self.world()).problems(parsed))
     }
 
     /// Returns one output as JSON text; `unknown` while it is not known.

@@ -3,6 +3,8 @@
 //!
 //! Resources are not here: `resource::declaration` has their attributes.
 
+use crate::value::RouteMode;
+
 /// A block type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockType {
@@ -52,6 +54,10 @@ pub enum Takes {
     Bool,
     /// An expression that gives a backend.
     Backend,
+    /// An expression that gives a whole number.
+    Number,
+    /// An expression that gives a list of networks.
+    Networks,
     /// Any expression.
     Anything,
 }
@@ -220,7 +226,7 @@ pub const BACKEND_LOCAL: BlockType = BlockType {
             name: "driver",
             takes: Takes::Choice(&["auto", "kernel", "userspace"]),
             default: Some("\"auto\""),
-            doc: "Which WireGuard to use: the kernel's, `wireguard-go`, or the kernel's where it is there.",
+            doc: "Which WireGuard to use: the kernel's, the one of `userspace_program`, or the kernel's where it is there.",
             ..PLAIN
         },
         Argument {
@@ -234,6 +240,13 @@ pub const BACKEND_LOCAL: BlockType = BlockType {
             takes: Takes::Bool,
             default: Some("false"),
             doc: "Whether a strict simulated host stands in for it, kept under `.wgform/simulated/`. A state belongs to either.",
+            ..PLAIN
+        },
+        Argument {
+            name: "userspace_program",
+            takes: Takes::Text,
+            default: Some("\"wireguard-go\""),
+            doc: "The program of a userspace WireGuard, by its name or its absolute path.",
             ..PLAIN
         },
     ],
@@ -252,6 +265,53 @@ pub const LIFECYCLE: BlockType = BlockType {
         doc: "Whether a plan that destroys or replaces the object is refused. It holds also after the block is gone from the configuration.",
         ..PLAIN
     }],
+    blocks: &[],
+};
+
+/// What `routes` may be where one word is enough.
+pub const ROUTE_MODES: &[&str] = &RouteMode::WORDS;
+
+/// `routes`, in `interface`.
+pub const ROUTES: BlockType = BlockType {
+    name: "routes",
+    head: "routes",
+    doc: "What `routes` of an interface says, where one word is not enough. An object with the same names does as well. With `default_route` in the main table, what the interface itself sends stays outside of the tunnel, by a firewall mark and two policy rules as `wg-quick` has them.",
+    arguments: &[
+        Argument {
+            name: "mode",
+            takes: Takes::Choice(ROUTE_MODES),
+            default: Some("\"auto\""),
+            doc: "`auto` makes a route to each allowed IP of the peers, unless a network of `addresses` covers it.",
+            ..PLAIN
+        },
+        Argument {
+            name: "table",
+            takes: Takes::Text,
+            default: Some("\"main\""),
+            doc: "The routing table: its number, or its name in `/etc/iproute2/rt_tables` of the host.",
+            ..PLAIN
+        },
+        Argument {
+            name: "distance",
+            takes: Takes::Number,
+            doc: "The metric: of two routes to one network, the one with the lower metric is taken. The system's own when it is not written: 0 for IPv4, 1024 for IPv6.",
+            ..PLAIN
+        },
+        Argument {
+            name: "default_route",
+            takes: Takes::Bool,
+            default: Some("false"),
+            doc: "Whether `0.0.0.0/0` and `::/0` among the allowed IPs become routes too.",
+            ..PLAIN
+        },
+        Argument {
+            name: "exclude",
+            takes: Takes::Networks,
+            default: Some("[]"),
+            doc: "Networks that no route leads to: one that is a part of an allowed IP is cut out of it.",
+            ..PLAIN
+        },
+    ],
     blocks: &[],
 };
 

@@ -46,6 +46,7 @@ fn the_text_ends_with_one_line_end_of_its_own_kind() {
         ("\n\n", ""),
         ("\u{feff}  ", ""),
         ("\u{feff} a = 1", "a = 1\n"),
+        ("\r\u{feff} a = 1", " \u{feff} a = 1\n"),
         ("a = 1\r\n\r\n\r\n", "a = 1\r\n"),
         ("a = 1  \r\n\t \r\n\r\n\n b = 2", "a = 1\r\n\r\n\r\n\nb = 2\r\n"),
         ("a = \"\r\r\n", "a = \"\r\r\n"),

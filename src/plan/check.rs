@@ -77,7 +77,7 @@ fn interface_names_and_ports(planner: &Planner<'_>, problems: &mut Vec<Diagnosti
 }
 
 /// Returns the port that an interface is to have: the written one, or else the one that it has and keeps.
-fn port_of(planner: &Planner<'_>, desired: &Desired) -> Option<u32> {
+pub(crate) fn port_of(planner: &Planner<'_>, desired: &Desired) -> Option<u32> {
     let port = match desired.fields.get("listen_port") {
         Some(wanted) => wanted.known().cloned(),
         None => planner.known.computed(&desired.address, "listen_port"),

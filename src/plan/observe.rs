@@ -16,6 +16,7 @@ use crate::diff::{AttributeDiff, Class, Side};
 use crate::link::Links;
 use crate::plan::order::draft::removal::gone;
 use crate::plan::recover::public_key;
+use crate::plan::routes;
 use crate::plan::view::View;
 use crate::plan::walk::Planner;
 use crate::plan::walk::interface::{found_key, one};
@@ -92,6 +93,7 @@ impl Planner<'_> {
                     return self.is_lost(record, id, picture).then_some(Seen::Gone);
                 };
                 diffs.extend(take_key(&mut now, found_key(Some(found))));
+                diffs.extend(take_routes(&mut now, &routes::left_of(record, name, picture)));
                 self.interface_values(Some(record), found)
             }
             ObjectKey::Peer { interface, .. } => {
@@ -239,6 +241,15 @@ fn take_key(
     }
     let before = Json::from(std::mem::replace(public_key, now.clone()));
     Some(one("public_key", Some(before), Side::Known(now.into()), Class::Drift))
+}
+
+/// Of the routes that were applied, those count that are still there.
+fn take_routes(record: &mut ResourceRecord, left: &BTreeSet<String>) -> Option<AttributeDiff> {
+    let before = record.owned_elements.get(ResourceRecord::ROUTES).filter(|it| *it != left)?;
+    let json = |set: &BTreeSet<String>| Json::from(set.iter().cloned().collect::<Vec<_>>());
+    let diff = one("routes", Some(json(before)), Side::Known(json(left)), Class::Drift);
+    record.own_routes(left.clone());
+    Some(diff)
 }
 
 /// Records what a device has of one attribute; returns the difference that is worth a line.

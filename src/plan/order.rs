@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::diagnostic::Diagnostic;
 use crate::graph::Graph;
 use crate::link::Links;
-use crate::plan::check::Unmanaged;
+use crate::plan::check::{self, Unmanaged};
 use crate::plan::order::draft::{Claim, Draft, Drafts};
 use crate::plan::view::View;
 use crate::plan::walk::Planner;
@@ -101,13 +101,16 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
         let Some(address) = draft.step.subject.address() else { continue };
         if draft.is_removal() {
             removes.entry(address).or_default().push(index);
-        } else if !changes_in_place(draft) && !draft.makes_way() {
+        } else if !draft.makes_way() && (!changes_in_place(draft) || chooses(planner, draft)) {
             makes.entry(address).or_insert(index);
         }
     }
     for (index, draft) in drafts.iter().enumerate() {
-        for earlier in &draft.after {
+        for earlier in draft.after.iter().chain(&draft.follows) {
             graph.before(*earlier, index);
+        }
+        if matches!(draft.step.act, PlannedAct::SetRoutes { .. }) {
+            continue;
         }
         let Some(address) = draft.step.subject.address() else { continue };
         let wanted = planner.desired.get(address).map(|it| &*it.depends_on);
@@ -149,8 +152,15 @@ fn changes_in_place(draft: &Draft) -> bool {
         &draft.step.act,
         PlannedAct::UpdateInterface { rename: None, key: None | Some(KeySource::Held(_)), .. }
             | PlannedAct::DeleteInterface { .. }
+            | PlannedAct::SetRoutes { .. }
             | PlannedAct::Persist { .. }
     )
+}
+
+/// Returns whether the device chooses a port in this step, for which whoever refers to it has to wait.
+fn chooses(planner: &Planner<'_>, draft: &Draft) -> bool {
+    let interface = draft.step.subject.address().and_then(|it| planner.desired.get(it));
+    enables(draft) && interface.is_some_and(|it| check::port_of(planner, it).is_none())
 }
 
 /// A peer that goes is removed while its interface is there, and under the name that it has then: the recorded one, or
@@ -254,11 +264,16 @@ fn temporary(draft: &Draft, number: usize) -> Option<PlannedAct> {
 fn in_order(graph: &Graph, drafts: Vec<Draft>, order: &[usize]) -> Vec<Step> {
     let mut place = vec![0; order.len()];
     order.iter().enumerate().for_each(|(at, index)| place[*index] = at);
-    let mut steps: Vec<Option<Step>> = drafts.into_iter().map(|draft| Some(draft.step)).collect();
+    let mut steps: Vec<_> =
+        drafts.into_iter().map(|Draft { step, follows, .. }| Some((step, follows))).collect();
     let ordered = order.iter().filter_map(|index| {
-        let mut step = steps[*index].take()?;
-        step.after = graph.directly_before(*index).into_iter().map(|it| place[it]).collect();
-        step.after.sort_unstable();
+        let (mut step, follows) = steps[*index].take()?;
+        let before = graph.directly_before(*index).into_iter();
+        (step.follows, step.after) = before.partition(|it| follows.binary_search(it).is_ok());
+        for places in [&mut step.follows, &mut step.after] {
+            places.iter_mut().for_each(|it| *it = place[*it]);
+            places.sort_unstable();
+        }
         Some(step)
     });
     ordered.collect()

@@ -39,7 +39,7 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
                 continue;
             }
             Place::State => recovered.state.apply(change.clone()),
-            Place::Device(picture) => look(&mut recovered, change.clone(), picture),
+            Place::Device(picture) => recovered.look(change.clone(), picture),
         }
         settled.push(change);
     }
@@ -99,73 +99,98 @@ fn picture_of<'a>(state: &State, change: &StateChange, actual: &'a Actual) -> Pl
     }
 }
 
-fn look(recovered: &mut Recovered, change: StateChange, picture: &Picture) {
-    let state = &mut recovered.state;
-    match &change {
-        StateChange::Put { address, resource, depose } => {
-            let Some(found) = found(picture, &resource.object) else {
-                // A disabled peer is nowhere but in the state. An interface that is made down is on its device.
-                let is_peer = matches!(resource.object, ObjectKey::Peer { .. });
-                if is_peer && resource.attributes.get("enabled") == Some(&Json::Bool(false)) {
-                    state.apply(change);
-                } else if let Some(old) = state.resources.get_mut(address) {
-                    if resource.is_being_filled && old.object == resource.object {
-                        // It made way for its successor, which was not made.
-                        old.is_being_filled = true;
-                    } else if !depose
-                        && old.backend == resource.backend
-                        && exists(picture, &old.object)
-                    {
-                        // It was to get another name, for which it goes down first.
-                        recovered.interrupted.insert(address.clone());
-                    }
-                }
-                return;
-            };
-            recovered.interrupted.insert(address.clone());
-            // An interface that moves to another backend may have the same name there.
-            let is_it = |old: &&mut ResourceRecord| {
-                old.backend == resource.backend && same(&old.object, &resource.object)
-            };
-            match state.resources.get_mut(address).filter(is_it) {
-                Some(old) => settle(old, resource, &found, &state.fingerprint_key),
-                None => {
-                    let mut resource = resource.clone();
-                    as_found(&mut resource, &found, &state.fingerprint_key);
-                    let (address, depose) = (address.clone(), *depose);
-                    state.apply(StateChange::Put { address, resource, depose });
+impl Recovered {
+    /// Looks at the end of one intent on the device that it was for.
+    fn look(&mut self, change: StateChange, picture: &Picture) {
+        match change {
+            StateChange::Put { address, resource, depose } => {
+                match found(picture, &resource.object) {
+                    Some(found) => self.put(address, resource, depose, &found),
+                    None => self.not_put(address, resource, depose, picture),
                 }
             }
-        }
-        StateChange::Remove { address } => {
-            let record = state.resources.get(address);
-            let is_left = record.is_some_and(|it| {
-                exists(picture, &it.object)
-                    || has_left_files(
-                        state,
-                        Some(address),
-                        it.backend.as_ref(),
-                        Left::of(it),
-                        picture,
-                    )
-            });
-            if is_left {
-                recovered.interrupted.insert(address.clone());
-            } else {
-                state.apply(change);
+            StateChange::Remove { address } if self.is_left(&address, picture) => {
+                self.interrupted.insert(address);
+            }
+            StateChange::RemoveDeposed { address, backend, object }
+                if self.is_deposed_left(&address, &backend, &object, picture) => {}
+            StateChange::Remove { .. } | StateChange::RemoveDeposed { .. } => {
+                self.state.apply(change);
             }
         }
-        StateChange::RemoveDeposed { address, backend, object } => {
-            let deposed = state.resources.get(address).map_or(&[][..], |it| &it.deposed);
-            let is_it = |it: &&Deposed| it.backend == *backend && it.object == *object;
-            let is_left = deposed.iter().find(is_it).is_some_and(|it| {
-                let left = Left { object, attributes: &it.attributes };
-                has_left_files(state, None, Some(backend), left, picture)
-            });
-            if !is_left && !exists(picture, object) {
-                state.apply(change);
+    }
+
+    /// Takes over what is there of an object that was to be made or changed.
+    fn put(
+        &mut self,
+        address: Address,
+        resource: Box<ResourceRecord>,
+        depose: bool,
+        found: &Fields,
+    ) {
+        let Self { state, interrupted, open: _ } = self;
+        interrupted.insert(address.clone());
+        // An interface that moves to another backend may have the same name there.
+        let is_it = |old: &&mut ResourceRecord| {
+            old.backend == resource.backend && same(&old.object, &resource.object)
+        };
+        match state.resources.get_mut(&address).filter(is_it) {
+            Some(old) => settle(old, &resource, found, &state.fingerprint_key),
+            None => {
+                let mut resource = resource;
+                as_found(&mut resource, found, &state.fingerprint_key);
+                state.apply(StateChange::Put { address, resource, depose });
             }
         }
+    }
+
+    /// Decides what it means that an object that was to be made or changed is not there.
+    fn not_put(
+        &mut self,
+        address: Address,
+        resource: Box<ResourceRecord>,
+        depose: bool,
+        picture: &Picture,
+    ) {
+        // A disabled peer is nowhere but in the state. An interface that is made down is on its device.
+        let is_peer = matches!(resource.object, ObjectKey::Peer { .. });
+        if is_peer && resource.attributes.get("enabled") == Some(&Json::Bool(false)) {
+            return self.state.apply(StateChange::Put { address, resource, depose });
+        }
+        let Some(old) = self.state.resources.get_mut(&address) else { return };
+        if resource.is_being_filled && old.object == resource.object {
+            // It made way for its successor, which was not made.
+            old.is_being_filled = true;
+        } else if !depose && old.backend == resource.backend && exists(picture, &old.object) {
+            // It was to get another name, for which it goes down first.
+            self.interrupted.insert(address);
+        }
+    }
+
+    /// Returns whether anything is left of a resource that was to be removed.
+    fn is_left(&self, address: &Address, picture: &Picture) -> bool {
+        self.state.resources.get(address).is_some_and(|it| {
+            let (own, backend) = (Some(address), it.backend.as_ref());
+            exists(picture, &it.object)
+                || has_left_files(&self.state, own, backend, Left::of(it), picture)
+        })
+    }
+
+    /// Returns whether anything is left of an object that was replaced and was to be removed.
+    fn is_deposed_left(
+        &self,
+        address: &Address,
+        backend: &BackendId,
+        object: &ObjectKey,
+        picture: &Picture,
+    ) -> bool {
+        let deposed = self.state.resources.get(address).map_or(&[][..], |it| &it.deposed);
+        let is_it = |it: &&Deposed| it.backend == *backend && it.object == *object;
+        let has_left_files = deposed.iter().find(is_it).is_some_and(|it| {
+            let left = Left { object, attributes: &it.attributes };
+            has_left_files(&self.state, None, Some(backend), left, picture)
+        });
+        has_left_files || exists(picture, object)
     }
 }
 

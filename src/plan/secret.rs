@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::config::Wanted;
+use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{self, Class, Side, Sides};
 use crate::link::Links;
 use crate::plan::walk::{Device, Fate, Node, Planner, peer};
 use crate::plan::{Note, Refusal, SecretSource};
 use crate::resource::{Address, Field, Kind, Support, declaration};
+use crate::state::ResourceRecord;
 use crate::value::PresharedKey;
 
 /// The peers that refer to one pre-shared key.
@@ -21,6 +22,37 @@ struct Holders {
     here: Vec<Address>,
     /// Those on backends that cannot be reached now.
     out_of_reach: Vec<Address>,
+}
+
+/// Lets peers, which are evaluated before their secrets are resolved, see what was last known of one; unless that is
+/// about to change.
+pub(crate) fn publish_recorded(planner: &mut Planner<'_>, desired: &Desired) {
+    let address = &desired.address;
+    let Some(record) = planner.state.resources.get(address) else { return };
+    let recorded = |name: &str| record.attributes.get(name).and_then(Json::as_str).map(text);
+    let fingerprint = match desired.fields.get("value").map(Wanted::known) {
+        Some(Some(value)) => value.recorded(planner.key()).as_str().map(text),
+        Some(None) => None,
+        None if is_renewed(planner, desired, record) => None,
+        None => recorded("fingerprint"),
+    };
+    let known = [("fingerprint", fingerprint), ("holders", recorded("holders"))];
+    for (name, field) in known {
+        field.into_iter().for_each(|field| planner.known.publish(address, name, field));
+    }
+}
+
+fn text(text: &str) -> Field {
+    Field::Text(text.to_owned())
+}
+
+/// Returns whether the configuration, or the user, asks for another value than the one that there is.
+fn is_renewed(planner: &Planner<'_>, desired: &Desired, record: &ResourceRecord) -> bool {
+    let is_rotated = match planner.side(desired, "rotation") {
+        Side::Known(now) => record.attributes.get("rotation") != Some(&now),
+        Side::Unset | Side::Unknown => false,
+    };
+    is_rotated || planner.options.replace.contains(&desired.address)
 }
 
 /// Decides the source of every pre-shared key, and completes the comparison of the peers.
@@ -89,11 +121,15 @@ fn resolve_one(planner: &mut Planner<'_>, links: &Links, address: &Address, hold
     let holders_diff =
         secret_attribute("holders", before, Side::Known(holders.clone().into()), class);
     if let Some(desired) = planner.desired.get_mut(address) {
+        planner.known.publish(address, "holders", Field::Text(holders.clone()));
         desired.fields.insert("holders", Wanted::Known(Field::Text(holders)));
-        if let Some(fingerprint) = fingerprint {
-            let field = Field::Text(fingerprint);
-            planner.known.publish(address, "fingerprint", field.clone());
-            desired.fields.insert("fingerprint", Wanted::Known(field));
+        match fingerprint {
+            Some(fingerprint) => {
+                let field = Field::Text(fingerprint);
+                planner.known.publish(address, "fingerprint", field.clone());
+                desired.fields.insert("fingerprint", Wanted::Known(field));
+            }
+            None => planner.known.forget(address, "fingerprint"),
         }
     }
     if let Some(node) = planner.nodes.get_mut(address) {
@@ -133,11 +169,7 @@ fn source_of(
     let Some(record) = planner.state.resources.get(address) else {
         return (adopted(planner, address), false);
     };
-    let is_rotated = match planner.side(desired, "rotation") {
-        Side::Known(now) => record.attributes.get("rotation") != Some(&now),
-        Side::Unset | Side::Unknown => false,
-    };
-    if is_rotated || planner.options.replace.contains(address) {
+    if is_renewed(planner, desired, record) {
         return (SecretSource::New, false);
     }
     let fingerprint =
@@ -310,6 +342,10 @@ fn compare(planner: &mut Planner<'_>, address: &Address) {
     if !diff.is_nothing() {
         node.diffs.push(diff);
         peer::sort(&mut node.diffs);
+    }
+    // Nobody is shown what stays as it is, and most of it does.
+    if fate == Fate::Keep && node.diffs.iter().all(|diff| diff.class == Class::Same) {
+        node.diffs = Vec::new();
     }
     if fate == Fate::Keep {
         let node = &planner.nodes[address];

@@ -74,6 +74,7 @@ impl<'a> Cuts<'a> {
                 }
             }
             PlannedAct::Record
+            | PlannedAct::SetRoutes { .. }
             | PlannedAct::CreateInterface { .. }
             | PlannedAct::CreatePeer { .. }
             | PlannedAct::Persist { .. } => {}

@@ -19,7 +19,7 @@ use crate::plan::recover::{Recovered, recover};
 use crate::plan::view::View;
 use crate::plan::{
     BackendView, Inputs, KeySource, Note, Options, OutputChange, Plan, Reason, Refusal,
-    SecretSource, Step, check, guard, order, secret, session,
+    SecretSource, Step, check, guard, order, routes, secret, session,
 };
 use crate::resource::{Address, BackendId, BackendKind, Field, Fields, Kind, Support, declaration};
 use crate::state::{BackendRecord, ObjectKey, OutputRecord, ResourceRecord, State, StateChange};
@@ -89,18 +89,42 @@ impl Node {
 
 /// What is known of attributes that the configuration does not set.
 #[derive(Debug, Default)]
-pub struct Known(BTreeMap<Address, Vec<(&'static str, Field)>>);
+pub struct Known(BTreeMap<Address, Vec<(&'static str, Option<Field>)>>);
 
 impl Computed for Known {
     fn computed(&self, address: &Address, attribute: &'static str) -> Option<Field> {
-        let known = self.0.get(address)?.iter().find(|(name, _)| *name == attribute)?;
-        Some(known.1.clone())
+        self.get(address, attribute)?.clone()
+    }
+
+    fn is_null(&self, address: &Address, attribute: &'static str) -> bool {
+        self.get(address, attribute).is_some_and(Option::is_none)
     }
 }
 
 impl Known {
     /// Makes a value known.
     pub fn publish(&mut self, address: &Address, attribute: &'static str, field: Field) {
+        self.put(address, attribute, Some(field));
+    }
+
+    /// Makes known that there is no value.
+    pub fn publish_null(&mut self, address: &Address, attribute: &'static str) {
+        self.put(address, attribute, None);
+    }
+
+    /// Makes unknown what turned out to change.
+    pub fn forget(&mut self, address: &Address, attribute: &str) {
+        if let Some(known) = self.0.get_mut(address) {
+            known.retain(|(name, _)| *name != attribute);
+        }
+    }
+
+    fn get(&self, address: &Address, attribute: &str) -> Option<&Option<Field>> {
+        let known = self.0.get(address)?.iter().find(|(name, _)| *name == attribute)?;
+        Some(&known.1)
+    }
+
+    fn put(&mut self, address: &Address, attribute: &'static str, field: Option<Field>) {
         // Most resources make one or two things known, and there are many resources.
         let known = self.0.entry(address.clone()).or_insert_with(|| Vec::with_capacity(1));
         known.retain(|(name, _)| *name != attribute);
@@ -328,6 +352,7 @@ impl<'a> Planner<'a> {
 
     fn visit_secret(&mut self, desired: Desired) -> (Desired, Node) {
         let address = desired.address.clone();
+        secret::publish_recorded(self, &desired);
         let record = self.state.resources.get(&address);
         let fate = if record.is_some() { Fate::Keep } else { Fate::Create };
         let diffs = self.differences(
@@ -493,6 +518,7 @@ impl<'a> Planner<'a> {
         let links = Links::find(&self.ends());
         let view = View::new(&self, &links);
         self.warn_of_unstated(&view);
+        routes::resolve(&mut self, &view);
         let unmanaged = check::unmanaged(&mut self, &view);
         let mut ordered = order::steps(&mut self, &links, &view, &unmanaged)?;
         session::judge(&self, &mut ordered);
@@ -588,6 +614,10 @@ impl<'a> Planner<'a> {
             && let Some(key) = on_device.key.public
         {
             *public_key = key.to_string();
+        }
+        let routes = on_device.routes.as_ref().and_then(|it| it.wanted.as_ref());
+        if let Some(wanted) = routes {
+            record.own_routes(wanted.texts());
         }
         let found = on_device.found.as_ref();
         if let Some(port) = found.and_then(|found| found.get("listen_port")) {
@@ -712,6 +742,10 @@ pub fn record(
     }
     if let Some(persisted) = old.and_then(|old| old.attributes.get(PERSISTED)) {
         attributes.insert(PERSISTED.to_owned(), persisted.clone());
+    }
+    // Which routes there are is known when they are there.
+    if let Some(routes) = old.and_then(|old| old.owned_elements.get_key_value(routes::NAME)) {
+        owned_elements.insert(routes.0.clone(), routes.1.clone());
     }
     ResourceRecord {
         backend: desired.backend.clone(),

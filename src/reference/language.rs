@@ -7,8 +7,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::vocabulary::{
-    Argument, BACKEND_LOCAL, BlockType, EVERY_RESOURCE, LIFECYCLE, LOCALS, OUTPUT, STATE, Takes,
-    VARIABLE, WGFORM,
+    Argument, BACKEND_LOCAL, BlockType, EVERY_RESOURCE, LIFECYCLE, LOCALS, OUTPUT, ROUTE_MODES,
+    ROUTES, STATE, Takes, VARIABLE, WGFORM,
 };
 use crate::resource::{
     Attribute, BackendKind, Change, Default, Form, Kind, Ownership, Presence, Support, declaration,
@@ -66,6 +66,8 @@ fn argument(argument: &Argument) -> Json {
         Takes::Choice(words) => or_expression(json!({ "enum": words })),
         Takes::Bool => or_expression(literal(&Form::Bool)),
         Takes::Backend => or_expression(json!(false)),
+        Takes::Number => or_expression(number(0, u32::MAX)),
+        Takes::Networks => or_expression(literal(&Form::Prefixes)),
         Takes::Anything => json!({}),
     };
     schema["description"] = json!(doc);
@@ -123,15 +125,6 @@ fn attribute(attribute: &Attribute) -> Json {
 
 /// Returns what a literal value of the form is.
 fn literal(form: &Form) -> Json {
-    // A string that holds a number is one, as in Terraform.
-    let number = |least: u32, most: u32| {
-        json!({
-            "anyOf": [
-                { "type": "integer", "minimum": least, "maximum": most },
-                { "type": "string", "pattern": "^[0-9]+$" },
-            ],
-        })
-    };
     match form {
         Form::Text | Form::Endpoint | Form::Keepalive => json!({ "type": "string" }),
         Form::Path => json!({ "type": "string", "pattern": "^/" }),
@@ -142,12 +135,29 @@ fn literal(form: &Form) -> Json {
         Form::Mark => number(0, u32::MAX),
         Form::PublicKey | Form::PrivateKey => json!({ "type": "string", "pattern": KEY }),
         Form::PresharedKey => json!({ "type": "string", "pattern": format!("{KEY}|^none$") }),
-        Form::Addresses | Form::Prefixes => {
+        Form::Addresses | Form::Prefixes | Form::Servers | Form::Domains => {
             json!({ "type": "array", "items": { "type": "string" } })
         }
+        Form::Routes => {
+            json!({ "anyOf": [{ "enum": ROUTE_MODES }, block(&ROUTES)] })
+        }
+        Form::Commands => json!({
+            "type": "array",
+            "items": { "type": "array", "minItems": 1, "items": { "type": "string" } },
+        }),
         Form::Time => json!({ "type": "string", "format": "date-time" }),
         Form::Reference(_) | Form::Backend => json!(false),
     }
+}
+
+/// A string that holds a number is one, as in Terraform.
+fn number(least: u32, most: u32) -> Json {
+    json!({
+        "anyOf": [
+            { "type": "integer", "minimum": least, "maximum": most },
+            { "type": "string", "pattern": "^[0-9]+$" },
+        ],
+    })
 }
 
 /// 32 bytes in base64.

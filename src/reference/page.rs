@@ -99,6 +99,8 @@ fn takes_text(takes: &Takes) -> String {
         Takes::Choice(words) => noun(&Form::Choice(words)),
         Takes::Bool => "true or false".to_owned(),
         Takes::Backend => Form::Backend.noun(),
+        Takes::Number => "a whole number".to_owned(),
+        Takes::Networks => noun(&Form::Prefixes),
         Takes::Anything => "any value".to_owned(),
     }
 }

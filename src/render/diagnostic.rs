@@ -16,7 +16,7 @@ use miette::{
 };
 
 use crate::diagnostic::{Diagnostic, Label, Severity, SourceText, Span};
-use crate::render::excerpt::{Excerpt, LineIndex, Lines, columns};
+use crate::render::excerpt::{Excerpt, LineIndex, Lines, columns, discreet};
 use crate::render::{count, printable};
 
 /// How diagnostics are drawn.
@@ -43,7 +43,7 @@ pub fn diagnostics(diagnostics: &[Diagnostic], look: Look) -> String {
     let mut lines = LineIndex::default();
     let mut text = String::new();
     for diagnostic in sorted(diagnostics).into_iter().take(MAX_DRAWN) {
-        let drawn = Drawn::new(diagnostic, look, &mut lines);
+        let drawn = Drawn::new(&discreet(diagnostic), look, &mut lines);
         // Writing to a string fails only if miette cannot read the snippet, which then still has its summary.
         if handler.render_report(&mut text, &drawn).is_err() {
             text.push('\n');
@@ -366,6 +366,7 @@ mod tests {
 
     use crate::diagnostic::{Diagnostic, SourceText, Span};
     use crate::render::excerpt::columns;
+    use crate::render::validation::Validation;
     use crate::render::{Look, diagnostics};
 
     const LOOK: Look = Look { width: 80, colour: false, unicode: true };
@@ -507,6 +508,33 @@ mod tests {
                 assert!(text.contains("        ────┬───\n"), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn what_a_message_quotes_from_a_secret_is_masked_too() {
+        let text = "hunter2hunter2 \"interface\"\n".to_owned();
+        let a = Arc::new(SourceText {
+            name: "a.wg.hcl".to_owned(),
+            text,
+            secrets: std::iter::once(0..26).collect(),
+        });
+        let diagnostic = Diagnostic::error("something is wrong")
+            .label(&at(&a, 0..14), "there is no `hunter2hunter2` in any interface")
+            .help("Write `hunter2hunter2 {`.");
+        let text = diagnostics(std::slice::from_ref(&diagnostic), LOOK);
+        insta::assert_snapshot!(text, @r"
+          × something is wrong
+           ╭─[a.wg.hcl:1:1]
+         1 │ ********
+           · ────┬───
+           ·     ╰── there is no `********` in any interface
+           ╰────
+          help: Write `******** {`.
+
+        1 error
+        ");
+        let document = Validation::new(&[diagnostic]).text();
+        assert!(!document.contains("hunter2"), "{document}");
     }
 
     #[test]

@@ -53,6 +53,7 @@ fn done(step: &StepName) -> Option<String> {
         Work::BringUp => "brought up",
         Work::DeleteOld => "old one destroyed",
         Work::PutAside => "put out of the way",
+        Work::SetRoutes => "routes set",
         Work::Persist => "persisted",
         // The end of another step says it.
         Work::Prepare => return None,
@@ -69,6 +70,7 @@ pub fn under_way(step: &StepName) -> String {
         Work::BringUp => "bringing up",
         Work::DeleteOld => "destroying the old one",
         Work::PutAside => "putting out of the way",
+        Work::SetRoutes => "setting routes",
         Work::Prepare => "preparing",
         Work::Persist => "persisting",
     };

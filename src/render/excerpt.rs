@@ -1,13 +1,14 @@
 //! Pieces of the user's files as they may be shown: where the lines are, without secrets, without anything that a
 //! terminal would obey, and cut to a bearable length however long a line is.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 
-use crate::diagnostic::SourceText;
+use crate::diagnostic::{Diagnostic, SourceText};
 use crate::render::{is_hidden, visible};
 
 /// What stands in the place of a secret. Its width says nothing of the secret's.
@@ -15,6 +16,35 @@ const MASK: &str = "********";
 
 /// A tab takes at most this many columns.
 const TAB: usize = 4;
+
+/// A word this short may be in a message by chance.
+const SHORT: usize = 8;
+
+/// Puts stars in the place of what a message quotes from a secret, the whole of it or a part.
+pub(super) fn discreet(diagnostic: &Diagnostic) -> Diagnostic {
+    let secrets: Vec<&str> =
+        diagnostic.labels.iter().flat_map(|label| secrets(&label.span.source)).collect();
+    let mut discreet = diagnostic.clone();
+    discreet.labels.iter_mut().for_each(|label| hide(&secrets, &mut label.text));
+    discreet.help.iter_mut().for_each(|help| hide(&secrets, help));
+    discreet
+}
+
+fn secrets(source: &SourceText) -> impl Iterator<Item = &str> {
+    let secrets = source.secrets.iter().filter_map(|range| source.text.get(range.clone()));
+    secrets.map(|secret| secret.trim().trim_matches('"'))
+}
+
+fn hide(secrets: &[&str], message: &mut String) {
+    let whole = secrets.iter().copied();
+    let mut hidden: BTreeSet<String> =
+        whole.filter(|it| it.len() > SHORT && message.contains(it)).map(str::to_owned).collect();
+    let quoted = ['`', '"'].map(|quote| message.split(quote).skip(1).step_by(2));
+    let words = quoted.into_iter().flatten().flat_map(str::split_whitespace);
+    let is_part = |word: &&str| secrets.iter().any(|secret| secret.contains(*word));
+    hidden.extend(words.filter(|it| it.len() > SHORT).filter(is_part).map(str::to_owned));
+    hidden.iter().for_each(|word| *message = message.replace(word, MASK));
+}
 
 /// The lines of each text, found once however many diagnostics point into it.
 #[derive(Default)]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::diagnostic::sentence;
 use crate::outcome::{Fate, Report, StepReport};
 use crate::plan::Action;
 use crate::render::value::{SENSITIVE, literal};
@@ -62,7 +63,8 @@ fn failure(it: &StepReport, paint: Paint, text: &mut String) {
     let _ = writeln!(text, "{heading} {}", printable(&it.step.subject.to_string()));
     let _ = writeln!(text, "  cause: {}", printable(first));
     for hint in hints {
-        let _ = writeln!(text, "  {} {}", paint.paint(Style::Bold, "help:"), printable(hint));
+        let help = paint.paint(Style::Bold, "help:");
+        let _ = writeln!(text, "  {help} {}", sentence(&printable(hint)));
     }
     text.push('\n');
 }

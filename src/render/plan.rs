@@ -6,14 +6,20 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
+use crate::diagnostic::sentence;
 use crate::diff::{AttributeDiff, Class, Side};
-use crate::plan::{Action, FileChange, Note, OutputChange, Plan, Reason, ResourceChange, Subject};
+use crate::plan::{
+    Action, FileChange, Hook, Note, OutputChange, Plan, Reason, ResourceChange, Subject,
+};
 use crate::render::value::{SENSITIVE, UNKNOWN, after, age, is_default, literal, shown, sorted};
 use crate::render::{Paint, Style, count, printable};
 use crate::resource::Address;
 
 /// So many unchanged elements of a set are shown around those that change; more are counted.
 const NEIGHBOURS: usize = 4;
+
+/// A list of more elements than this has a line for each, also where it is new as a whole.
+const LONG_LIST: usize = 8;
 
 /// What a plan was made for, which decides its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +152,7 @@ fn resource(plan: &Plan, change: &ResourceChange, paint: Paint, text: &mut Strin
 }
 
 fn block_label(address: &Address) -> String {
-    let key = address.key.as_ref().map(ToString::to_string).unwrap_or_default();
+    let key = address.key().map(ToString::to_string).unwrap_or_default();
     format!("\"{}\"{}", address.label, printable(&key))
 }
 
@@ -239,6 +245,9 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
                 "its key was changed outside of wgform; the old one is gone, so {key} is kept"
             )]
         }
+        Note::MarkChosen(mark) => vec![format!(
+            "fwmark {mark} is wgform's choice: with it, what goes to endpoints stays outside of the tunnel"
+        )],
         Note::Expired(end) => {
             vec![format!("expired: its `expires_at` is {end}, so it is treated as disabled")]
         }
@@ -250,6 +259,7 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
         }
         Note::NewSecret if change.action == Action::Create => Vec::new(),
         Note::NewSecret => vec!["a new secret is made and written to all its holders".to_owned()],
+        Note::Hooks(hooks) => hooks.iter().map(hook_line).collect(),
         Note::File { path, change } => file_lines(path, change),
         Note::NotStarted(unit) => {
             vec![format!("`{unit}` was disabled outside of wgform, and is enabled again")]
@@ -278,6 +288,20 @@ fn file_lines(path: &Path, change: &FileChange) -> Vec<String> {
     };
     let shown = lines.iter().map(|(mark, line)| format!("  {mark} {line}").trim_end().to_owned());
     [heading].into_iter().chain(shown).collect()
+}
+
+/// Shows a command as a shell would be given it, though none is.
+fn hook_line(Hook { at, command }: &Hook) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    let word = |json: &Json| match json.as_str() {
+        Some(word) if !word.is_empty() && word.chars().all(is_plain) => word.to_owned(),
+        _ => literal(json),
+    };
+    let command = match command {
+        Side::Known(Json::Array(parts)) => parts.iter().map(word).collect::<Vec<_>>().join(" "),
+        _ => UNKNOWN.to_owned(),
+    };
+    format!("runs {at}: {command}")
 }
 
 fn glyph(action: Action) -> &'static str {
@@ -348,9 +372,14 @@ fn attribute(
         Some(action) => paint.paint(style(action), glyph(action).trim_start()),
     };
     let remark = remark(change, diff);
+    let nothing = Vec::new();
     let lists = match (before, &diff.after) {
+        // One line of all of them would be no reading matter.
+        (None, Side::Known(Json::Array(after))) if after.len() > LONG_LIST => {
+            Some((&nothing, after))
+        }
         (Some(Json::Array(before)), Side::Known(Json::Array(after)))
-            if action == Some(Action::Update) =>
+            if action == Some(Action::Update) && !diff.attribute.form.is_ordered() =>
         {
             Some((before, after))
         }
@@ -508,7 +537,7 @@ fn unreachable(plan: &Plan, paint: Paint, text: &mut String) {
         let heading = format!("Backend `{backend}` was not read: {}", printable(&why.reason));
         let _ = writeln!(text, "{}\n", paint.paint(Style::Warning, heading));
         why.hints.iter().for_each(|hint| {
-            let _ = writeln!(text, "  {}", printable(hint));
+            let _ = writeln!(text, "  {}", sentence(&printable(hint)));
         });
         let what = count(left_out.len(), "resource");
         let _ = writeln!(

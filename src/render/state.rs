@@ -33,8 +33,9 @@ pub fn state(state: &State) -> String {
 /// Shows one resource as it was last written.
 pub fn resource(address: &Address, record: &ResourceRecord) -> String {
     let place = record.backend.as_ref().map(|backend| format!(" on backend `{backend}`"));
-    let heading = format!("# {address}{}", place.unwrap_or_default());
-    let key = address.key.as_ref().map(ToString::to_string).unwrap_or_default();
+    let gone = if record.is_gone { " is gone; its key is remembered" } else { "" };
+    let heading = format!("# {address}{}{gone}", place.unwrap_or_default());
+    let key = address.key().map(ToString::to_string).unwrap_or_default();
     let mut text = format!("{}\n", printable(&heading));
     let _ = writeln!(text, "{} \"{}\"{} {{", address.kind, address.label, printable(&key));
     let lines = lines(address, record);

@@ -10,9 +10,9 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::diagnostic::{self, Diagnostic, Label, SourceText};
+use crate::diagnostic::{self, Diagnostic, Label, SourceText, sentence};
 use crate::render::diagnostic::sorted;
-use crate::render::excerpt::{Excerpt, LineIndex, Lines};
+use crate::render::excerpt::{Excerpt, LineIndex, Lines, discreet};
 use crate::render::printable;
 
 /// What was found out about a configuration.
@@ -137,14 +137,14 @@ impl Validation {
             valid: error_count == 0,
             error_count,
             warning_count: diagnostics.len() - error_count,
-            diagnostics: shown.map(|it| problem(it, &mut lines)).collect(),
+            diagnostics: shown.map(|it| problem(&discreet(it), &mut lines)).collect(),
         }
     }
 
     /// Adds an error that is in no file.
     #[must_use]
     pub fn and_failure(mut self, summary: &str, details: impl Iterator<Item = String>) -> Self {
-        let details: Vec<String> = details.map(|it| sentence(&it)).collect();
+        let details: Vec<String> = details.map(|it| sentence(&printable(&it))).collect();
         self.valid = false;
         self.error_count += 1;
         self.diagnostics.push(Problem {
@@ -195,7 +195,7 @@ fn related(label: &Label, index: &mut LineIndex) -> Related {
         |byte| Position { line: lines.number(byte) + 1, column: lines.column(byte) + 1, byte };
     let (start, end) = (position(bytes.start), position(bytes.end));
     Related {
-        detail: sentence(&label.text),
+        detail: sentence(&printable(&label.text)),
         range: Range { filename: printable(&source.name).into_owned(), start, end },
         snippet: snippet(source, lines, &bytes),
     }
@@ -233,17 +233,4 @@ fn context(source: &SourceText, lines: &Lines, number: usize) -> Option<String> 
     let is_secret = source.secrets.iter().any(|secret| secret.contains(&start));
     let found = HEAD.as_ref()?.find(line(head)).filter(|_| !is_secret)?;
     Some(printable(found.as_str().trim_end_matches('{').trim_end()).into_owned())
-}
-
-/// Makes a clause a sentence. What ends with a command to copy is left as it is.
-fn sentence(text: &str) -> String {
-    let text = printable(text);
-    let mut chars = text.trim_end().chars();
-    let Some(first) = chars.next() else { return String::new() };
-    let mut sentence: String = first.to_uppercase().chain(chars).collect();
-    let ends_with_command = sentence.lines().last().is_some_and(|line| line.starts_with("  "));
-    if !ends_with_command && !sentence.ends_with(['.', '?', '!', ':']) {
-        sentence.push('.');
-    }
-    sentence
 }

@@ -67,10 +67,11 @@ pub fn is_default(attribute: &Attribute, json: &Json) -> bool {
     }
 }
 
-/// Sorts the elements of a set as people read them: addresses by number, everything else by text.
+/// Sorts the elements of a set as people read them: addresses by number, with what follows them, everything else by
+/// text.
 pub fn sorted(mut texts: Vec<String>) -> Vec<String> {
     texts.sort_by_cached_key(|text| {
-        let cidr = text.parse::<Cidr>().ok();
+        let cidr = text.split(' ').next().and_then(|it| it.parse::<Cidr>().ok());
         (cidr.is_none(), cidr, text.clone())
     });
     texts

@@ -1,8 +1,10 @@
 //! How a resource is called, in files and on the command line: `module.site["berlin"].peer.hub["laptop"]`.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -72,23 +74,51 @@ pub struct ModuleStep {
     pub key: Option<InstanceKey>,
 }
 
-/// The address of one resource instance, unique in a configuration and in a state.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The address of one resource instance, unique in a configuration and in a state. A copy shares the texts: a plan has
+/// a dozen of each.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
-    /// The modules it is in, outermost first; empty in the root.
-    pub module: Vec<ModuleStep>,
     /// What it is.
     pub kind: Kind,
     /// The label of its block.
-    pub label: String,
-    /// Its instance, when the block is repeated.
-    pub key: Option<InstanceKey>,
+    pub label: Arc<str>,
+    /// None in the root module, when the block is not repeated.
+    place: Option<Arc<Place>>,
+}
+
+/// Where a block stands that others of the same label stand beside.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Place {
+    module: Vec<ModuleStep>,
+    key: Option<InstanceKey>,
 }
 
 impl Address {
+    /// Makes the address of one instance of a block.
+    pub fn new(
+        module: Vec<ModuleStep>,
+        kind: Kind,
+        label: impl Into<Arc<str>>,
+        key: Option<InstanceKey>,
+    ) -> Self {
+        let is_root = module.is_empty() && key.is_none();
+        let place = (!is_root).then(|| Arc::new(Place { module, key }));
+        Self { kind, label: label.into(), place }
+    }
+
     /// Makes the address of a block in the root module that is not repeated.
-    pub fn root(kind: Kind, label: impl Into<String>) -> Self {
-        Self { module: Vec::new(), kind, label: label.into(), key: None }
+    pub fn root(kind: Kind, label: impl Into<Arc<str>>) -> Self {
+        Self { kind, label: label.into(), place: None }
+    }
+
+    /// Returns the modules it is in, outermost first; none in the root.
+    pub fn module(&self) -> &[ModuleStep] {
+        self.place.as_ref().map_or(&[], |place| &place.module)
+    }
+
+    /// Returns its instance, when the block is repeated.
+    pub fn key(&self) -> Option<&InstanceKey> {
+        self.place.as_ref().and_then(|place| place.key.as_ref())
     }
 
     /// Returns the name that its object gets when the configuration gives none: module keys, label and key, joined
@@ -98,22 +128,40 @@ impl Address {
             InstanceKey::Index(index) => index.to_string(),
             InstanceKey::Name(name) => name.clone(),
         };
-        let modules = self.module.iter().filter_map(|step| step.key.as_ref().map(key));
-        let own = [self.label.clone()].into_iter().chain(self.key.as_ref().map(key));
+        let modules = self.module().iter().filter_map(|step| step.key.as_ref().map(key));
+        let own = [self.label.to_string()].into_iter().chain(self.key().map(key));
         modules.chain(own).collect::<Vec<_>>().join("-")
+    }
+}
+
+/// By module, then kind, label and instance.
+impl Ord for Address {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_module = self.module().cmp(other.module());
+        let by_kind = by_module.then_with(|| self.kind.cmp(&other.kind));
+        let by_label = by_kind.then_with(|| self.label.cmp(&other.label));
+        by_label.then_with(|| self.key().cmp(&other.key()))
+    }
+}
+
+impl PartialOrd for Address {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
-        for ModuleStep { label, key } in &self.module {
+        for ModuleStep { label, key } in self.module() {
             text += &format!("module.{label}");
             text += &key.as_ref().map(ToString::to_string).unwrap_or_default();
             text.push('.');
         }
-        text += &format!("{}.{}", self.kind, self.label);
-        text += &self.key.as_ref().map(ToString::to_string).unwrap_or_default();
+        text += self.kind.as_str();
+        text.push('.');
+        text += &self.label;
+        text += &self.key().map(ToString::to_string).unwrap_or_default();
         f.pad(&text)
     }
 }
@@ -140,7 +188,7 @@ impl FromStr for Address {
                 (word, None) => {
                     let kind = Kind::from_block(word)
                         .ok_or_else(|| wrong(format!("there is no kind `{word}`")))?;
-                    return Ok(Self { module, kind, label: label.to_owned(), key });
+                    return Ok(Self::new(module, kind, label, key));
                 }
             }
         }
@@ -225,24 +273,34 @@ impl JsonSchema for Address {
 }
 
 /// The name of a `backend` block, with its instance when the block is repeated: `hq`, `branch["berlin"]`.
-#[derive(
-    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(transparent)]
-pub struct BackendId(String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(transparent)]
+pub struct BackendId(Arc<str>);
 
 impl BackendId {
     /// The backend that is there without being declared: this host.
     pub const LOCAL: &str = "local";
 
     /// Takes the label of a block.
-    pub fn new(id: impl Into<String>) -> Self {
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
         Self(id.into())
     }
 
     /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Serialize for BackendId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for BackendId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
     }
 }
 

@@ -59,6 +59,14 @@ pub enum Form {
     Keepalive,
     /// An RFC 3339 time.
     Time,
+    /// `"off"`, `"auto"`, or a block or object that says more.
+    Routes,
+    /// IP addresses of name servers, in order.
+    Servers,
+    /// Domain names, in order; `~` before one only routes its queries.
+    Domains,
+    /// Commands in order, each a program with its arguments.
+    Commands,
     /// Another resource, such as `interface.hub`.
     Reference(Kind),
     /// A backend, such as `backend.hq`.
@@ -88,10 +96,19 @@ impl Form {
             Self::Prefixes => "a list of networks such as \"10.8.0.0/24\"".to_owned(),
             Self::Endpoint => "a host and port such as \"vpn.example.com:51820\"".to_owned(),
             Self::Keepalive => "a duration such as \"25s\", or \"off\"".to_owned(),
+            Self::Routes => "\"off\", \"auto\" or a block".to_owned(),
+            Self::Servers => "a list of addresses such as \"10.8.0.53\"".to_owned(),
+            Self::Domains => "a list of domains such as \"corp.example.com\"".to_owned(),
+            Self::Commands => "a list of commands, each a list of strings".to_owned(),
             Self::Time => "a time such as \"2027-01-31T12:00:00Z\"".to_owned(),
             Self::Reference(kind) => format!("a reference such as `{kind}.hub`"),
             Self::Backend => "a backend such as `backend.hq`".to_owned(),
         }
+    }
+
+    /// Returns whether the order of the elements means something.
+    pub fn is_ordered(&self) -> bool {
+        matches!(self, Self::Servers | Self::Domains | Self::Commands)
     }
 
     /// Returns whether a value of this form must never be shown.
@@ -296,7 +313,7 @@ const INTERFACE: &[Attribute] = &[
         form: Form::Port,
         presence: Presence::OptionalComputed,
         default: Default::Device,
-        doc: "The UDP port. The device chooses one, which is kept, when it is not written.",
+        doc: "The UDP port. The device chooses one, which is kept, when it is not written; there is none, so `null`, until the interface is up.",
         ..PLAIN
     },
     Attribute {
@@ -319,6 +336,60 @@ const INTERFACE: &[Attribute] = &[
         form: Form::Mark,
         default: Default::Number(0),
         doc: "The firewall mark of the packets that the interface sends; 0 is none.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "routes",
+        form: Form::Routes,
+        default: Default::Text("off"),
+        local: Support::Wgform,
+        doc: "Routes to the interface: `\"auto\"` for one to each allowed IP of its peers. Routes and rules of somebody else stay.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "dns",
+        form: Form::Servers,
+        default: Default::Device,
+        doc: "The name servers that the host asks through the interface, in order. The list is owned as a whole; the host's is left alone when it is not written.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "dns_search",
+        form: Form::Domains,
+        default: Default::Device,
+        doc: "The domains whose names are looked up there, also those that are written without them. `~` before one only looks up, `~.` is every name.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "pre_up",
+        form: Form::Commands,
+        default: Default::Empty,
+        local: Support::StateOnly,
+        doc: "Commands that run before the link is set up, each a list of a program and its arguments; no shell reads them. `%i` is the name of the interface.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "post_up",
+        form: Form::Commands,
+        default: Default::Empty,
+        local: Support::StateOnly,
+        doc: "Commands that run after the link was set up.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "pre_down",
+        form: Form::Commands,
+        default: Default::Empty,
+        local: Support::StateOnly,
+        doc: "Commands that run before the link is set down or removed: those of the last apply.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "post_down",
+        form: Form::Commands,
+        default: Default::Empty,
+        local: Support::StateOnly,
+        doc: "Commands that run after the link was set down or removed: those of the last apply.",
         ..PLAIN
     },
     Attribute {

@@ -1,6 +1,7 @@
 //! One attribute's value, parsed, and maps of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
@@ -8,7 +9,7 @@ use serde_json::Value as Json;
 use crate::resource::Form;
 use crate::value::{
     Cidr, Endpoint, FingerprintKey, InvalidValue, Keepalive, Prefix, PresharedKey, PrivateKey,
-    PublicKey,
+    PublicKey, Routes,
 };
 
 /// The value of one attribute. Equal values are equal whatever a user or a device wrote.
@@ -36,6 +37,14 @@ pub enum Field {
     Keepalive(Keepalive),
     /// An instant.
     Time(Timestamp),
+    /// What routes there are.
+    Routes(Box<Routes>),
+    /// Name servers, in order.
+    Servers(Vec<IpAddr>),
+    /// Domain names, in order.
+    Domains(Vec<String>),
+    /// Programs with their arguments, in order.
+    Commands(Vec<Vec<String>>),
 }
 
 impl Field {
@@ -57,6 +66,10 @@ impl Field {
             Self::Endpoint(endpoint) => endpoint.to_string().into(),
             Self::Keepalive(keepalive) => keepalive.to_string().into(),
             Self::Time(time) => time.to_string().into(),
+            Self::Routes(routes) => routes.to_json(),
+            Self::Servers(list) => list.iter().map(ToString::to_string).collect::<Vec<_>>().into(),
+            Self::Domains(list) => list.clone().into(),
+            Self::Commands(list) => list.clone().into(),
         }
     }
 
@@ -92,7 +105,16 @@ impl Field {
             }
             Form::Endpoint => Self::Endpoint(text()?.parse()?),
             Form::Keepalive => Self::Keepalive(text()?.parse()?),
+            Form::Routes => Self::Routes(Box::new(Routes::from_json(json).ok_or_else(wrong)?)),
             Form::Time => Self::Time(text()?.parse().map_err(|_| wrong())?),
+            Form::Servers => {
+                let servers = texts()?.into_iter().map(str::parse).collect::<Result<_, _>>();
+                Self::Servers(servers.map_err(|_| wrong())?)
+            }
+            Form::Domains => Self::Domains(texts()?.into_iter().map(str::to_owned).collect()),
+            Form::Commands => {
+                Self::Commands(serde_json::from_value(json.clone()).map_err(|_| wrong())?)
+            }
         }))
     }
 }

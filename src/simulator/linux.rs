@@ -9,6 +9,7 @@ mod host;
 mod boot;
 mod program;
 mod record;
+mod routing;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -23,7 +24,10 @@ use crate::actual::Identity;
 use crate::failpoint::{Point, around_host_change, hit_after};
 use crate::resource::BackendId;
 use crate::simulator::file::{SimulatorError, SystemFile};
-use crate::simulator::linux::call::{Device, DeviceChange, HostFile, Link, Program, Ran, Refusal};
+use crate::simulator::linux::call::{
+    Device, DeviceChange, HostFile, HostRouting, Link, NotRouted, Program, Ran, Refusal,
+    RoutingChange,
+};
 use crate::simulator::linux::host::Host;
 use crate::value::{Cidr, PublicKey};
 use crate::world::World;
@@ -165,6 +169,22 @@ impl SimulatedLinux {
         self.change(|host| host.delete_address(name, address))
     }
 
+    /// Returns all routes but those to its own addresses, and the rules that have the form of wgform's.
+    pub fn routing(&self) -> HostRouting {
+        self.host().routing()
+    }
+
+    /// Changes routes and rules in order, up to the first that is refused.
+    ///
+    /// # Errors
+    /// For a route to add `ENODEV` without its link or where that has no such addresses, `ENETDOWN` while it is down,
+    /// `EEXIST` when there is one to the same network in that table with that metric; for one to remove `ESRCH` when
+    /// there is none of that link and protocol; for a rule `EEXIST` and `ENOENT`.
+    pub fn change_routing(&self, changes: &[RoutingChange]) -> Result<(), NotRouted> {
+        let done = self.change(|host| Ok(host.change_routing(changes)));
+        done.unwrap_or_else(|refusal| Err((0, refusal)))
+    }
+
     /// Returns the files in a directory. The one of systemd's links has a file for every unit that is enabled.
     pub fn list_files(&self, directory: &Path) -> Vec<PathBuf> {
         self.host().list_files(directory)
@@ -204,7 +224,8 @@ impl SimulatedLinux {
     /// # Errors
     /// When there is no such program, or as [`SimulatedLinux::refuse_program`] said.
     pub fn run(&self, program: &Program) -> Result<Ran, Refusal> {
-        self.change(|host| host.programs.run(program))
+        let answer = self.host().answer(program);
+        answer.unwrap_or_else(|| self.change(|host| host.run(program)))
     }
 
     /// Returns whether there is a program of that name.
@@ -245,6 +266,17 @@ impl SimulatedLinux {
     pub fn set_host(&self, name: &str, addresses: &[IpAddr]) -> Result<(), Refusal> {
         self.change(|host| {
             host.names.insert(name.to_owned(), addresses.to_vec());
+            Ok(())
+        })
+    }
+
+    /// Gives a routing table a name, as `/etc/iproute2/rt_tables` would.
+    ///
+    /// # Errors
+    /// When the file of the host cannot be written.
+    pub fn name_table(&self, name: &str, number: u32) -> Result<(), Refusal> {
+        self.change(|host| {
+            host.table_names.insert(name.to_owned(), number);
             Ok(())
         })
     }
@@ -318,7 +350,12 @@ impl SimulatedLinux {
         })
     }
 
-    /// Returns every program that was run, in order. Lasts as long as this value.
+    /// Returns what `resolvconf` was given, by link.
+    pub fn resolvconf(&self) -> BTreeMap<String, String> {
+        self.host().programs.resolvconf.clone()
+    }
+
+    /// Returns every program that was run and was no question, in order. Lasts as long as this value.
     pub fn ran(&self) -> Vec<Program> {
         self.host().programs.ran.clone()
     }

@@ -1,5 +1,6 @@
 //! An address with its prefix length, and a masked prefix.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -60,6 +61,24 @@ impl Prefix {
     /// Returns the prefix length.
     pub fn length(&self) -> u8 {
         self.0.prefix_len()
+    }
+
+    /// Returns whether it is every address of its family.
+    pub fn is_default(&self) -> bool {
+        self.length() == 0
+    }
+
+    /// Returns what is left of it without these networks, as few networks as that takes.
+    pub fn without(&self, others: &BTreeSet<Self>) -> Vec<Self> {
+        if others.iter().any(|other| other.contains(self)) {
+            return Vec::new();
+        }
+        if !others.iter().any(|other| self.contains(other)) {
+            return vec![*self];
+        }
+        // One that holds another is longer than an address, so it has halves.
+        let halves = self.0.subnets(self.length() + 1).into_iter().flatten();
+        halves.flat_map(|half| Self(half).without(others)).collect()
     }
 
     /// Returns whether every address of `other` is in this network.

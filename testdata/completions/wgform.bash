@@ -8,7 +8,7 @@ _wgform() {
         [[ $word == [-=]* || $word == help || ${COMP_WORDS[i-1]} == '=' ]] && continue
         _wgform_takes_value "${COMP_WORDS[i-1]}" && continue
         case "$command $word" in
-            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | ' import' | ' force-unlock' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
+            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | ' import' | ' backend' | 'backend list' | 'backend test' | ' force-unlock' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
         esac
     done
 
@@ -56,6 +56,9 @@ _wgform() {
             'state mv') _wgform_words '-dry-run -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
             'state rm') _wgform_words '-dry-run -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
             'import') _wgform_words '-var= -var-file= -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
+            'backend') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
+            'backend list') _wgform_words '-var= -var-file= -chdir= -no-color -v -compact-warnings -help' ;;
+            'backend test') _wgform_words '-var= -var-file= -chdir= -no-color -v -compact-warnings -help' ;;
             'force-unlock') _wgform_words '-force -chdir= -no-color -v -compact-warnings -help' ;;
             'schema') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
             'completions') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
@@ -65,9 +68,10 @@ _wgform() {
         [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
     else
         case $command in
-            '') _wgform_words 'plan apply destroy drift validate fmt show output state import force-unlock schema completions man version help' ;;
+            '') _wgform_words 'plan apply destroy drift validate fmt show output state import backend force-unlock schema completions man version help' ;;
             'fmt') _wgform_paths -f ;;
             'state') _wgform_words 'list show mv rm help' ;;
+            'backend') _wgform_words 'list test help' ;;
             'schema') _wgform_words 'language state events validation reference' ;;
             'completions') _wgform_words 'bash zsh fish' ;;
         esac

@@ -27,6 +27,7 @@ _wgform() {
                 'output:Prints outputs, as of the last apply'
                 'state:Looks at what wgform owns, or changes what it takes for its own'
                 'import:Makes wgform the owner of something that is there already'
+                'backend:Lists backends, or says what each has and lacks'
                 'force-unlock:Takes the lock away from a run that died without giving it back, after a yes'
                 'schema:Prints the reference of the language, or a JSON Schema of what wgform reads and writes'
                 'completions:Prints what makes a shell complete commands and flags'
@@ -48,6 +49,7 @@ _wgform() {
                 output) _wgform_output ;;
                 state) _wgform_state ;;
                 import) _wgform_import ;;
+                backend) _wgform_backend ;;
                 force-unlock) _wgform_force_unlock ;;
                 schema) _wgform_schema ;;
                 completions) _wgform_completions ;;
@@ -287,6 +289,59 @@ _wgform_import() {
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
         '-help[Shows the page of the command]' \
         ':ADDRESS: ' \
+        ':ID: '
+}
+
+_wgform_backend() {
+    local curcontext=$curcontext state line
+    typeset -A opt_args
+    _arguments -C \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]' \
+        ': :->command' \
+        '*:: :->arguments'
+    case $state in
+        command)
+            local -a commands=(
+                'list:Lists the backends that are declared, and those that only the state knows'
+                'test:Contacts backends, and says what each has for the work and what it lacks; changes nothing'
+                'help:Shows the page of a command'
+            )
+            _describe -t commands command commands
+            ;;
+        arguments)
+            case $words[1] in
+                list) _wgform_backend_list ;;
+                test) _wgform_backend_test ;;
+                help) _wgform_backend ;;
+            esac
+            ;;
+    esac
+}
+
+_wgform_backend_list() {
+    _arguments \
+        '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
+        '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]'
+}
+
+_wgform_backend_test() {
+    _arguments \
+        '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
+        '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]' \
         ':ID: '
 }
 

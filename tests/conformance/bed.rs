@@ -5,7 +5,7 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use wgform::actual::{FoundInterface, FoundPeer, Picture};
-use wgform::backend::{Act, Batch, Interest, Operation, Outcome, Stop, Write};
+use wgform::backend::{Act, Batch, Interest, Operation, Outcome, Stop, Surroundings, Write};
 use wgform::resource::{BackendId, Field, Fields, Setting, Settings};
 use wgform::value::{Cidr, Keepalive, Prefix, PresharedKey, PrivateKey, PublicKey};
 use wgform::world::World;
@@ -18,12 +18,21 @@ pub enum Kind {
     Kernel,
 }
 
+/// Makes a route: to where, and to which link.
+pub type AddRoute = Box<dyn Fn(&str, &str)>;
+/// Sets a link up or down.
+pub type SetUp = Box<dyn Fn(&str, bool)>;
+
 /// A host to test.
 pub struct Bed {
     pub kind: Kind,
     pub backend: Box<dyn Write>,
     /// Makes a link that is no WireGuard.
     pub add_other_link: Box<dyn Fn(&str)>,
+    /// Makes a route to a link, as somebody else would.
+    pub add_route: AddRoute,
+    /// Sets a link up or down.
+    pub set_up: SetUp,
 }
 
 /// What one operation came to.
@@ -96,7 +105,12 @@ pub fn hub_fields() -> Fields {
 }
 
 pub fn create(name: &str, key: &PrivateKey, fields: Fields) -> Act {
-    Act::CreateInterface { name: name.to_owned(), private_key: key.clone(), key_file: None, fields }
+    create_with(name, key, fields, Surroundings::default())
+}
+
+pub fn create_with(name: &str, key: &PrivateKey, fields: Fields, around: Surroundings) -> Act {
+    let (name, private_key) = (name.to_owned(), key.clone());
+    Act::CreateInterface { name, private_key, key_file: None, fields, around }
 }
 
 pub fn update(name: &str, settings: Settings) -> Act {
@@ -112,14 +126,28 @@ pub fn update_with(name: &str, settings: Settings, wanted: Fields) -> Act {
         remove_key_file: None,
         settings,
         wanted,
+        around: Surroundings::default(),
     }
 }
 
+pub fn update_around(name: &str, settings: Settings, around: Surroundings) -> Act {
+    let mut act = update(name, settings);
+    if let Act::UpdateInterface { around: found, .. } = &mut act {
+        *found = around;
+    }
+    act
+}
+
 pub fn delete(name: &str) -> Act {
+    delete_with(name, Surroundings::default())
+}
+
+pub fn delete_with(name: &str, around: Surroundings) -> Act {
     Act::DeleteInterface {
         name: name.to_owned(),
         remove_key_file: None,
         remove_boot_files: BTreeSet::new(),
+        around,
     }
 }
 

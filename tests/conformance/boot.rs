@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use wgform::actual::FoundInterface;
-use wgform::backend::{Act, Interest, Persist, PersistWish};
+use wgform::backend::{Act, Interest, Persist, PersistWish, Surroundings};
 use wgform::persist::Style;
 use wgform::resource::{Field, Fields};
 
@@ -50,6 +50,7 @@ pub fn comes_back(bed: &Bed, style: Style, forget: impl Fn(), boot: impl Fn()) {
         name: "wg0".to_owned(),
         remove_key_file: None,
         remove_boot_files: style.paths("wg0").into_iter().collect(),
+        around: Surroundings::default(),
     });
     assert!(bed.read_with(&interest).boot.unwrap().files.is_empty());
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use wgform::actual::KeyFile;
-use wgform::backend::{Act, Interest};
+use wgform::backend::{Act, Interest, Surroundings};
 use wgform::resource::{BackendKind, Field, Fields, Setting, Settings};
 
 use crate::conformance::bed::{
@@ -137,6 +137,7 @@ pub fn what_cannot_be_finished_is_not_left_behind(bed: &Bed) {
         private_key: private(1),
         key_file: Some(key_path("wg0")),
         fields,
+        around: Surroundings::default(),
     };
     let why = bed.failed(act);
     assert_eq!(why, "failed: the address `fd00:8::1/64`: the link does not take that address");
@@ -160,12 +161,13 @@ pub fn a_link_of_another_kind_is_left_alone(bed: &Bed) {
 
 pub fn a_key_is_kept_in_its_file_and_removed_with_the_interface(bed: &Bed) {
     let elsewhere = std::path::PathBuf::from("/var/lib/elsewhere/deep/wg0.key");
-    let interest = Interest { key_files: [elsewhere.clone()].into(), boot: false };
+    let interest = Interest { key_files: [elsewhere.clone()].into(), ..Interest::default() };
     let keyed = |name: &str, path: &std::path::Path| Act::CreateInterface {
         name: name.to_owned(),
         private_key: private(1),
         key_file: Some(path.to_owned()),
         fields: Fields::new(),
+        around: Surroundings::default(),
     };
     bed.done(keyed("wg0", &key_path("wg0")));
     let picture = bed.read_with(&interest);
@@ -183,6 +185,7 @@ pub fn a_key_is_kept_in_its_file_and_removed_with_the_interface(bed: &Bed) {
         remove_key_file: Some(key_path("wg0")),
         settings: Settings::new(),
         wanted: Fields::new(),
+        around: Surroundings::default(),
     });
     let picture = bed.read_with(&interest);
     assert_eq!(picture.key_files.len(), 1);
@@ -191,6 +194,7 @@ pub fn a_key_is_kept_in_its_file_and_removed_with_the_interface(bed: &Bed) {
         name: "wg0".to_owned(),
         remove_key_file: Some(elsewhere),
         remove_boot_files: Default::default(),
+        around: Surroundings::default(),
     });
     assert!(bed.read_with(&interest).key_files.is_empty());
 }
@@ -201,6 +205,7 @@ pub fn a_foreign_key_file_is_not_overwritten(bed: &Bed) {
         private_key: private(number),
         key_file: Some(key_path("wg0")),
         fields: Fields::new(),
+        around: Surroundings::default(),
     };
     bed.done(keyed("wg0", 1));
     bed.done(delete("wg0"));
@@ -221,6 +226,7 @@ pub fn a_new_key_replaces_the_old_one_in_file_and_device(bed: &Bed) {
         private_key: private(1),
         key_file: Some(key_path("wg0")),
         fields: Fields::new(),
+        around: Surroundings::default(),
     });
     bed.done(create_peer(public(1), only(&["10.8.0.2/32"])));
     bed.done(Act::UpdateInterface {
@@ -231,6 +237,7 @@ pub fn a_new_key_replaces_the_old_one_in_file_and_device(bed: &Bed) {
         remove_key_file: None,
         settings: Settings::new(),
         wanted: Fields::new(),
+        around: Surroundings::default(),
     });
     let picture = bed.read();
     let found = &picture.interfaces["wg0"];
@@ -254,6 +261,7 @@ pub fn an_interface_is_renamed_where_the_host_can(bed: &Bed) {
         remove_key_file: None,
         settings: Settings::from([("mtu", Setting::To(Field::Number(1300)))]),
         wanted: fields.clone(),
+        around: Surroundings::default(),
     };
     if bed.kind == Kind::Userspace {
         assert_eq!(

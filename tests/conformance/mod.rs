@@ -9,8 +9,10 @@
 
 pub mod bed;
 pub mod boot;
+pub mod hooks;
 pub mod interfaces;
 pub mod peers;
+pub mod routes;
 
 pub use bed::{Bed, Kind};
 
@@ -53,6 +55,23 @@ macro_rules! scenarios {
             what_follows_a_failure_is_skipped_and_the_rest_is_done
             a_stop_leaves_the_rest_untouched
             peers_of_an_interface_that_is_gone_count_as_deleted
+        );
+        $crate::scenarios!(@each $run, routes:
+            routes_are_made_in_their_tables_and_go
+            foreign_routes_and_rules_stay
+            a_route_of_somebody_else_is_not_taken
+            routes_that_went_with_the_link_going_down_come_back
+            routes_that_went_with_the_last_address_come_back_in_the_same_batch
+            routes_go_with_their_interface
+            rules_come_and_go
+            two_thousand_routes_are_set_and_removed
+        );
+        $crate::scenarios!(@each $run, hooks:
+            commands_run_when_a_link_goes_up_and_down
+            a_command_that_fails_leaves_no_interface
+            a_command_that_fails_leaves_a_link_as_it_was
+            a_command_that_fails_on_the_way_down_stops_it
+            a_program_that_is_not_there_is_named
         );
     };
     (@each $run:path, $module:ident: $($name:ident)*) => {

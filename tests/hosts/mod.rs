@@ -22,6 +22,8 @@ macro_rules! host_scenarios {
             what_is_foreign_is_left_alone
             what_is_there_and_wanted_is_imported_by_the_line_that_is_printed
             a_killed_run_is_finished_by_the_next_one
+            routes_carry_packets_and_come_back
+            a_default_route_carries_everything_but_the_tunnel_itself
         );
     };
     (@each $run:path: $($name:ident)*) => {
@@ -114,6 +116,72 @@ fn compare_with_wg(project: &Project) {
     let key = sh(&format!("cat /var/lib/wgform/keys/{HQ}/wg-hq"));
     assert!(key.contains(&hq.private_key), "the key is kept in its file");
     assert!(sh(&format!("stat -c %a /var/lib/wgform/keys/{HQ}/wg-hq")).starts_with("600"));
+}
+
+/// Networks behind the branch that only a route leads to.
+const BEHIND: &str = "10.20.0.1";
+
+/// The example with a network behind the branch, and what `routes` of the hub says.
+fn routed(driver: &str, routes: &str, allowed_ips: &str) -> Project {
+    let project = example(driver);
+    sh(&format!("ip -n {BRANCH} address add {BEHIND}/32 dev lo; ip -n {BRANCH} link set lo up"));
+    project.edit("  name        = \"wg-hq\"\n", &format!("  name        = \"wg-hq\"\n{routes}\n"));
+    project.edit("[\"10.8.0.2/32\", \"fd00:8::2/128\"]", allowed_ips);
+    project
+}
+
+pub(crate) fn routes_carry_packets_and_come_back(driver: &str) {
+    let allowed = "[\"10.8.0.2/32\", \"fd00:8::2/128\", \"10.20.0.0/16\"]";
+    let project = routed(driver, "  routes = \"auto\"", allowed);
+    project.run("apply -auto-approve").ends(0);
+    ping(HQ, BEHIND);
+    let shown = sh(&format!("ip -n {HQ} route show 10.20.0.0/16"));
+    assert!(shown.contains("dev wg-hq proto 119 scope link"), "{shown}");
+    for loss in [
+        "ip link set wg-hq down; ip link set wg-hq up",
+        "ip route delete 10.20.0.0/16",
+        "ip address delete 10.8.0.1/24 dev wg-hq",
+    ] {
+        sh(&format!("ip netns exec {HQ} sh -ec '{loss}'"));
+        project.run("drift").ends(2).says("10.20.0.0/16");
+        project.run("apply -auto-approve").ends(0);
+        project.run("plan -detailed-exitcode").ends(0).says("No changes");
+        ping(HQ, BEHIND);
+    }
+    // Another metric is made before the old one goes; a route of somebody else stays.
+    sh(&format!("ip -n {HQ} route add 10.30.0.0/16 dev wg-hq"));
+    project.edit("  routes = \"auto\"", "  routes {\n    distance = 50\n  }");
+    project.run("apply -auto-approve").ends(0);
+    ping(HQ, BEHIND);
+    project.edit("  routes {\n    distance = 50\n  }", "");
+    project.run("apply -auto-approve").ends(0).says("1 changed");
+    let shown = sh(&format!("ip -n {HQ} route show dev wg-hq proto 119"));
+    assert_eq!(shown, "");
+    assert!(sh(&format!("ip -n {HQ} route")).contains("10.30.0.0/16"));
+}
+
+pub(crate) fn a_default_route_carries_everything_but_the_tunnel_itself(driver: &str) {
+    let routes = "  routes {\n    default_route = true\n  }";
+    let project = routed(driver, routes, "[\"0.0.0.0/0\", \"::/0\"]");
+    sh(&format!("ip -n {HQ} route add default via 198.51.100.254 dev uplink onlink"));
+    project.run("apply -auto-approve").ends(0);
+    // Nothing but the tunnel leads there; and the endpoint is still reached outside of it.
+    ping(HQ, BEHIND);
+    ping(HQ, "198.51.100.2");
+    let leads = |mark: &str| sh(&format!("ip -n {HQ} route get 203.0.113.9 {mark}"));
+    assert!(leads("").contains("dev wg-hq"), "{}", leads(""));
+    assert!(leads("mark 51820").contains("via 198.51.100.254"), "{}", leads("mark 51820"));
+    assert!(sh(&format!("ip netns exec {HQ} wg show wg-hq fwmark")).contains("0xca6c"));
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+    sh(&format!("ip -n {HQ} rule delete not fwmark 51820 table 51820"));
+    project.run("drift").ends(2).says("rule ipv4: not fwmark 51820 lookup 51820");
+    project.run("apply -auto-approve").ends(0);
+    ping(HQ, BEHIND);
+    project.run("destroy -auto-approve").ends(0);
+    for family in ["-4", "-6"] {
+        let rules = sh(&format!("ip {family} -n {HQ} rule"));
+        assert!(!rules.contains("51820") && !rules.contains("suppress"), "{rules}");
+    }
 }
 
 pub(crate) fn drift_is_named_and_healed_while_other_sessions_go_on(driver: &str) {

@@ -50,6 +50,7 @@ fn hosts(generation: u8) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story: what comes next needs what came before")]
 fn a_run_on_userspace_wireguard_killed_at_any_instant_is_finished_by_the_next_one() {
     const TEST: &str =
         "userspace::a_run_on_userspace_wireguard_killed_at_any_instant_is_finished_by_the_next_one";

@@ -5,7 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use wgform::actual::Picture;
+use wgform::actual::{Examination, Picture};
 use wgform::backend::linux::Linux;
 use wgform::backend::{Answer, BackendError, Batch, Interest, Landed, Outcome, Read, Stop, Write};
 use wgform::resource::BackendId;
@@ -68,6 +68,10 @@ impl Wayward {
 }
 
 impl Read for Wayward {
+    fn examine(&self) -> Answer<'_, Result<Examination, BackendError>> {
+        self.inner.examine()
+    }
+
     fn id(&self) -> &BackendId {
         self.inner.id()
     }

@@ -200,7 +200,7 @@ fn what_failed_is_said_and_done_the_next_time() {
 
     Failed: peer.phone
       cause: could not create peer `posD+Btw…` on `wg0`: the name `vpn.example.com` does not resolve
-      help: check the name, and the name server of the host
+      help: Check the name, and the name server of the host.
 
     Apply done in part. Resources: 2 added, 0 changed, 0 destroyed.
     What was done is in the state; run it again to do the rest.
@@ -232,7 +232,7 @@ fn what_needs_a_failed_step_is_skipped() {
     assert_snapshot!(lab.apply_after(race), @"
     Failed: interface.hub
       cause: could not create interface `wg0`: a link of that name is there already
-      help: give the interface another name, import the link, or remove it with `ip link delete`
+      help: Give the interface another name, import the link, or remove it with `ip link delete`.
 
     Skipped:
       peer.laptop, because of interface.hub

@@ -251,7 +251,7 @@ fn an_unreachable_backend_is_left_out_and_its_last_known_values_are_used() {
 
     Backend `branch` was not read: could not reach the host: it does not answer
 
-      switch it on
+      Switch it on.
       2 resources left out; where others refer to them, the last known values are used.
 
     Plan: 0 to add, 1 to change, 0 to destroy. Drift undone: none. Sessions kept: 0 of 0.
@@ -296,7 +296,7 @@ fn what_was_to_be_destroyed_on_an_unreachable_backend_waits() {
 
     Backend `branch` was not read: could not reach the host: it does not answer
 
-      switch it on
+      Switch it on.
       2 resources left out; where others refer to them, the last known values are used.
 
     Plan: 0 to add, 0 to change, 3 to destroy. Drift undone: none. Sessions kept: 0 of 0.
@@ -330,7 +330,7 @@ fn a_first_apply_with_one_end_out_of_reach_makes_what_it_can() {
 
     Backend `branch` was not read: could not reach the host: it does not answer
 
-      switch it on
+      Switch it on.
       3 resources left out; where others refer to them, the last known values are used.
 
     Plan: 2 to add, 0 to change, 0 to destroy. Drift undone: none. Sessions kept: 0 of 0.
@@ -417,7 +417,7 @@ fn a_change_of_two_ends_does_not_begin_while_one_is_out_of_reach() {
 
     Backend `branch` was not read: could not reach the host: it does not answer
 
-      switch it on
+      Switch it on.
       2 resources left out; where others refer to them, the last known values are used.
 
     Plan: 0 to add, 1 to change, 0 to destroy. Drift undone: none. Sessions kept: 0 of 0.

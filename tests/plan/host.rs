@@ -5,8 +5,10 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use wgform::simulator::linux::SimulatedLinux;
-use wgform::simulator::linux::call::{DeviceChange, HostFile, PeerChange};
-use wgform::value::{Prefix, PublicKey};
+use wgform::simulator::linux::call::{
+    DeviceChange, HostFile, HostRoute, HostRule, PROTOCOL, PeerChange, RoutingChange,
+};
+use wgform::value::{Prefix, PublicKey, Route};
 
 use crate::names::{preshared_key, private_key, public_key};
 
@@ -85,6 +87,32 @@ impl Host {
 
     pub fn delete_address(&self, interface: &str, address: &str) {
         self.linux.delete_address(interface, address.parse().unwrap()).unwrap();
+    }
+
+    /// Adds a route as somebody else would.
+    pub fn add_route(&self, to: &str, device: &str) {
+        let route = self.route(to, device, 4);
+        self.linux.change_routing(&[RoutingChange::AddRoute(route)]).unwrap();
+    }
+
+    /// Removes a route of wgform's.
+    pub fn delete_route(&self, to: &str, device: &str) {
+        let route = self.route(to, device, PROTOCOL);
+        self.linux.change_routing(&[RoutingChange::DeleteRoute(route)]).unwrap();
+    }
+
+    /// Removes every other route of wgform's to a link.
+    pub fn delete_routes(&self, device: &str) {
+        let routes = self.linux.routing().routes.into_iter();
+        let ours =
+            routes.filter(|it| it.protocol == PROTOCOL && it.device.as_deref() == Some(device));
+        let gone: Vec<_> = ours.step_by(2).map(RoutingChange::DeleteRoute).collect();
+        self.linux.change_routing(&gone).unwrap();
+    }
+
+    fn route(&self, to: &str, device: &str, protocol: u8) -> HostRoute {
+        let route = Route::new(to.parse().unwrap(), Route::MAIN, None);
+        HostRoute { route, device: Some(device.to_owned()), protocol }
     }
 
     pub fn delete_link(&self, interface: &str) {
@@ -166,12 +194,27 @@ impl Host {
                 );
             }
         }
+        let routing = self.linux.routing();
+        // Those that the kernel makes of addresses say nothing new.
+        for HostRoute { route, device, protocol } in
+            routing.routes.iter().filter(|it| it.protocol != 2)
+        {
+            let device = device.as_deref().unwrap_or("-");
+            let _ = writeln!(text, "route {route} to {device} by {}", maker(*protocol));
+        }
+        for HostRule { rule, protocol } in &routing.rules {
+            let _ = writeln!(text, "{rule} by {}", maker(*protocol));
+        }
         let directory = Path::new("/var/lib/wgform/keys");
         for path in self.linux.list_files(directory) {
             let _ = writeln!(text, "file {}", path.display());
         }
         text
     }
+}
+
+fn maker(protocol: u8) -> &'static str {
+    if protocol == PROTOCOL { "wgform" } else { "another" }
 }
 
 fn change(name: &str) -> PeerChange {

@@ -538,7 +538,11 @@ fn with_remembered(declared: Vec<BackendDeclaration>, state: &State) -> Vec<Back
                 kind: BackendKind::Local,
                 display_name: None,
                 simulate: record.simulated,
-                transport: Transport::Local { netns: None, driver: Driver::Auto },
+                transport: Transport::Local {
+                    netns: None,
+                    driver: Driver::Auto,
+                    userspace_program: None,
+                },
                 span: None,
             });
         }
@@ -546,7 +550,7 @@ fn with_remembered(declared: Vec<BackendDeclaration>, state: &State) -> Vec<Back
     all
 }
 
-/// Collects the key files that are not where a backend looks by itself.
+/// Collects what a backend does not look at by itself, as the program does.
 fn interest(
     config: &Config,
     evaluator: &Evaluator<'_>,
@@ -554,10 +558,12 @@ fn interest(
 ) -> BTreeMap<BackendId, Interest> {
     let mut interests: BTreeMap<BackendId, Interest> = BTreeMap::new();
     for record in state.resources.values() {
-        let path = record.attributes.get("key_file").and_then(Json::as_str);
         let Some(backend) = &record.backend else { continue };
         let interest = interests.entry(backend.clone()).or_default();
+        let path = record.attributes.get("key_file").and_then(Json::as_str);
         interest.key_files.extend(path.map(PathBuf::from));
+        interest.name_servers |= record.attributes.contains_key("dns");
+        interest.name_servers |= record.attributes.contains_key("dns_search");
         interest.boot = true;
     }
     for address in config.resources().iter().filter(|it| it.kind == Kind::Interface) {
@@ -569,6 +575,8 @@ fn interest(
         if let Some(Field::Text(path)) = path {
             interest.key_files.insert(path.into());
         }
+        interest.name_servers |= desired.fields.contains_key("dns");
+        interest.name_servers |= desired.fields.contains_key("dns_search");
     }
     interests
 }
@@ -630,6 +638,10 @@ fn steps(plan: &Plan) -> String {
             PlannedAct::Persist { name, style, .. } => {
                 format!("persist {name} {}", style.map_or("none", |it| it.word()))
             }
+            PlannedAct::SetRoutes { interface, recipe: Some(_), .. } => {
+                format!("set routes of {interface}")
+            }
+            PlannedAct::SetRoutes { interface, .. } => format!("drop rules of {interface}"),
             PlannedAct::CreatePeer { interface, public_key } => {
                 let key = public_key.map_or("?".to_owned(), |it| it.to_string());
                 format!("create {interface}/{key}")

@@ -21,7 +21,8 @@ pub fn lint(plan: &Plan, actual: &Actual, owned: &State) {
 
 fn order(plan: &Plan) {
     for (index, step) in plan.steps.iter().enumerate() {
-        assert!(step.after.iter().all(|it| *it < index), "step {index} of {:?}", plan.steps);
+        let mut before = step.after.iter().chain(&step.follows);
+        assert!(before.all(|it| *it < index), "step {index} of {:?}", plan.steps);
     }
 }
 
@@ -64,10 +65,7 @@ impl Model {
         for (id, reading) in &actual.backends {
             let Reading::Read(picture) = reading else { continue };
             for (name, found) in &picture.interfaces {
-                let port = match found.fields.get("listen_port") {
-                    Some(Field::Number(port)) => Some(*port),
-                    _ => None,
-                };
+                let port = port_of(found.fields.get("listen_port").cloned());
                 let is_up = found.fields.get("enabled") != Some(&Field::Bool(false));
                 let peers = found.peers.keys().map(ToString::to_string).collect();
                 let interface = Interface { is_up, port, peers, made_by: None };
@@ -96,91 +94,59 @@ impl Model {
         }
     }
 
+    /// Routes lead to an interface that is there.
+    fn route(&self, step: &Step) {
+        let PlannedAct::SetRoutes { interface, recipe: Some(_), .. } = &step.act else { return };
+        let at = (step.backend.clone().unwrap(), interface.clone());
+        assert!(self.interfaces.contains_key(&at), "{at:?} is not there to lead to");
+    }
+
     fn carry_out(&mut self, plan: &Plan, index: usize, step: &Step) {
         let place = |name: &String| (step.backend.clone().unwrap(), name.clone());
         let wanted = |name: &str| {
             plan.resources.get(step.subject.address()?)?.fields.get(name)?.known().cloned()
         };
-        let port_of = |field: Option<Field>| match field {
-            Some(Field::Number(port)) => Some(port),
-            _ => None,
-        };
         let is_unmanaged = matches!(step.subject, Subject::Unmanaged { .. });
         match &step.act {
-            PlannedAct::Record => {}
+            PlannedAct::Record | PlannedAct::SetRoutes { .. } => self.route(step),
             PlannedAct::CreateInterface { name, port, down, .. } => {
-                let at = place(name);
-                assert!(!self.interfaces.contains_key(&at), "{at:?} is made twice");
-                assert!(!self.other_links.contains(&at), "{at:?} is somebody else's");
                 let is_up = !down && wanted("enabled") != Some(Field::Bool(false));
                 let port = port_of(wanted("listen_port")).or(*port);
-                let peers = BTreeSet::new();
-                self.ours.insert(at.clone());
-                self.interfaces
-                    .insert(at.clone(), Interface { is_up, port, peers, made_by: Some(index) });
-                self.assert_port_is_free(&at);
+                let (peers, made_by) = (BTreeSet::new(), Some(index));
+                self.create_interface(place(name), Interface { is_up, port, peers, made_by });
             }
             PlannedAct::UpdateInterface { name, rename, settings, .. } => {
-                let mut at = place(name);
-                assert!(self.ours.contains(&at), "{at:?} is changed and not ours");
-                let mut interface = self.interfaces.remove(&at).unwrap_or_else(|| panic!("{at:?}"));
-                if let Some(new) = rename {
-                    self.rename_peers(&at, &place(new));
-                    at = place(new);
-                    self.ours.insert(at.clone());
-                }
                 let value = |name: &str| match settings.get(name)? {
                     PlannedSetting::Wanted => Some(wanted(name)),
                     PlannedSetting::Direct(Setting::To(field)) => Some(Some(field.clone())),
                     PlannedSetting::Direct(_) => Some(None),
                 };
-                if let Some(port) = value("listen_port") {
-                    interface.port = port_of(port);
-                }
-                if let Some(enabled) = value("enabled") {
-                    interface.is_up = enabled != Some(Field::Bool(false));
-                }
-                assert!(self.interfaces.insert(at.clone(), interface).is_none(), "{at:?} is taken");
-                self.assert_port_is_free(&at);
+                let (port, enabled) = (value("listen_port"), value("enabled"));
+                self.update_interface(place(name), rename.as_ref().map(place), port, enabled);
             }
-            PlannedAct::Persist { name, .. } => {
-                assert!(
-                    self.interfaces.contains_key(&place(name)),
-                    "{name} is persisted, and not there"
-                );
-                let is_last = |later: &Step| {
-                    !matches!(&later.act,
-                        PlannedAct::CreatePeer { interface, .. }
-                        | PlannedAct::UpdatePeer { interface, .. }
-                        | PlannedAct::DeletePeer { interface, .. }
-                            if interface == name && later.backend == step.backend)
-                };
-                assert!(plan.steps[index..].iter().all(is_last), "{name} is persisted too early");
-            }
+            PlannedAct::Persist { name, .. } => self.persist(plan, index, &place(name)),
             PlannedAct::DeleteInterface { name, remove_key_file, remove_boot_files } => {
-                let at = place(name);
-                assert!(self.ours.contains(&at), "{at:?} is removed and not ours");
-                // Of an interface that is gone, files may be left.
-                let was_there = self.interfaces.remove(&at).is_some();
                 let has_files = remove_key_file.is_some() || !remove_boot_files.is_empty();
-                assert!(was_there || has_files, "{at:?} is removed and not there");
+                self.delete_interface(&place(name), has_files);
             }
             PlannedAct::CreatePeer { interface, public_key } => {
-                let at = place(interface);
-                let on = self.interfaces.get_mut(&at).unwrap_or_else(|| panic!("no {at:?}"));
-                if let Some(made_by) = on.made_by {
+                if let Some(made_by) = self.on(&place(interface)).made_by {
                     let needs = all_before(plan, index);
                     assert!(needs.contains(&made_by), "step {index} does not wait for {made_by}");
                 }
                 if let Some(key) = public_key.map(|it| it.to_string()) {
-                    assert!(on.peers.insert(key.clone()), "{key} is made twice on {at:?}");
+                    let at = place(interface);
+                    assert!(
+                        self.on(&at).peers.insert(key.clone()),
+                        "{key} is made twice on {at:?}"
+                    );
                     self.our_peers.insert((at, key));
                 }
             }
             PlannedAct::UpdatePeer { interface, public_key, settings } => {
                 let (at, key) = (place(interface), public_key.to_string());
                 assert!(self.our_peers.contains(&(at.clone(), key.clone())), "{key} is not ours");
-                let on = self.interfaces.get_mut(&at).unwrap_or_else(|| panic!("no {at:?}"));
+                let on = self.on(&at);
                 let comes_back = settings.contains_key("enabled");
                 assert!(on.peers.contains(&key) || comes_back, "{key} is not on {at:?}");
                 on.peers.insert(key);
@@ -189,10 +155,70 @@ impl Model {
                 let (at, key) = (place(interface), public_key.to_string());
                 let is_ours = self.our_peers.contains(&(at.clone(), key.clone()));
                 assert!(is_ours || is_unmanaged, "{key} of {at:?} is removed and not ours");
-                let on = self.interfaces.get_mut(&at).unwrap_or_else(|| panic!("no {at:?}"));
-                assert!(on.peers.remove(&key), "{key} is removed from {at:?} and not there");
+                assert!(
+                    self.on(&at).peers.remove(&key),
+                    "{key} is removed from {at:?} and not there"
+                );
             }
         }
+    }
+
+    /// What comes back at boot is an interface that is there, after everything else was done to it.
+    fn persist(&self, plan: &Plan, index: usize, at: &Place) {
+        assert!(self.interfaces.contains_key(at), "{at:?} is persisted, and not there");
+        let changes = |later: &Step| match &later.act {
+            PlannedAct::CreatePeer { interface, .. }
+            | PlannedAct::UpdatePeer { interface, .. }
+            | PlannedAct::DeletePeer { interface, .. }
+            | PlannedAct::SetRoutes { interface, recipe: Some(_), .. } => {
+                *interface == at.1 && later.backend.as_ref() == Some(&at.0)
+            }
+            _ => false,
+        };
+        assert!(!plan.steps[index..].iter().any(changes), "{at:?} is persisted too early");
+    }
+
+    fn create_interface(&mut self, at: Place, interface: Interface) {
+        assert!(!self.other_links.contains(&at), "{at:?} is somebody else's");
+        self.ours.insert(at.clone());
+        assert!(self.interfaces.insert(at.clone(), interface).is_none(), "{at:?} is made twice");
+        self.assert_port_is_free(&at);
+    }
+
+    fn delete_interface(&mut self, at: &Place, has_files: bool) {
+        assert!(self.ours.contains(at), "{at:?} is removed and not ours");
+        // Of an interface that is gone, files may be left.
+        let was_there = self.interfaces.remove(at).is_some();
+        assert!(was_there || has_files, "{at:?} is removed and not there");
+    }
+
+    fn update_interface(
+        &mut self,
+        before: Place,
+        rename: Option<Place>,
+        port: Option<Option<Field>>,
+        enabled: Option<Option<Field>>,
+    ) {
+        assert!(self.ours.contains(&before), "{before:?} is changed and not ours");
+        let mut interface = self.interfaces.remove(&before).unwrap_or_else(|| panic!("{before:?}"));
+        if let Some(new) = &rename {
+            self.rename_peers(&before, new);
+            self.ours.insert(new.clone());
+        }
+        let at = rename.unwrap_or(before);
+        if let Some(port) = port {
+            interface.port = port_of(port);
+        }
+        if let Some(enabled) = enabled {
+            interface.is_up = enabled != Some(Field::Bool(false));
+        }
+        assert!(self.interfaces.insert(at.clone(), interface).is_none(), "{at:?} is taken");
+        self.assert_port_is_free(&at);
+    }
+
+    /// The interface of a peer.
+    fn on(&mut self, at: &Place) -> &mut Interface {
+        self.interfaces.get_mut(at).unwrap_or_else(|| panic!("no {at:?}"))
     }
 
     fn rename_peers(&mut self, before: &Place, after: &Place) {
@@ -222,4 +248,11 @@ fn all_before(plan: &Plan, index: usize) -> BTreeSet<usize> {
         }
     }
     found
+}
+
+fn port_of(field: Option<Field>) -> Option<u32> {
+    match field {
+        Some(Field::Number(port)) => Some(port),
+        _ => None,
+    }
 }

@@ -34,4 +34,7 @@ mod exclude;
 mod requested;
 mod pace;
 mod refresh_only;
+mod routes;
+mod hooks;
+mod resolver;
 mod persist;

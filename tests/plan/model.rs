@@ -32,6 +32,7 @@ struct Interface {
     is_enabled: bool,
     description: Option<u8>,
     rotation: Option<u8>,
+    routes: u8,
 }
 
 #[derive(Debug, Clone)]
@@ -80,8 +81,8 @@ fn interface() -> impl Strategy<Value = Interface> {
     let second = (prop::collection::btree_set(1u8..5, 0..3), any::<bool>());
     let third = (prop::option::of(1300u16..1400), prop::option::of(0u8..3));
     let fourth = (prop::bool::weighted(0.8), prop::option::of(0u8..2), prop::option::of(0u8..2));
-    (first, second, third, fourth).prop_map(
-        |((host, name, port), (addresses, has_ipv6), (mtu, mark), rest)| {
+    (first, second, third, fourth, 0u8..4).prop_map(
+        |((host, name, port), (addresses, has_ipv6), (mtu, mark), rest, routes)| {
             let (is_enabled, description, rotation) = rest;
             Interface {
                 host,
@@ -94,6 +95,7 @@ fn interface() -> impl Strategy<Value = Interface> {
                 is_enabled,
                 description,
                 rotation,
+                routes,
             }
         },
     )
@@ -192,6 +194,18 @@ impl Interface {
         }
         self.description.iter().for_each(|it| _ = writeln!(text, "  description = \"{it}\""));
         self.rotation.iter().for_each(|it| _ = writeln!(text, "  key_rotation = \"{it}\""));
+        // A table or a metric of its own: no two interfaces want one route.
+        let _ = match self.routes {
+            0 => Ok(()),
+            1 => writeln!(text, "  routes = {{ distance = 1{label} }}"),
+            2 => writeln!(
+                text,
+                "  routes {{\n    distance = 2{label}\n    exclude = [\"10.2.0.0/17\"]\n  }}"
+            ),
+            _ => {
+                writeln!(text, "  routes {{\n    table = 10{label}\n    default_route = true\n  }}")
+            }
+        };
         text.push_str("}\n");
     }
 }
@@ -273,6 +287,8 @@ enum What {
     AddAddress,
     AddStranger,
     DeleteLink,
+    DeleteRoutes,
+    AddRoute,
 }
 
 pub fn event() -> impl Strategy<Value = Event> {
@@ -290,6 +306,8 @@ pub fn event() -> impl Strategy<Value = Event> {
         2 => Just(What::AddAddress),
         2 => Just(What::AddStranger),
         1 => Just(What::DeleteLink),
+        2 => Just(What::DeleteRoutes),
+        1 => Just(What::AddRoute),
     ];
     (0usize..2, any::<u8>(), any::<u8>(), what).prop_map(|(host, interface, peer, what)| Event {
         host,
@@ -351,6 +369,9 @@ impl Event {
                 host.set_peer(name, &format!("stranger {number}"), &[&network]);
             }
             (What::DeleteLink, _) => host.delete_link(name),
+            (What::DeleteRoutes, _) => host.delete_routes(name),
+            (What::AddRoute, _) if !links[name].is_up => {}
+            (What::AddRoute, _) => host.add_route(&format!("172.18.{number}.0/24"), name),
             (_, None) => {}
         }
     }

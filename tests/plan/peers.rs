@@ -83,7 +83,7 @@ fn a_peer_that_is_disabled_leaves_the_device_and_stays_ours() {
     lab.settle();
     assert!(!lab.show("hq").contains("«phone»"));
     assert_eq!(lab.owned(), ["interface.hub", "peer.laptop", "peer.phone"]);
-    lab.edit("enabled = false", "");
+    lab.edit("enabled = false\n", "");
     assert_snapshot!(lab.plan(), @r#"
     wgform will perform the following actions:
 
@@ -102,6 +102,7 @@ fn a_peer_that_is_disabled_leaves_the_device_and_stays_ours() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story: what comes next needs what came before")]
 fn a_peer_that_is_disabled_from_the_start_is_only_recorded() {
     let mut lab = Lab::new(&HUB.replace("\"«phone»\"", "\"«phone»\"\n  enabled = false"));
     assert_snapshot!(lab.plan(), @r#"
@@ -282,4 +283,65 @@ fn a_disabled_peer_that_somebody_added_goes_with_its_block() {
     assert_snapshot!(lab.steps(), @"peer.phone: delete wg0/«phone»");
     lab.settle();
     assert!(!lab.show("hq").contains("«phone»"));
+}
+
+#[test]
+fn what_a_resource_makes_or_does_not_make_is_known_after_one_apply() {
+    for (interface, peer) in [
+        ("", "endpoint = \"far.example:${interface.hub.listen_port}\""),
+        ("enabled = false", "description = interface.hub.listen_port"),
+        ("", "description = interface.hub.key_file"),
+        ("private_key = \"«one.private»\"", "description = interface.hub.key_file"),
+        ("", "description = preshared_key.s.fingerprint"),
+        ("", "description = preshared_key.s.holders"),
+    ] {
+        for enabled in [true, false] {
+            Lab::new(&format!(
+                r#"
+backend "local" "hq" {{
+  simulate = true
+}}
+
+interface "hub" {{
+  {interface}
+}}
+
+peer "phone" {{
+  interface     = interface.hub
+  public_key    = "«phone»"
+  allowed_ips   = []
+  preshared_key = preshared_key.s
+  enabled       = {enabled}
+  {peer}
+}}
+
+preshared_key "s" {{}}
+"#
+            ))
+            .settle();
+        }
+    }
+}
+
+#[test]
+fn an_interface_that_was_never_up_has_no_port_to_refer_to() {
+    let mut lab = Lab::new(
+        &HUB.replace("listen_port = 51820", "enabled = false")
+            .replace("198.51.100.7:51820", "far.example:${interface.hub.listen_port}"),
+    );
+    assert_snapshot!(lab.plan(), @"
+    error: value of the wrong type
+      at `interface.hub.listen_port`: a part of a text has to be a string, and this is null
+      help: Write a text in quotes.
+    ");
+    lab.edit(
+        "\"far.example:${interface.hub.listen_port}\"",
+        "interface.hub.listen_port == null ? null : \"far.example:${interface.hub.listen_port}\"",
+    );
+    lab.settle();
+    assert!(lab.show("hq").contains("«phone» [10.8.0.3/32] keepalive 25s"), "{}", lab.show("hq"));
+    // The port is chosen as the interface comes up, and the peer waits for it.
+    lab.edit("  enabled = false\n", "");
+    lab.settle();
+    assert!(lab.show("hq").contains("«phone» [10.8.0.3/32] at "), "{}", lab.show("hq"));
 }

@@ -470,7 +470,7 @@ fn a_unit_that_cannot_be_enabled_fails_the_step_and_says_why() {
     assert_snapshot!(report.split_once("\n\n").unwrap().1, @"
     Failed: interface.hub
       cause: could not persist interface `wg0`: `systemctl enable wg-quick@wg0.service` ended with exit code 1: Failed to enable unit: no
-      help: see that `wireguard-tools` is installed
+      help: See that `wireguard-tools` is installed.
 
     Apply done in part. Resources: 3 added, 0 changed, 0 destroyed.
     What was done is in the state; run it again to do the rest.

@@ -2,10 +2,14 @@
 
 use std::fmt::Write as _;
 
+use insta::assert_snapshot;
+use wgform::state::{Deposed, ObjectKey};
+
 use crate::backend::Crash;
 use crate::changes::HUB;
 use crate::crash::{edited, everything, finishes};
 use crate::lab::Lab;
+use crate::names::public_key;
 use crate::secrets::LINK;
 
 /// As many peers as are too many to be missing for no reason.
@@ -222,4 +226,49 @@ fn replacing() -> Lab {
 fn a_replace_that_failed_halfway_is_finished_also_when_it_is_killed_later() {
     outlives_a_break("hq", false, true, replacing);
     outlives_a_break("hq", true, true, replacing);
+}
+
+#[test]
+fn a_peer_that_is_gone_is_not_removed_by_a_destroy_that_removes_what_it_was_before() {
+    let mut lab = Lab::matching(HUB);
+    lab.host("hq").set_peer("wg0", "laptop 2", &["10.7.0.1/32"]);
+    lab.edit_state(|state| {
+        let record = state.resources.get_mut(&"peer.laptop".parse().unwrap()).unwrap();
+        let (backend, interface) = (record.backend.clone().unwrap(), "wg0".to_owned());
+        let public_key = public_key("laptop 2").to_string();
+        let object = ObjectKey::Peer { interface, public_key };
+        let (attributes, other) = Default::default();
+        record.deposed.push(Deposed { backend, object, attributes, other });
+    });
+    lab.host("hq").remove_peer("wg0", "laptop");
+    lab.options.destroy = true;
+    assert_snapshot!(lab.steps(), @"
+    peer.phone: delete wg0/«phone»
+    peer.laptop: delete wg0/9lprtSMK6nvQNvpouvhohdEFg3ARpnx7PCf8FilTa1k=
+    peer.laptop: record
+    interface.hub: delete wg0
+    ");
+    assert_destroyed(&lab);
+}
+
+#[test]
+fn a_peer_that_two_resources_had_is_removed_once_by_a_destroy() {
+    // The phone takes over the key of the laptop, which gets another one; and the run ends before the state forgets
+    // whose it was.
+    for done in 0..3 {
+        let mut lab = Lab::matching(HUB);
+        lab.edit("«laptop»", "«laptop 2»").edit("«phone»", "«laptop»");
+        lab.crash(Crash { done, reported: done });
+        lab.options.destroy = true;
+        let removals = lab.steps().matches(": delete wg0/«laptop»").count();
+        assert_eq!(removals, 1, "{}", lab.steps());
+        assert_destroyed(&lab);
+    }
+}
+
+fn assert_destroyed(lab: &Lab) {
+    let report = lab.apply();
+    assert!(report.contains("Destroy complete."), "{report}");
+    lab.assert_settled();
+    assert_eq!(lab.owned(), [""; 0]);
 }

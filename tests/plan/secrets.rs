@@ -225,7 +225,7 @@ fn a_secret_is_not_made_anew_while_a_holder_cannot_be_reached() {
     assert_snapshot!(lab.plan(), @"
     Backend `branch` was not read: could not reach the host: it does not answer
 
-      switch it on
+      Switch it on.
       2 resources left out; where others refer to them, the last known values are used.
 
     No changes. The devices match the configuration on the backends that were read.
@@ -252,7 +252,7 @@ fn a_secret_is_not_made_anew_while_a_holder_cannot_be_reached() {
 
     Backend `branch` was not read: could not reach the host: it does not answer
 
-      switch it on
+      Switch it on.
       2 resources left out; where others refer to them, the last known values are used.
 
     Plan: 0 to add, 2 to change, 0 to destroy. Drift undone: none. Sessions kept: 0 of 0.
@@ -287,7 +287,7 @@ fn a_rotation_waits_for_every_holder() {
 
     Backend `branch` was not read: could not reach the host: it does not answer
 
-      switch it on
+      Switch it on.
       2 resources left out; where others refer to them, the last known values are used.
 
     Plan: 0 to add, 2 to change, 0 to destroy. Drift undone: none. Sessions kept: 0 of 0.

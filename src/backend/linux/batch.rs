@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::backend::linux::host::Host;
 use crate::backend::linux::peers::{self, PeerAct, PeerOperation};
-use crate::backend::linux::{boot, interface};
+use crate::backend::linux::{boot, interface, routes};
 use crate::backend::{Act, BackendError, Operation, Outcome};
 use crate::resource::{BackendId, Fields};
 use crate::simulator::linux::call::Device;
@@ -90,10 +90,15 @@ struct Group {
 impl Walk<'_> {
     fn take(&mut self, index: usize, after: Vec<usize>, act: Act) {
         match act {
-            Act::CreateInterface { name, private_key, key_file, fields } => {
-                self.take_interface(index, &after, |job| {
-                    interface::create(job, &name, &private_key, key_file.as_deref(), &fields)
-                });
+            Act::CreateInterface { name, private_key, key_file, fields, around } => {
+                let create = interface::Create {
+                    name: &name,
+                    private_key: &private_key,
+                    key_file: key_file.as_deref(),
+                    fields: &fields,
+                    around: &around,
+                };
+                self.take_interface(index, &after, |job| interface::create(job, &create));
             }
             Act::UpdateInterface {
                 name,
@@ -103,6 +108,7 @@ impl Walk<'_> {
                 remove_key_file,
                 settings,
                 wanted,
+                around,
             } => {
                 let update = interface::Update {
                     name: &name,
@@ -112,19 +118,28 @@ impl Walk<'_> {
                     remove_key_file: remove_key_file.as_deref(),
                     settings: &settings,
                     wanted: &wanted,
+                    around: &around,
                 };
                 self.take_interface(index, &after, |job| interface::update(job, &update));
             }
-            Act::DeleteInterface { name, remove_key_file, remove_boot_files } => {
+            Act::DeleteInterface { name, remove_key_file, remove_boot_files, around } => {
                 self.take_interface(index, &after, |job| {
-                    interface::delete(job, &name, remove_key_file.as_deref(), &remove_boot_files)
+                    let key_file = remove_key_file.as_deref();
+                    interface::delete(job, &name, key_file, &remove_boot_files, &around)
                 });
             }
+            Act::SetRoutes { interface, routes, add_rules, remove_rules } => {
+                let wish = routes::Wish {
+                    interface: &interface,
+                    routes: routes.as_ref(),
+                    add_rules: &add_rules,
+                    remove_rules: &remove_rules,
+                };
+                self.take_interface(index, &after, |job| routes::set(job, &wish));
+            }
+            Act::Persist(act) => self.take_interface(index, &after, |it| boot::carry_out(it, &act)),
             Act::CreatePeer { interface, public_key, fields } => {
                 self.take_peer(index, after, interface, PeerAct::Create { public_key, fields });
-            }
-            Act::Persist(act) => {
-                self.take_interface(index, &after, |job| boot::carry_out(job, &act));
             }
             Act::UpdatePeer { interface, public_key, settings, wanted } => {
                 let act = PeerAct::Update { public_key, settings, wanted };
@@ -244,7 +259,7 @@ mod tests {
 
     use crate::backend::linux::batch::run;
     use crate::backend::linux::host::Simulated;
-    use crate::backend::{Act, Operation, Outcome};
+    use crate::backend::{Act, Operation, Outcome, Surroundings};
     use crate::resource::{BackendId, Field, Fields};
     use crate::simulator::linux::SimulatedLinux;
     use crate::value::{PrivateKey, PublicKey};
@@ -405,6 +420,7 @@ mod tests {
             remove_key_file: None,
             settings: Default::default(),
             wanted: Fields::new(),
+            around: Surroundings::default(),
         };
         let create = |public_key| Act::CreatePeer {
             interface: "wg0".to_owned(),

@@ -19,8 +19,12 @@ pub(crate) enum During {
     Configuring,
     /// Changing the addresses of a link.
     Addressing,
+    /// Changing routes and policy rules.
+    Routing,
     /// Reading or writing a file with a key.
     KeyFile,
+    /// Running a program of the host.
+    Running,
     /// Seeing to what brings an interface back at boot.
     Boot,
 }
@@ -49,22 +53,32 @@ pub(crate) fn words(during: During, refusal: Refusal) -> (String, Vec<String>) {
 
 fn errno_words(during: During, errno: Errno) -> (String, Option<&'static str>) {
     let (reason, hint) = match (during, errno) {
-        (During::KeyFile | During::Boot, Errno::PERM | Errno::ACCESS) => {
-            ("this user may not read or write there", "run as root")
+        (
+            During::KeyFile | During::Boot,
+            Errno::PERM | Errno::ACCESS | Errno::ROFS | Errno::NOSPC,
+        ) => file_words(during, errno),
+        (During::Routing, Errno::ACCESS) => (
+            "IPv6 is turned off for the link",
+            "turn it on with the sysctl `net.ipv6.conf.NAME.disable_ipv6`, or leave IPv6 networks out with `exclude`",
+        ),
+        (During::Routing, Errno::EXIST) => (
+            "another route to that network is there already, with the same metric",
+            "see it with `ip route show table all`, and set another `distance` or `table` in `routes`",
+        ),
+        (During::Routing, Errno::SRCH | Errno::NOENT) => {
+            ("it is gone", "run `plan` again: it was removed in between")
         }
+        (During::Routing, Errno::NETDOWN) => {
+            ("the link is down", "run `plan` again: it was set down in between")
+        }
+        (During::Routing, Errno::OPNOTSUPP | Errno::AFNOSUPPORT) => (
+            "the kernel has no policy rules",
+            "a kernel with CONFIG_IP_MULTIPLE_TABLES has them; without, name a `table` in `routes`",
+        ),
         (_, Errno::PERM | Errno::ACCESS) => (
             "this user may not change or read WireGuard interfaces",
             "run as root, or with the capability CAP_NET_ADMIN",
         ),
-        (During::KeyFile, Errno::ROFS) => (
-            "the file system is read-only",
-            "set `key_file` to a path on a writable file system, or make this one writable",
-        ),
-        (During::Boot, Errno::ROFS) => (
-            "the file system is read-only",
-            "make it writable, or set `persist = \"none\"` where the interface is persisted by other means",
-        ),
-        (During::KeyFile | During::Boot, Errno::NOSPC) => ("the disk is full", "make room on it"),
         (During::Naming, Errno::EXIST) => (
             "a link of that name is there already",
             "give the interface another name, import the link, or remove it with `ip link delete`",
@@ -92,6 +106,21 @@ fn errno_words(during: During, errno: Errno) -> (String, Option<&'static str>) {
         (_, errno) => return (text(errno), None),
     };
     (reason.to_owned(), Some(hint))
+}
+
+fn file_words(during: During, errno: Errno) -> (&'static str, &'static str) {
+    match (during, errno) {
+        (_, Errno::NOSPC) => ("the disk is full", "make room on it"),
+        (During::Boot, Errno::ROFS) => (
+            "the file system is read-only",
+            "make it writable, or set `persist = \"none\"` where the interface is persisted by other means",
+        ),
+        (_, Errno::ROFS) => (
+            "the file system is read-only",
+            "set `key_file` to a path on a writable file system, or make this one writable",
+        ),
+        _ => ("this user may not read or write there", "run as root"),
+    }
 }
 
 /// Returns the system's words for an error number, in the form of our messages.

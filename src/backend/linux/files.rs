@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this module reads and writes files of the host")]
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
@@ -53,6 +54,15 @@ pub(crate) fn has_module() -> bool {
 /// Returns whether systemd is the init, as `sd_booted` finds out.
 pub(crate) fn runs_systemd() -> bool {
     Path::new("/run/systemd/system").is_dir()
+}
+
+/// Returns whether this process may change links: the capability `CAP_NET_ADMIN`, which root has as a rule.
+pub(crate) fn may_change_links() -> bool {
+    const NET_ADMIN: u32 = 12;
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let held = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let held = held.and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
+    held.is_some_and(|held| held >> NET_ADMIN & 1 == 1)
 }
 
 /// Opens a named network namespace.
@@ -207,6 +217,37 @@ fn replace(
     disk::sync_directory(folder)
 }
 
+/// Returns the names of the routing tables, from where iproute2 has them. What cannot be read has none.
+pub(crate) fn table_names() -> BTreeMap<String, u32> {
+    let mut names = BTreeMap::new();
+    for folder in ["/usr/lib/iproute2", "/usr/share/iproute2", "/etc/iproute2"] {
+        let folder = Path::new(folder);
+        let more = fs::read_dir(folder.join("rt_tables.d")).into_iter().flatten().flatten();
+        let more = more.map(|entry| entry.path());
+        let mut more: Vec<_> =
+            more.filter(|it| it.extension().is_some_and(|it| it == "conf")).collect();
+        more.sort();
+        for path in [folder.join("rt_tables")].into_iter().chain(more) {
+            names.extend(tables_of(&fs::read_to_string(path).unwrap_or_default()));
+        }
+    }
+    names
+}
+
+/// Reads lines such as `200 vpn`; a number may be hexadecimal.
+pub(crate) fn tables_of(text: &str) -> BTreeMap<String, u32> {
+    let lines = text.lines().filter_map(|line| {
+        let mut words = line.split('#').next()?.split_whitespace();
+        let (number, name) = (words.next()?, words.next()?);
+        let number = match number.strip_prefix("0x") {
+            Some(digits) => u32::from_str_radix(digits, 16).ok()?,
+            None => number.parse().ok()?,
+        };
+        Some((name.to_owned(), number))
+    });
+    lines.collect()
+}
+
 fn line(path: &Path) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
@@ -263,6 +304,14 @@ mod tests {
         for path in [&pipe, &bytes, &directory.path().to_owned()] {
             assert_eq!(files::read(path).unwrap().unwrap().as_str(), "");
         }
+    }
+
+    #[test]
+    fn names_of_tables_are_read_as_iproute2_writes_them() {
+        let text = "#\n# reserved\n255\tlocal\n 200 vpn # ours\n0x10 hex\nbad line\n7\n";
+        let names = files::tables_of(text);
+        let expected = [("hex", 16), ("local", 255), ("vpn", 200)];
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), expected.map(|(n, t)| (n.to_owned(), t)));
     }
 
     #[test]

@@ -12,7 +12,10 @@ use zeroize::Zeroizing;
 
 use crate::actual::Identity;
 use crate::simulator::linux::SimulatedLinux;
-use crate::simulator::linux::call::{Device, DeviceChange, HostFile, Link, Program, Ran, Refusal};
+use crate::simulator::linux::call::{
+    Device, DeviceChange, HostFile, HostRouting, Link, NotRouted, Program, Ran, Refusal,
+    RoutingChange, WireGuard,
+};
 use crate::value::Cidr;
 
 /// A Linux host.
@@ -22,6 +25,12 @@ pub(crate) trait Host {
 
     /// Returns whether a new link could be renamed later.
     fn renames(&mut self, links: &BTreeMap<String, Link>) -> bool;
+
+    /// Returns which WireGuard a new interface gets.
+    fn wireguard(&mut self) -> Result<WireGuard, Refusal>;
+
+    /// Returns whether this user may change links.
+    fn may_change(&mut self) -> Result<bool, Refusal>;
 
     /// Returns every link, by name.
     fn links(&mut self) -> Result<BTreeMap<String, Link>, Refusal>;
@@ -53,6 +62,12 @@ pub(crate) trait Host {
     /// Removes an address from a link.
     fn delete_address(&mut self, name: &str, address: Cidr) -> Result<(), Refusal>;
 
+    /// Returns all routes but those of the local table, and the policy rules that have the form of ours.
+    fn routing(&mut self) -> Result<HostRouting, Refusal>;
+
+    /// Changes routes and rules in order, up to the first that is refused.
+    fn change_routing(&mut self, changes: &[RoutingChange]) -> Result<(), NotRouted>;
+
     /// Resolves a host name.
     fn resolve(&mut self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Refusal>;
 
@@ -75,7 +90,6 @@ pub(crate) trait Host {
     fn run(&mut self, program: &Program) -> Result<Ran, Refusal>;
 
     /// Returns whether there is a program of that name in the host's `PATH`, or at that absolute path.
-    #[allow(dead_code, reason = "hooks, DNS and systemd's units are about to need it")]
     fn has_program(&mut self, name: &str) -> Result<bool, Refusal>;
 
     /// Returns whether systemd is the host's init.
@@ -96,6 +110,14 @@ impl Host for Simulated {
 
     fn renames(&mut self, _: &BTreeMap<String, Link>) -> bool {
         true
+    }
+
+    fn wireguard(&mut self) -> Result<WireGuard, Refusal> {
+        Ok(WireGuard::Kernel)
+    }
+
+    fn may_change(&mut self) -> Result<bool, Refusal> {
+        Ok(true)
     }
 
     fn links(&mut self) -> Result<BTreeMap<String, Link>, Refusal> {
@@ -136,6 +158,14 @@ impl Host for Simulated {
 
     fn delete_address(&mut self, name: &str, address: Cidr) -> Result<(), Refusal> {
         self.host.delete_address(name, address)
+    }
+
+    fn routing(&mut self) -> Result<HostRouting, Refusal> {
+        Ok(self.host.routing())
+    }
+
+    fn change_routing(&mut self, changes: &[RoutingChange]) -> Result<(), NotRouted> {
+        self.host.change_routing(changes)
     }
 
     fn resolve(&mut self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Refusal> {

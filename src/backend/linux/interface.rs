@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use crate::actual::KeyFile;
-use crate::backend::BackendError;
 use crate::backend::linux::batch::Job;
 use crate::backend::linux::explain::{self, During};
+use crate::backend::linux::hooks::Hooks;
 use crate::backend::linux::host::Host;
+use crate::backend::linux::resolver::{self, Names, NamesWish};
 use crate::backend::linux::wire::{self, InterfaceWish, Misfit};
 use crate::backend::linux::{boot, key_text};
+use crate::backend::{BackendError, Surroundings};
 use crate::resource::{Field, Fields, Settings};
 use crate::simulator::linux::call::{DeviceChange, HostFile, Link, LinkKind, Refusal};
 use crate::value::{Cidr, PrivateKey};
@@ -22,6 +24,15 @@ const IPV6_MIN_MTU: u32 = 1280;
 /// A refusal, and what was being done.
 pub(crate) type Refused = (During, Refusal);
 
+/// What [`create`] is to do; the words of [`crate::backend::Act::CreateInterface`].
+pub(crate) struct Create<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) private_key: &'a PrivateKey,
+    pub(crate) key_file: Option<&'a Path>,
+    pub(crate) fields: &'a Fields,
+    pub(crate) around: &'a Surroundings,
+}
+
 /// What [`update`] is to do; the words of [`crate::backend::Act::UpdateInterface`].
 pub(crate) struct Update<'a> {
     pub(crate) name: &'a str,
@@ -31,22 +42,19 @@ pub(crate) struct Update<'a> {
     pub(crate) remove_key_file: Option<&'a Path>,
     pub(crate) settings: &'a Settings,
     pub(crate) wanted: &'a Fields,
+    pub(crate) around: &'a Surroundings,
 }
 
 /// Makes an interface, or leaves nothing behind.
-pub(crate) fn create(
-    job: &mut Job<'_>,
-    name: &str,
-    private_key: &PrivateKey,
-    key_file: Option<&Path>,
-    fields: &Fields,
-) -> Result<Fields, BackendError> {
+pub(crate) fn create(job: &mut Job<'_>, create: &Create<'_>) -> Result<Fields, BackendError> {
+    let Create { name, private_key, key_file, fields, around } = *create;
+    let hooks = Hooks { backend: job.backend, around };
     let attempt = format!("create interface `{name}`");
     let made = wire::interface_of_fields(fields).map_err(misfit).and_then(|wish| {
         let undo = key_file.map_or(Ok(KeyUndo::Nothing), |path| {
             keep_key(job.host, path, private_key, Other::Refused)
         })?;
-        make(job.host, name, private_key, &wish)
+        make(job.host, name, private_key, &wish, &hooks)
             .map_err(|refused| also(refused, undo.carry_out(job.host)))
     });
     made.map_err(|(during, refusal)| explain::error(job.backend, attempt, during, refusal))
@@ -55,7 +63,8 @@ pub(crate) fn create(
 /// Changes an interface.
 pub(crate) fn update(job: &mut Job<'_>, update: &Update<'_>) -> Result<Fields, BackendError> {
     let attempt = format!("update interface `{}`", update.name);
-    change(job.host, update)
+    let hooks = Hooks { backend: job.backend, around: update.around };
+    change(job.host, update, &hooks)
         .map_err(|(during, refusal)| explain::error(job.backend, attempt, during, refusal))
 }
 
@@ -65,12 +74,20 @@ pub(crate) fn delete(
     name: &str,
     remove_key_file: Option<&Path>,
     remove_boot_files: &BTreeSet<PathBuf>,
+    around: &Surroundings,
 ) -> Result<Fields, BackendError> {
+    let hooks = Hooks { backend: job.backend, around };
     // The files go first: killed in between, the interface is still there, is found, and goes with the next run. The
     // other way round nothing would be left that tells of them.
-    let gone = boot::remove_files(job.host, remove_boot_files).and_then(|()| {
+    let gone = bring_down(job.host, name, &hooks).and_then(|was_up| {
+        boot::remove_files(job.host, remove_boot_files)?;
         let undo = take_key(job.host, remove_key_file)?;
-        remove(job.host, name).map_err(|refused| also(refused, undo.carry_out(job.host)))
+        remove(job.host, name).map_err(|refused| also(refused, undo.carry_out(job.host)))?;
+        resolver::forget(job.host, name, around.had_name_servers)?;
+        match was_up {
+            true => hooks.run(job.host, name, "post_down", "the interface is gone"),
+            false => Ok(()),
+        }
     });
     gone.map(|()| Fields::new()).map_err(|(during, refusal)| {
         explain::error(job.backend, format!("delete interface `{name}`"), during, refusal)
@@ -91,26 +108,81 @@ fn make(
     name: &str,
     private_key: &PrivateKey,
     wish: &InterfaceWish,
+    hooks: &Hooks<'_>,
 ) -> Result<Fields, Refused> {
+    let is_up = wish.enabled != Some(false);
+    let names = Names {
+        servers: wish.dns.clone().unwrap_or_default(),
+        domains: wish.dns_search.clone().unwrap_or_default(),
+    };
+    let has_names = names != Names::default();
     host.add_link(name).map_err(during(During::Naming))?;
     let built = configure(host, name, Some(private_key), wish)
         .and_then(|()| set_mtu(host, name, wish))
         .and_then(|()| add_addresses(host, name, wish))
-        .and_then(|()| match wish.enabled {
-            Some(false) => Ok(()),
-            Some(true) | None => host.set_up(name, true).map_err(during(During::Binding)),
+        .and_then(|()| match is_up {
+            false => Ok(()),
+            true => {
+                hooks.run(host, name, "pre_up", REMOVED_AGAIN)?;
+                host.set_up(name, true).map_err(during(During::Binding))
+            }
+        })
+        .and_then(|()| write_names(host, name, wish, &names, is_up, is_up))
+        .and_then(|()| match is_up {
+            false => Ok(()),
+            true => hooks.run(host, name, "post_up", REMOVED_AGAIN),
         })
         .and_then(|()| {
-            let wish = InterfaceWish { enabled: wish.enabled.or(Some(true)), ..wish.clone() };
+            let wish = InterfaceWish { enabled: Some(is_up), ..wish.clone() };
             compare(host, name, Some(private_key), &wish)
         });
-    built.map_err(|refused| also(refused, remove(host, name)))
+    built.map_err(|refused| {
+        let refused = also(refused, remove(host, name));
+        also(refused, resolver::forget(host, name, has_names))
+    })
 }
 
-fn change(host: &mut dyn Host, update: &Update<'_>) -> Result<Fields, Refused> {
-    let Update { name, rename, private_key, key_file, remove_key_file, settings, wanted } = *update;
+/// What holds when a command stops the making of an interface.
+const REMOVED_AGAIN: &str = "the interface was removed again";
+
+/// Runs the commands that come before a link goes, and returns whether it is up.
+fn bring_down(host: &mut dyn Host, name: &str, hooks: &Hooks<'_>) -> Result<bool, Refused> {
+    let link = host.links().map_err(during(During::Reading))?.remove(name);
+    let is_up = link.is_some_and(|link| link.is_up && link.kind != LinkKind::Other);
+    if is_up {
+        hooks.run(host, name, "pre_down", "the interface is as it was")?;
+    }
+    Ok(is_up)
+}
+
+fn write_names(
+    host: &mut dyn Host,
+    name: &str,
+    wish: &InterfaceWish,
+    all: &Names,
+    is_up: bool,
+    came_up: bool,
+) -> Result<(), Refused> {
+    let InterfaceWish { dns, dns_search, .. } = wish;
+    let (servers, domains) = (dns.as_deref(), dns_search.as_deref());
+    resolver::write(host, name, &NamesWish { servers, domains, all, is_up, came_up })
+}
+
+fn change(host: &mut dyn Host, update: &Update<'_>, hooks: &Hooks<'_>) -> Result<Fields, Refused> {
+    let Update { name, rename, private_key, key_file, remove_key_file, settings, wanted, around } =
+        *update;
     let link = wireguard_link(host, name)?.ok_or((During::Configuring, Errno::NODEV.into()))?;
     let wish = wire::interface_of_settings(settings, &link.addresses).map_err(misfit)?;
+    let ups = UpAndDown {
+        was_up: link.is_up,
+        stays_up: wish.enabled.unwrap_or(link.is_up),
+        is_renamed: rename.is_some(),
+    };
+    if ups.goes_down() {
+        hooks.run(host, name, "pre_down", AS_IT_WAS)?;
+    } else if ups.comes_up() && rename.is_none() {
+        hooks.run(host, name, "pre_up", AS_IT_WAS)?;
+    }
     let undo = match key_file {
         Some(path) => keep_changed_key(host, name, path, private_key)?,
         None => KeyUndo::Nothing,
@@ -123,16 +195,20 @@ fn change(host: &mut dyn Host, update: &Update<'_>) -> Result<Fields, Refused> {
     let keep_files = |refused, host: &mut dyn Host| {
         also(also(refused, undo.carry_out(host)), undo_removal.carry_out(host))
     };
-    let ups = UpAndDown { was_up: link.is_up, stays_up: wish.enabled.unwrap_or(link.is_up) };
     let name = match rename {
-        Some(new) => match move_link(host, name, new, &link, &ups) {
-            Ok(()) => new,
+        Some(new) => match move_link(host, name, new, &link, &ups, hooks) {
+            Ok(()) => {
+                resolver::forget(host, name, around.had_name_servers)?;
+                new
+            }
             Err(refused) => return Err(keep_files(refused, host)),
         },
         None => name,
     };
-    if ups.was_up && !ups.stays_up && rename.is_none() {
+    if ups.goes_down() && rename.is_none() {
         host.set_up(name, false).map_err(during(During::Binding))?;
+        resolver::forget(host, name, around.had_name_servers)?;
+        hooks.run(host, name, "post_down", "the link is down")?;
     }
     if let Err(refused) = configure(host, name, private_key, &wish) {
         // Under its new name, the interface has its key in the new file.
@@ -146,13 +222,49 @@ fn change(host: &mut dyn Host, update: &Update<'_>) -> Result<Fields, Refused> {
     add_addresses(host, name, &wish)?;
     remove_addresses(host, name, &wish)?;
     restore_addresses(host, name, &expected_addresses(&link, &wish, wanted, &ups))?;
+    write_names(host, name, &wish, &wire::names(wanted), ups.stays_up, ups.comes_up())?;
+    if ups.comes_up() {
+        came_up(host, name, hooks, &ups, wanted)?;
+    }
     compare(host, name, private_key, &wish)
 }
 
-/// Whether a link was up before, and is to be up in the end.
+/// What holds when a command stops a change before anything was done.
+const AS_IT_WAS: &str = "the interface is as it was";
+
+/// Runs the commands that come after a link went up, and sets one that was down before down again when they fail.
+fn came_up(
+    host: &mut dyn Host,
+    name: &str,
+    hooks: &Hooks<'_>,
+    ups: &UpAndDown,
+    wanted: &Fields,
+) -> Result<(), Refused> {
+    if ups.was_up {
+        return hooks.run(host, name, "post_up", &format!("the link is up, as `{name}`"));
+    }
+    hooks.run(host, name, "post_up", "the link was set down again").map_err(|refused| {
+        let had_any = wire::names(wanted) != Names::default();
+        let down = host.set_up(name, false).map_err(during(During::Binding));
+        also(refused, down.and_then(|()| resolver::forget(host, name, had_any)))
+    })
+}
+
+/// Whether a link was up before, and is to be up in the end. It cannot be given another name while it is up.
 struct UpAndDown {
     was_up: bool,
     stays_up: bool,
+    is_renamed: bool,
+}
+
+impl UpAndDown {
+    fn goes_down(&self) -> bool {
+        self.was_up && (self.is_renamed || !self.stays_up)
+    }
+
+    fn comes_up(&self) -> bool {
+        self.stays_up && (self.is_renamed || !self.was_up)
+    }
 }
 
 /// Gives a link its new name, and the old state back when that fails. Leaves a link that was up and stays so, up.
@@ -162,6 +274,7 @@ fn move_link(
     new: &str,
     link: &Link,
     ups: &UpAndDown,
+    hooks: &Hooks<'_>,
 ) -> Result<(), Refused> {
     if link.kind == LinkKind::Userspace {
         let refusal = Refusal::said(
@@ -176,7 +289,7 @@ fn move_link(
     if ups.was_up {
         host.set_up(name, false).map_err(during(During::Naming))?;
     }
-    let renamed = host.rename(name, new).map_err(during(During::Naming));
+    let renamed = rename_down(host, name, new, ups, hooks);
     let current = if renamed.is_ok() { new } else { name };
     if ups.was_up && (ups.stays_up || renamed.is_err()) {
         let restored = host
@@ -189,6 +302,29 @@ fn move_link(
         };
     }
     renamed
+}
+
+/// What holds when a command stops a rename.
+const KEPT_NAME: &str = "the interface has its old name, and is as it was";
+
+/// Gives a link that is down its new name, between the commands that come after it went down and before it goes up.
+fn rename_down(
+    host: &mut dyn Host,
+    name: &str,
+    new: &str,
+    ups: &UpAndDown,
+    hooks: &Hooks<'_>,
+) -> Result<(), Refused> {
+    if ups.was_up {
+        hooks.run(host, name, "post_down", KEPT_NAME)?;
+    }
+    host.rename(name, new).map_err(during(During::Naming))?;
+    if !ups.stays_up {
+        return Ok(());
+    }
+    hooks
+        .run(host, new, "pre_up", KEPT_NAME)
+        .map_err(|refused| also(refused, host.rename(new, name).map_err(during(During::Naming))))
 }
 
 fn remove(host: &mut dyn Host, name: &str) -> Result<(), Refused> {
@@ -231,6 +367,8 @@ fn configure(
         remove_addresses: _,
         mtu: _,
         enabled: _,
+        dns: _,
+        dns_search: _,
     } = wish;
     if private_key.is_none() && listen_port.is_none() && fwmark.is_none() {
         return Ok(());
@@ -316,7 +454,17 @@ fn compare(
     private_key: Option<&PrivateKey>,
     wish: &InterfaceWish,
 ) -> Result<Fields, Refused> {
-    let InterfaceWish { listen_port, add_addresses, remove_addresses, mtu, fwmark, enabled } = wish;
+    let InterfaceWish {
+        listen_port,
+        add_addresses,
+        remove_addresses,
+        mtu,
+        fwmark,
+        enabled,
+        dns,
+        dns_search,
+    } = wish;
+    resolver::compare(host, name, dns.as_deref(), dns_search.as_deref())?;
     let link = wireguard_link(host, name)?.ok_or_else(|| differs("it is gone"))?;
     let device = host.device(name).map_err(during(During::Reading))?;
     let is_lost = |it: &&Cidr| {

@@ -1,5 +1,7 @@
 //! Links and addresses of the network namespace that this thread is in, over rtnetlink.
 
+mod routing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 

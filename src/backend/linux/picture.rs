@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rustix::io::Errno;
 
-use crate::actual::{Capabilities, Identity, KeyFile, Picture};
+use crate::actual::{Capabilities, Identity, KeyFile, NameServers, Picture};
 use crate::backend::linux::explain::{self, During};
 use crate::backend::linux::host::Host;
-use crate::backend::linux::{boot, key_text, wire};
+use crate::backend::linux::{boot, key_text, resolver, wire};
 use crate::backend::{BackendError, Interest};
 use crate::resource::{BackendId, BackendKind};
 use crate::simulator::linux::call::{LinkKind, Refusal};
@@ -34,6 +34,10 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
     };
     let identity = host.identity().map_err(failed("identify the host", During::Reading))?;
     let links = host.links().map_err(failed("read the links", During::Reading))?;
+    let name_servers = match interest.name_servers {
+        true => resolver::find(host).map_err(failed("find the resolver", During::Running))?,
+        false => NameServers::Unasked,
+    };
     let mut interfaces = BTreeMap::new();
     let mut other_links = BTreeSet::new();
     for (name, link) in &links {
@@ -43,7 +47,15 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
         }
         match host.device(name) {
             Ok(device) => {
-                _ = interfaces.insert(name.clone(), wire::found_interface(link, device, now))
+                let mut found = wire::found_interface(link, device, now);
+                if name_servers == NameServers::Held {
+                    let attempt = format!("read the name servers of `{name}`");
+                    let names = resolver::read(host, name).map_err(|refusal| {
+                        explain::error(backend, attempt, During::Running, refusal)
+                    })?;
+                    found.fields.extend(wire::found_names(names));
+                }
+                interfaces.insert(name.clone(), found);
             }
             // It went between the list and the look at it.
             Err(Refusal::Errno(Errno::NODEV)) => {}
@@ -53,6 +65,7 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
             }
         }
     }
+    let routing = host.routing().map_err(failed("read the routes", During::Reading))?;
     let directory = key_directory(netns);
     let key_files = key_files(host, &directory, interest).map_err(|(path, refusal)| {
         let attempt = format!("read the keys in `{}`", path.display());
@@ -66,11 +79,12 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
         kind: BackendKind::Local,
         simulated,
         identity: in_namespace(identity, netns),
-        capabilities: Capabilities { renames: host.renames(&links) },
+        capabilities: Capabilities { renames: host.renames(&links), name_servers },
         interfaces,
         other_links,
         key_directory: Some(directory),
         key_files,
+        routing: wire::routing(routing),
         boot,
     })
 }
@@ -93,7 +107,7 @@ fn key_files(
     directory: &Path,
     interest: &Interest,
 ) -> Result<BTreeMap<PathBuf, KeyFile>, (PathBuf, Refusal)> {
-    let Interest { key_files, boot: _ } = interest;
+    let Interest { key_files, name_servers: _, boot: _ } = interest;
     let listed = host.list_files(directory).map_err(|it| (directory.to_owned(), it))?;
     let mut paths: BTreeSet<PathBuf> = listed.into_iter().collect();
     paths.extend(key_files.iter().cloned());

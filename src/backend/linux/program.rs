@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_program_gets_no_input_and_none_of_our_environment() {
-        assert_eq!(said("cat; echo $WGFORM_INTERFACE $TOKEN $PWD").1, "wg0 /");
+        assert_eq!(said("cat; echo $WGFORM_INTERFACE $TOKEN $CARGO_MANIFEST_DIR $PWD").1, "wg0 /");
     }
 
     #[test]

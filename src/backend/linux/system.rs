@@ -16,13 +16,16 @@ use crate::backend::linux::{device, files, program, userspace};
 use crate::config::Driver;
 use crate::failpoint::around_host_change;
 use crate::simulator::linux::call::{
-    Device, DeviceChange, HostFile, Link, LinkKind, Program, Ran, Refusal, is_link_name,
+    Device, DeviceChange, HostFile, HostRouting, Link, LinkKind, NotRouted, Program, Ran, Refusal,
+    RoutingChange, WireGuard, is_link_name,
 };
 use crate::value::Cidr;
 
 /// This machine.
 pub(crate) struct System {
     driver: Driver,
+    /// The program of a userspace WireGuard.
+    program: String,
     environment: BTreeMap<String, String>,
     netlink: Netlink,
 }
@@ -32,6 +35,7 @@ impl System {
     pub(crate) fn enter(
         netns: Option<&str>,
         driver: Driver,
+        program: String,
         environment: BTreeMap<String, String>,
     ) -> Result<Self, Refusal> {
         if let Some(name) = netns {
@@ -47,7 +51,11 @@ impl System {
                 errno => Refusal::Errno(errno),
             })?;
         }
-        Ok(Self { driver, environment, netlink: Netlink::open()? })
+        Ok(Self { driver, program, environment, netlink: Netlink::open()? })
+    }
+
+    fn start_userspace(&self, name: &str) -> Result<(), Refusal> {
+        around_host_change(|| userspace::start(name, &self.program, &self.environment))
     }
 
     /// Returns what is behind a link that must be there.
@@ -71,6 +79,23 @@ impl Host for System {
             Driver::Kernel => true,
             Driver::Auto => has(LinkKind::Kernel) || files::has_module(),
         }
+    }
+
+    fn wireguard(&mut self) -> Result<WireGuard, Refusal> {
+        let is_in_kernel = self.driver != Driver::Userspace && files::has_module();
+        Ok(match self.driver {
+            _ if is_in_kernel => WireGuard::Kernel,
+            Driver::Kernel => WireGuard::NoKernel,
+            Driver::Auto | Driver::Userspace => WireGuard::Userspace {
+                program: self.program.clone(),
+                is_there: program::is_there(&self.program, &self.environment),
+                has_tun: userspace::has_tun(),
+            },
+        })
+    }
+
+    fn may_change(&mut self) -> Result<bool, Refusal> {
+        Ok(files::may_change_links())
     }
 
     fn links(&mut self) -> Result<BTreeMap<String, Link>, Refusal> {
@@ -99,15 +124,15 @@ impl Host for System {
             return Err(Errno::EXIST.into());
         }
         match self.driver {
-            Driver::Userspace => around_host_change(|| userspace::start(name, &self.environment)),
+            Driver::Userspace => self.start_userspace(name),
             Driver::Kernel | Driver::Auto => {
                 match around_host_change(|| self.netlink.add_wireguard(name)) {
                     Err(Refusal::Errno(Errno::OPNOTSUPP)) if self.driver == Driver::Auto => {
-                        around_host_change(|| userspace::start(name, &self.environment))
+                        self.start_userspace(name)
                     }
                     Err(Refusal::Errno(Errno::OPNOTSUPP)) => Err(Refusal::said(
                         "the kernel has no module `wireguard`",
-                        "load it with `modprobe wireguard`, or set `driver = \"userspace\"` on the backend",
+                        userspace::NO_MODULE,
                     )),
                     answer => answer,
                 }
@@ -145,6 +170,15 @@ impl Host for System {
 
     fn delete_address(&mut self, name: &str, address: Cidr) -> Result<(), Refusal> {
         around_host_change(|| self.netlink.delete_address(name, address))
+    }
+
+    fn routing(&mut self) -> Result<HostRouting, Refusal> {
+        let (routes, rules) = (self.netlink.routes()?, self.netlink.rules()?);
+        Ok(HostRouting { routes, rules, table_names: files::table_names() })
+    }
+
+    fn change_routing(&mut self, changes: &[RoutingChange]) -> Result<(), NotRouted> {
+        around_host_change(|| self.netlink.change_routing(changes))
     }
 
     fn resolve(&mut self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Refusal> {

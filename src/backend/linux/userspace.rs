@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
+use crate::backend::linux::program::search_path;
 use crate::simulator::linux::call::Refusal;
 
 /// How long a process gets to be there, or to be gone. It takes 10 to 20 ms.
@@ -22,10 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(5);
 /// Where every implementation puts its sockets; the same place as a rule, by two names.
 const SOCKETS: [&str; 2] = ["/var/run/wireguard", "/run/wireguard"];
-/// The program, unless the environment names another.
+/// What to do where the kernel is to have WireGuard and has none.
+pub(crate) const NO_MODULE: &str =
+    "load it with `modprobe wireguard`, or set `driver = \"userspace\"` on the backend";
+/// What to do where no tun device can be made.
+pub(crate) const NO_TUN: &str = "this host has no /dev/net/tun: load the module with `modprobe tun`, or give the container the device";
+/// The program, unless the backend or the environment names another.
 const PROGRAM: &str = "wireguard-go";
-/// Where to look for it when the environment does not say.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Returns whether a process answers for a name. A socket that was left behind does not.
 pub(crate) fn is_served(name: &str) -> Result<bool, Refusal> {
@@ -36,23 +40,35 @@ pub(crate) fn is_served(name: &str) -> Result<bool, Refusal> {
     }
 }
 
+/// Returns the program to start: what the backend says, else the environment as it does to `wg-quick`.
+pub(crate) fn program(given: Option<&str>, environment: &BTreeMap<String, String>) -> String {
+    let variables = ["WG_USERSPACE_IMPLEMENTATION", "WG_QUICK_USERSPACE_IMPLEMENTATION"];
+    let wanted = variables.iter().find_map(|variable| environment.get(*variable));
+    given.or(wanted.map(String::as_str)).unwrap_or(PROGRAM).to_owned()
+}
+
 /// Starts a process for a name in the network namespace of this thread, and returns when it answers.
-pub(crate) fn start(name: &str, environment: &BTreeMap<String, String>) -> Result<(), Refusal> {
+pub(crate) fn start(
+    name: &str,
+    program: &str,
+    environment: &BTreeMap<String, String>,
+) -> Result<(), Refusal> {
     if is_served(name)? {
         return Err(Refusal::said(
             "a userspace WireGuard of that name runs in another network namespace",
             "give the interface a name that is unique on the machine: their sockets share one directory",
         ));
     }
-    let program = ["WG_USERSPACE_IMPLEMENTATION", "WG_QUICK_USERSPACE_IMPLEMENTATION"]
-        .iter()
-        .find_map(|variable| environment.get(*variable))
-        .map_or(PROGRAM, String::as_str);
     let mut command = Command::new(program);
     // With LOG_LEVEL it keeps our output open, and its other variables are for its own use.
     let is_harmless = |name: &str| name != "LOG_LEVEL" && !name.starts_with("WG_");
-    command.arg(name).env_clear().env("PATH", PATH).current_dir("/");
+    command.arg(name).env_clear().current_dir("/");
     command.envs(environment.iter().filter(|(name, _)| is_harmless(name)));
+    command.env("PATH", search_path(environment));
+    if is_called(program, "boringtun") {
+        // It would give up the rights that it needs, and ends where there is nobody to give them up to.
+        command.env("WG_SUDO", "true");
+    }
     // It outlives us: it must not share our output, nor be ended by the Ctrl-C that is meant for us.
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     let child = command.spawn().map_err(|error| not_started(program, error.kind()))?;
@@ -98,33 +114,53 @@ fn wait_until_served(name: &str, program: &str, mut child: Child) -> Result<(), 
 }
 
 fn is_daemon(program: &str) -> bool {
-    Path::new(program).file_name().is_some_and(|name| name == PROGRAM)
+    is_called(program, PROGRAM)
+}
+
+fn is_called(program: &str, name: &str) -> bool {
+    let file = Path::new(program).file_name().unwrap_or_default();
+    file.to_string_lossy().starts_with(name)
 }
 
 fn failed_hint(name: &str, program: &str) -> String {
     if !rustix::process::geteuid().is_root() {
         return "run as root, or with the capability CAP_NET_ADMIN".to_owned();
     }
-    match Path::new("/dev/net/tun").exists() {
+    match has_tun() {
         true => format!("see why with `LOG_LEVEL=verbose {program} -f {name}`"),
-        false => "this host has no /dev/net/tun: load the module with `modprobe tun`, or give the container the device".to_owned(),
+        false => NO_TUN.to_owned(),
     }
+}
+
+/// Returns whether tun devices can be made.
+pub(crate) fn has_tun() -> bool {
+    Path::new("/dev/net/tun").exists()
 }
 
 fn not_started(program: &str, kind: ErrorKind) -> Refusal {
     match kind {
         ErrorKind::NotFound => Refusal::Said {
             reason: format!("there is no WireGuard here: `{program}` is not installed"),
-            hints: vec![
-                "install the package `wireguard-go`, or a kernel with the module `wireguard`"
-                    .to_owned(),
-            ],
+            hints: to_install(program),
         },
         kind => Refusal::said(
             format!("`{program}` could not be started: {kind}"),
             "see that the program is there and may be run",
         ),
     }
+}
+
+/// Says how a host without WireGuard gets one.
+pub(crate) fn to_install(program: &str) -> Vec<String> {
+    let kernel =
+        "or use the kernel's, which is faster and on Fedora the one there is: `modprobe wireguard`"
+            .to_owned();
+    let userspace = match program {
+        PROGRAM => "install it: `apt install wireguard-go` on Debian and Ubuntu, `apk add wireguard-go` on Alpine"
+            .to_owned(),
+        _ => format!("install `{program}`, or name another `userspace_program` on the backend"),
+    };
+    vec![userspace, kernel]
 }
 
 fn poll(mut is_so: impl FnMut() -> Result<bool, Refusal>) -> Result<bool, Refusal> {

@@ -1,13 +1,17 @@
 //! The one place where our model and a Linux host's words meet.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::actual::{FoundInterface, FoundPeer};
+use crate::actual::{FoundInterface, FoundPeer, FoundRoute, Routing};
+use crate::backend::linux::resolver::Names;
 use crate::resource::{Field, Fields, Setting, Settings};
-use crate::simulator::linux::call::{Device, DevicePeer, Link};
+use crate::simulator::linux::call::{
+    Device, DevicePeer, HostRoute, HostRouting, HostRule, Link, PROTOCOL,
+};
 use crate::value::{Cidr, Endpoint, Keepalive, Prefix, PresharedKey};
 
 /// What WireGuard links have when nobody says otherwise.
@@ -23,6 +27,8 @@ pub(crate) struct InterfaceWish {
     pub(crate) mtu: Option<u32>,
     pub(crate) fwmark: Option<u32>,
     pub(crate) enabled: Option<bool>,
+    pub(crate) dns: Option<Vec<IpAddr>>,
+    pub(crate) dns_search: Option<Vec<String>>,
 }
 
 /// What to set of a peer; what is unset stays.
@@ -66,6 +72,8 @@ pub(crate) fn interface_of_settings(
             ("mtu", Setting::Clear) => wish.mtu = Some(DEFAULT_MTU),
             ("fwmark", Setting::Clear) => wish.fwmark = Some(0),
             ("enabled", Setting::Clear) => wish.enabled = Some(true),
+            ("dns", Setting::Clear) => wish.dns = Some(Vec::new()),
+            ("dns_search", Setting::Clear) => wish.dns_search = Some(Vec::new()),
             _ => return Err(Misfit(name)),
         }
     }
@@ -89,9 +97,28 @@ fn set_interface(
         ("mtu", Field::Number(mtu)) => wish.mtu = Some(*mtu),
         ("fwmark", Field::Number(mark)) => wish.fwmark = Some(*mark),
         ("enabled", Field::Bool(yes)) => wish.enabled = Some(*yes),
+        ("dns", Field::Servers(servers)) => wish.dns = Some(servers.clone()),
+        ("dns_search", Field::Domains(domains)) => wish.dns_search = Some(domains.clone()),
         _ => return Err(Misfit(name)),
     }
     Ok(())
+}
+
+/// Returns all the name servers and domains that are wanted.
+pub(crate) fn names(wanted: &Fields) -> Names {
+    let mut names = Names::default();
+    if let Some(Field::Servers(servers)) = wanted.get("dns") {
+        names.servers.clone_from(servers);
+    }
+    if let Some(Field::Domains(domains)) = wanted.get("dns_search") {
+        names.domains.clone_from(domains);
+    }
+    names
+}
+
+/// Says in our words what a resolver holds.
+pub(crate) fn found_names(Names { servers, domains }: Names) -> Fields {
+    Fields::from([("dns", Field::Servers(servers)), ("dns_search", Field::Domains(domains))])
 }
 
 /// Reads the attributes of a peer that is to be there.
@@ -141,6 +168,18 @@ fn set_peer(wish: &mut PeerWish, name: &'static str, field: &Field) -> Result<()
         _ => return Err(Misfit(name)),
     }
     Ok(())
+}
+
+/// Says in our words where a host sends packets.
+pub(crate) fn routing(HostRouting { routes, rules, table_names }: HostRouting) -> Routing {
+    let mut found = Routing { table_names, ..Routing::default() };
+    for HostRoute { route, device, protocol } in routes {
+        found.routes.insert(route, FoundRoute { device, is_marked: protocol == PROTOCOL });
+    }
+    for HostRule { rule, protocol } in rules {
+        *found.rules.entry(rule).or_default() |= protocol == PROTOCOL;
+    }
+    found
 }
 
 /// Says in our words what a host holds.

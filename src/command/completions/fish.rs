@@ -68,7 +68,8 @@ pub(crate) fn script(nodes: &[Node]) -> String {
 
 fn option(flag: &Flag) -> String {
     let name = flag.name.trim_start_matches('-');
-    let kind = if name.len() == 1 { "-s" } else { "-o" };
+    // One with a name is offered with one dash and, to whoever writes two, with two.
+    let name = if name.len() == 1 { format!("-s {name}") } else { format!("-o {name} -l {name}") };
     let value = match (flag.takes, &flag.value) {
         (Takes::Nothing, _) | (Takes::Maybe, Value::Any(_)) => String::new(),
         (Takes::Maybe, Value::Words(words)) => format!(" -a {}", quoted(&words.join(" "))),
@@ -77,7 +78,7 @@ fn option(flag: &Flag) -> String {
         (_, Value::Directory) => " -x -a '(__wgform_directories)'".to_owned(),
         (_, Value::Path) => " -r -F".to_owned(),
     };
-    format!("{kind} {name}{value} -d {}", quoted(&flag.about))
+    format!("{name}{value} -d {}", quoted(&flag.about))
 }
 
 fn quoted(text: &str) -> String {

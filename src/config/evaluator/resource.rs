@@ -38,6 +38,10 @@ impl Run<'_> {
         if let Some(kind) = kind {
             self.check(kind, &desired, block, &mut failures);
         }
+        if let Some(backend) = &desired.backend {
+            let problem = failures.take(self.servers_in_namespace(backend, &desired)).flatten();
+            problem.into_iter().for_each(|it| failures.add(it));
+        }
         failures.or(desired)
     }
 
@@ -170,6 +174,7 @@ impl Run<'_> {
         Ok(match computed {
             Some(field) => value_of(&field),
             None if name == "name" => Value::text(address.default_name()),
+            None if self.computed.is_some_and(|it| it.is_null(address, name)) => Value::NULL,
             None => Value::UNKNOWN,
         })
     }
@@ -208,6 +213,23 @@ impl Run<'_> {
         own_key(desired, block).into_iter().for_each(|it| failures.add(it));
     }
 
+    /// A resolver knows the links of its own network namespace only, and would take another link for the one that is meant.
+    fn servers_in_namespace(
+        &self,
+        backend: &BackendId,
+        desired: &Desired,
+    ) -> Evaluated<Option<Diagnostic>> {
+        let span = ["dns", "dns_search"].iter().find_map(|name| desired.spans.get(name));
+        let (Some(span), Some(netns)) = (span, self.namespace_of(backend)?) else {
+            return Ok(None);
+        };
+        Ok(Some(
+            Diagnostic::error("name servers in a network namespace")
+                .label(span, format!("backend `{backend}` is in the network namespace `{netns}`, where no resolver runs"))
+                .help(format!("Write them into `/etc/netns/{netns}/resolv.conf`, which `ip netns exec` uses.")),
+        ))
+    }
+
     /// Checks the name of a Linux interface, also the one that its label makes.
     fn wrong_name(&self, desired: &Desired, block: &ResourceBlock) -> Option<Diagnostic> {
         let address = &desired.address;
@@ -230,6 +252,7 @@ impl Run<'_> {
             }
             (Some(_), _) => None,
             (None, _) => {
+                self.consulted.set(true);
                 let fixed = self.computed.and_then(|it| it.computed(address, "name"));
                 let name = address.default_name();
                 match (fixed, linux_name(&name)) {
@@ -309,8 +332,7 @@ fn own_key(desired: &Desired, block: &ResourceBlock) -> Option<Diagnostic> {
     let (on, key) = (desired.references.get("interface")?, block.attributes.get("public_key")?);
     let name = name_of(&key.expression)?;
     let of = (name.root, name.name?, name.attribute?.0);
-    (of == (on.kind.as_str(), on.label.as_str(), "public_key"))
-        .then(|| own_public_key(&key.span(), on))
+    (of == (on.kind.as_str(), &*on.label, "public_key")).then(|| own_public_key(&key.span(), on))
 }
 
 /// Says that a peer would be the interface that it is on.

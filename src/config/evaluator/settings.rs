@@ -69,7 +69,11 @@ impl Run<'_> {
                 kind: BackendKind::Local,
                 display_name: None,
                 simulate: false,
-                transport: Transport::Local { netns: None, driver: Driver::Auto },
+                transport: Transport::Local {
+                    netns: None,
+                    driver: Driver::Auto,
+                    userspace_program: None,
+                },
                 span: None,
             }]);
         }
@@ -91,14 +95,15 @@ impl Run<'_> {
             None => Ok(false),
         };
         let names = both(text("display_name"), self.netns(block));
-        let ((display_name, netns), (simulate, driver)) =
-            both(names, both(simulate, self.driver(block)))?;
+        let driver = both(self.driver(block), self.userspace_program(block));
+        let ((display_name, netns), (simulate, (driver, userspace_program))) =
+            both(names, both(simulate, driver))?;
         Ok(BackendDeclaration {
             id: id.clone(),
             kind: block.kind,
             display_name,
             simulate,
-            transport: Transport::Local { netns, driver },
+            transport: Transport::Local { netns, driver, userspace_program },
             span: Some(block.span.clone()),
         })
     }
@@ -118,6 +123,28 @@ impl Run<'_> {
                 .label(&expr.span(), "this is not the name of a network namespace")
                 .help("Write a name that `ip netns list` shows."),
         ])
+    }
+
+    fn userspace_program(&self, block: &BackendBlock) -> Evaluated<Option<String>> {
+        let Some(expr) = block.attributes.get("userspace_program") else { return Ok(None) };
+        let Some(program) = self.string(expr, "`userspace_program`")? else { return Ok(None) };
+        let is_name = !program.is_empty() && !program.contains(['/', '\0']);
+        if is_name || (program.starts_with('/') && !program.contains('\0')) {
+            return Ok(Some(program));
+        }
+        Err(vec![
+            Diagnostic::error("invalid value")
+                .label(&expr.span(), "this is neither the name nor the absolute path of a program")
+                .help("Write a name such as \"wireguard-go\", or a path that begins with `/`; it takes no arguments."),
+        ])
+    }
+
+    /// Returns the network namespace that a backend is in, if it is in one.
+    pub(super) fn namespace_of(&self, id: &BackendId) -> Evaluated<Option<String>> {
+        match self.evaluator.config.blocks.backends.get(id) {
+            Some(block) => self.netns(block),
+            None => Ok(None),
+        }
     }
 
     fn driver(&self, block: &BackendBlock) -> Evaluated<Driver> {

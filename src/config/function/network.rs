@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::config::decode::sentence;
 use crate::config::function::{Answer, Call, Failure};
 use crate::config::value::Value;
+use crate::diagnostic::sentence;
 use crate::value::{Cidr, PrivateKey};
 
 pub(super) fn cidrhost(call: &Call) -> Answer {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hcl_edit::expr::Expression;
+use hcl_edit::expr::{Expression, Object, ObjectKey, ObjectValue};
 use hcl_edit::structure::{Block, BlockLabel, Structure};
 
 use crate::config::block::{
@@ -14,7 +14,7 @@ use crate::config::reference::name_of;
 use crate::config::suggest::suggestion;
 use crate::config::types::Type;
 use crate::config::vocabulary::{
-    BACKEND_LOCAL, EVERY_RESOURCE, LIFECYCLE, OUTPUT, STATE, VALIDATION, VARIABLE, WGFORM,
+    BACKEND_LOCAL, EVERY_RESOURCE, LIFECYCLE, OUTPUT, ROUTES, STATE, VALIDATION, VARIABLE, WGFORM,
 };
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, BackendKind, Kind, Presence, declaration};
@@ -260,7 +260,11 @@ impl Parser {
         let settable = declared.iter().filter(|it| it.presence != Presence::Computed);
         let everywhere = EVERY_RESOURCE.iter().map(|it| it.name);
         let known: Vec<&str> = settable.map(|it| it.name).chain(everywhere).collect();
-        let mut contents = self.contents(kind.as_str(), block.body, &known, &[LIFECYCLE.name]);
+        let inner: &[&str] = match kind {
+            Kind::Interface => &[LIFECYCLE.name, ROUTES.name],
+            Kind::Peer | Kind::PresharedKey => &[LIFECYCLE.name],
+        };
+        let mut contents = self.contents(kind.as_str(), block.body, &known, inner);
         for it in declared
             .iter()
             .filter(|it| matches!(it.presence, Presence::Required | Presence::RequiredNullable))
@@ -273,10 +277,14 @@ impl Parser {
             contents.take("depends_on").map_or_else(Vec::new, |it| self.addresses(&it));
         let adopt_from =
             contents.take("adopt_from").and_then(|it| self.address(&it, &[Kind::Peer]));
-        let blocks = std::mem::take(&mut contents.blocks);
-        let prevent_destroy = self.lifecycle(blocks);
+        let (routes, lifecycle) = std::mem::take(&mut contents.blocks)
+            .into_iter()
+            .partition(|(name, _)| *name == ROUTES.name);
+        let prevent_destroy = self.lifecycle(lifecycle);
         let meant = std::mem::take(&mut contents.meant);
-        let attributes = self.attributes(kind, contents);
+        let written = contents.attributes.get(ROUTES.name).map(|it| self.span_of(&it.key));
+        let mut attributes = self.attributes(kind, contents);
+        attributes.extend(self.routes(written, routes).map(|it| (ROUTES.name, it)));
         if let Some(first) = self.blocks.resources.get(&address).map(|it| it.span.clone()) {
             return self.twice(&address.to_string(), &first, &span);
         }
@@ -334,6 +342,43 @@ impl Parser {
             attributes.insert(name, self.expr(attribute.value));
         }
         attributes
+    }
+
+    /// Makes an expression of a block `routes`: the object that it could be written as.
+    fn routes(
+        &mut self,
+        written: Option<Span>,
+        blocks: Vec<(&'static str, Block)>,
+    ) -> Option<Expr> {
+        let mut first = written;
+        let mut found = None;
+        for (_, block) in blocks {
+            let span = self.head(&block);
+            if let Some(first) = &first {
+                let first = first.clone();
+                self.twice(ROUTES.name, &first, &span);
+                continue;
+            }
+            first = Some(span.clone());
+            if self.labels::<0>(&block, "routes { … }").is_none() {
+                continue;
+            }
+            let mut object = Object::new();
+            for structure in block.body {
+                match structure {
+                    Structure::Attribute(it) => {
+                        object.insert(ObjectKey::Ident(it.key), ObjectValue::new(it.value));
+                    }
+                    Structure::Block(inner) => {
+                        let unknown = Diagnostic::error("unknown block");
+                        self.unknown(unknown, ROUTES.name, &inner.ident, &[]);
+                    }
+                }
+            }
+            let expr = self.expr(Expression::Object(object));
+            found = Some(Expr { head: Some(Box::new(span.range)), ..expr });
+        }
+        found
     }
 
     fn lifecycle(&mut self, blocks: Vec<(&'static str, Block)>) -> Option<Expr> {

@@ -208,7 +208,7 @@ impl Parser {
 }
 
 /// `a`, `b` or `c`.
-pub(super) fn or(names: &[String]) -> String {
+pub(crate) fn or(names: &[String]) -> String {
     match names.split_last() {
         Some((last, [])) => last.clone(),
         Some((last, rest)) => format!("{} or {last}", rest.join(", ")),

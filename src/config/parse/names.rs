@@ -97,7 +97,7 @@ impl Declared {
     }
 
     fn resolve(&self, expr: &mut Expr, problems: &mut Vec<Diagnostic>) {
-        let Expr { expression, source, needs } = expr;
+        let Expr { expression, source, needs, head: _ } = expr;
         let at = |range: Range<usize>| Span { source: source.clone(), range };
         walk(expression, &mut |found| match found {
             Found::Name(name) => match self.node(&name, &at) {
@@ -223,7 +223,7 @@ impl Declared {
         match (root, Kind::from_block(root)) {
             (_, Some(kind)) => {
                 let of_kind = self.resources.iter().filter(move |it| it.kind == kind);
-                Box::new(of_kind.map(|it| it.label.as_str()))
+                Box::new(of_kind.map(|it| &*it.label))
             }
             ("var", _) => Box::new(self.variables.iter().map(|it| &**it)),
             ("local", _) => Box::new(self.locals.iter().map(|it| &**it)),

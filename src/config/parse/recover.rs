@@ -2,17 +2,19 @@
 //!
 //! The text is parsed once more with blanks in place of what is broken, so that every place stays where it is.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
-use hcl_edit::structure::Body;
+use hcl_edit::Span as _;
+use hcl_edit::structure::{Body, Structure};
 
 use crate::config::broken::Broken;
 use crate::config::parse::parse_text;
 use crate::config::parse::split::{Fault, Piece, Split, bytes, split};
 use crate::config::parse::syntax::{self, Mistake};
 use crate::source::foreign_byte;
-use crate::token::{Token, TokenKind};
+use crate::token::{Token, TokenKind, scan};
 
 /// A text as far as it can be read.
 #[derive(Debug, Default)]
@@ -70,11 +72,57 @@ impl Text {
 
 /// Reads a text.
 pub(crate) fn read(text: &str) -> Text {
+    let tokens = scan(text);
+    let text = &without_empty_heredocs(text, &tokens);
     let foreign = foreign_bytes(text);
     match parse_text(text) {
-        Ok(body) if foreign.is_empty() => Text { body, ..Text::default() },
+        Ok(body) if foreign.is_empty() => without_faults(body, &tokens),
         _ => recover(text, &foreign),
     }
+}
+
+/// Takes out of a text what the parser takes and HCL does not.
+fn without_faults(body: Body, tokens: &[Token]) -> Text {
+    let faulty: Vec<&Token> = tokens.iter().filter(|it| it.is_faulty()).collect();
+    if faulty.is_empty() {
+        return Text { body, ..Text::default() };
+    }
+    let mut found = Text::default();
+    for structure in body {
+        let range = structure.span().unwrap_or_default();
+        let Some(token) = faulty.iter().find(|it| range.contains(&it.range.start)) else {
+            found.body.push(structure);
+            continue;
+        };
+        found.mistakes.push(syntax::faulty(token));
+        found.lost.push(match &structure {
+            Structure::Attribute(it) => Lost::Argument(it.key.to_string()),
+            Structure::Block(it) => {
+                let labels = it.labels.iter().map(|label| label.as_str().to_owned());
+                Lost::Block(it.ident.to_string(), labels.collect())
+            }
+        });
+        found.hidden.push(range);
+    }
+    if found.is_whole() {
+        found.mistakes.push(syntax::faulty(faulty[0]));
+        found.lost.push(Lost::Anything);
+    }
+    found
+}
+
+/// Writes a heredoc without a line as `""`, with blanks so that every place stays where it is: the parser takes its end
+/// for its first line, and reads on to the end of the next heredoc.
+fn without_empty_heredocs<'t>(text: &'t str, tokens: &[Token]) -> Cow<'t, str> {
+    let mut written = Cow::Borrowed(text);
+    for pair in tokens.windows(2) {
+        if let [TokenKind::HeredocOpen, TokenKind::HeredocClose] = [pair[0].kind, pair[1].kind] {
+            let range = pair[0].range.start..pair[1].range.end;
+            let blanks = format!("{:1$}", "\"\"", range.len());
+            written.to_mut().replace_range(range, &blanks);
+        }
+    }
+    written
 }
 
 /// Finds what is there instead of bytes that are no text.

@@ -6,7 +6,6 @@ use std::ops::Range;
 
 use crate::config::parse::split::{Fault, Format, Piece};
 use crate::config::parse::{BLOCKS, SyntaxError};
-use crate::config::secrets;
 use crate::diagnostic::{Diagnostic, SourceText, Span};
 use crate::source::foreign_byte;
 use crate::token::{Token, TokenKind};
@@ -37,15 +36,15 @@ impl Mistake {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// Points into a source, whose secrets are not told by what is said either.
+    /// Points into a source.
     pub(crate) fn diagnostic(&self, source: &std::sync::Arc<SourceText>) -> Diagnostic {
         let mut diagnostic = Diagnostic::error(self.summary);
         for (range, text) in &self.labels {
             let span = Span { source: source.clone(), range: range.clone() };
-            diagnostic = diagnostic.label(&span, secrets::masked(text, source));
+            diagnostic = diagnostic.label(&span, text.as_str());
         }
         match &self.help {
-            Some(help) => diagnostic.help(secrets::masked(help, source)),
+            Some(help) => diagnostic.help(help.as_str()),
             None => diagnostic,
         }
     }
@@ -75,6 +74,22 @@ pub(super) fn explain(
 pub(super) fn given_twice(name: &str, at: Range<usize>) -> Mistake {
     Mistake::new("argument written twice", at, format!("`{name}` is written above already"))
         .help("Keep one of them.")
+}
+
+/// Says what HCL does not take and the parser does.
+pub(super) fn faulty(token: &Token) -> Mistake {
+    let at = token.range.clone();
+    match token.kind {
+        TokenKind::QuoteOpen => {
+            Mistake::new("quoted text over several lines", at, "it is not closed in this line")
+                .help("Write `\\n` where a new line starts, or the whole text as a heredoc.")
+        }
+        _ => {
+            let label = "here it is no longer sure what belongs together";
+            Mistake::new("text that HCL reads in another way", at, label)
+                .help("Write this part in another way.")
+        }
+    }
 }
 
 /// Says that a text has bytes that are none.

@@ -134,6 +134,7 @@ error: reference to a resource that is not known yet
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases, one beside the other")]
 fn values_are_refused_at_their_place() {
     check_interface(
         "listen_port = 70000",
@@ -286,7 +287,7 @@ error: invalid value
   help: Write a name that `ip netns list` shows.
 error: unknown argument
   5:3 `ssh`: `backend` has no `ssh`
-  help: It can be `display_name`, `driver`, `netns` or `simulate`.",
+  help: It can be `display_name`, `driver`, `netns`, `simulate` or `userspace_program`.",
     );
     check(
         "backend \"local\" \"y\" {\n  driver = \"fast\"\n  netns = \"a/b\"\n}\n",
@@ -338,6 +339,7 @@ fn another_version_is_asked_for_before_anything_else_is_said() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases, one beside the other")]
 fn expressions_point_at_the_part_that_is_wrong() {
     for (expression, wanted) in [
         (

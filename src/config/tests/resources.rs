@@ -58,7 +58,10 @@ fn the_first_configuration_of_a_user_is_understood() {
         assert_eq!(ids, ["hq", "branch"]);
         assert_eq!(backends[1].display_name.as_deref(), Some("The branch"));
         let netns = Some("branch".to_owned());
-        assert_eq!(backends[1].transport, Transport::Local { netns, driver: Driver::Userspace });
+        assert_eq!(
+            backends[1].transport,
+            Transport::Local { netns, driver: Driver::Userspace, userspace_program: None }
+        );
         let order: Vec<_> = config.resources().iter().map(ToString::to_string).collect();
         let wanted =
             ["interface.hq", "interface.branch", "preshared_key.link", "peer.hq_to_branch"];
@@ -168,12 +171,12 @@ fn resources_come_after_what_they_refer_to_and_else_in_source_order() {
          interface \"a\" { depends_on = [interface.z] }\n",
     );
     case.with(|config, _, _| {
-        let order: Vec<_> = config.resources().iter().map(|it| it.label.as_str()).collect();
+        let order: Vec<_> = config.resources().iter().map(|it| &*it.label).collect();
         assert_eq!(order, ["b", "c", "z", "a"]);
     });
     assert_eq!(known(&case.desired("interface.z"), "description"), "Text(\"c,b\")");
     let depends_on = case.desired("interface.a").depends_on;
-    assert_eq!(depends_on.iter().map(|it| it.label.as_str()).collect::<Vec<_>>(), ["z"]);
+    assert_eq!(depends_on.iter().map(|it| &*it.label).collect::<Vec<_>>(), ["z"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use proptest::prelude::*;
 
+use crate::config::Evaluator;
 use crate::config::tests::{Case, PRIVATE, known, shown};
 use crate::diagnostic::Span;
 use crate::token::{Token, TokenKind, scan};
@@ -131,7 +132,7 @@ fn a_missing_token_is_said_in_its_block_and_nowhere_else() {
         for at in 0..n {
             let (broken, lines) = without_token(&text, at);
             let (config, parsed) = Case::new(&broken).var("key", PRIVATE).parse();
-            let problems = config.problems(&Case::new(&broken).world(), parsed);
+            let problems = Evaluator::new(&config, &Case::new(&broken).world()).problems(parsed);
             let outside = problems.iter().flat_map(|it| &it.labels).any(|label| {
                 let Span { source, range } = &label.span;
                 let line = source.text[..range.start].matches('\n').count() + 1;

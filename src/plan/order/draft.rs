@@ -2,7 +2,9 @@
 
 mod persist;
 pub(crate) mod removal;
+mod routing;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
@@ -12,6 +14,7 @@ use crate::config::Wanted;
 use crate::diff::{AttributeDiff, Side};
 use crate::link::Links;
 use crate::plan::check::{self, Unmanaged};
+use crate::plan::hooks;
 use crate::plan::order::draft::removal::{is_only_recorded, is_there, leaves_files};
 use crate::plan::view::View;
 use crate::plan::walk::interface::{OnDevice, recorded_key_file};
@@ -22,7 +25,7 @@ use crate::plan::{
 };
 use crate::resource::{Address, BackendId, Field, Kind, Setting, Support};
 use crate::state::{ObjectKey, ResourceRecord};
-use crate::value::Cidr;
+use crate::value::{Cidr, PublicKey};
 
 /// A name or a port on one system: only one can have it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +44,8 @@ pub(crate) struct Draft {
     pub(crate) step: Step,
     /// Drafts by number that come before, for a reason of their own.
     pub(crate) after: Vec<usize>,
+    /// Drafts by number that come before, however they end; sorted.
+    pub(crate) follows: Vec<usize>,
     /// What it gives up.
     pub(crate) gives: Vec<Claim>,
     /// What it takes.
@@ -58,6 +63,7 @@ impl Draft {
         Self {
             step,
             after: Vec::new(),
+            follows: Vec::new(),
             gives: Vec::new(),
             takes: Vec::new(),
             gives_networks: false,
@@ -89,7 +95,7 @@ pub(crate) fn drafts(
     view: &View,
     unmanaged: &Unmanaged,
 ) -> Drafts {
-    let mut drafter = Drafter { drafts: Vec::new(), changes: Vec::new() };
+    let mut drafter = Drafter { drafts: Vec::new(), removed: BTreeMap::new(), changes: Vec::new() };
     let walked: Vec<Address> =
         planner.walked.iter().filter(|it| view.contains(it)).cloned().collect();
     let claimed = claimed_peers(planner);
@@ -98,7 +104,12 @@ pub(crate) fn drafts(
             continue;
         }
         let node = &planner.nodes[address];
+        let first = drafter.drafts.len();
         drafter.node(planner, node, &claimed);
+        if let Some(on_device) = node.interface() {
+            drafter.leave_rules(planner, node, first);
+            drafter.set_routes(node, on_device, first);
+        }
         let notes = new_key_note(planner, links, node).into_iter();
         drafter.change(planner, node, notes);
     }
@@ -108,6 +119,7 @@ pub(crate) fn drafts(
         drafter.unmanaged(peer);
     }
     drafter.persist(planner, view, &walked);
+    drafter.let_routes_follow(planner);
     Drafts { drafts: drafter.drafts, changes: drafter.changes }
 }
 
@@ -130,11 +142,24 @@ fn claimed_peers(planner: &Planner<'_>) -> BTreeMap<PeerKey, Address> {
 
 struct Drafter {
     drafts: Vec<Draft>,
+    /// The drafts that remove a peer.
+    removed: BTreeMap<(Option<BackendId>, String, PublicKey), usize>,
     changes: Vec<ResourceChange>,
 }
 
 impl Drafter {
-    fn push(&mut self, draft: Draft) -> usize {
+    fn push(&mut self, mut draft: Draft) -> usize {
+        if let PlannedAct::DeletePeer { interface, public_key } = &draft.step.act {
+            let peer = (draft.step.backend.clone(), interface.clone(), *public_key);
+            match self.removed.entry(peer) {
+                Entry::Vacant(entry) => _ = entry.insert(self.drafts.len()),
+                // One resource had the peer before that another one has now: it goes once, for both.
+                Entry::Occupied(entry) => {
+                    draft.after.push(*entry.get());
+                    draft.step.act = PlannedAct::Record;
+                }
+            }
+        }
         self.drafts.push(draft);
         self.drafts.len() - 1
     }
@@ -436,6 +461,7 @@ impl Drafter {
             Fate::Replace => Action::Replace,
             Fate::Keep | Fate::Pending => Action::Update,
         };
+        let hooks = node.interface().and_then(|it| hooks::note(planner, node, it));
         self.changes.push(ResourceChange {
             subject: Subject::Resource(node.address.clone()),
             backend: node.backend.clone(),
@@ -443,7 +469,7 @@ impl Drafter {
             reason: node.reason.clone(),
             attributes: node.diffs.clone(),
             sensitive: planner.desired[&node.address].sensitive.clone(),
-            notes: node.notes.iter().cloned().chain(notes).collect(),
+            notes: node.notes.iter().cloned().chain(notes).chain(hooks).collect(),
         });
     }
 }
@@ -508,7 +534,8 @@ fn outdated_key_file(
 
 fn step(node: &Node, action: Action, act: PlannedAct, effect: Effect) -> Step {
     let subject = Subject::Resource(node.address.clone());
-    Step { subject, backend: node.backend.clone(), action, act, effect, after: Vec::new() }
+    let (backend, after, follows) = (node.backend.clone(), Vec::new(), Vec::new());
+    Step { subject, backend, action, act, effect, after, follows }
 }
 
 fn put() -> Effect {

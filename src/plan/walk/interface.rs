@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use crate::actual::{FoundInterface, KeyFile, Picture};
+use crate::actual::{FoundInterface, KeyFile, NameServers, Picture};
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::recover::public_key;
+use crate::plan::routes::{self, RoutePlan};
 use crate::plan::walk::{Device, Fate, KeyPlan, Node, Planner, all_new, as_new_object};
 use crate::plan::{KeySource, Note, Reason, Refusal};
 use crate::resource::{Address, BackendId, Field, Kind, declaration};
@@ -31,6 +32,8 @@ pub(crate) struct OnDevice {
     pub(crate) port: Option<u32>,
     /// Where a key that wgform makes for it is kept.
     pub(crate) key_file: Option<PathBuf>,
+    /// What becomes of its routes, once that is decided.
+    pub(crate) routes: Option<RoutePlan>,
 }
 
 /// An object that is there.
@@ -65,8 +68,10 @@ impl<'a> Planner<'a> {
         let standing = self.interface_standing(&desired);
         self.check_name(&desired, &standing);
         self.check_persist(&desired, &standing.backend, &standing.name);
+        self.check_resolver(&desired, &standing.backend);
         let found = self.found_interface(&standing);
         let mut notes = Vec::new();
+        self.settle_mark(&mut desired, &standing, &mut notes);
         let key = self.key_plan(&desired, &standing, &mut notes);
         desired.fields.insert("name", Wanted::Known(Field::Text(standing.name.clone())));
         let diffs = self.interface_diffs(&desired, &standing, found.as_ref(), &key);
@@ -75,16 +80,35 @@ impl<'a> Planner<'a> {
         let port = recorded_port.and_then(Json::as_u64).and_then(|port| u32::try_from(port).ok());
         let key_file = self.key_path(&desired, &standing);
         self.publish_interface(&desired, &standing, found.as_ref(), &key, port);
-        if let Some(path) = &key_file {
-            self.known.publish(&address, "key_file", Field::Text(path.display().to_string()));
+        match &key_file {
+            Some(path) => {
+                self.known.publish(&address, "key_file", Field::Text(path.display().to_string()));
+            }
+            None if desired.fields.contains_key("private_key") => {
+                self.known.publish_null(&address, "key_file");
+            }
+            None => {}
         }
         self.warn_of_kept_key(&desired, &key, &notes);
         let Standing { backend, name, old, fate, reason, record: _, found: _ } = standing;
         let reason = self.keep_reason(&address, fate.clone(), reason, &diffs);
-        let device =
-            Device::Interface(Box::new(OnDevice { name, old, found, key, port, key_file }));
+        let on_device = OnDevice { name, old, found, key, port, key_file, routes: None };
+        let device = Device::Interface(Box::new(on_device));
         let node = Node { address, backend: Some(backend), fate, reason, diffs, notes, device };
         (desired, node)
+    }
+
+    /// A default route needs a firewall mark: the tunnel's own packets are known by it, and stay outside.
+    fn settle_mark(&self, desired: &mut Desired, standing: &Standing<'_>, notes: &mut Vec<Note>) {
+        let record = standing.record.as_ref();
+        let picture = self.picture(&standing.backend);
+        let Some(mark) = routes::mark(self, desired, record, picture, &standing.name) else {
+            return;
+        };
+        if record.and_then(|it| it.attributes.get("fwmark")) != Some(&Json::from(mark)) {
+            notes.push(Note::MarkChosen(mark));
+        }
+        desired.fields.insert("fwmark", Wanted::Known(Field::Number(mark)));
     }
 
     fn interface_standing(&self, desired: &Desired) -> Standing<'a> {
@@ -171,6 +195,37 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Reports name servers that the host has no place for.
+    fn check_resolver(&mut self, desired: &Desired, backend: &BackendId) {
+        let Some(picture) = self.picture(backend) else { return };
+        let domains = match desired.fields.get("dns_search") {
+            Some(Wanted::Known(Field::Domains(domains))) => domains.as_slice(),
+            _ => &[],
+        };
+        let has_servers = match desired.fields.get("dns") {
+            Some(Wanted::Known(Field::Servers(servers))) => !servers.is_empty(),
+            _ => false,
+        };
+        let span = |name| desired.spans.get(name).unwrap_or(&desired.span);
+        let problem = match picture.capabilities.name_servers {
+            NameServers::Nowhere if has_servers || !domains.is_empty() => {
+                let at = span(if has_servers { "dns" } else { "dns_search" });
+                Diagnostic::error("name servers for a host without a resolver")
+                    .label(at, format!("nothing on backend `{backend}` takes name servers for a link"))
+                    .help("Install `systemd-resolved` there and start it, or install `openresolv`, which some systems call `resolvconf`.")
+            }
+            NameServers::Taken => {
+                let routed = domains.iter().find(|it| it.starts_with('~') && *it != "~.");
+                let Some(domain) = routed else { return };
+                Diagnostic::error("domain that the host's resolver cannot route")
+                    .label(span("dns_search"), format!("`{domain}` needs systemd-resolved, and backend `{backend}` has `resolvconf`"))
+                    .help("Remove the `~`, or install `systemd-resolved` there and start it.")
+            }
+            _ => return,
+        };
+        self.diagnostics.push(problem);
+    }
+
     fn found_interface(&self, standing: &Standing<'_>) -> Option<BTreeMap<&'static str, Json>> {
         let record = standing.record.as_ref();
         if self.options.without_refresh {
@@ -186,6 +241,13 @@ impl<'a> Planner<'a> {
         found: &FoundInterface,
     ) -> BTreeMap<&'static str, Json> {
         let mut found = self.found_values(&found.fields);
+        // What a resolver takes and does not give back is there as it was last written.
+        for name in ["dns", "dns_search"] {
+            let applied = record.and_then(|record| record.attributes.get(name));
+            if let Some(json) = applied.filter(|_| !found.contains_key(name)) {
+                found.insert(name, json.clone());
+            }
+        }
         if found.get("enabled") == Some(&Json::Bool(false)) {
             // A link that is down has lost its IPv6 addresses; they come back when it is brought up.
             let ours = record.and_then(|record| record.owned_elements.get("addresses"));
@@ -312,8 +374,12 @@ impl<'a> Planner<'a> {
             found.filter(|_| standing.fate == Fate::Keep).and_then(|it| it.get("listen_port"));
         let found_port =
             found_port.and_then(Json::as_u64).and_then(|port| u32::try_from(port).ok());
-        if let Some(port) = found_port.or(port) {
-            self.known.publish(address, "listen_port", Field::Number(port));
+        let is_down = desired.fields.get("enabled") == Some(&Wanted::Known(Field::Bool(false)));
+        match found_port.or(port) {
+            Some(port) => self.known.publish(address, "listen_port", Field::Number(port)),
+            // The device chooses one when the link is brought up, which this apply does not do.
+            None if is_down => self.known.publish_null(address, "listen_port"),
+            None => {}
         }
     }
 

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use rustix::io::Errno;
 
 pub use crate::actual::HostFile;
-use crate::value::{Cidr, Keepalive, Prefix, PresharedKey, PrivateKey, PublicKey};
+use crate::value::{
+    Cidr, Keepalive, Prefix, PresharedKey, PrivateKey, PublicKey, Route, RouteRule,
+};
 
 /// A call that did not do what it was asked to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +66,24 @@ pub enum LinkKind {
     Userspace,
     /// Something that is no WireGuard.
     Other,
+}
+
+/// Which WireGuard a new interface gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WireGuard {
+    /// The kernel's.
+    Kernel,
+    /// The kernel's is asked for, and the kernel has none.
+    NoKernel,
+    /// A process.
+    Userspace {
+        /// Its program.
+        program: String,
+        /// Whether it is installed.
+        is_there: bool,
+        /// Whether `/dev/net/tun` is there, which every one of them needs.
+        has_tun: bool,
+    },
 }
 
 /// One network link.
@@ -165,6 +185,56 @@ impl PeerChange {
     }
 }
 
+/// One route of a host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostRoute {
+    /// Where to, in which table and with which metric.
+    pub route: Route,
+    /// The link that it leads to; none when it leads to several, or nowhere.
+    pub device: Option<String>,
+    /// Who made it, as `/etc/iproute2/rt_protos` has them.
+    pub protocol: u8,
+}
+
+/// One policy rule of a host that has the form of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostRule {
+    /// What it says.
+    pub rule: RouteRule,
+    /// Who made it.
+    pub protocol: u8,
+}
+
+/// What the routes and rules of wgform are marked with, so that they are told from others. Nobody has it in
+/// `/etc/iproute2/rt_protos`.
+pub const PROTOCOL: u8 = 119;
+
+/// All routes of a host but those of its local table, and what there is to them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostRouting {
+    /// The routes.
+    pub routes: Vec<HostRoute>,
+    /// The policy rules that have the form of ours.
+    pub rules: Vec<HostRule>,
+    /// The tables that have a name.
+    pub table_names: BTreeMap<String, u32>,
+}
+
+/// One change of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoutingChange {
+    /// Adds a route.
+    AddRoute(HostRoute),
+    /// Removes the route that is the same in everything.
+    DeleteRoute(HostRoute),
+    /// Adds a rule.
+    AddRule(HostRule),
+    /// Removes the rule that is the same in everything.
+    DeleteRule(HostRule),
+}
+
+/// The change of several at which a host stopped, by its place, and why. What comes before it is done.
+pub type NotRouted = (usize, Refusal);
 /// A program that runs on the host to its end, without input. Never with secrets in its arguments or environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {

@@ -12,9 +12,11 @@ use rustix::io::Errno;
 use crate::actual::Identity;
 use crate::persist::{ENABLED_DIRECTORY, NETWORKD_GROUP};
 use crate::simulator::linux::call::{
-    Device, DeviceChange, DevicePeer, HostFile, Link, LinkKind, PeerChange, Refusal, is_link_name,
+    Device, DeviceChange, DevicePeer, HostFile, HostRoute, HostRule, Link, LinkKind, PeerChange,
+    Refusal, is_link_name,
 };
 use crate::simulator::linux::program::Programs;
+use crate::simulator::linux::routing::default_tables;
 use crate::value::{Cidr, Prefix, PublicKey};
 
 /// What a new WireGuard link has.
@@ -38,6 +40,10 @@ pub(crate) struct Host {
     pub(crate) links: BTreeMap<String, HostLink>,
     pub(crate) files: BTreeMap<PathBuf, HostFile>,
     pub(crate) names: BTreeMap<String, Vec<IpAddr>>,
+    /// Those that somebody added; the kernel's own come from the addresses.
+    pub(crate) routes: BTreeSet<HostRoute>,
+    pub(crate) rules: BTreeSet<HostRule>,
+    pub(crate) table_names: BTreeMap<String, u32>,
     pub(crate) programs: Programs,
     /// Peers at which a change stops; for tests, and not kept.
     pub(crate) refused_peers: BTreeMap<PublicKey, Errno>,
@@ -59,6 +65,16 @@ pub(crate) struct HostLink {
     pub(crate) mtu: u32,
     /// In the order in which they came, which says which one of a network is the first.
     pub(crate) addresses: Vec<Cidr>,
+    /// What systemd-resolved holds for it, in order.
+    pub(crate) dns: Vec<String>,
+    pub(crate) domains: Vec<String>,
+}
+
+impl HostLink {
+    /// A link without name servers.
+    fn new(device: Option<Device>, is_up: bool, mtu: u32, addresses: Vec<Cidr>) -> Self {
+        Self { device, is_up, mtu, addresses, dns: Vec::new(), domains: Vec::new() }
+    }
 }
 
 impl Host {
@@ -72,6 +88,9 @@ impl Host {
             links: BTreeMap::new(),
             files: BTreeMap::new(),
             names: BTreeMap::new(),
+            routes: BTreeSet::new(),
+            rules: BTreeSet::new(),
+            table_names: default_tables(),
             programs: Programs::default(),
             refused_peers: BTreeMap::new(),
         };
@@ -84,19 +103,14 @@ impl Host {
         let (high, low) = (self.random(), self.random());
         self.boot_id = uuid::Uuid::from_u64_pair(high, low).to_string();
         self.booted_at = now;
-        let lo = HostLink {
-            device: None,
-            is_up: true,
-            mtu: 65_536,
-            addresses: vec![cidr(Ipv4Addr::LOCALHOST, 8)],
-        };
-        let eth0 = HostLink {
-            device: None,
-            is_up: true,
-            mtu: 1500,
-            addresses: vec![cidr(Ipv4Addr::new(192, 0, 2, 10), 24)],
-        };
+        let lo = HostLink::new(None, true, 65_536, vec![cidr(Ipv4Addr::LOCALHOST, 8)]);
+        let address = cidr(Ipv4Addr::new(192, 0, 2, 10), 24);
+        let eth0 = HostLink::new(None, true, 1500, vec![address]);
+        // `/run`, where it is kept, is empty again.
+        self.programs.resolvconf.clear();
         self.links = BTreeMap::from([("lo".to_owned(), lo), ("eth0".to_owned(), eth0)]);
+        self.routes.clear();
+        self.rules.clear();
         self.start_units();
     }
 
@@ -129,12 +143,13 @@ impl Host {
     }
 
     pub(crate) fn links(&self) -> BTreeMap<String, Link> {
-        let link = |HostLink { device, is_up, mtu, addresses }: &HostLink| Link {
-            kind: if device.is_some() { LinkKind::Kernel } else { LinkKind::Other },
-            is_up: *is_up,
-            mtu: *mtu,
-            addresses: addresses.iter().copied().collect(),
-        };
+        let link =
+            |HostLink { device, is_up, mtu, addresses, dns: _, domains: _ }: &HostLink| Link {
+                kind: if device.is_some() { LinkKind::Kernel } else { LinkKind::Other },
+                is_up: *is_up,
+                mtu: *mtu,
+                addresses: addresses.iter().copied().collect(),
+            };
         self.links.iter().map(|(name, it)| (name.clone(), link(it))).collect()
     }
 
@@ -175,11 +190,11 @@ impl Host {
 
     pub(crate) fn add_link(&mut self, name: &str) -> Result<(), Refusal> {
         let device = Some(Device::default());
-        self.insert(name, HostLink { device, is_up: false, mtu: DEFAULT_MTU, addresses: vec![] })
+        self.insert(name, HostLink::new(device, false, DEFAULT_MTU, vec![]))
     }
 
     pub(crate) fn add_other_link(&mut self, name: &str) -> Result<(), Refusal> {
-        self.insert(name, HostLink { device: None, is_up: true, mtu: 1500, addresses: vec![] })
+        self.insert(name, HostLink::new(None, true, 1500, vec![]))
     }
 
     fn insert(&mut self, name: &str, link: HostLink) -> Result<(), Refusal> {
@@ -197,7 +212,9 @@ impl Host {
         if name == "lo" {
             return Err(Errno::OPNOTSUPP.into());
         }
-        self.links.remove(name).map(|_| ()).ok_or(Errno::NODEV.into())
+        self.links.remove(name).ok_or(Errno::NODEV)?;
+        self.lose_routes(name);
+        Ok(())
     }
 
     pub(crate) fn set_mtu(&mut self, name: &str, mtu: u32) -> Result<(), Refusal> {
@@ -207,6 +224,7 @@ impl Host {
         }
         link.mtu = mtu;
         link.addresses.retain(|it| mtu >= least_mtu(it));
+        self.lose_routes(name);
         Ok(())
     }
 
@@ -218,6 +236,7 @@ impl Host {
         if !up {
             link.is_up = false;
             link.addresses.retain(|it| it.address().is_ipv4());
+            self.lose_routes(name);
             return Ok(());
         }
         link.is_up = true;
@@ -271,6 +290,13 @@ impl Host {
         link.addresses.remove(at);
         if is_first {
             link.addresses.retain(|it| !in_network(it));
+        }
+        // With the last IPv4 address go all IPv4 routes of the link, in every table.
+        if address.address().is_ipv4() && !link.addresses.iter().any(|it| it.address().is_ipv4()) {
+            let is_lost = |it: &HostRoute| {
+                it.device.as_deref() == Some(name) && it.route.to.address().is_ipv4()
+            };
+            self.routes.retain(|it| !is_lost(it));
         }
         Ok(())
     }

@@ -1,8 +1,13 @@
 //! The programs of a simulated host: which there are, and what they do to it. None ever runs on the real machine.
+//!
+//! It knows systemd-resolved and `resolvconf` as far as the backend speaks to them, and of a shell how a script ends
+//! that says so; of systemd, which units there are and which are started at boot. Everything else ends well and does nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use crate::simulator::linux::call::{Program, Ran, Refusal};
+use crate::simulator::linux::host::Host;
 
 /// What a server has as a rule.
 const USUAL: [&str; 24] = [
@@ -37,13 +42,15 @@ const USUAL: [&str; 24] = [
 pub(crate) struct Programs {
     /// Their names. A program that is named by its path is somebody's own, and always there.
     pub(crate) names: BTreeSet<String>,
-    /// Whether the init is systemd.
+    /// Whether the init is systemd, which then runs a resolver where that is installed.
     pub(crate) has_systemd: bool,
+    /// What `resolvconf` was given, by link.
+    pub(crate) resolvconf: BTreeMap<String, String>,
     /// The units that are started at boot.
     pub(crate) units: BTreeSet<String>,
     /// How programs end that do not end well; for tests, and not kept.
     pub(crate) refused: BTreeMap<String, Result<Ran, Refusal>>,
-    /// Everything that was run, in order; for tests, and not kept.
+    /// Everything that was run and was no question, in order; for tests, and not kept.
     pub(crate) ran: Vec<Program>,
 }
 
@@ -52,6 +59,7 @@ impl Default for Programs {
         Self {
             names: usual(),
             has_systemd: true,
+            resolvconf: BTreeMap::new(),
             units: BTreeSet::new(),
             refused: BTreeMap::new(),
             ran: Vec::new(),
@@ -64,28 +72,16 @@ impl Programs {
         name.starts_with('/') || self.names.contains(name)
     }
 
-    pub(crate) fn run(&mut self, program: &Program) -> Result<Ran, Refusal> {
-        let name = program.argv.first().map_or("", String::as_str);
+    /// Returns how a program ends whatever it is told, if that is settled.
+    fn settled(&self, name: &str) -> Option<Result<Ran, Refusal>> {
         if !self.has(name) {
-            return Err(Refusal::no_program(name));
+            return Some(Err(Refusal::no_program(name)));
         }
-        self.ran.push(program.clone());
-        match self.refused.get(name) {
-            Some(answer) => answer.clone(),
-            None if name == "systemctl" => Ok(self.systemctl(&program.argv[1..])),
-            None => Ok(Ran { status: i32::from(name == "false"), tail: String::new() }),
-        }
+        self.refused.get(name).cloned()
     }
-}
 
-impl Programs {
-    /// Knows the units of wg-quick and of networkd, and what starts them at boot.
-    fn systemctl(&mut self, words: &[String]) -> Ran {
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let (verb, unit) = match words.as_slice() {
-            [verb @ ("enable" | "disable"), unit] => (*verb, *unit),
-            _ => return failed("Unknown command verb or arguments."),
-        };
+    /// Knows the units of wg-quick and of networkd, and lets them be started at boot or not.
+    fn start(&mut self, verb: &str, unit: &str) -> Ran {
         let template = unit.split_once('@').map_or(unit, |(template, _)| template);
         let is_there = match template {
             "wg-quick" => self.has("wg-quick"),
@@ -93,18 +89,98 @@ impl Programs {
             _ => false,
         };
         if !is_there || !unit.ends_with(".service") {
-            return failed(&format!("Failed to {verb} unit: Unit file {unit} does not exist."));
+            return ended(1, &format!("Failed to {verb} unit: Unit file {unit} does not exist."));
         }
         match verb {
             "enable" => _ = self.units.insert(unit.to_owned()),
             _ => _ = self.units.remove(unit),
         }
-        Ran { status: 0, tail: String::new() }
+        ended(0, "")
     }
 }
 
-fn failed(why: &str) -> Ran {
-    Ran { status: 1, tail: why.to_owned() }
+impl Host {
+    /// Answers a program that only asks; none for one that may change something.
+    pub(crate) fn answer(&self, program: &Program) -> Option<Result<Ran, Refusal>> {
+        let argv: Vec<&str> = program.argv.iter().map(String::as_str).collect();
+        let answer = match *argv.as_slice() {
+            ["systemctl", "is-active", ..] => {
+                ended(if self.programs.has_systemd { 0 } else { 3 }, "")
+            }
+            ["resolvectl", what @ ("dns" | "domain"), link] => match self.links.get(link) {
+                Some(it) => {
+                    let list = if what == "dns" { &it.dns } else { &it.domains };
+                    ended(0, format!("Link 9 ({link}): {}", list.join(" ")).trim_end())
+                }
+                None => ended(1, &no_link(link)),
+            },
+            _ => return None,
+        };
+        Some(self.programs.settled(argv[0]).unwrap_or(Ok(answer)))
+    }
+
+    pub(crate) fn run(&mut self, program: &Program) -> Result<Ran, Refusal> {
+        let argv: Vec<&str> = program.argv.iter().map(String::as_str).collect();
+        let name = argv.first().copied().unwrap_or_default();
+        if self.programs.has(name) {
+            self.programs.ran.push(program.clone());
+        }
+        if let Some(settled) = self.programs.settled(name) {
+            return settled;
+        }
+        Ok(match *argv.as_slice() {
+            ["false", ..] => ended(1, ""),
+            ["resolvectl", what @ ("dns" | "domain"), link, ref list @ ..] => {
+                self.set_names(what, link, list)
+            }
+            ["sh", "-c", script, "sh", link, ref text @ ..] if script.contains("resolvconf -") => {
+                self.resolvconf(link, text.first().copied())
+            }
+            ["systemctl", verb @ ("enable" | "disable"), unit] => self.programs.start(verb, unit),
+            ["systemctl", ..] => ended(1, "Unknown command verb or arguments."),
+            ["sh" | "bash", "-c", script, ..] => {
+                let status = script.rsplit_once("exit ").and_then(|(_, it)| it.trim().parse().ok());
+                ended(status.unwrap_or(0), "")
+            }
+            _ => ended(0, ""),
+        })
+    }
+
+    fn set_names(&mut self, what: &str, link: &str, list: &[&str]) -> Ran {
+        let Some(found) = self.links.get_mut(link) else { return ended(1, &no_link(link)) };
+        let list: Vec<String> = match list {
+            [""] => Vec::new(),
+            list => list.iter().map(ToString::to_string).collect(),
+        };
+        let is_server = |it: &String| it.parse::<IpAddr>().is_ok();
+        match (what, list.iter().find(|it| !is_server(it))) {
+            ("dns", Some(bad)) => {
+                return ended(1, &format!("Failed to parse DNS server address: {bad}"));
+            }
+            ("dns", None) => found.dns = list,
+            _ => found.domains = list,
+        }
+        ended(0, "")
+    }
+
+    fn resolvconf(&mut self, link: &str, text: Option<&str>) -> Ran {
+        if !self.programs.has("resolvconf") {
+            return ended(127, "sh: 1: resolvconf: not found");
+        }
+        match text {
+            Some(text) => _ = self.programs.resolvconf.insert(link.to_owned(), text.to_owned()),
+            None => _ = self.programs.resolvconf.remove(link),
+        }
+        ended(0, "")
+    }
+}
+
+fn ended(status: i32, tail: &str) -> Ran {
+    Ran { status, tail: tail.to_owned() }
+}
+
+fn no_link(link: &str) -> String {
+    format!("Failed to resolve interface \"{link}\": No such device")
 }
 
 /// Returns the names of the programs of a new host.

@@ -10,9 +10,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::simulator::linux::call::{Device, DevicePeer, HostFile};
+use crate::simulator::linux::call::{Device, DevicePeer, HostFile, HostRoute, HostRule};
 use crate::simulator::linux::host::{Host, HostLink};
 use crate::simulator::linux::program::{self, Programs};
+use crate::simulator::linux::routing::default_tables;
+use crate::value::{Family, Route, RouteRule};
 
 /// The version of the format that this program writes.
 const FORMAT: u64 = 1;
@@ -32,11 +34,19 @@ struct HostRecord {
     #[serde(default)]
     files: BTreeMap<PathBuf, FileRecord>,
     names: BTreeMap<String, Vec<IpAddr>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    routes: Vec<RouteRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rules: Vec<RuleRecord>,
+    #[serde(default = "default_tables")]
+    table_names: BTreeMap<String, u32>,
     /// Older files do not say.
     #[serde(default = "program::usual")]
     programs: BTreeSet<String>,
     #[serde(default = "yes")]
     systemd: bool,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    resolvconf: BTreeMap<String, String>,
     #[serde(default)]
     units: BTreeSet<String>,
 }
@@ -50,12 +60,33 @@ struct FileRecord {
 }
 
 #[derive(Serialize, Deserialize)]
+struct RouteRecord {
+    to: String,
+    table: u32,
+    metric: u32,
+    device: Option<String>,
+    protocol: u8,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RuleRecord {
+    ipv6: bool,
+    /// None for the rule of the main table.
+    mark: Option<u32>,
+    protocol: u8,
+}
+
+#[derive(Serialize, Deserialize)]
 struct LinkRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     device: Option<DeviceRecord>,
     is_up: bool,
     mtu: u32,
     addresses: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dns: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    domains: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -104,8 +135,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         key_files,
         files,
         names,
+        routes,
+        rules,
+        table_names,
         programs,
         systemd,
+        resolvconf,
         units,
     } = record;
     let private = key_files.into_iter().map(|(path, text)| (path, HostFile::private(text)));
@@ -117,6 +152,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         .map(|(name, link)| Ok((name, link.into_link()?)))
         .collect::<Result<_, String>>()?;
     let refused_peers = BTreeMap::new();
+    let routes = routes.into_iter().map(RouteRecord::into_route).collect::<Result<_, _>>()?;
+    let rules = rules.into_iter().map(RuleRecord::into_rule).collect();
     Ok(Host {
         host_name,
         machine_id,
@@ -126,7 +163,16 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         links,
         files: private.chain(files).collect(),
         names,
-        programs: Programs { names: programs, has_systemd: systemd, units, ..Programs::default() },
+        routes,
+        rules,
+        table_names,
+        programs: Programs {
+            names: programs,
+            has_systemd: systemd,
+            resolvconf,
+            units,
+            ..Programs::default()
+        },
         refused_peers,
     })
 }
@@ -142,7 +188,10 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         links,
         files,
         names,
-        programs: Programs { names: programs, has_systemd, units, refused: _, ran: _ },
+        routes,
+        rules,
+        table_names,
+        programs: Programs { names: programs, has_systemd, resolvconf, units, refused: _, ran: _ },
         refused_peers: _,
     } = host;
     let record = HostRecord {
@@ -156,8 +205,12 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         key_files: BTreeMap::new(),
         files: files.iter().map(|(path, it)| (path.clone(), FileRecord::new(it))).collect(),
         names: names.clone(),
+        routes: routes.iter().map(RouteRecord::new).collect(),
+        rules: rules.iter().map(RuleRecord::new).collect(),
+        table_names: table_names.clone(),
         programs: programs.clone(),
         systemd: *has_systemd,
+        resolvconf: resolvconf.clone(),
         units: units.clone(),
     };
     serde_json::to_vec_pretty(&record).map(Zeroizing::new).map_err(|error| error.to_string())
@@ -169,20 +222,51 @@ impl FileRecord {
     }
 }
 
+impl RouteRecord {
+    fn new(HostRoute { route, device, protocol }: &HostRoute) -> Self {
+        let (to, metric) = (route.to.to_string(), route.metric());
+        Self { to, table: route.table, metric, device: device.clone(), protocol: *protocol }
+    }
+
+    fn into_route(self) -> Result<HostRoute, String> {
+        let Self { to, table, metric, device, protocol } = self;
+        Ok(HostRoute { route: Route::new(value(&to)?, table, Some(metric)), device, protocol })
+    }
+}
+
+impl RuleRecord {
+    fn new(HostRule { rule, protocol }: &HostRule) -> Self {
+        let mark = match rule {
+            RouteRule::Main(_) => None,
+            RouteRule::Unmarked(_, mark) => Some(*mark),
+        };
+        Self { ipv6: rule.family() == Family::V6, mark, protocol: *protocol }
+    }
+
+    fn into_rule(self) -> HostRule {
+        let Self { ipv6, mark, protocol } = self;
+        let family = if ipv6 { Family::V6 } else { Family::V4 };
+        let rule = mark.map_or(RouteRule::Main(family), |mark| RouteRule::Unmarked(family, mark));
+        HostRule { rule, protocol }
+    }
+}
+
 impl LinkRecord {
-    fn new(HostLink { device, is_up, mtu, addresses }: &HostLink) -> Self {
+    fn new(HostLink { device, is_up, mtu, addresses, dns, domains }: &HostLink) -> Self {
         Self {
             device: device.as_ref().map(DeviceRecord::new),
             is_up: *is_up,
             mtu: *mtu,
             addresses: texts(addresses),
+            dns: dns.clone(),
+            domains: domains.clone(),
         }
     }
 
     fn into_link(self) -> Result<HostLink, String> {
-        let Self { device, is_up, mtu, addresses } = self;
+        let Self { device, is_up, mtu, addresses, dns, domains } = self;
         let device = device.map(DeviceRecord::into_device).transpose()?;
-        Ok(HostLink { device, is_up, mtu, addresses: values(&addresses)? })
+        Ok(HostLink { device, is_up, mtu, addresses: values(&addresses)?, dns, domains })
     }
 }
 

@@ -240,7 +240,7 @@ fn any_address() -> impl Strategy<Value = Address> {
     let step = ("[a-z_]{1,4}", any_key()).prop_map(|(label, key)| ModuleStep { label, key });
     let module = prop::collection::vec(step, 0..3);
     (module, prop::sample::select(&Kind::ALL[..]), "[a-z_-]{1,6}", any_key())
-        .prop_map(|(module, kind, label, key)| Address { module, kind, label, key })
+        .prop_map(|(module, kind, label, key)| Address::new(module, kind, label, key))
 }
 
 fn any_object(kind: Kind) -> BoxedStrategy<ObjectKey> {

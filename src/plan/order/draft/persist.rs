@@ -13,7 +13,7 @@ use crate::plan::{
     Action, Effect, FileChange, Note, PersistedPeers, PlannedAct, Reason, ResourceChange, Step,
     Subject,
 };
-use crate::resource::Address;
+use crate::resource::{Address, Kind};
 
 /// So many lines of a difference are shown; a file with another thousand peers is not read through anyway.
 const LINES: usize = 60;
@@ -101,9 +101,16 @@ impl Drafter {
             },
             effect: Effect::Persisted { alone: is_alone },
             after: Vec::new(),
+            follows: Vec::new(),
         });
-        draft.after = before;
+        // One peer that fails must not keep the others from coming back.
+        (draft.after, draft.follows) = before.into_iter().partition(|it| self.is_of_interface(*it));
         self.push(draft);
+    }
+
+    fn is_of_interface(&self, draft: usize) -> bool {
+        let address = self.drafts[draft].step.subject.address();
+        address.is_some_and(|it| it.kind == Kind::Interface)
     }
 }
 

@@ -8,11 +8,13 @@ use serde_json::Value as Json;
 use crate::actual::KeyFile;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::check;
+use crate::plan::hooks;
 use crate::plan::order::draft::{
     Claim, Draft, Drafter, PeerKey, gives, key_file, protected_in_block,
 };
 use crate::plan::persist::is_left;
 use crate::plan::recover::{exists, public_key};
+use crate::plan::routes::recorded_rules;
 use crate::plan::view::View;
 use crate::plan::walk::interface::recorded_key_file;
 use crate::plan::walk::{Fate, Planner};
@@ -68,7 +70,8 @@ impl Drafter {
         }
         let leaves_files = leaves_files(planner, &record);
         let is_gone = !is_there(planner, backend.as_ref(), &record.object);
-        if is_gone && !leaves_files && record.deposed.is_empty() {
+        let old_rules = recorded_rules(planner, address);
+        if is_gone && !leaves_files && old_rules.is_empty() && record.deposed.is_empty() {
             // It is gone already, and nobody wants it back.
             planner.state.resources.remove(address);
             planner.state_differs = true;
@@ -92,10 +95,14 @@ impl Drafter {
             act,
             effect: Effect::Remove,
             after: Vec::new(),
+            follows: Vec::new(),
         });
         draft.gives = gives_up;
         draft.taken_over_by = taken_over_by.filter(|taker| taker != address);
         draft.after = deposed;
+        if !old_rules.is_empty() {
+            draft.after.push(self.drop_rules(&draft.step, &record, old_rules));
+        }
         self.push(draft);
         let attributes = gone(address.kind, &record);
         let sensitive = BTreeSet::new();
@@ -157,6 +164,7 @@ impl Drafter {
             act: deposed_act(planner, deposed, claimed),
             effect: Effect::RemoveDeposed(deposed.object.clone()),
             after: Vec::new(),
+            follows: Vec::new(),
         });
         if let PlannedAct::DeleteInterface { name, remove_key_file, .. } = &draft.step.act {
             let file = key_file(Some(&deposed.backend), remove_key_file.as_ref());
@@ -164,6 +172,10 @@ impl Drafter {
             draft.gives.extend(file);
         }
         let record = record_of(planner, address, deposed);
+        let hooks = match &record.object {
+            ObjectKey::Interface { name, .. } => hooks::removal_note(planner, &record, name),
+            ObjectKey::Peer { .. } | ObjectKey::PresharedKey {} => None,
+        };
         self.changes.push(ResourceChange {
             subject,
             backend,
@@ -171,7 +183,7 @@ impl Drafter {
             reason: Reason::Deposed,
             attributes: gone(address.kind, &record),
             sensitive: BTreeSet::new(),
-            notes: Vec::new(),
+            notes: hooks.into_iter().collect(),
         });
         self.push(draft)
     }
@@ -191,6 +203,7 @@ impl Drafter {
             act,
             effect: Effect::Nothing,
             after: Vec::new(),
+            follows: Vec::new(),
         }));
         let allowed_ips = Json::from(peer.allowed_ips.clone());
         let before = |name, json| {
@@ -275,6 +288,8 @@ fn removal(
             let foreign = check::guard_destroy(planner, &doomed, backend, name);
             let mut gives_up = gives(planner, backend, name);
             gives_up.extend(key_file(Some(backend), file.as_ref()));
+            let unmanaged = (foreign > 0).then_some(Note::UnmanagedGo(foreign));
+            let hooks = hooks::removal_note(planner, record, name);
             Removal {
                 act: PlannedAct::DeleteInterface {
                     name: name.clone(),
@@ -282,13 +297,14 @@ fn removal(
                     remove_boot_files: planner.files_of(backend, &record.attributes),
                 },
                 gives_up,
-                notes: (foreign > 0).then_some(Note::UnmanagedGo(foreign)).into_iter().collect(),
+                notes: unmanaged.into_iter().chain(hooks).collect(),
                 taken_over_by: None,
             }
         }
         (ObjectKey::Peer { interface, public_key: text }, Some(backend)) => {
             let taker = claimed.get(&(backend.clone(), interface.clone(), text.clone())).cloned();
-            let is_absent = is_only_recorded(planner, backend, &record.object);
+            let is_absent = is_only_recorded(planner, backend, &record.object)
+                || !is_there(planner, Some(backend), &record.object);
             let is_left = taker.is_some() || is_absent;
             let interface = interface.clone();
             let act = public_key(&record.object)
