@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use wgform::backend::linux::Linux;
 use wgform::backend::{Batch, Interest, Operation, Outcome, Stop, Surroundings};
 use wgform::config::Driver;
+use wgform::persist::Style;
 use wgform::resource::{Field, Fields, Setting, Settings};
 
 use crate::conformance::bed::{
@@ -76,6 +77,21 @@ fn a_namespace_that_is_not_there_says_how_to_make_it() {
         assert_eq!(error.hints, ["make it with `ip netns add blue`"]);
         let why = bed.failed(delete("wg0"));
         assert_eq!(why, "failed: there is no network namespace `blue`");
+    });
+}
+
+#[test]
+fn wg_quick_brings_back_what_was_persisted() {
+    const TEST: &str = "wg_quick_brings_back_what_was_persisted";
+    sandboxed(TEST, &["wireguard-go", "wg", "wg-quick"], || {
+        sh("mkdir -p /etc/wireguard; mount -t tmpfs t /etc/wireguard");
+        let forget = || {
+            drop(sh(
+                "ip link delete wg0; while test -e /run/wireguard/wg0.sock; do sleep 0.01; done",
+            ))
+        };
+        let boot = || drop(sh("wg-quick up wg0 >/dev/null 2>&1"));
+        conformance::boot::comes_back(&bed(None), Style::WgQuick, forget, boot);
     });
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rustix::io::Errno;
 
+pub use crate::actual::HostFile;
 use crate::value::{
     Cidr, Keepalive, Prefix, PresharedKey, PrivateKey, PublicKey, Route, RouteRule,
 };
