@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use wgform::actual::FoundInterface;
 use wgform::backend::{Act, Interest, Persist, PersistWish, Surroundings};
-use wgform::persist::Style;
+use wgform::persist::{Outside, Style};
 use wgform::resource::{Field, Fields};
 
 use crate::conformance::Bed;
@@ -33,7 +33,7 @@ pub fn comes_back(bed: &Bed, style: Style, forget: impl Fn(), boot: impl Fn()) {
     bed.done(create_peer(public(2), quiet.clone()));
     // One that is not there is not written.
     let peers = [(public(1), hub), (public(2), quiet), (public(3), Fields::new())].into();
-    let wish = Some(PersistWish { style, fields, peers });
+    let wish = Some(PersistWish { style, fields, outside: Outside::default(), peers });
     let remove = [].into();
     let act = Persist { name: "wg0".to_owned(), wish, may_replace: false, remove };
     let digest = bed.done(Act::Persist(Box::new(act.clone())));
