@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::actual::{Examination, Picture};
 use crate::backend::linux::Linux;
 use crate::config::{BackendDeclaration, Transport};
-use crate::persist::Style;
+use crate::persist::{Outside, Style};
 use crate::resource::{BackendId, Fields, Settings};
 use crate::simulator::SimulatorError;
 use crate::simulator::linux::SimulatedLinux;
@@ -263,6 +263,8 @@ pub struct PersistWish {
     pub style: Style,
     /// The attributes of the interface.
     pub fields: Fields,
+    /// What belongs to it outside of the link.
+    pub outside: Outside,
     /// The attributes of its peers.
     pub peers: BTreeMap<PublicKey, Fields>,
 }

@@ -3,9 +3,10 @@
 //! Their text is a function of what wgform manages of an interface and its peers, so that a plan knows it and an apply
 //! writes the same. Nothing is read or written here, and no text is read back: a file is as it should be, or it differs.
 
+mod commands;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -13,8 +14,11 @@ use zeroize::Zeroizing;
 
 use crate::actual::HostFile;
 use crate::resource::{Field, Fields};
-use crate::value::{Fingerprint, FingerprintKey, PresharedKey, PrivateKey, PublicKey};
+use crate::value::{
+    Fingerprint, FingerprintKey, PresharedKey, PrivateKey, PublicKey, Route, RouteRule,
+};
 
+pub use commands::{COMMAND_SECONDS, RESOLVCONF_PREFIX, quoted, variables};
 pub use text::differences;
 
 /// Where wg-quick looks for interfaces.
@@ -108,8 +112,23 @@ pub struct Interface<'a> {
     pub private_key: &'a PrivateKey,
     /// Its attributes; `listen_port` is the one in use.
     pub fields: &'a Fields,
+    /// What belongs to it outside of the link.
+    pub outside: &'a Outside,
     /// Its peers, in the order of their keys.
     pub peers: BTreeMap<PublicKey, Peer<'a>>,
+}
+
+/// What belongs to an interface outside of its link, and in whose name its commands run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// The backend.
+    pub backend: String,
+    /// The address of the resource.
+    pub address: String,
+    /// All routes to it.
+    pub routes: BTreeSet<Route>,
+    /// What a default route needs.
+    pub rules: BTreeSet<RouteRule>,
 }
 
 /// A peer as it is to come back.

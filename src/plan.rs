@@ -47,7 +47,7 @@ use crate::state::{BackendRecord, ObjectKey, State, StateChange};
 use crate::value::{PresharedKey, PrivateKey, PublicKey, RouteRule};
 
 pub use adopt::{NotAdopted, adopt};
-pub use persist::{persisted_fields, written};
+pub use persist::{outside, persisted_fields, written};
 pub use recover::recover;
 pub use routes::{Recipe, WantedRoutes};
 pub use walk::{Known, record};
@@ -520,6 +520,8 @@ pub enum PlannedAct {
         style: Option<Style>,
         /// Which of its peers come back with it.
         peers: PersistedPeers,
+        /// How its routes come about.
+        recipe: Option<Box<Recipe>>,
         /// Whether files may be replaced that wgform did not write.
         may_replace: bool,
         /// Files that go.

@@ -97,7 +97,8 @@ fn networkd_brings_back_what_was_persisted() {
     sh("mkdir -p /etc/systemd/network /run/systemd/netif/links /run/systemd/netif/leases /run/systemd/netif/lldp /run/udev
         echo 'root:x:0:0:root:/:/bin/sh' >/etc/passwd; echo 'root:x:0:' >/etc/group
         echo 'systemd-network:x:998:998::/:/bin/false' >>/etc/passwd; echo 'systemd-network:x:998:' >>/etc/group");
-    let forget = || drop(sh("ip link delete wg0"));
+    let forget =
+        || drop(sh("ip link delete wg0; ip -4 rule flush proto 119; ip -6 rule flush proto 119"));
     // Without udev, links count as initialised where `/sys` cannot be written.
     let boot = || {
         sh("unshare -m sh -c 'mount -o remount,bind,ro /sys; exec /job/systemd-networkd' >/dev/null 2>&1 & pid=$!

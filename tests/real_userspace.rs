@@ -85,12 +85,14 @@ fn wg_quick_brings_back_what_was_persisted() {
     const TEST: &str = "wg_quick_brings_back_what_was_persisted";
     sandboxed(TEST, &["wireguard-go", "wg", "wg-quick"], || {
         sh("mkdir -p /etc/wireguard; mount -t tmpfs t /etc/wireguard");
+        // The rules go as with a reboot.
         let forget = || {
             drop(sh(
-                "ip link delete wg0; while test -e /run/wireguard/wg0.sock; do sleep 0.01; done",
+                "ip link delete wg0; while test -e /run/wireguard/wg0.sock; do sleep 0.01; done
+                ip -4 rule flush proto 119; ip -6 rule flush proto 119",
             ))
         };
-        let boot = || drop(sh("wg-quick up wg0 >/dev/null 2>&1"));
+        let boot = || drop(sh("wg-quick up wg0 >/tmp/wg-quick.log 2>&1 || cat /tmp/wg-quick.log"));
         conformance::boot::comes_back(&bed(None), Style::WgQuick, forget, boot);
     });
 }

@@ -6,7 +6,7 @@ use crate::apply::{Fate, Run};
 use crate::backend::{Act, Operation, Persist, PersistWish, Surroundings};
 use crate::persist::Style;
 use crate::plan::{
-    Action, KeySource, PersistedPeers, PlannedAct, PlannedSetting, Recipe, WantedRoutes,
+    Action, KeySource, PersistedPeers, PlannedAct, PlannedSetting, Recipe, WantedRoutes, outside,
     persisted_fields,
 };
 use crate::resource::{
@@ -94,9 +94,14 @@ fn operation(
                 around,
             }))
         }
-        (PlannedAct::Persist { name, style, peers, may_replace, remove }, Some(address)) => {
+        (
+            PlannedAct::Persist { name, style, peers, recipe, may_replace, remove },
+            Some(address),
+        ) => {
             let wish = match style {
-                Some(style) => Some(persist_wish(run, &address, style, peers)?),
+                Some(style) => {
+                    Some(persist_wish(run, (backend, &address), style, peers, recipe.as_deref())?)
+                }
                 None => None,
             };
             Ok(Some(Act::Persist(Box::new(Persist { name, wish, may_replace, remove }))))
@@ -206,9 +211,10 @@ fn surroundings(run: &Run<'_, '_>, index: usize) -> Option<Surroundings> {
 /// Collects what comes back at boot. A peer that is not there by now, because it failed, does not.
 fn persist_wish(
     run: &mut Run<'_, '_>,
-    address: &Address,
+    (backend, address): (&BackendId, &Address),
     style: Style,
     peers: PersistedPeers,
+    recipe: Option<&Recipe>,
 ) -> Result<PersistWish, String> {
     let PersistedPeers { wanted, as_recorded } = peers;
     let desired = run.plan.resources.get(address);
@@ -223,7 +229,11 @@ fn persist_wish(
         let fields = run.plan.resources.get(&peer).and_then(persisted_fields);
         peers.extend(key.zip(fields));
     }
-    Ok(PersistWish { style, fields, peers })
+    let Some(routes) = recipe.and_then(|it| it.wanted(&run.plan.resources)) else {
+        return Err("the routes are still not known".to_owned());
+    };
+    let outside = outside(backend, address, &routes);
+    Ok(PersistWish { style, fields, outside, peers })
 }
 
 /// Returns the wanted attributes that the device holds; none while one of them is not known.

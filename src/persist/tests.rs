@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use insta::assert_snapshot;
 
 use crate::persist::{
-    Interface, Peer, Style, differences, files, is_ours, kept, makes_interface, owner,
+    Interface, Outside, Peer, Style, differences, files, is_ours, kept, makes_interface, owner,
 };
 use crate::resource::{Field, Fields};
 use crate::value::{PresharedKey, PrivateKey, PublicKey};
@@ -42,7 +42,9 @@ fn texts(style: Style, enabled: bool) -> Vec<String> {
         (key(1), Peer { preshared_key: Some(&secret), fields: &peer }),
         (key(2), Peer { preshared_key: None, fields: &none }),
     ]);
-    let interface = Interface { name: "wg0", private_key: &private_key, fields: &fields, peers };
+    let outside = Outside::default();
+    let (private_key, fields, outside) = (&private_key, &fields, &outside);
+    let interface = Interface { name: "wg0", private_key, fields, outside, peers };
     let all = files(style, &interface);
     style.paths("wg0").iter().map(|path| all[path].text.to_string()).collect()
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 use similar::{ChangeTag, TextDiff};
 use zeroize::Zeroizing;
 
-use crate::persist::{DEFAULT_MTU, HEAD, Interface};
+use crate::persist::{DEFAULT_MTU, HEAD, Interface, commands};
 use crate::resource::{Field, Fields};
-use crate::value::Keepalive;
+use crate::value::{Family, Keepalive, Route, RouteRule};
 
 /// A file under way. It grows in steps, and none of them leaves a copy of a key behind.
 struct Page(Zeroizing<String>);
@@ -47,9 +47,9 @@ impl Section<'_> {
     }
 }
 
-/// Writes what wg-quick reads. Routes, name servers and commands of the interface belong behind `Table`.
+/// Writes what wg-quick reads.
 pub(crate) fn wg_quick(interface: &Interface<'_>) -> Zeroizing<String> {
-    let Interface { name: _, private_key, fields, peers: _ } = interface;
+    let Interface { name: _, private_key, fields, outside: _, peers: _ } = interface;
     let mut page = Page::new(interface);
     page.section("Interface");
     let mut section = Section { page: &mut page, equals: " = " };
@@ -59,19 +59,14 @@ pub(crate) fn wg_quick(interface: &Interface<'_>) -> Zeroizing<String> {
     section.set("MTU", number(fields, "mtu").unwrap_or(DEFAULT_MTU));
     // wg-quick would make a route for every allowed IP.
     section.set("Table", "off");
-    if is_down(fields) {
-        section.set("PostUp", DOWN);
-    }
+    commands::of(interface).iter().for_each(|(key, line)| section.set(key, line));
     peers(&mut page, interface, "Peer", " = ");
     page.0
 }
 
-/// How wg-quick is told to leave an interface down that is not enabled.
-pub(crate) const DOWN: &str = "ip link set dev %i down";
-
 /// Writes the device that networkd makes. Routes to the allowed IPs are off unless `RouteTable` says otherwise.
 pub(crate) fn netdev(interface: &Interface<'_>, key: &Path) -> Zeroizing<String> {
-    let Interface { name, private_key: _, fields, peers: _ } = interface;
+    let Interface { name, private_key: _, fields, outside: _, peers: _ } = interface;
     let mut page = Page::new(interface);
     page.section("NetDev");
     let mut section = Section { page: &mut page, equals: "=" };
@@ -86,9 +81,9 @@ pub(crate) fn netdev(interface: &Interface<'_>, key: &Path) -> Zeroizing<String>
     page.0
 }
 
-/// Writes what networkd does with the device. Routes and name servers of the interface belong at its end.
+/// Writes what networkd does with the device.
 pub(crate) fn network(interface: &Interface<'_>) -> Zeroizing<String> {
-    let Interface { name, private_key: _, fields, peers: _ } = interface;
+    let Interface { name, private_key: _, fields, outside, peers: _ } = interface;
     let mut page = Page::new(interface);
     page.section("Match");
     Section { page: &mut page, equals: "=" }.set("Name", name);
@@ -104,7 +99,57 @@ pub(crate) fn network(interface: &Interface<'_>) -> Zeroizing<String> {
     // A WireGuard link has no address but those that it is given.
     section.set("LinkLocalAddressing", "no");
     addresses(&mut section, fields);
+    name_servers(&mut section, fields);
+    outside.routes.iter().for_each(|it| route(&mut page, it));
+    outside.rules.iter().for_each(|it| rule(&mut page, it));
     page.0
+}
+
+fn name_servers(section: &mut Section<'_>, fields: &Fields) {
+    if let Some(Field::Servers(all)) = fields.get("dns") {
+        all.iter().for_each(|server| section.set("DNS", server));
+    }
+    if let Some(Field::Domains(all)) = fields.get("dns_search")
+        && !all.is_empty()
+    {
+        section.set("Domains", all.join(" "));
+    }
+}
+
+fn route(page: &mut Page, route: &Route) {
+    page.section("Route");
+    let mut section = Section { page, equals: "=" };
+    section.set("Destination", route.to);
+    if route.table != Route::MAIN {
+        section.set("Table", route.table);
+    }
+    if route.metric() != 0 {
+        section.set("Metric", route.metric());
+    }
+    section.set("Protocol", Route::PROTOCOL);
+}
+
+/// Writes a rule. networkd gives it a protocol number of its own.
+fn rule(page: &mut Page, rule: &RouteRule) {
+    page.section("RoutingPolicyRule");
+    let mut section = Section { page, equals: "=" };
+    let family = match rule.family() {
+        Family::V4 => "ipv4",
+        Family::V6 => "ipv6",
+    };
+    section.set("Family", family);
+    match rule {
+        RouteRule::Main(_) => {
+            section.set("SuppressPrefixLength", 0);
+            section.set("Table", Route::MAIN);
+        }
+        RouteRule::Unmarked(_, mark) => {
+            section.set("InvertRule", "yes");
+            section.set("FirewallMark", mark);
+            section.set("Table", mark);
+        }
+    }
+    section.set("Priority", rule.priority());
 }
 
 fn port_and_mark(section: &mut Section<'_>, fields: &Fields, mark: &str) {

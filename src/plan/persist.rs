@@ -11,10 +11,10 @@ use serde_json::{Value as Json, json};
 use crate::actual::{Boot, HostFile, Picture};
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
-use crate::persist::{self, Style};
+use crate::persist::{self, Outside, Style};
 use crate::plan::view::View;
 use crate::plan::walk::{Fate, Node, Planner};
-use crate::plan::{BackendView, KeySource, PersistedPeers};
+use crate::plan::{BackendView, KeySource, PersistedPeers, WantedRoutes};
 use crate::resource::{Address, BackendId, Field, Fields, Kind, declaration};
 use crate::state::{ObjectKey, ResourceRecord};
 use crate::value::{FingerprintKey, PresharedKey, PrivateKey, PublicKey};
@@ -23,7 +23,21 @@ use crate::value::{FingerprintKey, PresharedKey, PrivateKey, PublicKey};
 pub(crate) const PERSISTED: &str = "persisted";
 
 /// The attributes of an interface that come back with it.
-const OF_INTERFACE: [&str; 5] = ["listen_port", "addresses", "mtu", "fwmark", "enabled"];
+const OF_INTERFACE: [&str; 11] = [
+    "listen_port",
+    "addresses",
+    "mtu",
+    "fwmark",
+    "enabled",
+    "dns",
+    "dns_search",
+    "pre_up",
+    "post_up",
+    "pre_down",
+    "post_down",
+];
+/// Where the commands begin among them.
+const COMMANDS: usize = 7;
 /// The attributes of a peer that come back with it.
 const OF_PEER: [&str; 3] = ["allowed_ips", "endpoint", "persistent_keepalive"];
 
@@ -119,14 +133,15 @@ impl Planner<'_> {
         }
         let fields = self.interface_fields(node);
         let private_key = self.private_key(node);
-        let all = known.zip(fields).zip(private_key);
-        let files = all.map(|((peers, fields), private_key)| {
+        let outside = self.outside(node);
+        let all = known.zip(fields).zip(private_key).zip(outside);
+        let files = all.map(|(((peers, fields), private_key), outside)| {
             let peers = peers.iter().map(|(key, (fields, preshared_key))| {
                 (*key, persist::Peer { preshared_key: preshared_key.as_ref(), fields })
             });
             let (name, peers) = (&*on_device.name, peers.collect());
-            let interface =
-                persist::Interface { name, private_key: &private_key, fields: &fields, peers };
+            let (private_key, fields, outside) = (&private_key, &fields, &outside);
+            let interface = persist::Interface { name, private_key, fields, outside, peers };
             persist::files(style, &interface)
         });
         Some(Expected { peers, files })
@@ -219,6 +234,12 @@ impl Planner<'_> {
         Some(fields)
     }
 
+    /// Returns what belongs to an interface outside of its link; none while its routes are not known.
+    fn outside(&self, node: &Node) -> Option<Outside> {
+        let routes = node.interface()?.routes.as_ref()?.wanted.as_ref();
+        Some(outside(node.backend.as_ref()?, &node.address, routes?))
+    }
+
     fn private_key(&self, node: &Node) -> Option<PrivateKey> {
         let on_device = node.interface()?;
         match &on_device.key.source {
@@ -253,7 +274,25 @@ impl Planner<'_> {
                 .help("Set `persist = \"none\"`, and let `wgform apply` run after whatever makes the namespace.");
             self.diagnostics.push(problem);
         }
+        self.check_commands(desired, style);
         self.check_files(desired, backend, name, style);
+    }
+
+    fn check_commands(&mut self, desired: &Desired, style: Style) {
+        let has_any = |at: &&&str| match desired.fields.get(*at) {
+            Some(Wanted::Known(Field::Commands(all))) => !all.is_empty(),
+            _ => false,
+        };
+        if style != Style::Networkd {
+            return;
+        }
+        for at in OF_INTERFACE[COMMANDS..].iter().filter(has_any) {
+            let span = desired.spans.get(at).unwrap_or(&desired.span);
+            let problem = Diagnostic::error("commands that networkd cannot run at boot")
+                .label(span, format!("systemd-networkd brings `{}` back without `{at}`", desired.address))
+                .help("Set `persist = \"wg-quick\"`, which runs them, or let a systemd unit do what they do.");
+            self.diagnostics.push(problem);
+        }
     }
 
     fn check_files(&mut self, desired: &Desired, backend: &BackendId, name: &str, style: Style) {
@@ -366,6 +405,16 @@ fn add(
 fn known_fields(desired: &Desired, names: &[&'static str]) -> Option<Fields> {
     let set = names.iter().filter_map(|name| Some((*name, desired.fields.get(name)?)));
     set.map(|(name, wanted)| Some((name, wanted.known()?.clone()))).collect()
+}
+
+/// Returns what belongs to an interface outside of its link.
+pub fn outside(backend: &BackendId, address: &Address, routes: &WantedRoutes) -> Outside {
+    Outside {
+        backend: backend.as_str().to_owned(),
+        address: address.to_string(),
+        routes: routes.routes.keys().copied().collect(),
+        rules: routes.rules.clone(),
+    }
 }
 
 /// Returns the attributes of an interface or a peer that come back with it; none while one of them is not known.

@@ -547,3 +547,151 @@ fn a_kill_between_interface_and_file_heals() {
 fn hub_writes() -> usize {
     Lab::new(&persisted("wg-quick")).apply_and_count()
 }
+
+/// An interface with everything that wg-quick does by commands and networkd by sections.
+const OUTSIDE: &str = r##"
+backend "local" "hq" {
+  simulate = true
+}
+interface "hub" {
+  name        = "wg0"
+  persist     = "wg-quick"
+  listen_port = 51820
+  addresses   = ["10.8.0.1/24", "fd00:8::1/64"]
+  dns         = ["10.8.0.53", "fd00:8::53"]
+  dns_search  = ["corp.example.com", "~."]
+  routes {
+    distance      = 50
+    default_route = true
+  }
+  # pre_up  = [["modprobe", "-q", "dummy"]]
+  # post_up = [["sh", "-c", "echo '%i' is # up\n"], ["logger", "%i is up", ""]]
+  # pre_down  = [["logger", "%i goes down"]]
+  # post_down = [["logger", "gone"]]
+}
+peer "gate" {
+  interface   = interface.hub
+  public_key  = "«gate»"
+  allowed_ips = ["0.0.0.0/0", "10.8.0.2/32", "10.20.0.0/16", "fd00:20::/48"]
+  endpoint    = "198.51.100.7:51820"
+}
+"##;
+
+#[test]
+fn routes_rules_name_servers_and_commands_come_back_by_wg_quick() {
+    let lab = Lab::matching(&OUTSIDE.replace("  # p", "  p"));
+    let text = conf(&lab);
+    let shown = text.lines().skip_while(|it| !it.starts_with("MTU"));
+    let shown: Vec<_> = shown.take_while(|it| !it.is_empty()).collect();
+    assert_snapshot!(shown.join("\n"), @r##"
+    MTU = 1420
+    Table = off
+    PreUp = env WGFORM_INTERFACE=%i WGFORM_BACKEND=hq WGFORM_ADDRESS=interface.hub WGFORM_ACTION=create timeout 60 modprobe -q dummy
+    PostUp = ! systemctl is-active --quiet systemd-resolved.service || resolvectl dns %i 10.8.0.53 fd00:8::53
+    PostUp = ! systemctl is-active --quiet systemd-resolved.service || resolvectl domain %i corp.example.com '~.'
+    PostUp = systemctl is-active --quiet systemd-resolved.service || printf '%s\n' 'nameserver 10.8.0.53' 'nameserver fd00:8::53' 'search corp.example.com' | resolvconf -a "$(sed -n 's/^\([A-Za-z0-9-]\{1,\}\)\*$/\1./p' /etc/resolvconf/interface-order 2>/dev/null | head -n 1)%i" -m 0 -x
+    PostUp = env WGFORM_INTERFACE=%i WGFORM_BACKEND=hq WGFORM_ADDRESS=interface.hub WGFORM_ACTION=create timeout 60 sh -c $'echo \'%i\' is \x23 up\x0a'
+    PostUp = env WGFORM_INTERFACE=%i WGFORM_BACKEND=hq WGFORM_ADDRESS=interface.hub WGFORM_ACTION=create timeout 60 logger '%i is up' ''
+    PostUp = printf 'route add %s dev %i proto 119 table 51820 metric 50\n' 0.0.0.0/0 | ip -4 -force -batch - || true
+    PostUp = printf 'route add %s dev %i proto 119 metric 50\n' 10.20.0.0/16 | ip -4 -force -batch - || true
+    PostUp = printf 'route add %s dev %i proto 119 metric 50\n' fd00:20::/48 | ip -6 -force -batch - || true
+    PostUp = ip -4 rule add table 254 suppress_prefixlength 0 priority 32764 protocol 119 || true
+    PostUp = ip -4 rule add not fwmark 51820 table 51820 priority 32765 protocol 119 || true
+    PreDown = ip -4 rule del not fwmark 51820 table 51820 priority 32765 protocol 119 || true
+    PreDown = ip -4 rule del table 254 suppress_prefixlength 0 priority 32764 protocol 119 || true
+    PreDown = env WGFORM_INTERFACE=%i WGFORM_BACKEND=hq WGFORM_ADDRESS=interface.hub WGFORM_ACTION=destroy timeout 60 logger '%i goes down'
+    PostDown = systemctl is-active --quiet systemd-resolved.service || resolvconf -d "$(sed -n 's/^\([A-Za-z0-9-]\{1,\}\)\*$/\1./p' /etc/resolvconf/interface-order 2>/dev/null | head -n 1)%i" -f
+    PostDown = env WGFORM_INTERFACE=%i WGFORM_BACKEND=hq WGFORM_ADDRESS=interface.hub WGFORM_ACTION=destroy timeout 60 logger gone
+    "##);
+    let before = ran(&lab).len();
+    assert_boots(&lab);
+    assert_snapshot!(ran(&lab)[before..].join("\n"), @"
+    modprobe -q dummy
+    resolvectl dns wg0 10.8.0.53 fd00:8::53
+    resolvectl domain wg0 corp.example.com ~.
+    sh -c echo 'wg0' is # up
+
+    logger wg0 is up
+    ");
+}
+
+#[test]
+fn routes_and_name_servers_come_back_by_networkd() {
+    let text = OUTSIDE.replace("wg-quick", "networkd");
+    let lab = Lab::matching(&text.replace("    default_route = true\n", ""));
+    assert_boots(&lab);
+    let mut lab = Lab::matching(&text);
+    let network = lab.host("hq").read_file("/etc/systemd/network/wg0.network").unwrap();
+    assert_snapshot!(network.split_once("[Network]\n").unwrap().1, @"
+    LinkLocalAddressing=no
+    Address=10.8.0.1/24
+    Address=fd00:8::1/64
+    DNS=10.8.0.53
+    DNS=fd00:8::53
+    Domains=corp.example.com ~.
+
+    [Route]
+    Destination=0.0.0.0/0
+    Table=51820
+    Metric=50
+    Protocol=119
+
+    [Route]
+    Destination=10.20.0.0/16
+    Metric=50
+    Protocol=119
+
+    [Route]
+    Destination=fd00:20::/48
+    Metric=50
+    Protocol=119
+
+    [RoutingPolicyRule]
+    Family=ipv4
+    SuppressPrefixLength=0
+    Table=254
+    Priority=32764
+
+    [RoutingPolicyRule]
+    Family=ipv4
+    InvertRule=yes
+    FirewallMark=51820
+    Table=51820
+    Priority=32765
+    ");
+    let before = lab.show("hq");
+    lab.host("hq").reboot();
+    // Its rules have a mark of its own.
+    assert_eq!(lab.show("hq").replace("by another", "by wgform"), before);
+    lab.assert_settled();
+    lab.edit("    default_route = true\n", "");
+    lab.settle();
+    assert_boots(&lab);
+}
+
+#[test]
+fn what_is_outside_of_the_link_follows_a_change() {
+    let mut lab = Lab::matching(OUTSIDE);
+    lab.edit("\"10.20.0.0/16\"", "\"10.30.0.0/16\"").edit("distance      = 50", "table = 77");
+    lab.settle();
+    let routes = r"proto 119 table 77\n' 0.0.0.0/0 10.8.0.2/32 10.30.0.0/16 |";
+    assert!(conf(&lab).contains(routes), "{}", conf(&lab));
+    assert_boots(&lab);
+    lab.edit("listen_port =", "enabled     = false\n  listen_port =");
+    lab.settle();
+    assert!(!conf(&lab).contains("route add"), "{}", conf(&lab));
+    assert_boots(&lab);
+}
+
+#[test]
+fn on_a_host_with_resolvconf_the_name_servers_come_back_by_that() {
+    let lab = Lab::new(OUTSIDE);
+    lab.host("hq").linux.set_program("resolvectl", false).unwrap();
+    lab.host("hq").linux.set_program("resolvconf", true).unwrap();
+    lab.settle();
+    let told = lab.host("hq").linux.resolvconf();
+    assert!(!told.is_empty());
+    lab.host("hq").reboot();
+    assert_eq!(lab.host("hq").linux.resolvconf(), told);
+    lab.assert_settled();
+}

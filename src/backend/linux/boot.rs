@@ -94,7 +94,7 @@ fn wanted(
     wish: &PersistWish,
     device: &Device,
 ) -> Result<BTreeMap<PathBuf, HostFile>, Refused> {
-    let PersistWish { style, fields, peers } = wish;
+    let PersistWish { style, fields, outside, peers } = wish;
     let Some(private_key) = &device.private_key else {
         let refusal = Refusal::said("the interface has no key", "run `apply` again");
         return Err((During::Reading, refusal));
@@ -108,7 +108,9 @@ fn wanted(
         Some((*key, persist::Peer { preshared_key, fields }))
     });
     let peers = peers.collect();
-    Ok(persist::files(*style, &persist::Interface { name, private_key, fields: &fields, peers }))
+    let fields = &fields;
+    let interface = persist::Interface { name, private_key, fields, outside, peers };
+    Ok(persist::files(*style, &interface))
 }
 
 /// Keeps a file that wgform did not write, before another one takes its place.

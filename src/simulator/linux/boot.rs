@@ -3,6 +3,8 @@
 //! It knows what those two know of what wgform writes, and is strict: a file with anything else in it brings nothing up,
 //! as a real one does with a mistake in it, so that no test passes by a line that nobody reads.
 
+mod shell;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -10,9 +12,16 @@ use std::str::FromStr;
 use rustix::io::Errno;
 
 use crate::persist::{NETWORKD_DIRECTORY, NETWORKD_GROUP, Style};
-use crate::simulator::linux::call::{DeviceChange, HostFile, PeerChange, Refusal};
+use crate::simulator::linux::call::{
+    DeviceChange, HostFile, HostRoute, HostRule, PeerChange, Refusal, RoutingChange,
+};
 use crate::simulator::linux::host::Host;
-use crate::value::{Cidr, Endpoint, Host as EndpointHost, Keepalive, Prefix, PublicKey};
+use crate::value::{
+    Cidr, Endpoint, Family, Host as EndpointHost, Keepalive, Prefix, PublicKey, Route, RouteRule,
+};
+
+/// `RTPROT_STATIC`, which networkd gives its rules.
+const STATIC: u8 = 4;
 
 /// What a file says of an interface.
 #[derive(Default)]
@@ -22,6 +31,11 @@ struct Described {
     addresses: Vec<Cidr>,
     mtu: Option<u32>,
     is_down: bool,
+    servers: Vec<String>,
+    domains: Vec<String>,
+    routing: Vec<RoutingChange>,
+    pre_up: Vec<String>,
+    post_up: Vec<String>,
 }
 
 /// A section of a file: its heading, and its settings in order.
@@ -89,6 +103,8 @@ impl Host {
         {
             match heading {
                 "WireGuardPeer" => described.read_peer(&settings, self)?,
+                "Route" => described.routing.push(route(name, &settings)?),
+                "RoutingPolicyRule" => described.routing.push(rule(&settings)?),
                 "NetDev" | "WireGuard" | "Match" | "Link" | "Network" => {
                     described.read_interface(&settings, networkd_setting)?;
                 }
@@ -107,15 +123,28 @@ impl Host {
 
     /// Makes the interface, or leaves nothing of it behind.
     fn bring_up(&mut self, name: &str, described: Described) -> Started {
-        let Described { change, key_file: _, addresses, mtu, is_down } = described;
+        for line in &described.pre_up {
+            self.shell(line, name)?;
+        }
         self.add_link(name)?;
-        let built = self.configure(name, &change).and_then(|()| {
-            mtu.map_or(Ok(()), |mtu| self.set_mtu(name, mtu))?;
-            addresses.iter().try_for_each(|address| self.add_address(name, *address))?;
-            self.set_up(name, true)?;
-            if is_down { self.set_up(name, false) } else { Ok(()) }
-        });
-        built.inspect_err(|_| _ = self.delete_link(name))
+        self.fill(name, described).inspect_err(|_| _ = self.delete_link(name))
+    }
+
+    fn fill(&mut self, name: &str, described: Described) -> Started {
+        let Described { change, addresses, mtu, is_down, servers, domains, routing, .. } =
+            &described;
+        self.configure(name, change)?;
+        mtu.map_or(Ok(()), |mtu| self.set_mtu(name, mtu))?;
+        addresses.iter().try_for_each(|address| self.add_address(name, *address))?;
+        self.set_up(name, true)?;
+        if *is_down {
+            self.set_up(name, false)?;
+        }
+        self.change_routing(routing).map_err(|(_, refusal)| refusal)?;
+        if let Some(link) = self.links.get_mut(name) {
+            (link.dns, link.domains) = (servers.clone(), domains.clone());
+        }
+        described.post_up.iter().try_for_each(|line| self.shell(line, name))
     }
 }
 
@@ -160,7 +189,9 @@ fn wg_quick_setting(described: &mut Described, key: &str, value: &str) -> Starte
         ("Address", value) => described.addresses.push(parsed(value)?),
         ("MTU", value) => described.mtu = Some(parsed(value)?),
         ("Table", "off") => {}
-        ("PostUp", "ip link set dev %i down") => described.is_down = true,
+        ("PreUp", line) => described.pre_up.push(line.to_owned()),
+        ("PostUp", line) => described.post_up.push(line.to_owned()),
+        ("PreDown" | "PostDown", line) => _ = shell::parsed(line, "i")?,
         _ => return Err(unknown(key)),
     }
     Ok(())
@@ -176,15 +207,62 @@ fn networkd_setting(described: &mut Described, key: &str, value: &str) -> Starte
         ("Address", value) => described.addresses.push(parsed(value)?),
         ("RequiredForOnline" | "LinkLocalAddressing", "no") => {}
         ("ActivationPolicy", "down") => described.is_down = true,
+        ("DNS", server) => described.servers.push(server.to_owned()),
+        ("Domains", all) => {
+            described.domains.extend(all.split_whitespace().map(str::to_owned));
+        }
         _ => return Err(unknown(key)),
     }
     Ok(())
 }
 
+fn route(name: &str, settings: &[(&str, &str)]) -> Result<RoutingChange, Refusal> {
+    let (mut to, mut table, mut metric, mut protocol) = (None, Route::MAIN, None, STATIC);
+    for (key, value) in settings {
+        match *key {
+            "Destination" => to = Some(parsed(value)?),
+            "Table" => table = parsed(value)?,
+            "Metric" => metric = Some(parsed(value)?),
+            "Protocol" => protocol = parsed(value)?,
+            _ => return Err(unknown(key)),
+        }
+    }
+    let route = Route::new(to.ok_or(Errno::INVAL)?, table, metric);
+    Ok(RoutingChange::AddRoute(HostRoute { route, device: Some(name.to_owned()), protocol }))
+}
+
+/// Reads a rule of one of the two forms that there are.
+fn rule(settings: &[(&str, &str)]) -> Result<RoutingChange, Refusal> {
+    let family = match settings.first() {
+        Some(("Family", "ipv4")) => Family::V4,
+        Some(("Family", "ipv6")) => Family::V6,
+        _ => return Err(Errno::INVAL.into()),
+    };
+    let rule = match &settings[1..] {
+        [("SuppressPrefixLength", "0"), ("Table", "254"), priority] => {
+            (RouteRule::Main(family), priority)
+        }
+        [("InvertRule", "yes"), ("FirewallMark", mark), ("Table", table), priority]
+            if mark == table =>
+        {
+            (RouteRule::Unmarked(family, parsed(mark)?), priority)
+        }
+        _ => return Err(Errno::INVAL.into()),
+    };
+    match rule {
+        (rule, ("Priority", at)) if *at == rule.priority().to_string() => {
+            Ok(RoutingChange::AddRule(HostRule { rule, protocol: STATIC }))
+        }
+        _ => Err(Errno::INVAL.into()),
+    }
+}
+
 fn sections(text: &str) -> Result<Vec<Section<'_>>, Refusal> {
     let mut sections: Vec<Section<'_>> = Vec::new();
-    for line in text.lines().map(str::trim) {
-        if line.is_empty() || line.starts_with(['#', ';']) {
+    for line in text.lines() {
+        // networkd knows comments only in lines of their own; we write no other line with this sign.
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() || line.starts_with(';') {
             continue;
         }
         if let Some(heading) = line.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {

@@ -105,7 +105,8 @@ impl Host {
         let argv: Vec<&str> = program.argv.iter().map(String::as_str).collect();
         let answer = match *argv.as_slice() {
             ["systemctl", "is-active", ..] => {
-                ended(if self.programs.has_systemd { 0 } else { 3 }, "")
+                let runs = self.programs.has_systemd && self.programs.has("resolvectl");
+                ended(if runs { 0 } else { 3 }, "")
             }
             ["resolvectl", what @ ("dns" | "domain"), link] => match self.links.get(link) {
                 Some(it) => {

@@ -10,8 +10,8 @@ use crate::plan::persist::{PERSISTED, Persisted, found, style};
 use crate::plan::view::View;
 use crate::plan::walk::{Fate, Node, Planner};
 use crate::plan::{
-    Action, Effect, FileChange, Note, PersistedPeers, PlannedAct, Reason, ResourceChange, Step,
-    Subject,
+    Action, Effect, FileChange, Note, PersistedPeers, PlannedAct, Reason, Recipe, ResourceChange,
+    Step, Subject,
 };
 use crate::resource::{Address, Kind};
 
@@ -96,6 +96,7 @@ impl Drafter {
                 name: node.interface().map(|it| it.name.clone()).unwrap_or_default(),
                 style: standing.style,
                 peers: standing.peers.clone(),
+                recipe: recipe(node),
                 may_replace: standing.is_recorded_here(node),
                 remove: standing.remove.clone(),
             },
@@ -112,6 +113,11 @@ impl Drafter {
         let address = self.drafts[draft].step.subject.address();
         address.is_some_and(|it| it.kind == Kind::Interface)
     }
+}
+
+/// Returns how the routes that come back come about.
+fn recipe(node: &Node) -> Option<Box<Recipe>> {
+    Some(Box::new(node.interface()?.routes.as_ref()?.recipe.clone()))
 }
 
 /// Returns how an interface stands; nothing for one that never was to come back.
