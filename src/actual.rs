@@ -56,27 +56,19 @@ pub struct Picture {
     pub key_files: BTreeMap<PathBuf, KeyFile>,
     /// Where the system sends packets.
     pub routing: Routing,
+    /// What brings interfaces back at boot; none where nobody asked for it.
+    pub boot: Option<Boot>,
 }
 
-/// The routes of a system, whoever made them, and the policy rules of wgform.
-#[derive(Debug, Clone, Default)]
-pub struct Routing {
-    /// The routes, but those to the system's own addresses.
-    pub routes: BTreeMap<Route, FoundRoute>,
-    /// The policy rules that have the form of wgform's, and whether wgform made them, whichever configuration wanted
-    /// them.
-    pub rules: BTreeMap<RouteRule, bool>,
-    /// The tables that have a name.
-    pub table_names: BTreeMap<String, u32>,
-}
-
-/// Where a route leads to, and whose it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundRoute {
-    /// The name of the link; none when it leads to several, or nowhere.
-    pub device: Option<String>,
-    /// Whether wgform made it, whichever configuration wanted it.
-    pub is_marked: bool,
+/// What a host does to bring interfaces back when it boots.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Boot {
+    /// The files in which interfaces can be described, whoever wrote them.
+    pub files: BTreeMap<PathBuf, HostFile>,
+    /// The units that are started.
+    pub units: BTreeSet<String>,
+    /// Whether systemd runs, which starts them.
+    pub has_systemd: bool,
 }
 
 /// A text file of a host. What is in it may be secret.
@@ -103,6 +95,27 @@ impl fmt::Debug for HostFile {
         let group = group.as_deref().unwrap_or("root");
         write!(f, "HostFile({} bytes, {mode:o}, {group})", text.len())
     }
+}
+
+/// The routes of a system, whoever made them, and the policy rules of wgform.
+#[derive(Debug, Clone, Default)]
+pub struct Routing {
+    /// The routes, but those to the system's own addresses.
+    pub routes: BTreeMap<Route, FoundRoute>,
+    /// The policy rules that have the form of wgform's, and whether wgform made them, whichever configuration wanted
+    /// them.
+    pub rules: BTreeMap<RouteRule, bool>,
+    /// The tables that have a name.
+    pub table_names: BTreeMap<String, u32>,
+}
+
+/// Where a route leads to, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundRoute {
+    /// The name of the link; none when it leads to several, or nowhere.
+    pub device: Option<String>,
+    /// Whether wgform made it, whichever configuration wanted it.
+    pub is_marked: bool,
 }
 
 /// Which system a backend is, so that another one under the same name is noticed.

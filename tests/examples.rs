@@ -67,7 +67,7 @@ fn the_quickstart_is_planned_applied_and_destroyed() {
     for host in ["hq", "branch"] {
         let host = project.host(host);
         assert!(host["links"].get("wg0").is_none(), "{host}");
-        assert_eq!(host["key_files"], serde_json::json!({}));
+        assert_eq!(host["files"], serde_json::json!({}));
     }
     assert_eq!(project.run("state list").ends(0).stdout, "");
 }

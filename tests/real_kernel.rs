@@ -22,6 +22,7 @@ use std::path::PathBuf;
 
 use wgform::backend::linux::Linux;
 use wgform::config::Driver;
+use wgform::persist::Style;
 use wgform::resource::Fields;
 
 use crate::conformance::bed::{create, hub_fields, id, private, world};
@@ -117,6 +118,26 @@ fn packets_cross_a_tunnel_and_other_sessions_outlive_a_change() {
         two_hosts();
         tunnel::carries_packets((&bed(Some("a")), "wg0"), (&bed(Some("b")), "wg0"));
     });
+}
+
+#[test]
+fn networkd_brings_back_what_was_persisted() {
+    if env::var_os("KERNEL_VM").is_none() {
+        return in_vm("networkd_brings_back_what_was_persisted", || {});
+    }
+    // Not in a sandbox: networkd gives up its rights, and has to read the files as its own user.
+    sh("mkdir -p /etc/systemd/network /run/systemd/netif/links /run/systemd/netif/leases /run/systemd/netif/lldp /run/udev
+        echo 'root:x:0:0:root:/:/bin/sh' >/etc/passwd; echo 'root:x:0:' >/etc/group
+        echo 'systemd-network:x:998:998::/:/bin/false' >>/etc/passwd; echo 'systemd-network:x:998:' >>/etc/group");
+    let forget =
+        || drop(sh("ip link delete wg0; ip -4 rule flush proto 119; ip -6 rule flush proto 119"));
+    // Without udev, links count as initialised where `/sys` cannot be written.
+    let boot = || {
+        sh("unshare -m sh -c 'mount -o remount,bind,ro /sys; exec /job/systemd-networkd' >/dev/null 2>&1 & pid=$!
+            i=0; until ip -6 address show dev wg0 2>/dev/null | grep -q fd00 || test $i -gt 100; do sleep 0.2; i=$((i+1)); done
+            kill $pid");
+    };
+    crate::conformance::boot::comes_back(&bed(None), Style::Networkd, forget, boot);
 }
 
 #[test]

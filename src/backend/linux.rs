@@ -11,6 +11,7 @@ mod key_text;
 mod picture;
 mod batch;
 mod interface;
+mod boot;
 mod peers;
 mod remote;
 mod routes;

@@ -251,7 +251,8 @@ impl<'c> Session<'c> {
         Ok(declarations)
     }
 
-    /// Collects what a backend does not look at by itself: key files elsewhere, and name servers.
+    /// Collects what a backend does not look at by itself: key files elsewhere, name servers, and what is to come back at
+    /// boot.
     fn interest(&self, state: &State) -> BTreeMap<BackendId, Interest> {
         let mut interests: BTreeMap<BackendId, Interest> = BTreeMap::new();
         for record in state.resources.values() {
@@ -261,6 +262,11 @@ impl<'c> Session<'c> {
             interest.key_files.extend(path.map(PathBuf::from));
             let has = |name: &&str| record.attributes.contains_key(*name);
             interest.name_servers |= NAME_SERVERS.iter().any(has);
+            interest.boot |= has(&"persisted");
+            for deposed in &record.deposed {
+                let interest = interests.entry(deposed.backend.clone()).or_default();
+                interest.boot |= deposed.attributes.contains_key("persisted");
+            }
         }
         let interfaces = self.config.resources().iter();
         for address in interfaces.filter(|it| it.kind == resource::Kind::Interface) {
@@ -274,6 +280,8 @@ impl<'c> Session<'c> {
             }
             let has = |name: &&str| desired.fields.contains_key(*name);
             interest.name_servers |= NAME_SERVERS.iter().any(has);
+            let none = Wanted::Known(Field::Text("none".to_owned()));
+            interest.boot |= desired.fields.get("persist").is_some_and(|persist| *persist != none);
         }
         interests
     }

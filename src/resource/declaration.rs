@@ -396,6 +396,14 @@ const INTERFACE: &[Attribute] = &[
         ..PLAIN
     },
     Attribute {
+        name: "persist",
+        form: Form::Choice(&["none", "wg-quick", "networkd"]),
+        default: Default::Text("none"),
+        local: Support::Wgform,
+        doc: "What brings the interface back when the host boots: `/etc/wireguard/NAME.conf` with `wg-quick@NAME.service`, or files of systemd-networkd. Every plan warns until it is written, if only as \"none\".",
+        ..PLAIN
+    },
+    Attribute {
         name: "unmanaged_peers",
         form: Form::Choice(&["warn", "ignore", "remove"]),
         default: Default::Text("warn"),

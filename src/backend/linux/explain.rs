@@ -25,6 +25,8 @@ pub(crate) enum During {
     KeyFile,
     /// Running a program of the host.
     Running,
+    /// Seeing to what brings an interface back at boot.
+    Boot,
 }
 
 /// Puts an error together.
@@ -58,18 +60,14 @@ fn errno_words(during: During, errno: Errno) -> (String, Option<&'static str>) {
         return (reason.to_owned(), Some(hint));
     }
     let (reason, hint) = match (during, errno) {
-        (During::KeyFile, Errno::PERM | Errno::ACCESS) => {
-            ("this user may not read or write there", "run as root")
-        }
+        (
+            During::KeyFile | During::Boot,
+            Errno::PERM | Errno::ACCESS | Errno::ROFS | Errno::NOSPC | Errno::DQUOT,
+        ) => file_words(during, errno),
         (_, Errno::PERM | Errno::ACCESS) => (
             "this user may not change or read WireGuard interfaces",
             "run as root, or with the capability CAP_NET_ADMIN",
         ),
-        (During::KeyFile, Errno::ROFS) => (
-            "the file system is read-only",
-            "set `key_file` to a path on a writable file system, or make this one writable",
-        ),
-        (During::KeyFile, Errno::NOSPC | Errno::DQUOT) => ("the disk is full", "make room on it"),
         (During::Naming, Errno::EXIST) => (
             "a link of that name is there already",
             "give the interface another name, import the link, or remove it with `ip link delete`",
@@ -133,6 +131,21 @@ fn connection_words(errno: Errno) -> Option<(&'static str, &'static str)> {
         ),
         _ => return None,
     })
+}
+
+fn file_words(during: During, errno: Errno) -> (&'static str, &'static str) {
+    match (during, errno) {
+        (_, Errno::NOSPC | Errno::DQUOT) => ("the disk is full", "make room on it"),
+        (During::Boot, Errno::ROFS) => (
+            "the file system is read-only",
+            "make it writable, or set `persist = \"none\"` where the interface is persisted by other means",
+        ),
+        (_, Errno::ROFS) => (
+            "the file system is read-only",
+            "set `key_file` to a path on a writable file system, or make this one writable",
+        ),
+        _ => ("this user may not read or write there", "run as root"),
+    }
 }
 
 /// Returns the system's words for an error number, in the form of our messages.

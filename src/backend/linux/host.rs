@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 use crate::actual::{Fact, Identity};
 use crate::simulator::linux::SimulatedLinux;
 use crate::simulator::linux::call::{
-    Device, DeviceChange, HostRouting, Link, NotRouted, Program, Ran, Refusal, RoutingChange,
-    WireGuard,
+    Device, DeviceChange, HostFile, HostRouting, Link, NotRouted, Program, Ran, Refusal,
+    RoutingChange, WireGuard,
 };
 use crate::value::Cidr;
 
@@ -84,17 +84,20 @@ pub(crate) trait Host {
         PathBuf::from(KEY_DIRECTORY)
     }
 
-    /// Returns the files in a directory of keys; none without such a directory.
-    fn list_key_files(&mut self, directory: &Path) -> Result<Vec<PathBuf>, Refusal>;
+    /// Returns the files in a directory, and the links to files; none without such a directory.
+    fn list_files(&mut self, directory: &Path) -> Result<Vec<PathBuf>, Refusal>;
 
-    /// Returns the text of a file; none without one.
+    /// Returns the text of a file that can be a key's; none without one.
     fn read_key_file(&mut self, path: &Path) -> Result<Option<Zeroizing<String>>, Refusal>;
 
-    /// Writes a file that only root can read, whole or not at all.
-    fn write_key_file(&mut self, path: &Path, text: &str) -> Result<(), Refusal>;
+    /// Returns a file; none without one.
+    fn read_file(&mut self, path: &Path) -> Result<Option<HostFile>, Refusal>;
+
+    /// Writes a file, whole or not at all.
+    fn write_file(&mut self, path: &Path, file: &HostFile) -> Result<(), Refusal>;
 
     /// Removes a file.
-    fn remove_key_file(&mut self, path: &Path) -> Result<(), Refusal>;
+    fn remove_file(&mut self, path: &Path) -> Result<(), Refusal>;
 
     /// Runs a program to its end. Refused when it cannot be started, or does not end in its time.
     fn run(&mut self, program: &Program) -> Result<Ran, Refusal>;
@@ -182,20 +185,24 @@ impl Host for Simulated {
         self.host.resolve(name, port)
     }
 
-    fn list_key_files(&mut self, directory: &Path) -> Result<Vec<PathBuf>, Refusal> {
-        Ok(self.host.list_key_files(directory))
+    fn list_files(&mut self, directory: &Path) -> Result<Vec<PathBuf>, Refusal> {
+        Ok(self.host.list_files(directory))
     }
 
     fn read_key_file(&mut self, path: &Path) -> Result<Option<Zeroizing<String>>, Refusal> {
         Ok(self.host.read_key_file(path))
     }
 
-    fn write_key_file(&mut self, path: &Path, text: &str) -> Result<(), Refusal> {
-        self.host.write_key_file(path, text)
+    fn read_file(&mut self, path: &Path) -> Result<Option<HostFile>, Refusal> {
+        Ok(self.host.read_file(path))
     }
 
-    fn remove_key_file(&mut self, path: &Path) -> Result<(), Refusal> {
-        self.host.remove_key_file(path)
+    fn write_file(&mut self, path: &Path, file: &HostFile) -> Result<(), Refusal> {
+        self.host.write_file(path, file)
+    }
+
+    fn remove_file(&mut self, path: &Path) -> Result<(), Refusal> {
+        self.host.remove_file(path)
     }
 
     fn run(&mut self, program: &Program) -> Result<Ran, Refusal> {

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use crate::actual::{Capabilities, Identity, KeyFile, NameServers, Picture};
 use crate::backend::linux::explain::{self, During};
 use crate::backend::linux::host::Host;
-use crate::backend::linux::{key_text, resolver, wire};
+use crate::backend::linux::{boot, key_text, resolver, wire};
 use crate::backend::{BackendError, Interest};
 use crate::resource::{BackendId, BackendKind};
 use crate::simulator::linux::call::{LinkKind, Refusal};
@@ -71,6 +71,10 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
         let attempt = format!("read the keys in `{}`", path.display());
         explain::error(backend, attempt, During::KeyFile, refusal)
     })?;
+    let boot = interest.boot.then(|| boot::read(host)).transpose().map_err(|(path, refusal)| {
+        let attempt = format!("read `{}`, for what is started at boot,", path.display());
+        explain::error(backend, attempt, During::Boot, refusal)
+    })?;
     Ok(Picture {
         kind,
         simulated,
@@ -81,6 +85,7 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
         key_directory: Some(directory),
         key_files,
         routing: wire::routing(routing),
+        boot,
     })
 }
 
@@ -96,8 +101,8 @@ fn key_files(
     directory: &Path,
     interest: &Interest,
 ) -> Result<BTreeMap<PathBuf, KeyFile>, (PathBuf, Refusal)> {
-    let Interest { key_files, name_servers: _ } = interest;
-    let listed = host.list_key_files(directory).map_err(|it| (directory.to_owned(), it))?;
+    let Interest { key_files, name_servers: _, boot: _ } = interest;
+    let listed = host.list_files(directory).map_err(|it| (directory.to_owned(), it))?;
     let mut paths: BTreeSet<PathBuf> = listed.into_iter().collect();
     paths.extend(key_files.iter().cloned());
     let mut found = BTreeMap::new();

@@ -540,7 +540,7 @@ impl Host for Remote {
         }
     }
 
-    fn list_key_files(&mut self, directory: &Path) -> Result<Vec<PathBuf>, Refusal> {
+    fn list_files(&mut self, directory: &Path) -> Result<Vec<PathBuf>, Refusal> {
         self.look_ahead()?;
         if !self.seen.directories.contains_key(directory) {
             let directories = [directory.to_owned()].into();
@@ -553,11 +553,15 @@ impl Host for Remote {
         Ok(self.file(path)?.map(|file| file.text))
     }
 
-    fn write_key_file(&mut self, path: &Path, text: &str) -> Result<(), Refusal> {
-        self.put_file(path, HostFile::private(Zeroizing::new(text.to_owned())))
+    fn read_file(&mut self, path: &Path) -> Result<Option<HostFile>, Refusal> {
+        self.file(path)
     }
 
-    fn remove_key_file(&mut self, path: &Path) -> Result<(), Refusal> {
+    fn write_file(&mut self, path: &Path, file: &HostFile) -> Result<(), Refusal> {
+        self.put_file(path, file.clone())
+    }
+
+    fn remove_file(&mut self, path: &Path) -> Result<(), Refusal> {
         self.forget_file(path);
         self.change(files::remove(path))
     }

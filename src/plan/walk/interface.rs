@@ -67,6 +67,7 @@ impl<'a> Planner<'a> {
         self.take_label_over(&desired);
         let standing = self.interface_standing(&desired);
         self.check_name(&desired, &standing);
+        self.check_persist(&desired, &standing.backend, &standing.name);
         self.check_resolver(&desired, &standing.backend);
         let found = self.found_interface(&standing);
         let mut notes = Vec::new();
@@ -270,7 +271,7 @@ impl<'a> Planner<'a> {
         key: &KeyPlan,
     ) -> Vec<AttributeDiff> {
         let view = &self.views[&standing.backend];
-        let by_hand = ["backend", "name", "private_key", "key_file", "public_key"];
+        let by_hand = ["backend", "name", "private_key", "key_file", "public_key", "persist"];
         let is_made = standing.fate != Fate::Keep;
         let found = found.filter(|_| standing.fate != Fate::Create);
         let mut diffs = self.differences(desired, view.kind, found, &by_hand);
@@ -299,6 +300,7 @@ impl<'a> Planner<'a> {
             diffs.push(one("backend", Some(before), Side::Known(after), Class::Change));
         }
         diffs.push(self.public_key_diff(standing, key));
+        diffs.extend(self.persist_diff(desired, standing));
         if key.file.is_some()
             && key.source.is_some()
             && standing.fate == Fate::Keep
@@ -338,6 +340,21 @@ impl<'a> Planner<'a> {
         let json = |key: PublicKey| Json::from(key.to_string());
         let after = key.public.map_or(Side::Unknown, |public| Side::Known(json(public)));
         one("public_key", before.map(json), after, class)
+    }
+
+    /// What brings the interface back is no property of the device, and what was said of it last is what there is.
+    fn persist_diff(&self, desired: &Desired, standing: &Standing<'_>) -> Option<AttributeDiff> {
+        let record = standing.record.as_ref();
+        let applied = record.and_then(|it| it.attributes.get("persist")).cloned();
+        let before = applied.unwrap_or_else(|| "none".into());
+        let after = self.side(desired, "persist");
+        let is_made = standing.fate == Fate::Create;
+        let is_same = after == Side::Known(before.clone());
+        if is_same && before == "none" {
+            return None;
+        }
+        let class = if is_same && !is_made { Class::Same } else { Class::Change };
+        Some(one("persist", Some(before).filter(|_| !is_made), after, class))
     }
 
     fn publish_interface(

@@ -13,7 +13,8 @@ use crate::backend::linux::files::uptime;
 use crate::backend::linux::remote::shell::{Script, Section, quoted};
 use crate::backend::linux::remote::{answers, files, routing, words};
 use crate::backend::linux::userspace;
-use crate::backend::{Act, Interest, Operation};
+use crate::backend::{Act, Interest, Operation, Persist};
+use crate::persist;
 use crate::resource::{Field, Fields, Setting, Settings};
 use crate::simulator::linux::call::{
     Device, HostRouting, Link, Program, Ran, Refusal, printable_tail,
@@ -227,14 +228,20 @@ impl Foresight {
 
     pub(crate) fn query(self, about: &About, netns: Option<&str>) -> Query {
         match self {
-            Self::Picture(Interest { key_files, name_servers }) => Query {
+            Self::Picture(Interest { key_files, name_servers, boot }) => Query {
                 has_routing: true,
                 has_name_servers: name_servers,
                 has_identity: true,
                 has_links: true,
                 has_all_devices: true,
                 directories: [netns.map_or(about.keys.clone(), |name| about.keys.join(name))]
-                    .into(),
+                    .into_iter()
+                    .chain(
+                        boot.then_some(persist::DIRECTORIES.map(PathBuf::from))
+                            .into_iter()
+                            .flatten(),
+                    )
+                    .collect(),
                 files: key_files,
                 ..Query::default()
             },
@@ -270,9 +277,16 @@ impl Query {
                 self.devices.insert(name.clone());
                 self.files.extend(key_file.iter().chain(remove_key_file).cloned());
             }
-            Act::DeleteInterface { name, remove_key_file, .. } => {
+            Act::DeleteInterface { name, remove_key_file, remove_boot_files, .. } => {
                 self.devices.insert(name.clone());
                 self.files.extend(remove_key_file.clone());
+                self.foresee_boot_files(remove_boot_files);
+            }
+            Act::Persist(persist) => {
+                let Persist { name, wish, may_replace: _, remove } = &**persist;
+                self.devices.insert(name.clone());
+                let paths = wish.iter().flat_map(|wish| wish.style.paths(name));
+                self.foresee_boot_files(&paths.chain(remove.iter().cloned()).collect());
             }
             Act::CreatePeer { interface, public_key: _, fields } => {
                 self.foresee_peer(interface, fields, None);
@@ -283,6 +297,13 @@ impl Query {
             Act::DeletePeer { interface, public_key: _ } => {
                 _ = self.devices.insert(interface.clone());
             }
+        }
+    }
+
+    fn foresee_boot_files(&mut self, paths: &BTreeSet<PathBuf>) {
+        if !paths.is_empty() {
+            self.files.extend(paths.iter().flat_map(|path| [path.clone(), persist::kept(path)]));
+            self.directories.insert(PathBuf::from(persist::ENABLED_DIRECTORY));
         }
     }
 
