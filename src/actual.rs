@@ -1,8 +1,11 @@
 //! What the backends said, as data: one [`Picture`] of everything on each of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use zeroize::Zeroizing;
 
 use crate::resource::{BackendId, BackendKind, Fields};
 use crate::value::{PrivateKey, PublicKey, Route, RouteRule};
@@ -53,6 +56,45 @@ pub struct Picture {
     pub key_files: BTreeMap<PathBuf, KeyFile>,
     /// Where the system sends packets.
     pub routing: Routing,
+    /// What brings interfaces back at boot; none where nobody asked for it.
+    pub boot: Option<Boot>,
+}
+
+/// What a host does to bring interfaces back when it boots.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Boot {
+    /// The files in which interfaces can be described, whoever wrote them.
+    pub files: BTreeMap<PathBuf, HostFile>,
+    /// The units that are started.
+    pub units: BTreeSet<String>,
+    /// Whether systemd runs, which starts them.
+    pub has_systemd: bool,
+}
+
+/// A text file of a host. What is in it may be secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HostFile {
+    /// What is in it.
+    pub text: Zeroizing<String>,
+    /// Its permissions, such as `0o600`.
+    pub mode: u32,
+    /// The name of its group; none for root's.
+    pub group: Option<String>,
+}
+
+impl HostFile {
+    /// Returns a file that only root can read.
+    pub fn private(text: Zeroizing<String>) -> Self {
+        Self { text, mode: 0o600, group: None }
+    }
+}
+
+impl fmt::Debug for HostFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { text, mode, group } = self;
+        let group = group.as_deref().unwrap_or("root");
+        write!(f, "HostFile({} bytes, {mode:o}, {group})", text.len())
+    }
 }
 
 /// The routes of a system, whoever made them, and the policy rules of wgform.

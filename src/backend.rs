@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::actual::{Examination, Picture};
 use crate::backend::linux::Linux;
 use crate::config::{BackendDeclaration, Transport};
+use crate::persist::{Outside, Style};
 use crate::resource::{BackendId, Fields, Settings};
 use crate::simulator::SimulatorError;
 use crate::simulator::linux::SimulatedLinux;
@@ -34,13 +35,20 @@ pub fn connect(
     declaration: &BackendDeclaration,
     world: &World,
 ) -> Result<Box<dyn Write>, BackendError> {
-    let BackendDeclaration { id, kind: _, display_name: _, simulate, transport, span: _ } =
+    let BackendDeclaration { id, kind, display_name: _, simulate, transport, span: _ } =
         declaration;
-    let Transport::Local { netns, driver, userspace_program } = transport;
-    if !simulate {
-        let host = Linux::real(id.clone(), netns.clone(), *driver, world.clone());
-        return Ok(Box::new(host.with_userspace_program(userspace_program.clone())));
-    }
+    let netns = match transport {
+        Transport::Local { netns, driver, userspace_program } if !simulate => {
+            let host = Linux::real(id.clone(), netns.clone(), *driver, world.clone());
+            return Ok(Box::new(host.with_userspace_program(userspace_program.clone())));
+        }
+        Transport::Ssh { ssh, netns, driver, userspace_program } if !simulate => {
+            let (ssh, netns) = (ssh.clone(), netns.clone());
+            let host = Linux::over_ssh(id.clone(), ssh, netns, *driver, world.clone());
+            return Ok(Box::new(host.with_userspace_program(userspace_program.clone())));
+        }
+        Transport::Local { netns, .. } | Transport::Ssh { netns, .. } => netns.clone(),
+    };
     let host = SimulatedLinux::open(&world.directory, id, world).map_err(
         |SimulatorError { reason, hints }| BackendError {
             backend: id.clone(),
@@ -49,7 +57,7 @@ pub fn connect(
             hints,
         },
     )?;
-    Ok(Box::new(Linux::simulated(id.clone(), netns.clone(), host, world.clone())))
+    Ok(Box::new(Linux::simulated(id.clone(), netns, host, world.clone()).of_kind(*kind)))
 }
 
 /// A future that lives on this thread.
@@ -94,6 +102,8 @@ pub struct Interest {
     pub key_files: BTreeSet<PathBuf>,
     /// Whether the name servers of the interfaces matter.
     pub name_servers: bool,
+    /// Whether to look at what brings interfaces back at boot.
+    pub boot: bool,
 }
 
 /// A wish that nothing new is started. Clones share it.
@@ -169,8 +179,10 @@ pub enum Act {
     DeleteInterface {
         /// Its name.
         name: String,
-        /// The key file to remove afterwards.
+        /// The key file to remove with it.
         remove_key_file: Option<PathBuf>,
+        /// What brings it back at boot, to be removed with it.
+        remove_boot_files: BTreeSet<PathBuf>,
         /// What happens around it.
         around: Surroundings,
     },
@@ -186,6 +198,8 @@ pub enum Act {
         /// Rules that are to be there no longer.
         remove_rules: BTreeSet<RouteRule>,
     },
+    /// Sees to it that an interface comes back at boot, or no longer does.
+    Persist(Box<Persist>),
     /// Makes a peer. One with that key is a failure. A peer with `enabled = false` is not put on the device.
     CreatePeer {
         /// The name of its interface.
@@ -230,11 +244,37 @@ pub struct Surroundings {
     pub had_name_servers: bool,
 }
 
+/// How an interface comes back at boot.
+#[derive(Debug, Clone)]
+pub struct Persist {
+    /// Its name.
+    pub name: String,
+    /// What to write; none where nothing is to bring it back.
+    pub wish: Option<PersistWish>,
+    /// Whether files may be replaced that wgform did not write. They are kept beside the new ones.
+    pub may_replace: bool,
+    /// Files to remove: what brought it back under another name or by other means.
+    pub remove: BTreeSet<PathBuf>,
+}
+
+/// What is to come back. The private key, the port, the pre-shared keys and which of the peers there are, are the device's.
+#[derive(Debug, Clone)]
+pub struct PersistWish {
+    /// By what means.
+    pub style: Style,
+    /// The attributes of the interface.
+    pub fields: Fields,
+    /// What belongs to it outside of the link.
+    pub outside: Outside,
+    /// The attributes of its peers.
+    pub peers: BTreeMap<PublicKey, Fields>,
+}
+
 /// How an operation ended.
 #[derive(Debug)]
 pub enum Outcome {
     /// The device holds what was wanted. The fields are those that the device chose (`listen_port`) or that were
-    /// resolved on the way (`endpoint`).
+    /// resolved on the way (`endpoint`), and the digest of the files that were written (`persisted`).
     Done(Fields),
     /// The device refused, or holds something else; it was left as the error says.
     Failed(BackendError),

@@ -196,6 +196,8 @@ pub enum Work {
     Prepare,
     /// Makes its routes and policy rules what they are to be.
     SetRoutes,
+    /// Writes what brings it back when its host boots, or removes that.
+    Persist,
 }
 
 impl From<&Step> for StepName {
@@ -218,6 +220,7 @@ impl Work {
             (Action::Replace, Effect::Put { depose: false, .. }) => Self::BringUp,
             (Action::Delete, Effect::RemoveDeposed(_) | Effect::MakeWay) => Self::DeleteOld,
             (_, Effect::Meanwhile) => Self::PutAside,
+            (_, Effect::Persisted { .. }) => Self::Persist,
             (Action::Create | Action::Replace, _) => Self::Create,
             (Action::Update, _) => Self::Update,
             (Action::Delete, _) => Self::Delete,

@@ -24,6 +24,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("journal", recorded::journal),
     ("netlink", crate::backend::fuzz::netlink),
     ("host_file", crate::simulator::linux::fuzz_host_file),
+    ("boot_files", crate::simulator::linux::fuzz_boot_files),
     ("router_body", crate::backend::router::body),
     ("router_values", crate::backend::router::values),
     ("router_file", crate::simulator::routeros::fuzz_router_file),

@@ -25,6 +25,7 @@ pub mod config;
 pub mod state;
 pub mod store;
 pub mod actual;
+pub mod persist;
 pub mod simulator;
 pub mod backend;
 pub mod refresh;

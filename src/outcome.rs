@@ -55,7 +55,9 @@ impl Report {
 
     /// Returns whether any step was done.
     pub fn did_anything(&self) -> bool {
-        self.steps.iter().any(|it| it.fate == Fate::Done)
+        // What only follows from another step has nothing to follow from when that failed.
+        let follows = |it: &StepReport| it.step.effect == Effect::Persisted { alone: false };
+        self.steps.iter().any(|it| it.fate == Fate::Done && !follows(it))
     }
 
     /// Counts the resources for which a kind of step was done.
@@ -66,6 +68,8 @@ impl Report {
                 (_, Effect::Nothing) if it.step.subject.address().is_some() => return false,
                 // The last step of a replace only brings the new object up.
                 (Action::Replace, Effect::Put { depose: false, .. }) => return false,
+                // It follows from what else happens to the interface.
+                (_, Effect::Persisted { alone: false }) => return false,
                 // What was put out of the way only waits for its change.
                 (_, Effect::Meanwhile) => return false,
                 // Its interface was counted.

@@ -8,6 +8,7 @@
 //! * `walk` evaluates and compares every resource in dependency order,
 //! * `routes` says which routes each interface is to have, and what is in their way,
 //! * `check` looks across resources: what is wanted twice, what belongs to somebody else,
+//! * `persist` says what brings an interface back at boot, and what does now,
 //! * `order` makes the steps and puts them in order,
 //! * `session` says which sessions an apply keeps,
 //! * `view` says what of all that was asked for,
@@ -19,6 +20,7 @@ mod guard;
 mod hooks;
 mod observe;
 mod order;
+mod persist;
 mod recover;
 mod routes;
 mod secret;
@@ -39,11 +41,13 @@ use crate::config::{Config, Desired, Evaluator, Output};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Side};
 use crate::link::Links;
-use crate::resource::{Address, BackendId, BackendKind, Setting};
+use crate::persist::Style;
+use crate::resource::{Address, BackendId, BackendKind, Fields, Setting};
 use crate::state::{BackendRecord, ObjectKey, State, StateChange};
 use crate::value::{PresharedKey, PrivateKey, PublicKey, RouteRule};
 
 pub use adopt::{NotAdopted, adopt};
+pub use persist::{outside, persisted_fields, written};
 pub use recover::recover;
 pub use routes::{Recipe, WantedRoutes};
 pub use walk::{Known, record};
@@ -236,6 +240,7 @@ impl ResourceChange {
     /// Returns whether any of it undoes what happened outside of wgform.
     pub fn has_drift(&self) -> bool {
         self.is_drift()
+            || self.notes.iter().any(Note::is_drift)
             || self.action == Action::Update
                 && self.attributes.iter().any(|it| it.class == crate::diff::Class::Drift)
     }
@@ -319,6 +324,47 @@ pub enum Note {
     NewSecret,
     /// Commands of the user run on its host.
     Hooks(Vec<Hook>),
+    /// A file that brings the interface back at boot is written again.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        change: FileChange,
+    },
+    /// The unit that brings the interface back at boot is no longer started, and will be.
+    NotStarted(String),
+    /// There is no systemd to start the unit that brings the interface back at boot.
+    NoSystemd(String),
+}
+
+impl Note {
+    /// Returns whether it says what was done outside of wgform.
+    pub fn is_drift(&self) -> bool {
+        match self {
+            Self::File { change: FileChange::Text { is_touched, .. }, .. } => *is_touched,
+            Self::File { change: FileChange::Gone | FileChange::Access, .. }
+            | Self::NotStarted(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// How a file differs from what is to be in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileChange {
+    /// It is not there.
+    Gone,
+    /// Its permissions are others.
+    Access,
+    /// It holds something else.
+    Text {
+        /// The lines that differ, with `-` or `+` in front, and those around them, with a blank. Keys are not in them.
+        lines: Vec<(char, String)>,
+        /// Whether somebody else wrote it.
+        is_foreign: bool,
+        /// Whether it was changed by hand.
+        is_touched: bool,
+    },
 }
 
 /// A command of the user that an apply runs.
@@ -463,6 +509,23 @@ pub enum PlannedAct {
         name: String,
         /// A key file that goes with it.
         remove_key_file: Option<PathBuf>,
+        /// What brings it back at boot, which goes with it.
+        remove_boot_files: BTreeSet<PathBuf>,
+    },
+    /// An interface comes back at boot as it is by then, or no longer does.
+    Persist {
+        /// Its name.
+        name: String,
+        /// By what means; none when nothing is to bring it back.
+        style: Option<Style>,
+        /// Which of its peers come back with it.
+        peers: PersistedPeers,
+        /// How its routes come about.
+        recipe: Option<Box<Recipe>>,
+        /// Whether files may be replaced that wgform did not write.
+        may_replace: bool,
+        /// Files that go.
+        remove: BTreeSet<PathBuf>,
     },
     /// Routes and policy rules of an interface are made what they are to be.
     SetRoutes {
@@ -496,6 +559,15 @@ pub enum PlannedAct {
         /// Its key.
         public_key: PublicKey,
     },
+}
+
+/// The peers that come back with an interface. One that is not on the device by then does not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PersistedPeers {
+    /// Those that come back as they are wanted.
+    pub wanted: Vec<Address>,
+    /// Those of which no change was asked for, with their attributes.
+    pub as_recorded: BTreeMap<PublicKey, Fields>,
 }
 
 /// Where the key of an interface comes from.
@@ -536,6 +608,11 @@ pub enum Effect {
     Routes,
     /// The object is what it was, under another name or on another port for now.
     Meanwhile,
+    /// What brings the resource back at boot is there.
+    Persisted {
+        /// Whether nothing else changes about the resource.
+        alone: bool,
+    },
     /// The resource is no longer there.
     Remove,
     /// An object that was replaced is no longer there.

@@ -51,7 +51,7 @@ fn cut_off(project: &Project, address: &str) {
 fn an_apply_without_a_refresh_asks_the_hosts_all_the_same() {
     let project = Project::new(HUB);
     project.run("apply -auto-approve -refresh=false").ends(0);
-    let files = project.host("hq")["key_files"].as_object().unwrap().len();
+    let files = project.host("hq")["files"].as_object().unwrap().len();
     assert_eq!(files, 1, "{}", project.host("hq"));
     project.run("plan -detailed-exitcode").ends(0);
 

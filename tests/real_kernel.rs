@@ -9,6 +9,7 @@
 #![expect(clippy::print_stderr, reason = "a test that does not run says so")]
 
 mod conformance;
+mod far;
 mod harness;
 mod hosts;
 mod sandbox;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 
 use wgform::backend::linux::Linux;
 use wgform::config::Driver;
+use wgform::persist::Style;
 use wgform::resource::Fields;
 
 use crate::conformance::bed::{create, hub_fields, id, private, world};
@@ -32,6 +34,37 @@ host_scenarios!(program);
 
 fn kernel(name: &str, scenario: fn(&Bed)) {
     in_vm(name, || scenario(&bed(None)));
+}
+
+/// What is the kernel's own, over the shell of another host: the VM plays it itself, with the tools of busybox. The whole
+/// suite runs over a real server in `tests/real_ssh.rs`, on userspace WireGuard.
+mod over_ssh {
+    use crate::far::{Fake, plain};
+    use crate::{Bed, Driver, Kind, Linux, id, in_vm, world};
+
+    crate::scenarios!(@each far, interfaces:
+        a_created_interface_reads_back
+        every_attribute_of_an_interface_can_be_changed
+        a_key_is_kept_in_its_file_and_removed_with_the_interface
+        an_interface_is_renamed_where_the_host_can
+    );
+    crate::scenarios!(@each far, peers:
+        a_created_peer_reads_back
+        every_attribute_of_a_peer_can_be_changed
+    );
+    crate::scenarios!(@each far, routes:
+        routes_that_went_with_the_last_address_come_back_in_the_same_batch
+        rules_come_and_go
+    );
+
+    fn far(name: &str, scenario: fn(&Bed)) {
+        in_vm(&format!("over_ssh::{name}"), || {
+            let fake = Fake::new();
+            let world = world(fake.environment(), fake.directory.path().to_owned());
+            let backend = Linux::over_ssh(id(), plain("hub"), None, Driver::Auto, world);
+            scenario(&fake.bed_of(Kind::Kernel, backend));
+        });
+    }
 }
 
 /// Runs a scenario with the built program.
@@ -85,6 +118,26 @@ fn packets_cross_a_tunnel_and_other_sessions_outlive_a_change() {
         two_hosts();
         tunnel::carries_packets((&bed(Some("a")), "wg0"), (&bed(Some("b")), "wg0"));
     });
+}
+
+#[test]
+fn networkd_brings_back_what_was_persisted() {
+    if env::var_os("KERNEL_VM").is_none() {
+        return in_vm("networkd_brings_back_what_was_persisted", || {});
+    }
+    // Not in a sandbox: networkd gives up its rights, and has to read the files as its own user.
+    sh("mkdir -p /etc/systemd/network /run/systemd/netif/links /run/systemd/netif/leases /run/systemd/netif/lldp /run/udev
+        echo 'root:x:0:0:root:/:/bin/sh' >/etc/passwd; echo 'root:x:0:' >/etc/group
+        echo 'systemd-network:x:998:998::/:/bin/false' >>/etc/passwd; echo 'systemd-network:x:998:' >>/etc/group");
+    let forget =
+        || drop(sh("ip link delete wg0; ip -4 rule flush proto 119; ip -6 rule flush proto 119"));
+    // Without udev, links count as initialised where `/sys` cannot be written.
+    let boot = || {
+        sh("unshare -m sh -c 'mount -o remount,bind,ro /sys; exec /job/systemd-networkd' >/dev/null 2>&1 & pid=$!
+            i=0; until ip -6 address show dev wg0 2>/dev/null | grep -q fd00 || test $i -gt 100; do sleep 0.2; i=$((i+1)); done
+            kill $pid");
+    };
+    crate::conformance::boot::comes_back(&bed(None), Style::Networkd, forget, boot);
 }
 
 #[test]

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use wgform::backend::linux::Linux;
 use wgform::backend::{Batch, Interest, Operation, Outcome, Stop, Surroundings};
 use wgform::config::Driver;
+use wgform::persist::Style;
 use wgform::resource::{Field, Fields, Setting, Settings};
 
 use crate::conformance::bed::{
@@ -76,6 +77,23 @@ fn a_namespace_that_is_not_there_says_how_to_make_it() {
         assert_eq!(error.hints, ["make it with `ip netns add blue`"]);
         let why = bed.failed(delete("wg0"));
         assert_eq!(why, "failed: there is no network namespace `blue`");
+    });
+}
+
+#[test]
+fn wg_quick_brings_back_what_was_persisted() {
+    const TEST: &str = "wg_quick_brings_back_what_was_persisted";
+    sandboxed(TEST, &["wireguard-go", "wg", "wg-quick"], || {
+        sh("mkdir -p /etc/wireguard; mount -t tmpfs t /etc/wireguard");
+        // The rules go as with a reboot.
+        let forget = || {
+            drop(sh(
+                "ip link delete wg0; while test -e /run/wireguard/wg0.sock; do sleep 0.01; done
+                ip -4 rule flush proto 119; ip -6 rule flush proto 119",
+            ))
+        };
+        let boot = || drop(sh("wg-quick up wg0 >/tmp/wg-quick.log 2>&1 || cat /tmp/wg-quick.log"));
+        conformance::boot::comes_back(&bed(None), Style::WgQuick, forget, boot);
     });
 }
 

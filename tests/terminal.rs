@@ -193,7 +193,7 @@ fn a_question_is_asked_below_everything_and_answered() {
     ended.is_clean(0);
     ended.says("Do you want to perform these actions?");
     ended.says("  Enter a value: yes");
-    ended.says("7 steps done in ");
+    ended.says("9 steps done in ");
     ended.says("Apply complete. Resources: 5 added");
     let mut terminal = Terminal::start(&project, "destroy", (24, 80));
     terminal.wait_for("Enter a value: ");

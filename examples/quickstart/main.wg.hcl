@@ -30,6 +30,7 @@ interface "hq" {
   name        = "wg0"
   listen_port = 51820
   addresses   = ["10.8.0.1/24", "fd00:8::1/64"]
+  persist     = "wg-quick"
   routes      = "auto" # to the other site, as the allowed IPs of its peer say
 }
 
@@ -38,6 +39,7 @@ interface "branch" {
   name        = "wg0"
   listen_port = 51820
   addresses   = ["10.8.0.2/24", "fd00:8::2/64"]
+  persist     = "wg-quick"
   routes      = "auto"
 }
 

@@ -3,8 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::{Fate, Run};
-use crate::backend::{Act, Operation, Surroundings};
-use crate::plan::{Action, KeySource, PlannedAct, PlannedSetting, Recipe, WantedRoutes};
+use crate::backend::{Act, Operation, Persist, PersistWish, Surroundings};
+use crate::persist::Style;
+use crate::plan::{
+    Action, KeySource, PersistedPeers, PlannedAct, PlannedSetting, Recipe, WantedRoutes, outside,
+    persisted_fields,
+};
 use crate::resource::{
     Address, BackendId, BackendKind, Field, Fields, Setting, Settings, Support, declaration,
 };
@@ -81,9 +85,26 @@ fn operation(
     };
     match (step.act.clone(), address) {
         (PlannedAct::Record, _) => Ok(None),
-        (PlannedAct::DeleteInterface { name, remove_key_file }, _) => {
+        (PlannedAct::DeleteInterface { name, remove_key_file, remove_boot_files }, _) => {
             let around = surroundings(run, index);
-            Ok(around.map(|around| Act::DeleteInterface { name, remove_key_file, around }))
+            Ok(around.map(|around| Act::DeleteInterface {
+                name,
+                remove_key_file,
+                remove_boot_files,
+                around,
+            }))
+        }
+        (
+            PlannedAct::Persist { name, style, peers, recipe, may_replace, remove },
+            Some(address),
+        ) => {
+            let wish = match style {
+                Some(style) => {
+                    Some(persist_wish(run, (backend, &address), style, peers, recipe.as_deref())?)
+                }
+                None => None,
+            };
+            Ok(Some(Act::Persist(Box::new(Persist { name, wish, may_replace, remove }))))
         }
         (PlannedAct::DeletePeer { interface, public_key }, _) => {
             Ok(Some(Act::DeletePeer { interface, public_key }))
@@ -165,6 +186,7 @@ fn write(
         PlannedAct::Record
         | PlannedAct::SetRoutes { .. }
         | PlannedAct::DeleteInterface { .. }
+        | PlannedAct::Persist { .. }
         | PlannedAct::DeletePeer { .. } => None,
     })
 }
@@ -184,6 +206,34 @@ fn surroundings(run: &Run<'_, '_>, index: usize) -> Option<Surroundings> {
         hooks: run.plan.hooks(step)?,
         had_name_servers: run.plan.had_name_servers(step),
     })
+}
+
+/// Collects what comes back at boot. A peer that is not there by now, because it failed, does not.
+fn persist_wish(
+    run: &mut Run<'_, '_>,
+    (backend, address): (&BackendId, &Address),
+    style: Style,
+    peers: PersistedPeers,
+    recipe: Option<&Recipe>,
+) -> Result<PersistWish, String> {
+    let PersistedPeers { wanted, as_recorded } = peers;
+    let desired = run.plan.resources.get(address);
+    let Some(fields) = desired.and_then(persisted_fields) else {
+        return Err("a value that it needs is still not known".to_owned());
+    };
+    let mut peers = as_recorded;
+    for peer in wanted {
+        // Why it cannot be evaluated is said where it was to be made.
+        let _said = run.landing.resolve(&mut run.plan.resources, &peer, run.tools.evaluator);
+        let key = run.landing.peer_key(&run.plan.resources, &peer);
+        let fields = run.plan.resources.get(&peer).and_then(persisted_fields);
+        peers.extend(key.zip(fields));
+    }
+    let Some(routes) = recipe.and_then(|it| it.wanted(&run.plan.resources)) else {
+        return Err("the routes are still not known".to_owned());
+    };
+    let outside = outside(backend, address, &routes);
+    Ok(PersistWish { style, fields, outside, peers })
 }
 
 /// Returns the wanted attributes that the device holds; none while one of them is not known.

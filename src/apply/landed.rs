@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use crate::config::{Computed, Desired, Evaluator, Wanted};
-use crate::plan::{Effect, Known, Plan, PlannedAct, SecretSource, Step, record};
+use crate::plan::{Effect, Known, Plan, PlannedAct, SecretSource, Step, record, written};
 use crate::resource::{Address, Field, Fields, Kind};
 use crate::state::{ObjectKey, ResourceRecord, State, StateChange};
 use crate::value::{FingerprintKey, PresharedKey, PrivateKey, PublicKey};
@@ -150,12 +150,22 @@ impl Landing {
                 own_routes(plan, step, &mut resource);
                 Some(StateChange::Put { address: address.clone(), resource, depose: false })
             }
+            // An intent would tell nothing: files that are there are looked at anyway.
+            Effect::Persisted { .. } => {
+                let mut resource = Box::new(state.resources.get(address)?.clone());
+                persisted(step, &landed?, &mut resource, &state.fingerprint_key);
+                Some(StateChange::Put { address: address.clone(), resource, depose: false })
+            }
             Effect::Meanwhile => {
                 let resource = Box::new(meanwhile(step, state.resources.get(address)?, landed));
                 Some(StateChange::Put { address: address.clone(), resource, depose: false })
             }
             Effect::Put { depose, meanwhile } => {
                 let mut resource = self.put(plan, state, step, landed)?;
+                if *depose {
+                    // That belongs to the object that goes.
+                    resource.attributes.remove("persisted");
+                }
                 for (name, json) in meanwhile {
                     resource.attributes.insert((*name).to_owned(), json.clone());
                 }
@@ -279,6 +289,16 @@ fn own_routes(plan: &Plan, step: &Step, resource: &mut ResourceRecord) {
             }
         }
         _ => {}
+    }
+}
+
+/// Remembers what was written for the next boot.
+fn persisted(step: &Step, landed: &Fields, resource: &mut ResourceRecord, key: &FingerprintKey) {
+    let PlannedAct::Persist { name, style, .. } = &step.act else { return };
+    resource.attributes.remove("persisted");
+    if let (Some(style), Some(Field::Text(digest))) = (style, landed.get("persisted")) {
+        let json = written(*style, name, digest, key);
+        resource.attributes.insert("persisted".to_owned(), json);
     }
 }
 

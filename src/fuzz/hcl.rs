@@ -4,6 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use hcl_edit::expr::{Array, FuncArgs, Object};
+use hcl_edit::template::{ForDirective, IfDirective};
+use hcl_edit::visit_mut::{
+    VisitMut, visit_array_mut, visit_for_directive_mut, visit_func_args_mut,
+    visit_if_directive_mut, visit_object_mut,
+};
 use jiff::Timestamp;
 
 use crate::config::{AllUnknown, Config, Evaluator};
@@ -61,12 +67,57 @@ pub(super) fn layout(bytes: &[u8]) {
     assert_eq!(end, text.len());
     let once = formatted(text).expect("only blanks change");
     assert_eq!(formatted(&once).as_ref(), Ok(&once));
-    let parse = hcl_edit::parser::parse_body;
+    let parse = |text: &str| {
+        hcl_edit::parser::parse_body(text).map(|mut body| {
+            WithoutBlanks.visit_body_mut(&mut body);
+            body
+        })
+    };
     // hcl-edit alone lets a text in quotes go on in the next line.
     let is_sound = !tokens.iter().any(Token::is_faulty);
     if let (Ok(before), true) = (parse(text), is_sound) {
         let after = parse(&once).unwrap_or_else(|error| panic!("{once}\n{error}"));
         assert_eq!(before, after, "{once}");
+    }
+}
+
+/// Takes away the blanks that hcl-edit compares, which are those before a closing bracket and within a directive.
+struct WithoutBlanks;
+
+impl VisitMut for WithoutBlanks {
+    fn visit_array_mut(&mut self, array: &mut Array) {
+        array.set_trailing("");
+        visit_array_mut(self, array);
+    }
+
+    fn visit_object_mut(&mut self, object: &mut Object) {
+        object.set_trailing("");
+        visit_object_mut(self, object);
+    }
+
+    fn visit_func_args_mut(&mut self, arguments: &mut FuncArgs) {
+        arguments.set_trailing("");
+        visit_func_args_mut(self, arguments);
+    }
+
+    fn visit_if_directive_mut(&mut self, directive: &mut IfDirective) {
+        directive.if_expr.set_preamble("");
+        if let Some(otherwise) = &mut directive.else_expr {
+            otherwise.set_preamble("");
+            otherwise.set_trailing("");
+        }
+        directive.endif_expr.set_preamble("");
+        directive.endif_expr.set_trailing("");
+        visit_if_directive_mut(self, directive);
+    }
+
+    fn visit_for_directive_mut(&mut self, directive: &mut ForDirective) {
+        directive.for_expr.set_preamble("");
+        // hcl-edit forgets it.
+        self.visit_expr_mut(&mut directive.for_expr.collection_expr);
+        directive.endfor_expr.set_preamble("");
+        directive.endfor_expr.set_trailing("");
+        visit_for_directive_mut(self, directive);
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use crate::actual::Picture;
 use crate::config::{Config, Desired, Evaluator};
 use crate::diagnostic::Diagnostic;
+use crate::plan::persist::{self, style};
 use crate::plan::walk::{Planner, record};
 use crate::plan::{Inputs, Refusal};
 use crate::resource::{
@@ -44,9 +45,10 @@ pub fn adopt(
     id: &str,
 ) -> Result<State, NotAdopted> {
     let mut planner = Planner::new(inputs);
-    if planner.state.resources.contains_key(address) {
-        let hint = format!("forget it first with `wgform state rm {address}`");
-        return Err(refused(format!("`{address}` is in the state already"), hint));
+    let known = planner.state.resources.get(address).cloned();
+    let is_it = |record: &ResourceRecord| matches!(&record.object, ObjectKey::Interface { name, .. } if name == id);
+    if known.as_ref().is_some_and(|record| !is_it(record)) {
+        return Err(known_already(address));
     }
     if !config.resources().contains(address) {
         let hint = format!("write the block first: {} \"{}\" {{ … }}", address.kind, address.label);
@@ -73,7 +75,13 @@ pub fn adopt(
         }));
     };
     let record = match address.kind {
-        Kind::Interface => interface(&planner, desired, id)?,
+        Kind::Interface => match known {
+            Some(known) => with_files(&planner, desired, known, id, Files::Foreign)?,
+            None => {
+                let record = interface(&planner, desired, id)?;
+                with_files(&planner, desired, record, id, Files::Any)?
+            }
+        },
         Kind::Peer => peer(&planner, desired, id)?,
         Kind::PresharedKey => {
             let hint = "name a peer that holds it as `adopt_from`, and apply".to_owned();
@@ -117,6 +125,44 @@ fn interface(
     };
     let object = ObjectKey::Interface { name: id.to_owned(), public_key: key.to_string() };
     Ok(as_found(planner, desired, object, &found.fields))
+}
+
+/// Which files there have to be.
+#[derive(PartialEq, Eq)]
+enum Files {
+    Any,
+    /// Only for what somebody else wrote is there a reason to take over an interface twice.
+    Foreign,
+}
+
+/// Takes over what brings the interface back at boot, if the configuration wants it there: it is recorded as it is, so that
+/// a plan shows how it is to differ.
+fn with_files(
+    planner: &Planner<'_>,
+    desired: &Desired,
+    mut record: ResourceRecord,
+    name: &str,
+    files: Files,
+) -> Result<ResourceRecord, NotAdopted> {
+    let (_, picture) = place(planner, desired)?;
+    let found = style(desired).zip(picture.boot.as_ref()).map(|(style, boot)| {
+        let found = persist::found(boot, &style.paths(name));
+        let has_foreign = found.iter().any(|(path, it)| !crate::persist::is_ours(path, &it.text));
+        (style, crate::persist::digest(found), has_foreign)
+    });
+    if files == Files::Foreign && !found.as_ref().is_some_and(|(_, _, has_foreign)| *has_foreign) {
+        return Err(known_already(&desired.address));
+    }
+    if let Some((style, digest, true)) = found {
+        let json = persist::written(style, name, &digest, planner.key());
+        record.attributes.insert(persist::PERSISTED.to_owned(), json);
+    }
+    Ok(record)
+}
+
+fn known_already(address: &Address) -> NotAdopted {
+    let hint = format!("forget it first with `wgform state rm {address}`");
+    refused(format!("`{address}` is in the state already"), hint)
 }
 
 fn peer(planner: &Planner<'_>, desired: &Desired, id: &str) -> Result<ResourceRecord, NotAdopted> {

@@ -153,6 +153,7 @@ fn changes_in_place(draft: &Draft) -> bool {
         PlannedAct::UpdateInterface { rename: None, key: None | Some(KeySource::Held(_)), .. }
             | PlannedAct::DeleteInterface { .. }
             | PlannedAct::SetRoutes { .. }
+            | PlannedAct::Persist { .. }
     )
 }
 

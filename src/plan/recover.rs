@@ -10,6 +10,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use crate::actual::{Actual, KeyFile, Picture, Reading};
+use crate::plan::persist::{Persisted, is_left};
 use crate::resource::{Address, BackendId, Field, Fields};
 use crate::state::{Deposed, ObjectKey, ResourceRecord, State, StateChange};
 use crate::value::{FingerprintKey, PublicKey};
@@ -171,7 +172,7 @@ impl Recovered {
         self.state.resources.get(address).is_some_and(|it| {
             let (own, backend) = (Some(address), it.backend.as_ref());
             exists(picture, &it.object)
-                || has_left_key(&self.state, own, backend, Left::of(it), picture)
+                || has_left_files(&self.state, own, backend, Left::of(it), picture)
         })
     }
 
@@ -185,11 +186,11 @@ impl Recovered {
     ) -> bool {
         let deposed = self.state.resources.get(address).map_or(&[][..], |it| &it.deposed);
         let is_it = |it: &&Deposed| it.backend == *backend && it.object == *object;
-        let has_left_key = deposed.iter().find(is_it).is_some_and(|it| {
+        let has_left_files = deposed.iter().find(is_it).is_some_and(|it| {
             let left = Left { object, attributes: &it.attributes };
-            has_left_key(&self.state, None, Some(backend), left, picture)
+            has_left_files(&self.state, None, Some(backend), left, picture)
         });
-        has_left_key || exists(picture, object)
+        has_left_files || exists(picture, object)
     }
 }
 
@@ -209,15 +210,35 @@ impl<'a> Left<'a> {
     }
 }
 
-/// Returns whether the file with the key of an interface is there, which nothing would tell of once the interface is
-/// forgotten: the link may have gone with a reboot before its removal came to the file. `own` is its own address.
-fn has_left_key(
+/// The same of what brings it back at boot, unless that is another's by now.
+fn has_left_boot_files(
+    state: &State,
+    own: Option<&Address>,
+    backend: Option<&BackendId>,
+    left: &Left<'_>,
+    picture: &Picture,
+) -> bool {
+    let Some(persisted) = Persisted::of(left.attributes) else { return false };
+    let is_taken = state.resources.iter().any(|(other, it)| {
+        let is_named =
+            matches!(&it.object, ObjectKey::Interface { name, .. } if *name == persisted.name);
+        Some(other) != own && it.backend.as_ref() == backend && is_named
+    });
+    !is_taken && is_left(picture, left.attributes)
+}
+
+/// Returns whether a file of an interface is there, which nothing would tell of once the interface is forgotten: the link
+/// may have gone with a reboot before its removal came to the file with its key. `own` is its own address.
+fn has_left_files(
     state: &State,
     own: Option<&Address>,
     backend: Option<&BackendId>,
     left: Left<'_>,
     picture: &Picture,
 ) -> bool {
+    if has_left_boot_files(state, own, backend, &left, picture) {
+        return true;
+    }
     let Some(file) = left.key_file() else { return false };
     let Some(KeyFile::Key(key)) = picture.key_files.get(Path::new(file)) else { return false };
     let is_taken = state.resources.iter().any(|(other, it)| {

@@ -11,6 +11,8 @@ use crate::actual::{FoundRoute, Picture, Routing};
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::diff::{AttributeDiff, Class, Side};
+use crate::persist::Style;
+use crate::plan::persist::Persisted;
 use crate::plan::view::View;
 use crate::plan::walk::interface::{OnDevice, one};
 use crate::plan::walk::{Device, Fate, Node, Planner};
@@ -457,7 +459,11 @@ pub(crate) fn recorded_rules(planner: &Planner<'_>, address: &Address) -> BTreeS
     let picture = record.and_then(|it| it.backend.as_ref()).and_then(|it| planner.picture(it));
     let owned = record.and_then(|it| it.owned_elements.get(NAME));
     let (Some(picture), Some(owned)) = (picture, owned) else { return BTreeSet::new() };
-    let ours = || picture.routing.rules.iter().filter(|(_, is_marked)| **is_marked);
+    // networkd marks what it makes from our files as its own.
+    let by_networkd = record.and_then(|it| Persisted::of(&it.attributes));
+    let by_networkd = by_networkd.is_some_and(|it| it.style == Style::Networkd);
+    let rules = picture.routing.rules.iter();
+    let ours = || rules.clone().filter(|(_, is_marked)| **is_marked || by_networkd);
     let is_owned = |rule: &RouteRule| owned.contains(&rule.to_string());
     // A rule of the main table serves whoever has a default route.
     let is_shared = |rule: &RouteRule| {
@@ -467,8 +473,7 @@ pub(crate) fn recorded_rules(planner: &Planner<'_>, address: &Address) -> BTreeS
                 is_unmarked && other.family() == rule.family() && !is_owned(other)
             })
     };
-    let rules = ours().map(|(rule, _)| *rule);
-    rules.filter(|rule| is_owned(rule) && !is_shared(rule)).collect()
+    ours().map(|(rule, _)| *rule).filter(|rule| is_owned(rule) && !is_shared(rule)).collect()
 }
 
 /// Makes the plan of an interface's routes part of what is known of it.

@@ -76,7 +76,8 @@ impl<'a> Cuts<'a> {
             PlannedAct::Record
             | PlannedAct::SetRoutes { .. }
             | PlannedAct::CreateInterface { .. }
-            | PlannedAct::CreatePeer { .. } => {}
+            | PlannedAct::CreatePeer { .. }
+            | PlannedAct::Persist { .. } => {}
         }
     }
 

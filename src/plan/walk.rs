@@ -14,6 +14,7 @@ use crate::config::{Computed, Config, Desired, Evaluator, Wanted};
 use crate::diagnostic::{self, Diagnostic};
 use crate::diff::{self, AttributeDiff, Class, Side, Sides};
 use crate::link::{End, Links};
+use crate::plan::persist::PERSISTED;
 use crate::plan::recover::{Recovered, recover};
 use crate::plan::view::View;
 use crate::plan::{
@@ -516,6 +517,7 @@ impl<'a> Planner<'a> {
     fn finish(mut self, outputs: Vec<OutputChange>) -> Result<Plan, Vec<Diagnostic>> {
         let links = Links::find(&self.ends());
         let view = View::new(&self, &links);
+        self.warn_of_unstated(&view);
         routes::resolve(&mut self, &view);
         let unmanaged = check::unmanaged(&mut self, &view);
         let mut ordered = order::steps(&mut self, &links, &view, &unmanaged)?;
@@ -715,6 +717,7 @@ pub fn record(
         let value = match desired.fields.get(attribute.name) {
             // Where the key is kept is known when it is there.
             _ if attribute.name == "key_file" => before(),
+            _ if attribute.name == "preshared_key" && secret::waits(desired) => before(),
             Some(Wanted::Known(field)) => Some(field.recorded(key)),
             Some(Wanted::Unknown) => before(),
             None if attribute.presence == crate::resource::Presence::OptionalComputed => before(),
@@ -737,6 +740,9 @@ pub fn record(
         && attributes.contains_key("endpoint")
     {
         attributes.insert("endpoint_address".to_owned(), address.clone());
+    }
+    if let Some(persisted) = old.and_then(|old| old.attributes.get(PERSISTED)) {
+        attributes.insert(PERSISTED.to_owned(), persisted.clone());
     }
     // Which routes there are is known when they are there.
     if let Some(routes) = old.and_then(|old| old.owned_elements.get_key_value(routes::NAME)) {

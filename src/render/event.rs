@@ -54,6 +54,7 @@ fn done(step: &StepName) -> Option<String> {
         Work::DeleteOld => "old one destroyed",
         Work::PutAside => "put out of the way",
         Work::SetRoutes => "routes set",
+        Work::Persist => "persisted",
         // The end of another step says it.
         Work::Prepare => return None,
     };
@@ -71,6 +72,7 @@ pub fn under_way(step: &StepName) -> String {
         Work::PutAside => "putting out of the way",
         Work::SetRoutes => "setting routes",
         Work::Prepare => "preparing",
+        Work::Persist => "persisting",
     };
     let on = step.backend.as_ref().map(|backend| format!(" on {backend}")).unwrap_or_default();
     printable(&format!("{}{on}: {verb}", step.subject)).into_owned()

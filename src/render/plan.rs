@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::Value as Json;
 
 use crate::diagnostic::sentence;
 use crate::diff::{AttributeDiff, Class, Side};
-use crate::plan::{Action, Hook, Note, OutputChange, Plan, Reason, ResourceChange, Subject};
+use crate::plan::{
+    Action, FileChange, Hook, Note, OutputChange, Plan, Reason, ResourceChange, Subject,
+};
 use crate::render::value::{SENSITIVE, UNKNOWN, after, age, is_default, literal, shown, sorted};
 use crate::render::{Paint, Style, count, printable};
 use crate::resource::Address;
@@ -128,7 +131,10 @@ fn resource(plan: &Plan, change: &ResourceChange, paint: Paint, text: &mut Strin
     let _ = writeln!(text, "  {}", paint.paint(Style::Bold, format!("# {}", printable(&heading))));
     for note in &change.notes {
         for line in note_lines(change, note) {
-            let _ = writeln!(text, "  {}", paint.paint(style(change.action), format!("# {line}")));
+            // Lines of a file that somebody else wrote are among them.
+            let line = format!("# {}", printable(&line));
+            let line = line.trim_end();
+            let _ = writeln!(text, "  {}", paint.paint(style(change.action), line));
         }
     }
     let (kind, label) = match &change.subject {
@@ -254,7 +260,34 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
         Note::NewSecret if change.action == Action::Create => Vec::new(),
         Note::NewSecret => vec!["a new secret is made and written to all its holders".to_owned()],
         Note::Hooks(hooks) => hooks.iter().map(hook_line).collect(),
+        Note::File { path, change } => file_lines(path, change),
+        Note::NotStarted(unit) => {
+            vec![format!("`{unit}` was disabled outside of wgform, and is enabled again")]
+        }
+        Note::NoSystemd(unit) => {
+            vec![format!("no systemd here: see that what `{unit}` does is done at boot")]
+        }
     }
+}
+
+fn file_lines(path: &Path, change: &FileChange) -> Vec<String> {
+    let path = path.display();
+    let FileChange::Text { lines, is_foreign, is_touched } = change else {
+        let what = match change {
+            FileChange::Gone => "is gone, and will be written again",
+            _ => "has other permissions than it was given, and gets them back",
+        };
+        return vec![format!("{path} {what}")];
+    };
+    let heading = match (is_foreign, is_touched) {
+        (true, _) => format!(
+            "{path} was not written by wgform, and will be replaced (it is kept beside the new one):"
+        ),
+        (_, true) => format!("{path} was changed outside of wgform, and will be written again:"),
+        _ => format!("{path} will be written again:"),
+    };
+    let shown = lines.iter().map(|(mark, line)| format!("  {mark} {line}").trim_end().to_owned());
+    [heading].into_iter().chain(shown).collect()
 }
 
 /// Shows a command as a shell would be given it, though none is.

@@ -6,6 +6,7 @@
 
 pub mod call;
 mod host;
+mod boot;
 mod program;
 mod record;
 mod routing;
@@ -24,12 +25,15 @@ use crate::failpoint::{Point, around_host_change, hit_after};
 use crate::resource::BackendId;
 use crate::simulator::file::{SimulatorError, SystemFile};
 use crate::simulator::linux::call::{
-    Device, DeviceChange, HostRouting, Link, NotRouted, Program, Ran, Refusal, RoutingChange,
+    Device, DeviceChange, HostFile, HostRouting, Link, NotRouted, Program, Ran, Refusal,
+    RoutingChange,
 };
 use crate::simulator::linux::host::Host;
 use crate::value::{Cidr, PublicKey};
 use crate::world::World;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use crate::simulator::linux::boot::fuzz as fuzz_boot_files;
 #[cfg(any(test, fuzzing))]
 pub(crate) use crate::simulator::linux::record::fuzz as fuzz_host_file;
 
@@ -181,37 +185,35 @@ impl SimulatedLinux {
         done.unwrap_or_else(|refusal| Err((0, refusal)))
     }
 
-    /// Returns the key files in a directory.
-    pub fn list_key_files(&self, directory: &Path) -> Vec<PathBuf> {
-        let host = self.host();
-        host.key_files.keys().filter(|path| path.parent() == Some(directory)).cloned().collect()
+    /// Returns the files in a directory. The one of systemd's links has a file for every unit that is enabled.
+    pub fn list_files(&self, directory: &Path) -> Vec<PathBuf> {
+        self.host().list_files(directory)
     }
 
-    /// Returns the text of a key file.
+    /// Returns the text of a file.
     pub fn read_key_file(&self, path: &Path) -> Option<Zeroizing<String>> {
-        self.host().key_files.get(path).cloned()
+        self.read_file(path).map(|file| file.text)
     }
 
-    /// Writes a key file.
+    /// Returns a file.
+    pub fn read_file(&self, path: &Path) -> Option<HostFile> {
+        self.host().files.get(path).cloned()
+    }
+
+    /// Writes a file.
     ///
     /// # Errors
-    /// `EINVAL` for a path that is not absolute.
-    pub fn write_key_file(&self, path: &Path, text: &str) -> Result<(), Refusal> {
-        self.change(|host| {
-            if !path.is_absolute() {
-                return Err(Errno::INVAL.into());
-            }
-            host.key_files.insert(path.to_owned(), Zeroizing::new(text.to_owned()));
-            Ok(())
-        })
+    /// `EINVAL` for a path that is not absolute; when there is no such group.
+    pub fn write_file(&self, path: &Path, file: &HostFile) -> Result<(), Refusal> {
+        self.change(|host| host.write_file(path, file))
     }
 
-    /// Removes a key file.
+    /// Removes a file.
     ///
     /// # Errors
     /// `ENOENT` without one.
-    pub fn remove_key_file(&self, path: &Path) -> Result<(), Refusal> {
-        self.change(|host| match host.key_files.remove(path) {
+    pub fn remove_file(&self, path: &Path) -> Result<(), Refusal> {
+        self.change(|host| match host.files.remove(path) {
             Some(_) => Ok(()),
             None => Err(Errno::NOENT.into()),
         })
@@ -368,7 +370,7 @@ impl SimulatedLinux {
         self.lock().reads
     }
 
-    /// Starts the host anew: links, peers and addresses are gone, files stay.
+    /// Starts the host anew: links, peers and addresses are gone, files stay, and what is enabled is started.
     ///
     /// # Errors
     /// When the file of the host cannot be written.
@@ -444,7 +446,7 @@ mod tests {
     use rustix::io::Errno;
 
     use crate::simulator::linux::SimulatedLinux;
-    use crate::simulator::linux::call::{DeviceChange, PeerChange, Refusal};
+    use crate::simulator::linux::call::{DeviceChange, HostFile, PeerChange, Refusal};
     use crate::value::{Cidr, PrivateKey, PublicKey};
 
     fn host() -> SimulatedLinux {
@@ -499,7 +501,7 @@ mod tests {
             (host.configure("eth0", &port(1)), Errno::OPNOTSUPP),
             (host.configure("wg9", &port(1)), Errno::NODEV),
             (host.device("eth0").map(drop), Errno::OPNOTSUPP),
-            (host.remove_key_file("/none".as_ref()), Errno::NOENT),
+            (host.remove_file("/none".as_ref()), Errno::NOENT),
         ];
         for (at, (answer, errno)) in answers.into_iter().enumerate() {
             assert_eq!(answer, Err(Refusal::Errno(errno)), "{at}");
@@ -577,7 +579,8 @@ mod tests {
     #[test]
     fn a_host_does_not_print_its_keys() {
         let host = host();
-        host.write_key_file("/var/lib/wgform/keys/wg0".as_ref(), "hunter2").unwrap();
+        let file = HostFile::private("hunter2".to_owned().into());
+        host.write_file("/var/lib/wgform/keys/wg0".as_ref(), &file).unwrap();
         assert!(!format!("{host:?}").contains("hunter2"));
     }
 }

@@ -177,6 +177,8 @@ pub struct Route {
 impl Route {
     /// The number of the table that every packet comes to.
     pub const MAIN: u32 = 254;
+    /// The protocol number of the routes and rules that wgform makes; `ip route show proto 119` lists them.
+    pub const PROTOCOL: u8 = 119;
     /// What an IPv6 route has when nobody says otherwise.
     const IPV6_METRIC: u32 = 1024;
 

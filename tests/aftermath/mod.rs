@@ -244,10 +244,10 @@ fn picture(project: &Project) -> BTreeSet<String> {
                 ));
             }
         }
-        for (path, text) in host["key_files"].as_object().unwrap() {
+        for (path, file) in host["files"].as_object().unwrap() {
             let keys = devices(project, backend).into_iter().filter(|(_, device)| {
                 let key = device["private_key"].as_str();
-                key.is_some_and(|key| text.as_str().unwrap().contains(key))
+                key.is_some_and(|key| file["text"].as_str().unwrap().contains(key))
             });
             let keys: Vec<_> = keys.map(|(name, _)| name).collect();
             lines.insert(format!("{backend} file {path}: key of {keys:?}"));
@@ -290,7 +290,7 @@ fn keys_on_devices(project: &Project) -> BTreeMap<(&'static str, String), String
 fn host(project: &Project, backend: &str) -> Json {
     match project.path().join(format!(".wgform/simulated/{backend}.json")).is_file() {
         true => project.host(backend),
-        false => serde_json::json!({ "links": {}, "key_files": {} }),
+        false => serde_json::json!({ "links": {}, "files": {} }),
     }
 }
 

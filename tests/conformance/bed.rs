@@ -143,7 +143,12 @@ pub fn delete(name: &str) -> Act {
 }
 
 pub fn delete_with(name: &str, around: Surroundings) -> Act {
-    Act::DeleteInterface { name: name.to_owned(), remove_key_file: None, around }
+    Act::DeleteInterface {
+        name: name.to_owned(),
+        remove_key_file: None,
+        remove_boot_files: BTreeSet::new(),
+        around,
+    }
 }
 
 pub fn create_peer(key: PublicKey, fields: Fields) -> Act {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use wgform::actual::KeyFile;
 use wgform::backend::{Act, Interest, Surroundings};
-use wgform::resource::{BackendKind, Field, Fields, Setting, Settings};
+use wgform::resource::{Field, Fields, Setting, Settings};
 
 use crate::conformance::bed::{
     Bed, Kind, addresses, clear, create, create_peer, delete, elements, held, hub_fields, key_path,
@@ -14,7 +14,6 @@ use crate::conformance::bed::{
 pub fn an_empty_host_has_no_interfaces(bed: &Bed) {
     let picture = bed.read();
     assert!(picture.interfaces.is_empty());
-    assert_eq!(picture.kind, BackendKind::Local);
     assert_eq!(picture.simulated, bed.kind == Kind::Simulated);
     assert!(picture.other_links.contains("lo"));
     assert!(!picture.identity.id.is_empty());
@@ -161,7 +160,7 @@ pub fn a_link_of_another_kind_is_left_alone(bed: &Bed) {
 
 pub fn a_key_is_kept_in_its_file_and_removed_with_the_interface(bed: &Bed) {
     let elsewhere = std::path::PathBuf::from("/var/lib/elsewhere/deep/wg0.key");
-    let interest = Interest { key_files: [elsewhere.clone()].into(), name_servers: false };
+    let interest = Interest { key_files: [elsewhere.clone()].into(), ..Interest::default() };
     let keyed = |name: &str, path: &std::path::Path| Act::CreateInterface {
         name: name.to_owned(),
         private_key: private(1),
@@ -193,6 +192,7 @@ pub fn a_key_is_kept_in_its_file_and_removed_with_the_interface(bed: &Bed) {
     bed.done(Act::DeleteInterface {
         name: "wg0".to_owned(),
         remove_key_file: Some(elsewhere),
+        remove_boot_files: Default::default(),
         around: Surroundings::default(),
     });
     assert!(bed.read_with(&interest).key_files.is_empty());

@@ -8,6 +8,7 @@
 #![allow(unreachable_pub, reason = "each test binary has the suite as a module of its own")]
 
 pub mod bed;
+pub mod boot;
 pub mod hooks;
 pub mod interfaces;
 pub mod peers;

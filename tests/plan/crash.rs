@@ -136,7 +136,7 @@ fn a_move_of_an_interface_that_was_lost_leaves_no_key_behind() {
         lab.edit("backend.hq", "backend.branch");
     });
     let lab = make();
-    let files = |host: &str| lab.host(host).linux.list_key_files("/var/lib/wgform/keys".as_ref());
+    let files = |host: &str| lab.host(host).linux.list_files("/var/lib/wgform/keys".as_ref());
     assert_eq!(files("hq").len(), 1);
     lab.settle();
     assert_eq!((files("hq").len(), files("branch").len()), (0, 1));

@@ -232,7 +232,7 @@ fn upheaval(lab: &Lab, host: &Host, number: u8, bytes: &mut Bytes<'_>) {
                 host.set_key(name, "foreign");
             }
         }
-        2 => _ = host.linux.remove_key_file("/var/lib/wgform/keys/wg0".as_ref()),
+        2 => _ = host.linux.remove_file("/var/lib/wgform/keys/wg0".as_ref()),
         3 => host.write_key_file("/keys/one", bytes.one(&["one", "two"])),
         _ => {
             if !lab.has_state() || lab.owned().is_empty() {

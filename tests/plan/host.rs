@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use wgform::simulator::linux::SimulatedLinux;
 use wgform::simulator::linux::call::{
-    DeviceChange, HostRoute, HostRule, PROTOCOL, PeerChange, RoutingChange,
+    DeviceChange, HostFile, HostRoute, HostRule, PROTOCOL, PeerChange, RoutingChange,
 };
 use wgform::value::{Prefix, PublicKey, Route};
 
@@ -143,13 +143,22 @@ impl Host {
     }
 
     pub fn remove_key_file(&self, path: &str) {
-        self.linux.remove_key_file(Path::new(path)).unwrap();
+        self.linux.remove_file(Path::new(path)).unwrap();
+    }
+
+    pub fn read_file(&self, path: &str) -> Option<String> {
+        Some(self.linux.read_file(Path::new(path))?.text.to_string())
+    }
+
+    pub fn write_file(&self, path: &str, text: &str) {
+        let file = HostFile::private(text.to_owned().into());
+        self.linux.write_file(Path::new(path), &file).unwrap();
     }
 
     /// Writes a file with the private key of that name.
     pub fn write_key_file(&self, path: &str, name: &str) {
         let text = private_key(name).expose_text();
-        self.linux.write_key_file(Path::new(path), &text).unwrap();
+        self.write_file(path, &text);
     }
 
     pub fn key_of(&self, interface: &str) -> PublicKey {
@@ -197,7 +206,7 @@ impl Host {
             let _ = writeln!(text, "{rule} by {}", maker(*protocol));
         }
         let directory = Path::new("/var/lib/wgform/keys");
-        for path in self.linux.list_key_files(directory) {
+        for path in self.linux.list_files(directory) {
             let _ = writeln!(text, "file {}", path.display());
         }
         text

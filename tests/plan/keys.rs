@@ -165,8 +165,7 @@ fn a_key_file_that_is_there_is_used_and_said() {
 #[test]
 fn a_file_that_holds_no_key_is_not_overwritten() {
     let lab = Lab::new(HUB);
-    let path = std::path::Path::new(FILE);
-    lab.host("hq").linux.write_key_file(path, "my shopping list").unwrap();
+    lab.host("hq").write_file(FILE, "my shopping list");
     assert_snapshot!(lab.plan(), @r#"
     error: unusable key file
       at `interface "hub"`: `/var/lib/wgform/keys/wg0`: this is not a WireGuard private key: it has 16 characters

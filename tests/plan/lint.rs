@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wgform::actual::{Actual, Reading};
-use wgform::plan::{Plan, PlannedAct, PlannedSetting, Step, Subject};
+use wgform::plan::{Effect, Plan, PlannedAct, PlannedSetting, Step, Subject};
 use wgform::resource::{BackendId, Field, Setting};
 use wgform::state::{ObjectKey, State};
 
@@ -21,13 +21,17 @@ pub fn lint(plan: &Plan, actual: &Actual, owned: &State) {
 
 fn order(plan: &Plan) {
     for (index, step) in plan.steps.iter().enumerate() {
-        assert!(step.after.iter().all(|it| *it < index), "step {index} of {:?}", plan.steps);
+        let mut before = step.after.iter().chain(&step.follows);
+        assert!(before.all(|it| *it < index), "step {index} of {:?}", plan.steps);
     }
 }
 
 fn every_step_is_shown(plan: &Plan) {
     let shown: BTreeSet<_> = plan.changes.iter().map(|it| &it.subject).collect();
-    let done: BTreeSet<_> = plan.steps.iter().map(|it| &it.subject).collect();
+    // What only follows from the change of a peer is not a change of its interface.
+    let follows = |step: &&Step| step.effect == Effect::Persisted { alone: false };
+    let done = plan.steps.iter().filter(|step| !follows(step) || shown.contains(&step.subject));
+    let done: BTreeSet<_> = done.map(|it| &it.subject).collect();
     assert_eq!(shown, done, "changes on the left, steps on the right");
 }
 
@@ -120,12 +124,10 @@ impl Model {
                 let (port, enabled) = (value("listen_port"), value("enabled"));
                 self.update_interface(place(name), rename.as_ref().map(place), port, enabled);
             }
-            PlannedAct::DeleteInterface { name, remove_key_file } => {
-                let at = place(name);
-                assert!(self.ours.contains(&at), "{at:?} is removed and not ours");
-                // Of an interface that is gone, the file with its key may be left.
-                let was_there = self.interfaces.remove(&at).is_some();
-                assert!(was_there || remove_key_file.is_some(), "{at:?} is removed and not there");
+            PlannedAct::Persist { name, .. } => self.persist(plan, index, &place(name)),
+            PlannedAct::DeleteInterface { name, remove_key_file, remove_boot_files } => {
+                let has_files = remove_key_file.is_some() || !remove_boot_files.is_empty();
+                self.delete_interface(&place(name), has_files);
             }
             PlannedAct::CreatePeer { interface, public_key } => {
                 if let Some(made_by) = self.on(&place(interface)).made_by {
@@ -161,11 +163,33 @@ impl Model {
         }
     }
 
+    /// What comes back at boot is an interface that is there, after everything else was done to it.
+    fn persist(&self, plan: &Plan, index: usize, at: &Place) {
+        assert!(self.interfaces.contains_key(at), "{at:?} is persisted, and not there");
+        let changes = |later: &Step| match &later.act {
+            PlannedAct::CreatePeer { interface, .. }
+            | PlannedAct::UpdatePeer { interface, .. }
+            | PlannedAct::DeletePeer { interface, .. }
+            | PlannedAct::SetRoutes { interface, recipe: Some(_), .. } => {
+                *interface == at.1 && later.backend.as_ref() == Some(&at.0)
+            }
+            _ => false,
+        };
+        assert!(!plan.steps[index..].iter().any(changes), "{at:?} is persisted too early");
+    }
+
     fn create_interface(&mut self, at: Place, interface: Interface) {
         assert!(!self.other_links.contains(&at), "{at:?} is somebody else's");
         self.ours.insert(at.clone());
         assert!(self.interfaces.insert(at.clone(), interface).is_none(), "{at:?} is made twice");
         self.assert_port_is_free(&at);
+    }
+
+    fn delete_interface(&mut self, at: &Place, has_files: bool) {
+        assert!(self.ours.contains(at), "{at:?} is removed and not ours");
+        // Of an interface that is gone, files may be left.
+        let was_there = self.interfaces.remove(at).is_some();
+        assert!(was_there || has_files, "{at:?} is removed and not there");
     }
 
     fn update_interface(

@@ -37,3 +37,4 @@ mod refresh_only;
 mod routes;
 mod hooks;
 mod resolver;
+mod persist;

@@ -7,9 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::backend::linux::host::Host;
-use crate::backend::linux::interface;
 use crate::backend::linux::peers::{self, PeerAct, PeerOperation};
-use crate::backend::linux::routes;
+use crate::backend::linux::{boot, interface, routes};
 use crate::backend::{Act, BackendError, Operation, Outcome};
 use crate::resource::{BackendId, Fields};
 use crate::simulator::linux::call::Device;
@@ -123,9 +122,10 @@ impl Walk<'_> {
                 };
                 self.take_interface(index, &after, |job| interface::update(job, &update));
             }
-            Act::DeleteInterface { name, remove_key_file, around } => {
+            Act::DeleteInterface { name, remove_key_file, remove_boot_files, around } => {
                 self.take_interface(index, &after, |job| {
-                    interface::delete(job, &name, remove_key_file.as_deref(), &around)
+                    let key_file = remove_key_file.as_deref();
+                    interface::delete(job, &name, key_file, &remove_boot_files, &around)
                 });
             }
             Act::SetRoutes { interface, routes, add_rules, remove_rules } => {
@@ -137,6 +137,7 @@ impl Walk<'_> {
                 };
                 self.take_interface(index, &after, |job| routes::set(job, &wish));
             }
+            Act::Persist(act) => self.take_interface(index, &after, |it| boot::carry_out(it, &act)),
             Act::CreatePeer { interface, public_key, fields } => {
                 self.take_peer(index, after, interface, PeerAct::Create { public_key, fields });
             }

@@ -1,11 +1,11 @@
-//! The files of a real host: its identity, and the keys that wgform keeps there.
+//! The files of a real host: its identity, the keys that wgform keeps there, and what brings interfaces back at boot.
 
 #![expect(clippy::disallowed_methods, reason = "this module reads and writes files of the host")]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,10 +15,15 @@ use zeroize::Zeroizing;
 
 use crate::actual::Identity;
 use crate::disk;
-use crate::simulator::linux::call::Refusal;
+use crate::simulator::linux::call::{HostFile, Refusal};
 
 /// A key with its comment has 105 bytes; a file that is much larger is something else.
 const LARGEST: usize = 4096;
+
+/// A hundred thousand peers, and then some; a file that is larger is something else.
+const LARGEST_WHOLE: usize = 64 << 20;
+/// The permissions of a file that only root can read.
+const PRIVATE: u32 = 0o600;
 
 /// Returns which machine this is.
 pub(crate) fn identity() -> Identity {
@@ -98,27 +103,88 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<PathBuf>, Refusal> {
     Ok(files)
 }
 
-/// Returns the text of a file. What is no file and what is no text comes back empty, which is no key either.
-pub(crate) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Refusal> {
+fn open(path: &Path) -> Result<Option<File>, Refusal> {
     // Whoever named a pipe must not make us wait at it.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(refused(&error)),
-    };
-    if !file.metadata().is_ok_and(|data| data.is_file()) {
-        return Ok(Some(Zeroizing::default()));
+    match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(refused(&error)),
     }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST));
-    file.take(LARGEST as u64).read_to_end(&mut bytes).map_err(|error| refused(&error))?;
+}
+
+/// Reads at most so many bytes. What is no file has none.
+fn bytes(file: File, largest: usize) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let data = file.metadata().map_err(|error| refused(&error))?;
+    if !data.is_file() {
+        return Ok(Zeroizing::default());
+    }
+    // A vector that grows leaves copies of what it held.
+    let room = usize::try_from(data.len()).unwrap_or(largest).min(largest);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room + 1));
+    file.take(largest as u64).read_to_end(&mut bytes).map_err(|error| refused(&error))?;
+    Ok(bytes)
+}
+
+/// Returns the text of a file. What is no file and what is no text comes back empty, which is no key either.
+pub(crate) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, Refusal> {
+    let Some(file) = open(path)? else { return Ok(None) };
+    let bytes = bytes(file, LARGEST)?;
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
     Ok(Some(Zeroizing::new(text.to_owned())))
 }
 
-/// Writes a file that only root can read: the old one is there until the new one is whole.
-pub(crate) fn write(path: &Path, text: &str) -> Result<(), Refusal> {
-    replace(path, text).map_err(|error| refused(&error))
+/// Returns a file with its permissions. Bytes that are no text come back as `U+FFFD`.
+pub(crate) fn read_whole(path: &Path) -> Result<Option<HostFile>, Refusal> {
+    let Some(file) = open(path)? else { return Ok(None) };
+    let data = file.metadata().map_err(|error| refused(&error))?;
+    let bytes = bytes(file, LARGEST_WHOLE)?;
+    let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
+    let group = (data.gid() != 0).then(|| {
+        let named = groups().into_iter().find(|(_, id)| *id == data.gid());
+        named.map_or_else(|| data.gid().to_string(), |(name, _)| name)
+    });
+    Ok(Some(HostFile { text, mode: data.mode() & 0o7777, group }))
+}
+
+/// Returns the groups of the host, with their numbers.
+fn groups() -> Vec<(String, u32)> {
+    let text = fs::read_to_string("/etc/group").unwrap_or_default();
+    let group = |line: &str| {
+        let mut parts = line.split(':');
+        let name = parts.next()?.to_owned();
+        Some((name, parts.nth(1)?.parse().ok()?))
+    };
+    text.lines().filter_map(group).collect()
+}
+
+/// Writes a file with its permissions: the old one is there until the new one is whole.
+pub(crate) fn write(path: &Path, file: &HostFile) -> Result<(), Refusal> {
+    let HostFile { text, mode, group } = file;
+    let group = group.as_deref().map(group_number).transpose()?;
+    let has_folder = path.parent().is_some_and(Path::is_dir);
+    if group.is_some() && !has_folder {
+        return Err(Refusal::said(
+            "there is no such directory, which a service has to be able to read",
+            "install the service that the file is for",
+        ));
+    }
+    let open_up = |new: &File| {
+        fchown(new, None, group)?;
+        new.set_permissions(fs::Permissions::from_mode(*mode))?;
+        new.sync_all()
+    };
+    let is_plain = *mode == PRIVATE && group.is_none();
+    replace(path, text, |new| if is_plain { Ok(()) } else { open_up(new) })
+        .map_err(|error| refused(&error))
+}
+
+fn group_number(name: &str) -> Result<u32, Refusal> {
+    let found = groups().into_iter().find(|(group, _)| group == name);
+    found.map(|(_, id)| id).ok_or_else(|| {
+        let hint = "install the service that runs in it, or set `persist` to another value";
+        Refusal::said(format!("the host has no group `{name}`"), hint)
+    })
 }
 
 /// Removes a file. A key must not come back with a power cut: nobody would know whose it is.
@@ -130,7 +196,11 @@ pub(crate) fn remove(path: &Path) -> Result<(), Refusal> {
 /// The extension of a file that is being written.
 const NEW: &str = "wgform-new";
 
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+fn replace(
+    path: &Path,
+    text: &str,
+    open_up: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Errno::ISDIR.into());
     };
@@ -140,7 +210,10 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     new.push(NEW);
     let new = folder.join(new);
     disk::prepare(&new, text.as_bytes())?;
-    disk::rename(&new, path).inspect_err(|_| _ = disk::remove(&new))?;
+    File::open(&new)
+        .and_then(|file| open_up(&file))
+        .and_then(|()| disk::rename(&new, path))
+        .inspect_err(|_| _ = disk::remove(&new))?;
     disk::sync_directory(folder)
 }
 
@@ -196,6 +269,11 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use crate::backend::linux::files;
+    use crate::simulator::linux::call::HostFile;
+
+    fn private(text: &str) -> HostFile {
+        HostFile::private(text.to_owned().into())
+    }
 
     #[test]
     fn a_key_file_is_private_and_replaced_whole() {
@@ -207,8 +285,8 @@ mod tests {
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("wg0.wgform-new"), "left by a killed run").unwrap();
         assert!(files::list(&folder).unwrap().is_empty());
-        files::write(&path, "one").unwrap();
-        files::write(&path, "two").unwrap();
+        files::write(&path, &private("one")).unwrap();
+        files::write(&path, &private("two")).unwrap();
         assert_eq!(files::read(&path).unwrap().unwrap().as_str(), "two");
         assert_eq!(files::list(&folder).unwrap(), std::slice::from_ref(&path));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -240,7 +318,7 @@ mod tests {
     fn a_new_directory_of_keys_is_private() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a/b/wg0");
-        files::write(&path, "one").unwrap();
+        files::write(&path, &private("one")).unwrap();
         let mode = std::fs::metadata(path.parent().unwrap()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
     }

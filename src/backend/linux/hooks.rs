@@ -10,11 +10,12 @@ use crate::backend::Surroundings;
 use crate::backend::linux::explain::During;
 use crate::backend::linux::host::Host;
 use crate::backend::linux::interface::Refused;
+use crate::persist::{COMMAND_SECONDS, variables};
 use crate::resource::BackendId;
 use crate::simulator::linux::call::{Program, Ran, Refusal};
 
-/// So long a command may take. `docs/linux.md` says it, too.
-const TIMEOUT: Duration = Duration::from_secs(60);
+/// So long a command may take.
+const TIMEOUT: Duration = Duration::from_secs(COMMAND_SECONDS);
 /// So many of the last lines of a command are told.
 const LINES: usize = 5;
 
@@ -48,12 +49,7 @@ impl Hooks<'_> {
 
     fn environment(&self, name: &str) -> BTreeMap<String, String> {
         let Surroundings { address, action, hooks: _, had_name_servers: _ } = self.around;
-        let variables = [
-            ("WGFORM_INTERFACE", name),
-            ("WGFORM_BACKEND", self.backend.as_str()),
-            ("WGFORM_ADDRESS", address),
-            ("WGFORM_ACTION", action),
-        ];
+        let variables = variables(name, self.backend.as_str(), address, action);
         variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
     }
 }

@@ -10,13 +10,16 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use crate::actual::Identity;
+use crate::actual::{Fact, Identity};
 use crate::simulator::linux::SimulatedLinux;
 use crate::simulator::linux::call::{
-    Device, DeviceChange, HostRouting, Link, NotRouted, Program, Ran, Refusal, RoutingChange,
-    WireGuard,
+    Device, DeviceChange, HostFile, HostRouting, Link, NotRouted, Program, Ran, Refusal,
+    RoutingChange, WireGuard,
 };
 use crate::value::Cidr;
+
+/// Where keys are kept, readable by root only.
+const KEY_DIRECTORY: &str = "/var/lib/wgform/keys";
 
 /// A Linux host.
 pub(crate) trait Host {
@@ -31,6 +34,11 @@ pub(crate) trait Host {
 
     /// Returns whether this user may change links.
     fn may_change(&mut self) -> Result<bool, Refusal>;
+
+    /// Says how a host that is far away is worked with: as whom, and by which programs.
+    fn means(&mut self) -> Vec<Fact> {
+        Vec::new()
+    }
 
     /// Returns every link, by name.
     fn links(&mut self) -> Result<BTreeMap<String, Link>, Refusal>;
@@ -71,17 +79,25 @@ pub(crate) trait Host {
     /// Resolves a host name.
     fn resolve(&mut self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Refusal>;
 
-    /// Returns the files in a directory of keys; none without such a directory.
-    fn list_key_files(&mut self, directory: &Path) -> Result<Vec<PathBuf>, Refusal>;
+    /// Returns where keys are kept when the configuration names no file.
+    fn key_directory(&mut self) -> PathBuf {
+        PathBuf::from(KEY_DIRECTORY)
+    }
 
-    /// Returns the text of a file; none without one.
+    /// Returns the files in a directory, and the links to files; none without such a directory.
+    fn list_files(&mut self, directory: &Path) -> Result<Vec<PathBuf>, Refusal>;
+
+    /// Returns the text of a file that can be a key's; none without one.
     fn read_key_file(&mut self, path: &Path) -> Result<Option<Zeroizing<String>>, Refusal>;
 
-    /// Writes a file that only root can read, whole or not at all.
-    fn write_key_file(&mut self, path: &Path, text: &str) -> Result<(), Refusal>;
+    /// Returns a file; none without one.
+    fn read_file(&mut self, path: &Path) -> Result<Option<HostFile>, Refusal>;
+
+    /// Writes a file, whole or not at all.
+    fn write_file(&mut self, path: &Path, file: &HostFile) -> Result<(), Refusal>;
 
     /// Removes a file.
-    fn remove_key_file(&mut self, path: &Path) -> Result<(), Refusal>;
+    fn remove_file(&mut self, path: &Path) -> Result<(), Refusal>;
 
     /// Runs a program to its end. Refused when it cannot be started, or does not end in its time.
     fn run(&mut self, program: &Program) -> Result<Ran, Refusal>;
@@ -169,20 +185,24 @@ impl Host for Simulated {
         self.host.resolve(name, port)
     }
 
-    fn list_key_files(&mut self, directory: &Path) -> Result<Vec<PathBuf>, Refusal> {
-        Ok(self.host.list_key_files(directory))
+    fn list_files(&mut self, directory: &Path) -> Result<Vec<PathBuf>, Refusal> {
+        Ok(self.host.list_files(directory))
     }
 
     fn read_key_file(&mut self, path: &Path) -> Result<Option<Zeroizing<String>>, Refusal> {
         Ok(self.host.read_key_file(path))
     }
 
-    fn write_key_file(&mut self, path: &Path, text: &str) -> Result<(), Refusal> {
-        self.host.write_key_file(path, text)
+    fn read_file(&mut self, path: &Path) -> Result<Option<HostFile>, Refusal> {
+        Ok(self.host.read_file(path))
     }
 
-    fn remove_key_file(&mut self, path: &Path) -> Result<(), Refusal> {
-        self.host.remove_key_file(path)
+    fn write_file(&mut self, path: &Path, file: &HostFile) -> Result<(), Refusal> {
+        self.host.write_file(path, file)
+    }
+
+    fn remove_file(&mut self, path: &Path) -> Result<(), Refusal> {
+        self.host.remove_file(path)
     }
 
     fn run(&mut self, program: &Program) -> Result<Ran, Refusal> {

@@ -1,7 +1,7 @@
 //! Makes, changes and removes one interface, and looks at the result.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
@@ -10,12 +10,12 @@ use crate::backend::linux::batch::Job;
 use crate::backend::linux::explain::{self, During};
 use crate::backend::linux::hooks::Hooks;
 use crate::backend::linux::host::Host;
-use crate::backend::linux::key_text;
 use crate::backend::linux::resolver::{self, Names, NamesWish};
 use crate::backend::linux::wire::{self, InterfaceWish, Misfit};
+use crate::backend::linux::{boot, key_text};
 use crate::backend::{BackendError, Surroundings};
 use crate::resource::{Field, Fields, Settings};
-use crate::simulator::linux::call::{DeviceChange, Link, LinkKind, Refusal};
+use crate::simulator::linux::call::{DeviceChange, HostFile, Link, LinkKind, Refusal};
 use crate::value::{Cidr, PrivateKey};
 
 /// Below this a link has no IPv6.
@@ -73,12 +73,14 @@ pub(crate) fn delete(
     job: &mut Job<'_>,
     name: &str,
     remove_key_file: Option<&Path>,
+    remove_boot_files: &BTreeSet<PathBuf>,
     around: &Surroundings,
 ) -> Result<Fields, BackendError> {
     let hooks = Hooks { backend: job.backend, around };
-    // The file goes first: killed in between, the interface is still there, is found, and goes with the next run. The
-    // other way round nothing would be left that tells of the file.
+    // The files go first: killed in between, the interface is still there, is found, and goes with the next run. The
+    // other way round nothing would be left that tells of them.
     let gone = bring_down(job.host, name, &hooks).and_then(|was_up| {
+        boot::remove_files(job.host, remove_boot_files)?;
         let undo = take_key(job.host, remove_key_file)?;
         remove(job.host, name).map_err(|refused| also(refused, undo.carry_out(job.host)))?;
         resolver::forget(job.host, name, around.had_name_servers)?;
@@ -513,8 +515,10 @@ impl KeyUndo<'_> {
     fn carry_out(&self, host: &mut dyn Host) -> Result<(), Refused> {
         match self {
             Self::Nothing => Ok(()),
-            Self::Remove(path) => host.remove_key_file(path),
-            Self::Restore(path, key) => host.write_key_file(path, &key_text::write(key)),
+            Self::Remove(path) => host.remove_file(path),
+            Self::Restore(path, key) => {
+                host.write_file(path, &HostFile::private(key_text::write(key)))
+            }
         }
         .map_err(during(During::KeyFile))
     }
@@ -561,7 +565,8 @@ fn keep_key<'a>(
             KeyFile::Unusable(why) => return Err(occupied(path, &format!("is not ours: {why}"))),
         },
     };
-    host.write_key_file(path, &key_text::write(key)).map_err(|it| file_refused(path, it))?;
+    host.write_file(path, &HostFile::private(key_text::write(key)))
+        .map_err(|it| file_refused(path, it))?;
     Ok(undo)
 }
 
@@ -575,7 +580,7 @@ fn take_key<'a>(host: &mut dyn Host, path: Option<&'a Path>) -> Result<KeyUndo<'
         KeyFile::Key(key) => KeyUndo::Restore(path, key),
         KeyFile::Unusable(_) => KeyUndo::Nothing,
     };
-    match host.remove_key_file(path) {
+    match host.remove_file(path) {
         Ok(()) | Err(Refusal::Errno(Errno::NOENT)) => Ok(undo),
         Err(refusal) => Err(file_refused(path, refusal)),
     }
@@ -598,12 +603,12 @@ fn address_refused(address: Cidr, refusal: Refusal) -> Refused {
 }
 
 /// Puts the thing that was refused before the reason.
-fn named(during: During, what: &str, refusal: Refusal) -> Refused {
+pub(crate) fn named(during: During, what: &str, refusal: Refusal) -> Refused {
     let (reason, hints) = explain::words(during, refusal);
     (during, Refusal::Said { reason: format!("{what}: {reason}"), hints })
 }
 
-fn during(during: During) -> impl Fn(Refusal) -> Refused {
+pub(crate) fn during(during: During) -> impl Fn(Refusal) -> Refused {
     move |refusal| (during, refusal)
 }
 

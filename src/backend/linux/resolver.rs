@@ -12,14 +12,13 @@ use crate::backend::linux::explain::During;
 use crate::backend::linux::hooks::end_well;
 use crate::backend::linux::host::Host;
 use crate::backend::linux::interface::{Refused, differs};
+use crate::persist::RESOLVCONF_PREFIX;
 use crate::simulator::linux::call::{Program, Refusal};
 
 /// A resolver answers within milliseconds; one that is starting takes longer.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The domain of every name.
 const EVERY_NAME: &str = "~.";
-/// As `wg-quick` does: Debian's resolvconf orders by name, and a link that is called like a tunnel comes first.
-const PREFIX: &str = r#"p=$(sed -n 's/^\([A-Za-z0-9-]\{1,\}\)\*$/\1./p' /etc/resolvconf/interface-order 2>/dev/null | head -n 1)"#;
 
 /// The name servers and domains of one link, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -159,13 +158,15 @@ fn hand_over(host: &mut dyn Host, name: &str, names: &Names) -> Result<(), Refus
         text.push(format!("search {}", search.join(" ")));
     }
     let exclusive = if every.is_empty() { "" } else { " -x" };
-    let script = format!(r#"{PREFIX}; printf '%s\n' "$2" | resolvconf -a "$p$1" -m 0{exclusive}"#);
+    let script = format!(
+        r#"p=$({RESOLVCONF_PREFIX}); printf '%s\n' "$2" | resolvconf -a "$p$1" -m 0{exclusive}"#
+    );
     let argv = ["sh", "-c", &script, "sh", name, &text.join("\n")];
     carry_out(host, argv.map(str::to_owned).to_vec())
 }
 
 fn give_back(host: &mut dyn Host, name: &str) -> Result<(), Refused> {
-    let script = format!(r#"{PREFIX}; resolvconf -d "$p$1" -f"#);
+    let script = format!(r#"p=$({RESOLVCONF_PREFIX}); resolvconf -d "$p$1" -f"#);
     carry_out(host, ["sh", "-c", &script, "sh", name].map(str::to_owned).to_vec())
 }
 

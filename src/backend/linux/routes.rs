@@ -15,6 +15,9 @@ use crate::simulator::linux::call::{
 };
 use crate::value::{Route, RouteRule};
 
+/// `RTPROT_STATIC`: what networkd gives the rules that it makes at boot from our files.
+const BY_NETWORKD: u8 = 4;
+
 /// What [`set`] is to do; the words of [`crate::backend::Act::SetRoutes`].
 pub(crate) struct Wish<'a> {
     pub(crate) interface: &'a str,
@@ -53,7 +56,9 @@ fn changes(found: &HostRouting, wish: &Wish<'_>) -> Vec<RoutingChange> {
     let rule = |rule: &RouteRule| HostRule { rule: *rule, protocol: PROTOCOL };
     let has = |rule: &RouteRule| found.rules.iter().any(|it| it.rule == *rule);
     let missing = add_rules.iter().filter(|it| !has(it)).map(rule);
-    let surplus = remove_rules.iter().rev().map(rule).filter(|it| found.rules.contains(it));
+    let is_surplus = |it: &&HostRule| matches!(it.protocol, PROTOCOL | BY_NETWORKD);
+    let there = |rule: &RouteRule| found.rules.iter().find(|it| it.rule == *rule);
+    let surplus = remove_rules.iter().rev().filter_map(there).filter(is_surplus).copied();
     let mut changes = Vec::new();
     let mut gone = Vec::new();
     if let Some(wanted) = routes {

@@ -16,7 +16,7 @@ use crate::backend::linux::{device, files, program, userspace};
 use crate::config::Driver;
 use crate::failpoint::around_host_change;
 use crate::simulator::linux::call::{
-    Device, DeviceChange, HostRouting, Link, LinkKind, NotRouted, Program, Ran, Refusal,
+    Device, DeviceChange, HostFile, HostRouting, Link, LinkKind, NotRouted, Program, Ran, Refusal,
     RoutingChange, WireGuard, is_link_name,
 };
 use crate::value::Cidr;
@@ -191,7 +191,7 @@ impl Host for System {
         }
     }
 
-    fn list_key_files(&mut self, directory: &Path) -> Result<Vec<PathBuf>, Refusal> {
+    fn list_files(&mut self, directory: &Path) -> Result<Vec<PathBuf>, Refusal> {
         files::list(directory)
     }
 
@@ -199,11 +199,15 @@ impl Host for System {
         files::read(path)
     }
 
-    fn write_key_file(&mut self, path: &Path, text: &str) -> Result<(), Refusal> {
-        files::write(path, text)
+    fn read_file(&mut self, path: &Path) -> Result<Option<HostFile>, Refusal> {
+        files::read_whole(path)
     }
 
-    fn remove_key_file(&mut self, path: &Path) -> Result<(), Refusal> {
+    fn write_file(&mut self, path: &Path, file: &HostFile) -> Result<(), Refusal> {
+        files::write(path, file)
+    }
+
+    fn remove_file(&mut self, path: &Path) -> Result<(), Refusal> {
         files::remove(path)
     }
 

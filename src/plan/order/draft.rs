@@ -1,5 +1,6 @@
 //! What each resource's fate means in writes, before they are in order.
 
+mod persist;
 pub(crate) mod removal;
 mod routing;
 
@@ -14,7 +15,7 @@ use crate::diff::{AttributeDiff, Side};
 use crate::link::Links;
 use crate::plan::check::{self, Unmanaged};
 use crate::plan::hooks;
-use crate::plan::order::draft::removal::{is_only_recorded, is_there, left_key};
+use crate::plan::order::draft::removal::{is_only_recorded, is_there, leaves_files};
 use crate::plan::view::View;
 use crate::plan::walk::interface::{OnDevice, recorded_key_file};
 use crate::plan::walk::{Device, Fate, Node, Planner, peer};
@@ -117,6 +118,7 @@ pub(crate) fn drafts(
     for peer in &unmanaged.remove {
         drafter.unmanaged(peer);
     }
+    drafter.persist(planner, view, &walked);
     drafter.let_routes_follow(planner);
     Drafts { drafts: drafter.drafts, changes: drafter.changes }
 }
@@ -188,9 +190,9 @@ impl Drafter {
 
     fn create_interface(&mut self, planner: &Planner<'_>, node: &Node, on_device: &OnDevice) {
         let act = create_act(on_device, false);
-        // On the host that it leaves, the link is gone and the file with its key is not.
+        // On the host that it leaves, the link is gone and its files are not.
         let left = planner.state.resources.get(&node.address);
-        let left = left.filter(|it| it.backend != node.backend && left_key(planner, it));
+        let left = left.filter(|it| it.backend != node.backend && leaves_files(planner, it));
         let effect = Effect::Put { depose: left.is_some(), meanwhile: BTreeMap::new() };
         let mut draft = Draft::new(step(node, Action::Create, act, effect));
         draft.takes = takes(planner, node, on_device);
@@ -198,7 +200,8 @@ impl Drafter {
         if let Some(outdated) = outdated_key_file(planner, node, on_device) {
             // A key that somebody else may have put there is not overwritten; ours goes, now that there is a new one.
             let (name, remove_key_file) = (on_device.name.clone(), Some(outdated));
-            let act = PlannedAct::DeleteInterface { name, remove_key_file };
+            let remove_boot_files = BTreeSet::new();
+            let act = PlannedAct::DeleteInterface { name, remove_key_file, remove_boot_files };
             let clean = self.push(Draft::new(step(node, Action::Delete, act, Effect::Nothing)));
             draft.after.push(clean);
         }
@@ -228,7 +231,12 @@ impl Drafter {
         let keep = keep_act(planner, node, on_device)
             .map(|act| self.push(Draft::new(step(node, Action::Update, act, Effect::Nothing))));
         let remove_key_file = outdated_key_file(planner, node, on_device);
-        let act = PlannedAct::DeleteInterface { name: name.clone(), remove_key_file };
+        // What brings it back at boot stays for its successor.
+        let act = PlannedAct::DeleteInterface {
+            name: name.clone(),
+            remove_key_file,
+            remove_boot_files: BTreeSet::new(),
+        };
         let mut remove = Draft::new(step(node, Action::Delete, act, Effect::MakeWay));
         remove.gives =
             node.backend.iter().flat_map(|backend| gives(planner, backend, &name)).collect();
@@ -334,7 +342,12 @@ impl Drafter {
         let is_shared = old_file == on_device.key.file && is_one_place;
         let old_file = old_file.filter(|_| !is_shared);
         let file = key_file(backend.as_ref(), old_file.as_ref());
-        let act = PlannedAct::DeleteInterface { name: name.clone(), remove_key_file: old_file };
+        let boot_files = backend.as_ref().map(|it| planner.files_of(it, &record.attributes));
+        let act = PlannedAct::DeleteInterface {
+            name: name.clone(),
+            remove_key_file: old_file,
+            remove_boot_files: boot_files.unwrap_or_default(),
+        };
         let effect = Effect::RemoveDeposed(record.object.clone());
         let mut remove = Draft::new(step(node, Action::Delete, act, effect));
         remove.step.backend.clone_from(&backend);

@@ -67,6 +67,7 @@ impl<'a> Planner<'a> {
         self.take_label_over(&desired);
         let standing = self.interface_standing(&desired);
         self.check_name(&desired, &standing);
+        self.check_persist(&desired, &standing.backend, &standing.name);
         self.check_resolver(&desired, &standing.backend);
         let found = self.found_interface(&standing);
         let mut notes = Vec::new();
@@ -270,7 +271,7 @@ impl<'a> Planner<'a> {
         key: &KeyPlan,
     ) -> Vec<AttributeDiff> {
         let view = &self.views[&standing.backend];
-        let by_hand = ["backend", "name", "private_key", "key_file", "public_key"];
+        let by_hand = ["backend", "name", "private_key", "key_file", "public_key", "persist"];
         let is_made = standing.fate != Fate::Keep;
         let found = found.filter(|_| standing.fate != Fate::Create);
         let mut diffs = self.differences(desired, view.kind, found, &by_hand);
@@ -299,6 +300,7 @@ impl<'a> Planner<'a> {
             diffs.push(one("backend", Some(before), Side::Known(after), Class::Change));
         }
         diffs.push(self.public_key_diff(standing, key));
+        diffs.extend(self.persist_diff(desired, standing));
         if key.file.is_some()
             && key.source.is_some()
             && standing.fate == Fate::Keep
@@ -338,6 +340,21 @@ impl<'a> Planner<'a> {
         let json = |key: PublicKey| Json::from(key.to_string());
         let after = key.public.map_or(Side::Unknown, |public| Side::Known(json(public)));
         one("public_key", before.map(json), after, class)
+    }
+
+    /// What brings the interface back is no property of the device, and what was said of it last is what there is.
+    fn persist_diff(&self, desired: &Desired, standing: &Standing<'_>) -> Option<AttributeDiff> {
+        let record = standing.record.as_ref();
+        let applied = record.and_then(|it| it.attributes.get("persist")).cloned();
+        let before = applied.unwrap_or_else(|| "none".into());
+        let after = self.side(desired, "persist");
+        let is_made = standing.fate == Fate::Create;
+        let is_same = after == Side::Known(before.clone());
+        if is_same && before == "none" {
+            return None;
+        }
+        let class = if is_same && !is_made { Class::Same } else { Class::Change };
+        Some(one("persist", Some(before).filter(|_| !is_made), after, class))
     }
 
     fn publish_interface(
@@ -558,8 +575,7 @@ impl<'a> Planner<'a> {
         if recorded.is_none() {
             notes.extend(from.map(Note::KeyTakenFrom));
         }
-        let was_imported =
-            standing.record.as_ref().is_some_and(|it| recorded_key_file(it).is_none());
+        let was_imported = standing.record.as_ref().is_some_and(|it| !has_key_file(it));
         // One that goes before its successor is made needs a file for its key in between, and that stays.
         let file = path.filter(|_| !was_imported || standing.reason == Reason::Requested);
         KeyPlan {
@@ -700,9 +716,7 @@ fn kept_file(
 ) -> Option<KeyPlan> {
     let record = standing.record.as_ref()?;
     let recorded = public_key(&record.object);
-    // Only a key that wgform made has a file; one that was imported, or given, stays where it is.
-    let was_given = record.attributes.contains_key("private_key");
-    let path = path.filter(|_| recorded_key_file(record).is_some() || was_given)?;
+    let path = path.filter(|_| has_key_file(record))?;
     let is_kept = held_in(picture, &path).is_some_and(|key| Some(key.public()) == recorded);
     let held = standing.found?.private_key.clone()?;
     (!is_kept || remove_file.is_some()).then(|| KeyPlan {
@@ -715,6 +729,11 @@ fn kept_file(
 }
 
 /// The key is written into a file: the one that it was in, and is in no longer; or another one.
+/// Returns whether a key that is no longer given, or was not, has a file: one that was imported stays where it is.
+fn has_key_file(record: &ResourceRecord) -> bool {
+    recorded_key_file(record).is_some() || record.attributes.contains_key("private_key")
+}
+
 fn key_file_diff(standing: &Standing<'_>, key: &KeyPlan) -> AttributeDiff {
     let text = |path: &PathBuf| Json::from(path.display().to_string());
     let recorded = standing.record.as_ref().and_then(recorded_key_file);

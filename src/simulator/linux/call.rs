@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rustix::io::Errno;
 
+pub use crate::actual::HostFile;
 use crate::value::{
     Cidr, Keepalive, Prefix, PresharedKey, PrivateKey, PublicKey, Route, RouteRule,
 };
@@ -206,7 +207,7 @@ pub struct HostRule {
 
 /// What the routes and rules of wgform are marked with, so that they are told from others. Nobody has it in
 /// `/etc/iproute2/rt_protos`.
-pub const PROTOCOL: u8 = 119;
+pub const PROTOCOL: u8 = Route::PROTOCOL;
 
 /// All routes of a host but those of its local table, and what there is to them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rustix::io::Errno;
-use zeroize::Zeroizing;
 
 use crate::actual::Identity;
+use crate::persist::{ENABLED_DIRECTORY, NETWORKD_GROUP};
 use crate::simulator::linux::call::{
-    Device, DeviceChange, DevicePeer, HostRoute, HostRule, Link, LinkKind, PeerChange, Refusal,
-    is_link_name,
+    Device, DeviceChange, DevicePeer, HostFile, HostRoute, HostRule, Link, LinkKind, PeerChange,
+    Refusal, is_link_name,
 };
 use crate::simulator::linux::program::Programs;
 use crate::simulator::linux::routing::default_tables;
@@ -38,7 +38,7 @@ pub(crate) struct Host {
     pub(crate) seed: u64,
     pub(crate) boot_id: String,
     pub(crate) links: BTreeMap<String, HostLink>,
-    pub(crate) key_files: BTreeMap<PathBuf, Zeroizing<String>>,
+    pub(crate) files: BTreeMap<PathBuf, HostFile>,
     pub(crate) names: BTreeMap<String, Vec<IpAddr>>,
     /// Those that somebody added; the kernel's own come from the addresses.
     pub(crate) routes: BTreeSet<HostRoute>,
@@ -86,7 +86,7 @@ impl Host {
             seed,
             boot_id: String::new(),
             links: BTreeMap::new(),
-            key_files: BTreeMap::new(),
+            files: BTreeMap::new(),
             names: BTreeMap::new(),
             routes: BTreeSet::new(),
             rules: BTreeSet::new(),
@@ -111,6 +111,26 @@ impl Host {
         self.links = BTreeMap::from([("lo".to_owned(), lo), ("eth0".to_owned(), eth0)]);
         self.routes.clear();
         self.rules.clear();
+        self.start_units();
+    }
+
+    pub(crate) fn list_files(&self, directory: &Path) -> Vec<PathBuf> {
+        let is_there = |path: &&PathBuf| path.parent() == Some(directory);
+        let units = self.programs.units.iter().map(|unit| Path::new(ENABLED_DIRECTORY).join(unit));
+        let units: Vec<_> = units.filter(|path| is_there(&path)).collect();
+        self.files.keys().filter(is_there).cloned().chain(units).collect()
+    }
+
+    pub(crate) fn write_file(&mut self, path: &Path, file: &HostFile) -> Result<(), Refusal> {
+        if !path.is_absolute() {
+            return Err(Errno::INVAL.into());
+        }
+        if let Some(group) = file.group.as_deref().filter(|group| *group != NETWORKD_GROUP) {
+            let hint = "use one that it has";
+            return Err(Refusal::said(format!("the host has no group `{group}`"), hint));
+        }
+        self.files.insert(path.to_owned(), file.clone());
+        Ok(())
     }
 
     pub(crate) fn identity(&self, now: Timestamp) -> Identity {

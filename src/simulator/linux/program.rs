@@ -1,7 +1,7 @@
 //! The programs of a simulated host: which there are, and what they do to it. None ever runs on the real machine.
 //!
 //! It knows systemd-resolved and `resolvconf` as far as the backend speaks to them, and of a shell how a script ends
-//! that says so. Everything else ends well and does nothing.
+//! that says so; of systemd, which units there are and which are started at boot. Everything else ends well and does nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -46,6 +46,8 @@ pub(crate) struct Programs {
     pub(crate) has_systemd: bool,
     /// What `resolvconf` was given, by link.
     pub(crate) resolvconf: BTreeMap<String, String>,
+    /// The units that are started at boot.
+    pub(crate) units: BTreeSet<String>,
     /// How programs end that do not end well; for tests, and not kept.
     pub(crate) refused: BTreeMap<String, Result<Ran, Refusal>>,
     /// Everything that was run and was no question, in order; for tests, and not kept.
@@ -58,6 +60,7 @@ impl Default for Programs {
             names: usual(),
             has_systemd: true,
             resolvconf: BTreeMap::new(),
+            units: BTreeSet::new(),
             refused: BTreeMap::new(),
             ran: Vec::new(),
         }
@@ -76,6 +79,24 @@ impl Programs {
         }
         self.refused.get(name).cloned()
     }
+
+    /// Knows the units of wg-quick and of networkd, and lets them be started at boot or not.
+    fn start(&mut self, verb: &str, unit: &str) -> Ran {
+        let template = unit.split_once('@').map_or(unit, |(template, _)| template);
+        let is_there = match template {
+            "wg-quick" => self.has("wg-quick"),
+            "systemd-networkd.service" => true,
+            _ => false,
+        };
+        if !is_there || !unit.ends_with(".service") {
+            return ended(1, &format!("Failed to {verb} unit: Unit file {unit} does not exist."));
+        }
+        match verb {
+            "enable" => _ = self.units.insert(unit.to_owned()),
+            _ => _ = self.units.remove(unit),
+        }
+        ended(0, "")
+    }
 }
 
 impl Host {
@@ -84,7 +105,8 @@ impl Host {
         let argv: Vec<&str> = program.argv.iter().map(String::as_str).collect();
         let answer = match *argv.as_slice() {
             ["systemctl", "is-active", ..] => {
-                ended(if self.programs.has_systemd { 0 } else { 3 }, "")
+                let runs = self.programs.has_systemd && self.programs.has("resolvectl");
+                ended(if runs { 0 } else { 3 }, "")
             }
             ["resolvectl", what @ ("dns" | "domain"), link] => match self.links.get(link) {
                 Some(it) => {
@@ -115,6 +137,8 @@ impl Host {
             ["sh", "-c", script, "sh", link, ref text @ ..] if script.contains("resolvconf -") => {
                 self.resolvconf(link, text.first().copied())
             }
+            ["systemctl", verb @ ("enable" | "disable"), unit] => self.programs.start(verb, unit),
+            ["systemctl", ..] => ended(1, "Unknown command verb or arguments."),
             ["sh" | "bash", "-c", script, ..] => {
                 let status = script.rsplit_once("exit ").and_then(|(_, it)| it.trim().parse().ok());
                 ended(status.unwrap_or(0), "")

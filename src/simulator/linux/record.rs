@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::simulator::linux::call::{Device, DevicePeer, HostRoute, HostRule};
+use crate::simulator::linux::call::{Device, DevicePeer, HostFile, HostRoute, HostRule};
 use crate::simulator::linux::host::{Host, HostLink};
 use crate::simulator::linux::program::{self, Programs};
 use crate::simulator::linux::routing::default_tables;
@@ -28,7 +28,11 @@ struct HostRecord {
     booted_at: Timestamp,
     seed: u64,
     links: BTreeMap<String, LinkRecord>,
+    /// In older files: those that only root can read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     key_files: BTreeMap<PathBuf, Zeroizing<String>>,
+    #[serde(default)]
+    files: BTreeMap<PathBuf, FileRecord>,
     names: BTreeMap<String, Vec<IpAddr>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     routes: Vec<RouteRecord>,
@@ -43,6 +47,16 @@ struct HostRecord {
     systemd: bool,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     resolvconf: BTreeMap<String, String>,
+    #[serde(default)]
+    units: BTreeSet<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FileRecord {
+    text: Zeroizing<String>,
+    mode: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -119,6 +133,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         seed,
         links,
         key_files,
+        files,
         names,
         routes,
         rules,
@@ -126,7 +141,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         programs,
         systemd,
         resolvconf,
+        units,
     } = record;
+    let private = key_files.into_iter().map(|(path, text)| (path, HostFile::private(text)));
+    let files = files
+        .into_iter()
+        .map(|(path, FileRecord { text, mode, group })| (path, HostFile { text, mode, group }));
     let links = links
         .into_iter()
         .map(|(name, link)| Ok((name, link.into_link()?)))
@@ -141,7 +161,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         seed,
         boot_id,
         links,
-        key_files,
+        files: private.chain(files).collect(),
         names,
         routes,
         rules,
@@ -150,6 +170,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
             names: programs,
             has_systemd: systemd,
             resolvconf,
+            units,
             ..Programs::default()
         },
         refused_peers,
@@ -165,12 +186,12 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         seed,
         boot_id,
         links,
-        key_files,
+        files,
         names,
         routes,
         rules,
         table_names,
-        programs: Programs { names: programs, has_systemd, resolvconf, refused: _, ran: _ },
+        programs: Programs { names: programs, has_systemd, resolvconf, units, refused: _, ran: _ },
         refused_peers: _,
     } = host;
     let record = HostRecord {
@@ -181,7 +202,8 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         booted_at: *booted_at,
         seed: *seed,
         links: links.iter().map(|(name, it)| (name.clone(), LinkRecord::new(it))).collect(),
-        key_files: key_files.clone(),
+        key_files: BTreeMap::new(),
+        files: files.iter().map(|(path, it)| (path.clone(), FileRecord::new(it))).collect(),
         names: names.clone(),
         routes: routes.iter().map(RouteRecord::new).collect(),
         rules: rules.iter().map(RuleRecord::new).collect(),
@@ -189,8 +211,15 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         programs: programs.clone(),
         systemd: *has_systemd,
         resolvconf: resolvconf.clone(),
+        units: units.clone(),
     };
     serde_json::to_vec_pretty(&record).map(Zeroizing::new).map_err(|error| error.to_string())
+}
+
+impl FileRecord {
+    fn new(HostFile { text, mode, group }: &HostFile) -> Self {
+        Self { text: text.clone(), mode: *mode, group: group.clone() }
+    }
 }
 
 impl RouteRecord {

@@ -12,6 +12,7 @@ use crate::plan::hooks;
 use crate::plan::order::draft::{
     Claim, Draft, Drafter, PeerKey, gives, key_file, protected_in_block,
 };
+use crate::plan::persist::is_left;
 use crate::plan::recover::{exists, public_key};
 use crate::plan::routes::recorded_rules;
 use crate::plan::view::View;
@@ -67,10 +68,10 @@ impl Drafter {
             planner.state_differs = true;
             return;
         }
-        let has_left_key = left_key(planner, &record);
+        let leaves_files = leaves_files(planner, &record);
         let is_gone = !is_there(planner, backend.as_ref(), &record.object);
         let old_rules = recorded_rules(planner, address);
-        if is_gone && !has_left_key && old_rules.is_empty() && record.deposed.is_empty() {
+        if is_gone && !leaves_files && old_rules.is_empty() && record.deposed.is_empty() {
             // It is gone already, and nobody wants it back.
             planner.state.resources.remove(address);
             planner.state_differs = true;
@@ -129,9 +130,13 @@ impl Drafter {
             if !is_known(planner, &deposed.backend) {
                 continue;
             }
-            let has_left_key = left_key_file(planner, &deposed).is_some()
-                && left_key(planner, &record_of(planner, address, &deposed));
-            if has_left_key || is_there(planner, Some(&deposed.backend), &deposed.object) {
+            let record = record_of(planner, address, &deposed);
+            let has_left_key =
+                left_key_file(planner, &deposed).is_some() && left_key(planner, &record);
+            if has_left_key
+                || left_boot_files(planner, &record)
+                || is_there(planner, Some(&deposed.backend), &deposed.object)
+            {
                 removals.push(self.remove_deposed(planner, address, &deposed, claimed));
             } else if let Some(record) = planner.state.resources.get_mut(address) {
                 record
@@ -161,7 +166,7 @@ impl Drafter {
             after: Vec::new(),
             follows: Vec::new(),
         });
-        if let PlannedAct::DeleteInterface { name, remove_key_file } = &draft.step.act {
+        if let PlannedAct::DeleteInterface { name, remove_key_file, .. } = &draft.step.act {
             let file = key_file(Some(&deposed.backend), remove_key_file.as_ref());
             draft.gives = gives(planner, &deposed.backend, name);
             draft.gives.extend(file);
@@ -238,7 +243,8 @@ fn deposed_act(
     match &deposed.object {
         ObjectKey::Interface { name, .. } => {
             let remove_key_file = left_key_file(planner, deposed);
-            PlannedAct::DeleteInterface { name: name.clone(), remove_key_file }
+            let remove_boot_files = planner.files_of(&deposed.backend, &deposed.attributes);
+            PlannedAct::DeleteInterface { name: name.clone(), remove_key_file, remove_boot_files }
         }
         ObjectKey::Peer { interface, public_key: text } => {
             let key = (deposed.backend.clone(), interface.clone(), text.clone());
@@ -285,7 +291,11 @@ fn removal(
             let unmanaged = (foreign > 0).then_some(Note::UnmanagedGo(foreign));
             let hooks = hooks::removal_note(planner, record, name);
             Removal {
-                act: PlannedAct::DeleteInterface { name: name.clone(), remove_key_file: file },
+                act: PlannedAct::DeleteInterface {
+                    name: name.clone(),
+                    remove_key_file: file,
+                    remove_boot_files: planner.files_of(backend, &record.attributes),
+                },
                 gives_up,
                 notes: unmanaged.into_iter().chain(hooks).collect(),
                 taken_over_by: None,
@@ -306,8 +316,22 @@ fn removal(
     }
 }
 
+/// Returns whether an interface that is gone has left files behind that go with it.
+pub(crate) fn leaves_files(planner: &Planner<'_>, record: &ResourceRecord) -> bool {
+    left_key(planner, record) || left_boot_files(planner, record)
+}
+
+fn left_boot_files(planner: &Planner<'_>, record: &ResourceRecord) -> bool {
+    let picture = record.backend.as_ref().and_then(|backend| planner.picture(backend));
+    let is_taken = || {
+        let backend = record.backend.as_ref();
+        backend.is_none_or(|backend| planner.files_of(backend, &record.attributes).is_empty())
+    };
+    picture.is_some_and(|picture| is_left(picture, &record.attributes)) && !is_taken()
+}
+
 /// Returns whether a key that wgform keeps for an interface is still in its file.
-pub(crate) fn left_key(planner: &Planner<'_>, record: &ResourceRecord) -> bool {
+fn left_key(planner: &Planner<'_>, record: &ResourceRecord) -> bool {
     let picture = record.backend.as_ref().and_then(|backend| planner.picture(backend));
     let path = recorded_key_file(record);
     match picture.zip(path).and_then(|(picture, path)| picture.key_files.get(&path)) {

@@ -1,0 +1,275 @@
+//! The steps after which an interface comes back at boot as the plan leaves it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::actual::{Boot, HostFile};
+use crate::persist::{self, Style};
+use crate::plan::order::draft::{Draft, Drafter};
+use crate::plan::persist::{PERSISTED, Persisted, found, style};
+use crate::plan::view::View;
+use crate::plan::walk::{Fate, Node, Planner};
+use crate::plan::{
+    Action, Effect, FileChange, Note, PersistedPeers, PlannedAct, Reason, Recipe, ResourceChange,
+    Step, Subject,
+};
+use crate::resource::{Address, Kind};
+
+/// So many lines of a difference are shown; a file with another thousand peers is not read through anyway.
+const LINES: usize = 60;
+
+/// How an interface comes back now, and how it should.
+struct Standing {
+    style: Option<Style>,
+    recorded: Option<Persisted>,
+    peers: PersistedPeers,
+    /// What should be there; none while something of it is not known.
+    expected: Option<BTreeMap<PathBuf, HostFile>>,
+    /// What is to go.
+    remove: BTreeSet<PathBuf>,
+}
+
+impl Drafter {
+    /// Adds the steps, for every interface that was asked for.
+    pub(crate) fn persist(&mut self, planner: &mut Planner<'_>, view: &View, walked: &[Address]) {
+        for address in walked {
+            let Some(standing) = standing(planner, &planner.nodes[address], view) else { continue };
+            let node = &planner.nodes[address];
+            let before = self.touching(planner, node);
+            let boot = node.backend.as_ref().and_then(|it| planner.picture(it)?.boot.as_ref());
+            let is_as_wanted = match boot {
+                Some(boot) => standing.holds(boot, node),
+                // Nobody looked: it is as it was left, unless something changes.
+                None => before.is_empty() && standing.is_recorded(node),
+            };
+            if is_as_wanted {
+                learn(planner, address, &standing);
+                continue;
+            }
+            let name = node.interface().map(|it| it.name.as_str()).unwrap_or_default();
+            let notes = boot.map(|boot| standing.notes(planner, boot, name, !before.is_empty()));
+            self.push_persist(planner, address, &standing, before, notes.unwrap_or_default());
+        }
+    }
+
+    /// Returns the drafts that change an interface or one of its peers.
+    fn touching(&self, planner: &Planner<'_>, node: &Node) -> Vec<usize> {
+        let name = node.interface().map(|it| it.name.as_str()).unwrap_or_default();
+        let is_peer = |address: &Address| {
+            let peer = planner.nodes.get(address).and_then(Node::peer);
+            peer.is_some_and(|peer| peer.on == node.address)
+        };
+        let touches = |draft: &&Draft| match (&draft.step.act, draft.step.subject.address()) {
+            (PlannedAct::DeletePeer { interface, .. }, _) if interface == name => {
+                draft.step.backend == node.backend
+            }
+            (_, Some(address)) => *address == node.address || is_peer(address),
+            (_, None) => false,
+        };
+        let all = self.drafts.iter().enumerate();
+        all.filter(|(_, draft)| touches(draft)).map(|(index, _)| index).collect()
+    }
+
+    fn push_persist(
+        &mut self,
+        planner: &Planner<'_>,
+        address: &Address,
+        standing: &Standing,
+        before: Vec<usize>,
+        notes: Vec<Note>,
+    ) {
+        let node = &planner.nodes[address];
+        let subject = Subject::Resource(address.clone());
+        let own = self.changes.iter_mut().find(|change| change.subject == subject);
+        let is_shown = !notes.is_empty() || before.is_empty();
+        let is_alone = own.is_none() && is_shown;
+        match own {
+            Some(change) => change.notes.extend(notes),
+            None if is_alone => self.changes.push(change(planner, node, notes)),
+            None => {}
+        }
+        let mut draft = Draft::new(Step {
+            subject,
+            backend: node.backend.clone(),
+            action: Action::Update,
+            act: PlannedAct::Persist {
+                name: node.interface().map(|it| it.name.clone()).unwrap_or_default(),
+                style: standing.style,
+                peers: standing.peers.clone(),
+                recipe: recipe(node),
+                may_replace: standing.is_recorded_here(node),
+                remove: standing.remove.clone(),
+            },
+            effect: Effect::Persisted { alone: is_alone },
+            after: Vec::new(),
+            follows: Vec::new(),
+        });
+        // One peer that fails must not keep the others from coming back.
+        (draft.after, draft.follows) = before.into_iter().partition(|it| self.is_of_interface(*it));
+        self.push(draft);
+    }
+
+    fn is_of_interface(&self, draft: usize) -> bool {
+        let address = self.drafts[draft].step.subject.address();
+        address.is_some_and(|it| it.kind == Kind::Interface)
+    }
+}
+
+/// Returns how the routes that come back come about.
+fn recipe(node: &Node) -> Option<Box<Recipe>> {
+    Some(Box::new(node.interface()?.routes.as_ref()?.recipe.clone()))
+}
+
+/// Returns how an interface stands; nothing for one that never was to come back.
+fn standing(planner: &Planner<'_>, node: &Node, view: &View) -> Option<Standing> {
+    let on_device = node.interface()?;
+    let backend = node.backend.as_ref()?;
+    let style = style(&planner.desired[&node.address]);
+    let record = planner.state.resources.get(&node.address);
+    // What was written on another host, or for an object that is replaced by another one, goes with that.
+    let is_in_its_place = node.reason == Reason::Requested && on_device.renamed_from().is_none();
+    let is_same_object = node.fate != Fate::Replace || is_in_its_place;
+    let record = record.filter(|it| it.backend == node.backend && is_same_object);
+    let recorded = record.and_then(|it| Persisted::of(&it.attributes));
+    if style.is_none() && recorded.is_none() {
+        return None;
+    }
+    let expected = style.and_then(|style| planner.expected(node, style, view));
+    let (peers, expected) = match expected {
+        Some(it) => (it.peers, it.files),
+        None => (PersistedPeers::default(), style.is_none().then(BTreeMap::new)),
+    };
+    let kept = style.map(|style| style.paths(&on_device.name)).unwrap_or_default();
+    let remove = record.map(|it| planner.files_of(backend, &it.attributes)).unwrap_or_default();
+    let remove = remove.into_iter().filter(|path| !kept.contains(path)).collect();
+    Some(Standing { style, recorded, peers, expected, remove })
+}
+
+impl Standing {
+    /// Returns whether everything is there as it should be, and nothing else.
+    fn holds(&self, boot: &Boot, node: &Node) -> bool {
+        let Some(expected) = &self.expected else { return false };
+        let name = node.interface().map(|it| it.name.as_str()).unwrap_or_default();
+        let is_there = |(path, file): (&PathBuf, &HostFile)| boot.files.get(path) == Some(file);
+        let is_left = |path: &PathBuf| {
+            boot.files.get(path).is_some_and(|it| persist::is_ours(path, &it.text))
+        };
+        let is_started = self.style.is_none_or(|it| is_started(boot, it, name));
+        expected.iter().all(is_there) && !self.remove.iter().any(is_left) && is_started
+    }
+
+    /// Returns whether the state says that it was written for this interface, by these means.
+    fn is_recorded(&self, node: &Node) -> bool {
+        match self.style {
+            Some(_) => self.is_recorded_here(node),
+            None => self.recorded.is_none(),
+        }
+    }
+
+    fn is_recorded_here(&self, node: &Node) -> bool {
+        let name = node.interface().map(|it| it.name.as_str());
+        self.recorded
+            .as_ref()
+            .is_some_and(|it| Some(it.style) == self.style && Some(&*it.name) == name)
+    }
+
+    /// Says what is worth a line: what somebody did to the files, and what happens to a file that somebody else wrote.
+    /// What only follows from the rest of the plan is not.
+    fn notes(&self, planner: &Planner<'_>, boot: &Boot, name: &str, follows: bool) -> Vec<Note> {
+        let Some(style) = self.style else { return Vec::new() };
+        let recorded = self.recorded.as_ref().filter(|it| it.style == style && it.name == name);
+        let is_touched = recorded.is_some_and(|it| {
+            let digest = persist::digest(found(boot, &it.paths()));
+            persist::fingerprint(planner.key(), &digest).to_string() != it.fingerprint
+        });
+        let is_own_work = recorded.is_some() && !follows;
+        let mut notes: Vec<Note> = self
+            .expected
+            .iter()
+            .flatten()
+            .filter_map(|(path, file)| {
+                let change = file_change(path, boot.files.get(path), file, is_touched)?;
+                let is_foreign = matches!(change, FileChange::Text { is_foreign: true, .. });
+                let is_shown = is_touched || is_foreign || is_own_work;
+                is_shown.then(|| Note::File { path: path.clone(), change })
+            })
+            .collect();
+        // What was taken over was never started by us.
+        let is_ours =
+            |path: &PathBuf| boot.files.get(path).is_none_or(|it| persist::is_ours(path, &it.text));
+        let is_all_ours = style.paths(name).iter().all(is_ours);
+        if recorded.is_some() && is_all_ours && !is_started(boot, style, name) {
+            notes.push(Note::NotStarted(style.unit(name)));
+        }
+        if !boot.has_systemd && recorded.is_none() {
+            notes.push(Note::NoSystemd(style.unit(name)));
+        }
+        notes
+    }
+}
+
+/// Returns how a file differs from what should be in it.
+fn file_change(
+    path: &Path,
+    now: Option<&HostFile>,
+    file: &HostFile,
+    is_touched: bool,
+) -> Option<FileChange> {
+    match now {
+        None => Some(FileChange::Gone),
+        Some(now) if now == file => None,
+        Some(now) if now.text == file.text => Some(FileChange::Access),
+        Some(now) => {
+            let is_foreign = !persist::is_ours(path, &now.text);
+            let lines = lines(&now.text, &file.text);
+            Some(FileChange::Text { lines, is_foreign, is_touched: is_touched && !is_foreign })
+        }
+    }
+}
+
+fn is_started(boot: &Boot, style: Style, name: &str) -> bool {
+    !boot.has_systemd || boot.units.contains(&style.unit(name))
+}
+
+fn lines(before: &str, after: &str) -> Vec<(char, String)> {
+    let mut lines = persist::differences(before, after);
+    let more = lines.len().saturating_sub(LINES);
+    if more > 0 {
+        lines.truncate(LINES);
+        lines.push((' ', format!("… and {more} more lines")));
+    }
+    lines
+}
+
+/// Lets the state learn of files that are as they should be.
+fn learn(planner: &mut Planner<'_>, address: &Address, standing: &Standing) {
+    let name = planner.nodes[address].interface().map(|it| it.name.clone()).unwrap_or_default();
+    let now = standing.style.zip(standing.expected.as_ref()).map(|(style, files)| {
+        let fingerprint = persist::fingerprint(planner.key(), &persist::digest(files)).to_string();
+        Persisted { style, name, fingerprint }
+    });
+    let is_known = standing.style.is_some() && standing.expected.is_none();
+    if is_known || now == standing.recorded {
+        return;
+    }
+    let Some(record) = planner.state.resources.get_mut(address) else { return };
+    planner.state_differs = true;
+    match now {
+        Some(now) => _ = record.attributes.insert(PERSISTED.to_owned(), now.recorded()),
+        None => _ = record.attributes.remove(PERSISTED),
+    }
+}
+
+/// The change of an interface of which nothing else changes.
+fn change(planner: &Planner<'_>, node: &Node, notes: Vec<Note>) -> ResourceChange {
+    let is_drift = notes.iter().any(Note::is_drift);
+    ResourceChange {
+        subject: Subject::Resource(node.address.clone()),
+        backend: node.backend.clone(),
+        action: Action::Update,
+        reason: if is_drift { Reason::Drift } else { Reason::Configuration },
+        attributes: node.diffs.clone(),
+        sensitive: planner.desired[&node.address].sensitive.clone(),
+        notes,
+    }
+}

@@ -1,0 +1,431 @@
+//! What brings an interface back at boot: what there should be, what there is, and whether it is ours.
+//!
+//! Files are compared as text, which [`crate::persist`] makes of what is wanted and of the keys that the device holds. The
+//! state remembers a fingerprint of what was written, so that a change by hand is told from one of the configuration.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde_json::{Value as Json, json};
+
+use crate::actual::{Boot, HostFile, Picture};
+use crate::config::{Desired, Wanted};
+use crate::diagnostic::Diagnostic;
+use crate::persist::{self, Outside, Style};
+use crate::plan::view::View;
+use crate::plan::walk::{Fate, Node, Planner};
+use crate::plan::{BackendView, KeySource, PersistedPeers, WantedRoutes};
+use crate::resource::{Address, BackendId, Field, Fields, Kind, declaration};
+use crate::state::{ObjectKey, ResourceRecord};
+use crate::value::{FingerprintKey, PresharedKey, PrivateKey, PublicKey};
+
+/// The name under which a state remembers what was written.
+pub(crate) const PERSISTED: &str = "persisted";
+
+/// The attributes of an interface that come back with it.
+const OF_INTERFACE: [&str; 11] = [
+    "listen_port",
+    "addresses",
+    "mtu",
+    "fwmark",
+    "enabled",
+    "dns",
+    "dns_search",
+    "pre_up",
+    "post_up",
+    "pre_down",
+    "post_down",
+];
+/// Where the commands begin among them.
+const COMMANDS: usize = 7;
+/// The attributes of a peer that come back with it.
+const OF_PEER: [&str; 3] = ["allowed_ips", "endpoint", "persistent_keepalive"];
+
+/// What was last written for an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Persisted {
+    pub(crate) style: Style,
+    pub(crate) name: String,
+    pub(crate) fingerprint: String,
+}
+
+impl Persisted {
+    pub(crate) fn of(attributes: &BTreeMap<String, Json>) -> Option<Self> {
+        let json = attributes.get(PERSISTED)?;
+        let text = |name: &str| json.get(name)?.as_str().map(str::to_owned);
+        let style = Style::from_word(&text("style")?)?;
+        Some(Self { style, name: text("name")?, fingerprint: text("fingerprint")? })
+    }
+
+    /// Returns the form in which a state remembers it.
+    pub(crate) fn recorded(&self) -> Json {
+        let Self { style, name, fingerprint } = self;
+        json!({ "style": style.word(), "name": name, "fingerprint": fingerprint })
+    }
+
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        self.style.paths(&self.name)
+    }
+}
+
+/// Returns what a state remembers of files whose digest a backend has told.
+pub fn written(style: Style, name: &str, digest: &str, key: &FingerprintKey) -> Json {
+    let fingerprint = persist::fingerprint(key, digest).to_string();
+    Persisted { style, name: name.to_owned(), fingerprint }.recorded()
+}
+
+/// Returns the means by which a resource is to come back.
+pub(crate) fn style(desired: &Desired) -> Option<Style> {
+    match desired.fields.get("persist") {
+        Some(Wanted::Known(Field::Text(word))) => Style::from_word(word),
+        _ => None,
+    }
+}
+
+/// Returns those of the files that are there.
+pub(crate) fn found<'a>(boot: &'a Boot, paths: &[PathBuf]) -> BTreeMap<&'a PathBuf, &'a HostFile> {
+    paths.iter().filter_map(|path| boot.files.get_key_value(path)).collect()
+}
+
+/// Returns whether files that wgform wrote for an object that goes are there.
+pub(crate) fn is_left(picture: &Picture, attributes: &BTreeMap<String, Json>) -> bool {
+    let Some((boot, persisted)) = picture.boot.as_ref().zip(Persisted::of(attributes)) else {
+        return false;
+    };
+    found(boot, &persisted.paths()).into_iter().any(|(path, it)| persist::is_ours(path, &it.text))
+}
+
+/// What an interface comes back as.
+pub(crate) struct Expected {
+    pub(crate) peers: PersistedPeers,
+    /// The files; none while something of them is not known.
+    pub(crate) files: Option<BTreeMap<PathBuf, HostFile>>,
+}
+
+/// A peer as it is to come back; none for what is not known.
+struct ExpectedPeer {
+    fields: Option<Fields>,
+    preshared_key: Option<Option<PresharedKey>>,
+}
+
+impl Planner<'_> {
+    /// Returns what an interface should come back as once the plan is carried out.
+    pub(crate) fn expected(&self, node: &Node, style: Style, view: &View) -> Option<Expected> {
+        let on_device = node.interface()?;
+        let mut peers = PersistedPeers::default();
+        let mut known = Some(BTreeMap::new());
+        for record in self.recorded_peers(node, view) {
+            let Some((key, peer)) = self.recorded_peer(record) else { continue };
+            peers.as_recorded.insert(key, peer.fields.clone().unwrap_or_default());
+            add(&mut known, key, &peer);
+        }
+        let on_it = self.nodes.values().filter(|it| {
+            it.peer().is_some_and(|peer| peer.on == node.address && peer.is_enabled)
+                && it.fate != Fate::Pending
+                && view.contains(&it.address)
+        });
+        for it in on_it {
+            peers.wanted.push(it.address.clone());
+            match it.peer().and_then(|peer| peer.public_key) {
+                Some(key) => add(&mut known, key, &self.wanted_peer(it)),
+                None => known = None,
+            }
+        }
+        let fields = self.interface_fields(node);
+        let private_key = self.private_key(node);
+        let outside = self.outside(node);
+        let all = known.zip(fields).zip(private_key).zip(outside);
+        let files = all.map(|(((peers, fields), private_key), outside)| {
+            let peers = peers.iter().map(|(key, (fields, preshared_key))| {
+                (*key, persist::Peer { preshared_key: preshared_key.as_ref(), fields })
+            });
+            let (name, peers) = (&*on_device.name, peers.collect());
+            let (private_key, fields, outside) = (&private_key, &fields, &outside);
+            let interface = persist::Interface { name, private_key, fields, outside, peers };
+            persist::files(style, &interface)
+        });
+        Some(Expected { peers, files })
+    }
+
+    /// Returns the peers that stay as they are, because nobody asked for a change of them.
+    fn recorded_peers<'s>(
+        &'s self,
+        node: &'s Node,
+        view: &'s View,
+    ) -> impl Iterator<Item = &'s ResourceRecord> {
+        let is_left_alone = move |address: &Address| {
+            let is_planned = view.contains(address) && !self.is_left_out(address);
+            !is_planned && address.kind == Kind::Peer
+        };
+        let on = node.address.to_string();
+        let on_it = self.state.resources.iter().filter(move |(address, record)| {
+            record.attributes.get("interface").and_then(Json::as_str) == Some(&on)
+                && record.attributes.get("enabled") != Some(&Json::Bool(false))
+                && record.backend == node.backend
+                && is_left_alone(address)
+        });
+        on_it.map(|(_, record)| record)
+    }
+
+    fn is_left_out(&self, address: &Address) -> bool {
+        self.left_out.values().any(|left_out| left_out.contains(address))
+    }
+
+    fn recorded_peer(&self, record: &ResourceRecord) -> Option<(PublicKey, ExpectedPeer)> {
+        let ObjectKey::Peer { interface, public_key } = &record.object else { return None };
+        let key: PublicKey = public_key.parse().ok()?;
+        let field = |name: &'static str| {
+            let form = &declaration::attribute(Kind::Peer, name)?.form;
+            let field = Field::from_recorded(form, record.attributes.get(name)?).ok().flatten()?;
+            Some((name, field))
+        };
+        let fields = OF_PEER.into_iter().filter_map(field).collect();
+        let backend = record.backend.as_ref()?;
+        let held = self.held_secret(backend, interface, &key);
+        // One that is not there is not written either.
+        held.map(|held| (key, ExpectedPeer { fields: Some(fields), preshared_key: Some(held) }))
+    }
+
+    fn wanted_peer(&self, node: &Node) -> ExpectedPeer {
+        let desired = &self.desired[&node.address];
+        let is_written =
+            node.diffs.iter().any(|diff| diff.attribute.name == "preshared_key" && diff.is_write());
+        let preshared_key = match desired.fields.get("preshared_key") {
+            Some(Wanted::Known(Field::PresharedKey(key))) => Some(key.clone()),
+            _ if is_written => None,
+            _ => self.held_by_peer(node),
+        };
+        ExpectedPeer { fields: known_fields(desired, &OF_PEER), preshared_key }
+    }
+
+    /// Returns the pre-shared key that a peer has and keeps; no key, for one that is made.
+    fn held_by_peer(&self, node: &Node) -> Option<Option<PresharedKey>> {
+        let peer = node.peer()?;
+        let on = self.nodes.get(&peer.on).and_then(Node::interface)?;
+        let now = on.renamed_from().unwrap_or(&on.name);
+        let is_kept = peer.is_there && node.fate != Fate::Create;
+        let held = self.held_secret(node.backend.as_ref()?, now, &peer.public_key?);
+        Some(held.filter(|_| is_kept).flatten())
+    }
+
+    fn held_secret(
+        &self,
+        backend: &BackendId,
+        interface: &str,
+        key: &PublicKey,
+    ) -> Option<Option<PresharedKey>> {
+        let peer = self.picture(backend)?.interfaces.get(interface)?.peers.get(key)?;
+        match peer.fields.get("preshared_key") {
+            Some(Field::PresharedKey(held)) => Some(held.clone()),
+            _ => Some(None),
+        }
+    }
+
+    fn interface_fields(&self, node: &Node) -> Option<Fields> {
+        let on_device = node.interface()?;
+        let desired = &self.desired[&node.address];
+        let mut fields = known_fields(desired, &OF_INTERFACE)?;
+        if fields.contains_key("listen_port") || persist::has_no_port(&fields) {
+            return Some(fields);
+        }
+        let found = on_device.found.as_ref().filter(|_| node.fate == Fate::Keep);
+        let found = found.and_then(|it| it.get("listen_port")?.as_u64()?.try_into().ok());
+        fields.insert("listen_port", Field::Number(found.or(on_device.port)?));
+        Some(fields)
+    }
+
+    /// Returns what belongs to an interface outside of its link; none while its routes are not known.
+    fn outside(&self, node: &Node) -> Option<Outside> {
+        let routes = node.interface()?.routes.as_ref()?.wanted.as_ref();
+        Some(outside(node.backend.as_ref()?, &node.address, routes?))
+    }
+
+    fn private_key(&self, node: &Node) -> Option<PrivateKey> {
+        let on_device = node.interface()?;
+        match &on_device.key.source {
+            Some(KeySource::Held(key)) => Some(key.clone()),
+            Some(KeySource::New) => None,
+            Some(KeySource::Configured) => {
+                match self.desired[&node.address].fields.get("private_key") {
+                    Some(Wanted::Known(Field::PrivateKey(key))) => Some(key.clone()),
+                    _ => None,
+                }
+            }
+            None => {
+                let old = on_device.old.as_ref()?;
+                self.picture(&old.backend)?.interfaces.get(&old.name)?.private_key.clone()
+            }
+        }
+    }
+
+    /// Reports what cannot be persisted, and files of somebody else's that would be written over.
+    pub(crate) fn check_persist(&mut self, desired: &Desired, backend: &BackendId, name: &str) {
+        let Some(style) = style(desired) else { return };
+        let span = desired.spans.get("persist").unwrap_or(&desired.span);
+        if !Style::takes_name(name) {
+            let problem = Diagnostic::error("interface name that cannot be persisted")
+                .label(span, format!("`{name}` cannot stand in the name of a file or a unit"))
+                .help("Give the interface a `name` of letters, digits, `_`, `-` and `.`, or set `persist = \"none\"`.");
+            self.diagnostics.push(problem);
+        }
+        if let Some(netns) = self.views.get(backend).and_then(netns) {
+            let problem = Diagnostic::error("persistence in a network namespace")
+                .label(span, format!("nothing makes the network namespace `{netns}` at boot"))
+                .help("Set `persist = \"none\"`, and let `wgform apply` run after whatever makes the namespace.");
+            self.diagnostics.push(problem);
+        }
+        self.check_commands(desired, style);
+        self.check_files(desired, backend, name, style);
+    }
+
+    fn check_commands(&mut self, desired: &Desired, style: Style) {
+        let has_any = |at: &&&str| match desired.fields.get(*at) {
+            Some(Wanted::Known(Field::Commands(all))) => !all.is_empty(),
+            _ => false,
+        };
+        if style != Style::Networkd {
+            return;
+        }
+        for at in OF_INTERFACE[COMMANDS..].iter().filter(has_any) {
+            let span = desired.spans.get(at).unwrap_or(&desired.span);
+            let problem = Diagnostic::error("commands that networkd cannot run at boot")
+                .label(span, format!("systemd-networkd brings `{}` back without `{at}`", desired.address))
+                .help("Set `persist = \"wg-quick\"`, which runs them, or let a systemd unit do what they do.");
+            self.diagnostics.push(problem);
+        }
+    }
+
+    fn check_files(&mut self, desired: &Desired, backend: &BackendId, name: &str, style: Style) {
+        let Some(picture) = self.picture(backend) else { return };
+        let Some(boot) = &picture.boot else { return };
+        let address = &desired.address;
+        let own = style.paths(name);
+        let record = self.state.resources.get(address);
+        let owned = record.and_then(|it| Persisted::of(&it.attributes));
+        let owned = owned.map(|it| it.paths()).unwrap_or_default();
+        let is_there = picture.interfaces.contains_key(name);
+        let span = desired.spans.get("persist").unwrap_or(&desired.span);
+        let mut problems = Vec::new();
+        for (path, file) in &boot.files {
+            let is_own = own.contains(path);
+            let is_foreign = !persist::is_ours(path, &file.text) && !owned.contains(path);
+            let is_started = persist::owner(path).is_some_and(|(other, stem)| {
+                let unit = other.unit(stem);
+                other == style || boot.units.contains(&unit)
+            });
+            let is_second = is_started && persist::makes_interface(path, &file.text, name);
+            if !is_foreign || !(is_own || is_second) {
+                continue;
+            }
+            let help = match (is_own, is_there) {
+                (true, true) => format!(
+                    "To take it over, run:\n\n  wgform import {address} {name}\n\nWhat was in it is kept beside it, as `{}`.",
+                    persist::kept(path).display()
+                ),
+                _ => {
+                    "Move it away: at boot, only one of the two can make the interface.".to_owned()
+                }
+            };
+            let label =
+                format!("`{}` on backend `{backend}` describes `{name}` already", path.display());
+            problems.push(
+                Diagnostic::error("existing file that wgform does not manage")
+                    .label(span, label)
+                    .help(help),
+            );
+        }
+        self.diagnostics.extend(problems);
+    }
+
+    /// Says once for each host which interfaces a reboot loses, unless the configuration says that this is meant.
+    pub(crate) fn warn_of_unstated(&mut self, view: &View) {
+        let mut unstated: BTreeMap<BackendId, Vec<&Desired>> = BTreeMap::new();
+        for desired in self.desired.values().filter(|it| view.contains(&it.address)) {
+            let is_silent =
+                desired.address.kind == Kind::Interface && !desired.spans.contains_key("persist");
+            let backend = desired.backend.as_ref().filter(|_| is_silent);
+            let Some(backend) = backend.filter(|it| self.views.get(*it).and_then(netns).is_none())
+            else {
+                continue;
+            };
+            unstated.entry(backend.clone()).or_default().push(desired);
+        }
+        for (backend, all) in unstated {
+            let names: Vec<_> = all.iter().map(|it| format!("`{}`", it.address)).collect();
+            let label =
+                format!("a reboot of the host of backend `{backend}` loses {}", names.join(", "));
+            self.warnings.push(
+                Diagnostic::warning("interfaces that do not survive a reboot")
+                    .label(&all[0].span, label)
+                    .help("Set `persist` to \"wg-quick\" or \"networkd\", or to \"none\" to leave it at that: the next apply after a reboot makes them again, with the same keys."),
+            );
+        }
+    }
+
+    /// Returns every file that brings a wanted interface back; no other interface may take it away.
+    pub(crate) fn claimed_files(&self) -> BTreeSet<(BackendId, PathBuf)> {
+        let wanted = self.nodes.values().filter_map(|node| {
+            let style = style(self.desired.get(&node.address)?)?;
+            Some((node.backend.clone()?, style.paths(&node.interface()?.name)))
+        });
+        wanted
+            .flat_map(|(backend, paths)| paths.into_iter().map(move |it| (backend.clone(), it)))
+            .collect()
+    }
+
+    /// Returns the files that go with an object.
+    pub(crate) fn files_of(
+        &self,
+        backend: &BackendId,
+        attributes: &BTreeMap<String, Json>,
+    ) -> BTreeSet<PathBuf> {
+        let claimed = self.claimed_files();
+        let paths = Persisted::of(attributes).map(|it| it.paths()).unwrap_or_default();
+        paths
+            .into_iter()
+            .filter(|path| !claimed.contains(&(backend.clone(), path.clone())))
+            .collect()
+    }
+}
+
+fn add(
+    known: &mut Option<BTreeMap<PublicKey, (Fields, Option<PresharedKey>)>>,
+    key: PublicKey,
+    peer: &ExpectedPeer,
+) {
+    match (&peer.fields, &peer.preshared_key, known.as_mut()) {
+        (Some(fields), Some(secret), Some(all)) => {
+            _ = all.insert(key, (fields.clone(), secret.clone()));
+        }
+        _ => *known = None,
+    }
+}
+
+/// Returns those of the attributes that are set; none while one of them is not known.
+fn known_fields(desired: &Desired, names: &[&'static str]) -> Option<Fields> {
+    let set = names.iter().filter_map(|name| Some((*name, desired.fields.get(name)?)));
+    set.map(|(name, wanted)| Some((name, wanted.known()?.clone()))).collect()
+}
+
+/// Returns what belongs to an interface outside of its link.
+pub fn outside(backend: &BackendId, address: &Address, routes: &WantedRoutes) -> Outside {
+    Outside {
+        backend: backend.as_str().to_owned(),
+        address: address.to_string(),
+        routes: routes.routes.keys().copied().collect(),
+        rules: routes.rules.clone(),
+    }
+}
+
+/// Returns the attributes of an interface or a peer that come back with it; none while one of them is not known.
+pub fn persisted_fields(desired: &Desired) -> Option<Fields> {
+    match desired.address.kind {
+        Kind::Interface => known_fields(desired, &OF_INTERFACE),
+        Kind::Peer => known_fields(desired, &OF_PEER),
+        Kind::PresharedKey => None,
+    }
+}
+
+fn netns(view: &BackendView) -> Option<&str> {
+    view.transport.get("netns").and_then(Json::as_str)
+}
