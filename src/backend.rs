@@ -34,13 +34,20 @@ pub fn connect(
     declaration: &BackendDeclaration,
     world: &World,
 ) -> Result<Box<dyn Write>, BackendError> {
-    let BackendDeclaration { id, kind: _, display_name: _, simulate, transport, span: _ } =
+    let BackendDeclaration { id, kind, display_name: _, simulate, transport, span: _ } =
         declaration;
-    let Transport::Local { netns, driver, userspace_program } = transport;
-    if !simulate {
-        let host = Linux::real(id.clone(), netns.clone(), *driver, world.clone());
-        return Ok(Box::new(host.with_userspace_program(userspace_program.clone())));
-    }
+    let netns = match transport {
+        Transport::Local { netns, driver, userspace_program } if !simulate => {
+            let host = Linux::real(id.clone(), netns.clone(), *driver, world.clone());
+            return Ok(Box::new(host.with_userspace_program(userspace_program.clone())));
+        }
+        Transport::Ssh { ssh, netns, driver, userspace_program } if !simulate => {
+            let (ssh, netns) = (ssh.clone(), netns.clone());
+            let host = Linux::over_ssh(id.clone(), ssh, netns, *driver, world.clone());
+            return Ok(Box::new(host.with_userspace_program(userspace_program.clone())));
+        }
+        Transport::Local { netns, .. } | Transport::Ssh { netns, .. } => netns.clone(),
+    };
     let host = SimulatedLinux::open(&world.directory, id, world).map_err(
         |SimulatorError { reason, hints }| BackendError {
             backend: id.clone(),
@@ -49,7 +56,7 @@ pub fn connect(
             hints,
         },
     )?;
-    Ok(Box::new(Linux::simulated(id.clone(), netns.clone(), host, world.clone())))
+    Ok(Box::new(Linux::simulated(id.clone(), netns, host, world.clone()).of_kind(*kind)))
 }
 
 /// A future that lives on this thread.

@@ -30,6 +30,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value as Json;
 
@@ -206,6 +207,56 @@ pub enum Transport {
         /// The program behind a userspace one, by its name or its absolute path.
         userspace_program: Option<String>,
     },
+    /// Another Linux host, over SSH.
+    Ssh {
+        /// How to get there.
+        ssh: Ssh,
+        /// A named network namespace of that host.
+        netns: Option<String>,
+        /// Which WireGuard to use.
+        driver: Driver,
+        /// The program of a userspace WireGuard there.
+        userspace_program: Option<String>,
+    },
+}
+
+/// How a host is reached by SSH; what is unset is up to the `ssh_config` of the user. Nothing in it is a credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ssh {
+    /// A name, an address, or a `Host` of the `ssh_config`.
+    pub host: String,
+    /// The port of its SSH server.
+    pub port: Option<u16>,
+    /// Who to log in as.
+    pub user: Option<String>,
+    /// The key to log in with, as it is written.
+    pub identity_file: Option<String>,
+    /// The file of the host keys that are believed, as it is written.
+    pub known_hosts: Option<String>,
+    /// The fingerprint of the host key that is believed, `SHA256:…`.
+    pub host_key: Option<String>,
+    /// The hosts to go through, from here to there.
+    pub jump: Vec<Jump>,
+    /// Whether `wg` and `ip` are run by `sudo -n`; unset: unless the user is root.
+    pub sudo: Option<bool>,
+    /// How long the host may be silent while it works.
+    pub timeout: Duration,
+}
+
+impl Ssh {
+    /// How long a host may be silent when nothing is said of it.
+    pub const TIMEOUT: Duration = Duration::from_secs(120);
+}
+
+/// A host to go through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jump {
+    /// Who to log in as.
+    pub user: Option<String>,
+    /// A name or an address.
+    pub host: String,
+    /// The port of its SSH server.
+    pub port: Option<u16>,
 }
 
 /// Which WireGuard implementation a Linux host uses.

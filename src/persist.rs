@@ -27,6 +27,8 @@ pub const WG_QUICK_DIRECTORY: &str = "/etc/wireguard";
 pub const NETWORKD_DIRECTORY: &str = "/etc/systemd/network";
 /// Where systemd keeps what is started at boot, as links to units.
 pub const ENABLED_DIRECTORY: &str = "/etc/systemd/system/multi-user.target.wants";
+/// All of them.
+pub const DIRECTORIES: [&str; 3] = [WG_QUICK_DIRECTORY, NETWORKD_DIRECTORY, ENABLED_DIRECTORY];
 /// The group that systemd-networkd runs in, and must be able to read its files.
 pub const NETWORKD_GROUP: &str = "systemd-network";
 

@@ -1,5 +1,5 @@
-//! Every folder in `examples/` does what it says, with the built program. The one that needs real hosts is run in
-//! `tests/real_userspace.rs` and `tests/real_kernel.rs`.
+//! Every folder in `examples/` does what it says, with the built program. Those that need real hosts are run in
+//! `tests/real_userspace.rs`, `tests/real_kernel.rs` and `tests/real_ssh.rs`.
 
 #![expect(clippy::disallowed_methods, reason = "these tests look at files")]
 #![expect(clippy::unwrap_used, reason = "tests")]
@@ -24,12 +24,12 @@ fn no_example_is_without_a_test() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["linux-site-to-site", "quickstart"]);
+    assert_eq!(names, ["linux-site-to-site", "quickstart", "two-hubs-over-ssh"]);
 }
 
 #[test]
 fn every_example_is_valid() {
-    for name in ["linux-site-to-site", "quickstart"] {
+    for name in ["linux-site-to-site", "quickstart", "two-hubs-over-ssh"] {
         Project::of_example(name).run("validate").ends(0).says("valid");
     }
 }
@@ -75,6 +75,14 @@ fn the_quickstart_is_planned_applied_and_destroyed() {
 fn link_key(device: &serde_json::Value) -> String {
     let key = device["private_key"].as_str().unwrap();
     key.parse::<wgform::value::PrivateKey>().unwrap().public().to_string()
+}
+
+#[test]
+fn two_hubs_are_applied_where_there_are_none() {
+    let project = Project::of_example("two-hubs-over-ssh");
+    project.run("apply -auto-approve").ends(0).says("on linux \"one\" (simulated)").says("5 added");
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+    project.run("destroy -auto-approve").ends(0).says("5 destroyed");
 }
 
 #[test]

@@ -152,6 +152,7 @@ fn a_declared_simulated_backend_is_connected_once() {
     let picture = wait(first.read(&Interest::default())).unwrap();
     assert!(picture.simulated);
     assert_eq!(picture.identity.host_name, "simulated-hq");
+    assert_eq!(picture.kind, BackendKind::Local);
     let Err(error) = connect(&declaration, &world) else { panic!("connected twice") };
     assert_eq!(
         error.to_string(),

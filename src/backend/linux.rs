@@ -1,4 +1,5 @@
-//! WireGuard on Linux: this host, one of its network namespaces, or a simulated one under the same code.
+//! WireGuard on Linux: this host, one of its network namespaces, another host over SSH, or a simulated one, under the
+//! same code.
 //!
 //! One read or one batch runs on a thread of its own, which enters the namespace and ends with the work: a thread
 //! cannot safely come back from one. `host` lists the calls that a host knows, `wire` is where they meet our model.
@@ -12,6 +13,7 @@ mod batch;
 mod interface;
 mod boot;
 mod peers;
+mod remote;
 mod routes;
 mod hooks;
 mod examine;
@@ -32,10 +34,11 @@ use tokio::sync::mpsc;
 use crate::actual::{Examination, Picture};
 use crate::backend::linux::host::{Host, Simulated};
 use crate::backend::linux::picture::Question;
+use crate::backend::linux::remote::{Far, Foresight, Remote};
 use crate::backend::linux::system::System;
 use crate::backend::{Answer, BackendError, Batch, Interest, Landed, Outcome, Read, Stop, Write};
-use crate::config::Driver;
-use crate::resource::BackendId;
+use crate::config::{Driver, Ssh};
+use crate::resource::{BackendId, BackendKind};
 use crate::simulator::linux::SimulatedLinux;
 use crate::simulator::linux::call::Refusal;
 use crate::world::World;
@@ -44,6 +47,7 @@ use crate::world::World;
 #[derive(Debug, Clone)]
 pub struct Linux {
     id: BackendId,
+    kind: BackendKind,
     netns: Option<String>,
     place: Place,
     userspace_program: Option<String>,
@@ -53,13 +57,34 @@ pub struct Linux {
 #[derive(Debug, Clone)]
 enum Place {
     Real(Driver),
+    Far(Far),
     Simulated(SimulatedLinux),
 }
 
 impl Linux {
     /// Stands on this machine, in a named network namespace when one is given.
     pub fn real(id: BackendId, netns: Option<String>, driver: Driver, world: World) -> Self {
-        Self { id, netns, place: Place::Real(driver), userspace_program: None, world }
+        Self {
+            id,
+            kind: BackendKind::Local,
+            netns,
+            place: Place::Real(driver),
+            userspace_program: None,
+            world,
+        }
+    }
+
+    /// Stands on another host, that is reached by SSH. It is connected to when it is read, and once for all that
+    /// follows.
+    pub fn over_ssh(
+        id: BackendId,
+        ssh: Ssh,
+        netns: Option<String>,
+        driver: Driver,
+        world: World,
+    ) -> Self {
+        let place = Place::Far(Far::new(ssh, netns.clone(), driver));
+        Self { id, kind: BackendKind::Linux, netns, place, userspace_program: None, world }
     }
 
     /// Takes this program for a userspace WireGuard, by its name or its absolute path.
@@ -75,16 +100,33 @@ impl Linux {
         host: SimulatedLinux,
         world: World,
     ) -> Self {
-        Self { id, netns, place: Place::Simulated(host), userspace_program: None, world }
+        Self {
+            id,
+            kind: BackendKind::Local,
+            netns,
+            place: Place::Simulated(host),
+            userspace_program: None,
+            world,
+        }
+    }
+
+    /// Stands for a backend of another kind.
+    #[must_use]
+    pub fn of_kind(self, kind: BackendKind) -> Self {
+        Self { kind, ..self }
     }
 
     /// Comes to the host from the thread that is to work there.
-    fn enter(&self) -> Result<Box<dyn Host>, Refusal> {
+    fn enter(&self, foresight: impl FnOnce() -> Foresight) -> Result<Box<dyn Host>, Refusal> {
         match &self.place {
             Place::Real(driver) => {
                 let environment = self.world.environment.clone();
                 let program = userspace::program(self.userspace_program.as_deref(), &environment);
                 Ok(Box::new(System::enter(self.netns.as_deref(), *driver, program, environment)?))
+            }
+            Place::Far(far) => {
+                let program = self.userspace_program.as_deref();
+                Ok(Box::new(Remote::enter(far, program, &self.world, foresight())?))
             }
             Place::Simulated(host) => {
                 Ok(Box::new(Simulated { host: host.clone(), now: self.world.now() }))
@@ -98,9 +140,11 @@ impl Linux {
         interest: &Interest,
         ask: impl FnOnce(&mut dyn Host, &Question<'_>) -> Result<T, BackendError>,
     ) -> Result<T, BackendError> {
-        let mut host = self.enter().map_err(|refusal| self.not_entered(refusal))?;
+        let foresight = || Foresight::Picture(interest.clone());
+        let mut host = self.enter(foresight).map_err(|refusal| self.not_entered(refusal))?;
         let question = Question {
             backend: &self.id,
+            kind: self.kind,
             netns: self.netns.as_deref(),
             simulated: matches!(self.place, Place::Simulated(_)),
             now: self.world.now(),
@@ -128,7 +172,7 @@ impl Linux {
         let is_stopped = || stop.is_raised() || outcomes.is_closed();
         let mut report = |index, outcome| _ = outcomes.send((index, outcome));
         let Batch { operations } = batch;
-        match self.enter() {
+        match self.enter(|| Foresight::of_batch(&operations)) {
             Ok(mut host) => {
                 batch::run(&self.id, &mut *host, operations, &is_stopped, &mut report);
             }
@@ -137,9 +181,10 @@ impl Linux {
     }
 
     fn not_entered(&self, refusal: Refusal) -> BackendError {
-        let attempt = match &self.netns {
-            Some(name) => format!("enter the network namespace `{name}`"),
-            None => "reach the host's network".to_owned(),
+        let attempt = match (&self.place, &self.netns) {
+            (Place::Far(far), _) => format!("reach the host `{}` by SSH", far.name()),
+            (_, Some(name)) => format!("enter the network namespace `{name}`"),
+            (_, None) => "reach the host's network".to_owned(),
         };
         explain::error(&self.id, attempt, explain::During::Reading, refusal)
     }

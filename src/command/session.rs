@@ -1,5 +1,7 @@
 //! What the commands that look at backends have in common: the configuration, the state, the backends, the plan.
 
+mod transport;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -12,9 +14,7 @@ use crate::command::Context;
 use crate::command::arguments::{self, Belief, Pace, Scope, VariableSource, Variables};
 use crate::command::watch::Watch;
 use crate::config::suggest::suggestion;
-use crate::config::{
-    AllUnknown, BackendDeclaration, Config, Driver, Evaluator, Settings, Transport, Wanted,
-};
+use crate::config::{AllUnknown, BackendDeclaration, Config, Evaluator, Settings, Wanted};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Kind};
 use crate::event::Event;
@@ -483,28 +483,12 @@ fn view(declaration: &BackendDeclaration) -> BackendView {
         kind: declaration.kind,
         display_name: declaration.display_name.clone(),
         simulated: declaration.simulate,
-        transport: transport(&declaration.transport),
+        transport: transport::recorded(&declaration.transport),
     }
 }
 
 /// The attributes for which a host is asked about name servers, which takes a program for each interface.
 const NAME_SERVERS: [&str; 2] = ["dns", "dns_search"];
-
-/// How a backend is reached, as the state remembers it.
-fn transport(transport: &Transport) -> BTreeMap<String, Json> {
-    let Transport::Local { netns, driver, userspace_program } = transport;
-    let driver = match driver {
-        Driver::Auto => "auto",
-        Driver::Kernel => "kernel",
-        Driver::Userspace => "userspace",
-    };
-    let given = [("netns", netns), ("userspace_program", userspace_program)];
-    let given = given.into_iter().filter_map(|(name, value)| Some((name, value.clone()?.into())));
-    given
-        .chain([("driver", Json::from(driver))])
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
-}
 
 /// Reaches a backend whose block is gone the way it was reached last, so that what is left on it can be removed.
 fn remembered(id: &BackendId, record: &BackendRecord) -> Result<BackendDeclaration, Error> {
@@ -515,22 +499,17 @@ fn remembered(id: &BackendId, record: &BackendRecord) -> Result<BackendDeclarati
             .because("this version of wgform does not know that kind")
             .hint("use the version of wgform that made them")
     })?;
-    let text = |name: &str| record.transport.get(name).and_then(Json::as_str);
-    let driver = match text("driver") {
-        Some("kernel") => Driver::Kernel,
-        Some("userspace") => Driver::Userspace,
-        _ => Driver::Auto,
-    };
+    let transport = transport::remembered(kind, &record.transport).ok_or_else(|| {
+        let message = format!("the state does not say how backend `{id}` is reached");
+        Error::new(Kind::Failed, message)
+            .hint("declare the backend again, as it was when its objects were made")
+    })?;
     Ok(BackendDeclaration {
         id: id.clone(),
         kind,
         display_name: None,
         simulate: record.simulated,
-        transport: Transport::Local {
-            netns: text("netns").map(str::to_owned),
-            driver,
-            userspace_program: text("userspace_program").map(str::to_owned),
-        },
+        transport,
         span: None,
     })
 }

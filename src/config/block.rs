@@ -146,6 +146,7 @@ pub(crate) struct BackendBlock {
     /// Its place among all backends.
     pub(crate) order: usize,
     pub(crate) kind: BackendKind,
+    /// Its arguments, and those of its `ssh` block, which have other names.
     pub(crate) attributes: BTreeMap<&'static str, Expr>,
 }
 

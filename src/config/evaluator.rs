@@ -3,6 +3,7 @@
 mod resource;
 mod run;
 mod settings;
+mod ssh;
 mod variable;
 
 pub use crate::config::evaluator::resource::own_public_key;

@@ -68,6 +68,15 @@ pub(crate) fn name_here(place: &str, word: &str) -> Option<&'static str> {
         ("routes", "excludes" | "except" | "without") => "exclude",
         ("variable", "value") => "default",
         ("backend", "namespace" | "ns") => "netns",
+        ("ssh", "hostname" | "address" | "ip" | "server") => "host",
+        ("ssh", "username" | "login") => "user",
+        ("ssh", "key" | "keyfile" | "privatekey" | "privatekeyfile" | "identity") => {
+            "identity_file"
+        }
+        ("ssh", "knownhostsfile" | "userknownhostsfile") => "known_hosts",
+        ("ssh", "fingerprint" | "hostkeyfingerprint" | "hostkeysha256") => "host_key",
+        ("ssh", "proxyjump" | "bastion" | "bastionhost" | "proxy") => "jump",
+        ("ssh", "become") => "sudo",
         ("interface", "dns" | "nameserver" | "nameservers" | "dnsservers") => "dns",
         ("interface", "search" | "domains" | "dnsdomain" | "searchdomains") => "dns_search",
         ("interface", "preup") => "pre_up",
@@ -117,6 +126,19 @@ pub(crate) fn advice(place: &str, word: &str) -> Option<&'static str> {
         }
         ("routes", "gateway" | "checkgateway") => {
             "Only RouterOS has it. On Linux a route leads to the interface itself, so leave it out."
+        }
+        ("backend", "host" | "hostname" | "address" | "port" | "user" | "identityfile") => {
+            "Another host is a `linux` backend: write `ssh { host = \"…\" }` in it."
+        }
+        ("backend", "ssh") => "Another host is a `linux` backend; `local` is this one.",
+        ("ssh", "password" | "passphrase") => {
+            "A password is never asked for nor sent: use a key, or one that an agent holds."
+        }
+        ("ssh", "stricthostkeychecking" | "strictchecking" | "insecure" | "verifyhostkey") => {
+            "The key of the host is always checked: set `known_hosts`, or `host_key` to its fingerprint."
+        }
+        ("ssh", "agent" | "forwardagent") => {
+            "An agent is asked when there is one, and never forwarded."
         }
         ("wgform", "requiredproviders") => "There is nothing to download.",
         _ => return None,

@@ -253,6 +253,80 @@ pub const BACKEND_LOCAL: BlockType = BlockType {
     blocks: &[],
 };
 
+/// `backend "linux"`.
+pub const BACKEND_LINUX: BlockType = BlockType {
+    name: "backend",
+    head: "backend \"linux\" \"NAME\"",
+    doc: "Another Linux host, over SSH. Nothing has to be installed there but `wg` and `ip`, and `sudo` where the user is not root. Others refer to it as `backend.NAME`, with the attributes of a `local` one.",
+    arguments: BACKEND_LOCAL.arguments,
+    blocks: &[SSH],
+};
+
+/// `ssh`, in `backend "linux"`.
+pub const SSH: BlockType = BlockType {
+    name: "ssh",
+    head: "ssh",
+    doc: "How the host is reached, by the `ssh` of the machine on which wgform runs: its agent, its keys and certificates and its `ssh_config` hold here too. The host's key is always checked.",
+    arguments: &[
+        Argument {
+            name: "host",
+            takes: Takes::Text,
+            is_required: true,
+            doc: "A name, an address, or a `Host` of the `ssh_config`.",
+            ..PLAIN
+        },
+        Argument {
+            name: "port",
+            doc: "The port of its SSH server, when it is not the one of the `ssh_config` or 22.",
+            ..PLAIN
+        },
+        Argument {
+            name: "user",
+            takes: Takes::Text,
+            doc: "Who to log in as, when it is not the one of the `ssh_config` or the one who runs wgform.",
+            ..PLAIN
+        },
+        Argument {
+            name: "identity_file",
+            takes: Takes::Text,
+            doc: "A private key, or a public one whose private half an agent holds; no other is then offered. A certificate beside it, `-cert.pub`, goes with it. Relative to the directory of the configuration.",
+            ..PLAIN
+        },
+        Argument {
+            name: "known_hosts",
+            takes: Takes::Text,
+            doc: "A file with the host keys that are believed, and the only one; the user's and the system's when it is not written. Relative to the directory of the configuration.",
+            ..PLAIN
+        },
+        Argument {
+            name: "host_key",
+            takes: Takes::Text,
+            doc: "The fingerprint of the one host key that is believed, `SHA256:…` as `ssh-keygen -l` shows it. Needs OpenSSH 8.5 here.",
+            ..PLAIN
+        },
+        Argument {
+            name: "jump",
+            takes: Takes::Text,
+            doc: "A host to go through, `user@host:port`, or several with commas between them, as for `ssh -J`. Their host keys are checked against the same files.",
+            ..PLAIN
+        },
+        Argument {
+            name: "sudo",
+            takes: Takes::Bool,
+            doc: "Whether `wg` and `ip` are run by `sudo -n`. When it is not written: unless the user is root.",
+            ..PLAIN
+        },
+        Argument {
+            name: "timeout",
+            takes: Takes::Text,
+            default: Some("\"2m\""),
+            doc: "How long the host may be silent while it works, such as `\"30s\"`.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[],
+};
+
 /// `lifecycle`, in every resource.
 pub const LIFECYCLE: BlockType = BlockType {
     name: "lifecycle",
@@ -324,4 +398,5 @@ pub const EVERY_RESOURCE: &[Argument] = &[Argument {
 }];
 
 /// The top-level blocks that are no resources, in the order in which the reference has them.
-pub const BLOCK_TYPES: [BlockType; 5] = [WGFORM, VARIABLE, LOCALS, OUTPUT, BACKEND_LOCAL];
+pub const BLOCK_TYPES: [BlockType; 6] =
+    [WGFORM, VARIABLE, LOCALS, OUTPUT, BACKEND_LOCAL, BACKEND_LINUX];

@@ -290,11 +290,21 @@ fn guard_new_secret(
     }
 }
 
+/// Returns whether a peer is given its secret later: when it is enabled, with everything else. Until then its record
+/// says what it was given before.
+pub(crate) fn waits(desired: &Desired) -> bool {
+    desired.references.contains_key("preshared_key")
+        && desired.fields.get("enabled") == Some(&Wanted::Known(Field::Bool(false)))
+}
+
 /// Completes the comparison of one peer with its pre-shared key.
 fn compare(planner: &mut Planner<'_>, address: &Address) {
     let desired = &planner.desired[address];
     let node = &planner.nodes[address];
+    let record = planner.state.resources.get(address);
+    let applied = record.and_then(|record| record.attributes.get("preshared_key"));
     let wanted = match desired.references.get("preshared_key") {
+        Some(_) if waits(desired) => applied.cloned().map_or(Side::Unset, Side::Known),
         Some(secret) => match planner.nodes.get(secret).map(|node| &node.device) {
             Some(Device::Secret(SecretSource::Known(key))) => {
                 Side::Known(Field::PresharedKey(Some(key.clone())).recorded(planner.key()))
@@ -306,10 +316,8 @@ fn compare(planner: &mut Planner<'_>, address: &Address) {
         },
         None => planner.side(desired, "preshared_key"),
     };
-    let record = planner.state.resources.get(address);
-    let applied = record.and_then(|record| record.attributes.get("preshared_key"));
     let found = found_secret(planner, node);
-    // A disabled peer holds nothing, and is given its secret with everything else when it is enabled.
+    // A disabled peer holds nothing.
     let found =
         if planner.options.without_refresh || found.is_none() { applied.cloned() } else { found };
     let is_interrupted = planner.interrupted.contains(address);

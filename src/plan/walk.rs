@@ -717,6 +717,7 @@ pub fn record(
         let value = match desired.fields.get(attribute.name) {
             // Where the key is kept is known when it is there.
             _ if attribute.name == "key_file" => before(),
+            _ if attribute.name == "preshared_key" && secret::waits(desired) => before(),
             Some(Wanted::Known(field)) => Some(field.recorded(key)),
             Some(Wanted::Unknown) => before(),
             None if attribute.presence == crate::resource::Presence::OptionalComputed => before(),

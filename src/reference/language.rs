@@ -7,8 +7,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::vocabulary::{
-    Argument, BACKEND_LOCAL, BlockType, EVERY_RESOURCE, LIFECYCLE, LOCALS, OUTPUT, ROUTE_MODES,
-    ROUTES, STATE, Takes, VARIABLE, WGFORM,
+    Argument, BACKEND_LINUX, BACKEND_LOCAL, BlockType, EVERY_RESOURCE, LIFECYCLE, LOCALS, OUTPUT,
+    ROUTE_MODES, ROUTES, STATE, Takes, VARIABLE, WGFORM,
 };
 use crate::resource::{
     Attribute, BackendKind, Change, Default, Form, Kind, Ownership, Presence, Support, declaration,
@@ -16,7 +16,7 @@ use crate::resource::{
 
 /// Returns the JSON Schema of a configuration.
 pub fn language_schema() -> Json {
-    let wgform = with(block(&WGFORM), "state", labelled(block(&STATE), &["local"]));
+    let wgform = with(block(&WGFORM), "state", by_label(&[("local", block(&STATE))]));
     let mut properties = Map::from_iter([
         ("wgform".to_owned(), wgform),
         ("variable".to_owned(), named(block(&VARIABLE))),
@@ -24,7 +24,10 @@ pub fn language_schema() -> Json {
         ("output".to_owned(), named(block(&OUTPUT))),
         (
             "backend".to_owned(),
-            labelled(named(block(&BACKEND_LOCAL)), &[BackendKind::Local.as_str()]),
+            by_label(&[
+                (BackendKind::Local.as_str(), named(block(&BACKEND_LOCAL))),
+                (BackendKind::Linux.as_str(), named(block(&BACKEND_LINUX))),
+            ]),
         ),
     ]);
     properties.extend(Kind::ALL.map(|kind| (kind.to_string(), named(resource(kind)))));
@@ -208,10 +211,10 @@ fn named(block: Json) -> Json {
     })
 }
 
-/// A block that stands under one of a few labels.
-fn labelled(block: Json, labels: &[&str]) -> Json {
+/// A block that is another one under each label.
+fn by_label(blocks: &[(&str, Json)]) -> Json {
     let properties: Map<_, _> =
-        labels.iter().map(|label| ((*label).to_owned(), block.clone())).collect();
+        blocks.iter().map(|(label, block)| ((*label).to_owned(), block.clone())).collect();
     json!({ "type": "object", "properties": properties, "additionalProperties": false })
 }
 

@@ -90,8 +90,15 @@ fn machine(Identity { id, boot_id: _, uptime, host_name }: &Identity) -> String 
 
 /// Says where a backend is.
 fn place(BackendDeclaration { simulate, transport, .. }: &BackendDeclaration) -> String {
-    let Transport::Local { netns, driver, userspace_program } = transport;
-    let mut parts = vec![if *simulate { "simulated" } else { "this host" }.to_owned()];
+    let (host, netns, driver, userspace_program) = match transport {
+        Transport::Local { netns, driver, userspace_program } => {
+            ("this host".to_owned(), netns, driver, userspace_program)
+        }
+        Transport::Ssh { ssh, netns, driver, userspace_program } => {
+            (format!("`{}` over SSH", ssh.host), netns, driver, userspace_program)
+        }
+    };
+    let mut parts = vec![if *simulate { "simulated".to_owned() } else { host }];
     parts.extend(netns.iter().map(|name| format!("network namespace `{name}`")));
     match driver {
         Driver::Auto => {}

@@ -7,16 +7,19 @@ use crate::resource::Kind;
 pub enum BackendKind {
     /// This Linux host.
     Local,
+    /// Another Linux host, over SSH.
+    Linux,
 }
 
 impl BackendKind {
     /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Local];
+    pub const ALL: [Self; 2] = [Self::Local, Self::Linux];
 
     /// Returns the first label of its `backend` block.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
+            Self::Linux => "linux",
         }
     }
 
@@ -198,7 +201,7 @@ pub struct Attribute {
     pub ownership: Ownership,
     /// What a change does, unless the backend's column says otherwise.
     pub change: Change,
-    /// How `backend "local"` takes it.
+    /// How `backend "local"` and `backend "linux"` take it: above the way to the host they are one.
     pub local: Support,
     /// One sentence for help and reference pages.
     pub doc: &'static str,
@@ -208,7 +211,7 @@ impl Attribute {
     /// Returns how a kind of backend takes the attribute.
     pub fn support(&self, backend: BackendKind) -> Support {
         match backend {
-            BackendKind::Local => self.local,
+            BackendKind::Local | BackendKind::Linux => self.local,
         }
     }
 }

@@ -286,9 +286,11 @@ impl Lab {
         let mut backends: BTreeMap<BackendId, Box<dyn Write>> = BTreeMap::new();
         for declaration in &declared {
             let id = declaration.id.clone();
-            let Transport::Local { netns, .. } = declaration.transport.clone();
+            let (Transport::Local { netns, .. } | Transport::Ssh { netns, .. }) =
+                declaration.transport.clone();
             let host = self.linux(&id);
-            let inner = Linux::simulated(id.clone(), netns, host, self.world.clone());
+            let inner = Linux::simulated(id.clone(), netns, host, self.world.clone())
+                .of_kind(declaration.kind);
             let traits = self.traits.get(&id).copied().unwrap_or_default();
             let journal = self.path("wgform.state.json.journal");
             let watch = watch.clone();

@@ -72,6 +72,9 @@ proptest! {
         let before = foreign(&lab);
         let plan = lab.plan();
         prop_assert!(!plan.contains("error:"), "{}", plan);
+        if plan.contains("a new secret would cut it off") {
+            return Ok(());
+        }
         let changes = lab.look(|plan| plan.changes.iter().filter(|it| !it.is_drift()).count());
         let is_new_secret = plan.contains("a new secret is made");
         prop_assert!(changes == 0 || is_new_secret, "{}", plan);

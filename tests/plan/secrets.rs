@@ -507,10 +507,11 @@ fn a_disabled_peer_holds_nothing_and_gets_the_secret_when_it_comes_back() {
 
       # peer.to_hq on local "branch" (simulated) will be updated in place
       ~ peer "to_hq" {
-            interface = interface.branch
-            name      = "to_hq"
-          ~ enabled   = false -> true
-            # 6 unchanged attributes hidden
+            interface     = interface.branch
+            name          = "to_hq"
+          ~ enabled       = false -> true
+          + preshared_key = (sensitive value)
+            # 5 unchanged attributes hidden
         }
 
     Plan: 0 to add, 1 to change, 0 to destroy. Drift undone: none. Sessions kept: 0 of 0.
@@ -590,8 +591,8 @@ fn a_secret_that_nobody_holds_is_not_made_with_each_apply() {
             interface     = interface.hq
             name          = "to_branch"
           ~ enabled       = false -> true
-          ~ preshared_key = (sensitive value) -> (known after apply)
-            # 5 unchanged attributes hidden
+          + preshared_key = (known after apply)
+            # 4 unchanged attributes hidden
         }
 
       # peer.to_hq on local "branch" (simulated) will be updated in place
@@ -599,12 +600,72 @@ fn a_secret_that_nobody_holds_is_not_made_with_each_apply() {
             interface     = interface.branch
             name          = "to_hq"
           ~ enabled       = false -> true
-          ~ preshared_key = (sensitive value) -> (known after apply)
-            # 5 unchanged attributes hidden
+          + preshared_key = (known after apply)
+            # 4 unchanged attributes hidden
         }
 
     Plan: 0 to add, 3 to change, 0 to destroy. Drift undone: none. Sessions kept: 0 of 0.
     "#);
     lab.settle();
     assert_eq!(secret(&lab, "hq", "branch"), secret(&lab, "branch", "hq"));
+}
+
+#[test]
+fn a_secret_that_no_device_ever_had_is_made_for_the_first_that_is_enabled() {
+    let lone = r#"
+backend "local" "hq" {
+  simulate = true
+}
+
+interface "hub" {
+  backend = backend.hq
+  name    = "wg0"
+}
+
+peer "phone" {
+  interface     = interface.hub
+  public_key    = "«phone»"
+  preshared_key = preshared_key.phone
+  allowed_ips   = ["10.8.0.2/32"]
+  enabled       = false
+}
+
+preshared_key "phone" {}
+"#;
+    let mut lab = Lab::matching(lone);
+    lab.edit("  enabled       = false\n", "");
+    assert_snapshot!(lab.plan(), @r#"
+    wgform will perform the following actions:
+
+      # preshared_key.phone will be updated in place
+      # a new secret is made and written to all its holders
+      ~ preshared_key "phone" {
+          ~ fingerprint = "«fingerprint»" -> (known after apply)
+            # 1 unchanged attribute hidden
+        }
+
+      # peer.phone on local "hq" (simulated) will be updated in place
+      ~ peer "phone" {
+            interface     = interface.hub
+            name          = "phone"
+          ~ enabled       = false -> true
+          + preshared_key = (known after apply)
+            # 4 unchanged attributes hidden
+        }
+
+    Plan: 0 to add, 2 to change, 0 to destroy. Drift undone: none. Sessions kept: 0 of 0.
+    "#);
+    lab.settle();
+}
+
+#[test]
+fn a_disabled_peer_waits_for_a_secret_that_there_is() {
+    let mut lab = Lab::matching(LINK);
+    lab.append(
+        "peer \"third\" {\n  interface     = interface.hq\n  public_key    = \"«third»\"\n  enabled       = false\n  \
+         preshared_key = preshared_key.tunnel\n  allowed_ips   = []\n}\n",
+    );
+    lab.settle();
+    lab.edit("  enabled       = false\n", "");
+    lab.settle();
 }

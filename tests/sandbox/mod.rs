@@ -18,10 +18,22 @@ const PREPARE: &str = "mount -t tmpfs t /run; mkdir /run/wireguard /run/netns; m
 /// Runs `body` in a sandbox. Where this machine cannot make one it says why and returns, unless `CI=true` or `REAL` is
 /// set: then it fails, so that nothing is green by not having run.
 pub fn sandboxed(test: &str, programs: &[&str], body: impl FnOnce()) {
+    sandboxed_in(NOBODY_NEEDED, test, programs, body);
+}
+
+/// Runs `body` in a sandbox that the machine's root makes, without a user namespace: an SSH server needs other users.
+pub fn sandboxed_as_root(test: &str, programs: &[&str], body: impl FnOnce()) {
+    sandboxed_in("-nmpfu", test, programs, body);
+}
+
+/// The namespaces that anybody can have.
+const NOBODY_NEEDED: &str = "-Urnmpf";
+
+fn sandboxed_in(namespaces: &str, test: &str, programs: &[&str], body: impl FnOnce()) {
     if env::var_os("IN_SANDBOX").is_some() {
         return body();
     }
-    if let Some(why) = obstacle(programs) {
+    if let Some(why) = obstacle(namespaces, programs) {
         let is_set = |name: &&str| env::var_os(name).is_some();
         let must_run =
             ["REAL", "KERNEL_VM"].iter().any(is_set) || env::var("CI").is_ok_and(|it| it == "true");
@@ -29,7 +41,7 @@ pub fn sandboxed(test: &str, programs: &[&str], body: impl FnOnce()) {
         eprintln!("skipped {test}: {why}");
         return;
     }
-    let output = unshare()
+    let output = unshare(namespaces)
         .arg(env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env("IN_SANDBOX", "1")
@@ -71,13 +83,13 @@ pub fn ping(netns: &str, address: &str) {
     ));
 }
 
-fn unshare() -> Command {
+fn unshare(namespaces: &str) -> Command {
     let mut command = Command::new("unshare");
-    command.args(["-Urnmpf", "--mount-proc", "--kill-child", "sh", "-ec", PREPARE, "sh"]);
+    command.args([namespaces, "--mount-proc", "--kill-child", "sh", "-ec", PREPARE, "sh"]);
     command
 }
 
-fn obstacle(programs: &[&str]) -> Option<String> {
+fn obstacle(namespaces: &str, programs: &[&str]) -> Option<String> {
     let path = env::var_os("PATH").unwrap_or_default();
     let is_there = |program: &str| {
         env::split_paths(&path).any(|it: std::path::PathBuf| it.join(Path::new(program)).is_file())
@@ -87,7 +99,10 @@ fn obstacle(programs: &[&str]) -> Option<String> {
             return Some(format!("`{program}` is not installed"));
         }
     }
-    match unshare().arg("true").output() {
+    if !namespaces.contains('U') && !rustix::process::geteuid().is_root() {
+        return Some("it needs root".to_owned());
+    }
+    match unshare(namespaces).arg("true").output() {
         Err(error) => Some(format!("`unshare` does not run: {error}")),
         Ok(output) if !output.status.success() => {
             let why = String::from_utf8_lossy(&output.stderr);

@@ -6,6 +6,7 @@ use crate::backend::linux::explain::{self, During};
 use crate::backend::linux::host::Host;
 use crate::backend::linux::picture::{self, Question};
 use crate::backend::linux::{resolver, userspace};
+use crate::resource::BackendKind;
 use crate::simulator::linux::call::{Refusal, WireGuard};
 
 /// Reads a host, and looks at what is there for changing it.
@@ -14,24 +15,29 @@ pub(crate) fn examine(
     question: &Question<'_>,
 ) -> Result<Examination, BackendError> {
     let picture = picture::read(host, question)?;
-    let facts = facts(host, question.netns.is_some()).map_err(|refusal| {
+    let facts = facts(host, question).map_err(|refusal| {
         explain::error(question.backend, "examine the host", During::Running, refusal)
     })?;
     Ok(Examination { picture, facts })
 }
 
-fn facts(host: &mut dyn Host, is_in_namespace: bool) -> Result<Vec<Fact>, Refusal> {
+fn facts(host: &mut dyn Host, question: &Question<'_>) -> Result<Vec<Fact>, Refusal> {
     let mut facts = vec![wireguard(host.wireguard()?)];
+    facts.extend(host.means());
+    let more_rights = match question.kind {
+        BackendKind::Local => "run as root, or with the capability CAP_NET_ADMIN",
+        BackendKind::Linux => "log in as root, or let the user run `wg` and `ip` by `sudo -n`",
+    };
     facts.push(match host.may_change()? {
         true => Fact::new("rights", "interfaces may be changed"),
         false => Fact::new("rights", "this user may not change interfaces")
-            .lacks(["run as root, or with the capability CAP_NET_ADMIN".to_owned()]),
+            .lacks([more_rights.to_owned()]),
     });
     facts.push(match host.runs_systemd()? {
         true => Fact::new("init", "systemd"),
         false => Fact::new("init", "not systemd"),
     });
-    if !is_in_namespace {
+    if question.netns.is_none() {
         facts.push(match resolver::find(host)? {
             NameServers::Held => Fact::new("resolver", "systemd-resolved"),
             NameServers::Taken => Fact::new("resolver", "resolvconf, which cannot be read back"),

@@ -52,29 +52,18 @@ pub(crate) fn words(during: During, refusal: Refusal) -> (String, Vec<String>) {
 }
 
 fn errno_words(during: During, errno: Errno) -> (String, Option<&'static str>) {
+    let special = match during {
+        During::Routing => routing_words(errno),
+        _ => None,
+    };
+    if let Some((reason, hint)) = special.or_else(|| connection_words(errno)) {
+        return (reason.to_owned(), Some(hint));
+    }
     let (reason, hint) = match (during, errno) {
         (
             During::KeyFile | During::Boot,
-            Errno::PERM | Errno::ACCESS | Errno::ROFS | Errno::NOSPC,
+            Errno::PERM | Errno::ACCESS | Errno::ROFS | Errno::NOSPC | Errno::DQUOT,
         ) => file_words(during, errno),
-        (During::Routing, Errno::ACCESS) => (
-            "IPv6 is turned off for the link",
-            "turn it on with the sysctl `net.ipv6.conf.NAME.disable_ipv6`, or leave IPv6 networks out with `exclude`",
-        ),
-        (During::Routing, Errno::EXIST) => (
-            "another route to that network is there already, with the same metric",
-            "see it with `ip route show table all`, and set another `distance` or `table` in `routes`",
-        ),
-        (During::Routing, Errno::SRCH | Errno::NOENT) => {
-            ("it is gone", "run `plan` again: it was removed in between")
-        }
-        (During::Routing, Errno::NETDOWN) => {
-            ("the link is down", "run `plan` again: it was set down in between")
-        }
-        (During::Routing, Errno::OPNOTSUPP | Errno::AFNOSUPPORT) => (
-            "the kernel has no policy rules",
-            "a kernel with CONFIG_IP_MULTIPLE_TABLES has them; without, name a `table` in `routes`",
-        ),
         (_, Errno::PERM | Errno::ACCESS) => (
             "this user may not change or read WireGuard interfaces",
             "run as root, or with the capability CAP_NET_ADMIN",
@@ -108,9 +97,45 @@ fn errno_words(during: During, errno: Errno) -> (String, Option<&'static str>) {
     (reason.to_owned(), Some(hint))
 }
 
+/// What the kernel means when it refuses a route or a rule.
+fn routing_words(errno: Errno) -> Option<(&'static str, &'static str)> {
+    Some(match errno {
+        Errno::ACCESS => (
+            "IPv6 is turned off for the link",
+            "turn it on with the sysctl `net.ipv6.conf.NAME.disable_ipv6`, or leave IPv6 networks out with `exclude`",
+        ),
+        Errno::EXIST => (
+            "another route to that network is there already, with the same metric",
+            "see it with `ip route show table all`, and set another `distance` or `table` in `routes`",
+        ),
+        Errno::SRCH | Errno::NOENT => ("it is gone", "run `plan` again: it was removed in between"),
+        Errno::NETDOWN => ("the link is down", "run `plan` again: it was set down in between"),
+        Errno::OPNOTSUPP | Errno::AFNOSUPPORT => (
+            "the kernel has no policy rules",
+            "a kernel with CONFIG_IP_MULTIPLE_TABLES has them; without, name a `table` in `routes`",
+        ),
+        _ => return None,
+    })
+}
+
+/// What has become of a host that is far away.
+fn connection_words(errno: Errno) -> Option<(&'static str, &'static str)> {
+    Some(match errno {
+        Errno::CONNRESET => (
+            "the connection to the host was lost",
+            "apply again once it is back: what was done until then is on record, or is looked up",
+        ),
+        Errno::TIMEDOUT => (
+            "the host did not answer in time",
+            "see what keeps it busy, or raise `timeout` in the `ssh` block of the backend",
+        ),
+        _ => return None,
+    })
+}
+
 fn file_words(during: During, errno: Errno) -> (&'static str, &'static str) {
     match (during, errno) {
-        (_, Errno::NOSPC) => ("the disk is full", "make room on it"),
+        (_, Errno::NOSPC | Errno::DQUOT) => ("the disk is full", "make room on it"),
         (During::Boot, Errno::ROFS) => (
             "the file system is read-only",
             "make it writable, or set `persist = \"none\"` where the interface is persisted by other means",

@@ -10,13 +10,16 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use crate::actual::Identity;
+use crate::actual::{Fact, Identity};
 use crate::simulator::linux::SimulatedLinux;
 use crate::simulator::linux::call::{
     Device, DeviceChange, HostFile, HostRouting, Link, NotRouted, Program, Ran, Refusal,
     RoutingChange, WireGuard,
 };
 use crate::value::Cidr;
+
+/// Where keys are kept, readable by root only.
+const KEY_DIRECTORY: &str = "/var/lib/wgform/keys";
 
 /// A Linux host.
 pub(crate) trait Host {
@@ -31,6 +34,11 @@ pub(crate) trait Host {
 
     /// Returns whether this user may change links.
     fn may_change(&mut self) -> Result<bool, Refusal>;
+
+    /// Says how a host that is far away is worked with: as whom, and by which programs.
+    fn means(&mut self) -> Vec<Fact> {
+        Vec::new()
+    }
 
     /// Returns every link, by name.
     fn links(&mut self) -> Result<BTreeMap<String, Link>, Refusal>;
@@ -70,6 +78,11 @@ pub(crate) trait Host {
 
     /// Resolves a host name.
     fn resolve(&mut self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Refusal>;
+
+    /// Returns where keys are kept when the configuration names no file.
+    fn key_directory(&mut self) -> PathBuf {
+        PathBuf::from(KEY_DIRECTORY)
+    }
 
     /// Returns the files in a directory, and the links to files; none without such a directory.
     fn list_files(&mut self, directory: &Path) -> Result<Vec<PathBuf>, Refusal>;

@@ -3,7 +3,7 @@
 mod routing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use futures_util::TryStreamExt;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage};
@@ -130,16 +130,17 @@ impl RawLink {
     /// A tun device gives itself a link-local address, which is neither ours nor anybody's.
     fn forget_automatic_address(&mut self) {
         if self.kind == RawKind::Tun {
-            self.addresses.retain(|it| match it.address() {
-                IpAddr::V6(address) => !(is_link_local(&address) && it.length() == 64),
-                IpAddr::V4(_) => true,
-            });
+            self.addresses.retain(|it| !is_automatic(it));
         }
     }
 }
 
-fn is_link_local(address: &Ipv6Addr) -> bool {
-    address.segments()[0] & 0xffc0 == 0xfe80
+/// Returns whether an address is of the form that a tun device gives itself.
+pub(crate) fn is_automatic(address: &Cidr) -> bool {
+    match address.address() {
+        IpAddr::V6(it) => it.segments()[0] & 0xffc0 == 0xfe80 && address.length() == 64,
+        IpAddr::V4(_) => false,
+    }
 }
 
 /// Puts together what the kernel says of links and of addresses.

@@ -253,7 +253,14 @@ fn difference(wish: &PeerWish, peer: &DevicePeer) -> Option<&'static str> {
 
 /// Returns whether a refusal has nothing to do with single peers.
 fn is_meant_for_all(refusal: &Refusal) -> bool {
-    let all = [Errno::PERM, Errno::ACCESS, Errno::NODEV, Errno::OPNOTSUPP];
+    let all = [
+        Errno::PERM,
+        Errno::ACCESS,
+        Errno::NODEV,
+        Errno::OPNOTSUPP,
+        Errno::CONNRESET,
+        Errno::TIMEDOUT,
+    ];
     matches!(refusal, Refusal::Errno(errno) if all.contains(errno))
 }
 

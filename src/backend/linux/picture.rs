@@ -14,12 +14,10 @@ use crate::backend::{BackendError, Interest};
 use crate::resource::{BackendId, BackendKind};
 use crate::simulator::linux::call::{LinkKind, Refusal};
 
-/// Where keys are kept when the configuration names no file.
-const KEY_DIRECTORY: &str = "/var/lib/wgform/keys";
-
 /// What a read is about.
 pub(crate) struct Question<'a> {
     pub(crate) backend: &'a BackendId,
+    pub(crate) kind: BackendKind,
     pub(crate) netns: Option<&'a str>,
     pub(crate) simulated: bool,
     pub(crate) now: Timestamp,
@@ -28,7 +26,7 @@ pub(crate) struct Question<'a> {
 
 /// Reads a host.
 pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Picture, BackendError> {
-    let Question { backend, netns, simulated, now, interest } = *question;
+    let Question { backend, kind, netns, simulated, now, interest } = *question;
     let failed = |attempt: &'static str, during| {
         move |refusal| explain::error(backend, attempt, during, refusal)
     };
@@ -66,7 +64,9 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
         }
     }
     let routing = host.routing().map_err(failed("read the routes", During::Reading))?;
-    let directory = key_directory(netns);
+    let directory = host.key_directory();
+    // Two namespaces may each have a `wg0`.
+    let directory = netns.map_or(directory.clone(), |name| directory.join(name));
     let key_files = key_files(host, &directory, interest).map_err(|(path, refusal)| {
         let attempt = format!("read the keys in `{}`", path.display());
         explain::error(backend, attempt, During::KeyFile, refusal)
@@ -76,7 +76,7 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
         explain::error(backend, attempt, During::Boot, refusal)
     })?;
     Ok(Picture {
-        kind: BackendKind::Local,
+        kind,
         simulated,
         identity: in_namespace(identity, netns),
         capabilities: Capabilities { renames: host.renames(&links), name_servers },
@@ -87,12 +87,6 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
         routing: wire::routing(routing),
         boot,
     })
-}
-
-/// Returns the directory for the keys of a namespace; two of them may each have a `wg0`.
-pub(crate) fn key_directory(netns: Option<&str>) -> PathBuf {
-    let directory = PathBuf::from(KEY_DIRECTORY);
-    netns.map_or(directory.clone(), |name| directory.join(name))
 }
 
 fn in_namespace(identity: Identity, netns: Option<&str>) -> Identity {

@@ -96,14 +96,22 @@ impl Run<'_> {
         };
         let names = both(text("display_name"), self.netns(block));
         let driver = both(self.driver(block), self.userspace_program(block));
-        let ((display_name, netns), (simulate, (driver, userspace_program))) =
-            both(names, both(simulate, driver))?;
+        let ssh = match block.kind {
+            BackendKind::Local => Ok(None),
+            BackendKind::Linux => self.ssh(block).map(Some),
+        };
+        let (((display_name, netns), (simulate, (driver, userspace_program))), ssh) =
+            both(both(names, both(simulate, driver)), ssh)?;
+        let transport = match ssh {
+            Some(ssh) => Transport::Ssh { ssh, netns, driver, userspace_program },
+            None => Transport::Local { netns, driver, userspace_program },
+        };
         Ok(BackendDeclaration {
             id: id.clone(),
             kind: block.kind,
             display_name,
             simulate,
-            transport: Transport::Local { netns, driver, userspace_program },
+            transport,
             span: Some(block.span.clone()),
         })
     }
@@ -184,7 +192,7 @@ impl Run<'_> {
     }
 
     /// Evaluates an argument that has to be a string; none when it is null.
-    fn string(&self, expr: &Expr, what: &str) -> Evaluated<Option<String>> {
+    pub(super) fn string(&self, expr: &Expr, what: &str) -> Evaluated<Option<String>> {
         let value = self.known_value(expr, what)?;
         if value.is_null() {
             return Ok(None);
@@ -204,7 +212,7 @@ impl Run<'_> {
         value.to_bool().ok_or_else(|| vec![wrong_type(&expr.span(), what, "true or false", &value)])
     }
 
-    fn known_value(&self, expr: &Expr, what: &str) -> Evaluated {
+    pub(super) fn known_value(&self, expr: &Expr, what: &str) -> Evaluated {
         let value = self.evaluate(expr)?;
         if value.is_unknown() {
             return Err(vec![unknown(&expr.span(), what)]);

@@ -1,5 +1,6 @@
 //! Each type of block.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hcl_edit::expr::{Expression, Object, ObjectKey, ObjectValue};
@@ -14,7 +15,8 @@ use crate::config::reference::name_of;
 use crate::config::suggest::suggestion;
 use crate::config::types::Type;
 use crate::config::vocabulary::{
-    BACKEND_LOCAL, EVERY_RESOURCE, LIFECYCLE, OUTPUT, ROUTES, STATE, VALIDATION, VARIABLE, WGFORM,
+    BACKEND_LINUX, BACKEND_LOCAL, EVERY_RESOURCE, LIFECYCLE, OUTPUT, ROUTES, SSH, STATE,
+    VALIDATION, VARIABLE, WGFORM,
 };
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, BackendKind, Kind, Presence, declaration};
@@ -227,8 +229,11 @@ impl Parser {
                             kind.as_str(),
                             suggestion(&kind, BackendKind::ALL.map(BackendKind::as_str)),
                         ) {
-                            ("linux" | "host" | "localhost" | "kernel" | "wireguard", _) => {
+                            ("host" | "localhost" | "kernel" | "wireguard", _) => {
                                 "This host is `local`.".to_owned()
+                            }
+                            ("ssh" | "remote", _) => {
+                                "Another host is `linux`, with an `ssh` block.".to_owned()
                             }
                             (_, Some(near)) => format!("Did you mean `{near}`?"),
                             _ => format!("The kind can be {}.", or(&kinds)),
@@ -238,15 +243,60 @@ impl Parser {
             self.blocks.broken.block("backend", &["", &id]);
             return;
         };
-        let contents = self.contents_of(&BACKEND_LOCAL, block.body);
-        let attributes =
+        let mut contents = match kind {
+            BackendKind::Local => self.contents_of(&BACKEND_LOCAL, block.body),
+            BackendKind::Linux => self.contents_of(&BACKEND_LINUX, block.body),
+        };
+        let blocks = std::mem::take(&mut contents.blocks);
+        let mut attributes: BTreeMap<_, _> =
             contents.attributes.into_iter().map(|(name, it)| (name, self.expr(it.value))).collect();
+        if kind == BackendKind::Linux {
+            attributes.extend(self.ssh(&span, blocks));
+        }
         let id = BackendId::new(id);
         if let Some(first) = self.blocks.backends.get(&id).map(|it| it.span.clone()) {
             return self.twice(&format!("backend.{id}"), &first, &span);
         }
         let order = self.blocks.backends.len();
         self.blocks.backends.insert(id, BackendBlock { span, order, kind, attributes });
+    }
+
+    /// Reads the one `ssh` block of a backend, and returns its arguments.
+    fn ssh(
+        &mut self,
+        backend: &Span,
+        blocks: Vec<(&'static str, Block)>,
+    ) -> BTreeMap<&'static str, Expr> {
+        let mut first: Option<Span> = None;
+        let mut attributes = BTreeMap::new();
+        for (_, block) in blocks {
+            let span = self.head(&block);
+            if let Some(first) = &first {
+                self.twice("ssh", first, &span);
+                continue;
+            }
+            first = Some(span.clone());
+            if self.labels::<0>(&block, "ssh { … }").is_none() {
+                continue;
+            }
+            let contents = self.contents_of(&SSH, block.body);
+            if !contents.mentions("host") {
+                self.missing(&span, "ssh", "host");
+            }
+            attributes = contents
+                .attributes
+                .into_iter()
+                .map(|(name, it)| (name, self.expr(it.value)))
+                .collect();
+        }
+        if first.is_none() {
+            self.problems.push(
+                Diagnostic::error("missing block")
+                    .label(backend, "a `linux` backend needs an `ssh` block")
+                    .help("Add `ssh { host = \"…\" }`, or use a `local` backend for this host."),
+            );
+        }
+        attributes
     }
 
     fn resource(&mut self, kind: Kind, mut block: Block) {

@@ -541,10 +541,10 @@ error: unknown block
   help: A `peer` is a block of its own, beside the interface, with a line such as `interface = interface.NAME`.",
     );
     check(
-        "backend \"linux\" \"b\" {\n}\n",
+        "backend \"ssh\" \"b\" {\n}\n",
         "error: unknown kind of backend
-  1:9 `\"linux\"`: this version of wgform has no backend of kind `linux`
-  help: This host is `local`.",
+  1:9 `\"ssh\"`: this version of wgform has no backend of kind `ssh`
+  help: Another host is `linux`, with an `ssh` block.",
     );
 }
 

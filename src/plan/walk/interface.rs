@@ -575,8 +575,7 @@ impl<'a> Planner<'a> {
         if recorded.is_none() {
             notes.extend(from.map(Note::KeyTakenFrom));
         }
-        let was_imported =
-            standing.record.as_ref().is_some_and(|it| recorded_key_file(it).is_none());
+        let was_imported = standing.record.as_ref().is_some_and(|it| !has_key_file(it));
         // One that goes before its successor is made needs a file for its key in between, and that stays.
         let file = path.filter(|_| !was_imported || standing.reason == Reason::Requested);
         KeyPlan {
@@ -717,9 +716,7 @@ fn kept_file(
 ) -> Option<KeyPlan> {
     let record = standing.record.as_ref()?;
     let recorded = public_key(&record.object);
-    // Only a key that wgform made has a file; one that was imported, or given, stays where it is.
-    let was_given = record.attributes.contains_key("private_key");
-    let path = path.filter(|_| recorded_key_file(record).is_some() || was_given)?;
+    let path = path.filter(|_| has_key_file(record))?;
     let is_kept = held_in(picture, &path).is_some_and(|key| Some(key.public()) == recorded);
     let held = standing.found?.private_key.clone()?;
     (!is_kept || remove_file.is_some()).then(|| KeyPlan {
@@ -732,6 +729,11 @@ fn kept_file(
 }
 
 /// The key is written into a file: the one that it was in, and is in no longer; or another one.
+/// Returns whether a key that is no longer given, or was not, has a file: one that was imported stays where it is.
+fn has_key_file(record: &ResourceRecord) -> bool {
+    recorded_key_file(record).is_some() || record.attributes.contains_key("private_key")
+}
+
 fn key_file_diff(standing: &Standing<'_>, key: &KeyPlan) -> AttributeDiff {
     let text = |path: &PathBuf| Json::from(path.display().to_string());
     let recorded = standing.record.as_ref().and_then(recorded_key_file);

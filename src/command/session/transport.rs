@@ -1,0 +1,139 @@
+//! How a backend is reached, as the state remembers it: enough to get there again once its block is gone, and never a
+//! credential.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use crate::config::{Driver, Jump, Ssh, Transport};
+use crate::resource::BackendKind;
+
+/// Says how a backend is reached.
+pub(super) fn recorded(transport: &Transport) -> BTreeMap<String, Json> {
+    let (netns, driver, program, ssh) = match transport {
+        Transport::Local { netns, driver, userspace_program } => {
+            (netns, driver, userspace_program, None)
+        }
+        Transport::Ssh { ssh, netns, driver, userspace_program } => {
+            (netns, driver, userspace_program, Some(ssh))
+        }
+    };
+    let driver = match driver {
+        Driver::Auto => "auto",
+        Driver::Kernel => "kernel",
+        Driver::Userspace => "userspace",
+    };
+    let mut record = BTreeMap::from([("driver".to_owned(), json!(driver))]);
+    record.extend(netns.iter().map(|name| ("netns".to_owned(), json!(name))));
+    record.extend(program.iter().map(|name| ("userspace_program".to_owned(), json!(name))));
+    record.extend(ssh.map(|ssh| ("ssh".to_owned(), recorded_ssh(ssh))));
+    record
+}
+
+fn recorded_ssh(ssh: &Ssh) -> Json {
+    let Ssh { host, port, user, identity_file, known_hosts, host_key, jump, sudo, timeout } = ssh;
+    let jump: Vec<Json> = jump
+        .iter()
+        .map(|Jump { user, host, port }| json!({ "user": user, "host": host, "port": port }))
+        .collect();
+    let mut record = json!({
+        "host": host,
+        "port": port,
+        "user": user,
+        "identity_file": identity_file,
+        "known_hosts": known_hosts,
+        "host_key": host_key,
+        "jump": jump,
+        "sudo": sudo,
+        "timeout": timeout.as_secs(),
+    });
+    if let Some(fields) = record.as_object_mut() {
+        fields.retain(|_, value| !value.is_null() && *value != json!([]));
+    }
+    record
+}
+
+/// Reads it again; none when it does not say enough.
+pub(super) fn remembered(kind: BackendKind, record: &BTreeMap<String, Json>) -> Option<Transport> {
+    let text = |name: &str| record.get(name).and_then(Json::as_str);
+    let driver = match text("driver") {
+        Some("kernel") => Driver::Kernel,
+        Some("userspace") => Driver::Userspace,
+        _ => Driver::Auto,
+    };
+    let netns = text("netns").map(str::to_owned);
+    let userspace_program = text("userspace_program").map(str::to_owned);
+    Some(match kind {
+        BackendKind::Local => Transport::Local { netns, driver, userspace_program },
+        BackendKind::Linux => Transport::Ssh {
+            ssh: remembered_ssh(record.get("ssh")?)?,
+            netns,
+            driver,
+            userspace_program,
+        },
+    })
+}
+
+fn remembered_ssh(record: &Json) -> Option<Ssh> {
+    let text = |name: &str| Some(record.get(name)?.as_str()?.to_owned());
+    let jumps = record.get("jump").and_then(Json::as_array);
+    let jump = jumps.into_iter().flatten().map(|it| {
+        let text = |name: &str| Some(it.get(name)?.as_str()?.to_owned());
+        Some(Jump { user: text("user"), host: text("host")?, port: port(it) })
+    });
+    Some(Ssh {
+        host: text("host")?,
+        port: port(record),
+        user: text("user"),
+        identity_file: text("identity_file"),
+        known_hosts: text("known_hosts"),
+        host_key: text("host_key"),
+        jump: jump.collect::<Option<_>>()?,
+        sudo: record.get("sudo").and_then(Json::as_bool),
+        timeout: record
+            .get("timeout")
+            .and_then(Json::as_u64)
+            .map_or(Ssh::TIMEOUT, Duration::from_secs),
+    })
+}
+
+fn port(record: &Json) -> Option<u16> {
+    record.get("port").and_then(Json::as_u64).and_then(|port| u16::try_from(port).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::command::session::transport::{recorded, remembered};
+    use crate::config::{Driver, Jump, Ssh, Transport};
+    use crate::resource::BackendKind;
+
+    #[test]
+    fn how_a_host_is_reached_is_remembered_whole() {
+        let jump =
+            |host: &str, port| Jump { user: Some("ops".to_owned()), host: host.to_owned(), port };
+        let ssh = Ssh {
+            host: "hub.example.com".to_owned(),
+            port: Some(2222),
+            user: Some("deploy".to_owned()),
+            identity_file: Some("~/.ssh/hub".to_owned()),
+            known_hosts: Some("known_hosts".to_owned()),
+            host_key: Some(format!("SHA256:{}", "x".repeat(43))),
+            jump: vec![jump("one", None), jump("two", Some(22))],
+            sudo: Some(false),
+            timeout: Duration::from_secs(9),
+        };
+        let whole = Transport::Ssh {
+            ssh,
+            netns: Some("blue".to_owned()),
+            driver: Driver::Userspace,
+            userspace_program: Some("boringtun".to_owned()),
+        };
+        assert_eq!(remembered(BackendKind::Linux, &recorded(&whole)), Some(whole));
+        let local = Transport::Local { netns: None, driver: Driver::Auto, userspace_program: None };
+        assert_eq!(remembered(BackendKind::Linux, &recorded(&local)), None);
+        assert_eq!(remembered(BackendKind::Local, &recorded(&local)), Some(local));
+    }
+}

@@ -1,0 +1,697 @@
+//! Linux hosts over SSH: the conformance suite and whole stories over a real server, and over a stand-in for `ssh` what a
+//! network and a host can do to a run.
+
+#![expect(clippy::disallowed_methods, reason = "these tests look at files")]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod conformance;
+mod harness;
+mod sandbox;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use wgform::backend::linux::Linux;
+use wgform::backend::{Act, Interest, Read, Surroundings};
+use wgform::config::{Driver, Jump, Ssh};
+use wgform::resource::{BackendKind, Field, Fields};
+
+use crate::conformance::bed::{
+    allowed, create, create_peer, delete, delete_peer, endpoint, hub_fields, id, keepalive,
+    key_path, only, preshared, private, public, to, update_peer, wait, world,
+};
+use crate::conformance::{Bed, Kind};
+use crate::harness::{Project, Ran};
+use crate::sandbox::{ping, sandboxed, sandboxed_as_root, sh};
+
+scenarios!(over_ssh);
+
+const SERVER: &[&str] = &["wireguard-go", "wg", "ping", "ssh", "sshd", "ssh-keygen"];
+
+/// Runs a scenario on the first hub of the example.
+fn over_ssh(name: &str, scenario: fn(&Bed)) {
+    sandboxed_as_root(name, SERVER, || {
+        let hubs = Project::of_example("two-hubs-over-ssh");
+        set_up(&hubs);
+        scenario(&far(&hubs, &ssh(&hubs)));
+    });
+}
+
+fn set_up(hubs: &Project) {
+    sh(hubs.path().join("setup.sh").to_str().unwrap());
+}
+
+fn tear_down(hubs: &Project) {
+    sh(hubs.path().join("teardown.sh").to_str().unwrap());
+}
+
+fn ssh(hubs: &Project) -> Ssh {
+    let beside = |name: &str| Some(hubs.path().join(name).to_str().unwrap().to_owned());
+    Ssh {
+        user: Some("root".to_owned()),
+        identity_file: beside("key"),
+        known_hosts: beside("known_hosts"),
+        ..plain("198.51.100.2")
+    }
+}
+
+fn plain(host: &str) -> Ssh {
+    Ssh {
+        host: host.to_owned(),
+        port: None,
+        user: None,
+        identity_file: None,
+        known_hosts: None,
+        host_key: None,
+        jump: Vec::new(),
+        sudo: None,
+        timeout: Duration::from_secs(60),
+    }
+}
+
+fn environment() -> BTreeMap<String, String> {
+    [("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())].into()
+}
+
+fn far(hubs: &Project, ssh: &Ssh) -> Bed {
+    let world = world(environment(), hubs.path().to_owned());
+    Bed {
+        kind: Kind::Userspace,
+        backend: Box::new(Linux::over_ssh(id(), ssh.clone(), None, Driver::Auto, world)),
+        add_other_link: Box::new(|name| {
+            drop(sh(&format!("ip -n wgform-one tuntap add {name} mode tun")))
+        }),
+        add_route: Box::new(|to, device| {
+            drop(sh(&format!("ip -n wgform-one route add {to} dev {device}")))
+        }),
+        set_up: Box::new(|name, up| {
+            sh(&format!("ip -n wgform-one link set {name} {}", if up { "up" } else { "down" }));
+        }),
+    }
+}
+
+#[test]
+fn a_tunnel_between_two_hubs_outlives_their_reboot_with_the_same_keys() {
+    const TEST: &str = "a_tunnel_between_two_hubs_outlives_their_reboot_with_the_same_keys";
+    sandboxed_as_root(TEST, SERVER, || {
+        let hubs = Project::of_example("two-hubs-over-ssh");
+        hubs.add("real.auto.wgvars.hcl", "simulate = false\n");
+        set_up(&hubs);
+        let plan = "Plan: 5 to add, 0 to change, 0 to destroy.";
+        hubs.run("plan").ends(0).says(plan).says("on linux \"one\"");
+        hubs.run("apply -auto-approve").ends(0).says("5 added");
+        ping("wgform-one", "10.8.0.2");
+        ping("wgform-two", "fd00:8::1");
+        hubs.run("plan -detailed-exitcode").ends(0).says("No changes");
+        let state = fs::read_to_string(hubs.path().join("wgform.state.json")).unwrap();
+        assert!(state.contains("\"identity_file\": \"key\""), "{state}");
+        let keys = || sh(&format!("cat {}/disks/*/wgform/keys/wg0", hubs.path().display()));
+        let before = keys();
+        assert_eq!(before.lines().count(), 4);
+
+        tear_down(&hubs);
+        let unreachable = hubs.run("plan").ends(6);
+        unreachable.says("could not reach the host `root@198.51.100.2` by SSH");
+        set_up(&hubs);
+        hubs.run("plan -detailed-exitcode").ends(2).says("was rebooted");
+        hubs.run("apply -auto-approve").ends(0);
+        ping("wgform-one", "10.8.0.2");
+        assert_eq!(keys(), before, "the keys are the same");
+        hubs.run("plan -detailed-exitcode").ends(0).says("No changes");
+
+        // Its block is gone: the state knows the way.
+        hubs.configure("");
+        hubs.run("apply -auto-approve").ends(0).says("5 destroyed");
+        assert_eq!(keys_left(&hubs), "");
+        tear_down(&hubs);
+    });
+}
+
+fn keys_left(hubs: &Project) -> String {
+    sh(&format!("find {}/disks/*/wgform -type f", hubs.path().display()))
+}
+
+#[test]
+fn another_machine_under_the_same_address_is_refused() {
+    const TEST: &str = "another_machine_under_the_same_address_is_refused";
+    sandboxed_as_root(TEST, SERVER, || {
+        let hubs = Project::of_example("two-hubs-over-ssh");
+        hubs.add("real.auto.wgvars.hcl", "simulate = false\n");
+        set_up(&hubs);
+        hubs.run("apply -auto-approve").ends(0);
+        hubs.edit("198.51.100.2", "198.51.100.7");
+        hubs.edit("198.51.100.6", "198.51.100.2");
+        hubs.edit("198.51.100.7", "198.51.100.6");
+        hubs.run("plan").ends(8).tells("backend `one` is another system than the one in the state");
+    });
+}
+
+#[test]
+fn what_keeps_us_out_is_named_with_the_way_in() {
+    const TEST: &str = "what_keeps_us_out_is_named_with_the_way_in";
+    sandboxed_as_root(TEST, SERVER, || {
+        let hubs = Project::of_example("two-hubs-over-ssh");
+        set_up(&hubs);
+        let why = |ssh: &Ssh| {
+            let backend = far(&hubs, ssh).backend;
+            let error = wait(backend.read(&Interest::default())).unwrap_err();
+            format!("{}: {}", error.attempt, error.reason)
+        };
+        let at = "reach the host `root@198.51.100.2` by SSH";
+        let good = ssh(&hubs);
+        hubs.add("nobody", "");
+        let beside = |name: &str| Some(hubs.path().join(name).to_str().unwrap().to_owned());
+        assert_eq!(
+            why(&Ssh { known_hosts: beside("nobody"), ..good.clone() }),
+            format!("{at}: the key of the host, or of one on the way to it, is not known")
+        );
+        hubs.add("changed", &format!("198.51.100.2 {}\n", key_of(&hubs, "two")));
+        assert_eq!(
+            why(&Ssh { known_hosts: beside("changed"), ..good.clone() }),
+            format!(
+                "{at}: the host shows another key than the one that is known of it: it was installed anew, or it is somebody else"
+            )
+        );
+        sh(&format!("ssh-keygen -q -t ed25519 -N '' -f {}/stranger", hubs.path().display()));
+        assert_eq!(
+            why(&Ssh { identity_file: beside("stranger"), ..good.clone() }),
+            format!(
+                "{at}: the host does not let this user in with any of the keys that were offered"
+            )
+        );
+        assert_eq!(
+            why(&Ssh { port: Some(9), ..good.clone() }),
+            format!("{at}: the connection was refused: nothing listens at that port")
+        );
+        assert_eq!(
+            why(&Ssh { host: "hub.invalid".to_owned(), ..good }),
+            "reach the host `root@hub.invalid` by SSH: the name of the host, `hub.invalid`, or of one on the way to it does not resolve"
+        );
+    });
+}
+
+#[test]
+fn a_host_is_known_by_a_pinned_fingerprint_and_reached_through_others() {
+    const TEST: &str = "a_host_is_known_by_a_pinned_fingerprint_and_reached_through_others";
+    sandboxed_as_root(TEST, SERVER, || {
+        let hubs = Project::of_example("two-hubs-over-ssh");
+        set_up(&hubs);
+        let folder = hubs.path().display();
+        let shown = sh(&format!("ssh-keygen -lf {folder}/disks/one/host_key.pub"));
+        let fingerprint = shown.split_whitespace().nth(1).unwrap().to_owned();
+        let pinned = Ssh { known_hosts: None, host_key: Some(fingerprint.clone()), ..ssh(&hubs) };
+        let picture = far(&hubs, &pinned).read();
+        assert_eq!((picture.kind, &*picture.identity.host_name), (BackendKind::Linux, "one"));
+        let wrong = format!("SHA256:{}", "x".repeat(43));
+        let backend = far(&hubs, &Ssh { host_key: Some(wrong.clone()), ..pinned.clone() }).backend;
+        let error = wait(backend.read(&Interest::default())).unwrap_err();
+        let expected = format!("the host shows another key than the one of `host_key`, {wrong}");
+        assert_eq!(error.reason, expected);
+        // Through the second hub to the first one, over the wire between them.
+        hubs.add("both", &format!("203.0.113.1 {}\n{}", key_of(&hubs, "one"), known(&hubs)));
+        let through = Ssh {
+            host: "203.0.113.1".to_owned(),
+            known_hosts: Some("both".to_owned()),
+            jump: vec![Jump {
+                user: Some("root".to_owned()),
+                host: "198.51.100.6".to_owned(),
+                port: Some(22),
+            }],
+            ..ssh(&hubs)
+        };
+        sh(&format!(
+            "sed -i '/^ListenAddress/d' {folder}/disks/one/sshd_config; kill -HUP $(cat {folder}/disks/one/sshd.pid)"
+        ));
+        let error = || wait(far(&hubs, &through).backend.read(&Interest::default()));
+        let is_there = (0..50).any(|_| {
+            std::thread::sleep(Duration::from_millis(100));
+            error().is_ok_and(|picture| picture.identity.host_name == "one")
+        });
+        assert!(is_there, "{:?}", error().err());
+    });
+}
+
+#[test]
+fn every_kind_of_key_lets_us_in() {
+    const PROGRAMS: &[&str] = &["ssh", "sshd", "ssh-keygen", "ssh-agent", "ssh-add", "wg"];
+    sandboxed_as_root("every_kind_of_key_lets_us_in", PROGRAMS, || {
+        let hubs = Project::of_example("two-hubs-over-ssh");
+        set_up(&hubs);
+        sh(&format!(
+            "cd {}
+            ssh-keygen -q -t rsa -b 3072 -N '' -f rsa
+            ssh-keygen -q -t ed25519 -N '' -f ca; ssh-keygen -q -t ed25519 -N '' -f signed
+            ssh-keygen -q -s ca -I us -n root signed.pub
+            ssh-keygen -q -t ed25519 -N 'with a passphrase' -f held
+            cat rsa.pub held.pub >>key.pub; echo cert-authority $(cat ca.pub) >>key.pub",
+            hubs.path().display()
+        ));
+        let reads = |identity_file: Option<&str>, environment: BTreeMap<String, String>| {
+            let identity_file = identity_file.map(str::to_owned);
+            let ssh = Ssh { identity_file, ..ssh(&hubs) };
+            let world = world(environment, hubs.path().to_owned());
+            let backend = Linux::over_ssh(id(), ssh, None, Driver::Auto, world);
+            let answer = wait(backend.read(&Interest::default()));
+            answer.map(|picture| picture.identity.host_name).map_err(|error| error.reason)
+        };
+        for name in ["key", "rsa", "signed"] {
+            assert_eq!(reads(Some(name), environment()), Ok("one".to_owned()), "{name}");
+        }
+        let shut_out = "the host does not let this user in with any of the keys that were offered";
+        assert_eq!(reads(Some("held"), environment()), Err(shut_out.to_owned()));
+        let file = hubs.path().join("none").display().to_string();
+        assert_eq!(
+            reads(Some(&file), environment()),
+            Err(format!("there is no private key at `{file}`"))
+        );
+        let agent = sh(&format!(
+            "cd {}; eval $(ssh-agent -a $PWD/agent) >/dev/null
+            printf '#!/bin/sh\necho with a passphrase\n' >ask; chmod +x ask
+            SSH_ASKPASS=$PWD/ask SSH_ASKPASS_REQUIRE=force ssh-add -q held; echo $SSH_AUTH_SOCK",
+            hubs.path().display()
+        ));
+        let mut with_agent = environment();
+        with_agent.insert("SSH_AUTH_SOCK".to_owned(), agent.trim().to_owned());
+        assert_eq!(reads(None, with_agent.clone()), Ok("one".to_owned()));
+        assert_eq!(reads(Some("held.pub"), with_agent), Ok("one".to_owned()));
+    });
+}
+
+#[test]
+fn a_user_with_sudo_for_three_programs_has_a_tunnel() {
+    const TEST: &str = "a_user_with_sudo_for_three_programs_has_a_tunnel";
+    sandboxed_as_root(TEST, &[SERVER, &["sudo"]].concat(), || {
+        let hubs = Project::of_example("two-hubs-over-ssh");
+        sh(&format!(
+            "chmod 755 {0}; mkdir -p /run/etc /run/home; chown 4711 /run/home
+            for f in passwd shadow sudoers; do cp /etc/$f /run/etc/; done
+            echo deploy:x:4711:4711::/run/home:/bin/sh >>/run/etc/passwd
+            echo 'deploy:*:20000:0:99999:7:::' >>/run/etc/shadow
+            echo 'deploy ALL=(root) NOPASSWD:' $(command -v wg), $(command -v ip), $(command -v wireguard-go) >/run/etc/sudoers
+            for f in passwd shadow sudoers; do mount --bind /run/etc/$f /etc/$f; done",
+            hubs.path().display()
+        ));
+        set_up(&hubs);
+        hubs.edit("user          = \"root\"", "user          = \"deploy\"");
+        hubs.add("real.auto.wgvars.hcl", "simulate = false\n");
+        hubs.run("backend test one")
+            .ends(0)
+            .says("login      `deploy`, and root by `sudo -n` for `wg` and `ip` only")
+            .says("programs   wireguard-tools v")
+            .says("rights     interfaces may be changed");
+        hubs.run("apply -auto-approve").ends(0).says("5 added");
+        ping("wgform-one", "10.8.0.2");
+        hubs.run("plan -detailed-exitcode").ends(0).says("No changes");
+        let key = "/run/home/.local/state/wgform/keys/wg0";
+        assert_eq!(sh(&format!("stat -c '%a %u' {key}")), "600 4711\n");
+        hubs.run("destroy -auto-approve").ends(0);
+        sh("echo >/run/etc/sudoers");
+        hubs.run("plan")
+            .ends(6)
+            .tells("this user may not run `wg` as root on the host, by `sudo -n`");
+    });
+}
+
+fn key_of(hubs: &Project, hub: &str) -> String {
+    let path = hubs.path().display();
+    sh(&format!("cut -d ' ' -f 1,2 {path}/disks/{hub}/host_key.pub")).trim().to_owned()
+}
+
+fn known(hubs: &Project) -> String {
+    fs::read_to_string(hubs.path().join("known_hosts")).unwrap()
+}
+
+/// A stand-in for `ssh` that runs the far end's shell here, and programs of the far end that are set up by a test.
+struct Fake {
+    directory: TempDir,
+}
+
+impl Fake {
+    fn new() -> Self {
+        let fake = Self { directory: tempfile::tempdir().unwrap() };
+        fake.program(
+            "ssh",
+            &format!(
+                "echo $$ >>{}; for last; do :; done; sh -c \"$last\" | tee -a {}",
+                fake.path("session").display(),
+                fake.path("answers").display()
+            ),
+        );
+        fake
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Returns the command that ends the session at once, with everything at its far end.
+    fn cut(&self) -> String {
+        format!("kill -s KILL -- -$(tail -n 1 {})", self.path("session").display())
+    }
+
+    /// Counts how often somebody connected.
+    fn sessions(&self) -> usize {
+        fs::read_to_string(self.path("session")).unwrap().lines().count()
+    }
+
+    /// Puts a program in the place of another one, which it can call as `$REAL`.
+    fn program(&self, name: &str, script: &str) {
+        let real = sh(&format!("command -v {name} || :"));
+        let path = self.path(name);
+        fs::write(&path, format!("#!/bin/sh\nREAL={}\n{script}\n", real.trim())).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn environment(&self) -> BTreeMap<String, String> {
+        let mut environment = environment();
+        let path = format!("{}:{}", self.directory.path().display(), environment["PATH"]);
+        environment.insert("PATH".to_owned(), path);
+        environment.insert("HOME".to_owned(), self.path("home").to_str().unwrap().to_owned());
+        environment
+    }
+
+    fn bed(&self, ssh: Ssh) -> Bed {
+        self.bed_in(ssh, self.environment())
+    }
+
+    fn bed_in(&self, ssh: Ssh, environment: BTreeMap<String, String>) -> Bed {
+        let world = world(environment, self.directory.path().to_owned());
+        Bed {
+            kind: Kind::Userspace,
+            backend: Box::new(Linux::over_ssh(id(), ssh, None, Driver::Userspace, world)),
+            add_other_link: Box::new(|_| {}),
+            add_route: Box::new(|_, _| {}),
+            set_up: Box::new(|_, _| {}),
+        }
+    }
+
+    /// Counts the questions since the last time.
+    fn round_trips(&self) -> usize {
+        let path = self.path("answers");
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        fs::write(&path, "").unwrap();
+        let is_end = |line: &&str| {
+            line.strip_suffix('=')
+                .is_some_and(|mark| mark.len() == 32 && mark.chars().all(|c| c.is_ascii_hexdigit()))
+        };
+        text.lines().filter(is_end).count()
+    }
+}
+
+fn faked(name: &str, body: fn(&Fake)) {
+    sandboxed(name, &["wireguard-go", "wg"], || body(&Fake::new()));
+}
+
+fn why(bed: &Bed) -> (String, String) {
+    let error = wait(bed.backend.read(&Interest::default())).unwrap_err();
+    (error.reason, error.hints.join("; "))
+}
+
+/// Counts the changes of a host, and cuts the line before or after the one that `$0.at` says.
+const CUTTING: &str = r#"case " $* " in *" show "*|*" -V "*|*" --version "*) exec $REAL "$@";; esac
+n=$(($(cat FOLDER/count) + 1)); echo $n >FOLDER/count
+[ "$(cat FOLDER/at)" != "before $n" ] || CUT
+$REAL "$@"; c=$?
+[ "$(cat FOLDER/at)" != "after $n" ] || CUT
+exit $c"#;
+
+const CUT_HUB: &str = r#"backend "linux" "hub" {
+  driver = "userspace"
+  ssh { host = "hub" }
+}
+
+interface "hub" {
+  name        = "wg0"
+  listen_port = 51820
+  addresses   = ["10.8.0.1/24"]
+  routes      = "auto"
+}
+
+peer "laptop" {
+  interface     = interface.hub
+  public_key    = "hamKjk6EpGzthxCTodSbmx60Jg3j5rDUyQcY9WJmh0A="
+  preshared_key = preshared_key.laptop
+  allowed_ips   = ["10.9.0.0/24"]
+}
+
+preshared_key "laptop" {}
+"#;
+
+#[test]
+fn whenever_the_line_is_cut_the_next_run_ends_the_work() {
+    faked("whenever_the_line_is_cut_the_next_run_ends_the_work", |fake| {
+        let folder = fake.directory.path().display().to_string();
+        let cut = format!("{{ echo cut >FOLDER/at; {}; }}", fake.cut());
+        let cutting = CUTTING.replace("CUT", &cut).replace("FOLDER", &folder);
+        ["wg", "ip", "mv", "rm"].iter().for_each(|name| fake.program(name, &cutting));
+        let project = Project::new(CUT_HUB);
+        let run = |arguments: &str, at: &str| {
+            fs::write(fake.path("count"), "0").unwrap();
+            fs::write(fake.path("at"), at).unwrap();
+            let output = project.command(arguments).envs(fake.environment()).output().unwrap();
+            let count = fs::read_to_string(fake.path("count")).unwrap().trim().parse().unwrap();
+            (Ran::of(arguments, output), count)
+        };
+        let (all, count): (_, usize) = run("apply -auto-approve", "");
+        all.ends(0);
+        let (all, count_of_destroy): (_, usize) = run("destroy -auto-approve", "");
+        all.ends(0);
+        assert!(count > 5 && count_of_destroy > 2, "{count}, {count_of_destroy}");
+        let mut cuts = 0;
+        for (command, count) in
+            [("apply -auto-approve", count), ("destroy -auto-approve", count_of_destroy)]
+        {
+            for at in (1..=count).flat_map(|n| [format!("before {n}"), format!("after {n}")]) {
+                if command.starts_with("destroy") {
+                    run("apply -auto-approve", "").0.ends(0);
+                }
+                let (cut, _) = run(command, &at);
+                let now = fs::read_to_string(fake.path("at")).unwrap();
+                assert_eq!(now.trim(), "cut", "{command}, {at}");
+                if cut.code != Some(0) {
+                    cuts += 1;
+                    assert!(cut.stderr.contains("the connection to the host was lost"), "{cut:?}");
+                }
+                run(command, "").0.ends(0);
+                run("plan -detailed-exitcode", "").0.ends(if command.starts_with("apply") {
+                    0
+                } else {
+                    2
+                });
+                if command.starts_with("apply") {
+                    let kept = sh("grep -v '^#' /var/lib/wgform/keys/wg0");
+                    assert_eq!(kept, sh("wg show wg0 private-key"), "{at}");
+                    run("destroy -auto-approve", "").0.ends(0);
+                }
+                assert_eq!(
+                    sh("ls /var/lib/wgform/keys /run/wireguard | grep wg0 || :"),
+                    "",
+                    "{at}"
+                );
+            }
+        }
+        assert!(cuts > 5, "{cuts}");
+    });
+}
+
+#[test]
+fn round_trips_do_not_grow_with_peers() {
+    faked("round_trips_do_not_grow_with_peers", |fake| {
+        let bed = fake.bed(plain("hub"));
+        bed.hub();
+        // Who are we; what is there; the link; its settings.
+        assert_eq!(fake.round_trips(), 4);
+        let mut counts = Vec::new();
+        for count in [1, 1000] {
+            let fields = |n: u32| {
+                let mut fields = only(&[&format!("10.{}.{}.0/25", n / 256, n % 256)]);
+                fields.insert("preshared_key", Field::PresharedKey(Some(preshared(7))));
+                fields.insert("endpoint", endpoint("localhost:5000"));
+                fields
+            };
+            let ended = bed.write((0..count).map(|n| create_peer(public(n), fields(n))).collect());
+            assert!(ended.iter().all(Result::is_ok));
+            let made = fake.round_trips();
+            assert_eq!(bed.read().interfaces["wg0"].peers.len(), count as usize);
+            let read = fake.round_trips();
+            let change = |n| update_peer(public(n), to("persistent_keepalive", keepalive("9s")));
+            assert!(bed.write((0..count).map(change).collect()).iter().all(Result::is_ok));
+            let changed = fake.round_trips();
+            assert!(
+                bed.write((0..count).map(|n| delete_peer(public(n))).collect())
+                    .iter()
+                    .all(Result::is_ok)
+            );
+            counts.push((made, read, changed, fake.round_trips()));
+        }
+        assert_eq!(counts, [(2, 1, 2, 2); 2]);
+        bed.done(delete("wg0"));
+        assert_eq!(fake.round_trips(), 2);
+    });
+}
+
+#[test]
+fn a_change_that_landed_before_the_connection_broke_is_done() {
+    faked("a_change_that_landed_before_the_connection_broke_is_done", |fake| {
+        let bed = fake.bed(plain("hub"));
+        bed.hub();
+        // The change is made, and then the line is dead, once.
+        let once = fake.path("once");
+        fake.program(
+            "wg",
+            &format!(
+                "$REAL \"$@\"; c=$?; if [ \"$1\" = addconf ] && ! [ -e {0} ]; then : >{0}; {1}; fi; exit $c",
+                once.display(),
+                fake.cut()
+            ),
+        );
+        let peer = |n| create_peer(public(n), only(&[&format!("10.{n}.0.0/16")]));
+        let ended = bed.write((1..5).map(peer).collect());
+        assert_eq!(fake.sessions(), 2, "the line was cut");
+        assert_eq!(ended, vec![Ok(Fields::new()); 4]);
+        assert_eq!(bed.interface("wg0").peers.len(), 4);
+    });
+}
+
+#[test]
+fn a_change_that_did_not_land_fails_and_nothing_else_is_tried() {
+    faked("a_change_that_did_not_land_fails_and_nothing_else_is_tried", |fake| {
+        let bed = fake.bed(plain("hub"));
+        bed.hub();
+        let once = fake.path("once");
+        fake.program(
+            "wg",
+            &format!(
+                "if [ \"$1\" = addconf ] && ! [ -e {0} ]; then : >{0}; {1}; fi; exec $REAL \"$@\"",
+                once.display(),
+                fake.cut()
+            ),
+        );
+        let peer = |n| create_peer(public(n), only(&[&format!("10.{n}.0.0/16")]));
+        let ended = bed.write((1..5).map(peer).collect());
+        assert_eq!(fake.sessions(), 2, "the line was cut");
+        let lost = Err("failed: the connection to the host was lost".to_owned());
+        assert_eq!(ended, vec![lost; 4]);
+        assert!(bed.interface("wg0").peers.is_empty());
+        assert!(bed.write((1..5).map(peer).collect()).iter().all(Result::is_ok));
+    });
+}
+
+#[test]
+fn a_slow_host_is_not_waited_for_for_ever() {
+    faked("a_slow_host_is_not_waited_for_for_ever", |fake| {
+        fake.program("wg", "sleep 30");
+        let bed = fake.bed(Ssh { timeout: Duration::from_secs(1), ..plain("hub") });
+        let (reason, hint) = why(&bed);
+        assert_eq!(reason, "the host did not answer in time");
+        assert!(hint.contains("raise `timeout`"), "{hint}");
+    });
+}
+
+#[test]
+fn a_host_without_what_is_needed_is_told_what_to_install() {
+    faked("a_host_without_what_is_needed_is_told_what_to_install", |fake| {
+        fake.program("ip", "echo 'Option \"-j\" is unknown, try \"ip -help\".' >&2; exit 255");
+        assert_eq!(
+            why(&fake.bed(plain("hub"))).0,
+            "the host's `ip` is too old, or too small, to answer in JSON"
+        );
+        // All that a small host has, in one directory.
+        let few = fake.path("few");
+        fs::create_dir(&few).unwrap();
+        for name in ["sh", "id", "cat", "uname", "grep", "ls", "head", "tee", "sleep"] {
+            sh(&format!("ln -s $(command -v {name}) {}/{name}", few.display()));
+        }
+        fs::copy(fake.path("ssh"), few.join("ssh")).unwrap();
+        let environment = [("PATH".to_owned(), few.to_str().unwrap().to_owned())].into();
+        assert_eq!(
+            why(&fake.bed_in(plain("hub"), environment)),
+            (
+                "there is no `wg` on the host".to_owned(),
+                "install the package `wireguard-tools` there".to_owned()
+            )
+        );
+    });
+}
+
+#[test]
+fn a_user_needs_sudo_for_two_programs_and_nothing_else() {
+    faked("a_user_needs_sudo_for_two_programs_and_nothing_else", |fake| {
+        fs::create_dir(fake.path("home")).unwrap();
+        fake.program("id", "echo 1000");
+        fake.program("sudo", "echo 'sudo: a password is required' >&2; exit 1");
+        let (reason, hint) = why(&fake.bed(plain("hub")));
+        assert!(reason.starts_with("this user may not run `wg` as root on the host"), "{reason}");
+        assert!(hint.contains("NOPASSWD: /usr/bin/wg"), "{hint}");
+        let log = fake.path("sudo.log");
+        fake.program(
+            "sudo",
+            &format!(
+                "shift; echo \"$*\" >>{}; case $1 in wg|ip|wireguard-go) exec \"$@\";; esac
+                 echo \"Sorry, user deploy is not allowed to execute '$1' as root\" >&2; exit 1",
+                log.display()
+            ),
+        );
+        let bed = fake.bed(plain("hub"));
+        let path = fake.path("home/.local/state/wgform/keys/wg0");
+        bed.done(Act::CreateInterface {
+            name: "wg0".to_owned(),
+            private_key: private(1),
+            key_file: Some(path.clone()),
+            fields: hub_fields(),
+            around: Surroundings::default(),
+        });
+        let mut fields = only(&["10.1.0.0/16"]);
+        fields.insert("preshared_key", Field::PresharedKey(Some(preshared(7))));
+        bed.done(create_peer(public(1), fields));
+        let picture = bed.read();
+        assert_eq!(picture.key_directory.as_deref(), path.parent());
+        assert_eq!(picture.key_files.keys().collect::<Vec<_>>(), [&path]);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let run = fs::read_to_string(&log).unwrap();
+        assert!(run.contains("wg addconf wg0 /dev/stdin") && run.contains("ip -batch -"), "{run}");
+        for secret in [private(1).expose_text().to_string(), preshared(7).expose_text().to_string()]
+        {
+            assert!(!run.contains(&secret), "a key on a command line");
+        }
+        assert_eq!(allowed(&bed.peer("wg0", &public(1))), ["10.1.0.0/16"]);
+    });
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_behind() {
+    faked("a_full_disk_leaves_nothing_behind", |fake| {
+        sh("mkdir -p /var/lib/wgform; mount -t tmpfs -o size=4k t /var/lib/wgform; mkdir /var/lib/wgform/keys
+            head -c 4096 /dev/zero >/var/lib/wgform/full 2>/dev/null || :");
+        let bed = fake.bed(plain("hub"));
+        let act = || Act::CreateInterface {
+            name: "wg0".to_owned(),
+            private_key: private(1),
+            key_file: Some(key_path("wg0")),
+            fields: hub_fields(),
+            around: Surroundings::default(),
+        };
+        let why = bed.failed(act());
+        assert_eq!(why, "failed: the key file `/var/lib/wgform/keys/wg0`: the disk is full");
+        let picture = bed.read();
+        assert!(picture.interfaces.is_empty() && picture.key_files.is_empty());
+        assert_eq!(sh("ls /var/lib/wgform/keys"), "");
+        sh("rm /var/lib/wgform/full");
+        bed.done(act());
+    });
+}
+
+#[test]
+fn odd_names_are_no_words_for_a_shell() {
+    faked("odd_names_are_no_words_for_a_shell", |fake| {
+        let bed = fake.bed(plain("hub"));
+        for name in ["a'b\"c", "$(id)", "#x", "-v", "a;b"] {
+            bed.done(create(name, &private(1), hub_fields()));
+            assert_eq!(bed.read().interfaces.keys().collect::<Vec<_>>(), [name]);
+            bed.done(delete(name));
+        }
+    });
+}
