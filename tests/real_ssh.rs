@@ -9,7 +9,7 @@ mod far;
 mod harness;
 mod sandbox;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -436,6 +436,10 @@ fn round_trips_do_not_grow_with_peers() {
         assert_eq!(counts, [(2, 1, 2, 2); 2]);
         bed.done(delete("wg0"));
         assert_eq!(fake.round_trips(), 2);
+        let everything =
+            Interest { key_files: [key_path("wg0")].into(), name_servers: true, boot: true };
+        bed.read_with(&everything);
+        assert_eq!(fake.round_trips(), 1);
     });
 }
 
@@ -619,6 +623,7 @@ fn any_posix_shell_will_do() {
             bed.done(Act::DeleteInterface {
                 name: "wg0".to_owned(),
                 remove_key_file: Some(key_path("wg0")),
+                remove_boot_files: BTreeSet::new(),
                 around: Surroundings::default(),
             });
             assert!(bed.read().key_files.is_empty(), "{shell}");

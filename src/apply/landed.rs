@@ -150,10 +150,12 @@ impl Landing {
                 own_routes(plan, step, &mut resource);
                 Some(StateChange::Put { address: address.clone(), resource, depose: false })
             }
-            // An intent would tell nothing: files that are there are looked at anyway.
+            // The intent says only that files may be half-written, and nobody's drift.
             Effect::Persisted { .. } => {
                 let mut resource = Box::new(state.resources.get(address)?.clone());
-                persisted(step, &landed?, &mut resource, &state.fingerprint_key);
+                if let Some(landed) = landed {
+                    persisted(step, &landed, &mut resource, &state.fingerprint_key);
+                }
                 Some(StateChange::Put { address: address.clone(), resource, depose: false })
             }
             Effect::Meanwhile => {

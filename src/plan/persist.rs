@@ -12,6 +12,7 @@ use crate::actual::{Boot, HostFile, Picture};
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::persist::{self, Outside, Style};
+use crate::plan::routes::recorded_interface;
 use crate::plan::view::View;
 use crate::plan::walk::{Fate, Node, Planner};
 use crate::plan::{BackendView, KeySource, PersistedPeers, WantedRoutes};
@@ -95,6 +96,17 @@ pub(crate) fn is_left(picture: &Picture, attributes: &BTreeMap<String, Json>) ->
     found(boot, &persisted.paths()).into_iter().any(|(path, it)| persist::is_ours(path, &it.text))
 }
 
+/// What is asked of every interface, found once.
+#[derive(Default)]
+pub(crate) struct Index {
+    /// The peers that are wanted on each interface.
+    peers: BTreeMap<Address, Vec<Address>>,
+    /// The peers on each interface that stay as they are, because nobody asked for a change of them.
+    recorded: BTreeMap<Address, Vec<Address>>,
+    /// Every file that brings a wanted interface back; no other interface may take it away.
+    claimed: BTreeSet<(BackendId, PathBuf)>,
+}
+
 /// What an interface comes back as.
 pub(crate) struct Expected {
     pub(crate) peers: PersistedPeers,
@@ -110,22 +122,23 @@ struct ExpectedPeer {
 
 impl Planner<'_> {
     /// Returns what an interface should come back as once the plan is carried out.
-    pub(crate) fn expected(&self, node: &Node, style: Style, view: &View) -> Option<Expected> {
+    pub(crate) fn expected(&self, node: &Node, style: Style, index: &Index) -> Option<Expected> {
         let on_device = node.interface()?;
         let mut peers = PersistedPeers::default();
         let mut known = Some(BTreeMap::new());
-        for record in self.recorded_peers(node, view) {
+        for address in index.recorded.get(&node.address).into_iter().flatten() {
+            let record = &self.state.resources[address];
+            if record.backend != node.backend {
+                continue;
+            }
             let Some((key, peer)) = self.recorded_peer(record) else { continue };
             peers.as_recorded.insert(key, peer.fields.clone().unwrap_or_default());
             add(&mut known, key, &peer);
         }
-        let on_it = self.nodes.values().filter(|it| {
-            it.peer().is_some_and(|peer| peer.on == node.address && peer.is_enabled)
-                && it.fate != Fate::Pending
-                && view.contains(&it.address)
-        });
-        for it in on_it {
-            peers.wanted.push(it.address.clone());
+        let on_it = index.peers.get(&node.address).into_iter().flatten();
+        for address in on_it {
+            let it = &self.nodes[address];
+            peers.wanted.push(address.clone());
             match it.peer().and_then(|peer| peer.public_key) {
                 Some(key) => add(&mut known, key, &self.wanted_peer(it)),
                 None => known = None,
@@ -147,24 +160,26 @@ impl Planner<'_> {
         Some(Expected { peers, files })
     }
 
-    /// Returns the peers that stay as they are, because nobody asked for a change of them.
-    fn recorded_peers<'s>(
-        &'s self,
-        node: &'s Node,
-        view: &'s View,
-    ) -> impl Iterator<Item = &'s ResourceRecord> {
-        let is_left_alone = move |address: &Address| {
+    /// Looks once for what is asked of every interface.
+    pub(crate) fn index(&self, view: &View) -> Index {
+        let mut index = Index { claimed: self.claimed_files(), ..Index::default() };
+        for (address, node) in &self.nodes {
+            let peer = node.peer().filter(|peer| peer.is_enabled && node.fate != Fate::Pending);
+            if let Some(peer) = peer.filter(|_| view.contains(address)) {
+                index.peers.entry(peer.on.clone()).or_default().push(address.clone());
+            }
+        }
+        for (address, record) in &self.state.resources {
             let is_planned = view.contains(address) && !self.is_left_out(address);
-            !is_planned && address.kind == Kind::Peer
-        };
-        let on = node.address.to_string();
-        let on_it = self.state.resources.iter().filter(move |(address, record)| {
-            record.attributes.get("interface").and_then(Json::as_str) == Some(&on)
-                && record.attributes.get("enabled") != Some(&Json::Bool(false))
-                && record.backend == node.backend
-                && is_left_alone(address)
-        });
-        on_it.map(|(_, record)| record)
+            let is_disabled = record.attributes.get("enabled") == Some(&Json::Bool(false));
+            if is_planned || is_disabled || address.kind != Kind::Peer {
+                continue;
+            }
+            if let Some(on) = recorded_interface(record) {
+                index.recorded.entry(on).or_default().push(address.clone());
+            }
+        }
+        index
     }
 
     fn is_left_out(&self, address: &Address) -> bool {
@@ -308,13 +323,15 @@ impl Planner<'_> {
         let mut problems = Vec::new();
         for (path, file) in &boot.files {
             let is_own = own.contains(path);
-            let is_foreign = !persist::is_ours(path, &file.text) && !owned.contains(path);
+            if persist::is_ours(path, &file.text) || owned.contains(path) {
+                continue;
+            }
             let is_started = persist::owner(path).is_some_and(|(other, stem)| {
                 let unit = other.unit(stem);
                 other == style || boot.units.contains(&unit)
             });
             let is_second = is_started && persist::makes_interface(path, &file.text, name);
-            if !is_foreign || !(is_own || is_second) {
+            if !is_own && !is_second {
                 continue;
             }
             let help = match (is_own, is_there) {
@@ -362,8 +379,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns every file that brings a wanted interface back; no other interface may take it away.
-    pub(crate) fn claimed_files(&self) -> BTreeSet<(BackendId, PathBuf)> {
+    /// Returns every file that brings a wanted interface back.
+    fn claimed_files(&self) -> BTreeSet<(BackendId, PathBuf)> {
         let wanted = self.nodes.values().filter_map(|node| {
             let style = style(self.desired.get(&node.address)?)?;
             Some((node.backend.clone()?, style.paths(&node.interface()?.name)))
@@ -379,13 +396,31 @@ impl Planner<'_> {
         backend: &BackendId,
         attributes: &BTreeMap<String, Json>,
     ) -> BTreeSet<PathBuf> {
-        let claimed = self.claimed_files();
-        let paths = Persisted::of(attributes).map(|it| it.paths()).unwrap_or_default();
-        paths
-            .into_iter()
-            .filter(|path| !claimed.contains(&(backend.clone(), path.clone())))
-            .collect()
+        match attributes.contains_key(PERSISTED) {
+            true => unclaimed(&self.claimed_files(), backend, attributes),
+            false => BTreeSet::new(),
+        }
     }
+}
+
+impl Index {
+    /// Returns the files that go with an object.
+    pub(crate) fn files_of(
+        &self,
+        backend: &BackendId,
+        attributes: &BTreeMap<String, Json>,
+    ) -> BTreeSet<PathBuf> {
+        unclaimed(&self.claimed, backend, attributes)
+    }
+}
+
+fn unclaimed(
+    claimed: &BTreeSet<(BackendId, PathBuf)>,
+    backend: &BackendId,
+    attributes: &BTreeMap<String, Json>,
+) -> BTreeSet<PathBuf> {
+    let paths = Persisted::of(attributes).map(|it| it.paths()).unwrap_or_default();
+    paths.into_iter().filter(|path| !claimed.contains(&(backend.clone(), path.clone()))).collect()
 }
 
 fn add(

@@ -695,3 +695,29 @@ fn on_a_host_with_resolvconf_the_name_servers_come_back_by_that() {
     assert_eq!(lab.host("hq").linux.resolvconf(), told);
     lab.assert_settled();
 }
+
+#[test]
+fn a_link_that_networkd_brought_up_gets_other_name_servers_by_its_file() {
+    let mut lab = Lab::matching(&OUTSIDE.replace("wg-quick", "networkd"));
+    lab.host("hq").reboot();
+    let before = ran(&lab).len();
+    lab.edit("[\"10.8.0.53\", \"fd00:8::53\"]", "[\"10.8.0.54\"]");
+    lab.settle();
+    assert_eq!(ran(&lab)[before..], ["networkctl reload"]);
+    lab.remove_block("interface \"hub\"").remove_block("peer \"gate\"");
+    lab.settle();
+}
+
+#[test]
+fn a_file_that_was_edited_stays_drift_when_only_the_state_is_refreshed() {
+    let mut lab = hub();
+    let before = lab.plan();
+    lab.host("hq").write_file(CONF, &conf(&lab).replace("MTU = 1420", "MTU = 1300"));
+    let drift = lab.plan();
+    assert_ne!(drift, before);
+    lab.options.refresh_only = true;
+    assert_eq!(lab.plan(), "Nothing to record. The state says what the devices have.\n");
+    lab.options.refresh_only = false;
+    assert_eq!(lab.plan(), drift);
+    lab.settle();
+}

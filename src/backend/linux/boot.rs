@@ -1,6 +1,7 @@
 //! Reads, writes and removes what brings an interface back when the host boots.
 //!
-//! Nothing is started or stopped: the kernel has the interface already, and a tunnel that is up stays up.
+//! Nothing is started or stopped: the kernel has the interface already, and a tunnel that is up stays up. Only a networkd
+//! that has brought the link up is told of its new files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use crate::backend::linux::batch::Job;
 use crate::backend::linux::explain::{self, During};
 use crate::backend::linux::host::Host;
 use crate::backend::linux::interface::{Refused, during, named};
+use crate::backend::linux::resolver;
 use crate::backend::{BackendError, Persist, PersistWish};
 use crate::persist::{self, Style};
 use crate::resource::{Field, Fields};
@@ -71,6 +73,7 @@ fn write(
 ) -> Result<Fields, Refused> {
     let device = host.device(name).map_err(during(During::Reading))?;
     let files = wanted(name, wish, &device)?;
+    let mut is_changed = false;
     for (path, file) in &files {
         let found = host.read_file(path).map_err(|it| refused(path, it))?;
         match &found {
@@ -79,12 +82,17 @@ fn write(
             None => {}
         }
         host.write_file(path, file).map_err(|it| refused(path, it))?;
+        is_changed = true;
         if host.read_file(path).map_err(|it| refused(path, it))?.as_ref() != Some(file) {
             let hint = "something else may be writing it: run `plan` again to see what it holds";
             return Err(refused(path, Refusal::said("it is not what was written", hint)));
         }
     }
     enable(host, wish.style, name)?;
+    // One that it brought up it goes on to look after, and would bring back what the file said before.
+    if is_changed && resolver::is_networkds(host, name).map_err(during(During::Boot))? {
+        carry_out_well(host, &["networkctl", "reload"], "see what `networkctl status` says")?;
+    }
     Ok(Fields::from([("persisted", Field::Text(persist::digest(&files)))]))
 }
 
@@ -150,7 +158,8 @@ fn enable(host: &mut dyn Host, style: Style, name: &str) -> Result<(), Refused> 
         Style::WgQuick => "wireguard-tools",
         Style::Networkd => "systemd-networkd",
     };
-    systemctl(host, "enable", &unit, &format!("see that `{package}` is installed"))
+    let hint = format!("see that `{package}` is installed");
+    carry_out_well(host, &["systemctl", "enable", &unit], &hint)
 }
 
 /// Removes files, and lets nothing be started at boot for which there is none any longer. Files that wgform did not write
@@ -169,7 +178,7 @@ pub(crate) fn remove_files(host: &mut dyn Host, paths: &BTreeSet<PathBuf>) -> Re
     // A unit without a file fails at boot, a file without a unit does nothing.
     let enabled = self::units(host).map_err(during(During::Boot))?;
     for unit in units.intersection(&enabled) {
-        systemctl(host, "disable", unit, "see what it says by hand")?;
+        carry_out_well(host, &["systemctl", "disable", unit], "see what it says by hand")?;
     }
     for path in paths {
         let found = host.read_file(path).map_err(|it| refused(path, it))?;
@@ -184,15 +193,16 @@ pub(crate) fn remove_files(host: &mut dyn Host, paths: &BTreeSet<PathBuf>) -> Re
     Ok(())
 }
 
-fn systemctl(host: &mut dyn Host, verb: &str, unit: &str, hint: &str) -> Result<(), Refused> {
-    let argv = ["systemctl", verb, unit].map(str::to_owned).into();
+/// Runs a program that has to end with 0.
+fn carry_out_well(host: &mut dyn Host, words: &[&str], hint: &str) -> Result<(), Refused> {
+    let argv = words.iter().map(ToString::to_string).collect();
     let program = Program { argv, environment: BTreeMap::new(), timeout: PATIENCE };
     let ran = host.run(&program).map_err(during(During::Boot))?;
     if ran.status == 0 {
         return Ok(());
     }
     let said = if ran.tail.is_empty() { String::new() } else { format!(": {}", ran.tail) };
-    let reason = format!("`systemctl {verb} {unit}` ended with exit code {}{said}", ran.status);
+    let reason = format!("`{}` ended with exit code {}{said}", words.join(" "), ran.status);
     Err((During::Boot, Refusal::said(reason, hint)))
 }
 

@@ -12,7 +12,7 @@ use crate::backend::linux::explain::During;
 use crate::backend::linux::hooks::end_well;
 use crate::backend::linux::host::Host;
 use crate::backend::linux::interface::{Refused, differs};
-use crate::persist::RESOLVCONF_PREFIX;
+use crate::persist::{self, RESOLVCONF_PREFIX, Style};
 use crate::simulator::linux::call::{Program, Refusal};
 
 /// A resolver answers within milliseconds; one that is starting takes longer.
@@ -74,6 +74,7 @@ pub(crate) fn write(host: &mut dyn Host, name: &str, wish: &NamesWish<'_>) -> Re
         return Ok(());
     }
     match find(host).map_err(running)? {
+        NameServers::Held if is_networkds(host, name).map_err(running)? => Ok(()),
         NameServers::Held => hold(host, name, servers, domains),
         NameServers::Taken if is_nothing => give_back(host, name),
         // A server that is reached through the link would only make every name wait.
@@ -91,6 +92,20 @@ pub(crate) fn forget(host: &mut dyn Host, name: &str, had_any: bool) -> Result<(
         return Ok(());
     }
     give_back(host, name)
+}
+
+/// Returns whether networkd has brought the link up from a file of ours: then it sets the name servers by that file, and
+/// systemd-resolved takes them from nobody else.
+pub(crate) fn is_networkds(host: &mut dyn Host, name: &str) -> Result<bool, Refusal> {
+    let path = Style::Networkd.paths(name).pop().unwrap_or_default();
+    let is_ours = host.read_file(&path)?.is_some_and(|it| persist::is_ours(&path, &it.text));
+    if !is_ours || !host.has_program("networkctl")? {
+        return Ok(false);
+    }
+    let asked = ["networkctl", "--no-legend", "--no-pager", "list", name];
+    let ran = host.run(&program(asked.map(str::to_owned).to_vec()))?;
+    let is_managed = |line: &str| line.ends_with(" configured") || line.ends_with(" configuring");
+    Ok(ran.status == 0 && ran.tail.lines().any(|line| is_managed(line.trim_end())))
 }
 
 /// Says that the host has nothing that takes name servers.
@@ -128,7 +143,9 @@ pub(crate) fn compare(
     servers: Option<&[IpAddr]>,
     domains: Option<&[String]>,
 ) -> Result<(), Refused> {
-    if (servers.is_none() && domains.is_none()) || find(host).map_err(running)? != NameServers::Held
+    if (servers.is_none() && domains.is_none())
+        || find(host).map_err(running)? != NameServers::Held
+        || is_networkds(host, name).map_err(running)?
     {
         return Ok(());
     }

@@ -118,7 +118,21 @@ impl Host {
         let key = described.key_file.take().and_then(|path| self.files.get(&path));
         let key = key.filter(|key| readable(key) && readable(netdev) && readable(network));
         described.change.private_key = Some(parsed(key.ok_or(Errno::ACCESS)?.text.trim_end())?);
-        self.bring_up(name, described)
+        self.bring_up(name, described)?;
+        self.programs.managed.insert(name.to_owned());
+        Ok(())
+    }
+
+    /// Returns the name servers and the domains that a file of networkd's says.
+    pub(crate) fn name_servers_in(&self, path: &Path) -> (Vec<String>, Vec<String>) {
+        let mut described = Described::default();
+        let text = self.files.get(path).map(|file| file.text.as_str()).unwrap_or_default();
+        for (key, value) in sections(text).into_iter().flatten().flat_map(|(_, settings)| settings)
+        {
+            // What is wrong in it is said when it is read for good.
+            let _unknown = networkd_setting(&mut described, key, value);
+        }
+        (described.servers, described.domains)
     }
 
     /// Makes the interface, or leaves nothing of it behind.

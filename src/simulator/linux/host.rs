@@ -108,6 +108,7 @@ impl Host {
         let eth0 = HostLink::new(None, true, 1500, vec![address]);
         // `/run`, where it is kept, is empty again.
         self.programs.resolvconf.clear();
+        self.programs.managed.clear();
         self.links = BTreeMap::from([("lo".to_owned(), lo), ("eth0".to_owned(), eth0)]);
         self.routes.clear();
         self.rules.clear();
@@ -214,6 +215,7 @@ impl Host {
         }
         self.links.remove(name).ok_or(Errno::NODEV)?;
         self.lose_routes(name);
+        self.programs.managed.remove(name);
         Ok(())
     }
 
@@ -262,6 +264,7 @@ impl Host {
         }
         if let Some(link) = self.links.remove(name) {
             self.links.insert(new.to_owned(), link);
+            self.programs.managed.remove(name);
         }
         Ok(())
     }

@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use crate::persist::Style;
 use crate::simulator::linux::call::{Program, Ran, Refusal};
 use crate::simulator::linux::host::Host;
 
 /// What a server has as a rule.
-const USUAL: [&str; 24] = [
+const USUAL: [&str; 25] = [
     "bash",
     "cat",
     "conntrack",
@@ -22,6 +23,7 @@ const USUAL: [&str; 24] = [
     "ip6tables",
     "logger",
     "modprobe",
+    "networkctl",
     "nft",
     "ping",
     "resolvectl",
@@ -48,6 +50,8 @@ pub(crate) struct Programs {
     pub(crate) resolvconf: BTreeMap<String, String>,
     /// The units that are started at boot.
     pub(crate) units: BTreeSet<String>,
+    /// The links that networkd has brought up, and looks after.
+    pub(crate) managed: BTreeSet<String>,
     /// How programs end that do not end well; for tests, and not kept.
     pub(crate) refused: BTreeMap<String, Result<Ran, Refusal>>,
     /// Everything that was run and was no question, in order; for tests, and not kept.
@@ -61,6 +65,7 @@ impl Default for Programs {
             has_systemd: true,
             resolvconf: BTreeMap::new(),
             units: BTreeSet::new(),
+            managed: BTreeSet::new(),
             refused: BTreeMap::new(),
             ran: Vec::new(),
         }
@@ -115,6 +120,11 @@ impl Host {
                 }
                 None => ended(1, &no_link(link)),
             },
+            ["networkctl", .., "list", link] => {
+                let is_managed = self.programs.managed.contains(link);
+                let setup = if is_managed { "configured" } else { "unmanaged" };
+                ended(0, &format!("  9 {link} wireguard routable {setup}"))
+            }
             _ => return None,
         };
         Some(self.programs.settled(argv[0]).unwrap_or(Ok(answer)))
@@ -131,6 +141,10 @@ impl Host {
         }
         Ok(match *argv.as_slice() {
             ["false", ..] => ended(1, ""),
+            ["resolvectl", _, link, ..] if self.programs.managed.contains(link) => {
+                ended(1, &format!("Failed to set DNS configuration: Link {link} is managed."))
+            }
+            ["networkctl", "reload"] => self.reload_networkd(),
             ["resolvectl", what @ ("dns" | "domain"), link, ref list @ ..] => {
                 self.set_names(what, link, list)
             }
@@ -145,6 +159,18 @@ impl Host {
             }
             _ => ended(0, ""),
         })
+    }
+
+    /// Lets networkd read the networks of its links again; of what they say, only name servers are its alone.
+    fn reload_networkd(&mut self) -> Ran {
+        for name in self.programs.managed.clone() {
+            let path = Style::Networkd.paths(&name).pop().unwrap_or_default();
+            let (dns, domains) = self.name_servers_in(&path);
+            if let Some(link) = self.links.get_mut(&name) {
+                (link.dns, link.domains) = (dns, domains);
+            }
+        }
+        ended(0, "")
     }
 
     fn set_names(&mut self, what: &str, link: &str, list: &[&str]) -> Ran {

@@ -49,6 +49,8 @@ struct HostRecord {
     resolvconf: BTreeMap<String, String>,
     #[serde(default)]
     units: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    managed: BTreeSet<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -142,11 +144,10 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         systemd,
         resolvconf,
         units,
+        managed,
     } = record;
     let private = key_files.into_iter().map(|(path, text)| (path, HostFile::private(text)));
-    let files = files
-        .into_iter()
-        .map(|(path, FileRecord { text, mode, group })| (path, HostFile { text, mode, group }));
+    let files = files.into_iter().map(|(path, file)| (path, file.into_file()));
     let links = links
         .into_iter()
         .map(|(name, link)| Ok((name, link.into_link()?)))
@@ -171,6 +172,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
             has_systemd: systemd,
             resolvconf,
             units,
+            managed,
             ..Programs::default()
         },
         refused_peers,
@@ -191,7 +193,8 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         routes,
         rules,
         table_names,
-        programs: Programs { names: programs, has_systemd, resolvconf, units, refused: _, ran: _ },
+        programs:
+            Programs { names: programs, has_systemd, resolvconf, units, managed, refused: _, ran: _ },
         refused_peers: _,
     } = host;
     let record = HostRecord {
@@ -212,11 +215,17 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         systemd: *has_systemd,
         resolvconf: resolvconf.clone(),
         units: units.clone(),
+        managed: managed.clone(),
     };
     serde_json::to_vec_pretty(&record).map(Zeroizing::new).map_err(|error| error.to_string())
 }
 
 impl FileRecord {
+    fn into_file(self) -> HostFile {
+        let Self { text, mode, group } = self;
+        HostFile { text, mode, group }
+    }
+
     fn new(HostFile { text, mode, group }: &HostFile) -> Self {
         Self { text: text.clone(), mode: *mode, group: group.clone() }
     }

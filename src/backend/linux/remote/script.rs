@@ -281,6 +281,8 @@ impl Query {
                 self.devices.insert(name.clone());
                 self.files.extend(remove_key_file.clone());
                 self.foresee_boot_files(remove_boot_files);
+                // Whether its unit is started is looked at, whoever wrote its files.
+                self.directories.insert(PathBuf::from(persist::ENABLED_DIRECTORY));
             }
             Act::Persist(persist) => {
                 let Persist { name, wish, may_replace: _, remove } = &**persist;

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use crate::actual::{Boot, HostFile};
 use crate::persist::{self, Style};
 use crate::plan::order::draft::{Draft, Drafter};
-use crate::plan::persist::{PERSISTED, Persisted, found, style};
+use crate::plan::persist::{Index, PERSISTED, Persisted, found, style};
 use crate::plan::view::View;
 use crate::plan::walk::{Fate, Node, Planner};
 use crate::plan::{
     Action, Effect, FileChange, Note, PersistedPeers, PlannedAct, Reason, Recipe, ResourceChange,
     Step, Subject,
 };
-use crate::resource::{Address, Kind};
+use crate::resource::{Address, BackendId, Kind};
 
 /// So many lines of a difference are shown; a file with another thousand peers is not read through anyway.
 const LINES: usize = 60;
@@ -32,10 +32,12 @@ struct Standing {
 impl Drafter {
     /// Adds the steps, for every interface that was asked for.
     pub(crate) fn persist(&mut self, planner: &mut Planner<'_>, view: &View, walked: &[Address]) {
+        let index = planner.index(view);
+        let touching = self.touching(planner);
         for address in walked {
-            let Some(standing) = standing(planner, &planner.nodes[address], view) else { continue };
             let node = &planner.nodes[address];
-            let before = self.touching(planner, node);
+            let Some(standing) = standing(planner, node, &index) else { continue };
+            let before = touching.of(node);
             let boot = node.backend.as_ref().and_then(|it| planner.picture(it)?.boot.as_ref());
             let is_as_wanted = match boot {
                 Some(boot) => standing.holds(boot, node),
@@ -46,28 +48,31 @@ impl Drafter {
                 learn(planner, address, &standing);
                 continue;
             }
-            let name = node.interface().map(|it| it.name.as_str()).unwrap_or_default();
-            let notes = boot.map(|boot| standing.notes(planner, boot, name, !before.is_empty()));
+            let notes = boot.map(|boot| standing.notes(planner, boot, node, !before.is_empty()));
             self.push_persist(planner, address, &standing, before, notes.unwrap_or_default());
         }
     }
 
-    /// Returns the drafts that change an interface or one of its peers.
-    fn touching(&self, planner: &Planner<'_>, node: &Node) -> Vec<usize> {
-        let name = node.interface().map(|it| it.name.as_str()).unwrap_or_default();
-        let is_peer = |address: &Address| {
-            let peer = planner.nodes.get(address).and_then(Node::peer);
-            peer.is_some_and(|peer| peer.on == node.address)
-        };
-        let touches = |draft: &&Draft| match (&draft.step.act, draft.step.subject.address()) {
-            (PlannedAct::DeletePeer { interface, .. }, _) if interface == name => {
-                draft.step.backend == node.backend
+    /// Returns the drafts that change each interface or one of its peers.
+    fn touching(&self, planner: &Planner<'_>) -> Touching {
+        let mut touching = Touching::default();
+        for (index, Draft { step, .. }) in self.drafts.iter().enumerate() {
+            if let (PlannedAct::DeletePeer { interface, .. }, Some(backend)) =
+                (&step.act, &step.backend)
+            {
+                let place = (backend.clone(), interface.clone());
+                touching.removals.entry(place).or_default().push(index);
             }
-            (_, Some(address)) => *address == node.address || is_peer(address),
-            (_, None) => false,
-        };
-        let all = self.drafts.iter().enumerate();
-        all.filter(|(_, draft)| touches(draft)).map(|(index, _)| index).collect()
+            let Some(address) = step.subject.address() else { continue };
+            let on = match address.kind {
+                Kind::Interface => Some(address),
+                _ => planner.nodes.get(address).and_then(Node::peer).map(|peer| &peer.on),
+            };
+            if let Some(on) = on {
+                touching.changes.entry(on.clone()).or_default().push(index);
+            }
+        }
+        touching
     }
 
     fn push_persist(
@@ -115,13 +120,31 @@ impl Drafter {
     }
 }
 
+/// Which drafts touch an interface.
+#[derive(Default)]
+struct Touching {
+    /// Those that change it, or a peer that is wanted on it.
+    changes: BTreeMap<Address, Vec<usize>>,
+    /// Those that remove a peer from a device, by its name.
+    removals: BTreeMap<(BackendId, String), Vec<usize>>,
+}
+
+impl Touching {
+    fn of(&self, node: &Node) -> Vec<usize> {
+        let place = node.backend.clone().zip(node.interface().map(|it| it.name.clone()));
+        let removals = place.and_then(|place| self.removals.get(&place));
+        let all = self.changes.get(&node.address).into_iter().chain(removals).flatten();
+        all.copied().collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
 /// Returns how the routes that come back come about.
 fn recipe(node: &Node) -> Option<Box<Recipe>> {
     Some(Box::new(node.interface()?.routes.as_ref()?.recipe.clone()))
 }
 
 /// Returns how an interface stands; nothing for one that never was to come back.
-fn standing(planner: &Planner<'_>, node: &Node, view: &View) -> Option<Standing> {
+fn standing(planner: &Planner<'_>, node: &Node, index: &Index) -> Option<Standing> {
     let on_device = node.interface()?;
     let backend = node.backend.as_ref()?;
     let style = style(&planner.desired[&node.address]);
@@ -134,13 +157,13 @@ fn standing(planner: &Planner<'_>, node: &Node, view: &View) -> Option<Standing>
     if style.is_none() && recorded.is_none() {
         return None;
     }
-    let expected = style.and_then(|style| planner.expected(node, style, view));
+    let expected = style.and_then(|style| planner.expected(node, style, index));
     let (peers, expected) = match expected {
         Some(it) => (it.peers, it.files),
         None => (PersistedPeers::default(), style.is_none().then(BTreeMap::new)),
     };
     let kept = style.map(|style| style.paths(&on_device.name)).unwrap_or_default();
-    let remove = record.map(|it| planner.files_of(backend, &it.attributes)).unwrap_or_default();
+    let remove = record.map(|it| index.files_of(backend, &it.attributes)).unwrap_or_default();
     let remove = remove.into_iter().filter(|path| !kept.contains(path)).collect();
     Some(Standing { style, recorded, peers, expected, remove })
 }
@@ -175,9 +198,13 @@ impl Standing {
 
     /// Says what is worth a line: what somebody did to the files, and what happens to a file that somebody else wrote.
     /// What only follows from the rest of the plan is not.
-    fn notes(&self, planner: &Planner<'_>, boot: &Boot, name: &str, follows: bool) -> Vec<Note> {
-        let Some(style) = self.style else { return Vec::new() };
-        let recorded = self.recorded.as_ref().filter(|it| it.style == style && it.name == name);
+    fn notes(&self, planner: &Planner<'_>, boot: &Boot, node: &Node, follows: bool) -> Vec<Note> {
+        let Some((style, on_device)) = self.style.zip(node.interface()) else { return Vec::new() };
+        let name = &*on_device.name;
+        let is_interrupted = planner.interrupted.contains(&node.address);
+        // What a run left half-done is nobody's work, and no more than what follows from the rest.
+        let recorded = self.recorded.as_ref().filter(|_| !is_interrupted);
+        let recorded = recorded.filter(|it| it.style == style && it.name == name);
         let is_touched = recorded.is_some_and(|it| {
             let digest = persist::digest(found(boot, &it.paths()));
             persist::fingerprint(planner.key(), &digest).to_string() != it.fingerprint
@@ -201,7 +228,7 @@ impl Standing {
         if recorded.is_some() && is_all_ours && !is_started(boot, style, name) {
             notes.push(Note::NotStarted(style.unit(name)));
         }
-        if !boot.has_systemd && recorded.is_none() {
+        if !boot.has_systemd && self.recorded.is_none() {
             notes.push(Note::NoSystemd(style.unit(name)));
         }
         notes
@@ -263,11 +290,16 @@ fn learn(planner: &mut Planner<'_>, address: &Address, standing: &Standing) {
 /// The change of an interface of which nothing else changes.
 fn change(planner: &Planner<'_>, node: &Node, notes: Vec<Note>) -> ResourceChange {
     let is_drift = notes.iter().any(Note::is_drift);
+    let reason = match planner.interrupted.contains(&node.address) {
+        true => Reason::Interrupted,
+        false if is_drift => Reason::Drift,
+        false => Reason::Configuration,
+    };
     ResourceChange {
         subject: Subject::Resource(node.address.clone()),
         backend: node.backend.clone(),
         action: Action::Update,
-        reason: if is_drift { Reason::Drift } else { Reason::Configuration },
+        reason,
         attributes: node.diffs.clone(),
         sensitive: planner.desired[&node.address].sensitive.clone(),
         notes,
