@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::resource::{BackendId, BackendKind, Fields};
+use crate::resource::{BackendId, BackendKind, Fields, Kind};
 use crate::value::{PrivateKey, PublicKey, Route, RouteRule};
 
 /// What a refresh found, by backend.
@@ -58,6 +58,19 @@ pub struct Picture {
     pub routing: Routing,
     /// What brings interfaces back at boot; none where nobody asked for it.
     pub boot: Option<Boot>,
+    /// What somebody should know of the system before anything is changed on it.
+    pub remarks: Vec<Remark>,
+}
+
+/// Something about a system that is worth a warning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// What kind of thing it is, without names.
+    pub summary: &'static str,
+    /// What there is.
+    pub says: String,
+    /// What to do about it.
+    pub hint: String,
 }
 
 /// What a host does to bring interfaces back when it boots.
@@ -138,6 +151,19 @@ pub struct Capabilities {
     pub renames: bool,
     /// What it does with the name servers of a link.
     pub name_servers: NameServers,
+    /// The attributes that its version does not have.
+    pub lacks: &'static [Lack],
+}
+
+/// An attribute that came with a later version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lack {
+    /// Of what.
+    pub kind: Kind,
+    /// Its name.
+    pub attribute: &'static str,
+    /// The version that has it.
+    pub since: &'static str,
 }
 
 /// What a system does with the name servers of a link.
@@ -208,6 +234,8 @@ pub struct FoundInterface {
     pub fields: Fields,
     /// The private key, where the device gives it.
     pub private_key: Option<PrivateKey>,
+    /// The attributes that the device may hold and does not show as they are: they are never a difference.
+    pub hidden: BTreeSet<&'static str>,
     /// Its peers.
     pub peers: BTreeMap<PublicKey, FoundPeer>,
 }
@@ -215,8 +243,11 @@ pub struct FoundInterface {
 /// One peer on a device.
 #[derive(Debug, Clone)]
 pub struct FoundPeer {
-    /// The attributes that the device holds. `endpoint` is the one in use now, learnt or set.
+    /// The attributes that the device holds. `endpoint` is the one in use now, learnt or set; the one that is set, where
+    /// the device keeps it apart.
     pub fields: Fields,
+    /// The attributes that the device may hold and does not show as they are: they are never a difference.
+    pub hidden: BTreeSet<&'static str>,
     /// How long ago the last handshake was.
     pub handshake_age: Option<Duration>,
     /// Bytes received from it.

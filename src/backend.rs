@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::actual::{Examination, Picture};
 use crate::backend::linux::Linux;
+use crate::backend::routeros::RouterOs;
 use crate::config::{BackendDeclaration, Transport};
 use crate::persist::{Outside, Style};
 use crate::resource::{BackendId, Fields, Settings};
@@ -46,6 +47,10 @@ pub fn connect(
             let (ssh, netns) = (ssh.clone(), netns.clone());
             let host = Linux::over_ssh(id.clone(), ssh, netns, *driver, world.clone());
             return Ok(Box::new(host.with_userspace_program(userspace_program.clone())));
+        }
+        Transport::RouterOs(settings) => {
+            let router = RouterOs::new(id.clone(), settings.clone(), *simulate, world)?;
+            return Ok(Box::new(router));
         }
         Transport::Local { netns, .. } | Transport::Ssh { netns, .. } => netns.clone(),
     };
@@ -104,6 +109,10 @@ pub struct Interest {
     pub name_servers: bool,
     /// Whether to look at what brings interfaces back at boot.
     pub boot: bool,
+    /// Whether the routes of a router matter, which can be very many. A Linux host always gives them.
+    pub routes: bool,
+    /// Whether it matters in which interface lists of a router the interfaces are.
+    pub interface_lists: bool,
 }
 
 /// A wish that nothing new is started. Clones share it.

@@ -28,6 +28,7 @@ pub mod vocabulary;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,7 @@ use crate::config::parse::{Given, Parsed};
 use crate::diagnostic::{Diagnostic, Span, unique};
 use crate::resource::{Address, BackendId, BackendKind, Field};
 use crate::source::{Files, Sources};
+use crate::value::Secret;
 
 pub use crate::config::evaluator::{Evaluator, own_public_key};
 pub use crate::config::syntax::check_syntax;
@@ -218,6 +220,38 @@ pub enum Transport {
         /// The program of a userspace WireGuard there.
         userspace_program: Option<String>,
     },
+    /// A router with RouterOS, over REST.
+    RouterOs(RouterOs),
+}
+
+/// How a router is reached over its REST service. Its `Debug` does not show the password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouterOs {
+    /// Where, as it is written.
+    pub api_url: String,
+    /// Who to log in as.
+    pub api_user: String,
+    /// The password, which may be empty.
+    pub api_password: Secret,
+    /// How long an answer may take.
+    pub api_timeout: Duration,
+    /// Whether the router has to prove that it is the router.
+    pub api_verify_tls: bool,
+    /// A PEM file with the certificates that are believed, as it is written.
+    pub ca_file: Option<String>,
+    /// The SHA-256 of the certificate that is believed, in hexadecimal digits.
+    pub tls_pin_sha256: Option<String>,
+    /// How many reads may be on their way at once.
+    pub concurrency: NonZeroU8,
+}
+
+impl RouterOs {
+    /// How long an answer may take when nobody says: longer than the 60 s after which a router ends a command, so that it
+    /// is the router who says so.
+    pub const TIMEOUT: Duration = Duration::from_secs(90);
+
+    /// How many reads are on their way at once when nobody says. A router does the commands of one user one after another.
+    pub const CONCURRENCY: NonZeroU8 = NonZeroU8::MIN.saturating_add(1);
 }
 
 /// How a host is reached by SSH; what is unset is up to the `ssh_config` of the user. Nothing in it is a credential.

@@ -436,8 +436,12 @@ fn round_trips_do_not_grow_with_peers() {
         assert_eq!(counts, [(2, 1, 2, 2); 2]);
         bed.done(delete("wg0"));
         assert_eq!(fake.round_trips(), 2);
-        let everything =
-            Interest { key_files: [key_path("wg0")].into(), name_servers: true, boot: true };
+        let everything = Interest {
+            key_files: [key_path("wg0")].into(),
+            name_servers: true,
+            boot: true,
+            ..Interest::default()
+        };
         bed.read_with(&everything);
         assert_eq!(fake.round_trips(), 1);
     });

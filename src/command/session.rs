@@ -22,7 +22,7 @@ use crate::plan::{self, BackendView, Inputs, NoPlan, NotAdopted, Options, Plan, 
 use crate::refresh::refresh;
 use crate::resource::{self, Address, BackendId, BackendKind, Field};
 use crate::source::{self, VariableArgument};
-use crate::state::{BackendRecord, State, StateChange};
+use crate::state::{BackendRecord, ResourceRecord, State, StateChange};
 use crate::store::{Loaded, Lock, LockRequest, Store};
 
 /// How much of a configuration a command needs to be right.
@@ -263,6 +263,10 @@ impl<'c> Session<'c> {
             let has = |name: &&str| record.attributes.contains_key(*name);
             interest.name_servers |= NAME_SERVERS.iter().any(has);
             interest.boot |= has(&"persisted");
+            let owns =
+                |name: &str| record.owned_elements.get(name).is_some_and(|it| !it.is_empty());
+            interest.routes |= owns(ResourceRecord::ROUTES);
+            interest.interface_lists |= owns("interface_lists");
             for deposed in &record.deposed {
                 let interest = interests.entry(deposed.backend.clone()).or_default();
                 interest.boot |= deposed.attributes.contains_key("persisted");
@@ -282,6 +286,11 @@ impl<'c> Session<'c> {
             interest.name_servers |= NAME_SERVERS.iter().any(has);
             let none = Wanted::Known(Field::Text("none".to_owned()));
             interest.boot |= desired.fields.get("persist").is_some_and(|persist| *persist != none);
+            let off = Wanted::Known(Field::Routes(Box::default()));
+            interest.routes |= desired.fields.get("routes").is_some_and(|routes| *routes != off);
+            let no_lists = Wanted::Known(Field::Names(BTreeSet::new()));
+            let lists = desired.fields.get("interface_lists");
+            interest.interface_lists |= lists.is_some_and(|lists| *lists != no_lists);
         }
         interests
     }
@@ -499,11 +508,12 @@ fn remembered(id: &BackendId, record: &BackendRecord) -> Result<BackendDeclarati
             .because("this version of wgform does not know that kind")
             .hint("use the version of wgform that made them")
     })?;
-    let transport = transport::remembered(kind, &record.transport).ok_or_else(|| {
-        let message = format!("the state does not say how backend `{id}` is reached");
-        Error::new(Kind::Failed, message)
-            .hint("declare the backend again, as it was when its objects were made")
-    })?;
+    let transport =
+        transport::remembered(kind, record.simulated, &record.transport).ok_or_else(|| {
+            let message = format!("the state does not say how backend `{id}` is reached");
+            Error::new(Kind::Failed, message)
+                .hint("declare the backend again, as it was when its objects were made")
+        })?;
     Ok(BackendDeclaration {
         id: id.clone(),
         kind,

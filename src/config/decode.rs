@@ -61,6 +61,10 @@ pub(crate) fn decode(attribute: &Attribute, value: &Value, expr: &Expr) -> Evalu
             let servers = decoder.list(value, &|item| item.to_text().map(|it| server(&it)))?;
             Ok(known(servers.map(without_twins), Field::Servers))
         }
+        (_, Form::Names) => {
+            let names = decoder.list(value, &|item| item.to_text().map(|it| name(&it)))?;
+            Ok(known(names.map(|it| it.into_iter().collect()), Field::Names))
+        }
         (_, Form::Domains) => {
             let domains = decoder.list(value, &|item| item.to_text().map(|it| domain(&it)))?;
             Ok(known(domains.map(without_twins), Field::Domains))
@@ -129,6 +133,7 @@ impl Decoder<'_> {
             | Form::Routes
             | Form::Servers
             | Form::Domains
+            | Form::Names
             | Form::Commands => return Err(wrong()),
         })
     }
@@ -263,6 +268,7 @@ impl Decoder<'_> {
             Form::Time => "\"2027-01-31T12:00:00Z\"".to_owned(),
             Form::Servers => "[\"10.8.0.53\"]".to_owned(),
             Form::Domains => "[\"corp.example.com\"]".to_owned(),
+            Form::Names => "[\"LAN\"]".to_owned(),
             Form::Commands => "[[\"sysctl\", \"-w\", \"net.ipv4.ip_forward=1\"]]".to_owned(),
             Form::Reference(kind) => format!("{kind}.NAME"),
             Form::Backend => "backend.NAME".to_owned(),
@@ -335,6 +341,7 @@ pub(crate) fn default_of(attribute: &Attribute) -> Option<Field> {
         Default::Number(number) => Field::Number(number),
         Default::Empty => match attribute.form {
             Form::Prefixes => Field::Prefixes(BTreeSet::new()),
+            Form::Names => Field::Names(BTreeSet::new()),
             // None is the same as nothing, so that a state from before has no less than one from now.
             Form::Commands => return None,
             _ => Field::Addresses(BTreeSet::new()),
@@ -360,6 +367,7 @@ pub(crate) fn value_of(field: &Field) -> Value {
         Field::Routes(routes) => Value::from_json(routes.to_json()),
         Field::Servers(list) => texts(list.iter().map(ToString::to_string).collect()),
         Field::Domains(list) => texts(list.clone()),
+        Field::Names(set) => texts(set.iter().cloned().collect()),
         Field::Commands(list) => {
             Value::list(list.iter().map(|command| texts(command.clone())).collect())
         }
@@ -381,6 +389,13 @@ fn server(text: &str) -> Result<IpAddr, InvalidValue> {
             false => error.hint("write an IP address such as `10.8.0.53` or `fd00:8::53`"),
         }
     })
+}
+
+/// Reads the name of an interface list.
+fn name(text: &str) -> Result<String, InvalidValue> {
+    let is_name = !text.is_empty() && !text.contains(char::is_control) && !text.starts_with('*');
+    let error = || InvalidValue::new("this is not a name").hint("write it as the device shows it");
+    is_name.then(|| text.to_owned()).ok_or_else(error)
 }
 
 /// Reads a domain as a resolver keeps it: in lower case, without the final dot.

@@ -2,6 +2,7 @@
 
 mod resource;
 mod run;
+mod routeros;
 mod settings;
 mod ssh;
 mod variable;

@@ -327,6 +327,83 @@ pub const SSH: BlockType = BlockType {
     blocks: &[],
 };
 
+/// `backend "routeros"`.
+pub const BACKEND_ROUTEROS: BlockType = BlockType {
+    name: "backend",
+    head: "backend \"routeros\" \"NAME\"",
+    doc: "A MikroTik router with RouterOS 7.12 or later, over its REST service. The user needs the policies `rest-api`, `api`, `read` and `write`, and `sensitive` for keys. Others refer to it as `backend.NAME`, with the attributes of a `local` one.",
+    arguments: &[
+        Argument {
+            name: "api_url",
+            takes: Takes::Text,
+            is_required: true,
+            doc: "Where its REST service is, such as `\"https://192.168.88.1\"`; `/rest` is added when it is missing.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_user",
+            takes: Takes::Text,
+            is_required: true,
+            doc: "Who to log in as. A user for wgform alone does not wait for others.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_password",
+            takes: Takes::Text,
+            default: Some("\"\""),
+            doc: "The password, best from a sensitive variable or `env(…)`.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_timeout",
+            takes: Takes::Text,
+            default: Some("\"90s\""),
+            doc: "How long an answer may take. The router itself ends a command after 60 s.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_verify_tls",
+            takes: Takes::Bool,
+            default: Some("true"),
+            doc: "Whether the router has to prove that it is the router. Without it, whoever is on the way can read the password.",
+            ..PLAIN
+        },
+        Argument {
+            name: "ca_file",
+            takes: Takes::Text,
+            doc: "A PEM file with the certificate of the router, or of the authority that signed it, in place of those that the system believes. Relative to the directory of the configuration.",
+            ..PLAIN
+        },
+        Argument {
+            name: "concurrency",
+            takes: Takes::Number,
+            default: Some("2"),
+            doc: "How many reads may be on their way at once, 1 to 16. Writes are one after another.",
+            ..PLAIN
+        },
+        Argument {
+            name: "display_name",
+            takes: Takes::Text,
+            doc: "How messages call it.",
+            ..PLAIN
+        },
+        Argument {
+            name: "simulate",
+            takes: Takes::Bool,
+            default: Some("false"),
+            doc: "Whether a strict simulated router stands in for it, kept under `.wgform/simulated/`. A state belongs to either.",
+            ..PLAIN
+        },
+        Argument {
+            name: "tls_pin_sha256",
+            takes: Takes::Text,
+            doc: "The SHA-256 of the one certificate that is believed, as 64 hexadecimal digits, with or without colons.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[],
+};
+
 /// `lifecycle`, in every resource.
 pub const LIFECYCLE: BlockType = BlockType {
     name: "lifecycle",
@@ -398,5 +475,5 @@ pub const EVERY_RESOURCE: &[Argument] = &[Argument {
 }];
 
 /// The top-level blocks that are no resources, in the order in which the reference has them.
-pub const BLOCK_TYPES: [BlockType; 6] =
-    [WGFORM, VARIABLE, LOCALS, OUTPUT, BACKEND_LOCAL, BACKEND_LINUX];
+pub const BLOCK_TYPES: [BlockType; 7] =
+    [WGFORM, VARIABLE, LOCALS, OUTPUT, BACKEND_LOCAL, BACKEND_LINUX, BACKEND_ROUTEROS];

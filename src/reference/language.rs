@@ -7,8 +7,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::vocabulary::{
-    Argument, BACKEND_LINUX, BACKEND_LOCAL, BlockType, EVERY_RESOURCE, LIFECYCLE, LOCALS, OUTPUT,
-    ROUTE_MODES, ROUTES, STATE, Takes, VARIABLE, WGFORM,
+    Argument, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_ROUTEROS, BlockType, EVERY_RESOURCE, LIFECYCLE,
+    LOCALS, OUTPUT, ROUTE_MODES, ROUTES, STATE, Takes, VARIABLE, WGFORM,
 };
 use crate::resource::{
     Attribute, BackendKind, Change, Default, Form, Kind, Ownership, Presence, Support, declaration,
@@ -27,6 +27,7 @@ pub fn language_schema() -> Json {
             by_label(&[
                 (BackendKind::Local.as_str(), named(block(&BACKEND_LOCAL))),
                 (BackendKind::Linux.as_str(), named(block(&BACKEND_LINUX))),
+                (BackendKind::RouterOs.as_str(), named(block(&BACKEND_ROUTEROS))),
             ]),
         ),
     ]);
@@ -95,8 +96,17 @@ fn resource(kind: Kind) -> Json {
 }
 
 fn attribute(attribute: &Attribute) -> Json {
-    let Attribute { name: _, form, presence: _, default, ownership, change, local: _, doc } =
-        attribute;
+    let Attribute {
+        name: _,
+        form,
+        presence: _,
+        default,
+        ownership,
+        change,
+        local: _,
+        routeros: _,
+        doc,
+    } = attribute;
     let mut schema = or_expression(literal(form));
     schema["description"] = json!(doc);
     if let Some(default) = default_value(*default) {
@@ -138,7 +148,7 @@ fn literal(form: &Form) -> Json {
         Form::Mark => number(0, u32::MAX),
         Form::PublicKey | Form::PrivateKey => json!({ "type": "string", "pattern": KEY }),
         Form::PresharedKey => json!({ "type": "string", "pattern": format!("{KEY}|^none$") }),
-        Form::Addresses | Form::Prefixes | Form::Servers | Form::Domains => {
+        Form::Addresses | Form::Prefixes | Form::Servers | Form::Domains | Form::Names => {
             json!({ "type": "array", "items": { "type": "string" } })
         }
         Form::Routes => {

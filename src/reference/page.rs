@@ -128,8 +128,17 @@ fn is_computed(attribute: &Attribute) -> bool {
 }
 
 fn attribute_row(attribute: &Attribute) -> Vec<String> {
-    let Attribute { name, form, presence: _, default: _, ownership, change, local: _, doc } =
-        attribute;
+    let Attribute {
+        name,
+        form,
+        presence: _,
+        default: _,
+        ownership,
+        change,
+        local: _,
+        routeros: _,
+        doc,
+    } = attribute;
     let mut doc = (*doc).to_owned();
     match form {
         Form::PrivateKey => doc += " A secret: the state has its public key.",

@@ -97,6 +97,12 @@ fn place(BackendDeclaration { simulate, transport, .. }: &BackendDeclaration) ->
         Transport::Ssh { ssh, netns, driver, userspace_program } => {
             (format!("`{}` over SSH", ssh.host), netns, driver, userspace_program)
         }
+        Transport::RouterOs(router) => {
+            return match simulate {
+                true => "simulated".to_owned(),
+                false => format!("{} as `{}`", router.api_url, router.api_user),
+            };
+        }
     };
     let mut parts = vec![if *simulate { "simulated".to_owned() } else { host }];
     parts.extend(netns.iter().map(|name| format!("network namespace `{name}`")));

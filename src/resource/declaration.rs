@@ -9,23 +9,35 @@ pub enum BackendKind {
     Local,
     /// Another Linux host, over SSH.
     Linux,
+    /// A MikroTik router with RouterOS v7, over its REST service.
+    RouterOs,
 }
 
 impl BackendKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Local, Self::Linux];
+    pub const ALL: [Self; 3] = [Self::Local, Self::Linux, Self::RouterOs];
 
     /// Returns the first label of its `backend` block.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
             Self::Linux => "linux",
+            Self::RouterOs => "routeros",
         }
     }
 
     /// Finds the kind by the first label of a `backend` block.
     pub fn from_label(label: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == label)
+    }
+
+    /// Returns whether a system of this kind keeps what it was told apart from what it does with it: a peer that is
+    /// disabled is there, and where a peer roamed to is not its endpoint.
+    pub fn keeps_configuration(self) -> bool {
+        match self {
+            Self::Local | Self::Linux => false,
+            Self::RouterOs => true,
+        }
     }
 }
 
@@ -70,6 +82,8 @@ pub enum Form {
     Domains,
     /// Commands in order, each a program with its arguments.
     Commands,
+    /// A set of names that the device knows.
+    Names,
     /// Another resource, such as `interface.hub`.
     Reference(Kind),
     /// A backend, such as `backend.hq`.
@@ -102,6 +116,7 @@ impl Form {
             Self::Routes => "\"off\", \"auto\" or a block".to_owned(),
             Self::Servers => "a list of addresses such as \"10.8.0.53\"".to_owned(),
             Self::Domains => "a list of domains such as \"corp.example.com\"".to_owned(),
+            Self::Names => "a list of names such as \"LAN\"".to_owned(),
             Self::Commands => "a list of commands, each a list of strings".to_owned(),
             Self::Time => "a time such as \"2027-01-31T12:00:00Z\"".to_owned(),
             Self::Reference(kind) => format!("a reference such as `{kind}.hub`"),
@@ -203,6 +218,8 @@ pub struct Attribute {
     pub change: Change,
     /// How `backend "local"` and `backend "linux"` take it: above the way to the host they are one.
     pub local: Support,
+    /// How `backend "routeros"` takes it.
+    pub routeros: Support,
     /// One sentence for help and reference pages.
     pub doc: &'static str,
 }
@@ -212,6 +229,7 @@ impl Attribute {
     pub fn support(&self, backend: BackendKind) -> Support {
         match backend {
             BackendKind::Local | BackendKind::Linux => self.local,
+            BackendKind::RouterOs => self.routeros,
         }
     }
 }
@@ -252,6 +270,7 @@ const PLAIN: Attribute = Attribute {
     ownership: Ownership::Whole,
     change: Change::InPlace,
     local: Support::Device,
+    routeros: Support::Device,
     doc: "",
 };
 
@@ -261,6 +280,7 @@ const INTERFACE: &[Attribute] = &[
         form: Form::Backend,
         change: Change::Replace,
         local: Support::Wgform,
+        routeros: Support::Wgform,
         doc: "The backend on which the interface lives; `default_backend` when it is not written.",
         ..PLAIN
     },
@@ -295,12 +315,14 @@ const INTERFACE: &[Attribute] = &[
         name: "key_file",
         form: Form::Path,
         presence: Presence::OptionalComputed,
+        routeros: Support::No,
         doc: "Where the private key that wgform made is kept on the host, readable by root only. `/var/lib/wgform/keys/NAME` when it is not written.",
         ..PLAIN
     },
     Attribute {
         name: "key_rotation",
         local: Support::StateOnly,
+        routeros: Support::StateOnly,
         doc: "Any change of this text makes a new private key.",
         ..PLAIN
     },
@@ -338,6 +360,7 @@ const INTERFACE: &[Attribute] = &[
         name: "fwmark",
         form: Form::Mark,
         default: Default::Number(0),
+        routeros: Support::No,
         doc: "The firewall mark of the packets that the interface sends; 0 is none.",
         ..PLAIN
     },
@@ -346,6 +369,7 @@ const INTERFACE: &[Attribute] = &[
         form: Form::Routes,
         default: Default::Text("off"),
         local: Support::Wgform,
+        routeros: Support::Wgform,
         doc: "Routes to the interface: `\"auto\"` for one to each allowed IP of its peers. Routes and rules of somebody else stay.",
         ..PLAIN
     },
@@ -353,6 +377,7 @@ const INTERFACE: &[Attribute] = &[
         name: "dns",
         form: Form::Servers,
         default: Default::Device,
+        routeros: Support::No,
         doc: "The name servers that the host asks through the interface, in order. The list is owned as a whole; the host's is left alone when it is not written.",
         ..PLAIN
     },
@@ -360,6 +385,7 @@ const INTERFACE: &[Attribute] = &[
         name: "dns_search",
         form: Form::Domains,
         default: Default::Device,
+        routeros: Support::No,
         doc: "The domains whose names are looked up there, also those that are written without them. `~` before one only looks up, `~.` is every name.",
         ..PLAIN
     },
@@ -368,6 +394,7 @@ const INTERFACE: &[Attribute] = &[
         form: Form::Commands,
         default: Default::Empty,
         local: Support::StateOnly,
+        routeros: Support::No,
         doc: "Commands that run before the link is set up, each a list of a program and its arguments; no shell reads them. `%i` is the name of the interface.",
         ..PLAIN
     },
@@ -376,6 +403,7 @@ const INTERFACE: &[Attribute] = &[
         form: Form::Commands,
         default: Default::Empty,
         local: Support::StateOnly,
+        routeros: Support::No,
         doc: "Commands that run after the link was set up.",
         ..PLAIN
     },
@@ -384,6 +412,7 @@ const INTERFACE: &[Attribute] = &[
         form: Form::Commands,
         default: Default::Empty,
         local: Support::StateOnly,
+        routeros: Support::No,
         doc: "Commands that run before the link is set down or removed: those of the last apply.",
         ..PLAIN
     },
@@ -392,6 +421,7 @@ const INTERFACE: &[Attribute] = &[
         form: Form::Commands,
         default: Default::Empty,
         local: Support::StateOnly,
+        routeros: Support::No,
         doc: "Commands that run after the link was set down or removed: those of the last apply.",
         ..PLAIN
     },
@@ -400,6 +430,7 @@ const INTERFACE: &[Attribute] = &[
         form: Form::Choice(&["none", "wg-quick", "networkd"]),
         default: Default::Text("none"),
         local: Support::Wgform,
+        routeros: Support::No,
         doc: "What brings the interface back when the host boots: `/etc/wireguard/NAME.conf` with `wg-quick@NAME.service`, or files of systemd-networkd. Every plan warns until it is written, if only as \"none\".",
         ..PLAIN
     },
@@ -408,6 +439,7 @@ const INTERFACE: &[Attribute] = &[
         form: Form::Choice(&["warn", "ignore", "remove"]),
         default: Default::Text("warn"),
         local: Support::Wgform,
+        routeros: Support::Wgform,
         doc: "What to do with peers on the device that no configuration declares.",
         ..PLAIN
     },
@@ -416,7 +448,24 @@ const INTERFACE: &[Attribute] = &[
         form: Form::Bool,
         default: Default::Bool(false),
         local: Support::Wgform,
+        routeros: Support::Wgform,
         doc: "Whether the interface may be destroyed or replaced while it has unmanaged peers.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "vrf",
+        default: Default::Device,
+        local: Support::No,
+        doc: "The VRF in which the tunnel's own packets travel, from RouterOS 7.21 on; `main` when it is not written.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "interface_lists",
+        form: Form::Names,
+        default: Default::Empty,
+        ownership: Ownership::Elements,
+        local: Support::No,
+        doc: "The interface lists of the router that the interface is in. Its default firewall drops what comes from an interface outside of `LAN`.",
         ..PLAIN
     },
 ];
@@ -483,6 +532,7 @@ const PEER: &[Attribute] = &[
         form: Form::Bool,
         default: Default::Bool(false),
         local: Support::Wgform,
+        routeros: Support::Wgform,
         doc: "Whether an endpoint that differs from the written one is drift.",
         ..PLAIN
     },
@@ -494,9 +544,18 @@ const PEER: &[Attribute] = &[
         ..PLAIN
     },
     Attribute {
+        name: "responder",
+        form: Form::Bool,
+        default: Default::Device,
+        local: Support::No,
+        doc: "Whether the router waits for the peer to call, from RouterOS 7.15 on.",
+        ..PLAIN
+    },
+    Attribute {
         name: "expires_at",
         form: Form::Time,
         local: Support::Wgform,
+        routeros: Support::Wgform,
         doc: "When the peer ends. Past that time it is treated as disabled.",
         ..PLAIN
     },
@@ -507,12 +566,14 @@ const PRESHARED_KEY: &[Attribute] = &[
         name: "value",
         form: Form::PresharedKey,
         local: Support::StateOnly,
+        routeros: Support::StateOnly,
         doc: "The secret. One is made, and kept on the devices that hold it, when it is not written.",
         ..PLAIN
     },
     Attribute {
         name: "rotation",
         local: Support::StateOnly,
+        routeros: Support::StateOnly,
         doc: "Any change of this text makes a new secret.",
         ..PLAIN
     },
@@ -520,6 +581,7 @@ const PRESHARED_KEY: &[Attribute] = &[
         name: "adopt_from",
         form: Form::Reference(Kind::Peer),
         local: Support::Wgform,
+        routeros: Support::Wgform,
         doc: "A peer whose device already holds the secret.",
         ..PLAIN
     },
@@ -527,6 +589,7 @@ const PRESHARED_KEY: &[Attribute] = &[
         name: "holders",
         presence: Presence::Computed,
         local: Support::StateOnly,
+        routeros: Support::StateOnly,
         doc: "The addresses of the peers that hold the secret.",
         ..PLAIN
     },
@@ -534,6 +597,7 @@ const PRESHARED_KEY: &[Attribute] = &[
         name: "fingerprint",
         presence: Presence::Computed,
         local: Support::StateOnly,
+        routeros: Support::StateOnly,
         doc: "The fingerprint of the secret under this state's key.",
         ..PLAIN
     },

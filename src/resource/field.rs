@@ -43,6 +43,8 @@ pub enum Field {
     Servers(Vec<IpAddr>),
     /// Domain names, in order.
     Domains(Vec<String>),
+    /// Names that the device knows.
+    Names(BTreeSet<String>),
     /// Programs with their arguments, in order.
     Commands(Vec<Vec<String>>),
 }
@@ -69,6 +71,7 @@ impl Field {
             Self::Routes(routes) => routes.to_json(),
             Self::Servers(list) => list.iter().map(ToString::to_string).collect::<Vec<_>>().into(),
             Self::Domains(list) => list.clone().into(),
+            Self::Names(set) => set.iter().cloned().collect::<Vec<_>>().into(),
             Self::Commands(list) => list.clone().into(),
         }
     }
@@ -112,6 +115,7 @@ impl Field {
                 Self::Servers(servers.map_err(|_| wrong())?)
             }
             Form::Domains => Self::Domains(texts()?.into_iter().map(str::to_owned).collect()),
+            Form::Names => Self::Names(texts()?.into_iter().map(str::to_owned).collect()),
             Form::Commands => {
                 Self::Commands(serde_json::from_value(json.clone()).map_err(|_| wrong())?)
             }
@@ -135,6 +139,13 @@ pub enum Setting {
         add: BTreeSet<Cidr>,
         /// To remove.
         remove: BTreeSet<Cidr>,
+    },
+    /// The same for a set of names.
+    Names {
+        /// To add, before anything is removed.
+        add: BTreeSet<String>,
+        /// To remove.
+        remove: BTreeSet<String>,
     },
 }
 

@@ -79,13 +79,14 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
         kind,
         simulated,
         identity: in_namespace(identity, netns),
-        capabilities: Capabilities { renames: host.renames(&links), name_servers },
+        capabilities: Capabilities { renames: host.renames(&links), name_servers, lacks: &[] },
         interfaces,
         other_links,
         key_directory: Some(directory),
         key_files,
         routing: wire::routing(routing),
         boot,
+        remarks: Vec::new(),
     })
 }
 
@@ -101,7 +102,7 @@ fn key_files(
     directory: &Path,
     interest: &Interest,
 ) -> Result<BTreeMap<PathBuf, KeyFile>, (PathBuf, Refusal)> {
-    let Interest { key_files, name_servers: _, boot: _ } = interest;
+    let Interest { key_files, name_servers: _, boot: _, routes: _, interface_lists: _ } = interest;
     let listed = host.list_files(directory).map_err(|it| (directory.to_owned(), it))?;
     let mut paths: BTreeSet<PathBuf> = listed.into_iter().collect();
     paths.extend(key_files.iter().cloned());

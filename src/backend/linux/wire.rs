@@ -199,7 +199,7 @@ pub(crate) fn found_interface(link: &Link, device: Device, now: Timestamp) -> Fo
         fields.insert("listen_port", Field::Number(listen_port.into()));
     }
     let peers = peers.into_iter().map(|(key, peer)| (key, found_peer(peer, now))).collect();
-    FoundInterface { fields, private_key, peers }
+    FoundInterface { fields, private_key, hidden: BTreeSet::new(), peers }
 }
 
 fn found_peer(peer: DevicePeer, now: Timestamp) -> FoundPeer {
@@ -223,7 +223,8 @@ fn found_peer(peer: DevicePeer, now: Timestamp) -> FoundPeer {
     }
     // A clock that was set back makes a handshake of the future: it was just now.
     let age = |then: Timestamp| Duration::try_from(now.duration_since(then)).unwrap_or_default();
-    FoundPeer { fields, handshake_age: last_handshake.map(age), received, sent }
+    let hidden = BTreeSet::new();
+    FoundPeer { fields, hidden, handshake_age: last_handshake.map(age), received, sent }
 }
 
 #[cfg(test)]

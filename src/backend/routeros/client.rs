@@ -145,6 +145,11 @@ impl Client {
         })
     }
 
+    /// Returns the name of the router's block.
+    pub fn backend(&self) -> &BackendId {
+        &self.settings.backend
+    }
+
     /// Reads all objects of a menu, such as `ip/address`. Tried up to four times.
     ///
     /// # Errors

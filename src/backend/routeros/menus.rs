@@ -218,6 +218,10 @@ pub struct Odd {
     pub menu: &'static str,
     /// Its handle in this run.
     pub id: String,
+    /// What it is on, if that can be read.
+    pub interface: Option<Reference>,
+    /// Its public key, if that can be read.
+    pub public_key: Option<PublicKey>,
     /// Why.
     pub why: Strange,
 }
@@ -232,7 +236,7 @@ impl Menus {
         let resource = client.one("read the version of the router", "system/resource").await?;
         let (system, interfaces, peers, addresses, six, routes, routes6, members) = try_join!(
             System::read(client, &resource),
-            client.list("read the WireGuard interfaces", "interface/wireguard"),
+            client.list("read the WireGuard interfaces", INTERFACES),
             client.list("read the WireGuard peers", PEERS),
             client.list("read the addresses", "ip/address"),
             ipv6(client.list("read the IPv6 addresses", "ipv6/address")),
@@ -245,7 +249,7 @@ impl Menus {
             system: system.map_err(|why| {
                 client.unreadable("read the version of the router", why.to_string())
             })?,
-            interfaces: parsed("interface/wireguard", &interfaces, Interface::parse, &mut odd),
+            interfaces: parsed(INTERFACES, &interfaces, Interface::parse, &mut odd),
             peers: parsed(PEERS, &peers, Peer::parse, &mut odd),
             addresses: parsed("ip/address", &addresses, Address::parse, &mut odd),
             routes: parsed("ip/route", &routes.unwrap_or_default(), Route::parse, &mut odd),
@@ -261,8 +265,97 @@ impl Menus {
     }
 }
 
-const PEERS: &str = "interface/wireguard/peers";
-const MEMBERS: &str = "interface/list/member";
+/// Keeping a picture true without reading it again.
+impl Menus {
+    /// Takes in an object as the router now has it.
+    ///
+    /// # Errors
+    /// When it makes no sense.
+    pub(in crate::backend::routeros) fn learn(
+        &mut self,
+        menu: &str,
+        row: &Row,
+    ) -> Result<(), Strange> {
+        match menu {
+            INTERFACES => put(&mut self.interfaces, Interface::parse(row)?, |it| &it.id),
+            PEERS => put(&mut self.peers, Peer::parse(row)?, |it| &it.id),
+            MEMBERS => put(&mut self.members, Member::parse(row)?, |it| &it.id),
+            "ip/address" | "ipv6/address" => {
+                let is_v6 = menu.starts_with("ipv6");
+                let id = |it: &Address| (it.address.address().is_ipv6(), it.id.clone());
+                let address = Address::parse(row)?;
+                self.addresses.retain(|it| id(it) != (is_v6, address.id.clone()));
+                self.addresses.push(address);
+            }
+            _ => {
+                let is_v6 = menu.starts_with("ipv6");
+                let id = |it: &Route| (it.to.address().is_ipv6(), it.id.clone());
+                let route = Route::parse(row)?;
+                self.routes.retain(|it| id(it) != (is_v6, route.id.clone()));
+                self.routes.push(route);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether there is such an object.
+    pub(in crate::backend::routeros) fn holds(&self, menu: &str, id: &str) -> bool {
+        let is_v6 = menu.starts_with("ipv6");
+        match menu {
+            INTERFACES => self.interfaces.iter().any(|it| it.id == id),
+            PEERS => self.peers.iter().any(|it| it.id == id),
+            MEMBERS => self.members.iter().any(|it| it.id == id),
+            "ip/address" | "ipv6/address" => {
+                let is_v6 = |it: &&Address| it.address.address().is_ipv6() == is_v6;
+                self.addresses.iter().filter(is_v6).any(|it| it.id == id)
+            }
+            _ => {
+                let is_v6 = |it: &&Route| it.to.address().is_ipv6() == is_v6;
+                self.routes.iter().filter(is_v6).any(|it| it.id == id)
+            }
+        }
+    }
+
+    /// Leaves out an object that was removed.
+    pub(in crate::backend::routeros) fn forget(&mut self, menu: &str, id: &str) {
+        let is_v6 = menu.starts_with("ipv6");
+        match menu {
+            INTERFACES => self.interfaces.retain(|it| it.id != id),
+            PEERS => self.peers.retain(|it| it.id != id),
+            MEMBERS => self.members.retain(|it| it.id != id),
+            "ip/address" | "ipv6/address" => {
+                self.addresses.retain(|it| it.address.address().is_ipv6() != is_v6 || it.id != id);
+            }
+            _ => self.routes.retain(|it| it.to.address().is_ipv6() != is_v6 || it.id != id),
+        }
+    }
+
+    /// Lets whatever refers to an interface follow its new name.
+    pub(in crate::backend::routeros) fn rename(&mut self, old: &str, new: &str) {
+        let follow = |it: &mut Reference| {
+            if matches!(it, Reference::Name(name) if name == old) {
+                *it = Reference::Name(new.to_owned());
+            }
+        };
+        self.peers.iter_mut().for_each(|it| follow(&mut it.interface));
+        self.addresses.iter_mut().for_each(|it| follow(&mut it.interface));
+        self.members.iter_mut().for_each(|it| follow(&mut it.interface));
+        let routes = self.routes.iter_mut().filter(|it| it.gateway == old);
+        routes.for_each(|it| new.clone_into(&mut it.gateway));
+    }
+}
+
+/// Puts an object in the place of the one with its id, or adds it.
+fn put<T>(rows: &mut Vec<T>, row: T, id: impl Fn(&T) -> &String) {
+    match rows.iter().position(|it| id(it) == id(&row)) {
+        Some(at) => rows[at] = row,
+        None => rows.push(row),
+    }
+}
+
+pub(in crate::backend::routeros) const INTERFACES: &str = "interface/wireguard";
+pub(in crate::backend::routeros) const PEERS: &str = "interface/wireguard/peers";
+pub(in crate::backend::routeros) const MEMBERS: &str = "interface/list/member";
 
 async fn when<T>(
     wanted: bool,
@@ -303,7 +396,13 @@ fn parsed<T>(
     for row in rows {
         match parse(row) {
             Ok(value) => values.push(value),
-            Err(why) => odd.push(Odd { menu, id: row.id().to_owned(), why }),
+            Err(why) => odd.push(Odd {
+                menu,
+                id: row.id().to_owned(),
+                interface: row.reference("interface").ok(),
+                public_key: public_key(row).ok().flatten(),
+                why,
+            }),
         }
     }
     values
@@ -348,7 +447,7 @@ fn clock_of(row: &Row) -> Option<Timestamp> {
 }
 
 impl Interface {
-    fn parse(row: &Row) -> Result<Self, Strange> {
+    pub(in crate::backend::routeros) fn parse(row: &Row) -> Result<Self, Strange> {
         Ok(Self {
             id: row.id().to_owned(),
             name: row.text("name").to_owned(),
@@ -365,7 +464,7 @@ impl Interface {
 }
 
 impl Peer {
-    fn parse(row: &Row) -> Result<Self, Strange> {
+    pub(in crate::backend::routeros) fn parse(row: &Row) -> Result<Self, Strange> {
         Ok(Self {
             id: row.id().to_owned(),
             interface: row.reference("interface")?,
@@ -421,7 +520,7 @@ fn handshake_age(row: &Row) -> Result<Option<Duration>, Strange> {
 }
 
 impl Address {
-    fn parse(row: &Row) -> Result<Self, Strange> {
+    pub(in crate::backend::routeros) fn parse(row: &Row) -> Result<Self, Strange> {
         Ok(Self {
             id: row.id().to_owned(),
             address: row.cidr("address")?,
@@ -434,7 +533,7 @@ impl Address {
 }
 
 impl Route {
-    fn parse(row: &Row) -> Result<Self, Strange> {
+    pub(in crate::backend::routeros) fn parse(row: &Row) -> Result<Self, Strange> {
         let to = row.prefixes("dst-address")?.pop_first();
         Ok(Self {
             id: row.id().to_owned(),
@@ -454,7 +553,7 @@ impl Route {
 }
 
 impl Member {
-    fn parse(row: &Row) -> Result<Self, Strange> {
+    pub(in crate::backend::routeros) fn parse(row: &Row) -> Result<Self, Strange> {
         Ok(Self {
             id: row.id().to_owned(),
             list: row.text("list").to_owned(),

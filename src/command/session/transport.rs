@@ -2,12 +2,14 @@
 //! credential.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::config::{Driver, Jump, Ssh, Transport};
+use crate::config::{Driver, Jump, RouterOs, Ssh, Transport};
 use crate::resource::BackendKind;
+use crate::value::Secret;
 
 /// Says how a backend is reached.
 pub(super) fn recorded(transport: &Transport) -> BTreeMap<String, Json> {
@@ -18,6 +20,7 @@ pub(super) fn recorded(transport: &Transport) -> BTreeMap<String, Json> {
         Transport::Ssh { ssh, netns, driver, userspace_program } => {
             (netns, driver, userspace_program, Some(ssh))
         }
+        Transport::RouterOs(router) => return recorded_router(router),
     };
     let driver = match driver {
         Driver::Auto => "auto",
@@ -29,6 +32,30 @@ pub(super) fn recorded(transport: &Transport) -> BTreeMap<String, Json> {
     record.extend(program.iter().map(|name| ("userspace_program".to_owned(), json!(name))));
     record.extend(ssh.map(|ssh| ("ssh".to_owned(), recorded_ssh(ssh))));
     record
+}
+
+fn recorded_router(router: &RouterOs) -> BTreeMap<String, Json> {
+    let RouterOs {
+        api_url,
+        api_user,
+        api_password: _,
+        api_timeout,
+        api_verify_tls,
+        ca_file,
+        tls_pin_sha256,
+        concurrency,
+    } = router;
+    let record = [
+        ("api_url", json!(api_url)),
+        ("api_user", json!(api_user)),
+        ("api_timeout", json!(api_timeout.as_secs())),
+        ("api_verify_tls", json!(api_verify_tls)),
+        ("ca_file", json!(ca_file)),
+        ("tls_pin_sha256", json!(tls_pin_sha256)),
+        ("concurrency", json!(concurrency)),
+    ];
+    let record = record.into_iter().filter(|(_, value)| !value.is_null());
+    record.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn recorded_ssh(ssh: &Ssh) -> Json {
@@ -54,8 +81,12 @@ fn recorded_ssh(ssh: &Ssh) -> Json {
     record
 }
 
-/// Reads it again; none when it does not say enough.
-pub(super) fn remembered(kind: BackendKind, record: &BTreeMap<String, Json>) -> Option<Transport> {
+/// Reads it again; none when it does not say enough, as of a router that asks for a password.
+pub(super) fn remembered(
+    kind: BackendKind,
+    simulated: bool,
+    record: &BTreeMap<String, Json>,
+) -> Option<Transport> {
     let text = |name: &str| record.get(name).and_then(Json::as_str);
     let driver = match text("driver") {
         Some("kernel") => Driver::Kernel,
@@ -72,6 +103,25 @@ pub(super) fn remembered(kind: BackendKind, record: &BTreeMap<String, Json>) -> 
             driver,
             userspace_program,
         },
+        BackendKind::RouterOs => {
+            Transport::RouterOs(remembered_router(record).filter(|_| simulated)?)
+        }
+    })
+}
+
+fn remembered_router(record: &BTreeMap<String, Json>) -> Option<RouterOs> {
+    let text = |name: &str| record.get(name).and_then(Json::as_str).map(str::to_owned);
+    let number = |name: &str| record.get(name).and_then(Json::as_u64);
+    let concurrency = number("concurrency").and_then(|it| NonZeroU8::new(u8::try_from(it).ok()?));
+    Some(RouterOs {
+        api_url: text("api_url")?,
+        api_user: text("api_user")?,
+        api_password: Secret::new(""),
+        api_timeout: number("api_timeout").map_or(RouterOs::TIMEOUT, Duration::from_secs),
+        api_verify_tls: record.get("api_verify_tls").and_then(Json::as_bool).unwrap_or(true),
+        ca_file: text("ca_file"),
+        tls_pin_sha256: text("tls_pin_sha256"),
+        concurrency: concurrency.unwrap_or(RouterOs::CONCURRENCY),
     })
 }
 
@@ -107,8 +157,9 @@ mod tests {
     use std::time::Duration;
 
     use crate::command::session::transport::{recorded, remembered};
-    use crate::config::{Driver, Jump, Ssh, Transport};
+    use crate::config::{Driver, Jump, RouterOs, Ssh, Transport};
     use crate::resource::BackendKind;
+    use crate::value::Secret;
 
     #[test]
     fn how_a_host_is_reached_is_remembered_whole() {
@@ -131,9 +182,30 @@ mod tests {
             driver: Driver::Userspace,
             userspace_program: Some("boringtun".to_owned()),
         };
-        assert_eq!(remembered(BackendKind::Linux, &recorded(&whole)), Some(whole));
+        assert_eq!(remembered(BackendKind::Linux, false, &recorded(&whole)), Some(whole));
         let local = Transport::Local { netns: None, driver: Driver::Auto, userspace_program: None };
-        assert_eq!(remembered(BackendKind::Linux, &recorded(&local)), None);
-        assert_eq!(remembered(BackendKind::Local, &recorded(&local)), Some(local));
+        assert_eq!(remembered(BackendKind::Linux, false, &recorded(&local)), None);
+        assert_eq!(remembered(BackendKind::Local, false, &recorded(&local)), Some(local));
+    }
+
+    #[test]
+    fn how_a_router_is_reached_is_remembered_without_its_password() {
+        let router = RouterOs {
+            api_url: "https://10.0.0.1".to_owned(),
+            api_user: "wgform".to_owned(),
+            api_password: Secret::new("hunter2hunter2"),
+            api_timeout: Duration::from_secs(70),
+            api_verify_tls: false,
+            ca_file: Some("router.pem".to_owned()),
+            tls_pin_sha256: None,
+            concurrency: RouterOs::CONCURRENCY,
+        };
+        let record = recorded(&Transport::RouterOs(router.clone()));
+        assert!(!format!("{record:?}").contains("hunter2"));
+        // Only a simulated one lets in who has no password.
+        assert_eq!(remembered(BackendKind::RouterOs, false, &record), None);
+        let known = RouterOs { api_password: Secret::new(""), ..router };
+        let known = Some(Transport::RouterOs(known));
+        assert_eq!(remembered(BackendKind::RouterOs, true, &record), known);
     }
 }

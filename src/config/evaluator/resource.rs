@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::config::block::{Expr, Node, ResourceBlock};
 use crate::config::decode::{Decoded, decode, default_of, linux_name, value_of};
+use crate::config::evaluator::routeros;
 use crate::config::evaluator::run::Run;
 use crate::config::evaluator::settings::unknown;
 use crate::config::expression::{Evaluated, Failures, poisoned};
@@ -207,8 +208,16 @@ impl Run<'_> {
             unsupported(attribute, kind, field, span).into_iter().for_each(|it| failures.add(it));
         }
         if desired.address.kind == Kind::Interface {
-            let found = small_mtu(desired).into_iter().chain(self.wrong_name(desired, block));
-            found.for_each(|it| failures.add(it));
+            small_mtu(desired).into_iter().for_each(|it| failures.add(it));
+        }
+        match (kind, desired.address.kind) {
+            (BackendKind::RouterOs, _) => {
+                routeros::misfits(desired).into_iter().for_each(|it| failures.add(it));
+            }
+            (BackendKind::Local | BackendKind::Linux, Kind::Interface) => {
+                self.wrong_name(desired, block).into_iter().for_each(|it| failures.add(it));
+            }
+            (BackendKind::Local | BackendKind::Linux, _) => {}
         }
         own_key(desired, block).into_iter().for_each(|it| failures.add(it));
     }

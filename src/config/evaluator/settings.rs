@@ -7,12 +7,19 @@ use crate::config::evaluator::run::Run;
 use crate::config::expression::{Evaluated, both, poisoned, wrong_type};
 use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Value};
-use crate::config::{BackendDeclaration, Driver, Settings, Transport};
+use crate::config::{BackendDeclaration, Driver, RouterOs, Settings, Ssh, Transport};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{BackendId, BackendKind};
 
 /// Where the state is kept when nothing else is said.
 const STATE_PATH: &str = "wgform.state.json";
+
+/// How a backend is reached, apart from what every Linux host has.
+enum Way {
+    Here,
+    Ssh(Ssh),
+    RouterOs(RouterOs),
+}
 
 impl Run<'_> {
     pub(super) fn settings(&self) -> Evaluated<Settings> {
@@ -96,15 +103,17 @@ impl Run<'_> {
         };
         let names = both(text("display_name"), self.netns(block));
         let driver = both(self.driver(block), self.userspace_program(block));
-        let ssh = match block.kind {
-            BackendKind::Local => Ok(None),
-            BackendKind::Linux => self.ssh(block).map(Some),
+        let way = match block.kind {
+            BackendKind::Local => Ok(Way::Here),
+            BackendKind::Linux => self.ssh(block).map(Way::Ssh),
+            BackendKind::RouterOs => self.routeros(block).map(Way::RouterOs),
         };
-        let (((display_name, netns), (simulate, (driver, userspace_program))), ssh) =
-            both(both(names, both(simulate, driver)), ssh)?;
-        let transport = match ssh {
-            Some(ssh) => Transport::Ssh { ssh, netns, driver, userspace_program },
-            None => Transport::Local { netns, driver, userspace_program },
+        let (((display_name, netns), (simulate, (driver, userspace_program))), way) =
+            both(both(names, both(simulate, driver)), way)?;
+        let transport = match way {
+            Way::Here => Transport::Local { netns, driver, userspace_program },
+            Way::Ssh(ssh) => Transport::Ssh { ssh, netns, driver, userspace_program },
+            Way::RouterOs(router) => Transport::RouterOs(router),
         };
         Ok(BackendDeclaration {
             id: id.clone(),

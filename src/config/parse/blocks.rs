@@ -15,8 +15,8 @@ use crate::config::reference::name_of;
 use crate::config::suggest::suggestion;
 use crate::config::types::Type;
 use crate::config::vocabulary::{
-    BACKEND_LINUX, BACKEND_LOCAL, EVERY_RESOURCE, LIFECYCLE, OUTPUT, ROUTES, SSH, STATE,
-    VALIDATION, VARIABLE, WGFORM,
+    BACKEND_LINUX, BACKEND_LOCAL, BACKEND_ROUTEROS, EVERY_RESOURCE, LIFECYCLE, OUTPUT, ROUTES, SSH,
+    STATE, VALIDATION, VARIABLE, WGFORM,
 };
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, BackendKind, Kind, Presence, declaration};
@@ -235,6 +235,9 @@ impl Parser {
                             ("ssh" | "remote", _) => {
                                 "Another host is `linux`, with an `ssh` block.".to_owned()
                             }
+                            ("mikrotik" | "ros", _) => {
+                                "A MikroTik router is `routeros`.".to_owned()
+                            }
                             (_, Some(near)) => format!("Did you mean `{near}`?"),
                             _ => format!("The kind can be {}.", or(&kinds)),
                         },
@@ -243,10 +246,17 @@ impl Parser {
             self.blocks.broken.block("backend", &["", &id]);
             return;
         };
-        let mut contents = match kind {
-            BackendKind::Local => self.contents_of(&BACKEND_LOCAL, block.body),
-            BackendKind::Linux => self.contents_of(&BACKEND_LINUX, block.body),
+        let declared = match kind {
+            BackendKind::Local => &BACKEND_LOCAL,
+            BackendKind::Linux => &BACKEND_LINUX,
+            BackendKind::RouterOs => &BACKEND_ROUTEROS,
         };
+        let mut contents = self.contents_of(declared, block.body);
+        for argument in declared.arguments.iter().filter(|it| it.is_required) {
+            if !contents.mentions(argument.name) {
+                self.missing(&span, "backend", argument.name);
+            }
+        }
         let blocks = std::mem::take(&mut contents.blocks);
         let mut attributes: BTreeMap<_, _> =
             contents.attributes.into_iter().map(|(name, it)| (name, self.expr(it.value))).collect();

@@ -23,7 +23,7 @@ use crate::plan::{
     Action, Effect, KeySource, Note, PlannedAct, PlannedSetting, Reason, Refusal, ResourceChange,
     Step, Subject,
 };
-use crate::resource::{Address, BackendId, Field, Kind, Setting, Support};
+use crate::resource::{Address, BackendId, Field, Form, Kind, Setting, Support};
 use crate::state::{ObjectKey, ResourceRecord};
 use crate::value::{Cidr, PublicKey};
 
@@ -602,6 +602,10 @@ fn settings(planner: &Planner<'_>, node: &Node) -> BTreeMap<&'static str, Planne
 
 fn setting(diff: &AttributeDiff) -> PlannedSetting {
     match (&diff.elements, &diff.after) {
+        (Some(elements), _) if diff.attribute.form == Form::Names => {
+            let (add, remove) = (elements.add.clone(), elements.remove.clone());
+            PlannedSetting::Direct(Setting::Names { add, remove })
+        }
         (Some(elements), _) => {
             let parse = |set: &BTreeSet<String>| {
                 set.iter().filter_map(|it| it.parse::<Cidr>().ok()).collect()

@@ -228,7 +228,13 @@ impl Foresight {
 
     pub(crate) fn query(self, about: &About, netns: Option<&str>) -> Query {
         match self {
-            Self::Picture(Interest { key_files, name_servers, boot }) => Query {
+            Self::Picture(Interest {
+                key_files,
+                name_servers,
+                boot,
+                routes: _,
+                interface_lists: _,
+            }) => Query {
                 has_routing: true,
                 has_name_servers: name_servers,
                 has_identity: true,

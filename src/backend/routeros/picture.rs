@@ -1,0 +1,369 @@
+//! What a router holds, in our words.
+//!
+//! What is dynamic is somebody else's, and left out. What refers to an interface that is gone, and what cannot be read,
+//! is told apart from what is not there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::actual::{
+    Capabilities, Fact, FoundInterface, FoundPeer, FoundRoute, Identity, Lack, NameServers,
+    Picture, Remark, Routing,
+};
+use crate::backend::routeros::client::Text;
+use crate::backend::routeros::menus::{
+    INTERFACES, Interface, Menus, Odd, PEERS, Peer, Route as RouteRow, System,
+};
+use crate::backend::routeros::wire::{Kept, Reference, Version};
+use crate::resource::{BackendKind, Field, Fields, Kind, declaration};
+use crate::value::{Cidr, Endpoint, Prefix, PublicKey, Route};
+
+/// The comment of the routes that wgform makes.
+pub(super) const MARK: &str = "made by wgform";
+
+/// A clock may differ from ours by so much before it is said.
+const CLOCK: Duration = Duration::from_secs(300);
+
+/// A router that has been up for less may not have loaded everything.
+const JUST_STARTED: Duration = Duration::from_secs(120);
+
+const VRF: Lack = Lack { kind: Kind::Interface, attribute: "vrf", since: "7.21" };
+const RESPONDER: Lack = Lack { kind: Kind::Peer, attribute: "responder", since: "7.15" };
+
+/// Says what is on a router.
+///
+/// # Errors
+/// Which WireGuard interface cannot be read: whatever is on it would seem to be gone.
+pub(super) fn picture(menus: Menus, simulated: bool, now: Timestamp) -> Result<Picture, String> {
+    if let Some(odd) = menus.odd.iter().find(|odd| odd.menu == INTERFACES) {
+        return Err(format!("the WireGuard interface `{}` makes no sense: {}", odd.id, odd.why));
+    }
+    let remarks = remarks(&menus, now);
+    let sees_keys = sees_keys(&menus);
+    let mut found: BTreeMap<String, FoundInterface> = BTreeMap::new();
+    for interface in &menus.interfaces {
+        found.insert(interface.name.clone(), found_interface(&menus, interface));
+    }
+    let Menus { system, peers, routes, odd, .. } = menus;
+    let version = system.version;
+    for peer in peers.into_iter().filter(|peer| !peer.is_dynamic) {
+        let (Reference::Name(on), Some(key)) = (&peer.interface, peer.public_key) else { continue };
+        if let Some(interface) = found.get_mut(on) {
+            interface.peers.insert(key, found_peer(peer, version, sees_keys));
+        }
+    }
+    for (on, key) in odd.iter().filter_map(unread) {
+        if let Some(interface) = found.get_mut(on) {
+            interface.peers.entry(key).or_insert_with(unreadable_peer);
+        }
+    }
+    Ok(Picture {
+        kind: BackendKind::RouterOs,
+        simulated,
+        identity: identity(system),
+        capabilities: Capabilities {
+            renames: true,
+            name_servers: NameServers::Nowhere,
+            lacks: lacks(version),
+        },
+        interfaces: found,
+        other_links: BTreeSet::new(),
+        key_directory: None,
+        key_files: BTreeMap::new(),
+        routing: routing(&routes),
+        boot: None,
+        remarks,
+    })
+}
+
+/// Returns what of our model that version does not have.
+fn lacks(version: Version) -> &'static [Lack] {
+    match (version.major, version.minor) {
+        (7, ..15) => &[VRF, RESPONDER],
+        (7, ..21) => &[VRF],
+        _ => &[],
+    }
+}
+
+fn identity(System { version: _, uptime, id, name, clock: _ }: System) -> Identity {
+    Identity { id: id.unwrap_or_default(), boot_id: None, uptime: Some(uptime), host_name: name }
+}
+
+/// Returns whether this user sees keys. Every interface has one: where it is not seen, none is, be it masked or absent.
+pub(super) fn sees_keys(menus: &Menus) -> bool {
+    menus.interfaces.iter().all(|it| matches!(it.private_key, Kept::Set(_)))
+}
+
+fn found_interface(menus: &Menus, interface: &Interface) -> FoundInterface {
+    let (fields, hidden) = held(menus, interface);
+    let private_key = match &interface.private_key {
+        Kept::Set(key) => Some(key.clone()),
+        Kept::Unset | Kept::Hidden => None,
+    };
+    FoundInterface { fields, private_key, hidden, peers: BTreeMap::new() }
+}
+
+/// Returns what an interface has, and what of it is not shown as it is.
+pub(super) fn held(menus: &Menus, interface: &Interface) -> (Fields, BTreeSet<&'static str>) {
+    let Interface {
+        id: _,
+        name,
+        comment,
+        is_enabled,
+        listen_port,
+        mtu,
+        private_key: _,
+        public_key,
+        vrf,
+    } = interface;
+    let on = |it: &Reference| matches!(it, Reference::Name(on) if on == name);
+    let addresses = menus.addresses.iter().filter(|it| it.is_enabled && !it.is_dynamic);
+    let addresses = addresses.filter(|it| on(&it.interface)).map(|it| it.address).collect();
+    let members = menus.members.iter().filter(|it| it.is_enabled && !it.is_dynamic);
+    let lists = members.filter(|it| on(&it.interface)).map(|it| it.list.clone()).collect();
+    let mut hidden = BTreeSet::new();
+    let mut fields = Fields::from([
+        ("public_key", Field::PublicKey(*public_key)),
+        ("enabled", Field::Bool(*is_enabled)),
+        ("addresses", Field::Addresses(addresses)),
+        ("interface_lists", Field::Names(lists)),
+    ]);
+    put_text("description", comment.clone(), &mut fields, &mut hidden);
+    fields.extend(listen_port.map(|port| ("listen_port", Field::Number(port.get().into()))));
+    fields.extend(mtu.map(|mtu| ("mtu", Field::Number(mtu))));
+    fields.extend(vrf.clone().map(|vrf| ("vrf", Field::Text(vrf))));
+    (fields, hidden)
+}
+
+/// A text that was not read exactly is never compared, so that it is never written back.
+fn put_text(
+    name: &'static str,
+    text: Option<Text>,
+    fields: &mut Fields,
+    hidden: &mut BTreeSet<&'static str>,
+) {
+    match text {
+        Some(text) if !text.is_exact() => _ = hidden.insert(name),
+        text => {
+            let text = text.map(|it| it.as_str().to_owned()).unwrap_or_default();
+            fields.insert(name, Field::Text(text));
+        }
+    }
+}
+
+/// Says what a peer is in our words.
+pub(super) fn found_peer(peer: Peer, version: Version, sees_keys: bool) -> FoundPeer {
+    let endpoint = endpoint(&peer);
+    let Peer {
+        id: _,
+        interface: _,
+        name,
+        comment,
+        public_key: _,
+        preshared_key,
+        allowed_ips,
+        endpoint_address: _,
+        endpoint_port: _,
+        keepalive,
+        is_responder,
+        is_enabled,
+        is_dynamic: _,
+        client: _,
+        session,
+    } = peer;
+    let mut hidden = BTreeSet::new();
+    let mut fields = Fields::from([
+        ("enabled", Field::Bool(is_enabled)),
+        ("allowed_ips", Field::Prefixes(allowed_ips)),
+        ("persistent_keepalive", Field::Keepalive(keepalive)),
+    ]);
+    put_text("description", comment, &mut fields, &mut hidden);
+    match name {
+        // One that the router chose says nothing: the version that has names brought it.
+        Some(name) if !is_chosen(name.as_str()) => {
+            put_text("name", Some(name), &mut fields, &mut hidden);
+        }
+        _ => _ = hidden.insert("name"),
+    }
+    match preshared_key {
+        Kept::Set(key) => _ = fields.insert("preshared_key", Field::PresharedKey(Some(key))),
+        Kept::Unset if sees_keys => _ = fields.insert("preshared_key", Field::PresharedKey(None)),
+        Kept::Unset | Kept::Hidden => _ = hidden.insert("preshared_key"),
+    }
+    if has_responder(version) {
+        fields.insert("responder", Field::Bool(is_responder));
+    }
+    fields.extend(endpoint.map(|endpoint| ("endpoint", Field::Endpoint(endpoint))));
+    FoundPeer {
+        fields,
+        hidden,
+        handshake_age: session.handshake_age,
+        received: session.received,
+        sent: session.sent,
+    }
+}
+
+/// Returns whether peers of that version can wait to be called.
+pub(super) fn has_responder(version: Version) -> bool {
+    !lacks(version).contains(&RESPONDER)
+}
+
+/// Returns whether a router makes up names such as this one.
+fn is_chosen(name: &str) -> bool {
+    name.strip_prefix("peer")
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Returns the endpoint that is set; one without an address or a port is none.
+fn endpoint(peer: &Peer) -> Option<Endpoint> {
+    let (host, port) = (peer.endpoint_address.as_deref()?, peer.endpoint_port?);
+    let text = match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    };
+    text.parse().ok()
+}
+
+/// Returns which peer a row is of that cannot be read.
+fn unread(odd: &Odd) -> Option<(&str, PublicKey)> {
+    match (odd.menu == PEERS, &odd.interface, odd.public_key) {
+        (true, Some(Reference::Name(on)), Some(key)) => Some((on, key)),
+        _ => None,
+    }
+}
+
+/// A peer that is there, and of which nothing else can be said.
+fn unreadable_peer() -> FoundPeer {
+    let all = declaration::attributes(Kind::Peer).iter().map(|it| it.name);
+    FoundPeer {
+        fields: Fields::new(),
+        hidden: all.collect(),
+        handshake_age: None,
+        received: 0,
+        sent: 0,
+    }
+}
+
+/// Returns the route that a row is; none for one that does not count: a disabled one, one to the router's own networks,
+/// one of another table.
+pub(super) fn route_of(row: &RouteRow) -> Option<Route> {
+    let distance = u32::try_from(row.distance?).ok()?;
+    let is_main = row.table.as_deref().is_none_or(|table| table == "main");
+    (row.is_enabled && is_main && distance != 0).then(|| route(row.to, distance))
+}
+
+/// Makes a route of our model, in which the distance that a router takes by itself is the same as none.
+fn route(to: Prefix, distance: u32) -> Route {
+    Route::new(to, Route::MAIN, Some(distance).filter(|it| *it != 1))
+}
+
+/// Returns the distance of a route.
+pub(super) fn distance_of(route: &Route) -> u32 {
+    if *route == Route::new(route.to, route.table, None) { 1 } else { route.metric() }
+}
+
+/// Returns whether wgform made a route.
+pub(super) fn is_ours(row: &RouteRow) -> bool {
+    row.comment.as_ref().is_some_and(|comment| comment.as_str() == MARK)
+}
+
+fn routing(rows: &[RouteRow]) -> Routing {
+    let mut routing = Routing::default();
+    for row in rows {
+        let Some(route) = route_of(row) else { continue };
+        let is_marked = is_ours(row);
+        let found = FoundRoute { device: Some(row.gateway.clone()), is_marked };
+        // Several routes may share the packets to one network.
+        let entry = routing.routes.entry(route).or_insert_with(|| found.clone());
+        if is_marked {
+            *entry = found;
+        }
+    }
+    routing
+}
+
+/// Says what somebody should know of a router.
+fn remarks(menus: &Menus, now: Timestamp) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    let mut say = |summary, says: String, hint: &str| {
+        remarks.push(Remark { summary, says, hint: hint.to_owned() });
+    };
+    let orphans = orphans(menus);
+    if !orphans.is_empty() {
+        say(
+            "objects of an interface that is gone",
+            format!("the router still has {}", orphans.join(", ")),
+            "Nothing uses them, and an interface of the same name does not get them back. Remove them on the router.",
+        );
+    }
+    for odd in &menus.odd {
+        say(
+            "object of a router that cannot be read",
+            format!("`{}` in `/{}`: {}", odd.id, odd.menu.replace('/', " "), odd.why),
+            "It is left alone. If this version of RouterOS is newer than this wgform, look for a newer wgform.",
+        );
+    }
+    if !sees_keys(menus) {
+        say(
+            "router that does not show its keys",
+            "the user lacks the policy `sensitive`, so that keys can be written and not compared"
+                .to_owned(),
+            "Add `sensitive` to the policies of the user's group.",
+        );
+    }
+    let off = menus.system.clock.map(|clock| clock.duration_since(now).unsigned_abs());
+    if off.is_some_and(|off| off > CLOCK) {
+        say(
+            "router with a wrong clock",
+            format!("its clock says {}", menus.system.clock.unwrap_or(now)),
+            "Set up NTP on it: certificates and the ages of handshakes depend on its clock.",
+        );
+    }
+    if menus.system.uptime < JUST_STARTED {
+        say(
+            "router that has just started",
+            format!("it has been up for {} s", menus.system.uptime.as_secs()),
+            "It may not have loaded everything: if something seems to be gone, run again in a minute.",
+        );
+    }
+    remarks
+}
+
+/// Names what refers to interfaces that are gone.
+fn orphans(menus: &Menus) -> Vec<String> {
+    let is_gone = |it: &Reference| matches!(it, Reference::Gone(_));
+    let name = |menu: &str, id: &str| format!("`{id}` in `/{}`", menu.replace('/', " "));
+    let peers = menus.peers.iter().filter(|it| is_gone(&it.interface));
+    let addresses = menus.addresses.iter().filter(|it| is_gone(&it.interface));
+    let members = menus.members.iter().filter(|it| is_gone(&it.interface));
+    let menu =
+        |address: Cidr| if address.address().is_ipv6() { "ipv6/address" } else { "ip/address" };
+    peers
+        .map(|it| name(PEERS, &it.id))
+        .chain(addresses.map(|it| name(menu(it.address), &it.id)))
+        .chain(members.map(|it| name("interface/list/member", &it.id)))
+        .collect()
+}
+
+/// Says what a router has for the work, besides what is on it.
+pub(super) fn facts(menus: &Menus) -> Vec<Fact> {
+    let version = menus.system.version;
+    let mut facts = vec![match (version.major, version.minor) {
+        (7, 12..) => Fact::new("RouterOS", version.to_string()),
+        _ => Fact::new("RouterOS", format!("{version}, which is too old"))
+            .lacks(["upgrade it to 7.12 or later".to_owned()]),
+    }];
+    facts.push(match sees_keys(menus) {
+        true => Fact::new("keys", "this user sees them"),
+        false => Fact::new("keys", "this user does not see them")
+            .without(["add `sensitive` to the policies of the user's group".to_owned()]),
+    });
+    facts.push(match menus.has_ipv6 {
+        true => Fact::new("IPv6", "there are menus for it"),
+        false => Fact::new("IPv6", "the router has no menus for it")
+            .without(["for IPv6 addresses, switch it on in `/ipv6/settings`".to_owned()]),
+    });
+    facts
+}

@@ -1,0 +1,665 @@
+//! Carries out a batch: one request for each object, its outcome compared with what was wanted.
+//!
+//! The menus are read once before the first request; what a router answers to a change keeps them true. After a failure
+//! they are read again, and only what is then there decides: a refusal may come after the change, an answer may be lost,
+//! and nothing that makes an object is ever sent twice.
+
+use std::collections::BTreeSet;
+
+use zeroize::Zeroizing;
+
+use crate::backend::routeros::client::{Cause, Client, Failure, Fields as Texts, Row};
+use crate::backend::routeros::menus::{
+    Address, INTERFACES, Interface, MEMBERS, Member, Menus, PEERS, Peer, Route as RouteRow, Wanted,
+};
+use crate::backend::routeros::picture::{self, MARK};
+use crate::backend::routeros::wire::{Reference, Strange};
+use crate::backend::routeros::wish::{self, InterfaceWish, Misfit};
+use crate::backend::{Act, BackendError, Batch, Landed, Operation, Outcome, Stop};
+use crate::failpoint::{Point, hit};
+use crate::resource::{Field, Fields, Settings};
+use crate::value::{Cidr, PrivateKey, PublicKey, Route};
+
+/// Carries out a batch in its order.
+pub(super) async fn carry_out(client: &Client, batch: Batch, stop: Stop, landed: Landed<'_>) {
+    let Batch { operations } = batch;
+    let wanted = wanted(&operations);
+    let mut is_done = vec![false; operations.len()];
+    let mut job: Option<Result<Job<'_>, BackendError>> = None;
+    for (index, Operation { after, act }) in operations.into_iter().enumerate() {
+        if stop.is_raised() {
+            landed(index, Outcome::NotStarted);
+            continue;
+        }
+        // One that comes later in the batch, or never, cannot have been done.
+        let is_missing = |it: &&usize| !is_done.get(**it).is_some_and(|done| *done);
+        if let Some(missing) = after.iter().find(is_missing) {
+            landed(index, Outcome::Skipped(*missing));
+            continue;
+        }
+        let job = match &mut job {
+            Some(job) => job,
+            none => none.insert(Job::start(client, wanted).await),
+        };
+        let outcome = match job {
+            Ok(job) => job.act(act).await,
+            Err(error) => Err(error.clone()),
+        };
+        is_done[index] = outcome.is_ok();
+        landed(index, outcome.map_or_else(Outcome::Failed, Outcome::Done));
+    }
+}
+
+/// Returns which menus the operations need besides those that are always read.
+fn wanted(operations: &[Operation]) -> Wanted {
+    let mut wanted = Wanted::default();
+    for Operation { after: _, act } in operations {
+        match act {
+            Act::CreateInterface { fields, .. } => {
+                wanted.members |= fields.contains_key("interface_lists");
+            }
+            Act::UpdateInterface { settings, .. } => {
+                wanted.members |= settings.contains_key("interface_lists");
+            }
+            Act::DeleteInterface { .. } => (wanted.routes, wanted.members) = (true, true),
+            Act::SetRoutes { .. } => wanted.routes = true,
+            Act::Persist(_)
+            | Act::CreatePeer { .. }
+            | Act::UpdatePeer { .. }
+            | Act::DeletePeer { .. } => {}
+        }
+    }
+    wanted
+}
+
+/// One batch on one router.
+struct Job<'a> {
+    client: &'a Client,
+    wanted: Wanted,
+    /// The router as it is now.
+    menus: Menus,
+    /// Why nothing more can be done.
+    end: Option<BackendError>,
+}
+
+type Done = Result<Fields, BackendError>;
+
+impl<'a> Job<'a> {
+    async fn start(client: &'a Client, wanted: Wanted) -> Result<Self, BackendError> {
+        let menus = Menus::read(client, wanted).await.map_err(|failure| failure.error)?;
+        Ok(Self { client, wanted, menus, end: None })
+    }
+
+    async fn act(&mut self, act: Act) -> Done {
+        let attempt = attempt(&act);
+        if let Some(end) = &self.end {
+            return Err(BackendError { attempt, ..end.clone() });
+        }
+        match act {
+            Act::CreateInterface { name, private_key, key_file: _, fields, around: _ } => {
+                self.create_interface(&attempt, &name, &private_key, &fields).await
+            }
+            Act::UpdateInterface { name, rename, private_key, settings, .. } => {
+                let key = private_key.as_ref();
+                self.update_interface(&attempt, &name, rename.as_deref(), key, &settings).await
+            }
+            Act::DeleteInterface { name, .. } => self.delete_interface(&attempt, &name).await,
+            Act::SetRoutes { interface, routes, add_rules, remove_rules } => {
+                if !add_rules.is_empty() || !remove_rules.is_empty() {
+                    return Err(self.misfit(&attempt, &Misfit("routes")));
+                }
+                match routes {
+                    Some(routes) => self.set_routes(&attempt, &interface, &routes).await,
+                    None => Ok(Fields::new()),
+                }
+            }
+            Act::Persist(_) => Err(self.misfit(&attempt, &Misfit("persist"))),
+            Act::CreatePeer { interface, public_key, fields } => {
+                self.create_peer(&attempt, &interface, public_key, &fields).await
+            }
+            Act::UpdatePeer { interface, public_key, settings, wanted: _ } => {
+                self.update_peer(&attempt, &interface, public_key, &settings).await
+            }
+            Act::DeletePeer { interface, public_key } => {
+                match self.peer(&interface, public_key).map(|it| it.id.clone()) {
+                    Some(id) => self.remove(&attempt, PEERS, &id).await?,
+                    None => {}
+                }
+                Ok(Fields::new())
+            }
+        }
+    }
+
+    fn error(&self, attempt: &str, reason: impl Into<String>, hint: &str) -> BackendError {
+        let hints = vec![hint.to_owned()];
+        BackendError {
+            backend: self.client.backend().clone(),
+            attempt: attempt.to_owned(),
+            reason: reason.into(),
+            hints,
+        }
+    }
+
+    fn misfit(&self, attempt: &str, Misfit(name): &Misfit) -> BackendError {
+        let reason = format!("`{name}` cannot be written like this on this router");
+        self.error(attempt, reason, "see in docs/routeros.md which version of RouterOS has it")
+    }
+
+    fn differs(&self, attempt: &str, attribute: &str) -> BackendError {
+        let reason = format!("`{attribute}` is not what was written");
+        self.error(attempt, reason, "run `plan` to see what the router made of it")
+    }
+}
+
+fn attempt(act: &Act) -> String {
+    let peer = |verb: &str, interface: &str, key: &PublicKey| {
+        format!("{verb} peer `{}` on `{interface}`", key.short())
+    };
+    match act {
+        Act::CreateInterface { name, .. } => format!("create interface `{name}`"),
+        Act::UpdateInterface { name, .. } => format!("update interface `{name}`"),
+        Act::DeleteInterface { name, .. } => format!("delete interface `{name}`"),
+        Act::SetRoutes { interface, .. } => format!("set the routes to `{interface}`"),
+        Act::Persist(act) => format!("see to it that `{}` comes back", act.name),
+        Act::CreatePeer { interface, public_key, .. } => peer("create", interface, public_key),
+        Act::UpdatePeer { interface, public_key, .. } => peer("update", interface, public_key),
+        Act::DeletePeer { interface, public_key } => peer("delete", interface, public_key),
+    }
+}
+
+/// Interfaces, with what hangs on them.
+impl Job<'_> {
+    fn interface(&self, name: &str) -> Option<&Interface> {
+        self.menus.interfaces.iter().find(|it| it.name == name)
+    }
+
+    /// Returns what an interface has, as a plan sees it.
+    fn found(&self, name: &str) -> Option<(Fields, BTreeSet<&'static str>)> {
+        let (fields, hidden) = picture::held(&self.menus, self.interface(name)?);
+        Some((fields, hidden))
+    }
+
+    async fn create_interface(
+        &mut self,
+        attempt: &str,
+        name: &str,
+        key: &PrivateKey,
+        fields: &Fields,
+    ) -> Done {
+        if self.interface(name).is_some() {
+            let hint = "import it, or give the interface another `name`";
+            return Err(self.error(attempt, "an interface of that name is there already", hint));
+        }
+        let settings = wish::all(fields);
+        let mut wish =
+            wish::interface(&settings, &Fields::new()).map_err(|it| self.misfit(attempt, &it))?;
+        wish.texts.insert("name", plain(name));
+        wish.texts.insert("private-key", key.expose_text());
+        let public = key.public();
+        let is_there = |menus: &Menus| {
+            menus.interfaces.iter().any(|it| it.name == name && it.public_key == public)
+        };
+        self.add(attempt, INTERFACES, &wish.texts, is_there).await?;
+        let furnished = match self.furnish(attempt, name, &wish).await {
+            Ok(()) => self.compare(attempt, name, Some(public), &settings),
+            Err(error) => Err(error),
+        };
+        let Err(error) = furnished else { return Ok(self.chosen(name)) };
+        // What is half made would be in the way of the next try. When this fails too, the next plan shows it.
+        _ = self.delete_interface(attempt, name).await;
+        Err(error)
+    }
+
+    async fn update_interface(
+        &mut self,
+        attempt: &str,
+        name: &str,
+        rename: Option<&str>,
+        key: Option<&PrivateKey>,
+        settings: &Settings,
+    ) -> Done {
+        let (Some(id), Some((found, _))) =
+            (self.interface(name).map(|it| it.id.clone()), self.found(name))
+        else {
+            let hint = "run `plan` again: it was removed in between, and would be made anew";
+            return Err(self.error(attempt, "the interface is gone", hint));
+        };
+        let mut wish = wish::interface(settings, &found).map_err(|it| self.misfit(attempt, &it))?;
+        wish.texts.extend(rename.map(|new| ("name", plain(new))));
+        wish.texts.extend(key.map(|key| ("private-key", key.expose_text())));
+        let now = rename.unwrap_or(name);
+        let public = key.map(PrivateKey::public);
+        let is_done = |menus: &Menus| {
+            let interface = menus.interfaces.iter().find(|it| it.name == now);
+            interface.is_some_and(|it| {
+                let (fields, hidden) = picture::held(menus, it);
+                let own = |name: &&str| !matches!(*name, "addresses" | "interface_lists");
+                let own: Settings = settings
+                    .iter()
+                    .filter(|(name, _)| own(name))
+                    .map(|(name, setting)| (*name, setting.clone()))
+                    .collect();
+                public.is_none_or(|key| key == it.public_key)
+                    && wish::difference(&own, &fields, &hidden).is_none()
+            })
+        };
+        self.set(attempt, INTERFACES, &id, &wish.texts, is_done).await?;
+        if now != name {
+            self.menus.rename(name, now);
+        }
+        self.furnish(attempt, now, &wish).await?;
+        self.compare(attempt, now, public, settings)?;
+        Ok(self.chosen(now))
+    }
+
+    /// Gives an interface its addresses and its places in lists, and takes those away that it is to lose.
+    async fn furnish(
+        &mut self,
+        attempt: &str,
+        name: &str,
+        wish: &InterfaceWish,
+    ) -> Result<(), BackendError> {
+        for address in &wish.add_addresses {
+            self.add_address(attempt, name, *address).await?;
+        }
+        for list in &wish.join {
+            self.join(attempt, name, list).await?;
+        }
+        let on = |it: &Reference| matches!(it, Reference::Name(on) if on == name);
+        let addresses = self.menus.addresses.iter();
+        let goes = |it: &&Address| on(&it.interface) && wish.remove_addresses.contains(&it.address);
+        let addresses: Vec<_> = addresses
+            .filter(|it| goes(it) && !it.is_dynamic)
+            .map(|it| (address_menu(it.address), it.id.clone()))
+            .collect();
+        let members = self.menus.members.iter();
+        let leaves = |it: &&Member| on(&it.interface) && wish.leave.contains(&it.list);
+        let members = members.filter(|it| leaves(it) && !it.is_dynamic);
+        let members: Vec<_> = members.map(|it| (MEMBERS, it.id.clone())).collect();
+        for (menu, id) in addresses.into_iter().chain(members) {
+            self.remove(attempt, menu, &id).await?;
+        }
+        Ok(())
+    }
+
+    async fn add_address(
+        &mut self,
+        attempt: &str,
+        name: &str,
+        address: Cidr,
+    ) -> Result<(), BackendError> {
+        let menu = address_menu(address);
+        let is_it = |it: &Address| {
+            it.address == address
+                && !it.is_dynamic
+                && matches!(&it.interface, Reference::Name(on) if on == name)
+        };
+        let is_there = |menus: &Menus| menus.addresses.iter().any(|it| is_it(it) && it.is_enabled);
+        if is_there(&self.menus) {
+            return Ok(());
+        }
+        if let Some(id) = self.menus.addresses.iter().find(|it| is_it(it)).map(|it| it.id.clone()) {
+            let texts = Texts::from([("disabled", plain("no"))]);
+            return self.set(attempt, menu, &id, &texts, is_there).await;
+        }
+        if address.address().is_ipv6() && !self.menus.has_ipv6 {
+            let hint = "switch it on in `/ipv6/settings`, or leave the IPv6 addresses out";
+            return Err(self.error(attempt, "IPv6 is switched off on the router", hint));
+        }
+        let mut texts = Texts::from([("address", plain(address)), ("interface", plain(name))]);
+        if address.address().is_ipv6() {
+            // Nobody at the far end of a tunnel is to take this router for one that gives out addresses.
+            texts.insert("advertise", plain("no"));
+        }
+        self.add(attempt, menu, &texts, is_there).await
+    }
+
+    async fn join(&mut self, attempt: &str, name: &str, list: &str) -> Result<(), BackendError> {
+        let is_it = |it: &Member| {
+            it.list == list
+                && !it.is_dynamic
+                && matches!(&it.interface, Reference::Name(on) if on == name)
+        };
+        let is_there = |menus: &Menus| menus.members.iter().any(|it| is_it(it) && it.is_enabled);
+        if is_there(&self.menus) {
+            return Ok(());
+        }
+        if let Some(id) = self.menus.members.iter().find(|it| is_it(it)).map(|it| it.id.clone()) {
+            let texts = Texts::from([("disabled", plain("no"))]);
+            return self.set(attempt, MEMBERS, &id, &texts, is_there).await;
+        }
+        let texts = Texts::from([("list", plain(list)), ("interface", plain(name))]);
+        self.add(attempt, MEMBERS, &texts, is_there).await
+    }
+
+    fn compare(
+        &self,
+        attempt: &str,
+        name: &str,
+        public: Option<PublicKey>,
+        settings: &Settings,
+    ) -> Result<(), BackendError> {
+        let Some(interface) = self.interface(name) else {
+            return Err(self.differs(attempt, "name"));
+        };
+        if public.is_some_and(|key| key != interface.public_key) {
+            return Err(self.differs(attempt, "public_key"));
+        }
+        let (fields, hidden) = picture::held(&self.menus, interface);
+        let settings = settings.iter().filter(|(name, _)| {
+            !matches!(**name, "name" | "private_key" | "public_key" | "listen_port")
+                || matches!(fields.get(*name), Some(Field::Number(_)))
+        });
+        let settings = settings.map(|(name, setting)| (*name, setting.clone())).collect();
+        match wish::difference(&settings, &fields, &hidden) {
+            Some(attribute) => Err(self.differs(attempt, attribute)),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns what the router chose by itself.
+    fn chosen(&self, name: &str) -> Fields {
+        let port = self.interface(name).and_then(|it| it.listen_port);
+        port.map(|port| ("listen_port", Field::Number(port.get().into()))).into_iter().collect()
+    }
+
+    /// Removes what refers to an interface, then the interface: a router would keep all that, referring to nothing.
+    async fn delete_interface(&mut self, attempt: &str, name: &str) -> Done {
+        let Some(id) = self.interface(name).map(|it| it.id.clone()) else {
+            return Ok(Fields::new());
+        };
+        let on = |it: &Reference| matches!(it, Reference::Name(on) if on == name);
+        let Menus { peers, addresses, routes, members, .. } = &self.menus;
+        let routes = routes.iter().filter(|it| picture::is_ours(it) && it.gateway == name);
+        let members = members.iter().filter(|it| on(&it.interface) && !it.is_dynamic);
+        let addresses = addresses.iter().filter(|it| on(&it.interface) && !it.is_dynamic);
+        let peers = peers.iter().filter(|it| on(&it.interface) && !it.is_dynamic);
+        let children: Vec<(&'static str, String)> = routes
+            .map(|it| (route_menu(it), it.id.clone()))
+            .chain(members.map(|it| (MEMBERS, it.id.clone())))
+            .chain(addresses.map(|it| (address_menu(it.address), it.id.clone())))
+            .chain(peers.map(|it| (PEERS, it.id.clone())))
+            .collect();
+        for (menu, id) in children {
+            self.remove(attempt, menu, &id).await?;
+        }
+        self.remove(attempt, INTERFACES, &id).await?;
+        Ok(Fields::new())
+    }
+}
+
+/// Routes and peers.
+impl Job<'_> {
+    /// Makes the routes of ours to an interface what they are to be.
+    async fn set_routes(
+        &mut self,
+        attempt: &str,
+        interface: &str,
+        wanted: &BTreeSet<Route>,
+    ) -> Done {
+        if self.interface(interface).is_none() && !wanted.is_empty() {
+            let hint = "run `plan` again: it was removed in between, and would be made anew";
+            return Err(self.error(attempt, "the interface is gone", hint));
+        }
+        let leads_here = |it: &&RouteRow| it.gateway == interface;
+        let is_wanted =
+            |it: &RouteRow| picture::route_of(it).is_some_and(|route| wanted.contains(&route));
+        let ours = self.menus.routes.iter().filter(leads_here).filter(|it| picture::is_ours(it));
+        let old = ours.filter(|it| !is_wanted(it));
+        let old: Vec<_> = old.map(|it| (route_menu(it), it.id.clone())).collect();
+        for route in wanted {
+            self.add_route(attempt, interface, route).await?;
+        }
+        for (menu, id) in old {
+            self.remove(attempt, menu, &id).await?;
+        }
+        Ok(Fields::new())
+    }
+
+    async fn add_route(
+        &mut self,
+        attempt: &str,
+        interface: &str,
+        route: &Route,
+    ) -> Result<(), BackendError> {
+        let is_there = |menus: &Menus| {
+            let leads_here = |it: &&RouteRow| it.gateway == interface;
+            let mut rows = menus.routes.iter().filter(leads_here);
+            rows.any(|it| picture::route_of(it).as_ref() == Some(route))
+        };
+        if is_there(&self.menus) {
+            return Ok(());
+        }
+        let menu = if route.to.address().is_ipv6() { "ipv6/route" } else { "ip/route" };
+        let texts = Texts::from([
+            ("dst-address", plain(route.to)),
+            ("gateway", plain(interface)),
+            ("distance", plain(picture::distance_of(route))),
+            ("comment", plain(MARK)),
+        ]);
+        self.add(attempt, menu, &texts, is_there).await?;
+        match is_there(&self.menus) {
+            true => Ok(()),
+            false => Err(self.differs(attempt, "routes")),
+        }
+    }
+
+    fn peer(&self, interface: &str, key: PublicKey) -> Option<&Peer> {
+        find_peer(&self.menus, interface, key)
+    }
+
+    async fn create_peer(
+        &mut self,
+        attempt: &str,
+        interface: &str,
+        key: PublicKey,
+        fields: &Fields,
+    ) -> Done {
+        let Some(on) = self.interface(interface) else {
+            return Err(self.error(attempt, "the interface is gone", "run `plan` again"));
+        };
+        if on.public_key == key {
+            return Err(self.error(
+                attempt,
+                "that is the interface's own public key",
+                "set `public_key` to the key of the far end",
+            ));
+        }
+        let is_known = |it: &Peer| {
+            it.public_key == Some(key)
+                && matches!(&it.interface, Reference::Name(on) if on == interface)
+        };
+        if self.menus.peers.iter().any(is_known) {
+            let hint = "import it, or remove it on the router";
+            return Err(self.error(attempt, "a peer with that key is there already", hint));
+        }
+        let version = self.menus.system.version;
+        let settings = wish::all(fields);
+        let mut texts =
+            wish::peer(&settings, version).map_err(|misfit| self.misfit(attempt, &misfit))?;
+        texts.insert("interface", plain(interface));
+        texts.insert("public-key", plain(key));
+        // Nothing is there to be cleared.
+        texts.retain(|name, text| *name == "allowed-address" || !text.is_empty());
+        let is_there = |menus: &Menus| {
+            find_peer(menus, interface, key)
+                .is_some_and(|it| peer_difference(menus, it, &settings).is_none())
+        };
+        self.add(attempt, PEERS, &texts, is_there).await?;
+        self.compare_peer(attempt, interface, key, &settings)
+    }
+
+    async fn update_peer(
+        &mut self,
+        attempt: &str,
+        interface: &str,
+        key: PublicKey,
+        settings: &Settings,
+    ) -> Done {
+        let Some(id) = self.peer(interface, key).map(|it| it.id.clone()) else {
+            let hint = "run `plan` again: it was removed in between, and would be made anew";
+            return Err(self.error(attempt, "the peer is gone", hint));
+        };
+        let version = self.menus.system.version;
+        let mut texts =
+            wish::peer(settings, version).map_err(|misfit| self.misfit(attempt, &misfit))?;
+        let is_done = |menus: &Menus| {
+            find_peer(menus, interface, key)
+                .is_some_and(|it| peer_difference(menus, it, settings).is_none())
+        };
+        let written = self.set(attempt, PEERS, &id, &texts, is_done).await;
+        let clears_key = texts.get("preshared-key").is_some_and(|text| text.is_empty());
+        match written {
+            // Since 7.22 an empty key may be no key.
+            Err(error) if clears_key && error.reason.contains("preshared-key") => {
+                texts.insert("preshared-key", plain("none"));
+                self.set(attempt, PEERS, &id, &texts, is_done).await?;
+            }
+            written => written?,
+        }
+        self.compare_peer(attempt, interface, key, settings)
+    }
+
+    fn compare_peer(
+        &self,
+        attempt: &str,
+        interface: &str,
+        key: PublicKey,
+        settings: &Settings,
+    ) -> Done {
+        let Some(peer) = self.peer(interface, key) else {
+            return Err(self.differs(attempt, "public_key"));
+        };
+        match peer_difference(&self.menus, peer, settings) {
+            Some(attribute) => Err(self.differs(attempt, attribute)),
+            None => Ok(Fields::new()),
+        }
+    }
+}
+
+fn find_peer<'m>(menus: &'m Menus, interface: &str, key: PublicKey) -> Option<&'m Peer> {
+    menus.peers.iter().find(|it| {
+        it.public_key == Some(key)
+            && !it.is_dynamic
+            && matches!(&it.interface, Reference::Name(on) if on == interface)
+    })
+}
+
+fn peer_difference(menus: &Menus, peer: &Peer, settings: &Settings) -> Option<&'static str> {
+    let found = wish::found_peer(peer.clone(), menus.system.version);
+    wish::difference(settings, &found.fields, &found.hidden)
+}
+
+/// Requests, and what becomes of the menus.
+impl Job<'_> {
+    /// Makes an object. When it is not known whether the router did, it is looked for.
+    async fn add(
+        &mut self,
+        attempt: &str,
+        menu: &'static str,
+        texts: &Texts,
+        is_there: impl Fn(&Menus) -> bool,
+    ) -> Result<(), BackendError> {
+        hit(Point::HostChange);
+        let answer = self.client.add(attempt, menu, texts).await;
+        hit(Point::HostChanged);
+        match answer {
+            Ok(row) => self.learn(menu, &row).await,
+            Err(failure) => self.decide(failure, is_there).await,
+        }
+    }
+
+    /// Changes properties of an object. When it is not known whether the router did, it is looked at.
+    async fn set(
+        &mut self,
+        attempt: &str,
+        menu: &'static str,
+        id: &str,
+        texts: &Texts,
+        is_done: impl Fn(&Menus) -> bool,
+    ) -> Result<(), BackendError> {
+        if texts.is_empty() {
+            return Ok(());
+        }
+        hit(Point::HostChange);
+        let answer = self.client.set(attempt, menu, id, texts).await;
+        hit(Point::HostChanged);
+        match answer {
+            Ok(row) => self.learn(menu, &row).await,
+            Err(failure) => self.decide(failure, is_done).await,
+        }
+    }
+
+    /// Removes an object.
+    async fn remove(
+        &mut self,
+        attempt: &str,
+        menu: &'static str,
+        id: &str,
+    ) -> Result<(), BackendError> {
+        hit(Point::HostChange);
+        let answer = self.client.remove(attempt, menu, id).await;
+        hit(Point::HostChanged);
+        match answer {
+            Ok(()) => {
+                self.menus.forget(menu, id);
+                Ok(())
+            }
+            Err(failure) => self.decide(failure, |menus| !menus.holds(menu, id)).await,
+        }
+    }
+
+    /// Takes in what the router says that an object now is.
+    async fn learn(&mut self, menu: &'static str, row: &Row) -> Result<(), BackendError> {
+        match self.menus.learn(menu, row) {
+            Ok(()) => Ok(()),
+            Err(Strange { .. }) => self.read_again().await,
+        }
+    }
+
+    /// Looks at the router after a failure, and returns the failure unless what was wanted is there.
+    async fn decide(
+        &mut self,
+        failure: Failure,
+        is_met: impl Fn(&Menus) -> bool,
+    ) -> Result<(), BackendError> {
+        let Failure { error, cause, may_have_changed } = failure;
+        // Who is not let in once is not let in twice, and a router logs each try.
+        let is_for_all =
+            matches!(cause, Cause::Unreachable | Cause::NotTrusted | Cause::Unauthorized);
+        if is_for_all {
+            self.end = Some(error.clone());
+            return Err(error);
+        }
+        if !may_have_changed {
+            return Err(error);
+        }
+        self.read_again().await?;
+        if is_met(&self.menus) { Ok(()) } else { Err(error) }
+    }
+
+    async fn read_again(&mut self) -> Result<(), BackendError> {
+        match Menus::read(self.client, self.wanted).await {
+            Ok(menus) => {
+                self.menus = menus;
+                Ok(())
+            }
+            Err(failure) => {
+                self.end = Some(failure.error.clone());
+                Err(failure.error)
+            }
+        }
+    }
+}
+
+fn address_menu(address: Cidr) -> &'static str {
+    if address.address().is_ipv6() { "ipv6/address" } else { "ip/address" }
+}
+
+fn route_menu(row: &RouteRow) -> &'static str {
+    if row.to.address().is_ipv6() { "ipv6/route" } else { "ip/route" }
+}
+
+fn plain(text: impl ToString) -> Zeroizing<String> {
+    Zeroizing::new(text.to_string())
+}

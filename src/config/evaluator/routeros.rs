@@ -1,0 +1,212 @@
+//! The arguments of a `routeros` backend, checked before anybody is asked: how a router is reached, and what no router
+//! takes of a resource.
+
+use std::num::NonZeroU8;
+use std::time::Duration;
+
+use crate::config::block::{BackendBlock, Expr};
+use crate::config::evaluator::run::Run;
+use crate::config::expression::{Evaluated, Failures, poisoned, wrong_type};
+use crate::config::{Desired, RouterOs, Wanted};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::resource::Field;
+use crate::value::{RouteTable, Secret, parse_seconds};
+
+impl Run<'_> {
+    pub(super) fn routeros(&self, block: &BackendBlock) -> Evaluated<RouterOs> {
+        let mut failures = Failures::default();
+        let api_url = failures.take(self.url(block));
+        let api_user = failures.take(self.user(block));
+        let api_password = failures.take(self.text_of(block, "api_password"));
+        let api_timeout = failures.take(self.api_timeout(block));
+        let verify = |expr: &Expr| self.known_value(expr, "`api_verify_tls`");
+        let api_verify_tls = failures.take(match block.attributes.get("api_verify_tls") {
+            Some(expr) if verify(expr).is_ok_and(|it| it.is_null()) => Ok(true),
+            Some(expr) => self.flag(expr, "`api_verify_tls`"),
+            None => Ok(true),
+        });
+        let ca_file = failures.take(self.text_of(block, "ca_file"));
+        let tls_pin_sha256 = failures.take(self.pin(block));
+        let concurrency = failures.take(self.concurrency(block));
+        if let (Some(Some(_)), Some(Some(_)), Some(expr)) =
+            (&ca_file, &tls_pin_sha256, block.attributes.get("ca_file"))
+        {
+            let label = "the certificate in `tls_pin_sha256` is the only one that is believed";
+            let problem = Diagnostic::error("two ways to believe a router")
+                .label(&expr.span(), label)
+                .help("Write `ca_file` or `tls_pin_sha256`, not both.");
+            failures.add(problem);
+        }
+        failures.or(()).and_then(|()| {
+            let all = || {
+                Some(RouterOs {
+                    api_url: api_url?,
+                    api_user: api_user?,
+                    api_password: Secret::new(api_password?.unwrap_or_default()),
+                    api_timeout: api_timeout?,
+                    api_verify_tls: api_verify_tls?,
+                    ca_file: ca_file?,
+                    tls_pin_sha256: tls_pin_sha256?,
+                    concurrency: concurrency?,
+                })
+            };
+            all().map_or_else(poisoned, Ok)
+        })
+    }
+
+    /// Evaluates an argument; an empty one is as good as none.
+    fn text_of(&self, block: &BackendBlock, name: &'static str) -> Evaluated<Option<String>> {
+        let Some(expr) = block.attributes.get(name) else { return Ok(None) };
+        Ok(self.string(expr, &format!("`{name}`"))?.filter(|text| !text.is_empty()))
+    }
+
+    fn url(&self, block: &BackendBlock) -> Evaluated<String> {
+        // One that is not written was reported when the block was read.
+        let Some(expr) = block.attributes.get("api_url") else { return poisoned() };
+        let text = self.text_of(block, "api_url")?.unwrap_or_default();
+        let help = "Write it as \"https://192.168.88.1\", with the port of the service when it has another one.";
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let Some(rest) = rest.filter(|rest| !rest.is_empty() && !rest.starts_with('/')) else {
+            let label = "this is neither an `https` nor an `http` URL";
+            return Err(invalid(expr, label, help));
+        };
+        let authority = rest.split('/').next().unwrap_or_default();
+        if authority.contains('@') {
+            let label = "there is a user in this URL";
+            return Err(invalid(expr, label, "Write them as `api_user` and `api_password`."));
+        }
+        if rest.contains(|c: char| c.is_whitespace() || c.is_control() || "?#\"\\".contains(c)) {
+            return Err(invalid(expr, "this is not the URL of a router", help));
+        }
+        Ok(text)
+    }
+
+    fn user(&self, block: &BackendBlock) -> Evaluated<String> {
+        let Some(expr) = block.attributes.get("api_user") else { return poisoned() };
+        match self.text_of(block, "api_user")? {
+            // What is before the first colon is the user, for the router too.
+            Some(user) if !user.contains(|c: char| c == ':' || c.is_control()) => Ok(user),
+            Some(_) => Err(invalid(
+                expr,
+                "this is not the name of a user",
+                "It has no colon, which ends a user's name in HTTP.",
+            )),
+            None => {
+                Err(invalid(expr, "there is no user", "Write the name of a user of the router."))
+            }
+        }
+    }
+
+    fn api_timeout(&self, block: &BackendBlock) -> Evaluated<Duration> {
+        let text = self.text_of(block, "api_timeout")?;
+        let (Some(expr), Some(text)) = (block.attributes.get("api_timeout"), text) else {
+            return Ok(RouterOs::TIMEOUT);
+        };
+        match parse_seconds(&text) {
+            Ok(seconds) if (1..=3600).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+            _ => Err(invalid(
+                expr,
+                "this is not a duration from 1 s to 1 h",
+                "Write it as \"90s\" or \"2m\".",
+            )),
+        }
+    }
+
+    fn pin(&self, block: &BackendBlock) -> Evaluated<Option<String>> {
+        let text = self.text_of(block, "tls_pin_sha256")?;
+        let is_pin = |text: &str| {
+            let digits: String = text.chars().filter(|c| *c != ':').collect();
+            digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit())
+        };
+        match (block.attributes.get("tls_pin_sha256"), &text) {
+            (Some(expr), Some(text)) if !is_pin(text) => Err(invalid(
+                expr,
+                "this is not the SHA-256 of a certificate",
+                "Write 64 hexadecimal digits, as `openssl x509 -noout -fingerprint -sha256` shows them.",
+            )),
+            _ => Ok(text),
+        }
+    }
+
+    fn concurrency(&self, block: &BackendBlock) -> Evaluated<NonZeroU8> {
+        let Some(expr) = block.attributes.get("concurrency") else {
+            return Ok(RouterOs::CONCURRENCY);
+        };
+        let value = self.known_value(expr, "`concurrency`")?;
+        if value.is_null() {
+            return Ok(RouterOs::CONCURRENCY);
+        }
+        let Some(number) = value.to_number() else {
+            return Err(vec![wrong_type(&expr.span(), "`concurrency`", "a number", &value)]);
+        };
+        let number = number.to_integer().filter(|it| (1..=16).contains(it));
+        let number = number.and_then(|it| u8::try_from(it).ok()).and_then(NonZeroU8::new);
+        number.ok_or_else(|| {
+            invalid(
+                expr,
+                "this is not a number of requests",
+                "Write a number from 1 to 16: a router has 20 sessions for all who ask.",
+            )
+        })
+    }
+}
+
+fn invalid(expr: &Expr, label: &str, help: &str) -> Vec<Diagnostic> {
+    vec![Diagnostic::error("invalid value").label(&expr.span(), label).help(help)]
+}
+
+/// Returns what no router takes.
+pub(super) fn misfits(desired: &Desired) -> Vec<Diagnostic> {
+    let known = |name: &str| desired.fields.get(name).and_then(Wanted::known);
+    let span = |name: &str| desired.spans.get(name).unwrap_or(&desired.span);
+    let mut problems = Vec::new();
+    for name in ["name", "description"] {
+        if let Some(Field::Text(text)) = known(name) {
+            problems.extend(wrong_text(name, text, span(name)));
+        }
+    }
+    if let Some(Field::Prefixes(all)) = known("allowed_ips")
+        && all.is_empty()
+    {
+        problems.push(
+            Diagnostic::error("peer without allowed IPs on a router")
+                .label(span("allowed_ips"), "RouterOS takes no peer without one")
+                .help("Write a network, or set `enabled = false` on a peer that is to have no traffic."),
+        );
+    }
+    if let Some(Field::Routes(routes)) = known("routes") {
+        if routes.table != RouteTable::MAIN {
+            problems.push(
+                Diagnostic::error("routing table on a router")
+                    .label(
+                        span("routes"),
+                        "wgform makes routes of the table `main` only on RouterOS",
+                    )
+                    .help("Leave `table` out."),
+            );
+        }
+        if routes.distance.is_some_and(|it| !(1..=255).contains(&it)) {
+            problems.push(
+                Diagnostic::error("invalid value")
+                    .label(span("routes"), "this `distance` is not one of RouterOS")
+                    .help("Write a number from 1 to 255."),
+            );
+        }
+    }
+    problems
+}
+
+/// A router shows the id of what is gone in the place of its name, and sends control characters as they are.
+fn wrong_text(name: &str, text: &str, at: &Span) -> Option<Diagnostic> {
+    let is_name = name == "name";
+    let is_wrong = text.contains(char::is_control)
+        || is_name && (text.is_empty() || text.starts_with('*') || text.contains([',', '"']));
+    is_wrong.then(|| {
+        Diagnostic::error("text that a router does not take")
+            .label(at, format!("`{name}` has characters in it that make it unreadable on RouterOS"))
+            .help(match is_name {
+                true => "Write a name without control characters, commas and quotes, that does not begin with `*`.",
+                false => "Write it in one line.",
+            })
+    })
+}
