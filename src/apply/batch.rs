@@ -242,8 +242,11 @@ fn device_fields(
     wanted: &BTreeMap<&'static str, crate::config::Wanted>,
     backend: BackendKind,
 ) -> Option<Fields> {
-    let identifies = |name: &str| {
-        matches!(name, "name" | "private_key" | "key_file" | "public_key" | "interface")
+    let identifies = |name: &str| match name {
+        "private_key" | "key_file" | "public_key" | "interface" => true,
+        // A peer is known by its key.
+        "name" => kind == crate::resource::Kind::Interface,
+        _ => false,
     };
     let mut fields = Fields::new();
     for attribute in declaration::attributes(kind) {

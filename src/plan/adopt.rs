@@ -207,7 +207,9 @@ fn peer(planner: &Planner<'_>, desired: &Desired, id: &str) -> Result<ResourceRe
     }
     let object = ObjectKey::Peer { interface: interface.to_owned(), public_key: key.to_string() };
     let mut fields = found.fields.clone();
-    fields.insert("enabled", Field::Bool(true));
+    if !picture.kind.keeps_configuration() {
+        fields.insert("enabled", Field::Bool(true));
+    }
     Ok(as_found(planner, desired, object, &fields))
 }
 
@@ -265,6 +267,11 @@ fn as_found(
         }
     }
     new.attributes.remove("key_file");
+    // A peer that has a name on its device keeps it, unless another one is written.
+    let name = found.get("name").filter(|_| !desired.spans.contains_key("name"));
+    if let Some(name) = name.filter(|_| desired.address.kind == Kind::Peer) {
+        new.attributes.insert("name".to_owned(), name.clone());
+    }
     new
 }
 

@@ -39,7 +39,10 @@ pub(crate) fn judge(
             continue;
         }
         let Some(Reading::Read(picture)) = actual.backends.get(id) else { continue };
-        if picture.identity.id != record.identity && !options.accept_new_device.contains(id) {
+        // Not every router says which one it is to every user.
+        let is_told = !picture.identity.id.is_empty() && !record.identity.is_empty();
+        let is_another = is_told && picture.identity.id != record.identity;
+        if is_another && !options.accept_new_device.contains(id) {
             verdict.refusals.insert(id.clone(), another_system(id, record, picture));
             continue;
         }
@@ -95,7 +98,8 @@ impl Missing {
                     if picture.interfaces.contains_key(interface)
                         && !being_filled.contains(interface.as_str()) =>
                 {
-                    let is_disabled = record.attributes.get("enabled") == Some(&Json::Bool(false));
+                    let is_disabled = !picture.kind.keeps_configuration()
+                        && record.attributes.get("enabled") == Some(&Json::Bool(false));
                     missing.owned_peers += 1;
                     let is_expected = !is_disabled && !record.is_being_filled;
                     missing.peers += usize::from(is_expected && !exists(picture, &record.object));

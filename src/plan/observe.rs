@@ -21,6 +21,7 @@ use crate::plan::routes;
 use crate::plan::view::View;
 use crate::plan::walk::Planner;
 use crate::plan::walk::interface::{found_key, one};
+use crate::plan::walk::peer::as_applied;
 use crate::plan::{Action, Note, Plan, Reason, ResourceChange, Sessions, Subject};
 use crate::resource::{
     Address, Attribute, BackendId, BackendKind, Field, Kind, Ownership, Presence, Support,
@@ -103,7 +104,7 @@ impl Planner<'_> {
                 else {
                     return self.is_lost(record, id, picture).then_some(Seen::Gone);
                 };
-                self.peer_values(record, found)
+                self.peer_values(record, picture.kind, found)
             }
             ObjectKey::PresharedKey {} => return None,
         };
@@ -118,7 +119,8 @@ impl Planner<'_> {
     fn is_lost(&self, record: &ResourceRecord, id: &BackendId, picture: &Picture) -> bool {
         let boot = self.state.backends.get(id).and_then(|known| known.boot_id.as_ref());
         let is_new_boot = boot.is_some() && boot != picture.identity.boot_id.as_ref();
-        let is_disabled_peer = matches!(record.object, ObjectKey::Peer { .. })
+        let is_disabled_peer = !picture.kind.keeps_configuration()
+            && matches!(record.object, ObjectKey::Peer { .. })
             && record.attributes.get("enabled") == Some(&Json::Bool(false));
         let on = record.attributes.get("interface").and_then(Json::as_str);
         let on = on.and_then(|on| self.state.resources.get(&on.parse::<Address>().ok()?));
@@ -126,16 +128,20 @@ impl Planner<'_> {
         !is_new_boot && !is_disabled_peer && !is_under_way
     }
 
-    fn peer_values(&self, record: &ResourceRecord, found: &FoundPeer) -> Values {
+    fn peer_values(&self, record: &ResourceRecord, kind: BackendKind, found: &FoundPeer) -> Values {
+        let keeps = kind.keeps_configuration();
         let mut values = self.found_values(&found.fields);
-        values.insert("enabled", Json::Bool(true));
+        if !keeps {
+            values.insert("enabled", Json::Bool(true));
+        }
+        as_applied(&found.hidden, Some(record), &mut values);
         let none = Field::PresharedKey(None).recorded(self.key());
         values.entry("preshared_key").or_insert(none);
         let keep = |values: &mut Values, name: &'static str| match record.attributes.get(name) {
             Some(applied) => _ = values.insert(name, applied.clone()),
             None => _ = values.remove(name),
         };
-        let is_pinned = record.attributes.get("pin_endpoint") == Some(&Json::Bool(true));
+        let is_pinned = keeps || record.attributes.get("pin_endpoint") == Some(&Json::Bool(true));
         let set = record.attributes.get("endpoint_address");
         if !is_pinned || set.is_some() && set == values.get("endpoint") {
             keep(&mut values, "endpoint");

@@ -360,7 +360,8 @@ impl Planner<'_> {
         for desired in self.desired.values().filter(|it| view.contains(&it.address)) {
             let is_silent =
                 desired.address.kind == Kind::Interface && !desired.spans.contains_key("persist");
-            let backend = desired.backend.as_ref().filter(|_| is_silent);
+            let is_lost = |it: &&BackendId| !self.kind_of(Some(*it)).keeps_configuration();
+            let backend = desired.backend.as_ref().filter(|_| is_silent).filter(is_lost);
             let Some(backend) = backend.filter(|it| self.views.get(*it).and_then(netns).is_none())
             else {
                 continue;

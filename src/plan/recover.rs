@@ -152,9 +152,10 @@ impl Recovered {
         depose: bool,
         picture: &Picture,
     ) {
-        // A disabled peer is nowhere but in the state. An interface that is made down is on its device.
+        // A disabled peer is nowhere but in the state, on Linux. An interface that is made down is on its device.
         let is_peer = matches!(resource.object, ObjectKey::Peer { .. });
-        if is_peer && resource.attributes.get("enabled") == Some(&Json::Bool(false)) {
+        let is_nowhere = is_peer && !picture.kind.keeps_configuration();
+        if is_nowhere && resource.attributes.get("enabled") == Some(&Json::Bool(false)) {
             return self.state.apply(StateChange::Put { address, resource, depose });
         }
         let Some(old) = self.state.resources.get_mut(&address) else { return };

@@ -16,7 +16,7 @@ use crate::plan::persist::Persisted;
 use crate::plan::view::View;
 use crate::plan::walk::interface::{OnDevice, one};
 use crate::plan::walk::{Device, Fate, Node, Planner};
-use crate::resource::{Address, BackendId, Field, Kind};
+use crate::resource::{Address, BackendId, BackendKind, Field, Kind};
 use crate::state::ResourceRecord;
 use crate::value::{Family, Prefix, Route, RouteMode, RouteRule, RouteTable, Routes};
 
@@ -195,10 +195,12 @@ fn recipe(
     let Some(table) = table(planner, desired, node.backend.as_ref(), routes)? else {
         return Ok(None);
     };
-    let mark = desired.fields.get("fwmark").and_then(Wanted::known);
+    let is_router = planner.kind_of(node.backend.as_ref()) == BackendKind::RouterOs;
+    let mark = desired.fields.get("fwmark").and_then(Wanted::known).filter(|_| !is_router);
     let mut recipe = Recipe {
         table,
-        metric: routes.distance,
+        // A router takes 1 by itself.
+        metric: routes.distance.filter(|it| !(is_router && *it == 1)),
         default_route: routes.default_route,
         policy: match mark {
             Some(Field::Number(mark)) if table == Route::MAIN => Some(*mark),
@@ -321,6 +323,9 @@ pub(crate) fn mark(
     picture: Option<&Picture>,
     name: &str,
 ) -> Option<u32> {
+    if planner.kind_of(desired.backend.as_ref()) == BackendKind::RouterOs {
+        return None;
+    }
     let routes = routes_of(desired).ok()??;
     let is_unset = desired.fields.get("fwmark") == Some(&Wanted::Known(Field::Number(0)));
     if !routes.default_route || routes.table != RouteTable::MAIN || !is_unset {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use crate::actual::{Actual, Picture, Reading, Unreachable};
+use crate::actual::{Actual, Lack, Picture, Reading, Remark, Unreachable};
 use crate::config::{Computed, Config, Desired, Evaluator, Wanted};
 use crate::diagnostic::{self, Diagnostic};
 use crate::diff::{self, AttributeDiff, Class, Side, Sides};
@@ -265,6 +265,7 @@ impl<'a> Planner<'a> {
                 }
             }
         }
+        self.warn_of_remarks();
         self.guard_far_ends();
         secret::resolve(&mut self);
         check::across_resources(&mut self);
@@ -292,6 +293,48 @@ impl<'a> Planner<'a> {
         self.walked.push(address.clone());
         self.desired.insert(address.clone(), desired);
         self.nodes.insert(address, node);
+    }
+
+    /// Reports what the version of a system does not have.
+    pub(crate) fn check_lacks(&mut self, desired: &Desired) {
+        let Some(backend) = desired.backend.as_ref() else { return };
+        let Some(picture) = self.picture(backend) else { return };
+        let kind = desired.address.kind;
+        for lack in picture.capabilities.lacks.iter().filter(|lack| lack.kind == kind) {
+            let Lack { kind: _, attribute, since } = lack;
+            // What every version does without being told can be written for all of them.
+            let is_default = match desired.fields.get(attribute) {
+                Some(Wanted::Known(Field::Bool(yes))) => !yes,
+                Some(Wanted::Known(Field::Text(text))) => text == "main",
+                wanted => wanted.is_none(),
+            };
+            let Some(span) = desired.spans.get(attribute).filter(|_| !is_default) else { continue };
+            let problem = Diagnostic::error("attribute that the system is too old for")
+                .label(
+                    span,
+                    format!("backend `{backend}` has `{attribute}` from version {since} on"),
+                )
+                .help(format!("Upgrade the system, or leave `{attribute}` out."));
+            self.diagnostics.push(problem);
+        }
+    }
+
+    /// Says what somebody should know of the systems.
+    fn warn_of_remarks(&mut self) {
+        let actual = self.actual;
+        for (id, reading) in &actual.backends {
+            let Reading::Read(picture) = reading else { continue };
+            for Remark { summary, says, hint } in &picture.remarks {
+                let warning = Diagnostic::warning(*summary);
+                self.warnings.push(warning.help(format!("Backend `{id}`: {says}. {hint}")));
+            }
+        }
+    }
+
+    /// Returns what kind of system a backend is.
+    pub(crate) fn kind_of(&self, backend: Option<&BackendId>) -> BackendKind {
+        let view = backend.and_then(|backend| self.views.get(backend));
+        view.map_or(BackendKind::Local, |view| view.kind)
     }
 
     /// Returns the backend without which nothing can be planned for a resource: its own, the one that it is to leave,
@@ -640,7 +683,10 @@ impl<'a> Planner<'a> {
                 id.clone(),
                 BackendRecord {
                     kind: picture.kind.as_str().to_owned(),
-                    identity: picture.identity.id.clone(),
+                    identity: match self.state.backends.get(id) {
+                        Some(known) if picture.identity.id.is_empty() => known.identity.clone(),
+                        _ => picture.identity.id.clone(),
+                    },
                     boot_id: picture.identity.boot_id.clone(),
                     host_name: picture.identity.host_name.clone(),
                     simulated: picture.simulated,

@@ -286,8 +286,10 @@ impl Lab {
         let mut backends: BTreeMap<BackendId, Box<dyn Write>> = BTreeMap::new();
         for declaration in &declared {
             let id = declaration.id.clone();
-            let (Transport::Local { netns, .. } | Transport::Ssh { netns, .. }) =
-                declaration.transport.clone();
+            let netns = match declaration.transport.clone() {
+                Transport::Local { netns, .. } | Transport::Ssh { netns, .. } => netns,
+                Transport::RouterOs(_) => None,
+            };
             let host = self.linux(&id);
             let inner = Linux::simulated(id.clone(), netns, host, self.world.clone())
                 .of_kind(declaration.kind);

@@ -133,7 +133,10 @@ pub(super) fn held(menus: &Menus, interface: &Interface) -> (Fields, BTreeSet<&'
     put_text("description", comment.clone(), &mut fields, &mut hidden);
     fields.extend(listen_port.map(|port| ("listen_port", Field::Number(port.get().into()))));
     fields.extend(mtu.map(|mtu| ("mtu", Field::Number(mtu))));
-    fields.extend(vrf.clone().map(|vrf| ("vrf", Field::Text(vrf))));
+    match vrf {
+        Some(vrf) => _ = fields.insert("vrf", Field::Text(vrf.clone())),
+        None => _ = hidden.insert("vrf"),
+    }
     (fields, hidden)
 }
 
@@ -192,8 +195,9 @@ pub(super) fn found_peer(peer: Peer, version: Version, sees_keys: bool) -> Found
         Kept::Unset if sees_keys => _ = fields.insert("preshared_key", Field::PresharedKey(None)),
         Kept::Unset | Kept::Hidden => _ = hidden.insert("preshared_key"),
     }
-    if has_responder(version) {
-        fields.insert("responder", Field::Bool(is_responder));
+    match lacks(version).contains(&RESPONDER) {
+        true => _ = hidden.insert("responder"),
+        false => _ = fields.insert("responder", Field::Bool(is_responder)),
     }
     fields.extend(endpoint.map(|endpoint| ("endpoint", Field::Endpoint(endpoint))));
     FoundPeer {
@@ -203,11 +207,6 @@ pub(super) fn found_peer(peer: Peer, version: Version, sees_keys: bool) -> Found
         received: session.received,
         sent: session.sent,
     }
-}
-
-/// Returns whether peers of that version can wait to be called.
-pub(super) fn has_responder(version: Version) -> bool {
-    !lacks(version).contains(&RESPONDER)
 }
 
 /// Returns whether a router makes up names such as this one.

@@ -193,6 +193,8 @@ impl Job<'_> {
         let settings = wish::all(fields);
         let mut wish =
             wish::interface(&settings, &Fields::new()).map_err(|it| self.misfit(attempt, &it))?;
+        // Nothing is there to be cleared.
+        wish.texts.retain(|_, text| !text.is_empty());
         wish.texts.insert("name", plain(name));
         wish.texts.insert("private-key", key.expose_text());
         let public = key.public();
@@ -346,12 +348,7 @@ impl Job<'_> {
             return Err(self.differs(attempt, "public_key"));
         }
         let (fields, hidden) = picture::held(&self.menus, interface);
-        let settings = settings.iter().filter(|(name, _)| {
-            !matches!(**name, "name" | "private_key" | "public_key" | "listen_port")
-                || matches!(fields.get(*name), Some(Field::Number(_)))
-        });
-        let settings = settings.map(|(name, setting)| (*name, setting.clone())).collect();
-        match wish::difference(&settings, &fields, &hidden) {
+        match wish::difference(settings, &fields, &hidden) {
             Some(attribute) => Err(self.differs(attempt, attribute)),
             None => Ok(()),
         }

@@ -256,7 +256,7 @@ impl Drafter {
         let (interface, public_key) = (old.interface.clone(), old.public_key);
         let act = PlannedAct::DeletePeer { interface, public_key };
         let remove = self.push(Draft::new(step(node, Action::Delete, act, Effect::MakeWay)));
-        let act = match on_device.is_enabled {
+        let act = match on_device.is_held {
             true => PlannedAct::CreatePeer {
                 interface: on_device.interface.clone(),
                 public_key: on_device.public_key,
@@ -408,12 +408,12 @@ impl Drafter {
         let action = if node.fate == Fate::Keep { Action::Update } else { Action::Create };
         let settings = settings(planner, node);
         let interface = on_device.interface.clone();
-        let is_wanted_there = on_device.is_enabled || on_device.is_there;
+        let is_wanted_there = on_device.is_held || on_device.is_there;
         let is_update = on_device.is_there || node.fate == Fate::Keep;
         let act = match (is_update, on_device.public_key) {
             (true, Some(_)) if settings.is_empty() || !is_wanted_there => PlannedAct::Record,
             (true, Some(public_key)) => PlannedAct::UpdatePeer { interface, public_key, settings },
-            _ if !on_device.is_enabled => PlannedAct::Record,
+            _ if !on_device.is_held => PlannedAct::Record,
             (_, public_key) => PlannedAct::CreatePeer { interface, public_key },
         };
         let removes_old = node.fate == Fate::Replace

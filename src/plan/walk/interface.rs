@@ -11,6 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::recover::public_key;
 use crate::plan::routes::{self, RoutePlan};
+use crate::plan::walk::peer::as_applied;
 use crate::plan::walk::{Device, Fate, KeyPlan, Node, Planner, all_new, as_new_object};
 use crate::plan::{KeySource, Note, Reason, Refusal};
 use crate::resource::{Address, BackendId, Field, Kind, declaration};
@@ -66,6 +67,7 @@ impl<'a> Planner<'a> {
         let address = desired.address.clone();
         self.take_label_over(&desired);
         let standing = self.interface_standing(&desired);
+        self.check_lacks(&desired);
         self.check_name(&desired, &standing);
         self.check_persist(&desired, &standing.backend, &standing.name);
         self.check_resolver(&desired, &standing.backend);
@@ -84,7 +86,9 @@ impl<'a> Planner<'a> {
             Some(path) => {
                 self.known.publish(&address, "key_file", Field::Text(path.display().to_string()));
             }
-            None if desired.fields.contains_key("private_key") => {
+            None if desired.fields.contains_key("private_key")
+                || self.kind_of(desired.backend.as_ref()).keeps_configuration() =>
+            {
                 self.known.publish_null(&address, "key_file");
             }
             None => {}
@@ -240,7 +244,9 @@ impl<'a> Planner<'a> {
         record: Option<&ResourceRecord>,
         found: &FoundInterface,
     ) -> BTreeMap<&'static str, Json> {
-        let mut found = self.found_values(&found.fields);
+        let mut values = self.found_values(&found.fields);
+        as_applied(&found.hidden, record, &mut values);
+        let mut found = values;
         // What a resolver takes and does not give back is there as it was last written.
         for name in ["dns", "dns_search"] {
             let applied = record.and_then(|record| record.attributes.get(name));
@@ -502,7 +508,8 @@ impl<'a> Planner<'a> {
                 source: Some(KeySource::Held(key)),
                 ..KeyPlan::default()
             },
-            None if held.is_none() => {
+            // One that the device has and does not show is a key too.
+            None if found.is_none() => {
                 self.guard_new_key(&desired.address, recorded);
                 let replaces_known = recorded.is_some();
                 KeyPlan {

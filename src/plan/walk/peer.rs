@@ -4,7 +4,7 @@
 //! object; when that object is there because another peer had the key until now, it is taken over and changed where it
 //! is, so two peers can swap their keys in two updates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
@@ -33,8 +33,10 @@ pub(crate) struct OnDevice {
     pub(crate) old: Option<Old>,
     /// Whether the object that it is to be is there already.
     pub(crate) is_there: bool,
-    /// Whether it is wanted on the device: a disabled peer is not, on Linux.
+    /// Whether it may connect.
     pub(crate) is_enabled: bool,
+    /// Whether it is wanted on the device: a disabled peer is not, on Linux.
+    pub(crate) is_held: bool,
 }
 
 /// A peer that is there.
@@ -68,6 +70,7 @@ struct Standing<'a> {
 impl<'a> Planner<'a> {
     pub(crate) fn visit_peer(&mut self, mut desired: Desired) -> (Desired, Node) {
         let mut notes = Vec::new();
+        self.check_lacks(&desired);
         self.settle_enabled(&mut desired, &mut notes);
         let standing = self.peer_standing(&desired);
         self.check_conflict(&desired, &standing);
@@ -85,6 +88,7 @@ impl<'a> Planner<'a> {
         let is_enabled = desired.fields.get("enabled") != Some(&Wanted::Known(Field::Bool(false)));
         let address = desired.address.clone();
         let is_there = standing.found.is_some();
+        let is_held = is_enabled || standing.kind.keeps_configuration();
         let Standing { backend, on, interface, public_key, old, fate, reason, .. } = standing;
         let reason = self.keep_reason(&address, fate.clone(), reason, &diffs);
         // Nobody is shown what stays as it is, and most of it does. What a pre-shared key adds is compared later.
@@ -92,8 +96,15 @@ impl<'a> Planner<'a> {
         let has_secret = desired.fields.contains_key(name) || desired.references.contains_key(name);
         let stays = fate == Fate::Keep && diffs.iter().all(|diff| diff.class == Class::Same);
         let diffs = if stays && !has_secret { Vec::new() } else { diffs };
-        let device =
-            Device::Peer(OnDevice { interface, on, public_key, old, is_there, is_enabled });
+        let device = Device::Peer(OnDevice {
+            interface,
+            on,
+            public_key,
+            old,
+            is_there,
+            is_enabled,
+            is_held,
+        });
         let node = Node { address, backend: Some(backend), fate, reason, diffs, notes, device };
         (desired, node)
     }
@@ -148,7 +159,7 @@ impl<'a> Planner<'a> {
                 };
                 (Fate::Create, reason)
             }
-            Some(record) if is_same && !is_made_anew => self.same_object(record, found),
+            Some(record) if is_same && !is_made_anew => self.same_object(record, kind, found),
             Some(_)
                 if is_made_anew
                     || old
@@ -178,9 +189,15 @@ impl<'a> Planner<'a> {
         })
     }
 
-    fn same_object(&self, record: &ResourceRecord, found: Option<&FoundPeer>) -> (Fate, Reason) {
+    fn same_object(
+        &self,
+        record: &ResourceRecord,
+        kind: BackendKind,
+        found: Option<&FoundPeer>,
+    ) -> (Fate, Reason) {
         let was_disabled = record.attributes.get("enabled") == Some(&Json::Bool(false));
-        if found.is_some() || was_disabled || self.options.without_refresh {
+        let is_absent = was_disabled && !kind.keeps_configuration();
+        if found.is_some() || is_absent || self.options.without_refresh {
             (Fate::Keep, Reason::Configuration)
         } else {
             let on = record.attributes.get("interface").and_then(Json::as_str);
@@ -262,7 +279,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns what the device has, but for what is no difference: an endpoint that the peer roamed to, and everything
-    /// about a peer that is disabled and therefore not there, or soon not.
+    /// about a peer that is disabled and therefore not there, or soon not. What the device does not show counts as applied.
     fn found_peer(
         &self,
         desired: &Desired,
@@ -274,14 +291,19 @@ impl<'a> Planner<'a> {
             return recorded();
         }
         let Some(peer) = standing.found else { return recorded() };
-        let is_to_go = desired.fields.get("enabled") == Some(&Wanted::Known(Field::Bool(false)));
+        let keeps = standing.kind.keeps_configuration();
+        let is_off = desired.fields.get("enabled") == Some(&Wanted::Known(Field::Bool(false)));
+        let is_to_go = is_off && !keeps;
         let recorded = if is_to_go { recorded() } else { None };
         let mut found = recorded.unwrap_or_else(|| self.found_values(&peer.fields));
-        found.insert("enabled", Json::Bool(true));
+        if !keeps {
+            found.insert("enabled", Json::Bool(true));
+        }
         let is_pinned =
-            desired.fields.get("pin_endpoint") == Some(&Wanted::Known(Field::Bool(true)));
+            keeps || desired.fields.get("pin_endpoint") == Some(&Wanted::Known(Field::Bool(true)));
         // What was applied to another object says nothing of the one that is taken over from another peer.
         let record = record.filter(|_| standing.fate == Fate::Keep);
+        as_applied(&peer.hidden, record, &mut found);
         let applied = record.and_then(|record| record.attributes.get("endpoint"));
         let set = record.and_then(|record| record.attributes.get("endpoint_address"));
         match (applied, found.get("endpoint")) {
@@ -295,6 +317,18 @@ impl<'a> Planner<'a> {
             _ => {}
         }
         Some(found)
+    }
+}
+
+/// Takes what a device does not show for what was last applied.
+pub(crate) fn as_applied(
+    hidden: &BTreeSet<&'static str>,
+    record: Option<&ResourceRecord>,
+    found: &mut BTreeMap<&'static str, Json>,
+) {
+    for name in hidden {
+        let applied = record.and_then(|record| record.attributes.get(*name));
+        found.extend(applied.map(|json| (*name, json.clone())));
     }
 }
 
