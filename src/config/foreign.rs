@@ -4,7 +4,6 @@
 const LATER: &[&str] = &[
     "assign",
     "check",
-    "client",
     "count",
     "data",
     "enabled",
@@ -12,7 +11,6 @@ const LATER: &[&str] = &[
     "hold",
     "ignore_changes",
     "import",
-    "interface_lists",
     "module",
     "moved",
     "organization",
@@ -23,9 +21,7 @@ const LATER: &[&str] = &[
     "removed",
     "replace_triggered_by",
     "resource",
-    "responder",
     "terraform",
-    "vrf",
 ];
 
 /// Returns whether a word is one that this version does not have, rather than a mistake.

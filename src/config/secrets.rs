@@ -10,6 +10,7 @@ use hcl_edit::structure::{Block, Body};
 use regex::Regex;
 
 use crate::config::reference::{Found, walk};
+use crate::config::vocabulary::CLIENT;
 use crate::resource::{Kind, declaration};
 
 /// A text of this length or more may be a key.
@@ -113,6 +114,10 @@ impl<'b> Search<'b> {
                 }
             }
             "variable" => self.variable(file, block),
+            "backend" => {
+                let password = block.body.get_attribute("api_password");
+                self.queue.extend(password.map(|it| (file, &it.value)));
+            }
             ident => {
                 let Some(kind) = Kind::from_block(ident) else { return };
                 for it in block.body.attributes() {
@@ -121,6 +126,10 @@ impl<'b> Search<'b> {
                     if declared.is_none_or(|declared| declared.form.is_secret()) {
                         self.queue.push((file, &it.value));
                     }
+                }
+                for client in block.body.get_blocks(CLIENT.name) {
+                    let key = client.body.get_attribute("private_key");
+                    self.queue.extend(key.map(|it| (file, &it.value)));
                 }
             }
         }

@@ -466,6 +466,62 @@ pub const ROUTES: BlockType = BlockType {
     blocks: &[],
 };
 
+/// `client`, in `peer`.
+pub const CLIENT: BlockType = BlockType {
+    name: "client",
+    head: "client",
+    doc: "The configuration of the far end, which a router shows as a QR code to whoever sets it up. Each argument is an attribute of the peer: `address` is `client_address`, and so on.",
+    arguments: &[
+        Argument {
+            name: "private_key",
+            doc: "The private key of the far end. One that the router has, and that is not written, is left alone and never shown.",
+            ..PLAIN
+        },
+        Argument {
+            name: "address",
+            doc: "The addresses of the far end, such as `[\"10.8.0.2/32\"]`.",
+            ..PLAIN
+        },
+        Argument { name: "dns", doc: "The name servers of the far end, in order.", ..PLAIN },
+        Argument {
+            name: "endpoint",
+            takes: Takes::Text,
+            doc: "Where the far end reaches the router: a host, or a host and a port.",
+            ..PLAIN
+        },
+        Argument {
+            name: "keepalive",
+            takes: Takes::Text,
+            doc: "How often the far end sends a packet when it is idle.",
+            ..PLAIN
+        },
+        Argument {
+            name: "listen_port",
+            takes: Takes::Number,
+            doc: "The UDP port of the far end.",
+            ..PLAIN
+        },
+        Argument {
+            name: "allowed_ips",
+            takes: Takes::Networks,
+            doc: "What the far end sends into the tunnel. From RouterOS 7.21 on.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[],
+};
+
+/// The attribute of a peer that an argument of its `client` block is.
+pub const CLIENT_ATTRIBUTES: [(&str, &str); 7] = [
+    ("private_key", "client_private_key"),
+    ("address", "client_address"),
+    ("dns", "client_dns"),
+    ("endpoint", "client_endpoint"),
+    ("keepalive", "client_keepalive"),
+    ("listen_port", "client_listen_port"),
+    ("allowed_ips", "client_allowed_ips"),
+];
+
 /// What every resource takes besides its own attributes.
 pub const EVERY_RESOURCE: &[Argument] = &[Argument {
     name: "depends_on",

@@ -7,8 +7,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::vocabulary::{
-    Argument, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_ROUTEROS, BlockType, EVERY_RESOURCE, LIFECYCLE,
-    LOCALS, OUTPUT, ROUTE_MODES, ROUTES, STATE, Takes, VARIABLE, WGFORM,
+    Argument, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_ROUTEROS, BlockType, CLIENT, EVERY_RESOURCE,
+    LIFECYCLE, LOCALS, OUTPUT, ROUTE_MODES, ROUTES, STATE, Takes, VARIABLE, WGFORM,
 };
 use crate::resource::{
     Attribute, BackendKind, Change, Default, Form, Kind, Ownership, Presence, Support, declaration,
@@ -89,6 +89,9 @@ fn resource(kind: Kind) -> Json {
         settable().map(|it| (it.name.to_owned(), attribute(it))).collect();
     properties.extend(EVERY_RESOURCE.iter().map(|it| (it.name.to_owned(), argument(it))));
     properties.insert(LIFECYCLE.name.to_owned(), block(&LIFECYCLE));
+    if kind == Kind::Peer {
+        properties.insert(CLIENT.name.to_owned(), one_or_more(block(&CLIENT)));
+    }
     let is_required =
         |it: &&Attribute| matches!(it.presence, Presence::Required | Presence::RequiredNullable);
     let required: Vec<_> = settable().filter(is_required).map(|it| it.name).collect();

@@ -552,6 +552,54 @@ const PEER: &[Attribute] = &[
         ..PLAIN
     },
     Attribute {
+        name: "client_private_key",
+        form: Form::PrivateKey,
+        local: Support::StateOnly,
+        doc: "The private key of the far end, for the configuration of it that a router shows; `private_key` in the block `client`. One that the router has stays when it is not written.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "client_address",
+        form: Form::Addresses,
+        local: Support::StateOnly,
+        doc: "The addresses of the far end; `address` in the block `client`.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "client_dns",
+        form: Form::Servers,
+        local: Support::StateOnly,
+        doc: "The name servers of the far end, in order; `dns` in the block `client`.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "client_endpoint",
+        local: Support::StateOnly,
+        doc: "Where the far end reaches this one, a host with or without a port; `endpoint` in the block `client`.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "client_keepalive",
+        form: Form::Keepalive,
+        local: Support::StateOnly,
+        doc: "How often the far end sends a packet when it is idle; `keepalive` in the block `client`.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "client_listen_port",
+        form: Form::Port,
+        local: Support::StateOnly,
+        doc: "The UDP port of the far end; `listen_port` in the block `client`.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "client_allowed_ips",
+        form: Form::Prefixes,
+        local: Support::StateOnly,
+        doc: "What the far end sends into the tunnel; `allowed_ips` in the block `client`. From RouterOS 7.21 on.",
+        ..PLAIN
+    },
+    Attribute {
         name: "expires_at",
         form: Form::Time,
         local: Support::Wgform,

@@ -131,8 +131,8 @@ pub struct ClientFields {
     pub private_key: Kept<PrivateKey>,
     /// The far end's addresses.
     pub address: BTreeSet<Cidr>,
-    /// The far end's name servers.
-    pub dns: BTreeSet<IpAddr>,
+    /// The far end's name servers, in order.
+    pub dns: Vec<IpAddr>,
     /// Where the far end reaches the router.
     pub endpoint: Option<String>,
     /// How often the far end sends.
@@ -490,7 +490,7 @@ impl ClientFields {
         Ok(Self {
             private_key: row.key("private-key")?,
             address: row.cidrs("client-address")?,
-            dns: row.addresses("client-dns")?,
+            dns: row.servers("client-dns")?,
             endpoint: row.optional("client-endpoint").map(str::to_owned),
             keepalive: keepalive(row, "client-keepalive")?,
             listen_port: row.port("client-listen-port")?,

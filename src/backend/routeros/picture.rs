@@ -14,7 +14,7 @@ use crate::actual::{
 };
 use crate::backend::routeros::client::Text;
 use crate::backend::routeros::menus::{
-    INTERFACES, Interface, Menus, Odd, PEERS, Peer, Route as RouteRow, System,
+    ClientFields, INTERFACES, Interface, Menus, Odd, PEERS, Peer, Route as RouteRow, System,
 };
 use crate::backend::routeros::wire::{Kept, Reference, Version};
 use crate::resource::{BackendKind, Field, Fields, Kind, declaration};
@@ -30,6 +30,8 @@ const CLOCK: Duration = Duration::from_secs(300);
 const JUST_STARTED: Duration = Duration::from_secs(120);
 
 const VRF: Lack = Lack { kind: Kind::Interface, attribute: "vrf", since: "7.21" };
+const CLIENT_ALLOWED_IPS: Lack =
+    Lack { kind: Kind::Peer, attribute: "client_allowed_ips", since: "7.21" };
 const RESPONDER: Lack = Lack { kind: Kind::Peer, attribute: "responder", since: "7.15" };
 
 /// Says what is on a router.
@@ -81,8 +83,8 @@ pub(super) fn picture(menus: Menus, simulated: bool, now: Timestamp) -> Result<P
 /// Returns what of our model that version does not have.
 fn lacks(version: Version) -> &'static [Lack] {
     match (version.major, version.minor) {
-        (7, ..15) => &[VRF, RESPONDER],
-        (7, ..21) => &[VRF],
+        (7, ..15) => &[VRF, CLIENT_ALLOWED_IPS, RESPONDER],
+        (7, ..21) => &[VRF, CLIENT_ALLOWED_IPS],
         _ => &[],
     }
 }
@@ -173,7 +175,7 @@ pub(super) fn found_peer(peer: Peer, version: Version, sees_keys: bool) -> Found
         is_responder,
         is_enabled,
         is_dynamic: _,
-        client: _,
+        client,
         session,
     } = peer;
     let mut hidden = BTreeSet::new();
@@ -200,12 +202,40 @@ pub(super) fn found_peer(peer: Peer, version: Version, sees_keys: bool) -> Found
         false => _ = fields.insert("responder", Field::Bool(is_responder)),
     }
     fields.extend(endpoint.map(|endpoint| ("endpoint", Field::Endpoint(endpoint))));
+    put_client(client, version, sees_keys, &mut fields, &mut hidden);
     FoundPeer {
         fields,
         hidden,
         handshake_age: session.handshake_age,
         received: session.received,
         sent: session.sent,
+    }
+}
+
+/// Says what a router holds of the far end's configuration. An unset part is as good as an empty one.
+fn put_client(
+    client: ClientFields,
+    version: Version,
+    sees_keys: bool,
+    fields: &mut Fields,
+    hidden: &mut BTreeSet<&'static str>,
+) {
+    let ClientFields { private_key, address, dns, endpoint, keepalive, listen_port, allowed_ips } =
+        client;
+    match private_key {
+        Kept::Set(key) => _ = fields.insert("client_private_key", Field::PrivateKey(key)),
+        Kept::Unset if sees_keys => {}
+        Kept::Unset | Kept::Hidden => _ = hidden.insert("client_private_key"),
+    }
+    fields.insert("client_address", Field::Addresses(address));
+    fields.insert("client_dns", Field::Servers(dns));
+    fields.insert("client_endpoint", Field::Text(endpoint.unwrap_or_default()));
+    fields.insert("client_keepalive", Field::Keepalive(keepalive));
+    let port = listen_port.map(|port| Field::Number(port.get().into()));
+    fields.extend(port.map(|port| ("client_listen_port", port)));
+    match lacks(version).contains(&CLIENT_ALLOWED_IPS) {
+        true => _ = hidden.insert("client_allowed_ips"),
+        false => _ = fields.insert("client_allowed_ips", Field::Prefixes(allowed_ips)),
     }
 }
 

@@ -128,12 +128,15 @@ impl Row {
         self.parsed(name, "a list of networks", list)
     }
 
-    /// Reads a list of addresses, in no order.
+    /// Reads a list of addresses whose order counts.
     ///
     /// # Errors
     /// When one of them is none.
-    pub fn addresses(&self, name: &str) -> Result<BTreeSet<IpAddr>, Strange> {
-        self.parsed(name, "a list of addresses", list)
+    pub fn servers(&self, name: &str) -> Result<Vec<IpAddr>, Strange> {
+        self.parsed(name, "a list of addresses", |text| {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            parts.map(|part| part.parse().ok()).collect()
+        })
     }
 
     /// Reads a list of addresses with their lengths, host bits kept, in no order.
@@ -307,8 +310,8 @@ pub(crate) fn fuzz(bytes: &[u8]) {
     if let Ok(prefixes) = read.prefixes("p") {
         assert_eq!(row(&joined(&prefixes)).prefixes("p"), Ok(prefixes));
     }
-    if let Ok(addresses) = read.addresses("p") {
-        assert_eq!(row(&joined(&addresses)).addresses("p"), Ok(addresses));
+    if let Ok(addresses) = read.servers("p") {
+        assert_eq!(row(&joined(&addresses)).servers("p"), Ok(addresses));
     }
     if let Ok(value) = read.bool_or("p", false) {
         assert_eq!(row(&yes_or_no(value)).bool_or("p", !value), Ok(value));

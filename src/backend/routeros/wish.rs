@@ -132,6 +132,10 @@ pub(super) fn peer(settings: &Settings, version: Version) -> Result<Texts, Misfi
                     _ => {}
                 }
             }
+            (name, setting) if name.starts_with("client_") => {
+                let (property, text) = client_property(name, setting)?;
+                texts.insert(property, text);
+            }
             (name, setting) => {
                 let (property, text) = peer_property(name, setting)?;
                 texts.insert(property, text);
@@ -161,6 +165,27 @@ fn peer_property(
             ("persistent-keepalive", in_seconds(keepalive.seconds()))
         }
         ("persistent_keepalive", Setting::Clear) => ("persistent-keepalive", in_seconds(0)),
+        _ => return Err(Misfit(name)),
+    })
+}
+
+/// What a router keeps for the far end. What is cleared was never written, so that there is nothing to clear but by an
+/// empty value.
+fn client_property(
+    name: &'static str,
+    setting: &Setting,
+) -> Result<(&'static str, Zeroizing<String>), Misfit> {
+    let Setting::To(field) = setting else { return Err(Misfit(name)) };
+    Ok(match (name, field) {
+        ("client_private_key", Field::PrivateKey(key)) => ("private-key", key.expose_text()),
+        ("client_address", Field::Addresses(all)) => ("client-address", joined(all)),
+        ("client_dns", Field::Servers(servers)) => ("client-dns", joined(servers)),
+        ("client_endpoint", Field::Text(endpoint)) => ("client-endpoint", plain(endpoint)),
+        ("client_keepalive", Field::Keepalive(keepalive)) => {
+            ("client-keepalive", in_seconds(keepalive.seconds()))
+        }
+        ("client_listen_port", Field::Number(port)) => ("client-listen-port", plain(port)),
+        ("client_allowed_ips", Field::Prefixes(all)) => ("client-allowed-address", joined(all)),
         _ => return Err(Misfit(name)),
     })
 }

@@ -174,6 +174,15 @@ pub(super) fn misfits(desired: &Desired) -> Vec<Diagnostic> {
                 .help("Write a network, or set `enabled = false` on a peer that is to have no traffic."),
         );
     }
+    if let Some(Field::Prefixes(all)) = known("client_allowed_ips")
+        && all.is_empty()
+    {
+        problems.push(
+            Diagnostic::error("invalid value")
+                .label(span("client_allowed_ips"), "RouterOS reads an empty list as `::/0`")
+                .help("Leave it out, or write the networks."),
+        );
+    }
     if let Some(Field::Routes(routes)) = known("routes") {
         if routes.table != RouteTable::MAIN {
             problems.push(

@@ -15,8 +15,8 @@ use crate::config::reference::name_of;
 use crate::config::suggest::suggestion;
 use crate::config::types::Type;
 use crate::config::vocabulary::{
-    BACKEND_LINUX, BACKEND_LOCAL, BACKEND_ROUTEROS, EVERY_RESOURCE, LIFECYCLE, OUTPUT, ROUTES, SSH,
-    STATE, VALIDATION, VARIABLE, WGFORM,
+    BACKEND_LINUX, BACKEND_LOCAL, BACKEND_ROUTEROS, CLIENT, CLIENT_ATTRIBUTES, EVERY_RESOURCE,
+    LIFECYCLE, OUTPUT, ROUTES, SSH, STATE, VALIDATION, VARIABLE, WGFORM,
 };
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, BackendKind, Kind, Presence, declaration};
@@ -322,7 +322,8 @@ impl Parser {
         let known: Vec<&str> = settable.map(|it| it.name).chain(everywhere).collect();
         let inner: &[&str] = match kind {
             Kind::Interface => &[LIFECYCLE.name, ROUTES.name],
-            Kind::Peer | Kind::PresharedKey => &[LIFECYCLE.name],
+            Kind::Peer => &[LIFECYCLE.name, CLIENT.name],
+            Kind::PresharedKey => &[LIFECYCLE.name],
         };
         let mut contents = self.contents(kind.as_str(), block.body, &known, inner);
         for it in declared
@@ -337,9 +338,11 @@ impl Parser {
             contents.take("depends_on").map_or_else(Vec::new, |it| self.addresses(&it));
         let adopt_from =
             contents.take("adopt_from").and_then(|it| self.address(&it, &[Kind::Peer]));
-        let (routes, lifecycle) = std::mem::take(&mut contents.blocks)
+        let (routes, others): (Vec<_>, Vec<_>) = std::mem::take(&mut contents.blocks)
             .into_iter()
             .partition(|(name, _)| *name == ROUTES.name);
+        let (client, lifecycle) = others.into_iter().partition(|(name, _)| *name == CLIENT.name);
+        self.client(client, &mut contents);
         let prevent_destroy = self.lifecycle(lifecycle);
         let meant = std::mem::take(&mut contents.meant);
         let written = contents.attributes.get(ROUTES.name).map(|it| self.span_of(&it.key));
@@ -402,6 +405,37 @@ impl Parser {
             attributes.insert(name, self.expr(attribute.value));
         }
         attributes
+    }
+
+    /// Takes the arguments of the one block `client` for the attributes of the peer that they are.
+    fn client(&mut self, blocks: Vec<(&'static str, Block)>, contents: &mut Contents) {
+        let mut first: Option<Span> = None;
+        for (_, block) in blocks {
+            let span = self.head(&block);
+            if let Some(first) = &first {
+                let first = first.clone();
+                self.twice(CLIENT.name, &first, &span);
+                continue;
+            }
+            first = Some(span);
+            if self.labels::<0>(&block, "client { … }").is_none() {
+                continue;
+            }
+            let mut inner = self.contents_of(&CLIENT, block.body);
+            for (argument, attribute) in CLIENT_ATTRIBUTES {
+                if inner.meant.contains(argument) {
+                    contents.meant.insert(attribute);
+                }
+                let Some(written) = inner.attributes.remove(argument) else { continue };
+                match contents.attributes.get(attribute).map(|it| self.span_of(&it.key)) {
+                    Some(first) => {
+                        let second = self.span_of(&written.key);
+                        self.twice(attribute, &first, &second);
+                    }
+                    None => _ = contents.attributes.insert(attribute, written),
+                }
+            }
+        }
     }
 
     /// Makes an expression of a block `routes`: the object that it could be written as.

@@ -119,12 +119,12 @@ async fn a_router_is_read_the_same_at_either_setting_of_every_point() {
             Name("wg2") Some("full") Some("full") Some(PublicKey(v/oIzPyFm1FPHrqhytZgsKjU7mUToQHLrW+Tb5e601M=)) Set(PresharedKey(…))
               {10.0.0.0/24, fd00::/64} Some("192.0.2.1") Some(51820) 100s
               true true false Session { endpoint: Some((192.0.2.1, 51820)), handshake_age: None, received: 0, sent: 0 }
-              Unset {} {} None
+              Unset {} [] None
               off None
             Name("wg2") Some("peer1") None Some(PublicKey(u7gYAg5tkioJDcm3hyS7pm79eADKPs/ZUGON6/fF3iI=)) Unset
               {10.1.0.2/32} None None off
               false true false Session { endpoint: None, handshake_age: None, received: 0, sent: 0 }
-              Unset {} {} None
+              Unset {} [] None
               off None
             192.168.88.1/24 Name("ether1") true false
             10.0.0.1/24 Name("wg2") true false
