@@ -288,9 +288,7 @@ impl<'c> Session<'c> {
             interest.boot |= desired.fields.get("persist").is_some_and(|persist| *persist != none);
             let off = Wanted::Known(Field::Routes(Box::default()));
             interest.routes |= desired.fields.get("routes").is_some_and(|routes| *routes != off);
-            let no_lists = Wanted::Known(Field::Names(BTreeSet::new()));
-            let lists = desired.fields.get("interface_lists");
-            interest.interface_lists |= lists.is_some_and(|lists| *lists != no_lists);
+            interest.interface_lists |= desired.fields.contains_key("interface_lists");
         }
         interests
     }

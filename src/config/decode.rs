@@ -63,7 +63,10 @@ pub(crate) fn decode(attribute: &Attribute, value: &Value, expr: &Expr) -> Evalu
         }
         (_, Form::Names) => {
             let names = decoder.list(value, &|item| item.to_text().map(|it| name(&it)))?;
-            Ok(known(names.map(|it| it.into_iter().collect()), Field::Names))
+            Ok(match names {
+                Some(names) if names.is_empty() => Decoded::Unset,
+                names => known(names.map(|it| it.into_iter().collect()), Field::Names),
+            })
         }
         (_, Form::Domains) => {
             let domains = decoder.list(value, &|item| item.to_text().map(|it| domain(&it)))?;
@@ -341,9 +344,8 @@ pub(crate) fn default_of(attribute: &Attribute) -> Option<Field> {
         Default::Number(number) => Field::Number(number),
         Default::Empty => match attribute.form {
             Form::Prefixes => Field::Prefixes(BTreeSet::new()),
-            Form::Names => Field::Names(BTreeSet::new()),
             // None is the same as nothing, so that a state from before has no less than one from now.
-            Form::Commands => return None,
+            Form::Commands | Form::Names => return None,
             _ => Field::Addresses(BTreeSet::new()),
         },
         Default::Off => Field::Keepalive(Keepalive::OFF),

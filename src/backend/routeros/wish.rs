@@ -87,7 +87,7 @@ fn interface_property(
         ("enabled", Setting::To(Field::Bool(yes))) => ("disabled", yes_or_no(!yes)),
         ("enabled", Setting::Clear) => ("disabled", yes_or_no(false)),
         ("listen_port", Setting::To(Field::Number(port))) => ("listen-port", plain(port)),
-        // A router chooses a port once, when it makes the interface.
+        // Whoever knows which ports are taken chooses one.
         ("listen_port", Setting::Clear) => return Ok(None),
         ("mtu", Setting::To(Field::Number(mtu))) => ("mtu", plain(mtu)),
         ("mtu", Setting::Clear) => ("mtu", plain(DEFAULT_MTU)),

@@ -17,8 +17,11 @@ use crate::backend::routeros::wire::{Reference, Strange};
 use crate::backend::routeros::wish::{self, InterfaceWish, Misfit};
 use crate::backend::{Act, BackendError, Batch, Landed, Operation, Outcome, Stop};
 use crate::failpoint::{Point, hit};
-use crate::resource::{Field, Fields, Settings};
+use crate::resource::{Field, Fields, Setting, Settings};
 use crate::value::{Cidr, PrivateKey, PublicKey, Route};
+
+/// Where a port is looked for that nobody has asked for: they are free for whoever needs one for a while.
+const FIRST_FREE_PORT: u16 = 49_152;
 
 /// Carries out a batch in its order.
 pub(super) async fn carry_out(client: &Client, batch: Batch, stop: Stop, landed: Landed<'_>) {
@@ -206,7 +209,7 @@ impl Job<'_> {
             Ok(()) => self.compare(attempt, name, Some(public), &settings),
             Err(error) => Err(error),
         };
-        let Err(error) = furnished else { return Ok(self.chosen(name)) };
+        let Err(error) = furnished else { return Ok(self.chosen(name, &settings)) };
         // What is half made would be in the way of the next try. When this fails too, the next plan shows it.
         _ = self.delete_interface(attempt, name).await;
         Err(error)
@@ -228,6 +231,10 @@ impl Job<'_> {
         };
         let mut wish = wish::interface(settings, &found).map_err(|it| self.misfit(attempt, &it))?;
         wish.texts.extend(rename.map(|new| ("name", plain(new))));
+        // A router keeps the port that it has chosen once; another one takes this one's place.
+        if settings.get("listen_port") == Some(&Setting::Clear) {
+            wish.texts.extend(self.free_port().map(|port| ("listen-port", plain(port))));
+        }
         wish.texts.extend(key.map(|key| ("private-key", key.expose_text())));
         let now = rename.unwrap_or(name);
         let public = key.map(PrivateKey::public);
@@ -251,7 +258,10 @@ impl Job<'_> {
         }
         self.furnish(attempt, now, &wish).await?;
         self.compare(attempt, now, public, settings)?;
-        Ok(self.chosen(now))
+        Ok(match settings.contains_key("listen_port") {
+            true => self.chosen(now, settings),
+            false => Fields::new(),
+        })
     }
 
     /// Gives an interface its addresses and its places in lists, and takes those away that it is to lose.
@@ -354,9 +364,17 @@ impl Job<'_> {
         }
     }
 
-    /// Returns what the router chose by itself.
-    fn chosen(&self, name: &str) -> Fields {
-        let port = self.interface(name).and_then(|it| it.listen_port);
+    /// Returns a port that no interface has.
+    fn free_port(&self) -> Option<u16> {
+        let ports = self.menus.interfaces.iter().filter_map(|it| it.listen_port);
+        let taken: BTreeSet<u16> = ports.map(u16::from).collect();
+        (FIRST_FREE_PORT..=u16::MAX).find(|port| !taken.contains(port))
+    }
+
+    /// Returns the port of an interface, unless it was asked for.
+    fn chosen(&self, name: &str, settings: &Settings) -> Fields {
+        let is_asked = matches!(settings.get("listen_port"), Some(Setting::To(_)));
+        let port = self.interface(name).filter(|_| !is_asked).and_then(|it| it.listen_port);
         port.map(|port| ("listen_port", Field::Number(port.get().into()))).into_iter().collect()
     }
 
