@@ -16,6 +16,7 @@ pub enum Kind {
     Simulated,
     Userspace,
     Kernel,
+    Router,
 }
 
 /// Makes a route: to where, and to which link.

@@ -218,6 +218,8 @@ pub struct Odd {
     pub menu: &'static str,
     /// Its handle in this run.
     pub id: String,
+    /// Its name, if it has one.
+    pub name: Option<String>,
     /// What it is on, if that can be read.
     pub interface: Option<Reference>,
     /// Its public key, if that can be read.
@@ -399,6 +401,7 @@ fn parsed<T>(
             Err(why) => odd.push(Odd {
                 menu,
                 id: row.id().to_owned(),
+                name: row.optional("name").map(str::to_owned),
                 interface: row.reference("interface").ok(),
                 public_key: public_key(row).ok().flatten(),
                 why,

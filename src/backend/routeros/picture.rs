@@ -37,10 +37,15 @@ const RESPONDER: Lack = Lack { kind: Kind::Peer, attribute: "responder", since: 
 /// Says what is on a router.
 ///
 /// # Errors
-/// Which WireGuard interface cannot be read: whatever is on it would seem to be gone.
+/// Which WireGuard interface has no name: whatever is on it would seem to be gone.
 pub(super) fn picture(menus: Menus, simulated: bool, now: Timestamp) -> Result<Picture, String> {
-    if let Some(odd) = menus.odd.iter().find(|odd| odd.menu == INTERFACES) {
-        return Err(format!("the WireGuard interface `{}` makes no sense: {}", odd.id, odd.why));
+    let unread_interfaces = menus.odd.iter().filter(|odd| odd.menu == INTERFACES);
+    let mut other_links = BTreeSet::new();
+    for odd in unread_interfaces {
+        // Its name is taken, so that nothing is made in its place.
+        let nameless =
+            || format!("the WireGuard interface `{}` makes no sense: {}", odd.id, odd.why);
+        other_links.insert(odd.name.clone().ok_or_else(nameless)?);
     }
     let remarks = remarks(&menus, now);
     let sees_keys = sees_keys(&menus);
@@ -71,7 +76,7 @@ pub(super) fn picture(menus: Menus, simulated: bool, now: Timestamp) -> Result<P
             lacks: lacks(version),
         },
         interfaces: found,
-        other_links: BTreeSet::new(),
+        other_links,
         key_directory: None,
         key_files: BTreeMap::new(),
         routing: routing(&routes),

@@ -1,0 +1,389 @@
+//! What a backend promises, over simulated routers of every version and at either setting of each point that nobody has
+//! proven; and what becomes of a batch when something goes wrong on the way.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod conformance;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use wgform::actual::Picture;
+use wgform::backend::routeros::RouterOs;
+use wgform::backend::{Act, Interest, Operation, Stop};
+use wgform::config;
+use wgform::resource::{BackendKind, Field, Fields, Setting, Settings};
+use wgform::simulator::routeros::fault::{Fault, Rule};
+use wgform::simulator::routeros::http::{Options, Server};
+use wgform::simulator::routeros::profile::{POINTS, PROFILES, Profile};
+use wgform::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
+use wgform::value::{Route, Secret};
+
+use crate::conformance::bed::{
+    addresses, clear, create, create_peer, delete, delete_peer, elements, endpoint, held, id,
+    keepalive, networks, only, preshared, private, public, set, to, update, update_peer, world,
+};
+use crate::conformance::{Bed, Kind};
+
+/// The oldest version that wgform works with.
+const OLDEST: u8 = 12;
+
+struct Lab {
+    bed: Bed,
+    router: SimulatedRouter,
+    profile: &'static Profile,
+    has_ipv6: bool,
+    _server: Server,
+}
+
+impl Lab {
+    fn new(profile: &'static Profile, point: Option<&str>) -> Self {
+        let router = SimulatedRouter::in_memory(profile, 7, jiff::Timestamp::UNIX_EPOCH);
+        if let Some(point) = point {
+            assert!(router.flip(point).unwrap(), "{point}");
+        }
+        let password = Secret::new("hunter2hunter2");
+        router.set_user("wgform", &password, &ALL_POLICIES);
+        let world = world(BTreeMap::new(), "/nowhere".into());
+        let options = Options { damage: Duration::ZERO, ..Options::default() };
+        let server = Server::start(router.clone(), &world, options).unwrap();
+        let settings = config::RouterOs {
+            api_url: format!("http://{}", server.address()),
+            api_user: "wgform".to_owned(),
+            api_password: password,
+            api_timeout: Duration::from_secs(20),
+            api_verify_tls: true,
+            ca_file: None,
+            tls_pin_sha256: None,
+            concurrency: config::RouterOs::CONCURRENCY,
+        };
+        let bed = Bed {
+            kind: Kind::Router,
+            backend: Box::new(RouterOs::new(id(), settings, false, &world).unwrap()),
+            add_other_link: Box::new(|_| {}),
+            add_route: Box::new(|_, _| {}),
+            set_up: Box::new(|_, _| {}),
+        };
+        let has_ipv6 = !matches!(point, Some("no-ipv6-menus" | "ipv6-is-off"));
+        Self { bed, router, profile, has_ipv6, _server: server }
+    }
+
+    fn newest() -> Self {
+        Self::new(Profile::newest(), None)
+    }
+
+    /// Reads all that a router can be asked for.
+    fn read(&self) -> Picture {
+        let interest = Interest { routes: true, interface_lists: true, ..Interest::default() };
+        self.bed.read_with(&interest)
+    }
+
+    fn interface(&self) -> Fields {
+        self.read().interfaces.remove("wg0").unwrap().fields
+    }
+
+    fn peer(&self, number: u32) -> Fields {
+        self.bed.peer("wg0", &public(number)).fields
+    }
+
+    fn asked(&self, method: &str) -> usize {
+        self.router.requests().iter().filter(|line| line.starts_with(method)).count()
+    }
+}
+
+/// Runs a scenario on every version, and on the oldest and the newest at the other setting of each point.
+fn everywhere(scenario: fn(&Lab)) {
+    for profile in PROFILES.iter().filter(|it| it.minor >= OLDEST) {
+        scenario(&Lab::new(profile, None));
+        if matches!(profile.minor, OLDEST | 24) {
+            for (point, _) in POINTS {
+                scenario(&Lab::new(profile, Some(point)));
+            }
+        }
+    }
+}
+
+/// Asserts that these attributes are so; others may be there.
+fn assert_has(found: &Fields, wanted: &Fields) {
+    for (name, field) in wanted {
+        assert_eq!(found.get(name), Some(field), "{name}");
+    }
+}
+
+fn names(all: &[&str]) -> Field {
+    Field::Names(all.iter().map(ToString::to_string).collect())
+}
+
+fn text(text: &str) -> Field {
+    Field::Text(text.to_owned())
+}
+
+#[test]
+fn a_router_without_interfaces_is_one_all_the_same() {
+    everywhere(|lab| {
+        let picture = lab.read();
+        assert!(picture.interfaces.is_empty());
+        assert_eq!((picture.kind, picture.simulated), (BackendKind::RouterOs, false));
+        assert!(!picture.identity.id.is_empty());
+        assert!(picture.capabilities.renames);
+        let has_vrf = !picture.capabilities.lacks.iter().any(|it| it.attribute == "vrf");
+        assert_eq!(has_vrf, lab.profile.minor >= 21);
+    });
+}
+
+#[test]
+fn a_created_interface_reads_back_and_takes_every_change_where_it_is() {
+    everywhere(|lab| {
+        let held_addresses: &[&str] = match lab.has_ipv6 {
+            true => &["10.8.0.1/24", "fd00:8::1/64"],
+            false => &["10.8.0.1/24"],
+        };
+        let fields = Fields::from([
+            ("description", text("the hub")),
+            ("listen_port", Field::Number(51_820)),
+            ("addresses", addresses(held_addresses)),
+            ("mtu", Field::Number(1400)),
+            ("enabled", Field::Bool(true)),
+            ("interface_lists", names(&["LAN"])),
+        ]);
+        let key = private(1);
+        assert_eq!(lab.bed.done(create("wg0", &key, fields.clone())), Fields::new());
+        let found = lab.read().interfaces.remove("wg0").unwrap();
+        assert_eq!(found.private_key, Some(key.clone()));
+        assert_has(&found.fields, &fields);
+        assert_eq!(found.fields.get("public_key"), Some(&Field::PublicKey(key.public())));
+        lab.bed.done(create_peer(public(1), only(&["10.1.0.0/16"])));
+        for (name, field) in [
+            ("description", text("")),
+            ("listen_port", Field::Number(51_999)),
+            ("mtu", Field::Number(1300)),
+            ("enabled", Field::Bool(false)),
+            ("enabled", Field::Bool(true)),
+        ] {
+            let mut expected = lab.interface();
+            lab.bed.done(update("wg0", to(name, field.clone())));
+            expected.insert(name, field);
+            assert_eq!(lab.interface(), expected, "{name}");
+        }
+        let lists =
+            Setting::Names { add: ["WAN".to_owned()].into(), remove: ["LAN".to_owned()].into() };
+        lab.bed.done(update("wg0", Settings::from([("interface_lists", lists)])));
+        assert_eq!(lab.interface().get("interface_lists"), Some(&names(&["WAN"])));
+        lab.bed.done(Act::UpdateInterface {
+            name: "wg0".to_owned(),
+            rename: Some("wg9".to_owned()),
+            private_key: Some(private(2)),
+            key_file: None,
+            remove_key_file: None,
+            settings: Settings::new(),
+            wanted: Fields::new(),
+            around: Default::default(),
+        });
+        let picture = lab.read();
+        let found = &picture.interfaces["wg9"];
+        let public_key = Field::PublicKey(private(2).public());
+        assert_eq!(found.fields.get("public_key"), Some(&public_key));
+        assert_eq!(found.peers.len(), 1);
+        assert_eq!(held(found), set(held_addresses));
+        lab.bed.done(delete("wg9"));
+        lab.bed.done(delete("wg9"));
+        let picture = lab.read();
+        assert!(picture.interfaces.is_empty());
+        // Nothing is left that refers to it.
+        let orphans = "objects of an interface that is gone";
+        assert!(!picture.remarks.iter().any(|it| it.summary == orphans), "{:?}", picture.remarks);
+    });
+}
+
+#[test]
+fn a_port_that_is_not_set_is_chosen_by_the_router() {
+    everywhere(|lab| {
+        let chosen = lab.bed.done(create("wg0", &private(1), Fields::new()));
+        assert!(chosen.contains_key("listen_port"));
+        assert_has(&lab.interface(), &chosen);
+    });
+}
+
+#[test]
+fn foreign_addresses_stay() {
+    everywhere(|lab| {
+        lab.bed.hub();
+        lab.bed.done(update("wg0", elements(&["192.0.2.1/32"], &[])));
+        lab.bed.done(update("wg0", elements(&["10.9.0.1/24"], &["10.8.0.1/24"])));
+        let found = lab.bed.interface("wg0");
+        assert_eq!(held(&found), set(&["10.9.0.1/24", "192.0.2.1/32"]));
+    });
+}
+
+#[test]
+fn a_created_peer_reads_back_and_takes_every_change_where_it_is() {
+    everywhere(|lab| {
+        lab.bed.hub();
+        let mut fields = Fields::from([
+            ("description", text("a phone")),
+            ("enabled", Field::Bool(true)),
+            ("preshared_key", Field::PresharedKey(Some(preshared(7)))),
+            ("allowed_ips", networks(&["10.8.0.2/32", "10.20.0.0/16", "fd00:20::/48"])),
+            ("endpoint", endpoint("192.0.2.7:51820")),
+            ("persistent_keepalive", keepalive("100s")),
+            ("client_address", addresses(&["10.8.0.2/32"])),
+            (
+                "client_dns",
+                Field::Servers(vec!["10.8.0.53".parse().unwrap(), "9.9.9.9".parse().unwrap()]),
+            ),
+            ("client_endpoint", text("vpn.example.com:51820")),
+            ("client_keepalive", keepalive("25s")),
+            ("client_private_key", Field::PrivateKey(private(5))),
+        ]);
+        if lab.profile.minor >= 15 {
+            fields.insert("name", text("phone"));
+            fields.insert("responder", Field::Bool(true));
+        }
+        assert_eq!(lab.bed.done(create_peer(public(1), fields.clone())), Fields::new());
+        assert_has(&lab.peer(1), &fields);
+        lab.bed.done(create_peer(public(2), only(&["10.99.0.0/16"])));
+        let other = lab.peer(2);
+        for (name, field) in [
+            ("description", text("")),
+            ("preshared_key", Field::PresharedKey(Some(preshared(8)))),
+            ("preshared_key", Field::PresharedKey(None)),
+            ("allowed_ips", networks(&["10.8.0.2/32", "::/0"])),
+            ("endpoint", endpoint("[2001:db8::7]:51821")),
+            ("endpoint", endpoint("vpn.example.com:51820")),
+            ("persistent_keepalive", keepalive("1m")),
+            ("persistent_keepalive", keepalive("off")),
+            ("enabled", Field::Bool(false)),
+            ("enabled", Field::Bool(true)),
+            ("client_endpoint", text("")),
+        ] {
+            let mut expected = lab.peer(1);
+            lab.bed.done(update_peer(public(1), to(name, field.clone())));
+            expected.insert(name, field);
+            assert_eq!(lab.peer(1), expected, "{name}");
+        }
+        lab.bed.done(update_peer(public(1), clear("endpoint")));
+        assert_eq!(lab.peer(1).get("endpoint"), None);
+        assert_eq!(lab.peer(2), other);
+        lab.bed.done(delete_peer(public(1)));
+        lab.bed.done(delete_peer(public(1)));
+        assert_eq!(lab.bed.interface("wg0").peers.len(), 1);
+    });
+}
+
+#[test]
+fn routes_come_and_go_and_foreign_ones_stay() {
+    everywhere(|lab| {
+        lab.bed.hub();
+        let route = |to: &str| Route::new(to.parse().unwrap(), Route::MAIN, None);
+        let far = Route::new("10.30.0.0/16".parse().unwrap(), Route::MAIN, Some(7));
+        let set_routes = |all: &[Route]| Act::SetRoutes {
+            interface: "wg0".to_owned(),
+            routes: Some(all.iter().copied().collect()),
+            add_rules: BTreeSet::new(),
+            remove_rules: BTreeSet::new(),
+        };
+        let ours = || -> BTreeSet<Route> {
+            let picture = lab.read();
+            let marked = picture.routing.routes.iter().filter(|(_, found)| found.is_marked);
+            marked.map(|(route, _)| *route).collect()
+        };
+        let foreign = lab.read().routing.routes.len();
+        lab.bed.done(set_routes(&[route("10.20.0.0/16"), far]));
+        assert_eq!(ours(), [route("10.20.0.0/16"), far].into());
+        lab.bed.done(set_routes(&[route("10.20.0.0/16"), route("10.40.0.0/16")]));
+        assert_eq!(ours(), [route("10.20.0.0/16"), route("10.40.0.0/16")].into());
+        lab.bed.done(delete("wg0"));
+        assert_eq!((ours(), lab.read().routing.routes.len()), (BTreeSet::new(), foreign));
+        lab.bed.done(set_routes(&[]));
+    });
+}
+
+#[test]
+fn what_follows_a_failure_is_skipped_and_the_rest_is_done() {
+    everywhere(|lab| {
+        lab.bed.hub();
+        let operation = |after: &[usize], act| Operation { after: after.to_vec(), act };
+        let ended = lab.bed.write_batch(
+            vec![
+                operation(&[], create_peer(public(1), only(&["10.1.0.0/16"]))),
+                operation(&[], update_peer(public(9), to("enabled", Field::Bool(true)))),
+                operation(&[1], create_peer(public(2), only(&["10.2.0.0/16"]))),
+                operation(&[0], create_peer(public(3), only(&["10.3.0.0/16"]))),
+            ],
+            Stop::default(),
+        );
+        let short: Vec<&str> =
+            ended.iter().map(|end| end.as_ref().map_or_else(String::as_str, |_| "done")).collect();
+        assert_eq!(short, ["done", "failed: the peer is gone", "skipped after 1", "done"]);
+        let keys: Vec<_> = lab.bed.interface("wg0").peers.into_keys().collect();
+        assert_eq!(keys, [public(1), public(3)]);
+    });
+}
+
+#[test]
+fn a_thousand_new_peers_are_a_thousand_requests() {
+    let lab = Lab::newest();
+    lab.bed.hub();
+    let (writes, reads) = (lab.asked("PUT"), lab.asked("GET"));
+    let network = |n: u32| only(&[&format!("10.{}.{}.0/24", n / 256, n % 256)]);
+    let ended = lab.bed.write((0..1000).map(|n| create_peer(public(n), network(n))).collect());
+    assert!(ended.iter().all(Result::is_ok), "{ended:?}");
+    assert_eq!(lab.asked("PUT") - writes, 1000);
+    assert!(lab.asked("GET") - reads < 12, "{}", lab.asked("GET") - reads);
+}
+
+#[test]
+fn whatever_goes_wrong_nothing_is_there_twice_and_the_next_run_converges() {
+    for fault in [
+        Fault::Stall { applied: true },
+        Fault::Stall { applied: false },
+        Fault::LoseAnswer,
+        Fault::Reset,
+        Fault::Close,
+        Fault::AppliedButRefused,
+        Fault::Html(403),
+        Fault::Truncate,
+        Fault::WrongBody,
+    ] {
+        let lab = Lab::newest();
+        lab.bed.hub();
+        lab.router.inject(Rule::once("PUT", 20, fault.clone()));
+        let acts = |which: &mut dyn Iterator<Item = u32>| {
+            which.map(|n| create_peer(public(n), only(&[&format!("10.1.{n}.0/24")]))).collect()
+        };
+        let ended = lab.bed.write(acts(&mut (0..50)));
+        let failed: Vec<u32> =
+            (0..50).zip(&ended).filter(|(_, it)| it.is_err()).map(|(n, _)| n).collect();
+        assert!(failed.len() <= 1, "{fault:?}: {ended:?}");
+        // What is reported is what is there.
+        let there = lab.bed.interface("wg0").peers;
+        assert_eq!(there.len(), 50 - failed.len(), "{fault:?}");
+        assert!(failed.iter().all(|n| !there.contains_key(&public(*n))), "{fault:?}");
+        let again = lab.bed.write(acts(&mut failed.into_iter()));
+        assert!(again.iter().all(Result::is_ok), "{fault:?}: {again:?}");
+        assert_eq!(lab.bed.interface("wg0").peers.len(), 50, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_user_without_sensitive_writes_keys_and_never_reads_a_difference_into_them() {
+    everywhere(|lab| {
+        lab.bed.hub();
+        let key = Field::PresharedKey(Some(preshared(7)));
+        let mut fields = only(&["10.1.0.0/16"]);
+        fields.insert("preshared_key", key);
+        lab.bed.done(create_peer(public(1), fields));
+        let policies: Vec<&str> =
+            ALL_POLICIES.into_iter().filter(|policy| *policy != "sensitive").collect();
+        lab.router.set_user("wgform", &Secret::new("hunter2hunter2"), &policies);
+        lab.router.reboot(jiff::Timestamp::now()).unwrap();
+        let picture = lab.read();
+        let found = &picture.interfaces["wg0"];
+        assert!(found.private_key.is_none());
+        assert!(found.peers[&public(1)].hidden.contains("preshared_key"));
+        assert!(!found.peers[&public(1)].fields.contains_key("preshared_key"));
+        let summary = "router that does not show its keys";
+        assert!(picture.remarks.iter().any(|it| it.summary == summary));
+        lab.bed.done(create_peer(public(2), only(&["10.2.0.0/16"])));
+    });
+}
