@@ -155,8 +155,9 @@ pub enum Act {
     CreateInterface {
         /// Its name; an interface of that name is a failure.
         name: String,
-        /// Its key; always given, so that the intent can name the public key.
-        private_key: PrivateKey,
+        /// Its key, so that the intent can name the public key. Only a device that makes one by itself is given none; its
+        /// outcome then has `public_key`.
+        private_key: Option<PrivateKey>,
         /// Where to keep the key before the device gets it.
         key_file: Option<PathBuf>,
         /// Its attributes, without `name`, keys and unset ones.
@@ -282,7 +283,7 @@ pub struct PersistWish {
 /// How an operation ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The device holds what was wanted. The fields are those that the device chose (`listen_port`) or that were
+    /// The device holds what was wanted. The fields are those that the device chose (`listen_port`, `public_key`) or that were
     /// resolved on the way (`endpoint`), and the digest of the files that were written (`persisted`).
     Done(Fields),
     /// The device refused, or holds something else; it was left as the error says.

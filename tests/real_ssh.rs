@@ -555,7 +555,7 @@ fn a_user_needs_sudo_for_two_programs_and_nothing_else() {
         let path = fake.path("home/.local/state/wgform/keys/wg0");
         bed.done(Act::CreateInterface {
             name: "wg0".to_owned(),
-            private_key: private(1),
+            private_key: Some(private(1)),
             key_file: Some(path.clone()),
             fields: hub_fields(),
             around: Surroundings::default(),
@@ -588,7 +588,7 @@ fn a_full_disk_leaves_nothing_behind() {
         let bed = fake.bed(plain("hub"));
         let act = || Act::CreateInterface {
             name: "wg0".to_owned(),
-            private_key: private(1),
+            private_key: Some(private(1)),
             key_file: Some(key_path("wg0")),
             fields: hub_fields(),
             around: Surroundings::default(),
@@ -614,7 +614,7 @@ fn any_posix_shell_will_do() {
             fake.program("ssh", &format!("exec {shell}"));
             let bed = fake.bed(plain("hub"));
             let key_file = Some(key_path("wg0"));
-            let (name, private_key) = ("wg0".to_owned(), private(1));
+            let (name, private_key) = ("wg0".to_owned(), Some(private(1)));
             let (fields, around) = (hub_fields(), Surroundings::default());
             bed.done(Act::CreateInterface { name, private_key, key_file, fields, around });
             let mut fields = only(&["10.1.0.0/16"]);

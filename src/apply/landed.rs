@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use crate::config::{Computed, Desired, Evaluator, Wanted};
-use crate::plan::{Effect, Known, Plan, PlannedAct, SecretSource, Step, record, written};
+use crate::plan::{
+    Effect, KeySource, Known, Plan, PlannedAct, SecretSource, Step, record, written,
+};
 use crate::resource::{Address, Field, Fields, Kind};
 use crate::state::{ObjectKey, ResourceRecord, State, StateChange};
 use crate::value::{FingerprintKey, PresharedKey, PrivateKey, PublicKey};
@@ -187,6 +189,11 @@ impl Landing {
         let address = step.subject.address()?;
         let desired = plan.resources.get(address)?;
         let old = state.resources.get(address);
+        let mut landed = landed.unwrap_or_default();
+        // A key that the device made is known by now, and part of what the object is.
+        if let Some(key) = landed.remove("public_key") {
+            self.known.publish(address, "public_key", key);
+        }
         let object = self.object(plan, step, desired, old)?;
         let mut resource = record(desired, object, old, &state.fingerprint_key);
         let is_interface = address.kind == Kind::Interface;
@@ -205,7 +212,6 @@ impl Landing {
                 .entry("listen_port".to_owned())
                 .or_insert_with(|| Json::from(*port));
         }
-        let mut landed = landed.unwrap_or_default();
         if let Some(endpoint) = landed.remove("endpoint") {
             let set = endpoint.recorded(&state.fingerprint_key);
             resource.attributes.insert("endpoint_address".to_owned(), set);
@@ -249,7 +255,12 @@ impl Landing {
                     ObjectKey::Interface { public_key, .. } => Some(public_key.clone()),
                     ObjectKey::Peer { .. } | ObjectKey::PresharedKey {} => None,
                 });
-                Some(ObjectKey::Interface { name, public_key: known.or(before)? })
+                // Until the device has made it, the name has to do.
+                let is_made_there =
+                    matches!(step.act, PlannedAct::CreateInterface { key: KeySource::Device, .. });
+                let made_there = is_made_there.then(String::new);
+                let public_key = known.or(before.filter(|_| !is_made_there)).or(made_there)?;
+                Some(ObjectKey::Interface { name, public_key })
             }
             Kind::Peer => {
                 let public_key = self.peer_key(&plan.resources, address)?.to_string();

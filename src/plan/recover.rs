@@ -138,6 +138,12 @@ impl Recovered {
             Some(old) => settle(old, &resource, found, &state.fingerprint_key),
             None => {
                 let mut resource = resource;
+                if let (ObjectKey::Interface { public_key, .. }, Some(Field::PublicKey(key))) =
+                    (&mut resource.object, found.get("public_key"))
+                    && public_key.is_empty()
+                {
+                    *public_key = key.to_string();
+                }
                 as_found(&mut resource, found, &state.fingerprint_key);
                 state.apply(StateChange::Put { address, resource, depose });
             }
@@ -309,10 +315,13 @@ fn found(picture: &Picture, object: &ObjectKey) -> Option<Fields> {
             let found = picture.interfaces.get(name)?;
             let expected = public_key(object).map(Field::PublicKey);
             // A half-made interface has no key yet.
+            // One that a router made is not known; and not everybody is shown the private key there.
+            let keeps = picture.kind.keeps_configuration();
+            let is_open = found.private_key.is_none() && !keeps || expected.is_none() && keeps;
             let is_ours = found
                 .fields
                 .get("public_key")
-                .is_none_or(|key| Some(key) == expected.as_ref() || found.private_key.is_none());
+                .is_none_or(|key| Some(key) == expected.as_ref() || is_open);
             is_ours.then(|| found.fields.clone())
         }
         ObjectKey::Peer { interface, .. } => {

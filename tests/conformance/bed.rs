@@ -110,7 +110,7 @@ pub fn create(name: &str, key: &PrivateKey, fields: Fields) -> Act {
 }
 
 pub fn create_with(name: &str, key: &PrivateKey, fields: Fields, around: Surroundings) -> Act {
-    let (name, private_key) = (name.to_owned(), key.clone());
+    let (name, private_key) = (name.to_owned(), Some(key.clone()));
     Act::CreateInterface { name, private_key, key_file: None, fields, around }
 }
 

@@ -133,7 +133,7 @@ pub fn what_cannot_be_finished_is_not_left_behind(bed: &Bed) {
     ]);
     let act = Act::CreateInterface {
         name: "wg0".to_owned(),
-        private_key: private(1),
+        private_key: Some(private(1)),
         key_file: Some(key_path("wg0")),
         fields,
         around: Surroundings::default(),
@@ -163,7 +163,7 @@ pub fn a_key_is_kept_in_its_file_and_removed_with_the_interface(bed: &Bed) {
     let interest = Interest { key_files: [elsewhere.clone()].into(), ..Interest::default() };
     let keyed = |name: &str, path: &std::path::Path| Act::CreateInterface {
         name: name.to_owned(),
-        private_key: private(1),
+        private_key: Some(private(1)),
         key_file: Some(path.to_owned()),
         fields: Fields::new(),
         around: Surroundings::default(),
@@ -201,7 +201,7 @@ pub fn a_key_is_kept_in_its_file_and_removed_with_the_interface(bed: &Bed) {
 pub fn a_foreign_key_file_is_not_overwritten(bed: &Bed) {
     let keyed = |name: &str, number| Act::CreateInterface {
         name: name.to_owned(),
-        private_key: private(number),
+        private_key: Some(private(number)),
         key_file: Some(key_path("wg0")),
         fields: Fields::new(),
         around: Surroundings::default(),
@@ -222,7 +222,7 @@ pub fn a_foreign_key_file_is_not_overwritten(bed: &Bed) {
 pub fn a_new_key_replaces_the_old_one_in_file_and_device(bed: &Bed) {
     bed.done(Act::CreateInterface {
         name: "wg0".to_owned(),
-        private_key: private(1),
+        private_key: Some(private(1)),
         key_file: Some(key_path("wg0")),
         fields: Fields::new(),
         around: Surroundings::default(),

@@ -93,7 +93,7 @@ impl Walk<'_> {
             Act::CreateInterface { name, private_key, key_file, fields, around } => {
                 let create = interface::Create {
                     name: &name,
-                    private_key: &private_key,
+                    private_key: private_key.as_ref(),
                     key_file: key_file.as_deref(),
                     fields: &fields,
                     around: &around,

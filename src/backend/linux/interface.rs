@@ -27,7 +27,7 @@ pub(crate) type Refused = (During, Refusal);
 /// What [`create`] is to do; the words of [`crate::backend::Act::CreateInterface`].
 pub(crate) struct Create<'a> {
     pub(crate) name: &'a str,
-    pub(crate) private_key: &'a PrivateKey,
+    pub(crate) private_key: Option<&'a PrivateKey>,
     pub(crate) key_file: Option<&'a Path>,
     pub(crate) fields: &'a Fields,
     pub(crate) around: &'a Surroundings,
@@ -50,7 +50,10 @@ pub(crate) fn create(job: &mut Job<'_>, create: &Create<'_>) -> Result<Fields, B
     let Create { name, private_key, key_file, fields, around } = *create;
     let hooks = Hooks { backend: job.backend, around };
     let attempt = format!("create interface `{name}`");
-    let made = wire::interface_of_fields(fields).map_err(misfit).and_then(|wish| {
+    // No host makes one by itself.
+    let key = private_key.ok_or_else(|| misfit(Misfit("private_key")));
+    let made = key.and_then(|private_key| {
+        let wish = wire::interface_of_fields(fields).map_err(misfit)?;
         let undo = key_file.map_or(Ok(KeyUndo::Nothing), |path| {
             keep_key(job.host, path, private_key, Other::Refused)
         })?;

@@ -100,7 +100,7 @@ impl<'a> Job<'a> {
         }
         match act {
             Act::CreateInterface { name, private_key, key_file: _, fields, around: _ } => {
-                self.create_interface(&attempt, &name, &private_key, &fields).await
+                self.create_interface(&attempt, &name, private_key.as_ref(), &fields).await
             }
             Act::UpdateInterface { name, rename, private_key, settings, .. } => {
                 let key = private_key.as_ref();
@@ -186,7 +186,7 @@ impl Job<'_> {
         &mut self,
         attempt: &str,
         name: &str,
-        key: &PrivateKey,
+        key: Option<&PrivateKey>,
         fields: &Fields,
     ) -> Done {
         if self.interface(name).is_some() {
@@ -199,17 +199,23 @@ impl Job<'_> {
         // Nothing is there to be cleared.
         wish.texts.retain(|_, text| !text.is_empty());
         wish.texts.insert("name", plain(name));
-        wish.texts.insert("private-key", key.expose_text());
-        let public = key.public();
+        wish.texts.extend(key.map(|key| ("private-key", key.expose_text())));
+        let public = key.map(PrivateKey::public);
         let is_there = |menus: &Menus| {
-            menus.interfaces.iter().any(|it| it.name == name && it.public_key == public)
+            let mut named = menus.interfaces.iter().filter(|it| it.name == name);
+            named.any(|it| public.is_none_or(|public| it.public_key == public))
         };
         self.add(attempt, INTERFACES, &wish.texts, is_there).await?;
         let furnished = match self.furnish(attempt, name, &wish).await {
-            Ok(()) => self.compare(attempt, name, Some(public), &settings),
+            Ok(()) => self.compare(attempt, name, public, &settings),
             Err(error) => Err(error),
         };
-        let Err(error) = furnished else { return Ok(self.chosen(name, &settings)) };
+        let Err(error) = furnished else {
+            let mut chosen = self.chosen(name, &settings);
+            let made = self.interface(name).filter(|_| key.is_none()).map(|it| it.public_key);
+            chosen.extend(made.map(|key| ("public_key", Field::PublicKey(key))));
+            return Ok(chosen);
+        };
         // What is half made would be in the way of the next try. When this fails too, the next plan shows it.
         _ = self.delete_interface(attempt, name).await;
         Err(error)

@@ -441,7 +441,16 @@ impl<'a> Planner<'a> {
         }
         match standing.fate {
             Fate::Keep => self.kept_key(desired, standing, path, remove_file, notes),
-            _ => self.made_key(desired, standing, path, remove_file, notes),
+            _ => {
+                let mut key = self.made_key(desired, standing, path, remove_file, notes);
+                // A router makes a key with the interface, which then never was anywhere else.
+                let is_router = self.kind_of(desired.backend.as_ref()).keeps_configuration();
+                if is_router && standing.old.is_none() && matches!(key.source, Some(KeySource::New))
+                {
+                    key.source = Some(KeySource::Device);
+                }
+                key
+            }
         }
     }
 
