@@ -540,7 +540,8 @@ impl Shared<'_, '_, '_> {
         hit(Point::BatchWritten);
         let failed = self.run.borrow().failed(intents);
         if !failed.is_empty() {
-            let now = backend.read(&Interest::default()).await;
+            let interest = Interest { interface_lists: true, ..Interest::default() };
+            let now = backend.read(&interest).await;
             let (mut run, mut journal) = (self.run.borrow_mut(), self.journal.borrow_mut());
             run.look_after_failures(failed, id.clone(), now, &mut journal);
         }

@@ -205,6 +205,24 @@ fn a_port_that_is_not_set_is_chosen_by_the_router() {
 }
 
 #[test]
+fn a_router_makes_the_key_that_it_is_not_given() {
+    everywhere(|lab| {
+        let act = Act::CreateInterface {
+            name: "wg0".to_owned(),
+            private_key: None,
+            key_file: None,
+            fields: Fields::new(),
+            around: Default::default(),
+        };
+        let told = lab.bed.done(act);
+        let found = lab.bed.interface("wg0");
+        let key = found.private_key.unwrap().public();
+        assert_eq!(told.get("public_key"), Some(&Field::PublicKey(key)));
+        assert_has(&found.fields, &told);
+    });
+}
+
+#[test]
 fn foreign_addresses_stay() {
     everywhere(|lab| {
         lab.bed.hub();

@@ -361,7 +361,8 @@ fn conflicts(
         let Some(wanted) = &plan.wanted else { continue };
         let Some(backend) = planner.nodes[address].backend.as_ref() else { continue };
         // Two backends may be one host.
-        let host = planner.picture(backend).map_or(backend.as_str(), |it| &it.identity.id);
+        let id = planner.picture(backend).map(|it| it.identity.id.as_str());
+        let host = id.filter(|id| !id.is_empty()).unwrap_or(backend.as_str());
         for (route, peer) in &wanted.routes {
             if let Some(other) = routes.insert((host, *route), (address, peer)) {
                 problems.push(one_route(planner, route, (address, peer), other));

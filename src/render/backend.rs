@@ -8,6 +8,7 @@ use crate::config::{BackendDeclaration, Driver, Transport};
 use crate::diagnostic::sentence;
 use crate::render::value::age;
 use crate::render::{Paint, Style, count, printable};
+use crate::resource::BackendKind;
 
 /// Lists backends, one a line.
 pub fn list(declarations: &[(&BackendDeclaration, bool)]) -> String {
@@ -42,7 +43,7 @@ pub fn examined(
                 count(picture.interfaces.len(), "interface"),
                 count(peers, "peer")
             );
-            let host = Fact::new("host", machine(&picture.identity));
+            let host = Fact::new("host", machine(picture.kind, &picture.identity));
             let found = Fact::new("found", found);
             let all: Vec<&Fact> = [&host].into_iter().chain(facts).chain([&found]).collect();
             let width = all.iter().map(|it| it.about.len()).max().unwrap_or_default();
@@ -81,11 +82,17 @@ fn help(hint: &str, text: &mut String) {
     let _ = writeln!(text, "    help: {}", sentence(&printable(hint)));
 }
 
-fn machine(Identity { id, boot_id: _, uptime, host_name }: &Identity) -> String {
+fn machine(kind: BackendKind, Identity { id, boot_id: _, uptime, host_name }: &Identity) -> String {
     let up = uptime.map(|it| format!(", up {}", age(it))).unwrap_or_default();
     // Which namespace of it is said by where the backend is.
     let machine = id.split("#netns=").next().unwrap_or_default();
-    format!("{host_name}, machine id {machine}{up}")
+    match (kind, machine) {
+        (BackendKind::RouterOs, "") => format!("{host_name}{up}"),
+        (BackendKind::RouterOs, serial) => format!("{host_name}, serial number {serial}{up}"),
+        (BackendKind::Local | BackendKind::Linux, id) => {
+            format!("{host_name}, machine id {id}{up}")
+        }
+    }
 }
 
 /// Says where a backend is.

@@ -45,6 +45,8 @@ pub struct Menus {
     pub routes: Vec<Route>,
     /// Members of interface lists, if they were wanted.
     pub members: Vec<Member>,
+    /// Whether those were wanted.
+    pub has_members: bool,
     /// Whether there are menus for IPv6.
     pub has_ipv6: bool,
     /// Rows that make no sense.
@@ -256,6 +258,7 @@ impl Menus {
             addresses: parsed("ip/address", &addresses, Address::parse, &mut odd),
             routes: parsed("ip/route", &routes.unwrap_or_default(), Route::parse, &mut odd),
             members: parsed(MEMBERS, &members.unwrap_or_default(), Member::parse, &mut odd),
+            has_members: wanted.members,
             has_ipv6: six.is_some(),
             odd: Vec::new(),
         };

@@ -135,8 +135,10 @@ pub(super) fn held(menus: &Menus, interface: &Interface) -> (Fields, BTreeSet<&'
         ("public_key", Field::PublicKey(*public_key)),
         ("enabled", Field::Bool(*is_enabled)),
         ("addresses", Field::Addresses(addresses)),
-        ("interface_lists", Field::Names(lists)),
     ]);
+    if menus.has_members {
+        fields.insert("interface_lists", Field::Names(lists));
+    }
     put_text("description", comment.clone(), &mut fields, &mut hidden);
     fields.extend(listen_port.map(|port| ("listen_port", Field::Number(port.get().into()))));
     fields.extend(mtu.map(|mtu| ("mtu", Field::Number(mtu))));

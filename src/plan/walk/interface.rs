@@ -630,6 +630,8 @@ impl<'a> Planner<'a> {
             let identity = &self.picture(backend)?.identity.id;
             Some(identity.split_once("#netns=").map_or(identity.as_str(), |(machine, _)| machine))
         };
+        // Not every router says which one it is.
+        let machine = |backend| machine(backend).filter(|id: &&str| !id.is_empty());
         one == other || machine(one).is_some_and(|it| Some(it) == machine(other))
     }
 
