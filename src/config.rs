@@ -71,6 +71,11 @@ impl Config {
         &self.order
     }
 
+    /// Returns the head of a backend's block.
+    pub fn backend_span(&self, id: &BackendId) -> Option<&Span> {
+        self.blocks.backends.get(id).map(|block| &block.span)
+    }
+
     /// Returns where a resource is declared: the head of its block.
     pub fn span(&self, address: &Address) -> Option<&Span> {
         self.blocks.resources.get(address).map(|block| &block.span)

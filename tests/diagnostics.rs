@@ -36,8 +36,8 @@ const NO_HELP: &[(&str, &str)] = &[("syntax error", "what the parser of HCL says
 /// Diagnostics that no configuration shows yet, each with the reason.
 const NO_CASE: &[(&str, &str)] = &[
     (
-        "attribute that the backend does not have",
-        "`local`, the only kind of backend so far, has every attribute",
+        "attribute that the system is too old for",
+        "a simulated router has the newest version; `tests/routeros.rs` has those that are older",
     ),
     (
         "text that HCL reads in another way",

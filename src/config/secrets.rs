@@ -117,6 +117,13 @@ impl<'b> Search<'b> {
             "backend" => {
                 let password = block.body.get_attribute("api_password");
                 self.queue.extend(password.map(|it| (file, &it.value)));
+                // A user with a password does not belong there, and is there at times.
+                let url = block.body.get_attribute("api_url").map(|it| &it.value);
+                if let Some(Expression::String(text)) = url
+                    && text.as_str().contains('@')
+                {
+                    self.found[file].extend(url.and_then(|url| url.span()));
+                }
             }
             ident => {
                 let Some(kind) = Kind::from_block(ident) else { return };

@@ -265,7 +265,7 @@ impl<'a> Planner<'a> {
                 }
             }
         }
-        self.warn_of_remarks();
+        self.warn_of_remarks(config);
         self.guard_far_ends();
         secret::resolve(&mut self);
         check::across_resources(&mut self);
@@ -320,13 +320,16 @@ impl<'a> Planner<'a> {
     }
 
     /// Says what somebody should know of the systems.
-    fn warn_of_remarks(&mut self) {
+    fn warn_of_remarks(&mut self, config: &Config) {
         let actual = self.actual;
         for (id, reading) in &actual.backends {
             let Reading::Read(picture) = reading else { continue };
             for Remark { summary, says, hint } in &picture.remarks {
-                let warning = Diagnostic::warning(*summary);
-                self.warnings.push(warning.help(format!("Backend `{id}`: {says}. {hint}")));
+                let warning = Diagnostic::warning(summary);
+                self.warnings.push(match config.backend_span(id) {
+                    Some(span) => warning.label(span, says.clone()).help(hint.clone()),
+                    None => warning.help(format!("Backend `{id}`: {says}. {hint}")),
+                });
             }
         }
     }

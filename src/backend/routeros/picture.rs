@@ -47,7 +47,7 @@ pub(super) fn picture(menus: Menus, simulated: bool, now: Timestamp) -> Result<P
             || format!("the WireGuard interface `{}` makes no sense: {}", odd.id, odd.why);
         other_links.insert(odd.name.clone().ok_or_else(nameless)?);
     }
-    let remarks = remarks(&menus, now);
+    let remarks = remarks(&menus, simulated, now);
     let sees_keys = sees_keys(&menus);
     let mut found: BTreeMap<String, FoundInterface> = BTreeMap::new();
     for interface in &menus.interfaces {
@@ -321,7 +321,7 @@ fn routing(rows: &[RouteRow]) -> Routing {
 }
 
 /// Says what somebody should know of a router.
-fn remarks(menus: &Menus, now: Timestamp) -> Vec<Remark> {
+fn remarks(menus: &Menus, simulated: bool, now: Timestamp) -> Vec<Remark> {
     let mut remarks = Vec::new();
     let mut say = |summary, says: String, hint: &str| {
         remarks.push(Remark { summary, says, hint: hint.to_owned() });
@@ -357,7 +357,8 @@ fn remarks(menus: &Menus, now: Timestamp) -> Vec<Remark> {
             "Set up NTP on it: certificates and the ages of handshakes depend on its clock.",
         );
     }
-    if menus.system.uptime < JUST_STARTED {
+    // A simulated one starts with its first use, and has everything.
+    if menus.system.uptime < JUST_STARTED && !simulated {
         say(
             "router that has just started",
             format!("it has been up for {} s", menus.system.uptime.as_secs()),

@@ -252,6 +252,7 @@ impl Parser {
             BackendKind::RouterOs => &BACKEND_ROUTEROS,
         };
         let mut contents = self.contents_of(declared, block.body);
+        self.warn_of_password(&contents);
         for argument in declared.arguments.iter().filter(|it| it.is_required) {
             if !contents.mentions(argument.name) {
                 self.missing(&span, "backend", argument.name);
@@ -269,6 +270,24 @@ impl Parser {
         }
         let order = self.blocks.backends.len();
         self.blocks.backends.insert(id, BackendBlock { span, order, kind, attributes });
+    }
+
+    /// A password in a file is everybody's who can read the file.
+    fn warn_of_password(&mut self, contents: &Contents) {
+        let Some(attribute) = contents.attributes.get("api_password") else { return };
+        let is_literal = match &attribute.value {
+            Expression::String(text) => !text.as_str().is_empty(),
+            Expression::HeredocTemplate(_) => true,
+            _ => false,
+        };
+        if is_literal {
+            let span = self.span_of(&attribute.value);
+            self.problems.push(
+                Diagnostic::warning("literal password in the configuration")
+                    .label(&span, "everybody who can read this file can log in with it")
+                    .help("Take it from a sensitive variable, `env(…)` or `file(…)`."),
+            );
+        }
     }
 
     /// Reads the one `ssh` block of a backend, and returns its arguments.
