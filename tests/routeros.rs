@@ -1,6 +1,7 @@
 //! What a backend promises, over simulated routers of every version and at either setting of each point that nobody has
 //! proven; and what becomes of a batch when something goes wrong on the way.
 
+#![expect(clippy::disallowed_methods, reason = "a router lives by the real clock")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod conformance;
@@ -366,7 +367,7 @@ fn whatever_goes_wrong_nothing_is_there_twice_and_the_next_run_converges() {
         let lab = Lab::newest();
         lab.bed.hub();
         lab.router.inject(Rule::once("PUT", 20, fault.clone()));
-        let acts = |which: &mut dyn Iterator<Item = u32>| {
+        let acts = |which: &mut dyn Iterator<Item = u32>| -> Vec<Act> {
             which.map(|n| create_peer(public(n), only(&[&format!("10.1.{n}.0/24")]))).collect()
         };
         let ended = lab.bed.write(acts(&mut (0..50)));

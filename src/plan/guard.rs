@@ -1,6 +1,7 @@
 //! Refuses to take another system, or a system that lost its memory, for a system on which all was deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::Value as Json;
 
@@ -14,6 +15,9 @@ use crate::state::{BackendRecord, ObjectKey, ResourceRecord, State};
 const MAX_MISSING_INTERFACES: usize = 1;
 /// The same for peers of interfaces that are there, unless a fifth of all owned peers is more.
 const MAX_MISSING_PEERS: usize = 5;
+
+/// A router that has been up for less may not have loaded everything.
+const JUST_STARTED: Duration = Duration::from_secs(120);
 
 /// What the guard says of the backends.
 #[derive(Debug, Default)]
@@ -56,8 +60,15 @@ pub(crate) fn judge(
                 let ago = picture.identity.uptime;
                 verdict.rebooted.insert(id.clone(), Reboot { ago, missing: missing.interfaces });
             }
-        } else if missing.is_too_much() && !options.accept_loss.contains(id) && !options.destroy {
-            verdict.refusals.insert(id.clone(), mass_loss(id, &missing));
+        } else if (missing.is_too_much() || missing.is_any() && is_starting(picture))
+            && !options.accept_loss.contains(id)
+            && !options.destroy
+        {
+            let refusal = match is_starting(picture) {
+                true => not_loaded(id, &missing),
+                false => mass_loss(id, &missing),
+            };
+            verdict.refusals.insert(id.clone(), refusal);
         }
     }
     verdict
@@ -112,10 +123,32 @@ impl Missing {
         missing
     }
 
+    fn texts(&self) -> Vec<String> {
+        let Self { interfaces, peers, owned_peers } = self;
+        let mut what = Vec::new();
+        if !interfaces.is_empty() {
+            what.push(format!("{} interfaces ({})", interfaces.len(), interfaces.join(", ")));
+        }
+        if *peers > 0 {
+            what.push(format!("{peers} of {owned_peers} peers"));
+        }
+        what
+    }
+
+    fn is_any(&self) -> bool {
+        !self.interfaces.is_empty() || self.peers > 0
+    }
+
     fn is_too_much(&self) -> bool {
         self.interfaces.len() > MAX_MISSING_INTERFACES
             || self.peers > MAX_MISSING_PEERS.max(self.owned_peers / 5)
     }
+}
+
+/// Returns whether a system that keeps its configuration may not have loaded it yet.
+fn is_starting(picture: &Picture) -> bool {
+    let is_young = picture.identity.uptime.is_some_and(|uptime| uptime < JUST_STARTED);
+    picture.kind.keeps_configuration() && !picture.simulated && is_young
 }
 
 fn flipped(id: &BackendId, simulated: bool) -> Refusal {
@@ -143,18 +176,24 @@ fn another_system(id: &BackendId, record: &BackendRecord, picture: &Picture) -> 
     }
 }
 
+fn not_loaded(id: &BackendId, missing: &Missing) -> Refusal {
+    let what = missing.texts().join(" and ");
+    Refusal {
+        message: format!(
+            "on backend `{id}`, {what} that wgform owns are missing, and it has just started: it may not have loaded \
+             everything"
+        ),
+        hints: vec![
+            "run again in a few minutes".to_owned(),
+            format!(
+                "if it has lost them, and all of it is to be made again, say `-accept-loss={id}`"
+            ),
+        ],
+    }
+}
+
 fn mass_loss(id: &BackendId, missing: &Missing) -> Refusal {
-    let mut what = Vec::new();
-    if !missing.interfaces.is_empty() {
-        what.push(format!(
-            "{} interfaces ({})",
-            missing.interfaces.len(),
-            missing.interfaces.join(", ")
-        ));
-    }
-    if missing.peers > 0 {
-        what.push(format!("{} of {} peers", missing.peers, missing.owned_peers));
-    }
+    let what = missing.texts();
     Refusal {
         message: format!(
             "on backend `{id}`, {} that wgform owns are missing, though the host was not rebooted",

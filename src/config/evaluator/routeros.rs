@@ -174,6 +174,16 @@ pub(super) fn misfits(desired: &Desired) -> Vec<Diagnostic> {
                 .help("Write a network, or set `enabled = false` on a peer that is to have no traffic."),
         );
     }
+    // Whether a router keeps the host bits is not known, and a change must not depend on it.
+    if let Some(Field::Addresses(all)) = known("client_address")
+        && all.iter().any(|it| it.prefix().address() != it.address())
+    {
+        problems.push(
+            Diagnostic::error("invalid value")
+                .label(span("client_address"), "RouterOS may keep no more than the network of this")
+                .help("Write the address with `/32`, or `/128` for IPv6."),
+        );
+    }
     if let Some(Field::Prefixes(all)) = known("client_allowed_ips")
         && all.is_empty()
     {
