@@ -80,7 +80,13 @@ fn operation(
     let step = &run.plan.steps[index];
     let address = step.subject.address().cloned();
     let wanted = match address.as_ref().and_then(|address| run.plan.resources.get(address)) {
-        Some(desired) => device_fields(desired.address.kind, &desired.fields, kind),
+        Some(desired) => {
+            // A secret that stays where it is, and that the device does not show, needs not be known.
+            let is_update = matches!(&step.act, PlannedAct::UpdatePeer { settings, .. }
+                if kind.keeps_configuration() && !settings.contains_key("preshared_key"));
+            let stays = is_update.then_some("preshared_key");
+            device_fields(desired.address.kind, &desired.fields, kind, stays)
+        }
         None => Some(Fields::new()),
     };
     match (step.act.clone(), address) {
@@ -244,6 +250,7 @@ fn device_fields(
     kind: crate::resource::Kind,
     wanted: &BTreeMap<&'static str, crate::config::Wanted>,
     backend: BackendKind,
+    stays: Option<&str>,
 ) -> Option<Fields> {
     let identifies = |name: &str| match name {
         "private_key" | "key_file" | "public_key" | "interface" => true,
@@ -257,6 +264,9 @@ fn device_fields(
             continue;
         }
         if let Some(value) = wanted.get(attribute.name) {
+            if value.known().is_none() && stays == Some(attribute.name) {
+                continue;
+            }
             fields.insert(attribute.name, value.known()?.clone());
         }
     }

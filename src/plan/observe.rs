@@ -136,7 +136,9 @@ impl Planner<'_> {
         }
         as_applied(&found.hidden, Some(record), &mut values);
         let none = Field::PresharedKey(None).recorded(self.key());
-        values.entry("preshared_key").or_insert(none);
+        if !found.hidden.contains("preshared_key") {
+            values.entry("preshared_key").or_insert(none);
+        }
         let keep = |values: &mut Values, name: &'static str| match record.attributes.get(name) {
             Some(applied) => _ = values.insert(name, applied.clone()),
             None => _ = values.remove(name),
@@ -159,6 +161,7 @@ impl Planner<'_> {
         let on = picture.and_then(|picture| picture.interfaces.get(interface));
         let found = on.and_then(|on| on.peers.get(&public_key(&record.object)?));
         let none = Field::PresharedKey(None);
+        let found = found.filter(|it| !it.hidden.contains("preshared_key"));
         let now =
             found.map(|it| it.fields.get("preshared_key").unwrap_or(&none).recorded(self.key()));
         let applied = record.attributes.get("preshared_key");

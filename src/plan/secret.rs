@@ -190,6 +190,12 @@ fn source_of(
         (None, Some(fingerprint)) if !is_needed || planner.options.without_refresh => {
             (SecretSource::Kept(fingerprint), false)
         }
+        // Everybody has it, and nobody shows it.
+        (None, Some(fingerprint))
+            if holders.here.iter().all(|peer| is_kept_hidden(planner, peer, &fingerprint)) =>
+        {
+            (SecretSource::Kept(fingerprint), false)
+        }
         // One that was recorded and never came to a device is lost for nobody.
         (None, fingerprint) => {
             let was_given = |peer: &Address| {
@@ -200,6 +206,17 @@ fn source_of(
             (SecretSource::New, candidates.iter().any(was_given))
         }
     }
+}
+
+/// Returns whether a peer was given the secret by a device that does not show it.
+fn is_kept_hidden(planner: &Planner<'_>, peer: &Address, fingerprint: &str) -> bool {
+    let Some(record) = planner.state.resources.get(peer) else { return false };
+    let found = peer::Old::of(record).and_then(|old| {
+        let picture = planner.picture(&old.backend)?;
+        picture.interfaces.get(&old.interface)?.peers.get(&old.public_key)
+    });
+    let applied = record.attributes.get("preshared_key").and_then(Json::as_str);
+    applied == Some(fingerprint) && found.is_some_and(|it| it.hidden.contains("preshared_key"))
 }
 
 fn given(address: &Address) -> Refusal {
@@ -374,6 +391,10 @@ fn found_secret(planner: &Planner<'_>, node: &Node) -> Option<Json> {
         .get(name)?
         .peers
         .get(&peer.public_key?)?;
+    // What this user is not shown counts as it was applied.
+    if found.hidden.contains("preshared_key") {
+        return None;
+    }
     let none = Field::PresharedKey(None);
     Some(found.fields.get("preshared_key").unwrap_or(&none).recorded(planner.key()))
 }

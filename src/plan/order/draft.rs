@@ -506,7 +506,9 @@ fn guard_unkept_secret(planner: &mut Planner<'_>, address: &Address) {
         picture.interfaces.get(&old.interface)?.peers.get(&old.public_key)
     });
     let secret = found.and_then(|found| found.fields.get("preshared_key"));
-    if matches!(secret, Some(Field::PresharedKey(Some(_)))) {
+    // One that is not shown may be there.
+    let is_hidden = found.is_some_and(|found| found.hidden.contains("preshared_key"));
+    if is_hidden || matches!(secret, Some(Field::PresharedKey(Some(_)))) {
         planner.refuse(address, Refusal {
             message: format!(
                 "`{address}` has a pre-shared key that is nowhere but on its device, and would lose it"
