@@ -260,7 +260,7 @@ fn as_found(
         if let Some(json) = found.get(attribute.name).filter(|_| is_managed) {
             new.attributes.insert(attribute.name.to_owned(), json.clone());
         }
-        if attribute.ownership == Ownership::Elements {
+        if attribute.ownership == Ownership::Elements && is_managed {
             let texts = found.get(attribute.name).and_then(Json::as_array);
             let texts = texts.into_iter().flatten().filter_map(Json::as_str).map(str::to_owned);
             new.owned_elements.insert(attribute.name.to_owned(), texts.collect());

@@ -452,7 +452,9 @@ impl<'a> Planner<'a> {
         // a change and not somebody's drift.
         let is_interrupted = self.interrupted.contains(&desired.address);
         let all = declaration::attributes(desired.address.kind).iter();
+        // What the backend has no place for can only have its default, of which there is nothing to say.
         all.filter(|attribute| !without.contains(&attribute.name))
+            .filter(|attribute| attribute.support(backend) != Support::No)
             .map(|attribute| {
                 let support = attribute.support(backend);
                 let wanted = self.side(desired, attribute.name);
@@ -772,7 +774,9 @@ pub fn record(
             None if attribute.presence == crate::resource::Presence::OptionalComputed => before(),
             None => None,
         };
-        if attribute.ownership == crate::resource::Ownership::Elements {
+        let is_set = attribute.ownership == crate::resource::Ownership::Elements;
+        // One that is not written owns nothing.
+        if is_set && value.is_some() {
             let texts =
                 value.as_ref().and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
             let owned = texts.iter().filter_map(Json::as_str).map(str::to_owned).collect();
