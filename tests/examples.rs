@@ -24,12 +24,15 @@ fn no_example_is_without_a_test() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["linux-site-to-site", "quickstart", "two-hubs-over-ssh"]);
+    assert_eq!(
+        names,
+        ["linux-site-to-site", "quickstart", "site-to-site-routeros", "two-hubs-over-ssh"]
+    );
 }
 
 #[test]
 fn every_example_is_valid() {
-    for name in ["linux-site-to-site", "quickstart", "two-hubs-over-ssh"] {
+    for name in ["linux-site-to-site", "quickstart", "site-to-site-routeros", "two-hubs-over-ssh"] {
         Project::of_example(name).run("validate").ends(0).says("valid");
     }
 }
@@ -83,6 +86,20 @@ fn two_hubs_are_applied_where_there_are_none() {
     project.run("apply -auto-approve").ends(0).says("on linux \"one\" (simulated)").says("5 added");
     project.run("plan -detailed-exitcode").ends(0).says("No changes");
     project.run("destroy -auto-approve").ends(0).says("5 destroyed");
+}
+
+#[test]
+fn a_hub_and_a_router_are_one_plan_and_one_apply() {
+    let project = Project::of_example("site-to-site-routeros");
+    let applied =
+        project.run("apply -auto-approve").ends(0).says("on routeros \"branch\" (simulated)");
+    applied.says("5 added");
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+    project.run("drift").ends(0).says("No drift");
+    project.run("plan -refresh-only").ends(0);
+    project.run("backend test").says("RouterOS");
+    project.run("destroy -auto-approve").ends(0).says("5 destroyed");
+    assert_eq!(project.run("state list").ends(0).stdout, "");
 }
 
 #[test]
