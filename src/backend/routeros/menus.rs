@@ -306,6 +306,9 @@ impl Menus {
     /// Returns whether there is such an object.
     pub(in crate::backend::routeros) fn holds(&self, menu: &str, id: &str) -> bool {
         let is_v6 = menu.starts_with("ipv6");
+        if self.odd.iter().any(|it| it.menu == menu && it.id == id) {
+            return true;
+        }
         match menu {
             INTERFACES => self.interfaces.iter().any(|it| it.id == id),
             PEERS => self.peers.iter().any(|it| it.id == id),
@@ -323,6 +326,7 @@ impl Menus {
 
     /// Leaves out an object that was removed.
     pub(in crate::backend::routeros) fn forget(&mut self, menu: &str, id: &str) {
+        self.odd.retain(|it| it.menu != menu || it.id != id);
         let is_v6 = menu.starts_with("ipv6");
         match menu {
             INTERFACES => self.interfaces.retain(|it| it.id != id),

@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::backend::routeros::client::{Cause, Client, Failure, Fields as Texts, Row};
 use crate::backend::routeros::menus::{
-    Address, INTERFACES, Interface, MEMBERS, Member, Menus, PEERS, Peer, Route as RouteRow, Wanted,
+    Address, INTERFACES, Interface, MEMBERS, Member, Menus, Odd, PEERS, Peer, Route as RouteRow,
+    Wanted,
 };
 use crate::backend::routeros::picture::{self, MARK};
 use crate::backend::routeros::wire::{Reference, Strange};
@@ -124,9 +125,9 @@ impl<'a> Job<'a> {
                 self.update_peer(&attempt, &interface, public_key, &settings).await
             }
             Act::DeletePeer { interface, public_key } => {
-                match self.peer(&interface, public_key).map(|it| it.id.clone()) {
-                    Some(id) => self.remove(&attempt, PEERS, &id).await?,
-                    None => {}
+                let id = self.peer(&interface, public_key).map(|it| it.id.clone());
+                if let Some(id) = id.or_else(|| self.unread_peer(&interface, public_key)) {
+                    self.remove(&attempt, PEERS, &id).await?;
                 }
                 Ok(Fields::new())
             }
@@ -390,7 +391,9 @@ impl Job<'_> {
             return Ok(Fields::new());
         };
         let on = |it: &Reference| matches!(it, Reference::Name(on) if on == name);
-        let Menus { peers, addresses, routes, members, .. } = &self.menus;
+        let Menus { peers, addresses, routes, members, odd, .. } = &self.menus;
+        let unread =
+            odd.iter().filter(|it| it.menu == PEERS && it.interface.as_ref().is_some_and(on));
         let routes = routes.iter().filter(|it| picture::is_ours(it) && it.gateway == name);
         let members = members.iter().filter(|it| on(&it.interface) && !it.is_dynamic);
         let addresses = addresses.iter().filter(|it| on(&it.interface) && !it.is_dynamic);
@@ -400,6 +403,7 @@ impl Job<'_> {
             .chain(members.map(|it| (MEMBERS, it.id.clone())))
             .chain(addresses.map(|it| (address_menu(it.address), it.id.clone())))
             .chain(peers.map(|it| (PEERS, it.id.clone())))
+            .chain(unread.map(|it| (PEERS, it.id.clone())))
             .collect();
         for (menu, id) in children {
             self.remove(attempt, menu, &id).await?;
@@ -469,6 +473,16 @@ impl Job<'_> {
         find_peer(&self.menus, interface, key)
     }
 
+    /// Returns the id of a peer of which more cannot be read than which one it is.
+    fn unread_peer(&self, interface: &str, key: PublicKey) -> Option<String> {
+        let is_it = |it: &&Odd| {
+            it.menu == PEERS
+                && it.public_key == Some(key)
+                && matches!(&it.interface, Some(Reference::Name(on)) if on == interface)
+        };
+        self.menus.odd.iter().find(is_it).map(|it| it.id.clone())
+    }
+
     async fn create_peer(
         &mut self,
         attempt: &str,
@@ -518,6 +532,11 @@ impl Job<'_> {
         settings: &Settings,
     ) -> Done {
         let Some(id) = self.peer(interface, key).map(|it| it.id.clone()) else {
+            if let Some(id) = self.unread_peer(interface, key) {
+                let reason = format!("what the router says of it, as `{id}`, makes no sense");
+                let hint = "look at it on the router, or remove it there and run `plan` again";
+                return Err(self.error(attempt, reason, hint));
+            }
             let hint = "run `plan` again: it was removed in between, and would be made anew";
             return Err(self.error(attempt, "the peer is gone", hint));
         };
