@@ -17,6 +17,7 @@ use std::time::Duration;
 use wgform::backend::linux::Linux;
 use wgform::backend::{Act, Interest, Read, Surroundings};
 use wgform::config::{Driver, Jump, Ssh};
+use wgform::persist::Style;
 use wgform::resource::{BackendKind, Field, Fields};
 
 use crate::conformance::bed::{
@@ -26,7 +27,9 @@ use crate::conformance::bed::{
 use crate::conformance::{Bed, Kind};
 use crate::far::{Fake, environment, plain};
 use crate::harness::{Project, Ran};
-use crate::sandbox::{ping, sandboxed, sandboxed_as_root, sh};
+use crate::sandbox::{
+    empty_wg_quick, forget_wg0, ping, sandboxed, sandboxed_as_root, sh, start_wg0,
+};
 
 scenarios!(over_ssh);
 
@@ -110,6 +113,17 @@ fn a_tunnel_between_two_hubs_outlives_their_reboot_with_the_same_keys() {
         hubs.run("apply -auto-approve").ends(0).says("5 destroyed");
         assert_eq!(keys_left(&hubs), "");
         tear_down(&hubs);
+    });
+}
+
+#[test]
+fn wg_quick_brings_back_what_was_persisted_from_afar() {
+    const TEST: &str = "wg_quick_brings_back_what_was_persisted_from_afar";
+    sandboxed(TEST, &["wireguard-go", "wg", "wg-quick"], || {
+        empty_wg_quick();
+        let fake = Fake::new();
+        let bed = fake.bed(plain("far"));
+        conformance::boot::comes_back(&bed, Style::WgQuick, forget_wg0, start_wg0);
     });
 }
 

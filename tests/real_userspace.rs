@@ -27,7 +27,7 @@ use crate::conformance::bed::{
     wait, world,
 };
 use crate::conformance::{Bed, Kind};
-use crate::sandbox::{sandboxed, sh, two_hosts};
+use crate::sandbox::{empty_wg_quick, forget_wg0, sandboxed, sh, start_wg0, two_hosts};
 
 scenarios!(userspace);
 host_scenarios!(program);
@@ -84,16 +84,8 @@ fn a_namespace_that_is_not_there_says_how_to_make_it() {
 fn wg_quick_brings_back_what_was_persisted() {
     const TEST: &str = "wg_quick_brings_back_what_was_persisted";
     sandboxed(TEST, &["wireguard-go", "wg", "wg-quick"], || {
-        sh("mkdir -p /etc/wireguard; mount -t tmpfs t /etc/wireguard");
-        // The rules go as with a reboot.
-        let forget = || {
-            drop(sh(
-                "ip link delete wg0; while test -e /run/wireguard/wg0.sock; do sleep 0.01; done
-                ip -4 rule flush proto 119; ip -6 rule flush proto 119",
-            ))
-        };
-        let boot = || drop(sh("wg-quick up wg0 >/tmp/wg-quick.log 2>&1 || cat /tmp/wg-quick.log"));
-        conformance::boot::comes_back(&bed(None), Style::WgQuick, forget, boot);
+        empty_wg_quick();
+        conformance::boot::comes_back(&bed(None), Style::WgQuick, forget_wg0, start_wg0);
     });
 }
 
