@@ -418,6 +418,38 @@ fn whenever_the_line_is_cut_the_next_run_ends_the_work() {
 }
 
 #[test]
+fn a_host_that_stays_away_is_finished_when_it_is_back() {
+    faked("a_host_that_stays_away_is_finished_when_it_is_back", |fake| {
+        let (ssh, away) = (fake.path("ssh"), fake.path("away"));
+        // From the first peer on, nobody is let in any more.
+        fake.program(
+            "wg",
+            &format!(
+                "if [ $1 = addconf ] && ! [ -e {away} ]; then mv {ssh} {away}
+                printf '#!/bin/sh\necho ssh: connect to host hub port 22: Connection refused >&2; exit 255\n' >{ssh}
+                chmod +x {ssh}; {cut}; fi; exec $REAL \"$@\"",
+                away = away.display(),
+                ssh = ssh.display(),
+                cut = fake.cut(),
+            ),
+        );
+        let project = Project::new(CUT_HUB);
+        let run = |arguments: &str| {
+            let output = project.command(arguments).envs(fake.environment()).output().unwrap();
+            Ran::of(arguments, output)
+        };
+        run("apply -auto-approve").ends(4).tells("the connection to the host was lost");
+        run("plan").ends(6).says("the connection was refused");
+        fs::rename(&away, &ssh).unwrap();
+        fs::write(&away, "").unwrap();
+        run("apply -auto-approve").ends(0);
+        run("plan -detailed-exitcode").ends(0);
+        let kept = sh("grep -v '^#' /var/lib/wgform/keys/wg0");
+        assert_eq!(kept, sh("wg show wg0 private-key"));
+    });
+}
+
+#[test]
 fn round_trips_do_not_grow_with_peers() {
     faked("round_trips_do_not_grow_with_peers", |fake| {
         let bed = fake.bed(plain("hub"));
