@@ -27,6 +27,7 @@ use crate::conformance::bed::{
     wait, world,
 };
 use crate::conformance::{Bed, Kind};
+use crate::harness::Project;
 use crate::sandbox::{empty_wg_quick, forget_wg0, sandboxed, sh, start_wg0, two_hosts};
 
 scenarios!(userspace);
@@ -88,6 +89,52 @@ fn wg_quick_brings_back_what_was_persisted() {
         conformance::boot::comes_back(&bed(None), Style::WgQuick, forget_wg0, start_wg0);
     });
 }
+
+#[test]
+fn a_plan_is_empty_when_wg_quick_has_brought_an_interface_back() {
+    const TEST: &str = "a_plan_is_empty_when_wg_quick_has_brought_an_interface_back";
+    sandboxed(TEST, &["wireguard-go", "wg", "wg-quick"], || {
+        empty_wg_quick();
+        let project = Project::new(HUB_THAT_COMES_BACK);
+        project.run("apply -auto-approve").ends(0);
+        for change in ["10.8.0.0/24", "10.9.0.0/24"] {
+            project.edit("10.8.0.0/24", change);
+            project.run("apply -auto-approve").ends(0);
+            let held = sh("wg showconf wg0");
+            forget_wg0();
+            start_wg0();
+            assert_eq!(sh("wg showconf wg0"), held);
+            project.run("plan -detailed-exitcode").ends(0).says("No changes");
+        }
+        project.run("destroy -auto-approve").ends(0);
+        assert_eq!(sh("ls /etc/wireguard"), "");
+    });
+}
+
+const HUB_THAT_COMES_BACK: &str = r#"backend "local" "hub" {
+  driver = "userspace"
+}
+
+interface "hub" {
+  name        = "wg0"
+  listen_port = 51820
+  addresses   = ["10.7.0.1/24"]
+  persist     = "wg-quick"
+  routes {
+    default_route = true
+  }
+}
+
+peer "laptop" {
+  interface     = interface.hub
+  public_key    = "hamKjk6EpGzthxCTodSbmx60Jg3j5rDUyQcY9WJmh0A="
+  preshared_key = preshared_key.laptop
+  endpoint      = "127.0.0.1:5000"
+  allowed_ips   = ["10.8.0.0/24", "0.0.0.0/0"]
+}
+
+preshared_key "laptop" {}
+"#;
 
 #[test]
 fn a_socket_that_a_killed_process_left_is_no_interface() {
