@@ -124,6 +124,7 @@ fn a_router_without_interfaces_is_one_all_the_same() {
     everywhere(|lab| {
         let picture = lab.read();
         assert!(picture.interfaces.is_empty());
+        assert!(picture.other_links.contains("ether1"));
         assert_eq!((picture.kind, picture.simulated), (BackendKind::RouterOs, false));
         assert!(!picture.identity.id.is_empty());
         assert!(picture.capabilities.renames);

@@ -72,7 +72,8 @@ impl RouterOs {
     }
 
     async fn menus(&self, interest: &Interest) -> Result<Menus, BackendError> {
-        let wanted = Wanted { routes: interest.routes, members: interest.interface_lists };
+        let wanted =
+            Wanted { routes: interest.routes, members: interest.interface_lists, others: true };
         Menus::read(&self.client, wanted).await.map_err(|failure| failure.error)
     }
 

@@ -28,6 +28,8 @@ pub struct Wanted {
     pub routes: bool,
     /// Members of interface lists.
     pub members: bool,
+    /// Interfaces of other kinds.
+    pub others: bool,
 }
 
 /// Everything on a router that matters here.
@@ -47,6 +49,8 @@ pub struct Menus {
     pub members: Vec<Member>,
     /// Whether those were wanted.
     pub has_members: bool,
+    /// The names of interfaces of other kinds, if they were wanted.
+    pub others: BTreeSet<String>,
     /// Whether there are menus for IPv6.
     pub has_ipv6: bool,
     /// Rows that make no sense.
@@ -238,7 +242,7 @@ impl Menus {
     pub async fn read(client: &Client, wanted: Wanted) -> Result<Self, Failure> {
         // The first request opens the connection, and the session on the router, which takes it a while.
         let resource = client.one("read the version of the router", "system/resource").await?;
-        let (system, interfaces, peers, addresses, six, routes, routes6, members) = try_join!(
+        let (system, interfaces, peers, addresses, six, routes, routes6, members, others) = try_join!(
             System::read(client, &resource),
             client.list("read the WireGuard interfaces", INTERFACES),
             client.list("read the WireGuard peers", PEERS),
@@ -247,6 +251,7 @@ impl Menus {
             when(wanted.routes, client.list("read the routes", "ip/route")),
             when(wanted.routes, ipv6(client.list("read the IPv6 routes", "ipv6/route"))),
             when(wanted.members, client.list("read the interface lists", MEMBERS)),
+            when(wanted.others, client.list("read the names of interfaces", "interface")),
         )?;
         let mut odd = Vec::new();
         let mut menus = Self {
@@ -259,6 +264,12 @@ impl Menus {
             routes: parsed("ip/route", &routes.unwrap_or_default(), Route::parse, &mut odd),
             members: parsed(MEMBERS, &members.unwrap_or_default(), Member::parse, &mut odd),
             has_members: wanted.members,
+            others: others
+                .iter()
+                .flatten()
+                .filter(|it| it.text("type") != "wg")
+                .map(name)
+                .collect(),
             has_ipv6: six.is_some(),
             odd: Vec::new(),
         };
@@ -572,6 +583,10 @@ impl Member {
             is_dynamic: row.bool_or("dynamic", false)?,
         })
     }
+}
+
+fn name(row: &Row) -> String {
+    row.text("name").to_owned()
 }
 
 fn comment(row: &Row) -> Option<Text> {

@@ -40,7 +40,7 @@ const RESPONDER: Lack = Lack { kind: Kind::Peer, attribute: "responder", since: 
 /// Which WireGuard interface has no name: whatever is on it would seem to be gone.
 pub(super) fn picture(menus: Menus, simulated: bool, now: Timestamp) -> Result<Picture, String> {
     let unread_interfaces = menus.odd.iter().filter(|odd| odd.menu == INTERFACES);
-    let mut other_links = BTreeSet::new();
+    let mut other_links = menus.others.clone();
     for odd in unread_interfaces {
         // Its name is taken, so that nothing is made in its place.
         let nameless =
