@@ -275,10 +275,10 @@ fn an_interface_needs_a_backend_when_there_are_several() {
   help: Add `backend = backend.NAME`, or set `default_backend` in the `wgform` block.",
     );
     check(
-        "backend \"routeros\" \"x\" {}\nbackend \"local\" \"y\" {\n  driver = \"fast\"\n  netns = \"a/b\"\n  ssh = 1\n}\ninterface \"a\" { backend = backend.x }\n",
+        "backend \"pfsense\" \"x\" {}\nbackend \"local\" \"y\" {\n  driver = \"fast\"\n  netns = \"a/b\"\n  ssh = 1\n}\ninterface \"a\" { backend = backend.x }\n",
         "error: unknown kind of backend
-  1:9 `\"routeros\"`: this version of wgform has no backend of kind `routeros`
-  help: The kind can be `local` or `linux`.
+  1:9 `\"pfsense\"`: this version of wgform has no backend of kind `pfsense`
+  help: The kind can be `local`, `linux` or `routeros`.
 error: invalid value
   3:12 `\"fast\"`: there is no such driver
   help: The driver can be \"auto\", \"kernel\" or \"userspace\".
