@@ -29,6 +29,9 @@ use crate::conformance::{Bed, Kind};
 /// The oldest version that wgform works with.
 const OLDEST: u8 = 12;
 
+/// How long a client waits for an answer, however busy the machine is.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
+
 struct Lab {
     bed: Bed,
     router: SimulatedRouter,
@@ -39,6 +42,16 @@ struct Lab {
 
 impl Lab {
     fn new(profile: &'static Profile, point: Option<&str>) -> Self {
+        Self::with(profile, point, ANSWERS_WITHIN, Options::default().command_limit)
+    }
+
+    /// Makes one whose client waits so long for an answer, and whose router gives up a command after this time.
+    fn with(
+        profile: &'static Profile,
+        point: Option<&str>,
+        api_timeout: Duration,
+        command_limit: Duration,
+    ) -> Self {
         let router = SimulatedRouter::in_memory(profile, 7, jiff::Timestamp::UNIX_EPOCH);
         if let Some(point) = point {
             assert!(router.flip(point).unwrap(), "{point}");
@@ -46,13 +59,13 @@ impl Lab {
         let password = Secret::new("hunter2hunter2");
         router.set_user("wgform", &password, &ALL_POLICIES);
         let world = world(BTreeMap::new(), "/nowhere".into());
-        let options = Options { damage: Duration::ZERO, ..Options::default() };
+        let options = Options { damage: Duration::ZERO, command_limit, ..Options::default() };
         let server = Server::start(router.clone(), &world, options).unwrap();
         let settings = config::RouterOs {
             api_url: format!("http://{}", server.address()),
             api_user: "wgform".to_owned(),
             api_password: password,
-            api_timeout: Duration::from_secs(20),
+            api_timeout,
             api_verify_tls: true,
             ca_file: None,
             tls_pin_sha256: None,
@@ -354,18 +367,22 @@ fn a_thousand_new_peers_are_a_thousand_requests() {
 
 #[test]
 fn whatever_goes_wrong_nothing_is_there_twice_and_the_next_run_converges() {
-    for fault in [
-        Fault::Stall { applied: true },
-        Fault::Stall { applied: false },
-        Fault::LoseAnswer,
-        Fault::Reset,
-        Fault::Close,
-        Fault::AppliedButRefused,
-        Fault::Html(403),
-        Fault::Truncate,
-        Fault::WrongBody,
+    let (soon, short) = (Duration::from_millis(100), Duration::from_secs(3));
+    for (fault, api_timeout, command_limit) in [
+        (Fault::Stall { applied: true }, ANSWERS_WITHIN, soon),
+        (Fault::Stall { applied: false }, ANSWERS_WITHIN, soon),
+        // The client gives up first, and looks again when the router has given up too.
+        (Fault::Stall { applied: true }, short, 2 * short),
+        (Fault::Stall { applied: false }, short, 2 * short),
+        (Fault::LoseAnswer, ANSWERS_WITHIN, soon),
+        (Fault::Reset, ANSWERS_WITHIN, soon),
+        (Fault::Close, ANSWERS_WITHIN, soon),
+        (Fault::AppliedButRefused, ANSWERS_WITHIN, soon),
+        (Fault::Html(403), ANSWERS_WITHIN, soon),
+        (Fault::Truncate, ANSWERS_WITHIN, soon),
+        (Fault::WrongBody, ANSWERS_WITHIN, soon),
     ] {
-        let lab = Lab::newest();
+        let lab = Lab::with(Profile::newest(), None, api_timeout, command_limit);
         lab.bed.hub();
         lab.router.inject(Rule::once("PUT", 20, fault.clone()));
         let acts = |which: &mut dyn Iterator<Item = u32>| -> Vec<Act> {
