@@ -67,10 +67,17 @@ pub struct Picture {
 pub struct Remark {
     /// What kind of thing it is, without names.
     pub summary: &'static str,
-    /// What there is.
+    /// What there is, as a clause.
     pub says: String,
-    /// What to do about it.
-    pub hint: String,
+    /// What to do about it, in whole sentences.
+    pub hint: &'static str,
+}
+
+impl Remark {
+    /// Makes a remark.
+    pub fn new(summary: &'static str, says: impl Into<String>, hint: &'static str) -> Self {
+        Self { summary, says: says.into(), hint }
+    }
 }
 
 /// What a host does to bring interfaces back when it boots.

@@ -425,3 +425,25 @@ fn a_user_without_sensitive_writes_keys_and_never_reads_a_difference_into_them()
         lab.bed.done(create_peer(public(2), only(&["10.2.0.0/16"])));
     }
 }
+
+#[test]
+fn a_warning_tells_what_somebody_should_know_of_a_router() {
+    let lab = Lab::newest();
+    let said = || -> Vec<&str> { lab.read().remarks.iter().map(|it| it.summary).collect() };
+    // It has been up since 1970, as its clock can tell.
+    assert!(said().is_empty(), "{:?}", said());
+    lab.router
+        .plant("ip/address", 0, &[("address", b"10.0.0.1/24"), ("interface", b"*17")])
+        .unwrap();
+    assert_eq!(said(), ["objects of an interface that is gone"]);
+    lab.router.set_clock_slow_by(86_400).unwrap();
+    lab.router.reboot(jiff::Timestamp::now()).unwrap();
+    assert_eq!(
+        said(),
+        [
+            "objects of an interface that is gone",
+            "router with a wrong clock",
+            "router that has just started"
+        ]
+    );
+}

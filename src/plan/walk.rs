@@ -324,10 +324,11 @@ impl<'a> Planner<'a> {
         let actual = self.actual;
         for (id, reading) in &actual.backends {
             let Reading::Read(picture) = reading else { continue };
-            for Remark { summary, says, hint } in &picture.remarks {
-                let warning = Diagnostic::warning(summary);
+            for remark in &picture.remarks {
+                let Remark { summary: _, says, hint } = remark;
+                let warning = Diagnostic::warning(remark.summary);
                 self.warnings.push(match config.backend_span(id) {
-                    Some(span) => warning.label(span, says.clone()).help(hint.clone()),
+                    Some(span) => warning.label(span, says.clone()).help(*hint),
                     None => warning.help(format!("Backend `{id}`: {says}. {hint}")),
                 });
             }

@@ -323,47 +323,43 @@ fn routing(rows: &[RouteRow]) -> Routing {
 /// Says what somebody should know of a router.
 fn remarks(menus: &Menus, simulated: bool, now: Timestamp) -> Vec<Remark> {
     let mut remarks = Vec::new();
-    let mut say = |summary, says: String, hint: &str| {
-        remarks.push(Remark { summary, says, hint: hint.to_owned() });
-    };
     let orphans = orphans(menus);
     if !orphans.is_empty() {
-        say(
+        remarks.push(Remark::new(
             "objects of an interface that is gone",
             format!("the router still has {}", orphans.join(", ")),
             "Nothing uses them, and an interface of the same name does not get them back. Remove them on the router.",
-        );
+        ));
     }
-    for odd in &menus.odd {
-        say(
+    remarks.extend(menus.odd.iter().map(|odd| {
+        Remark::new(
             "object of a router that cannot be read",
             format!("`{}` in `/{}`: {}", odd.id, odd.menu.replace('/', " "), odd.why),
             "It is left alone. If this version of RouterOS is newer than this wgform, look for a newer wgform.",
-        );
-    }
+        )
+    }));
     if !sees_keys(menus) {
-        say(
+        remarks.push(Remark::new(
             "router that does not show its keys",
-            "the user lacks the policy `sensitive`, so that keys can be written and not compared"
-                .to_owned(),
+            "the user lacks the policy `sensitive`, so that keys can be written and not compared",
             "Add `sensitive` to the policies of the user's group.",
-        );
+        ));
     }
     let off = menus.system.clock.map(|clock| clock.duration_since(now).unsigned_abs());
     if off.is_some_and(|off| off > CLOCK) {
-        say(
+        remarks.push(Remark::new(
             "router with a wrong clock",
             format!("its clock says {}", menus.system.clock.unwrap_or(now)),
             "Set up NTP on it: certificates and the ages of handshakes depend on its clock.",
-        );
+        ));
     }
     // A simulated one starts with its first use, and has everything.
     if menus.system.uptime < JUST_STARTED && !simulated {
-        say(
+        remarks.push(Remark::new(
             "router that has just started",
             format!("it has been up for {} s", menus.system.uptime.as_secs()),
             "It may not have loaded everything: if something seems to be gone, run again in a minute.",
-        );
+        ));
     }
     remarks
 }

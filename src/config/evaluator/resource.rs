@@ -10,7 +10,7 @@ use crate::config::evaluator::routeros;
 use crate::config::evaluator::run::Run;
 use crate::config::evaluator::settings::unknown;
 use crate::config::expression::{Evaluated, Failures, poisoned};
-use crate::config::parse::is_reference;
+use crate::config::parse::{is_reference, or};
 use crate::config::reference::name_of;
 use crate::config::value::{Data, Value};
 use crate::config::{Desired, Wanted};
@@ -355,10 +355,15 @@ fn unsupported(
 ) -> Option<Diagnostic> {
     let is_default = wanted.known().is_some_and(|it| default_of(attribute).as_ref() == Some(it));
     (attribute.support(kind) == Support::No && !is_default).then(|| {
-        Diagnostic::error("attribute that the backend does not have").label(
-            span,
-            format!("a backend of kind `{}` has no `{}`", kind.as_str(), attribute.name),
-        )
+        let has = |kind: &BackendKind| attribute.support(*kind) != Support::No;
+        let kinds = BackendKind::ALL.into_iter().filter(has);
+        let kinds: Vec<_> = kinds.map(|kind| format!("`{}`", kind.as_str())).collect();
+        Diagnostic::error("attribute that the backend does not have")
+            .label(
+                span,
+                format!("a backend of kind `{}` has no `{}`", kind.as_str(), attribute.name),
+            )
+            .help(format!("Leave it out: it is for backends of kind {}.", or(&kinds)))
     })
 }
 

@@ -170,7 +170,7 @@ pub(super) fn misfits(desired: &Desired) -> Vec<Diagnostic> {
     {
         problems.push(
             Diagnostic::error("peer without allowed IPs on a router")
-                .label(span("allowed_ips"), "RouterOS takes no peer without one")
+                .label(span("allowed_ips"), "a router takes no peer without one")
                 .help("Write a network, or set `enabled = false` on a peer that is to have no traffic."),
         );
     }
@@ -180,7 +180,7 @@ pub(super) fn misfits(desired: &Desired) -> Vec<Diagnostic> {
     {
         problems.push(
             Diagnostic::error("invalid value")
-                .label(span("client_address"), "RouterOS may keep no more than the network of this")
+                .label(span("client_address"), "a router may keep no more than the network of this")
                 .help("Write the address with `/32`, or `/128` for IPv6."),
         );
     }
@@ -189,7 +189,7 @@ pub(super) fn misfits(desired: &Desired) -> Vec<Diagnostic> {
     {
         problems.push(
             Diagnostic::error("invalid value")
-                .label(span("client_allowed_ips"), "RouterOS reads an empty list as `::/0`")
+                .label(span("client_allowed_ips"), "a router reads an empty list as `::/0`")
                 .help("Leave it out, or write the networks."),
         );
     }
