@@ -105,13 +105,19 @@ impl Lab {
     }
 }
 
-/// Runs a scenario on every version, and on the oldest and the newest at the other setting of each point.
+/// Runs a scenario on every version, and there at the other setting of each point: for lack of time on the oldest and
+/// the newest version only, unless `CI=true`.
 fn everywhere(scenario: fn(&Lab)) {
+    let is_thorough = std::env::var("CI").is_ok_and(|it| it == "true");
     for profile in PROFILES.iter().filter(|it| it.minor >= OLDEST) {
-        scenario(&Lab::new(profile, None));
-        if matches!(profile.minor, OLDEST | 24) {
-            for (point, _) in POINTS {
-                scenario(&Lab::new(profile, Some(point)));
+        let has_points = is_thorough || matches!(profile.minor, OLDEST | 24);
+        let points = POINTS.iter().map(|(point, _)| Some(*point)).filter(|_| has_points);
+        for point in std::iter::once(None).chain(points) {
+            let lab = Lab::new(profile, point);
+            let run = std::panic::AssertUnwindSafe(|| scenario(&lab));
+            if let Err(panic) = std::panic::catch_unwind(run) {
+                eprintln!("RouterOS {}, the other setting of {point:?}", profile.name);
+                std::panic::resume_unwind(panic);
             }
         }
     }
