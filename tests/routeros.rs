@@ -107,6 +107,7 @@ impl Lab {
 
 /// Runs a scenario on every version, and there at the other setting of each point: for lack of time on the oldest and
 /// the newest version only, unless `CI=true`.
+#[expect(clippy::print_stderr, reason = "says where a scenario fails")]
 fn everywhere(scenario: fn(&Lab)) {
     let is_thorough = std::env::var("CI").is_ok_and(|it| it == "true");
     for profile in PROFILES.iter().filter(|it| it.minor >= OLDEST) {

@@ -1,7 +1,7 @@
 //! MikroTik routers with RouterOS v7, over their REST service.
 //!
-//! A router is read as whole menus, and written one object at a time: [`write`] carries out a batch, [`picture`] says what
-//! there is in our words, [`wish`] says what we want in the router's. A simulated router is a server on the loopback that
+//! A router is read as whole menus, and written one object at a time: `write` carries out a batch, `picture` says what
+//! there is in our words, `wish` says what we want in the router's. A simulated router is a server on the loopback that
 //! is asked in the same way.
 
 pub mod client;
