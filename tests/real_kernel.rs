@@ -9,6 +9,7 @@
 #![expect(clippy::print_stderr, reason = "a test that does not run says so")]
 
 mod conformance;
+mod far;
 mod harness;
 mod hosts;
 mod sandbox;
@@ -33,6 +34,37 @@ host_scenarios!(program);
 
 fn kernel(name: &str, scenario: fn(&Bed)) {
     in_vm(name, || scenario(&bed(None)));
+}
+
+/// What is the kernel's own, over the shell of another host: the VM plays it itself, with the tools of busybox. The whole
+/// suite runs over a real server in `tests/real_ssh.rs`, on userspace WireGuard.
+mod over_ssh {
+    use crate::far::{Fake, plain};
+    use crate::{Bed, Driver, Kind, Linux, id, in_vm, world};
+
+    crate::scenarios!(@each far, interfaces:
+        a_created_interface_reads_back
+        every_attribute_of_an_interface_can_be_changed
+        a_key_is_kept_in_its_file_and_removed_with_the_interface
+        an_interface_is_renamed_where_the_host_can
+    );
+    crate::scenarios!(@each far, peers:
+        a_created_peer_reads_back
+        every_attribute_of_a_peer_can_be_changed
+    );
+    crate::scenarios!(@each far, routes:
+        routes_that_went_with_the_last_address_come_back_in_the_same_batch
+        rules_come_and_go
+    );
+
+    fn far(name: &str, scenario: fn(&Bed)) {
+        in_vm(&format!("over_ssh::{name}"), || {
+            let fake = Fake::new();
+            let world = world(fake.environment(), fake.directory.path().to_owned());
+            let backend = Linux::over_ssh(id(), plain("hub"), None, Driver::Auto, world);
+            scenario(&fake.bed_of(Kind::Kernel, backend));
+        });
+    }
 }
 
 /// Runs a scenario with the built program.

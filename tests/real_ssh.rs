@@ -5,15 +5,15 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod conformance;
+mod far;
 mod harness;
 mod sandbox;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use wgform::backend::linux::Linux;
 use wgform::backend::{Act, Interest, Read, Surroundings};
 use wgform::config::{Driver, Jump, Ssh};
@@ -24,6 +24,7 @@ use crate::conformance::bed::{
     key_path, only, preshared, private, public, to, update_peer, wait, world,
 };
 use crate::conformance::{Bed, Kind};
+use crate::far::{Fake, environment, plain};
 use crate::harness::{Project, Ran};
 use crate::sandbox::{ping, sandboxed, sandboxed_as_root, sh};
 
@@ -56,24 +57,6 @@ fn ssh(hubs: &Project) -> Ssh {
         known_hosts: beside("known_hosts"),
         ..plain("198.51.100.2")
     }
-}
-
-fn plain(host: &str) -> Ssh {
-    Ssh {
-        host: host.to_owned(),
-        port: None,
-        user: None,
-        identity_file: None,
-        known_hosts: None,
-        host_key: None,
-        jump: Vec::new(),
-        sudo: None,
-        timeout: Duration::from_secs(60),
-    }
-}
-
-fn environment() -> BTreeMap<String, String> {
-    [("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())].into()
 }
 
 fn far(hubs: &Project, ssh: &Ssh) -> Bed {
@@ -324,83 +307,6 @@ fn known(hubs: &Project) -> String {
     fs::read_to_string(hubs.path().join("known_hosts")).unwrap()
 }
 
-/// A stand-in for `ssh` that runs the far end's shell here, and programs of the far end that are set up by a test.
-struct Fake {
-    directory: TempDir,
-}
-
-impl Fake {
-    fn new() -> Self {
-        let fake = Self { directory: tempfile::tempdir().unwrap() };
-        fake.program(
-            "ssh",
-            &format!(
-                "echo $$ >>{}; for last; do :; done; sh -c \"$last\" | tee -a {}",
-                fake.path("session").display(),
-                fake.path("answers").display()
-            ),
-        );
-        fake
-    }
-
-    fn path(&self, name: &str) -> std::path::PathBuf {
-        self.directory.path().join(name)
-    }
-
-    /// Returns the command that ends the session at once, with everything at its far end.
-    fn cut(&self) -> String {
-        format!("kill -s KILL -- -$(tail -n 1 {})", self.path("session").display())
-    }
-
-    /// Counts how often somebody connected.
-    fn sessions(&self) -> usize {
-        fs::read_to_string(self.path("session")).unwrap().lines().count()
-    }
-
-    /// Puts a program in the place of another one, which it can call as `$REAL`.
-    fn program(&self, name: &str, script: &str) {
-        let real = sh(&format!("command -v {name} || :"));
-        let path = self.path(name);
-        fs::write(&path, format!("#!/bin/sh\nREAL={}\n{script}\n", real.trim())).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-
-    fn environment(&self) -> BTreeMap<String, String> {
-        let mut environment = environment();
-        let path = format!("{}:{}", self.directory.path().display(), environment["PATH"]);
-        environment.insert("PATH".to_owned(), path);
-        environment.insert("HOME".to_owned(), self.path("home").to_str().unwrap().to_owned());
-        environment
-    }
-
-    fn bed(&self, ssh: Ssh) -> Bed {
-        self.bed_in(ssh, self.environment())
-    }
-
-    fn bed_in(&self, ssh: Ssh, environment: BTreeMap<String, String>) -> Bed {
-        let world = world(environment, self.directory.path().to_owned());
-        Bed {
-            kind: Kind::Userspace,
-            backend: Box::new(Linux::over_ssh(id(), ssh, None, Driver::Userspace, world)),
-            add_other_link: Box::new(|_| {}),
-            add_route: Box::new(|_, _| {}),
-            set_up: Box::new(|_, _| {}),
-        }
-    }
-
-    /// Counts the questions since the last time.
-    fn round_trips(&self) -> usize {
-        let path = self.path("answers");
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        fs::write(&path, "").unwrap();
-        let is_end = |line: &&str| {
-            line.strip_suffix('=')
-                .is_some_and(|mark| mark.len() == 32 && mark.chars().all(|c| c.is_ascii_hexdigit()))
-        };
-        text.lines().filter(is_end).count()
-    }
-}
-
 fn faked(name: &str, body: fn(&Fake)) {
     sandboxed(name, &["wireguard-go", "wg"], || body(&Fake::new()));
 }
@@ -530,24 +436,29 @@ fn round_trips_do_not_grow_with_peers() {
         assert_eq!(counts, [(2, 1, 2, 2); 2]);
         bed.done(delete("wg0"));
         assert_eq!(fake.round_trips(), 2);
+        let everything =
+            Interest { key_files: [key_path("wg0")].into(), name_servers: true, boot: true };
+        bed.read_with(&everything);
+        assert_eq!(fake.round_trips(), 1);
     });
 }
 
 #[test]
 fn a_change_that_landed_before_the_connection_broke_is_done() {
     faked("a_change_that_landed_before_the_connection_broke_is_done", |fake| {
-        let bed = fake.bed(plain("hub"));
-        bed.hub();
         // The change is made, and then the line is dead, once.
         let once = fake.path("once");
         fake.program(
             "wg",
             &format!(
-                "$REAL \"$@\"; c=$?; if [ \"$1\" = addconf ] && ! [ -e {0} ]; then : >{0}; {1}; fi; exit $c",
+                "$REAL \"$@\"; c=$?; if [ $1 = addconf ] && rm {} 2>/dev/null; then {}; fi; exit $c",
                 once.display(),
                 fake.cut()
             ),
         );
+        let bed = fake.bed(plain("hub"));
+        bed.hub();
+        fs::write(&once, "").unwrap();
         let peer = |n| create_peer(public(n), only(&[&format!("10.{n}.0.0/16")]));
         let ended = bed.write((1..5).map(peer).collect());
         assert_eq!(fake.sessions(), 2, "the line was cut");
@@ -559,17 +470,18 @@ fn a_change_that_landed_before_the_connection_broke_is_done() {
 #[test]
 fn a_change_that_did_not_land_fails_and_nothing_else_is_tried() {
     faked("a_change_that_did_not_land_fails_and_nothing_else_is_tried", |fake| {
-        let bed = fake.bed(plain("hub"));
-        bed.hub();
         let once = fake.path("once");
         fake.program(
             "wg",
             &format!(
-                "if [ \"$1\" = addconf ] && ! [ -e {0} ]; then : >{0}; {1}; fi; exec $REAL \"$@\"",
+                "if [ $1 = addconf ] && rm {} 2>/dev/null; then {}; fi; exec $REAL \"$@\"",
                 once.display(),
                 fake.cut()
             ),
         );
+        let bed = fake.bed(plain("hub"));
+        bed.hub();
+        fs::write(&once, "").unwrap();
         let peer = |n| create_peer(public(n), only(&[&format!("10.{n}.0.0/16")]));
         let ended = bed.write((1..5).map(peer).collect());
         assert_eq!(fake.sessions(), 2, "the line was cut");
@@ -583,7 +495,7 @@ fn a_change_that_did_not_land_fails_and_nothing_else_is_tried() {
 #[test]
 fn a_slow_host_is_not_waited_for_for_ever() {
     faked("a_slow_host_is_not_waited_for_for_ever", |fake| {
-        fake.program("wg", "sleep 30");
+        fake.program("wg", "[ $1 = --version ] || sleep 30");
         let bed = fake.bed(Ssh { timeout: Duration::from_secs(1), ..plain("hub") });
         let (reason, hint) = why(&bed);
         assert_eq!(reason, "the host did not answer in time");
@@ -630,7 +542,7 @@ fn a_user_needs_sudo_for_two_programs_and_nothing_else() {
         fake.program(
             "sudo",
             &format!(
-                "shift; echo \"$*\" >>{}; case $1 in wg|ip|wireguard-go) exec \"$@\";; esac
+                "shift; echo \"$*\" >>{}; case ${{1##*/}} in wg|ip|wireguard-go) exec \"$@\";; esac
                  echo \"Sorry, user deploy is not allowed to execute '$1' as root\" >&2; exit 1",
                 log.display()
             ),
@@ -652,7 +564,10 @@ fn a_user_needs_sudo_for_two_programs_and_nothing_else() {
         assert_eq!(picture.key_files.keys().collect::<Vec<_>>(), [&path]);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let run = fs::read_to_string(&log).unwrap();
-        assert!(run.contains("wg addconf wg0 /dev/stdin") && run.contains("ip -batch -"), "{run}");
+        assert!(
+            run.contains("wg addconf wg0 /proc/self/fd/0") && run.contains("ip -batch -"),
+            "{run}"
+        );
         for secret in [private(1).expose_text().to_string(), preshared(7).expose_text().to_string()]
         {
             assert!(!run.contains(&secret), "a key on a command line");
@@ -681,6 +596,64 @@ fn a_full_disk_leaves_nothing_behind() {
         assert_eq!(sh("ls /var/lib/wgform/keys"), "");
         sh("rm /var/lib/wgform/full");
         bed.done(act());
+    });
+}
+
+#[test]
+fn any_posix_shell_will_do() {
+    faked("any_posix_shell_will_do", |fake| {
+        let mut tried = 0;
+        for shell in ["dash", "bash", "busybox sh"] {
+            if sh(&format!("command -v {shell} || :")).is_empty() {
+                continue;
+            }
+            fake.program("ssh", &format!("exec {shell}"));
+            let bed = fake.bed(plain("hub"));
+            let key_file = Some(key_path("wg0"));
+            let (name, private_key) = ("wg0".to_owned(), private(1));
+            let (fields, around) = (hub_fields(), Surroundings::default());
+            bed.done(Act::CreateInterface { name, private_key, key_file, fields, around });
+            let mut fields = only(&["10.1.0.0/16"]);
+            fields.insert("preshared_key", Field::PresharedKey(Some(preshared(7))));
+            bed.done(create_peer(public(1), fields));
+            let picture = bed.read();
+            let found = &picture.interfaces["wg0"];
+            assert_eq!(found.private_key, Some(private(1)), "{shell}");
+            assert_eq!((found.peers.len(), picture.key_files.len()), (1, 1), "{shell}");
+            bed.done(Act::DeleteInterface {
+                name: "wg0".to_owned(),
+                remove_key_file: Some(key_path("wg0")),
+                remove_boot_files: BTreeSet::new(),
+                around: Surroundings::default(),
+            });
+            assert!(bed.read().key_files.is_empty(), "{shell}");
+            tried += 1;
+        }
+        assert!(tried > 0);
+    });
+}
+
+#[test]
+fn a_network_namespace_of_the_host_is_worked_in() {
+    faked("a_network_namespace_of_the_host_is_worked_in", |fake| {
+        sh("ip netns add blue; ip -n blue link set lo up");
+        let bed = |name: &str| {
+            let world = world(fake.environment(), fake.directory.path().to_owned());
+            let netns = Some(name.to_owned());
+            let backend = Linux::over_ssh(id(), plain("hub"), netns, Driver::Userspace, world);
+            fake.bed_of(Kind::Userspace, backend)
+        };
+        let blue = bed("blue");
+        blue.hub();
+        blue.done(create_peer(public(1), only(&["10.1.0.0/16"])));
+        sh("ip -n blue link show wg0; ! ip link show wg0 2>/dev/null");
+        let picture = blue.read();
+        assert!(picture.identity.id.ends_with("#netns=blue"), "{}", picture.identity.id);
+        assert_eq!(picture.key_directory, Some("/var/lib/wgform/keys/blue".into()));
+        assert_eq!(allowed(&blue.peer("wg0", &public(1))), ["10.1.0.0/16"]);
+        assert_eq!(why(&bed("red")).0, "there is no network namespace of that name on the host");
+        blue.done(delete("wg0"));
+        assert_eq!(sh("ls /run/wireguard"), "");
     });
 }
 

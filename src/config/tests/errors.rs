@@ -287,7 +287,7 @@ error: invalid value
   help: Write a name that `ip netns list` shows.
 error: unknown argument
   5:3 `ssh`: `backend` has no `ssh`
-  help: It can be `display_name`, `driver`, `netns`, `simulate` or `userspace_program`.",
+  help: Another host is a `linux` backend; `local` is this one.",
     );
     check(
         "backend \"local\" \"y\" {\n  driver = \"fast\"\n  netns = \"a/b\"\n}\n",

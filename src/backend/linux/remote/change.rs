@@ -50,7 +50,8 @@ pub(crate) fn configure(name: &str, device: &Device, change: &DeviceChange) -> V
     }
     let mut steps = set_steps(name, set);
     if !text.is_empty() {
-        let line = format!("wg_ addconf {} /dev/stdin", quoted(name));
+        // A small host may have no /dev/stdin.
+        let line = format!("wg_ addconf {} /proc/self/fd/0", quoted(name));
         steps.push(step(name, line, Some(text)));
     }
     steps
@@ -225,7 +226,7 @@ mod tests {
         insta::assert_snapshot!(shown(&device, &change), @r#"
         wg_ set 'wg0' 'peer' 'AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=' 'remove' 'peer' 'AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=' 'endpoint' '[2001:db8::1]:7' 'persistent-keepalive' '0'
 
-        wg_ addconf 'wg0' /dev/stdin
+        wg_ addconf 'wg0' /proc/self/fd/0
         [Interface]
         PrivateKey = CAkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCUk=
         ListenPort = 0

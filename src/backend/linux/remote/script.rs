@@ -25,10 +25,13 @@ use crate::value::{Endpoint, Host as EndpointHost};
 const LOOKUPS_AT_ONCE: usize = 16;
 
 /// How a session begins: who we are there, and as whom `wg` and `ip` are run. `ip` may enter a namespace for us, so that
-/// no other right is needed. Where a user may run nothing else as root, keys are kept in the home directory.
+/// no other right is needed. Where a user may run nothing else as root, keys are kept in the home directory. Both are
+/// called by their paths: a shell of busybox may take an `ip` of its own first, which is too small.
 const RIGHTS: &str = r#"PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH
 @ROOT@
-wg_() { @INSIDE@ wg "$@"; }
+path_() ( IFS=:; for d in $PATH; do if [ -x "$d/$1" ]; then echo "$d/$1"; exit; fi; done )
+W=$(path_ wg); I=$(path_ ip)
+wg_() { @INSIDE@ "$W" "$@"; }
 ip_() { @IP@ "$@"; }
 see_() { @SEE@ "$@"; }
 K=/var/lib/wgform/keys; A='sh -c'
@@ -68,8 +71,8 @@ names_() {
   done
 }
 about_() {
-  printf 'keys=%s\nwg=%s\nip=%s\nprintf=%s\n' "$K" "$(command -v wg)" "$(command -v ip)" "$(command -v printf)"
-  printf 'user=%s\nby=%s\nwg version=%s\nip version=%s\n' "$(id -un)" "$S" "$(wg --version)" "$(ip -V)"
+  printf 'keys=%s\nwg=%s\nip=%s\nprintf=%s\n' "$K" "$W" "$I" "$(command -v printf)"
+  printf 'user=%s\nby=%s\nwg version=%s\nip version=%s\n' "$(id -un)" "$S" "$("$W" --version 2>&1)" "$("$I" -V 2>&1)"
   if [ "$(id -u)" = 0 ] || [ "$A" != 'sh -c' ]; then echo all=yes; fi
   if [ -z "$S" ] && [ -d /var/run/wireguard ] && ! [ -r /var/run/wireguard ]; then echo blind=yes; fi
   for p in resolvectl resolvconf systemctl wg-quick "$U"; do
@@ -77,7 +80,7 @@ about_() {
   done
   if [ -e /dev/net/tun ]; then echo tun=yes; fi
   if [ -d /run/systemd/system ]; then echo systemd=yes; fi
-  if [ "$(id -u)" = 0 ] || { [ -n "$S" ] && $S ip -V >/dev/null 2>&1; }; then echo root=yes; fi
+  if [ "$(id -u)" = 0 ] || { [ -n "$S" ] && $S "$I" -V >/dev/null 2>&1; }; then echo root=yes; fi
   if [ -d /sys/module/wireguard ]; then echo module=yes; return; fi
   for f in modules.dep modules.builtin; do
     if grep -qs /wireguard.ko "/lib/modules/$(uname -r)/$f"; then echo module=yes; return; fi
@@ -102,10 +105,10 @@ pub(crate) fn rights(sudo: Option<bool>, netns: Option<&str>, program: &str) -> 
         Some(false) => "S=",
     };
     let (inside, ip) = match netns.map(quoted) {
-        Some(name) => (format!("$S ip netns exec {name}"), format!("$S ip -n {name}")),
-        None => ("$S".to_owned(), "$S ip".to_owned()),
+        Some(name) => (format!("$S \"$I\" netns exec {name}"), format!("$S \"$I\" -n {name}")),
+        None => ("$S".to_owned(), "$S \"$I\"".to_owned()),
     };
-    let see = if netns.is_some() { &ip } else { "ip" };
+    let see = if netns.is_some() { &ip } else { "\"$I\"" };
     let runner = if netns.is_some() { format!("{inside} sh -c") } else { "$A".to_owned() };
     let words = [
         ("@ROOT@", root),
@@ -278,6 +281,8 @@ impl Query {
                 self.devices.insert(name.clone());
                 self.files.extend(remove_key_file.clone());
                 self.foresee_boot_files(remove_boot_files);
+                // Whether its unit is started is looked at, whoever wrote its files.
+                self.directories.insert(PathBuf::from(persist::ENABLED_DIRECTORY));
             }
             Act::Persist(persist) => {
                 let Persist { name, wish, may_replace: _, remove } = &**persist;

@@ -43,8 +43,8 @@ const ERRNOS: &[(&str, Errno)] = &[
 const NO_LINK: [&str; 2] = ["Cannot find device", "does not exist"];
 
 /// What an old or a small `ip` says to `-j`.
-const NO_JSON: [&str; 4] =
-    ["Option \"-j\"", "unrecognized option", "invalid option", "illegal option"];
+const NO_JSON: [&str; 5] =
+    ["Option \"-j\"", "unrecognized option", "invalid option", "illegal option", "BusyBox"];
 
 /// What `sudo` and the shell say when they do not let a user through.
 const NO_SUDO: [&str; 5] = [
@@ -61,6 +61,12 @@ pub(crate) fn of_ip(complaint: &str) -> Refusal {
         return Refusal::said(
             "the host's `ip` is too old, or too small, to answer in JSON",
             "install the package `iproute2`, version 4.18 or later",
+        );
+    }
+    if complaint.contains("Cannot open network namespace") {
+        return Refusal::said(
+            "there is no network namespace of that name on the host",
+            "make it there with `ip netns add NAME`, or see which there are with `ip netns list`",
         );
     }
     if NO_LINK.iter().any(|it| complaint.contains(it)) {
@@ -246,6 +252,9 @@ mod tests {
         assert_eq!(of_ip(&refused), Refusal::Errno(Errno::EXIST));
         let refused = shown(of_wg(&format!("{resolve}sudo: wg: command not found")));
         assert!(refused.starts_with("there is no `wg` on the host"), "{refused}");
+        let refused =
+            shown(of_ip("Cannot open network namespace \"x\": No such file or directory"));
+        assert!(refused.starts_with("there is no network namespace of that name"), "{refused}");
         let refused = shown(of_wg("sudo: a password is required"));
         assert!(refused.starts_with("this user may not run `wg` as root"), "{refused}");
     }
