@@ -291,6 +291,11 @@ impl<'a, 'c> Run<'a, 'c> {
         let key = &self.state.fingerprint_key;
         self.landing.settle_secret(&self.plan, index, key, self.tools.world);
         self.resolved(index)?;
+        if let Some(address) = self.plan.steps[index].subject.address()
+            && let Some(key) = self.landing.peer_key(&self.plan.resources, address)
+        {
+            self.landing.claim(&self.plan.resources, address, key)?;
+        }
         Ok(self.landing.change(&self.plan, &self.state, index, None))
     }
 

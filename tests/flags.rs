@@ -28,8 +28,8 @@ fn a_dry_run_says_what_would_happen_and_changes_nothing() {
     let removed = project.run("state rm -dry-run peer.hq_to_branch interface.hq").ends(0);
     assert_eq!(
         removed.stdout,
-        "Would forget `peer.hq_to_branch`. It would stay on its device.\n\
-         Would forget `interface.hq`. It would stay on its device.\n"
+        "Would forget `peer.hq_to_branch`. What is on its device would stay there.\n\
+         Would forget `interface.hq`. What is on its device would stay there.\n"
     );
     // What would fail fails, too.
     let missing = project.run("state rm -dry-run peer.hq_to_branhc").ends(1);

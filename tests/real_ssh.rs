@@ -17,6 +17,7 @@ use std::time::Duration;
 use wgform::backend::linux::Linux;
 use wgform::backend::{Act, Interest, Read, Surroundings};
 use wgform::config::{Driver, Jump, Ssh};
+use wgform::persist::Style;
 use wgform::resource::{BackendKind, Field, Fields};
 
 use crate::conformance::bed::{
@@ -26,7 +27,9 @@ use crate::conformance::bed::{
 use crate::conformance::{Bed, Kind};
 use crate::far::{Fake, environment, plain};
 use crate::harness::{Project, Ran};
-use crate::sandbox::{ping, sandboxed, sandboxed_as_root, sh};
+use crate::sandbox::{
+    empty_wg_quick, forget_wg0, ping, sandboxed, sandboxed_as_root, sh, start_wg0,
+};
 
 scenarios!(over_ssh);
 
@@ -110,6 +113,17 @@ fn a_tunnel_between_two_hubs_outlives_their_reboot_with_the_same_keys() {
         hubs.run("apply -auto-approve").ends(0).says("5 destroyed");
         assert_eq!(keys_left(&hubs), "");
         tear_down(&hubs);
+    });
+}
+
+#[test]
+fn wg_quick_brings_back_what_was_persisted_from_afar() {
+    const TEST: &str = "wg_quick_brings_back_what_was_persisted_from_afar";
+    sandboxed(TEST, &["wireguard-go", "wg", "wg-quick"], || {
+        empty_wg_quick();
+        let fake = Fake::new();
+        let bed = fake.bed(plain("far"));
+        conformance::boot::comes_back(&bed, Style::WgQuick, forget_wg0, start_wg0);
     });
 }
 
@@ -400,6 +414,38 @@ fn whenever_the_line_is_cut_the_next_run_ends_the_work() {
             }
         }
         assert!(cuts > 5, "{cuts}");
+    });
+}
+
+#[test]
+fn a_host_that_stays_away_is_finished_when_it_is_back() {
+    faked("a_host_that_stays_away_is_finished_when_it_is_back", |fake| {
+        let (ssh, away) = (fake.path("ssh"), fake.path("away"));
+        // From the first peer on, nobody is let in any more.
+        fake.program(
+            "wg",
+            &format!(
+                "if [ $1 = addconf ] && ! [ -e {away} ]; then mv {ssh} {away}
+                printf '#!/bin/sh\necho ssh: connect to host hub port 22: Connection refused >&2; exit 255\n' >{ssh}
+                chmod +x {ssh}; {cut}; fi; exec $REAL \"$@\"",
+                away = away.display(),
+                ssh = ssh.display(),
+                cut = fake.cut(),
+            ),
+        );
+        let project = Project::new(CUT_HUB);
+        let run = |arguments: &str| {
+            let output = project.command(arguments).envs(fake.environment()).output().unwrap();
+            Ran::of(arguments, output)
+        };
+        run("apply -auto-approve").ends(4).tells("the connection to the host was lost");
+        run("plan").ends(6).says("the connection was refused");
+        fs::rename(&away, &ssh).unwrap();
+        fs::write(&away, "").unwrap();
+        run("apply -auto-approve").ends(0);
+        run("plan -detailed-exitcode").ends(0);
+        let kept = sh("grep -v '^#' /var/lib/wgform/keys/wg0");
+        assert_eq!(kept, sh("wg show wg0 private-key"));
     });
 }
 

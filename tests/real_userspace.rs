@@ -27,7 +27,8 @@ use crate::conformance::bed::{
     wait, world,
 };
 use crate::conformance::{Bed, Kind};
-use crate::sandbox::{sandboxed, sh, two_hosts};
+use crate::harness::Project;
+use crate::sandbox::{empty_wg_quick, forget_wg0, sandboxed, sh, start_wg0, two_hosts};
 
 scenarios!(userspace);
 host_scenarios!(program);
@@ -84,18 +85,56 @@ fn a_namespace_that_is_not_there_says_how_to_make_it() {
 fn wg_quick_brings_back_what_was_persisted() {
     const TEST: &str = "wg_quick_brings_back_what_was_persisted";
     sandboxed(TEST, &["wireguard-go", "wg", "wg-quick"], || {
-        sh("mkdir -p /etc/wireguard; mount -t tmpfs t /etc/wireguard");
-        // The rules go as with a reboot.
-        let forget = || {
-            drop(sh(
-                "ip link delete wg0; while test -e /run/wireguard/wg0.sock; do sleep 0.01; done
-                ip -4 rule flush proto 119; ip -6 rule flush proto 119",
-            ))
-        };
-        let boot = || drop(sh("wg-quick up wg0 >/tmp/wg-quick.log 2>&1 || cat /tmp/wg-quick.log"));
-        conformance::boot::comes_back(&bed(None), Style::WgQuick, forget, boot);
+        empty_wg_quick();
+        conformance::boot::comes_back(&bed(None), Style::WgQuick, forget_wg0, start_wg0);
     });
 }
+
+#[test]
+fn a_plan_is_empty_when_wg_quick_has_brought_an_interface_back() {
+    const TEST: &str = "a_plan_is_empty_when_wg_quick_has_brought_an_interface_back";
+    sandboxed(TEST, &["wireguard-go", "wg", "wg-quick"], || {
+        empty_wg_quick();
+        let project = Project::new(HUB_THAT_COMES_BACK);
+        project.run("apply -auto-approve").ends(0);
+        for change in ["10.8.0.0/24", "10.9.0.0/24"] {
+            project.edit("10.8.0.0/24", change);
+            project.run("apply -auto-approve").ends(0);
+            let held = sh("wg showconf wg0");
+            forget_wg0();
+            start_wg0();
+            assert_eq!(sh("wg showconf wg0"), held);
+            project.run("plan -detailed-exitcode").ends(0).says("No changes");
+        }
+        project.run("destroy -auto-approve").ends(0);
+        assert_eq!(sh("ls /etc/wireguard"), "");
+    });
+}
+
+const HUB_THAT_COMES_BACK: &str = r#"backend "local" "hub" {
+  driver = "userspace"
+}
+
+interface "hub" {
+  name        = "wg0"
+  listen_port = 51820
+  addresses   = ["10.7.0.1/24"]
+  persist     = "wg-quick"
+  routes {
+    default_route = true
+  }
+}
+
+peer "laptop" {
+  interface     = interface.hub
+  public_key    = "hamKjk6EpGzthxCTodSbmx60Jg3j5rDUyQcY9WJmh0A="
+  preshared_key = preshared_key.laptop
+  endpoint      = "127.0.0.1:5000"
+  allowed_ips   = ["10.8.0.0/24", "0.0.0.0/0"]
+}
+
+preshared_key "laptop" {}
+"#;
 
 #[test]
 fn a_socket_that_a_killed_process_left_is_no_interface() {

@@ -176,6 +176,9 @@ fn write(
         }
         PlannedAct::CreatePeer { interface, public_key } => {
             let landed = run.landing.peer_key(&run.plan.resources, address);
+            if let (None, Some(landed)) = (public_key, landed) {
+                run.landing.claim(&run.plan.resources, address, landed)?;
+            }
             let public_key = public_key.or(landed);
             public_key.map(|public_key| Act::CreatePeer { interface, public_key, fields: wanted })
         }

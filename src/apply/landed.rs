@@ -1,6 +1,7 @@
 //! What became known in the course of an apply, and what it means for the state.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
@@ -17,11 +18,13 @@ pub(crate) struct Landing {
     pub(crate) known: Known,
     secrets: BTreeMap<Address, SecretSource>,
     keys: BTreeMap<Address, PrivateKey>,
+    /// Which peer of an interface has a key; none until a key turns out that the plan did not know.
+    holders: Option<BTreeMap<(Arc<Address>, PublicKey), Address>>,
 }
 
 impl Landing {
     pub(crate) fn new(known: Known, secrets: BTreeMap<Address, SecretSource>) -> Self {
-        Self { known, secrets, keys: BTreeMap::new() }
+        Self { known, secrets, keys: BTreeMap::new(), holders: None }
     }
 
     /// Makes the key of an interface, once.
@@ -118,6 +121,35 @@ impl Landing {
             Field::PublicKey(key) => Some(*key),
             _ => None,
         }
+    }
+
+    /// Gives a key to the one peer of its interface that may have it.
+    ///
+    /// # Errors
+    /// When another one has it: that two references lead to one key may only turn out when it is made.
+    pub(crate) fn claim(
+        &mut self,
+        resources: &BTreeMap<Address, Desired>,
+        peer: &Address,
+        key: PublicKey,
+    ) -> Result<(), String> {
+        let holder = |(address, desired): (&Address, &Desired)| {
+            let on = desired.references.get("interface")?.clone();
+            match desired.fields.get("public_key")?.known()? {
+                Field::PublicKey(key) => Some(((on, *key), address.clone())),
+                _ => None,
+            }
+        };
+        let Some(on) = resources.get(peer).and_then(|it| it.references.get("interface")) else {
+            return Ok(());
+        };
+        let holders =
+            self.holders.get_or_insert_with(|| resources.iter().filter_map(holder).collect());
+        let first = holders.entry((on.clone(), key)).or_insert_with(|| peer.clone());
+        if first == peer {
+            return Ok(());
+        }
+        Err(format!("its public key is that of `{first}`, and WireGuard knows a peer by its key"))
     }
 
     /// Returns what the state learns when a step lands; with the values that the device chose, once it has.

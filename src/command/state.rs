@@ -111,12 +111,14 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         }
         Command::Rm(Remove { addresses, dry_run: true, .. }) => {
             take_all(&mut look(&session)?, &addresses)?;
-            let would = |it: &Address| format!("Would forget `{it}`. It would stay on its device.");
+            let would = |it: &Address| {
+                format!("Would forget `{it}`. What is on its device would stay there.")
+            };
             context.ui.result(&lines(addresses.iter().map(would)));
         }
         Command::Rm(Remove { addresses, lock, .. }) => {
             change(&session, "state rm", &lock, |state| take_all(state, &addresses)).await?;
-            let done = |it: &Address| format!("Forgot `{it}`. It is still on its device.");
+            let done = |it: &Address| format!("Forgot `{it}`. What is on its device stays there.");
             context.ui.result(&lines(addresses.iter().map(done)));
         }
     }

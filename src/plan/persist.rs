@@ -37,8 +37,6 @@ const OF_INTERFACE: [&str; 11] = [
     "pre_down",
     "post_down",
 ];
-/// Where the commands begin among them.
-const COMMANDS: usize = 7;
 /// The attributes of a peer that come back with it.
 const OF_PEER: [&str; 3] = ["allowed_ips", "endpoint", "persistent_keepalive"];
 
@@ -283,31 +281,7 @@ impl Planner<'_> {
                 .help("Give the interface a `name` of letters, digits, `_`, `-` and `.`, or set `persist = \"none\"`.");
             self.diagnostics.push(problem);
         }
-        if let Some(netns) = self.views.get(backend).and_then(netns) {
-            let problem = Diagnostic::error("persistence in a network namespace")
-                .label(span, format!("nothing makes the network namespace `{netns}` at boot"))
-                .help("Set `persist = \"none\"`, and let `wgform apply` run after whatever makes the namespace.");
-            self.diagnostics.push(problem);
-        }
-        self.check_commands(desired, style);
         self.check_files(desired, backend, name, style);
-    }
-
-    fn check_commands(&mut self, desired: &Desired, style: Style) {
-        let has_any = |at: &&&str| match desired.fields.get(*at) {
-            Some(Wanted::Known(Field::Commands(all))) => !all.is_empty(),
-            _ => false,
-        };
-        if style != Style::Networkd {
-            return;
-        }
-        for at in OF_INTERFACE[COMMANDS..].iter().filter(has_any) {
-            let span = desired.spans.get(at).unwrap_or(&desired.span);
-            let problem = Diagnostic::error("commands that networkd cannot run at boot")
-                .label(span, format!("systemd-networkd brings `{}` back without `{at}`", desired.address))
-                .help("Set `persist = \"wg-quick\"`, which runs them, or let a systemd unit do what they do.");
-            self.diagnostics.push(problem);
-        }
     }
 
     fn check_files(&mut self, desired: &Desired, backend: &BackendId, name: &str, style: Style) {

@@ -276,6 +276,45 @@ fn two_peers_cannot_have_one_network_or_one_key() {
 }
 
 #[test]
+fn two_peers_that_turn_out_to_have_one_key_are_told_apart_while_it_is_made() {
+    for enabled in [true, false] {
+        let lab = Lab::new(&format!(
+            r#"
+backend "local" "hq" {{
+  simulate = true
+}}
+
+interface "hub" {{
+  backend = backend.hq
+}}
+
+interface "far" {{
+  backend = backend.hq
+}}
+
+peer "one" {{
+  interface   = interface.hub
+  public_key  = interface.far.public_key
+  allowed_ips = []
+  enabled     = {enabled}
+}}
+
+peer "two" {{
+  interface   = interface.hub
+  public_key  = interface.far.public_key
+  allowed_ips = []
+  enabled     = {enabled}
+}}
+"#
+        ));
+        let report = lab.apply();
+        let why = "its public key is that of `peer.one`, and WireGuard knows a peer by its key";
+        assert!(report.contains(why) && report.contains("Apply done in part."), "{report}");
+        assert!(lab.plan().contains("error: two peers with one public key"));
+    }
+}
+
+#[test]
 fn a_disabled_peer_that_somebody_added_goes_with_its_block() {
     let mut lab = Lab::matching(&HUB.replace("\"«phone»\"", "\"«phone»\"\n  enabled = false"));
     lab.host("hq").set_peer("wg0", "phone", &["10.8.0.3/32"]);

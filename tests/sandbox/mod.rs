@@ -66,6 +66,22 @@ pub fn sh(script: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Empties the place where wg-quick looks for interfaces.
+pub fn empty_wg_quick() {
+    sh("mkdir -p /etc/wireguard; mount -t tmpfs t /etc/wireguard");
+}
+
+/// Lets the host forget `wg0` and the rules that came with it, as a reboot does.
+pub fn forget_wg0() {
+    sh("ip link delete wg0; while test -e /run/wireguard/wg0.sock; do sleep 0.01; done
+        ip -4 rule flush proto 119; ip -6 rule flush proto 119");
+}
+
+/// Does what `wg-quick@wg0.service` does at boot.
+pub fn start_wg0() {
+    sh("wg-quick up wg0 >/tmp/wg-quick.log 2>&1 || cat /tmp/wg-quick.log");
+}
+
 /// Makes two hosts, network namespaces `a` and `b`, with a wire between them: 198.51.100.1 and 198.51.100.2.
 pub fn two_hosts() {
     sh("for h in a b; do ip netns add $h; ip -n $h link set lo up; done

@@ -39,8 +39,8 @@ impl Run<'_> {
             self.check(kind, &desired, block, &mut failures);
         }
         if let Some(backend) = &desired.backend {
-            let problem = failures.take(self.servers_in_namespace(backend, &desired)).flatten();
-            problem.into_iter().for_each(|it| failures.add(it));
+            let problems = failures.take(self.in_namespace(backend, &desired));
+            problems.into_iter().flatten().for_each(|it| failures.add(it));
         }
         failures.or(desired)
     }
@@ -208,26 +208,27 @@ impl Run<'_> {
         }
         if desired.address.kind == Kind::Interface {
             let found = small_mtu(desired).into_iter().chain(self.wrong_name(desired, block));
-            found.for_each(|it| failures.add(it));
+            found.chain(commands_at_boot(desired)).for_each(|it| failures.add(it));
         }
         own_key(desired, block).into_iter().for_each(|it| failures.add(it));
     }
 
-    /// A resolver knows the links of its own network namespace only, and would take another link for the one that is meant.
-    fn servers_in_namespace(
-        &self,
-        backend: &BackendId,
-        desired: &Desired,
-    ) -> Evaluated<Option<Diagnostic>> {
-        let span = ["dns", "dns_search"].iter().find_map(|name| desired.spans.get(name));
-        let (Some(span), Some(netns)) = (span, self.namespace_of(backend)?) else {
-            return Ok(None);
-        };
-        Ok(Some(
+    /// Checks what a network namespace does not have: a resolver, which knows the links of its own namespace only and would
+    /// take another link for the one that is meant; and something that makes it at boot.
+    fn in_namespace(&self, backend: &BackendId, desired: &Desired) -> Evaluated<Vec<Diagnostic>> {
+        let Some(netns) = self.namespace_of(backend)? else { return Ok(Vec::new()) };
+        let servers = ["dns", "dns_search"].iter().find_map(|name| desired.spans.get(name));
+        let servers = servers.map(|span| {
             Diagnostic::error("name servers in a network namespace")
                 .label(span, format!("backend `{backend}` is in the network namespace `{netns}`, where no resolver runs"))
-                .help(format!("Write them into `/etc/netns/{netns}/resolv.conf`, which `ip netns exec` uses.")),
-        ))
+                .help(format!("Write them into `/etc/netns/{netns}/resolv.conf`, which `ip netns exec` uses."))
+        });
+        let persist = persist(desired).map(|(_, span)| {
+            Diagnostic::error("persistence in a network namespace")
+                .label(span, format!("nothing makes the network namespace `{netns}` at boot"))
+                .help("Set `persist = \"none\"`, and let `wgform apply` run after whatever makes the namespace.")
+        });
+        Ok(servers.into_iter().chain(persist).collect())
     }
 
     /// Checks the name of a Linux interface, also the one that its label makes.
@@ -269,6 +270,30 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// Returns what brings an interface back at boot, and where that is written; nothing for `"none"`.
+fn persist(desired: &Desired) -> Option<(&str, &Span)> {
+    match (desired.fields.get("persist")?, desired.spans.get("persist")?) {
+        (Wanted::Known(Field::Text(word)), span) if word != "none" => Some((word, span)),
+        _ => None,
+    }
+}
+
+fn commands_at_boot(desired: &Desired) -> Vec<Diagnostic> {
+    if persist(desired).is_none_or(|(word, _)| word != "networkd") {
+        return Vec::new();
+    }
+    let problem = |at: &&'static str| {
+        let span = desired.spans.get(*at)?;
+        let Wanted::Known(Field::Commands(all)) = desired.fields.get(*at)? else { return None };
+        let text = format!("systemd-networkd brings `{}` back without `{at}`", desired.address);
+        let help =
+            "Set `persist = \"wg-quick\"`, which runs them, or let a systemd unit do what they do.";
+        let problem = Diagnostic::error("commands that networkd cannot run at boot");
+        (!all.is_empty()).then(|| problem.label(span, text).help(help))
+    };
+    ["pre_up", "post_up", "pre_down", "post_down"].iter().filter_map(problem).collect()
 }
 
 fn empty(address: &Address, block: &ResourceBlock) -> Desired {
