@@ -334,7 +334,7 @@ fn another_way_takes_the_files_of_the_first_away_and_none_all_of_them() {
     lab.edit("wg-quick", "none");
     assert_snapshot!(lab.apply(), @"
     interface.hub: updated
-    interface.hub: persisted
+    interface.hub: no longer persisted
 
     Apply complete. Resources: 0 added, 1 changed, 0 destroyed.
     ");
