@@ -300,5 +300,5 @@ pub fn a_thousand_peers_go_quickly_with_their_interface(bed: &Bed) {
     let began = Instant::now();
     bed.done(delete("wg0"));
     // With its peers on it, a kernel link takes 13 s to go.
-    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }

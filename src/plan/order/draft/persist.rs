@@ -34,6 +34,12 @@ impl Drafter {
     pub(crate) fn persist(&mut self, planner: &mut Planner<'_>, view: &View, walked: &[Address]) {
         let index = planner.index(view);
         let touching = self.touching(planner);
+        let mut shown = BTreeMap::new();
+        for (at, change) in self.changes.iter().enumerate() {
+            if let Subject::Resource(address) = &change.subject {
+                shown.entry(address.clone()).or_insert(at);
+            }
+        }
         for address in walked {
             let node = &planner.nodes[address];
             let Some(standing) = standing(planner, node, &index) else { continue };
@@ -49,7 +55,14 @@ impl Drafter {
                 continue;
             }
             let notes = boot.map(|boot| standing.notes(planner, boot, node, !before.is_empty()));
-            self.push_persist(planner, address, &standing, before, notes.unwrap_or_default());
+            let own = shown.get(address).copied();
+            self.push_persist(
+                planner,
+                (address, own),
+                &standing,
+                before,
+                notes.unwrap_or_default(),
+            );
         }
     }
 
@@ -78,14 +91,14 @@ impl Drafter {
     fn push_persist(
         &mut self,
         planner: &Planner<'_>,
-        address: &Address,
+        (address, own): (&Address, Option<usize>),
         standing: &Standing,
         before: Vec<usize>,
         notes: Vec<Note>,
     ) {
         let node = &planner.nodes[address];
         let subject = Subject::Resource(address.clone());
-        let own = self.changes.iter_mut().find(|change| change.subject == subject);
+        let own = own.and_then(|at| self.changes.get_mut(at));
         let is_shown = !notes.is_empty() || before.is_empty();
         let is_alone = own.is_none() && is_shown;
         match own {
