@@ -196,8 +196,10 @@ pub enum Work {
     Prepare,
     /// Makes its routes and policy rules what they are to be.
     SetRoutes,
-    /// Writes what brings it back when its host boots, or removes that.
+    /// Writes what brings it back when its host boots.
     Persist,
+    /// Removes what brings it back when its host boots.
+    StopPersisting,
 }
 
 impl From<&Step> for StepName {
@@ -214,6 +216,9 @@ impl Work {
     fn of(step: &Step) -> Self {
         if matches!(step.act, PlannedAct::SetRoutes { .. }) {
             return Self::SetRoutes;
+        }
+        if matches!(step.act, PlannedAct::Persist { style: None, .. }) {
+            return Self::StopPersisting;
         }
         match (step.action, &step.effect) {
             (_, Effect::Nothing) if step.subject.address().is_some() => Self::Prepare,

@@ -52,7 +52,7 @@ pub(crate) fn steps(
                 return Ok(Ordered { changes, steps, sessions: Sessions::default() });
             }
             Err(cycle) => {
-                if !break_swap(&mut drafts, &cycle) {
+                if !persist_later(&mut drafts, &cycle) && !break_swap(&mut drafts, &cycle) {
                     return Err(vec![waiting(planner, &drafts, &cycle)]);
                 }
             }
@@ -199,6 +199,25 @@ fn claims(drafts: &[Draft], graph: &mut Graph) {
         let before = draft.takes.iter().filter_map(|claim| givers.get(claim)).flatten();
         before.for_each(|giver| graph.before(*giver, index));
     }
+}
+
+/// Lets the files of an interface be written when its peers have gone, where something else waits for one of them.
+fn persist_later(drafts: &mut [Draft], cycle: &[usize]) -> bool {
+    let is_files = |index: &usize| matches!(drafts[*index].step.act, PlannedAct::Persist { .. });
+    let is_first = |files: &usize| cycle.iter().any(|it| drafts[*it].follows.contains(files));
+    let Some(files) = cycle.iter().copied().filter(is_files).find(is_first) else { return false };
+    let mut removals = Vec::new();
+    for (index, draft) in drafts.iter_mut().enumerate() {
+        let is_removal = matches!(draft.step.act, PlannedAct::DeletePeer { .. });
+        if is_removal && draft.follows.contains(&files) {
+            draft.follows.retain(|it| *it != files);
+            removals.push(index);
+        }
+    }
+    let has_any = !removals.is_empty();
+    drafts[files].follows.extend(removals);
+    drafts[files].follows.sort_unstable();
+    has_any
 }
 
 /// Lets one step of a swap give up what it has for a temporary value first.

@@ -55,6 +55,7 @@ fn done(step: &StepName) -> Option<String> {
         Work::PutAside => "put out of the way",
         Work::SetRoutes => "routes set",
         Work::Persist => "persisted",
+        Work::StopPersisting => "no longer persisted",
         // The end of another step says it.
         Work::Prepare => return None,
     };
@@ -73,6 +74,7 @@ pub fn under_way(step: &StepName) -> String {
         Work::SetRoutes => "setting routes",
         Work::Prepare => "preparing",
         Work::Persist => "persisting",
+        Work::StopPersisting => "removing what is persisted",
     };
     let on = step.backend.as_ref().map(|backend| format!(" on {backend}")).unwrap_or_default();
     printable(&format!("{}{on}: {verb}", step.subject)).into_owned()

@@ -1,4 +1,5 @@
-# What a crash test begins with: two hosts, three interfaces, a link with a key that both ends share, five peers more.
+# What a crash test begins with: two hosts, three interfaces, a link with a key that both ends share, five peers more;
+# all of it comes back at boot.
 
 backend "local" "hq" {
   simulate = true
@@ -11,6 +12,8 @@ backend "local" "branch" {
 interface "hq" {
   backend     = backend.hq
   name        = "wg0"
+  persist     = "wg-quick"
+  routes      = "auto"
   listen_port = 51820
   addresses   = ["10.8.0.1/24", "fd00:8::1/64"]
 }
@@ -18,6 +21,7 @@ interface "hq" {
 interface "branch" {
   backend     = backend.branch
   name        = "wg0"
+  persist     = "networkd"
   listen_port = 51820
   addresses   = ["10.8.0.2/24", "fd00:8::2/64"]
 }
@@ -25,6 +29,7 @@ interface "branch" {
 interface "lab" {
   backend   = backend.hq
   name      = "lab0"
+  persist   = "wg-quick"
   addresses = ["10.9.0.1/24"]
 }
 

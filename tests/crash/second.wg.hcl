@@ -11,6 +11,7 @@ backend "local" "branch" {
 interface "hq" {
   backend     = backend.hq
   name        = "wg0"
+  persist     = "networkd"
   listen_port = 51821
   mtu         = 1400
   addresses   = ["10.8.0.3/24", "fd00:8::1/64"]
@@ -19,6 +20,7 @@ interface "hq" {
 interface "branch" {
   backend     = backend.branch
   name        = "wg7"
+  persist     = "networkd"
   listen_port = 51820
   addresses   = ["10.8.0.2/24", "fd00:8::2/64"]
 }
@@ -26,6 +28,7 @@ interface "branch" {
 interface "lab" {
   backend   = backend.branch
   name      = "lab0"
+  persist   = "wg-quick"
   addresses = ["10.9.0.1/24"]
 }
 

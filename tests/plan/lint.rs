@@ -124,7 +124,11 @@ impl Model {
                 let (port, enabled) = (value("listen_port"), value("enabled"));
                 self.update_interface(place(name), rename.as_ref().map(place), port, enabled);
             }
-            PlannedAct::Persist { name, .. } => self.persist(plan, index, &place(name)),
+            PlannedAct::Persist { name, style: Some(_), .. } => {
+                self.persist(plan, index, &place(name));
+            }
+            // The interface may be gone already.
+            PlannedAct::Persist { style: None, .. } => {}
             PlannedAct::DeleteInterface { name, remove_key_file, remove_boot_files } => {
                 let has_files = remove_key_file.is_some() || !remove_boot_files.is_empty();
                 self.delete_interface(&place(name), has_files);
@@ -163,14 +167,12 @@ impl Model {
         }
     }
 
-    /// What comes back at boot is an interface that is there, after everything else was done to it.
+    /// What comes back at boot is an interface that is there, after all that its peers are was written to it; and nothing
+    /// that goes.
     fn persist(&self, plan: &Plan, index: usize, at: &Place) {
         assert!(self.interfaces.contains_key(at), "{at:?} is persisted, and not there");
         let changes = |later: &Step| match &later.act {
-            PlannedAct::CreatePeer { interface, .. }
-            | PlannedAct::UpdatePeer { interface, .. }
-            | PlannedAct::DeletePeer { interface, .. }
-            | PlannedAct::SetRoutes { interface, recipe: Some(_), .. } => {
+            PlannedAct::CreatePeer { interface, .. } | PlannedAct::UpdatePeer { interface, .. } => {
                 *interface == at.1 && later.backend.as_ref() == Some(&at.0)
             }
             _ => false,

@@ -118,8 +118,9 @@ pub(crate) fn drafts(
     for peer in &unmanaged.remove {
         drafter.unmanaged(peer);
     }
-    drafter.persist(planner, view, &walked);
     drafter.let_routes_follow(planner);
+    drafter.persist(planner, view, &walked);
+    drafter.files_go_first();
     Drafts { drafts: drafter.drafts, changes: drafter.changes }
 }
 

@@ -122,9 +122,56 @@ impl Drafter {
             after: Vec::new(),
             follows: Vec::new(),
         });
+        // A host that loses power must not bring a peer back that is gone: the files lose it first.
+        let (removals, mut before): (Vec<_>, Vec<_>) =
+            before.into_iter().partition(|it| self.removes_a_peer(*it));
+        if !removals.is_empty() {
+            // They are set when the peers are gone.
+            before.retain(|it| !matches!(self.drafts[*it].step.act, PlannedAct::SetRoutes { .. }));
+        }
         // One peer that fails must not keep the others from coming back.
         (draft.after, draft.follows) = before.into_iter().partition(|it| self.is_of_interface(*it));
-        self.push(draft);
+        let files = self.push(draft);
+        removals.into_iter().for_each(|it| self.drafts[it].follows.push(files));
+    }
+
+    /// Lets the files of an interface that goes go before its peers and itself.
+    pub(crate) fn files_go_first(&mut self) {
+        let mut files: BTreeMap<(Option<BackendId>, String), usize> = BTreeMap::new();
+        for index in 0..self.drafts.len() {
+            let step = &self.drafts[index].step;
+            let PlannedAct::DeleteInterface { name, remove_boot_files, .. } = &step.act else {
+                continue;
+            };
+            if remove_boot_files.is_empty() || step.effect != Effect::Remove {
+                continue;
+            }
+            let place = (step.backend.clone(), name.clone());
+            let act = PlannedAct::Persist {
+                name: name.clone(),
+                style: None,
+                peers: PersistedPeers::default(),
+                recipe: None,
+                may_replace: false,
+                remove: remove_boot_files.clone(),
+            };
+            let effect = Effect::Persisted { alone: false };
+            let draft = Draft::new(Step { act, effect, ..step.clone() });
+            let first = self.push(draft);
+            self.drafts[index].follows.push(first);
+            files.insert(place, first);
+        }
+        for draft in &mut self.drafts {
+            if let PlannedAct::DeletePeer { interface, .. } = &draft.step.act {
+                let place = (draft.step.backend.clone(), interface.clone());
+                draft.follows.extend(files.get(&place));
+            }
+        }
+    }
+
+    fn removes_a_peer(&self, draft: usize) -> bool {
+        let Step { act, effect, .. } = &self.drafts[draft].step;
+        matches!(act, PlannedAct::DeletePeer { .. }) && *effect != Effect::MakeWay
     }
 
     fn is_of_interface(&self, draft: usize) -> bool {
