@@ -154,7 +154,8 @@ fn run(function: &Function, call: &Call) -> Answer {
         return Err(Failure::at(i, "this is null, and may not be"));
     }
     if is_unknown {
-        return Ok(Value::UNKNOWN.marked(is_sensitive));
+        // Which elements the result will have is not known either.
+        return Ok(Value::UNKNOWN.marked(arguments.iter().any(Value::is_sensitive_anywhere)));
     }
     (function.run)(call).map(|value| value.marked(is_sensitive))
 }

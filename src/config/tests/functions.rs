@@ -204,7 +204,7 @@ fn env_reads_the_environment() {
 #[track_caller]
 fn is_refused(expression: &str) -> bool {
     let text = format!(
-        "variable \"s\" {{\n  sensitive = true\n  default = \"7\"\n}}\noutput \"x\" {{ value = {expression} }}\n"
+        "variable \"s\" {{\n  sensitive = true\n  default = \"7\"\n}}\ninterface \"hub\" {{}}\noutput \"x\" {{ value = {expression} }}\n"
     );
     let problems = Case::new(&text).problems();
     let refusal = "error: sensitive value in an output that is not sensitive\n";
@@ -268,6 +268,32 @@ fn sensitive_marks_cannot_be_lost() {
     for expression in
         ["nonsensitive(var.s)", "length([var.s])", "keys({ a = var.s })", "[var.s, 1][1]"]
     {
+        assert!(!is_refused(expression), "{expression}");
+    }
+}
+
+#[test]
+fn no_mark_is_lost_while_something_else_is_unknown() {
+    for expression in [
+        "interface.hub.listen_port == 1 ? var.s : 1 / 0",
+        "try(tonumber(interface.hub.public_key), var.s)",
+        "coalesce(interface.hub.public_key, var.s)",
+        "element([1, var.s], interface.hub.listen_port)",
+        "[1, var.s][interface.hub.listen_port]",
+        "lookup({ a = var.s }, interface.hub.public_key)",
+        "concat([var.s], split(\",\", interface.hub.public_key))",
+        "format(\"%s%s\", var.s, split(\",\", interface.hub.public_key)...)",
+        "[for x in split(\",\", interface.hub.public_key) : var.s]",
+        "{ for x in [1] : interface.hub.public_key => var.s }",
+        "\"%{ for x in split(\",\", interface.hub.public_key) }${var.s}%{ endfor }\"",
+    ] {
+        assert!(is_refused(expression), "{expression}");
+    }
+    for expression in [
+        "interface.hub.listen_port == 1 ? 2 : 1 / 0",
+        "try(interface.hub.public_key, 1)",
+        "[for x in split(\",\", interface.hub.public_key) : 1 / 0]",
+    ] {
         assert!(!is_refused(expression), "{expression}");
     }
 }
