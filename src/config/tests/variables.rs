@@ -116,6 +116,8 @@ fn a_sensitive_value_is_in_no_message() {
         ("listen_port", "{ for x in [1, 2] : var.v => x }"),
         ("listen_port", "var.v + 1"),
         ("listen_port", "file(var.v)"),
+        ("listen_port", "env(var.v)"),
+        ("listen_port", "lookup({}, var.v)"),
         ("enabled", "var.v ? 1 : 2"),
         ("private_key", "var.v"),
     ] {
