@@ -475,6 +475,7 @@ impl<'s> Scope<'s> {
             made.is_sensitive |= value.is_sensitive_anywhere();
             return Ok(());
         };
+        made.size = made.size.saturating_add(name.len());
         if it.grouping {
             made.groups.entry(name).or_default().push(value);
             return Ok(());
