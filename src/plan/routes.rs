@@ -494,13 +494,7 @@ fn take_in(planner: &mut Planner<'_>, address: &Address, plan: RoutePlan) {
     if let Device::Interface(on_device) = &mut node.device {
         on_device.routes = Some(plan);
     }
-    let (fate, reason) = (node.fate.clone(), node.reason.clone());
-    if fate == Fate::Keep {
-        let reason = planner.keep_reason(address, fate, reason, &planner.nodes[address].diffs);
-        if let Some(node) = planner.nodes.get_mut(address) {
-            node.reason = reason;
-        }
-    }
+    planner.settle_reason(address);
 }
 
 /// Compares the routes that are wanted with those that are there; nothing when there are none.

@@ -303,19 +303,26 @@ fn compare(planner: &mut Planner<'_>, address: &Address) {
     let node = &planner.nodes[address];
     let record = planner.state.resources.get(address);
     let applied = record.and_then(|record| record.attributes.get("preshared_key"));
-    let wanted = match desired.references.get("preshared_key") {
+    // A block that is wrong has no node.
+    let secret = desired.references.get("preshared_key");
+    let secret = secret.map(|it| planner.nodes.get(it).map(|node| &node.device));
+    let wanted = match secret {
         Some(_) if waits(desired) => applied.cloned().map_or(Side::Unset, Side::Known),
-        Some(secret) => match planner.nodes.get(secret).map(|node| &node.device) {
-            Some(Device::Secret(SecretSource::Known(key))) => {
-                Side::Known(Field::PresharedKey(Some(key.clone())).recorded(planner.key()))
-            }
-            Some(Device::Secret(SecretSource::Kept(fingerprint))) => {
-                Side::Known(Json::from(fingerprint.clone()))
-            }
-            _ => Side::Unknown,
-        },
+        Some(Some(Device::Secret(SecretSource::Known(key)))) => {
+            Side::Known(Field::PresharedKey(Some(key.clone())).recorded(planner.key()))
+        }
+        Some(Some(Device::Secret(SecretSource::Kept(fingerprint)))) => {
+            Side::Known(Json::from(fingerprint.clone()))
+        }
+        Some(_) => Side::Unknown,
         None => planner.side(desired, "preshared_key"),
     };
+    let value = secret.map(|device| match device {
+        Some(Device::Secret(SecretSource::Known(key))) => {
+            Wanted::Known(Field::PresharedKey(Some(key.clone())))
+        }
+        _ => Wanted::Unknown,
+    });
     let found = found_secret(planner, node);
     // A disabled peer holds nothing.
     let found =
@@ -334,15 +341,6 @@ fn compare(planner: &mut Planner<'_>, address: &Address) {
         Sides { wanted, applied, found: found.as_ref(), owned: None }
     };
     let diff = diff::attribute(attribute, Support::Device, sides);
-    let value =
-        match desired.references.get("preshared_key").map(|secret| &planner.nodes[secret].device) {
-            Some(Device::Secret(SecretSource::Known(key))) => {
-                Some(Wanted::Known(Field::PresharedKey(Some(key.clone()))))
-            }
-            Some(_) => Some(Wanted::Unknown),
-            None => None,
-        };
-    let (fate, reason) = (node.fate.clone(), node.reason.clone());
     if let (Some(value), Some(desired)) = (value, planner.desired.get_mut(address)) {
         desired.fields.insert("preshared_key", value);
     }
@@ -352,16 +350,10 @@ fn compare(planner: &mut Planner<'_>, address: &Address) {
         peer::sort(&mut node.diffs);
     }
     // Nobody is shown what stays as it is, and most of it does.
-    if fate == Fate::Keep && node.diffs.iter().all(|diff| diff.class == Class::Same) {
+    if node.fate == Fate::Keep && node.diffs.iter().all(|diff| diff.class == Class::Same) {
         node.diffs = Vec::new();
     }
-    if fate == Fate::Keep {
-        let node = &planner.nodes[address];
-        let reason = planner.keep_reason(address, fate, reason, &node.diffs);
-        if let Some(node) = planner.nodes.get_mut(address) {
-            node.reason = reason;
-        }
-    }
+    planner.settle_reason(address);
 }
 
 fn found_secret(planner: &Planner<'_>, node: &Node) -> Option<Json> {

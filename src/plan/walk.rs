@@ -150,7 +150,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) walked: Vec<Address>,
     /// Everything that has a block.
     pub(crate) configured: BTreeSet<Address>,
-    pub(crate) left_out: BTreeMap<BackendId, Vec<Address>>,
+    /// What cannot be planned now, by the backend that is the reason.
+    pub(crate) left_out: BTreeMap<BackendId, BTreeSet<Address>>,
     /// What the configuration says of those.
     pub(crate) out_of_view: BTreeMap<Address, Desired>,
     pub(crate) owners: Owners,
@@ -277,7 +278,7 @@ impl<'a> Planner<'a> {
 
     pub(crate) fn visit(&mut self, desired: Desired) {
         if let Some(backend) = self.hindrance(&desired) {
-            self.left_out.entry(backend).or_default().push(desired.address.clone());
+            self.left_out.entry(backend).or_default().insert(desired.address.clone());
             self.publish_recorded(&desired.address);
             self.out_of_view.insert(desired.address.clone(), desired);
             return;
@@ -295,18 +296,27 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns the backend without which nothing can be planned for a resource: its own, the one that it is to leave,
-    /// or the one of something that only that backend could tell.
+    /// or the one that keeps out what it is a part of, or what only that backend could tell.
     fn hindrance(&self, desired: &Desired) -> Option<BackendId> {
         let recorded =
             self.state.resources.get(&desired.address).and_then(|it| it.backend.as_ref());
         let own =
             self.out_of_reach(desired.backend.as_ref()).or_else(|| self.out_of_reach(recorded));
         let is_unknown = desired.fields.values().any(|wanted| *wanted == Wanted::Unknown);
+        // A peer is planned with its interface and its secret. Of anything else, what was last known will do.
+        let whole = ["interface", "preshared_key"].map(|name| desired.references.get(name));
+        let whole = whole.into_iter().flatten().map(|it| &**it);
         let needed = || {
-            let mut needed = desired.depends_on.iter().filter_map(|it| self.out_of_view.get(it));
-            needed.find_map(|it| it.backend.clone()).filter(|_| is_unknown)
+            let mut needed = whole.chain(desired.depends_on.iter().filter(|_| is_unknown));
+            needed.find_map(|it| self.kept_out_by(it))
         };
         own.or_else(needed)
+    }
+
+    /// Returns the backend that keeps a resource out of the plan.
+    fn kept_out_by(&self, address: &Address) -> Option<BackendId> {
+        let is_left_out = |left_out: &BTreeSet<Address>| left_out.contains(address);
+        self.left_out.iter().find_map(|(id, all)| is_left_out(all).then(|| id.clone()))
     }
 
     /// The state may not hold what must not be seen, and without it nothing could be compared.
@@ -677,10 +687,7 @@ impl<'a> Planner<'a> {
             record.backend.as_ref() == Some(id) && !self.desired.contains_key(*address)
         });
         left_out.extend(gone.map(|(address, _)| address.clone()));
-        left_out.sort_unstable();
-        left_out.dedup();
-        left_out.retain(|address| view.contains(address));
-        left_out
+        left_out.into_iter().filter(|address| view.contains(address)).collect()
     }
 
     /// Returns what must be said before anything of what was asked for is done.

@@ -705,6 +705,15 @@ impl<'a> Planner<'a> {
             _ => Reason::Configuration,
         }
     }
+
+    /// Says anew why an object that stays is changed, once its differences are others.
+    pub(crate) fn settle_reason(&mut self, address: &Address) {
+        let Some(node) = self.nodes.get(address) else { return };
+        let reason = self.keep_reason(address, node.fate.clone(), node.reason.clone(), &node.diffs);
+        if let Some(node) = self.nodes.get_mut(address) {
+            node.reason = reason;
+        }
+    }
 }
 
 /// The untouched key of an interface that stays, where its file has to be written; none where nothing has to be.
