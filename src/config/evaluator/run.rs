@@ -124,7 +124,7 @@ impl<'r> Run<'r> {
             let is_early = self.computed.is_none() && matches!(node, Node::Resource(..));
             if is_ready {
                 drop(self.node(node));
-            } else if is_value && !is_early && self.known_or_active(node) && seen.insert(node) {
+            } else if is_value && !is_early && self.is_open(node) && seen.insert(node) {
                 stack.push((need, true));
                 let below = self.expression_of(node).map_or(&[][..], |it| &it.needs);
                 stack.extend(below.iter().map(|need| (need, false)));
@@ -133,7 +133,7 @@ impl<'r> Run<'r> {
     }
 
     /// Returns whether a node still has to be evaluated.
-    fn known_or_active(&self, node: &Node) -> bool {
+    fn is_open(&self, node: &Node) -> bool {
         !self.evaluator.memo.borrow().contains_key(node)
             && !self.memo.borrow().contains_key(node)
             && !self.active.borrow().contains(node)
