@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use crate::source::{SourceError, decoded};
+use crate::source::{SourceError, bytes_of, decoded};
 use crate::world::World;
 
 /// What the files of a configuration end with.
@@ -107,9 +107,7 @@ impl SourceFile {
     /// # Errors
     /// When it cannot be read or is no text.
     pub fn read(&self) -> Result<(String, bool), SourceError> {
-        let bytes = fs::read(&self.path)
-            .map_err(|source| SourceError::Unreadable { name: self.name.clone(), source })?;
-        decoded(bytes, &self.name)
+        decoded(bytes_of(&self.path, &self.name)?, &self.name)
     }
 
     /// Puts another text in its place. Whatever happens on the way, the one or the other is there whole, with the same
