@@ -134,7 +134,10 @@ impl SourceFile {
     }
 }
 
-/// Gives a new file to whom the old one belongs, as far as that is allowed: root may edit what others own.
+/// Gives a new file to whom the old one belongs, as far as that is allowed: root may edit what others own, and everybody
+/// may leave a file to a group that they are in.
 fn keep_owner(file: &fs::File, old: &Metadata) {
-    _ = fchown(file, Some(old.uid()), Some(old.gid()));
+    if fchown(file, Some(old.uid()), Some(old.gid())).is_err() {
+        _ = fchown(file, None, Some(old.gid()));
+    }
 }
