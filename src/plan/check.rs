@@ -183,8 +183,9 @@ pub(crate) fn unmanaged(planner: &mut Planner<'_>, view: &View) -> Unmanaged {
     let mut unmanaged = Unmanaged::default();
     let mut problems = Vec::new();
     let mut wanted: BTreeMap<&Address, BTreeMap<Prefix, &Address>> = BTreeMap::new();
-    for (address, node) in &planner.nodes {
-        let Some(peer) = node.peer().filter(|peer| peer.is_enabled) else { continue };
+    for (address, node) in planner.nodes.iter().filter(|(address, _)| view.contains(address)) {
+        let peer = node.peer().filter(|peer| peer.is_enabled && node.fate != Fate::Pending);
+        let Some(peer) = peer else { continue };
         let prefixes = wanted_prefixes(&planner.desired[address]).map(|prefix| (*prefix, address));
         wanted.entry(&peer.on).or_default().extend(prefixes);
     }

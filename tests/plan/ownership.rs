@@ -89,6 +89,17 @@ fn the_network_of_a_stranger_is_not_taken_without_a_word() {
 }
 
 #[test]
+fn a_peer_that_waits_for_its_key_or_was_not_asked_for_takes_no_network() {
+    let mut lab = with_stranger("ignore");
+    lab.edit("10.8.0.3/32", "10.66.0.0/24").edit("25s", "20s");
+    lab.options.excludes = vec!["peer.phone".parse().unwrap()];
+    assert_eq!(lab.steps(), "");
+    lab.options.excludes.clear();
+    lab.edit("\"«phone»\"", "null");
+    lab.settle();
+}
+
+#[test]
 fn an_interface_that_exists_and_is_wanted_is_imported() {
     let lab = Lab::new(HUB);
     let host = lab.host("hq");
