@@ -142,11 +142,8 @@ fn another_system(id: &BackendId, record: &BackendRecord, picture: &Picture) -> 
 fn mass_loss(id: &BackendId, missing: &Missing) -> Refusal {
     let mut what = Vec::new();
     if !missing.interfaces.is_empty() {
-        what.push(format!(
-            "{} interfaces ({})",
-            missing.interfaces.len(),
-            missing.interfaces.join(", ")
-        ));
+        let (count, names) = (missing.interfaces.len(), missing.interfaces.join(", "));
+        what.push(format!("{count} interface{} ({names})", if count == 1 { "" } else { "s" }));
     }
     if missing.peers > 0 {
         what.push(format!("{} of {} peers", missing.peers, missing.owned_peers));
