@@ -106,16 +106,16 @@ pub(crate) fn read(section: &Section) -> Result<Option<HostFile>, Refusal> {
 
 /// Writes a file, whole or not at all.
 pub(crate) fn write(path: &Path, HostFile { text, mode, group }: &HostFile) -> Step {
-    let (path, group) = (path_quoted(path), quoted(group.as_deref().unwrap_or_default()));
-    let line = format!("$A {} sh {path} {mode:o} {group}", quoted(WRITE));
+    let group = quoted(group.as_deref().unwrap_or_default());
+    let line = format!("$A {} sh {} {mode:o} {group}", quoted(WRITE), path_quoted(path));
     let input = Some(text.clone());
-    Step::new(Work::Line { line, input, has_links: false }, &[], words::of_file)
+    Step::new(Work::Line { line, input, has_links: false }, &[], words::of_file).of_file(path)
 }
 
 /// Removes a file.
 pub(crate) fn remove(path: &Path) -> Step {
     let line = format!("$A {} sh {}", quoted(REMOVE), path_quoted(path));
-    Step::new(Work::Line { line, input: None, has_links: false }, &[], words::of_file)
+    Step::new(Work::Line { line, input: None, has_links: false }, &[], words::of_file).of_file(path)
 }
 
 fn path_quoted(path: &Path) -> String {
