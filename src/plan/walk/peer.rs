@@ -196,21 +196,20 @@ impl<'a> Planner<'a> {
         let Some(key) = public_key.filter(|_| found.is_some() && *fate != Fate::Keep) else {
             return;
         };
-        let is_owned = self.owners.peer(backend, interface, key).is_some()
-            || self
-                .renamed(standing)
-                .is_some_and(|old| self.owners.peer(backend, &old, key).is_some());
-        if is_owned {
+        // Until an interface is renamed, its peers are found, and imported, under its old name.
+        let now = self.renamed(standing).unwrap_or_else(|| interface.clone());
+        let mut names = [interface, &now].into_iter();
+        if names.any(|name| self.owners.peer(backend, name, key).is_some()) {
             return;
         }
         let span = desired.spans.get("public_key").unwrap_or(&desired.span);
         let problem = Diagnostic::error("existing peer that wgform does not manage")
             .label(
                 span,
-                format!("a peer with this key is already on `{interface}` of backend `{backend}`"),
+                format!("a peer with this key is already on `{now}` of backend `{backend}`"),
             )
             .help(format!(
-                "To take it over, run:\n\n  wgform import {} {interface}/{key}",
+                "To take it over, run:\n\n  wgform import {} {now}/{key}",
                 desired.address
             ));
         self.diagnostics.push(problem);
