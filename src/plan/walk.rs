@@ -515,10 +515,9 @@ impl<'a> Planner<'a> {
         if self.options.is_partial() {
             return;
         }
-        let is_left = |change: &StateChange| {
-            let is_its = |step: &Step| step.subject.address() == Some(change.address());
-            self.open.contains(change) || steps.iter().any(is_its)
-        };
+        let to_do: BTreeSet<&Address> =
+            steps.iter().filter_map(|step| step.subject.address()).collect();
+        let is_left = |it: &StateChange| to_do.contains(it.address()) || self.open.contains(it);
         let finished: Vec<_> = self.state.open().into_iter().filter(|it| !is_left(it)).collect();
         self.state_differs |= !finished.is_empty();
         self.state.settle(&finished);
@@ -631,8 +630,7 @@ impl<'a> Planner<'a> {
         }
         let found = on_device.found.as_ref();
         if let Some(port) = found.and_then(|found| found.get("listen_port")) {
-            record.attributes.entry("listen_port".to_owned()).and_modify(|it| *it = port.clone());
-            record.attributes.entry("listen_port".to_owned()).or_insert_with(|| port.clone());
+            record.attributes.insert("listen_port".to_owned(), port.clone());
         }
     }
 

@@ -27,7 +27,7 @@ use crate::resource::{Address, BackendId, Field, Kind, Setting, Support};
 use crate::state::{ObjectKey, ResourceRecord};
 use crate::value::{Cidr, PublicKey};
 
-/// A name or a port on one system: only one can have it.
+/// A name, a port or a key file on one system: only one can have it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Claim {
     /// The name of a link.
@@ -425,11 +425,11 @@ impl Drafter {
         let made = self.push(draft);
         let Some(old) = on_device.old.as_ref().filter(|_| removes_old) else { return };
         // By then the interface has its new name, if it gets one.
-        let renamed = planner.nodes.values().find_map(|node| {
-            let is_there = node.backend.as_ref() == Some(&old.backend) && node.fate == Fate::Keep;
-            let on = node.interface().filter(|_| is_there)?;
-            (on.renamed_from() == Some(old.interface.as_str())).then(|| on.name.clone())
-        });
+        let on = planner.owners.interface(&old.backend, &old.interface);
+        let on = on.and_then(|on| planner.nodes.get(on)).filter(|on| on.fate == Fate::Keep);
+        let on = on.and_then(Node::interface);
+        let renamed = on.filter(|on| on.renamed_from() == Some(old.interface.as_str()));
+        let renamed = renamed.map(|on| on.name.clone());
         let interface = renamed.unwrap_or_else(|| old.interface.clone());
         let public_key = old.public_key;
         let object =
@@ -663,7 +663,7 @@ fn gives_networks(node: &Node) -> bool {
     list(diff.before.as_ref()).iter().any(|it| !after.contains(it))
 }
 
-/// The same, where the block that says so is there.
+/// Refuses to lose what `prevent_destroy` protects, where the block that says so is still there.
 fn protected_in_block(address: &Address, verb: &str) -> Refusal {
     Refusal {
         message: format!("`{address}` has `prevent_destroy`, and would be {verb}"),
@@ -684,6 +684,8 @@ fn new_key_note(planner: &Planner<'_>, links: &Links, node: &Node) -> Option<Not
     let is_on =
         |address: &&Address| planner.nodes[*address].peer().is_some_and(|it| it.on == node.address);
     let on = planner.walked.iter().filter(is_on);
-    let tell = on.filter(|peer| links.other_end(peer).is_none_or(|other| !follow.contains(other)));
-    Some(Note::NewKey { follow: follow.clone(), tell: tell.cloned().collect() })
+    let follows: BTreeSet<&Address> = follow.iter().collect();
+    let tell = on.filter(|peer| links.other_end(peer).is_none_or(|other| !follows.contains(other)));
+    let tell = tell.cloned().collect();
+    Some(Note::NewKey { follow, tell })
 }
