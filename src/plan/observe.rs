@@ -3,8 +3,8 @@
 //! Nothing is decided here about what is wanted; the configuration only says what a device was free to choose. What the
 //! state never takes over: where a peer roamed to, the elements of others, and the secret of a `preshared_key` block,
 //! which would then seem to be nobody's and be made anew; nor what somebody did to the files that bring an interface back
-//! at boot, of which it has only a fingerprint: with another one, that would seem to be wgform's work. An interface that is gone leaves its key behind, so that it
-//! comes back with it.
+//! at boot, of which it has only a fingerprint: with another one, that would seem to be wgform's work. An interface that
+//! is gone leaves its key behind, so that it comes back with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -737,12 +737,12 @@ fn kept_file(
     })
 }
 
-/// The key is written into a file: the one that it was in, and is in no longer; or another one.
 /// Returns whether a key that is no longer given, or was not, has a file: one that was imported stays where it is.
 fn has_key_file(record: &ResourceRecord) -> bool {
     recorded_key_file(record).is_some() || record.attributes.contains_key("private_key")
 }
 
+/// The key is written into a file: the one that it was in, and is in no longer; or another one.
 fn key_file_diff(standing: &Standing<'_>, key: &KeyPlan) -> AttributeDiff {
     let text = |path: &PathBuf| Json::from(path.display().to_string());
     let recorded = standing.record.as_ref().and_then(recorded_key_file);
