@@ -18,8 +18,8 @@ use crate::plan::persist::PERSISTED;
 use crate::plan::recover::{Recovered, recover};
 use crate::plan::view::View;
 use crate::plan::{
-    BackendView, Inputs, KeySource, Note, Options, OutputChange, Plan, Reason, Refusal,
-    SecretSource, Step, check, guard, order, routes, secret, session,
+    BackendView, Inputs, Note, Options, OutputChange, Plan, Reason, Refusal, SecretSource, Step,
+    check, guard, order, routes, secret, session,
 };
 use crate::resource::{Address, BackendId, BackendKind, Field, Fields, Kind, Support, declaration};
 use crate::state::{BackendRecord, ObjectKey, OutputRecord, ResourceRecord, State, StateChange};
@@ -399,6 +399,15 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Returns whether two backends have their files in common: network namespaces of one machine do.
+    pub(crate) fn is_same_machine(&self, one: &BackendId, other: &BackendId) -> bool {
+        let machine = |backend| {
+            let identity = &self.picture(backend)?.identity.id;
+            Some(identity.split_once("#netns=").map_or(identity.as_str(), |(machine, _)| machine))
+        };
+        one == other || machine(one).is_some_and(|it| Some(it) == machine(other))
+    }
+
     pub(crate) fn key(&self) -> &FingerprintKey {
         &self.state.fingerprint_key
     }
@@ -464,6 +473,34 @@ impl<'a> Planner<'a> {
     ) -> BTreeMap<&'static str, Json> {
         let all = declaration::attributes(kind).iter();
         all.filter_map(|it| Some((it.name, record.attributes.get(it.name)?.clone()))).collect()
+    }
+
+    /// Says why an object that stays is changed.
+    pub(crate) fn keep_reason(
+        &self,
+        address: &Address,
+        fate: Fate,
+        reason: Reason,
+        diffs: &[AttributeDiff],
+    ) -> Reason {
+        if fate != Fate::Keep {
+            return reason;
+        }
+        let has = |class: Class| diffs.iter().any(|diff| diff.class == class);
+        match (self.interrupted.contains(address), has(Class::Change), has(Class::Drift)) {
+            (true, ..) => Reason::Interrupted,
+            (false, false, true) => Reason::Drift,
+            _ => Reason::Configuration,
+        }
+    }
+
+    /// Says anew why an object that stays is changed, once its differences are others.
+    pub(crate) fn settle_reason(&mut self, address: &Address) {
+        let Some(node) = self.nodes.get(address) else { return };
+        let reason = self.keep_reason(address, node.fate.clone(), node.reason.clone(), &node.diffs);
+        if let Some(node) = self.nodes.get_mut(address) {
+            node.reason = reason;
+        }
     }
 
     fn outputs(&mut self, evaluator: &Evaluator<'_>) -> Vec<OutputChange> {
@@ -793,19 +830,4 @@ pub(crate) fn as_new_object(diffs: &mut [AttributeDiff]) {
         };
         diff.class = if is_same { Class::Same } else { Class::Change };
     }
-}
-
-/// A key of an interface and where it comes from.
-#[derive(Debug, Default)]
-pub(crate) struct KeyPlan {
-    /// Where it comes from when it has to be written; none when the device has it.
-    pub(crate) source: Option<KeySource>,
-    /// The public key afterwards, when it is known.
-    pub(crate) public: Option<PublicKey>,
-    /// Where it is kept from now on, when that has to be written.
-    pub(crate) file: Option<std::path::PathBuf>,
-    /// A key file that goes.
-    pub(crate) remove_file: Option<std::path::PathBuf>,
-    /// Whether an older key was known, and whoever had it must learn this one.
-    pub(crate) replaces_known: bool,
 }
