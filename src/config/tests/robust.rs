@@ -200,6 +200,20 @@ fn a_long_chain_of_references_is_no_deep_recursion() {
 }
 
 #[test]
+fn a_long_chain_of_validations_is_an_error_and_never_an_overflow() {
+    let mut text = "variable \"v5000\" { default = 1 }\n".to_owned();
+    for i in 0..5_000 {
+        writeln!(
+            text,
+            "variable \"v{i}\" {{\n  default = 1\n  validation {{\n    condition = var.v{} == 1\n    error_message = \"x\"\n  }}\n}}",
+            i + 1
+        )
+        .unwrap();
+    }
+    assert!(Case::new(&text).problems().starts_with("error: expression nested too deep\n"));
+}
+
+#[test]
 fn a_value_that_grows_through_locals_has_a_bounded_depth() {
     let mut text = "locals {\n  l0 = 1\n".to_owned();
     for i in 1..5_000 {
