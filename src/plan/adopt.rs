@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::actual::Picture;
-use crate::config::{Config, Desired, Evaluator};
+use crate::config::{Config, Desired, Evaluator, Wanted};
 use crate::diagnostic::Diagnostic;
+use crate::plan::finish::record;
 use crate::plan::persist::{self, style};
-use crate::plan::walk::{Planner, record};
+use crate::plan::walk::Planner;
 use crate::plan::{Inputs, Refusal};
 use crate::resource::{
     Address, BackendId, Field, Fields, Kind, Ownership, Presence, Support, declaration,
@@ -183,7 +184,7 @@ fn peer(planner: &Planner<'_>, desired: &Desired, id: &str) -> Result<ResourceRe
         );
         return Err(refused(message, "name the interface that the block refers to".to_owned()));
     }
-    let wanted = desired.fields.get("public_key").and_then(crate::config::Wanted::known);
+    let wanted = desired.fields.get("public_key").and_then(Wanted::known);
     if let Some(Field::PublicKey(wanted)) = wanted.filter(|it| **it != Field::PublicKey(key)) {
         let message =
             format!("`{}` has the public key {wanted} in the configuration", desired.address);
