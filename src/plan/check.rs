@@ -174,7 +174,8 @@ fn wanted_prefixes(desired: &Desired) -> impl Iterator<Item = &Prefix> {
     prefixes.into_iter().flatten()
 }
 
-fn span<'a>(desired: &'a Desired, attribute: &str) -> &'a Span {
+/// Returns where an attribute is written; the head of the block where it is not.
+pub(crate) fn span<'a>(desired: &'a Desired, attribute: &str) -> &'a Span {
     desired.spans.get(attribute).unwrap_or(&desired.span)
 }
 

@@ -27,6 +27,7 @@ use crate::resource::{
     declaration,
 };
 use crate::state::{ObjectKey, ResourceRecord};
+use crate::value::PublicKey;
 
 /// What the configuration sets, by resource.
 type Set = BTreeMap<Address, BTreeSet<&'static str>>;
@@ -231,10 +232,7 @@ fn has_secret_of_block(record: &ResourceRecord) -> bool {
 }
 
 /// The key that a device holds is the truth.
-fn take_key(
-    record: &mut ResourceRecord,
-    now: Option<crate::value::PublicKey>,
-) -> Option<AttributeDiff> {
+fn take_key(record: &mut ResourceRecord, now: Option<PublicKey>) -> Option<AttributeDiff> {
     let ObjectKey::Interface { public_key, .. } = &mut record.object else { return None };
     let now = now?.to_string();
     if *public_key == now {

@@ -12,6 +12,7 @@ use crate::actual::{Boot, HostFile, Picture};
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::persist::{self, Outside, Style};
+use crate::plan::check::span;
 use crate::plan::routes::recorded_interface;
 use crate::plan::view::View;
 use crate::plan::walk::{Fate, Node, Planner};
@@ -274,7 +275,7 @@ impl Planner<'_> {
     /// Reports what cannot be persisted, and files of somebody else's that would be written over.
     pub(crate) fn check_persist(&mut self, desired: &Desired, backend: &BackendId, name: &str) {
         let Some(style) = style(desired) else { return };
-        let span = desired.spans.get("persist").unwrap_or(&desired.span);
+        let span = span(desired, "persist");
         if !Style::takes_name(name) {
             let problem = Diagnostic::error("interface name that cannot be persisted")
                 .label(span, format!("`{name}` cannot stand in the name of a file or a unit"))
@@ -293,7 +294,7 @@ impl Planner<'_> {
         let owned = record.and_then(|it| Persisted::of(&it.attributes));
         let owned = owned.map(|it| it.paths()).unwrap_or_default();
         let is_there = picture.interfaces.contains_key(name);
-        let span = desired.spans.get("persist").unwrap_or(&desired.span);
+        let span = span(desired, "persist");
         let mut problems = Vec::new();
         for (path, file) in &boot.files {
             let is_own = own.contains(path);

@@ -12,11 +12,12 @@ use crate::config::{Desired, Wanted};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::persist::Style;
+use crate::plan::check::span;
 use crate::plan::persist::Persisted;
 use crate::plan::view::View;
 use crate::plan::walk::interface::{OnDevice, one};
 use crate::plan::walk::{Device, Fate, Node, Planner};
-use crate::resource::{Address, BackendId, Field, Kind};
+use crate::resource::{Address, BackendId, Field, Kind, declaration};
 use crate::state::ResourceRecord;
 use crate::value::{Family, Prefix, Route, RouteMode, RouteRule, RouteTable, Routes};
 
@@ -486,7 +487,7 @@ fn take_in(planner: &mut Planner<'_>, address: &Address, plan: RoutePlan) {
         if interrupted && diff.class == Class::Drift {
             diff.class = Class::Change;
         }
-        let all = crate::resource::declaration::attributes(Kind::Interface);
+        let all = declaration::attributes(Kind::Interface);
         let at = |diff: &AttributeDiff| all.iter().position(|it| it.name == diff.attribute.name);
         let place = node.diffs.iter().position(|it| at(it) > at(&diff));
         node.diffs.insert(place.unwrap_or(node.diffs.len()), diff);
@@ -565,8 +566,4 @@ fn is_only_down(planner: &Planner<'_>, node: &Node) -> bool {
     found.is_some_and(|it| it.get("enabled") == is_down)
         && record.is_some_and(|it| it.attributes.get("enabled") != is_down)
         && wanted != Some(&Wanted::Known(Field::Bool(false)))
-}
-
-fn span<'a>(desired: &'a Desired, attribute: &str) -> &'a Span {
-    desired.spans.get(attribute).unwrap_or(&desired.span)
 }

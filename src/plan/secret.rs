@@ -7,8 +7,9 @@ use serde_json::Value as Json;
 
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
-use crate::diff::{self, Class, Side, Sides};
+use crate::diff::{self, AttributeDiff, Class, Side, Sides};
 use crate::link::Links;
+use crate::plan::check::span;
 use crate::plan::walk::{Device, Fate, Node, Planner, peer};
 use crate::plan::{Note, Refusal, SecretSource};
 use crate::resource::{Address, Field, Kind, Support, declaration};
@@ -157,9 +158,11 @@ fn source_of(
             return (source, false);
         }
         Some(Wanted::Unknown) => {
-            let span = desired.spans.get("value").unwrap_or(&desired.span);
             let problem = Diagnostic::error("pre-shared key that is not known yet")
-                .label(span, "this depends on something that only the apply makes")
+                .label(
+                    span(desired, "value"),
+                    "this depends on something that only the apply makes",
+                )
                 .help("Leave `value` out and wgform makes one, or take it from a variable.");
             planner.diagnostics.push(problem);
             return (SecretSource::New, false);
@@ -218,9 +221,8 @@ fn adopted(planner: &mut Planner<'_>, address: &Address) -> SecretSource {
     if let Some(key) = held_by(planner, from) {
         return SecretSource::Known(key);
     }
-    let span = desired.spans.get("adopt_from").unwrap_or(&desired.span);
     let problem = Diagnostic::error("no pre-shared key to adopt")
-        .label(span, "the device of this peer does not give a pre-shared key")
+        .label(span(desired, "adopt_from"), "the device of this peer does not give a pre-shared key")
         .help("Import the peer first if wgform does not manage it yet, or leave `adopt_from` out and wgform makes a new one.");
     planner.diagnostics.push(problem);
     SecretSource::New
@@ -370,12 +372,7 @@ fn found_secret(planner: &Planner<'_>, node: &Node) -> Option<Json> {
     Some(found.fields.get("preshared_key").unwrap_or(&none).recorded(planner.key()))
 }
 
-fn secret_attribute(
-    name: &str,
-    before: Option<Json>,
-    after: Side,
-    class: Class,
-) -> crate::diff::AttributeDiff {
+fn secret_attribute(name: &str, before: Option<Json>, after: Side, class: Class) -> AttributeDiff {
     let attribute = declaration::attribute(Kind::PresharedKey, name).expect("it is declared");
-    crate::diff::AttributeDiff { attribute, class, before, after, was: None, elements: None }
+    AttributeDiff { attribute, class, before, after, was: None, elements: None }
 }

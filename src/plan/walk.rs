@@ -324,7 +324,7 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let problem = Diagnostic::error("sensitive value that the state would hold")
-                .label(desired.spans.get(name).unwrap_or(&desired.span), format!("`{name}` is recorded in the state"))
+                .label(check::span(desired, name), format!("`{name}` is recorded in the state"))
                 .help("The state holds no sensitive values. Write `nonsensitive(…)` around it if it may be seen.");
             self.diagnostics.push(problem);
         }

@@ -6,6 +6,7 @@ mod routing;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
@@ -35,7 +36,7 @@ pub(crate) enum Claim {
     /// The port of an interface that is up.
     Port(BackendId, u64),
     /// A file with a private key.
-    KeyFile(BackendId, std::path::PathBuf),
+    KeyFile(BackendId, PathBuf),
 }
 
 /// A step with what decides its place.
@@ -520,11 +521,7 @@ fn guard_unkept_secret(planner: &mut Planner<'_>, address: &Address) {
 }
 
 /// Returns the file of a key of ours that a new one takes the place of.
-fn outdated_key_file(
-    planner: &Planner<'_>,
-    node: &Node,
-    on_device: &OnDevice,
-) -> Option<std::path::PathBuf> {
+fn outdated_key_file(planner: &Planner<'_>, node: &Node, on_device: &OnDevice) -> Option<PathBuf> {
     let record = planner.state.resources.get(&node.address)?;
     let is_new = matches!(on_device.key.source, Some(KeySource::New));
     let path = recorded_key_file(record)
@@ -570,7 +567,7 @@ fn key_file_now(
     node: &Node,
     on_device: &OnDevice,
     is_renamed: bool,
-) -> Option<std::path::PathBuf> {
+) -> Option<PathBuf> {
     let record = planner.state.resources.get(&node.address)?;
     let is_kept = recorded_key_file(record).is_some() || on_device.key.file.is_some();
     let moves = is_renamed && recorded_key_file(record) != on_device.key_file;
@@ -644,11 +641,11 @@ fn gives(planner: &Planner<'_>, backend: &BackendId, name: &str) -> Vec<Claim> {
     claims
 }
 
-fn key_file(backend: Option<&BackendId>, path: Option<&std::path::PathBuf>) -> Option<Claim> {
+fn key_file(backend: Option<&BackendId>, path: Option<&PathBuf>) -> Option<Claim> {
     Some(Claim::KeyFile(backend?.clone(), path?.clone()))
 }
 
-fn recorded_key_file_of(planner: &Planner<'_>, address: &Address) -> Option<std::path::PathBuf> {
+fn recorded_key_file_of(planner: &Planner<'_>, address: &Address) -> Option<PathBuf> {
     recorded_key_file(planner.state.resources.get(address)?)
 }
 

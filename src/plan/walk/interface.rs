@@ -11,6 +11,7 @@ use crate::actual::{FoundInterface, NameServers};
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
+use crate::plan::check::span;
 use crate::plan::routes::{self, RoutePlan};
 use crate::plan::walk::interface::key::key_file_diff;
 use crate::plan::walk::{Device, Fate, Node, Planner, all_new, as_new_object};
@@ -172,7 +173,7 @@ impl<'a> Planner<'a> {
     fn check_name(&mut self, desired: &Desired, standing: &Standing<'_>) {
         let Standing { backend, name, old, .. } = standing;
         let address = &desired.address;
-        let span = desired.spans.get("name").unwrap_or(&desired.span);
+        let span = span(desired, "name");
         if desired.fields.get("name") == Some(&Wanted::Unknown) {
             let problem = Diagnostic::error("interface name that is not known yet")
                 .label(span, "this depends on something that only the apply makes")
@@ -210,10 +211,9 @@ impl<'a> Planner<'a> {
             Some(Wanted::Known(Field::Servers(servers))) => !servers.is_empty(),
             _ => false,
         };
-        let span = |name| desired.spans.get(name).unwrap_or(&desired.span);
         let problem = match picture.capabilities.name_servers {
             NameServers::Nowhere if has_servers || !domains.is_empty() => {
-                let at = span(if has_servers { "dns" } else { "dns_search" });
+                let at = span(desired, if has_servers { "dns" } else { "dns_search" });
                 Diagnostic::error("name servers for a host without a resolver")
                     .label(at, format!("nothing on backend `{backend}` takes name servers for a link"))
                     .help("Install `systemd-resolved` there and start it, or install `openresolv`, which some systems call `resolvconf`.")
@@ -222,7 +222,7 @@ impl<'a> Planner<'a> {
                 let routed = domains.iter().find(|it| it.starts_with('~') && *it != "~.");
                 let Some(domain) = routed else { return };
                 Diagnostic::error("domain that the host's resolver cannot route")
-                    .label(span("dns_search"), format!("`{domain}` needs systemd-resolved, and backend `{backend}` has `resolvconf`"))
+                    .label(span(desired, "dns_search"), format!("`{domain}` needs systemd-resolved, and backend `{backend}` has `resolvconf`"))
                     .help("Remove the `~`, or install `systemd-resolved` there and start it.")
             }
             _ => return,

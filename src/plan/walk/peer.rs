@@ -12,11 +12,12 @@ use crate::actual::FoundPeer;
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
+use crate::plan::check::span;
 use crate::plan::recover::public_key;
 use crate::plan::walk::interface::one;
 use crate::plan::walk::{Device, Fate, Node, Planner, all_new, as_new_object};
 use crate::plan::{Note, Reason};
-use crate::resource::{Address, BackendId, BackendKind, Field, Kind};
+use crate::resource::{Address, BackendId, BackendKind, Field, Kind, declaration};
 use crate::state::{ObjectKey, ResourceRecord};
 use crate::value::PublicKey;
 
@@ -202,10 +203,9 @@ impl<'a> Planner<'a> {
         if names.any(|name| self.owners.peer(backend, name, key).is_some()) {
             return;
         }
-        let span = desired.spans.get("public_key").unwrap_or(&desired.span);
         let problem = Diagnostic::error("existing peer that wgform does not manage")
             .label(
-                span,
+                span(desired, "public_key"),
                 format!("a peer with this key is already on `{now}` of backend `{backend}`"),
             )
             .help(format!(
@@ -311,6 +311,6 @@ fn against_found(diffs: &mut [AttributeDiff]) {
 }
 
 pub(crate) fn sort(diffs: &mut [AttributeDiff]) {
-    let all = crate::resource::declaration::attributes(Kind::Peer);
+    let all = declaration::attributes(Kind::Peer);
     diffs.sort_by_key(|diff| all.iter().position(|it| it.name == diff.attribute.name));
 }

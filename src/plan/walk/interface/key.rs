@@ -8,6 +8,7 @@ use crate::actual::{FoundInterface, KeyFile, Picture};
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
+use crate::plan::check::span;
 use crate::plan::recover::public_key;
 use crate::plan::walk::interface::{Standing, one};
 use crate::plan::walk::{Fate, Planner};
@@ -278,9 +279,8 @@ impl Planner<'_> {
         let Some(KeyFile::Unusable(why)) = picture.and_then(|it| it.key_files.get(path)) else {
             return;
         };
-        let span = desired.spans.get("key_file").unwrap_or(&desired.span);
         let problem = Diagnostic::error("unusable key file")
-            .label(span, format!("`{}`: {why}", path.display()))
+            .label(span(desired, "key_file"), format!("`{}`: {why}", path.display()))
             .help("Move the file away, or name another `key_file`.");
         self.diagnostics.push(problem);
     }
