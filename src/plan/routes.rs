@@ -356,8 +356,7 @@ fn conflicts(
     for (address, plan) in plans {
         let Some(wanted) = &plan.wanted else { continue };
         let Some(backend) = planner.nodes[address].backend.as_ref() else { continue };
-        // Two backends may be one host.
-        let host = planner.picture(backend).map_or(backend.as_str(), |it| &it.identity.id);
+        let host = planner.host_of(backend);
         for (route, peer) in &wanted.routes {
             if let Some(other) = routes.insert((host, *route), (address, peer)) {
                 problems.push(one_route(planner, route, (address, peer), other));

@@ -396,6 +396,11 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Returns what the host of a backend is known by: two backends may be one host.
+    pub(crate) fn host_of<'b>(&'b self, backend: &'b BackendId) -> &'b str {
+        self.picture(backend).map_or(backend.as_str(), |it| &it.identity.id)
+    }
+
     /// Returns whether two backends have their files in common: network namespaces of one machine do.
     pub(crate) fn is_same_machine(&self, one: &BackendId, other: &BackendId) -> bool {
         let machine = |backend| {

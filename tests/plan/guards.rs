@@ -474,3 +474,19 @@ peer "phone" {{
         lab.settle();
     }
 }
+
+#[test]
+fn two_backends_that_are_one_host_cannot_have_one_name_or_one_port() {
+    let lab = Lab::new(LINK);
+    ["hq", "branch"].iter().for_each(|it| lab.host(it).linux.set_machine_id("one").unwrap());
+    let plan = lab.plan();
+    for text in [
+        "error: two interfaces with one name",
+        "error: two interfaces with one listen port",
+        "`51820` on backend `hq`",
+        "`51820` on backend `branch`",
+    ] {
+        assert!(plan.contains(text), "{text} is not in:\n{plan}");
+    }
+    assert!(!plan.contains("one key file"), "{plan}");
+}
