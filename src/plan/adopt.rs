@@ -155,7 +155,7 @@ fn with_files(
         return Err(known_already(&desired.address));
     }
     if let Some((style, digest, true)) = found {
-        let json = persist::written(style, name, &digest, planner.key());
+        let json = persist::written(style, name, &digest, planner.fingerprint_key());
         record.attributes.insert(persist::PERSISTED.to_owned(), json);
     }
     Ok(record)
@@ -234,7 +234,7 @@ fn as_found(
     object: ObjectKey,
     found: &Fields,
 ) -> ResourceRecord {
-    let key = planner.key();
+    let key = planner.fingerprint_key();
     let kind = desired
         .backend
         .as_ref()

@@ -129,7 +129,7 @@ impl Planner<'_> {
             }
             let Some(old) = self.state.resources.get(&node.address) else { continue };
             let desired = &self.desired[&node.address];
-            let mut record = record(desired, old.object.clone(), Some(old), self.key());
+            let mut record = record(desired, old.object.clone(), Some(old), self.fingerprint_key());
             self.record_found(node, &mut record);
             if record != *old {
                 learnt.push((node.address.clone(), record));

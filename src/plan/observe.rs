@@ -20,7 +20,7 @@ use crate::plan::recover::public_key;
 use crate::plan::routes;
 use crate::plan::view::View;
 use crate::plan::walk::Planner;
-use crate::plan::walk::interface::{found_key, one};
+use crate::plan::walk::interface::{diff_of, found_key};
 use crate::plan::{Action, Note, Plan, Reason, ResourceChange, Sessions, Subject};
 use crate::resource::{
     Address, Attribute, BackendId, BackendKind, Field, Kind, Ownership, Presence, Support,
@@ -130,7 +130,7 @@ impl Planner<'_> {
     fn peer_values(&self, record: &ResourceRecord, found: &FoundPeer) -> Values {
         let mut values = self.found_values(&found.fields);
         values.insert("enabled", Json::Bool(true));
-        let none = Field::PresharedKey(None).recorded(self.key());
+        let none = Field::PresharedKey(None).recorded(self.fingerprint_key());
         values.entry("preshared_key").or_insert(none);
         let keep = |values: &mut Values, name: &'static str| match record.attributes.get(name) {
             Some(applied) => _ = values.insert(name, applied.clone()),
@@ -154,8 +154,9 @@ impl Planner<'_> {
         let on = picture.and_then(|picture| picture.interfaces.get(interface));
         let found = on.and_then(|on| on.peers.get(&public_key(&record.object)?));
         let none = Field::PresharedKey(None);
-        let now =
-            found.map(|it| it.fields.get("preshared_key").unwrap_or(&none).recorded(self.key()));
+        let now = found.map(|it| {
+            it.fields.get("preshared_key").unwrap_or(&none).recorded(self.fingerprint_key())
+        });
         let applied = record.attributes.get("preshared_key");
         if !has_secret_of_block(record) || now.is_none() || now.as_ref() == applied {
             return;
@@ -239,14 +240,14 @@ fn take_key(record: &mut ResourceRecord, now: Option<PublicKey>) -> Option<Attri
         return None;
     }
     let before = Json::from(std::mem::replace(public_key, now.clone()));
-    Some(one("public_key", Some(before), Side::Known(now.into()), Class::Drift))
+    Some(diff_of("public_key", Some(before), Side::Known(now.into()), Class::Drift))
 }
 
 /// Of the routes that were applied, those count that are still there.
 fn take_routes(record: &mut ResourceRecord, left: &BTreeSet<String>) -> Option<AttributeDiff> {
     let before = record.owned_elements.get(ResourceRecord::ROUTES).filter(|it| *it != left)?;
     let json = |set: &BTreeSet<String>| Json::from(set.iter().cloned().collect::<Vec<_>>());
-    let diff = one("routes", Some(json(before)), Side::Known(json(left)), Class::Drift);
+    let diff = diff_of("routes", Some(json(before)), Side::Known(json(left)), Class::Drift);
     record.own_routes(left.clone());
     Some(diff)
 }
@@ -314,8 +315,9 @@ fn changed(
             record.attributes.get("name").cloned()
         }
     };
-    attributes
-        .extend(name.map(|name| one("name", Some(name.clone()), Side::Known(name), Class::Same)));
+    attributes.extend(
+        name.map(|name| diff_of("name", Some(name.clone()), Side::Known(name), Class::Same)),
+    );
     let all = declaration::attributes(address.kind);
     attributes.sort_by_key(|diff| all.iter().position(|it| it.name == diff.attribute.name));
     ResourceChange {

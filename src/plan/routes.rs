@@ -15,7 +15,7 @@ use crate::persist::Style;
 use crate::plan::check::span;
 use crate::plan::persist::Persisted;
 use crate::plan::view::View;
-use crate::plan::walk::interface::{OnDevice, one};
+use crate::plan::walk::interface::{OnDevice, diff_of};
 use crate::plan::walk::{Device, Fate, Node, Planner};
 use crate::resource::{Address, BackendId, Field, Kind, declaration};
 use crate::state::ResourceRecord;
@@ -506,7 +506,7 @@ fn difference(planner: &Planner<'_>, address: &Address, plan: &RoutePlan) -> Opt
     let json = |set: &BTreeSet<String>| Json::from(set.iter().cloned().collect::<Vec<_>>());
     let before = (node.fate != Fate::Create).then(|| json(&found));
     let Some(wanted) = plan.wanted.as_ref().map(WantedRoutes::texts) else {
-        return Some(one(NAME, before, Side::Unknown, Class::Change));
+        return Some(diff_of(NAME, before, Side::Unknown, Class::Change));
     };
     let class = match (wanted == found, wanted == owned) {
         (true, true) => Class::Same,
@@ -515,7 +515,7 @@ fn difference(planner: &Planner<'_>, address: &Address, plan: &RoutePlan) -> Opt
         (false, _) => Class::Change,
     };
     let is_nothing = wanted.is_empty() && found.is_empty();
-    (!is_nothing).then(|| one(NAME, before, Side::Known(json(&wanted)), class))
+    (!is_nothing).then(|| diff_of(NAME, before, Side::Known(json(&wanted)), class))
 }
 
 /// Returns the routes and rules of ours that are there, and those of somebody else that are as wanted.

@@ -32,7 +32,7 @@ pub(crate) fn publish_recorded(planner: &mut Planner<'_>, desired: &Desired) {
     let Some(record) = planner.state.resources.get(address) else { return };
     let recorded = |name: &str| record.attributes.get(name).and_then(Json::as_str).map(text);
     let fingerprint = match desired.fields.get("value").map(Wanted::known) {
-        Some(Some(value)) => value.recorded(planner.key()).as_str().map(text),
+        Some(Some(value)) => value.recorded(planner.fingerprint_key()).as_str().map(text),
         Some(None) => None,
         None if is_renewed(planner, desired, record) => None,
         None => recorded("fingerprint"),
@@ -98,7 +98,9 @@ fn resolve_one(planner: &mut Planner<'_>, links: &Links, address: &Address, hold
         guard_new_secret(planner, links, address, holders, is_lost);
     }
     let fingerprint = match &source {
-        SecretSource::Known(key) => Some(planner.key().fingerprint(key.expose_bytes()).to_string()),
+        SecretSource::Known(key) => {
+            Some(planner.fingerprint_key().fingerprint(key.expose_bytes()).to_string())
+        }
         SecretSource::Kept(fingerprint) => Some(fingerprint.clone()),
         SecretSource::New => None,
     };
@@ -181,7 +183,8 @@ fn source_of(
     let earlier = earlier.split(", ").filter_map(|text| text.parse().ok());
     let candidates: BTreeSet<Address> = holders.here.iter().cloned().chain(earlier).collect();
     let is_it = |key: &PresharedKey| {
-        fingerprint.as_deref() == Some(&planner.key().fingerprint(key.expose_bytes()).to_string())
+        fingerprint.as_deref()
+            == Some(&planner.fingerprint_key().fingerprint(key.expose_bytes()).to_string())
     };
     let held = candidates.iter().filter_map(|peer| held_by(planner, peer)).find(is_it);
     let is_needed = holders.here.iter().any(|peer| {
@@ -311,7 +314,7 @@ fn compare(planner: &mut Planner<'_>, address: &Address) {
     let wanted = match secret {
         Some(_) if waits(desired) => applied.cloned().map_or(Side::Unset, Side::Known),
         Some(Some(Device::Secret(SecretSource::Known(key)))) => {
-            Side::Known(Field::PresharedKey(Some(key.clone())).recorded(planner.key()))
+            Side::Known(Field::PresharedKey(Some(key.clone())).recorded(planner.fingerprint_key()))
         }
         Some(Some(Device::Secret(SecretSource::Kept(fingerprint)))) => {
             Side::Known(Json::from(fingerprint.clone()))
@@ -369,7 +372,7 @@ fn found_secret(planner: &Planner<'_>, node: &Node) -> Option<Json> {
         .peers
         .get(&peer.public_key?)?;
     let none = Field::PresharedKey(None);
-    Some(found.fields.get("preshared_key").unwrap_or(&none).recorded(planner.key()))
+    Some(found.fields.get("preshared_key").unwrap_or(&none).recorded(planner.fingerprint_key()))
 }
 
 fn secret_attribute(name: &str, before: Option<Json>, after: Side, class: Class) -> AttributeDiff {

@@ -410,7 +410,7 @@ impl<'a> Planner<'a> {
         one == other || machine(one).is_some_and(|it| Some(it) == machine(other))
     }
 
-    pub(crate) fn key(&self) -> &FingerprintKey {
+    pub(crate) fn fingerprint_key(&self) -> &FingerprintKey {
         &self.state.fingerprint_key
     }
 
@@ -461,12 +461,12 @@ impl<'a> Planner<'a> {
         match desired.fields.get(name) {
             None => Side::Unset,
             Some(Wanted::Unknown) => Side::Unknown,
-            Some(Wanted::Known(field)) => Side::Known(field.recorded(self.key())),
+            Some(Wanted::Known(field)) => Side::Known(field.recorded(self.fingerprint_key())),
         }
     }
 
     pub(crate) fn found_values(&self, fields: &Fields) -> BTreeMap<&'static str, Json> {
-        fields.iter().map(|(name, field)| (*name, field.recorded(self.key()))).collect()
+        fields.iter().map(|(name, field)| (*name, field.recorded(self.fingerprint_key()))).collect()
     }
 
     pub(crate) fn recorded_values(

@@ -291,17 +291,17 @@ impl<'a> Planner<'a> {
             let is_same = before.clone().map(Side::Known).as_ref() == Some(&after);
             let class = if is_same { Class::Same } else { Class::Change };
             diffs.retain(|diff| diff.attribute.name != "listen_port");
-            diffs.push(one("listen_port", before, after, class));
+            diffs.push(diff_of("listen_port", before, after, class));
         }
         let old = standing.old.as_ref();
         let renamed = old.map(|old| Json::from(old.name.clone()));
         let name = Json::from(standing.name.clone());
         let class = if renamed.as_ref() == Some(&name) { Class::Same } else { Class::Change };
-        diffs.push(one("name", renamed, Side::Known(name), class));
+        diffs.push(diff_of("name", renamed, Side::Known(name), class));
         if let Some(old) = old.filter(|old| old.backend != standing.backend) {
             let before = Json::from(old.backend.as_str());
             let after = Json::from(standing.backend.as_str());
-            diffs.push(one("backend", Some(before), Side::Known(after), Class::Change));
+            diffs.push(diff_of("backend", Some(before), Side::Known(after), Class::Change));
         }
         diffs.push(self.public_key_diff(standing, key));
         diffs.extend(self.persist_diff(desired, standing));
@@ -315,7 +315,7 @@ impl<'a> Planner<'a> {
         if let (Some(old), None, Fate::Keep) = (&key.remove_file, &key.file, &standing.fate) {
             let before = Json::from(old.display().to_string());
             diffs.retain(|diff| diff.attribute.name != "key_file");
-            diffs.push(one("key_file", Some(before), Side::Unset, Class::Change));
+            diffs.push(diff_of("key_file", Some(before), Side::Unset, Class::Change));
         }
         let order = |diff: &AttributeDiff| {
             declaration::attributes(Kind::Interface)
@@ -342,7 +342,7 @@ impl<'a> Planner<'a> {
             return None;
         }
         let class = if is_same && !is_made { Class::Same } else { Class::Change };
-        Some(one("persist", Some(before).filter(|_| !is_made), after, class))
+        Some(diff_of("persist", Some(before).filter(|_| !is_made), after, class))
     }
 
     fn publish_interface(
@@ -373,7 +373,12 @@ impl<'a> Planner<'a> {
 }
 
 /// Makes the difference of an attribute that is compared by hand.
-pub(crate) fn one(name: &str, before: Option<Json>, after: Side, class: Class) -> AttributeDiff {
+pub(crate) fn diff_of(
+    name: &str,
+    before: Option<Json>,
+    after: Side,
+    class: Class,
+) -> AttributeDiff {
     let attribute = declaration::attribute(Kind::Interface, name)
         .or_else(|| declaration::attribute(Kind::Peer, name))
         .expect("the attributes named in this program are declared");

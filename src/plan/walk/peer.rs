@@ -14,7 +14,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::check::span;
 use crate::plan::recover::public_key;
-use crate::plan::walk::interface::one;
+use crate::plan::walk::interface::diff_of;
 use crate::plan::walk::{Device, Fate, Node, Planner, all_new, as_new_object};
 use crate::plan::{Note, Reason};
 use crate::resource::{Address, BackendId, BackendKind, Field, Kind, declaration};
@@ -244,7 +244,7 @@ impl<'a> Planner<'a> {
             (Some(before), Side::Known(after)) if before == after => Class::Same,
             _ => Class::Change,
         };
-        diffs.push(one("public_key", before, after, class));
+        diffs.push(diff_of("public_key", before, after, class));
         let after = Json::from(standing.on.to_string());
         let before = record.and_then(|it| it.attributes.get("interface")).cloned();
         let before = before.filter(|_| standing.fate != Fate::Create);
@@ -253,7 +253,7 @@ impl<'a> Planner<'a> {
         } else {
             Class::Same
         };
-        diffs.push(one("interface", before, Side::Known(after), class));
+        diffs.push(diff_of("interface", before, Side::Known(after), class));
         diffs.retain(|diff| !diff.is_nothing());
         diffs.shrink_to_fit();
         sort(&mut diffs);

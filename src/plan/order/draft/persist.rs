@@ -267,7 +267,7 @@ impl Standing {
         let recorded = recorded.filter(|it| it.style == style && it.name == name);
         let is_touched = recorded.is_some_and(|it| {
             let digest = persist::digest(found(boot, &it.paths()));
-            persist::fingerprint(planner.key(), &digest).to_string() != it.fingerprint
+            persist::fingerprint(planner.fingerprint_key(), &digest).to_string() != it.fingerprint
         });
         let is_own_work = recorded.is_some() && !follows;
         let mut notes: Vec<Note> = self
@@ -332,7 +332,8 @@ fn lines(before: &str, after: &str) -> Vec<(char, String)> {
 fn learn(planner: &mut Planner<'_>, address: &Address, standing: &Standing) {
     let name = planner.nodes[address].interface().map(|it| it.name.clone()).unwrap_or_default();
     let now = standing.style.zip(standing.expected.as_ref()).map(|(style, files)| {
-        let fingerprint = persist::fingerprint(planner.key(), &persist::digest(files)).to_string();
+        let fingerprint =
+            persist::fingerprint(planner.fingerprint_key(), &persist::digest(files)).to_string();
         Persisted { style, name, fingerprint }
     });
     let is_known = standing.style.is_some() && standing.expected.is_none();

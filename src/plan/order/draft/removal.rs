@@ -16,7 +16,7 @@ use crate::plan::persist::is_left;
 use crate::plan::recover::{exists, public_key};
 use crate::plan::routes::recorded_rules;
 use crate::plan::view::View;
-use crate::plan::walk::interface::{one, recorded_key_file};
+use crate::plan::walk::interface::{diff_of, recorded_key_file};
 use crate::plan::walk::{Fate, Planner};
 use crate::plan::{
     Action, Effect, Note, PlannedAct, Reason, Refusal, ResourceChange, Step, Subject, UnmanagedPeer,
@@ -206,7 +206,7 @@ impl Drafter {
             follows: Vec::new(),
         }));
         let allowed_ips = Json::from(peer.allowed_ips.clone());
-        let before = |name, json| one(name, Some(json), Side::Unset, Class::Change);
+        let before = |name, json| diff_of(name, Some(json), Side::Unset, Class::Change);
         self.changes.push(ResourceChange {
             subject,
             backend,

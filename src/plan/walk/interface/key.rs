@@ -10,7 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::check::span;
 use crate::plan::recover::public_key;
-use crate::plan::walk::interface::{Standing, one};
+use crate::plan::walk::interface::{Standing, diff_of};
 use crate::plan::walk::{Fate, Planner};
 use crate::plan::{KeySource, Note, Reason, Refusal};
 use crate::resource::{Address, BackendId, Field, Kind};
@@ -251,7 +251,7 @@ impl Planner<'_> {
         };
         let json = |key: PublicKey| Json::from(key.to_string());
         let after = key.public.map_or(Side::Unknown, |public| Side::Known(json(public)));
-        one("public_key", before.map(json), after, class)
+        diff_of("public_key", before.map(json), after, class)
     }
 
     /// Says that a key was changed, where nothing has to be written for it and so no change says it.
@@ -370,8 +370,10 @@ pub(super) fn key_file_diff(standing: &Standing<'_>, key: &KeyPlan) -> Attribute
     let recorded = standing.record.as_ref().and_then(recorded_key_file);
     let after = key.file.as_ref().map_or(Side::Unknown, |path| Side::Known(text(path)));
     match recorded {
-        Some(old) if Some(&old) == key.file.as_ref() => one("key_file", None, after, Class::Drift),
-        old => one("key_file", old.as_ref().map(text), after, Class::Change),
+        Some(old) if Some(&old) == key.file.as_ref() => {
+            diff_of("key_file", None, after, Class::Drift)
+        }
+        old => diff_of("key_file", old.as_ref().map(text), after, Class::Change),
     }
 }
 
