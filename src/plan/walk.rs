@@ -312,8 +312,10 @@ impl<'a> Planner<'a> {
 
     /// Returns the backend that keeps a resource out of the plan.
     fn kept_out_by(&self, address: &Address) -> Option<BackendId> {
-        let is_left_out = |left_out: &BTreeSet<Address>| left_out.contains(address);
-        self.left_out.iter().find_map(|(id, all)| is_left_out(all).then(|| id.clone()))
+        // There may be many backends, and most resources wait for none.
+        self.out_of_view.get(address)?;
+        let (id, _) = self.left_out.iter().find(|(_, left_out)| left_out.contains(address))?;
+        Some(id.clone())
     }
 
     /// The state may not hold what must not be seen, and without it nothing could be compared.
