@@ -490,3 +490,13 @@ fn two_backends_that_are_one_host_cannot_have_one_name_or_one_port() {
     }
     assert!(!plan.contains("one key file"), "{plan}");
 }
+
+#[test]
+fn steps_on_a_backend_of_which_the_state_says_nothing_fail() {
+    let mut lab = Lab::matching(HUB);
+    lab.replace("");
+    lab.edit_state(|state| state.backends.clear());
+    lab.options.without_refresh = true;
+    let report = lab.apply();
+    assert!(report.contains("backend `hq` is not there to be written to"), "{report}");
+}

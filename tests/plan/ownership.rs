@@ -157,6 +157,16 @@ fn what_was_imported_as_it_is_wanted_needs_no_change() {
 }
 
 #[test]
+fn a_peer_is_imported_by_the_name_that_its_interface_still_has() {
+    let mut lab = Lab::matching(HUB);
+    lab.edit_state(|state| state.resources.retain(|it, _| it.to_string() != "peer.laptop"));
+    lab.edit("\"wg0\"", "\"wg9\"");
+    assert!(lab.plan().contains("wgform import peer.laptop wg0/«laptop»"), "{}", lab.plan());
+    assert_eq!(lab.import("peer.laptop", "wg0/«laptop»"), "imported\n");
+    lab.settle();
+}
+
+#[test]
 fn an_imported_difference_is_a_change_of_ours() {
     let lab = Lab::new(HUB);
     let host = lab.host("hq");
