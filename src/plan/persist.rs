@@ -57,6 +57,15 @@ impl Persisted {
         Some(Self { style, name: text("name")?, fingerprint: text("fingerprint")? })
     }
 
+    /// Returns what was last written; or what may have been, by a run that failed or was cut off before it was recorded.
+    pub(crate) fn last(attributes: &BTreeMap<String, Json>) -> Option<Self> {
+        let text = |name: &str| attributes.get(name)?.as_str().map(str::to_owned);
+        Self::of(attributes).or_else(|| {
+            let style = Style::from_word(&text("persist")?)?;
+            Some(Self { style, name: text("name")?, fingerprint: String::new() })
+        })
+    }
+
     /// Returns the form in which a state remembers it.
     pub(crate) fn recorded(&self) -> Json {
         let Self { style, name, fingerprint } = self;
@@ -89,7 +98,7 @@ pub(crate) fn found<'a>(boot: &'a Boot, paths: &[PathBuf]) -> BTreeMap<&'a PathB
 
 /// Returns whether files that wgform wrote for an object that goes are there.
 pub(crate) fn is_left(picture: &Picture, attributes: &BTreeMap<String, Json>) -> bool {
-    let Some((boot, persisted)) = picture.boot.as_ref().zip(Persisted::of(attributes)) else {
+    let Some((boot, persisted)) = picture.boot.as_ref().zip(Persisted::last(attributes)) else {
         return false;
     };
     found(boot, &persisted.paths()).into_iter().any(|(path, it)| persist::is_ours(path, &it.text))
@@ -371,7 +380,7 @@ impl Planner<'_> {
         backend: &BackendId,
         attributes: &BTreeMap<String, Json>,
     ) -> BTreeSet<PathBuf> {
-        match attributes.contains_key(PERSISTED) {
+        match Persisted::last(attributes).is_some() {
             true => unclaimed(&self.claimed_files(), backend, attributes),
             false => BTreeSet::new(),
         }
@@ -394,7 +403,7 @@ fn unclaimed(
     backend: &BackendId,
     attributes: &BTreeMap<String, Json>,
 ) -> BTreeSet<PathBuf> {
-    let paths = Persisted::of(attributes).map(|it| it.paths()).unwrap_or_default();
+    let paths = Persisted::last(attributes).map(|it| it.paths()).unwrap_or_default();
     paths.into_iter().filter(|path| !claimed.contains(&(backend.clone(), path.clone()))).collect()
 }
 

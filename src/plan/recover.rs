@@ -241,7 +241,7 @@ fn has_left_boot_files(
     left: &Left<'_>,
     picture: &Picture,
 ) -> bool {
-    let Some(persisted) = Persisted::of(left.attributes) else { return false };
+    let Some(persisted) = Persisted::last(left.attributes) else { return false };
     let is_taken = state.resources.iter().any(|(other, it)| {
         let is_named =
             matches!(&it.object, ObjectKey::Interface { name, .. } if *name == persisted.name);

@@ -488,6 +488,27 @@ fn a_unit_that_cannot_be_enabled_fails_the_step_and_says_why() {
 }
 
 #[test]
+fn files_go_again_that_a_failed_step_has_left() {
+    for way in ["destroy", "its block", "none"] {
+        let mut lab = Lab::new(&persisted("wg-quick"));
+        let answer = |status| Ok(Ran { status, tail: String::new() });
+        lab.host("hq").linux.refuse_program("systemctl", answer(1)).unwrap();
+        let report = lab.apply();
+        assert!(report.contains("Failed: interface.hub"), "{report}");
+        assert_eq!(files(&lab), [CONF], "{way}");
+        match way {
+            "destroy" => lab.options.destroy = true,
+            "none" => _ = lab.edit("wg-quick", "none"),
+            _ => _ = lab.replace("backend \"local\" \"hq\" {\n  simulate = true\n}\n"),
+        }
+        let report = lab.apply();
+        assert!(report.contains("complete."), "{way}: {report}");
+        assert!(files(&lab).is_empty(), "{way}");
+        lab.assert_settled();
+    }
+}
+
+#[test]
 fn an_interface_that_is_gone_is_not_forgotten_while_its_files_cannot_be_removed() {
     let mut lab = Lab::matching(
         &persisted("wg-quick").replace("\"wg0\"", "\"wg0\"\n  private_key = \"«mine.private»\""),

@@ -213,10 +213,11 @@ fn standing(planner: &Planner<'_>, node: &Node, index: &Index) -> Option<Standin
     let is_in_its_place = node.reason == Reason::Requested && on_device.renamed_from().is_none();
     let is_same_object = node.fate != Fate::Replace || is_in_its_place;
     let record = record.filter(|it| it.backend == node.backend && is_same_object);
-    let recorded = record.and_then(|it| Persisted::of(&it.attributes));
-    if style.is_none() && recorded.is_none() {
+    let last = record.and_then(|it| Persisted::last(&it.attributes));
+    if style.is_none() && last.is_none() {
         return None;
     }
+    let recorded = record.and_then(|it| Persisted::of(&it.attributes));
     let expected = style.and_then(|style| planner.expected(node, style, index));
     let (peers, expected) = match expected {
         Some(it) => (it.peers, it.files),
