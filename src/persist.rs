@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::actual::HostFile;
 use crate::resource::{Field, Fields};
 use crate::value::{
-    Fingerprint, FingerprintKey, PresharedKey, PrivateKey, PublicKey, Route, RouteRule,
+    Cidr, Fingerprint, FingerprintKey, PresharedKey, PrivateKey, PublicKey, Route, RouteRule,
 };
 
 pub use commands::{COMMAND_SECONDS, RESOLVCONF_PREFIX, quoted, variables};
@@ -188,6 +188,13 @@ pub fn owner(path: &Path) -> Option<(Style, &str)> {
 /// Returns whether wgform wrote a file.
 pub fn is_ours(path: &Path, text: &str) -> bool {
     path.extension().is_some_and(|it| it == KEY_EXTENSION) || text.lines().next() == Some(HEAD)
+}
+
+/// Returns the addresses that a file gives an interface.
+pub fn addresses(text: &str) -> BTreeSet<Cidr> {
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    let lists = pairs.filter(|(key, _)| key.trim() == "Address").map(|(_, list)| list);
+    lists.flat_map(|list| list.split(',')).filter_map(|it| it.trim().parse().ok()).collect()
 }
 
 /// Returns whether an interface has no port of its own to come back with: one that is down chooses when it comes up.

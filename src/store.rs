@@ -28,10 +28,12 @@ pub use error::{Held, StoreError};
 pub use journal::{Journal, StepOutcome};
 pub use lock::{Lock, LockInfo, LockRequest, Predecessor};
 
+use std::hash::{DefaultHasher, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::state::{Recorded, State, StateChange};
 use crate::store::files::Files;
@@ -86,10 +88,10 @@ impl Store {
     /// When a file cannot be read or understood.
     pub fn read(&self) -> Result<Loaded, StoreError> {
         let files = Files::resolve(&self.path)?;
-        let (mut busy, mut loaded) = (lock::holder(&files)?, load(&files)?);
+        let (mut busy, (mut loaded, _)) = (lock::holder(&files)?, load(&files)?);
         if busy.is_none() && loaded.left_over.is_some() {
             // A run may have begun between the two looks, and its journal would be taken for a left-over.
-            (busy, loaded) = (lock::holder(&files)?, load(&files)?);
+            (busy, (loaded, _)) = (lock::holder(&files)?, load(&files)?);
         }
         // The journal of a run that goes on is not left over.
         let left_over = loaded.left_over.filter(|_| busy.is_none());
@@ -132,15 +134,33 @@ impl Store {
     }
 }
 
-/// Reads the state file and the journal beside it, and folds the one into the other in memory.
-fn load(files: &Files) -> Result<Loaded, StoreError> {
+/// What a state file held when it was last read or written: ten megabytes are told from others without reading them as
+/// a state again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    lineage: Uuid,
+    serial: u64,
+    digest: u64,
+}
+
+impl Seen {
+    fn of(state: &State, bytes: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(bytes);
+        Self { lineage: state.lineage, serial: state.serial, digest: hasher.finish() }
+    }
+}
+
+/// Reads the state file and the journal beside it, and folds the one into the other in memory. Tells also what the file
+/// itself holds.
+fn load(files: &Files) -> Result<(Loaded, Option<Seen>), StoreError> {
     // The journal first: a run that ends in between has then written a state that is newer than this journal, and the
     // journal is passed over. The other way round, an old state could be read and its journal missed.
     let journal = read_journal(files)?;
-    let state = read_state(files)?;
-    let Some(journal) = journal else { return Ok(Loaded::of(state, None)) };
+    let (state, seen) = read_state(files)?.unzip();
+    let Some(journal) = journal else { return Ok((Loaded::of(state, None), seen)) };
     if !goes_with(files, &journal, state.as_ref())? {
-        return Ok(Loaded::of(state, None));
+        return Ok((Loaded::of(state, None), seen));
     }
     let left_over = LeftOver {
         began_at: journal.began_at,
@@ -148,7 +168,7 @@ fn load(files: &Files) -> Result<Loaded, StoreError> {
         failed: journal.failed,
         unknown: journal.open.len(),
     };
-    Ok(Loaded::of(Some(journal.fold(state)), Some(left_over)))
+    Ok((Loaded::of(Some(journal.fold(state)), Some(left_over)), seen))
 }
 
 impl Loaded {
@@ -158,9 +178,11 @@ impl Loaded {
     }
 }
 
-fn read_state(files: &Files) -> Result<Option<State>, StoreError> {
-    let bytes = files::read(&files.state)?;
-    bytes.map(|bytes| parse_state(files, &bytes)).transpose()
+fn read_state(files: &Files) -> Result<Option<(State, Seen)>, StoreError> {
+    let Some(bytes) = files::read(&files.state)? else { return Ok(None) };
+    let state = parse_state(files, &bytes)?;
+    let seen = Seen::of(&state, &bytes);
+    Ok(Some((state, seen)))
 }
 
 fn parse_state(files: &Files, bytes: &[u8]) -> Result<State, StoreError> {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value as Json, json};
 
-use crate::actual::{Boot, HostFile, Picture};
+use crate::actual::{Actual, Boot, HostFile, Picture, Reading};
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::persist::{self, Outside, Style};
@@ -18,7 +18,7 @@ use crate::plan::view::View;
 use crate::plan::walk::{Fate, Node, Planner};
 use crate::plan::{BackendView, KeySource, PersistedPeers, WantedRoutes};
 use crate::resource::{Address, BackendId, Field, Fields, Kind, declaration};
-use crate::state::{ObjectKey, ResourceRecord};
+use crate::state::{ObjectKey, ResourceRecord, State};
 use crate::value::{FingerprintKey, PresharedKey, PrivateKey, PublicKey};
 
 /// The name under which a state remembers what was written.
@@ -102,6 +102,30 @@ pub(crate) fn is_left(picture: &Picture, attributes: &BTreeMap<String, Json>) ->
         return false;
     };
     found(boot, &persisted.paths()).into_iter().any(|(path, it)| persist::is_ours(path, &it.text))
+}
+
+/// Takes an address for ours that a file of ours gives an interface: an apply may have removed it, and a power cut come
+/// before the file lost it, too.
+pub(crate) fn own_what_files_give(state: &mut State, actual: &Actual) {
+    for record in state.resources.values_mut() {
+        let ObjectKey::Interface { name, .. } = &record.object else { continue };
+        let reading = record.backend.as_ref().and_then(|id| actual.backends.get(id));
+        let (Some(Reading::Read(picture)), Some(persisted)) =
+            (reading, Persisted::of(&record.attributes))
+        else {
+            continue;
+        };
+        let (Some(boot), true) = (&picture.boot, persisted.name == *name) else { continue };
+        let Some(owned) = record.owned_elements.get_mut("addresses") else { continue };
+        let held = picture.interfaces.get(name).and_then(|it| it.fields.get("addresses"));
+        let Some(Field::Addresses(held)) = held else { continue };
+        for (path, file) in found(boot, &persisted.paths()) {
+            if persist::is_ours(path, &file.text) {
+                let given = persist::addresses(&file.text);
+                owned.extend(given.intersection(held).map(ToString::to_string));
+            }
+        }
+    }
 }
 
 /// What is asked of every interface, found once.

@@ -50,6 +50,23 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
     recovered
 }
 
+/// Takes back interfaces that were known to be gone and are there again with their own key, as those are that their
+/// host brings back when it boots; returns whether there are any.
+pub(crate) fn come_back(state: &mut State, actual: &Actual) -> bool {
+    let mut has_any = false;
+    for record in state.resources.values_mut().filter(|record| record.is_gone) {
+        let ObjectKey::Interface { name, public_key } = &record.object else { continue };
+        let reading = record.backend.as_ref().and_then(|id| actual.backends.get(id));
+        let Some(Reading::Read(picture)) = reading else { continue };
+        let found = picture.interfaces.get(name).and_then(|it| it.fields.get("public_key"));
+        if matches!(found, Some(Field::PublicKey(found)) if found.to_string() == *public_key) {
+            record.is_gone = false;
+            has_any = true;
+        }
+    }
+    has_any
+}
+
 /// Forgets interfaces that were to be removed and whose name another resource has now: they are gone, and what is
 /// there was made in their place.
 fn forget_taken(recovered: &mut Recovered, removals: &[StateChange]) {

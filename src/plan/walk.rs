@@ -14,7 +14,8 @@ use crate::config::{Computed, Config, Desired, Evaluator, Wanted};
 use crate::diagnostic::{self, Diagnostic};
 use crate::diff::{self, AttributeDiff, Class, Side, Sides};
 use crate::link::End;
-use crate::plan::recover::{Recovered, recover};
+use crate::plan::persist::own_what_files_give;
+use crate::plan::recover::{Recovered, come_back, recover};
 use crate::plan::{
     BackendView, Inputs, Note, Options, Plan, Reason, Refusal, SecretSource, check, guard, secret,
 };
@@ -221,8 +222,10 @@ impl Owners {
 impl<'a> Planner<'a> {
     pub(crate) fn new(inputs: Inputs<'a>) -> Self {
         let Inputs { state, open, actual, backends, options, planned_at } = inputs;
-        let state_differs = !open.is_empty();
-        let Recovered { state, open, interrupted } = recover(state, open, actual);
+        let had_open = !open.is_empty();
+        let Recovered { mut state, open, interrupted } = recover(state, open, actual);
+        let state_differs = come_back(&mut state, actual) || had_open;
+        own_what_files_give(&mut state, actual);
         let verdict = guard::judge(&state, actual, &backends, &options);
         let owners = Owners::of(&state);
         Self {

@@ -19,7 +19,7 @@ use crate::failpoint::{Point, hit};
 use crate::resource::BackendId;
 use crate::state::{BackendRecord, State};
 use crate::store::files::{self, Files, failed};
-use crate::store::{Held, Journal, Loaded, StoreError, load, parse_state};
+use crate::store::{Held, Journal, Loaded, Seen, StoreError, load, parse_state};
 
 /// A reader looks for an instant whether the lock is held, and must not make a run fail by that.
 const GRACE: Duration = Duration::from_millis(200);
@@ -81,6 +81,8 @@ pub struct Lock {
     predecessor: Option<Predecessor>,
     /// Whether a journal of this run is being written.
     has_journal: Cell<bool>,
+    /// What the state file held at the last look.
+    seen: Cell<Option<Seen>>,
 }
 
 impl Lock {
@@ -119,7 +121,14 @@ impl Lock {
             return Err(StoreError::Locked(Box::new(held(&files, request.now))));
         }
         let info = info_of(request);
-        Ok(Self { files, file: None, info, predecessor: None, has_journal: Cell::new(false) })
+        Ok(Self {
+            files,
+            file: None,
+            info,
+            predecessor: None,
+            has_journal: Cell::new(false),
+            seen: Cell::new(None),
+        })
     }
 
     /// Returns what the lock file says of us.
@@ -137,7 +146,8 @@ impl Lock {
     /// # Errors
     /// When a file cannot be read, understood, or written; nothing is lost then.
     pub fn read(&self) -> Result<Loaded, StoreError> {
-        let mut loaded = load(&self.files)?;
+        let (mut loaded, seen) = load(&self.files)?;
+        self.seen.set(seen);
         if self.has_journal.get() {
             return Ok(loaded);
         }
@@ -200,8 +210,14 @@ impl Lock {
         let text = serde_json::to_vec_pretty(&info).expect("the fields are texts and numbers");
         let written = file.set_len(0).and_then(|()| disk::write(&file, &files.lock, &text));
         let place = files.lock.clone();
-        let lock =
-            Self { files, file: Some(file), info, predecessor, has_journal: Cell::new(false) };
+        let lock = Self {
+            files,
+            file: Some(file),
+            info,
+            predecessor,
+            has_journal: Cell::new(false),
+            seen: Cell::new(None),
+        };
         written.map_err(|source| failed("write the lock file", &place, source))?;
         Ok(lock)
     }
@@ -212,9 +228,11 @@ impl Lock {
             self.files.keep_backup(&bytes)?;
         }
         state.serial += 1;
-        let written = self.files.replace_state(&state.to_bytes());
-        if written.is_err() {
-            state.serial -= 1;
+        let bytes = state.to_bytes();
+        let written = self.files.replace_state(&bytes);
+        match written {
+            Ok(()) => self.seen.set(Some(Seen::of(state, &bytes))),
+            Err(_) => state.serial -= 1,
         }
         written
     }
@@ -222,6 +240,9 @@ impl Lock {
     /// Looks that the state file is the one from which a state was made, and returns its bytes.
     fn check_unchanged(&self, state: &State) -> Result<Option<Vec<u8>>, StoreError> {
         let bytes = files::read(&self.files.state)?;
+        if bytes.as_deref().is_some_and(|it| self.seen.get() == Some(Seen::of(state, it))) {
+            return Ok(bytes);
+        }
         let found = bytes.as_deref().map(|it| parse_state(&self.files, it)).transpose()?;
         let name = |lineage: Uuid, serial: u64| format!("serial {serial} of lineage {lineage}");
         let expected = name(state.lineage, state.serial);

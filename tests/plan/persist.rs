@@ -12,6 +12,7 @@ use crate::secrets::LINK;
 
 const CONF: &str = "/etc/wireguard/wg0.conf";
 const NETDEV: &str = "/etc/systemd/network/wg0.netdev";
+const NETWORK: &str = "/etc/systemd/network/wg0.network";
 
 fn persisted(style: &str) -> String {
     let line = format!("name        = \"wg0\"\n  persist     = \"{style}\"");
@@ -761,4 +762,35 @@ fn a_file_that_was_edited_stays_drift_when_only_the_state_is_refreshed() {
     lab.options.refresh_only = false;
     assert_eq!(lab.plan(), drift);
     lab.settle();
+}
+
+#[test]
+fn what_was_taken_for_gone_and_comes_back_at_boot_is_still_ours() {
+    let text = persisted("wg-quick");
+    let (before, _) = HUB.split_once("interface").unwrap();
+    let mut lab = Lab::matching(text.split("peer \"").next().unwrap());
+    lab.host("hq").delete_link("wg0");
+    lab.options.refresh_only = true;
+    lab.apply();
+    lab.options.refresh_only = false;
+    lab.host("hq").reboot();
+    lab.replace(before);
+    lab.apply();
+    assert_eq!((lab.show("hq"), lab.owned(), conf(&lab)), (String::new(), vec![], String::new()));
+}
+
+#[test]
+fn an_address_that_an_older_file_brings_back_goes_again() {
+    for (style, path) in [("wg-quick", CONF), ("networkd", NETWORK)] {
+        let mut lab = Lab::matching(&persisted(style));
+        let before = lab.host("hq").linux.read_file(Path::new(path)).unwrap();
+        lab.edit("10.8.0.1/24", "10.8.0.9/24");
+        lab.settle();
+        // The power went before the file was written.
+        lab.host("hq").linux.write_file(Path::new(path), &before).unwrap();
+        lab.host("hq").reboot();
+        assert!(lab.show("hq").contains("10.8.0.1/24"));
+        lab.settle();
+        assert!(!lab.show("hq").contains("10.8.0.1/24"), "{}", lab.show("hq"));
+    }
 }
