@@ -111,7 +111,7 @@ pub(crate) fn own_what_files_give(state: &mut State, actual: &Actual) {
         let ObjectKey::Interface { name, .. } = &record.object else { continue };
         let reading = record.backend.as_ref().and_then(|id| actual.backends.get(id));
         let (Some(Reading::Read(picture)), Some(persisted)) =
-            (reading, Persisted::of(&record.attributes))
+            (reading, Persisted::last(&record.attributes))
         else {
             continue;
         };
