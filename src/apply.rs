@@ -13,13 +13,14 @@ mod landed;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
+use serde_json::Value as Json;
 
-use crate::actual::Picture;
-use crate::actual::{Actual, Reading};
+use crate::actual::{Actual, Picture, Reading};
 use crate::apply::batch::{Prepared, prepare};
 use crate::apply::landed::Landing;
 use crate::backend::{BackendError, Batch, Interest, Operation, Outcome, Stop, Write};
@@ -308,16 +309,14 @@ impl<'a, 'c> Run<'a, 'c> {
     /// Collects as many steps as can be written in one go, the first one and others on its backend, and puts on record
     /// that they will be.
     fn one_batch(&mut self, id: BackendId, first: usize, journal: &mut Journal) -> Option<Ready> {
+        if !self.tools.backends.contains_key(&id) {
+            let reason = format!("backend `{id}` is not there to be written to");
+            self.end(first, Fate::Failed(vec![reason]));
+            return None;
+        }
         let Prepared { steps, operations, failed } = prepare(self, &id);
         for (index, reason) in failed {
             self.end(index, Fate::Failed(vec![reason]));
-        }
-        if !self.tools.backends.contains_key(&id) {
-            self.end(
-                first,
-                Fate::Failed(vec![format!("backend `{id}` is not there to be written to")]),
-            );
-            return None;
         }
         if steps.is_empty() {
             return None;
@@ -400,6 +399,21 @@ impl<'a, 'c> Run<'a, 'c> {
         }
     }
 
+    /// Returns what has to be looked at to know what failed steps left behind: also files of which nothing else tells.
+    fn interest(&self, backend: &BackendId) -> Interest {
+        let mut interest = Interest { interface_lists: true, ..Interest::default() };
+        for record in self.state.resources.values() {
+            let current = record.backend.iter().map(|on| (on, &record.attributes));
+            let deposed = record.deposed.iter().map(|it| (&it.backend, &it.attributes));
+            for (_, attributes) in current.chain(deposed).filter(|(on, _)| *on == backend) {
+                let path = attributes.get("key_file").and_then(Json::as_str);
+                interest.key_files.extend(path.map(PathBuf::from));
+                interest.boot |= attributes.contains_key("persisted");
+            }
+        }
+        interest
+    }
+
     /// A step that failed may have been done in part: what it left behind is ours, and is looked for.
     fn look_after_failures(
         &mut self,
@@ -442,10 +456,10 @@ impl<'a, 'c> Run<'a, 'c> {
             return Err(self.tools.lock.unrecorded(error));
         }
         let all_done = self.fates.iter().all(|fate| matches!(fate, Some(Fate::Done)));
-        if all_done && !self.plan.is_partial {
+        let is_whole = all_done && !self.plan.is_partial;
+        if is_whole {
             self.record_outputs();
         }
-        let is_whole = all_done && !self.plan.is_partial;
         for (id, record) in &self.plan.backends {
             // A host that was rebooted and is not healed whole still counts as rebooted: otherwise what is missing on it
             // would look like somebody's deletion.
@@ -545,7 +559,7 @@ impl Shared<'_, '_, '_> {
         hit(Point::BatchWritten);
         let failed = self.run.borrow().failed(intents);
         if !failed.is_empty() {
-            let interest = Interest { interface_lists: true, ..Interest::default() };
+            let interest = self.run.borrow().interest(&id);
             let now = backend.read(&interest).await;
             let (mut run, mut journal) = (self.run.borrow_mut(), self.journal.borrow_mut());
             run.look_after_failures(failed, id.clone(), now, &mut journal);

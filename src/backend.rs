@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::actual::{Examination, Picture};
+use crate::actual::{Examination, Picture, Unreachable};
 use crate::backend::linux::Linux;
 use crate::backend::routeros::RouterOs;
 use crate::config::{BackendDeclaration, Transport};
@@ -306,4 +306,10 @@ pub struct BackendError {
     pub reason: String,
     /// What to do.
     pub hints: Vec<String>,
+}
+
+impl From<BackendError> for Unreachable {
+    fn from(BackendError { backend: _, attempt, reason, hints }: BackendError) -> Self {
+        Self { reason: format!("could not {attempt}: {reason}"), hints }
+    }
 }

@@ -54,17 +54,19 @@ mod tests {
     #[test]
     fn every_input_that_fuzzing_starts_from_or_that_broke_something_holds() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut broken = Vec::new();
+        let (mut broken, mut n) = (Vec::new(), 0);
         for (target, check) in TARGETS {
             let folders = ["fuzz/seeds", "testdata/fuzz"].map(|it| root.join(it).join(target));
             for entry in folders.iter().flat_map(|it| it.read_dir().into_iter().flatten()) {
                 let path = entry.unwrap().path();
                 let bytes = fs::read(&path).unwrap();
+                n += 1;
                 if catch_unwind(|| check(&bytes)).is_err() {
                     broken.push(path);
                 }
             }
         }
         assert!(broken.is_empty(), "{broken:#?}");
+        assert!(n > 20, "{n}");
     }
 }

@@ -4,6 +4,7 @@
 //! writes the same. Nothing is read or written here, and no text is read back: a file is as it should be, or it differs.
 
 mod commands;
+mod difference;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ use crate::value::{
 };
 
 pub use commands::{COMMAND_SECONDS, RESOLVCONF_PREFIX, quoted, variables};
-pub use text::differences;
+pub use difference::differences;
 
 /// Where wg-quick looks for interfaces.
 pub const WG_QUICK_DIRECTORY: &str = "/etc/wireguard";

@@ -11,11 +11,13 @@
 //! * `persist` says what brings an interface back at boot, and what does now,
 //! * `order` makes the steps and puts them in order,
 //! * `session` says which sessions an apply keeps,
+//! * `finish` says what else changes, and what stands in the way,
 //! * `view` says what of all that was asked for,
 //! * `observe` takes what is there for what was last applied, when only that was asked for.
 
 mod adopt;
 mod check;
+mod finish;
 mod guard;
 mod hooks;
 mod observe;
@@ -47,10 +49,11 @@ use crate::state::{BackendRecord, ObjectKey, State, StateChange};
 use crate::value::{PresharedKey, PrivateKey, PublicKey, RouteRule};
 
 pub use adopt::{NotAdopted, adopt};
+pub use finish::record;
 pub use persist::{outside, persisted_fields, written};
 pub use recover::recover;
 pub use routes::{Recipe, WantedRoutes};
-pub use walk::{Known, record};
+pub use walk::Known;
 
 /// What a plan is made from.
 pub struct Inputs<'a> {

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use futures_util::{StreamExt, stream};
 
-use crate::actual::{Actual, Reading, Unreachable};
+use crate::actual::{Actual, Reading};
 use crate::backend::{Interest, Read};
 use crate::resource::BackendId;
 
@@ -24,10 +24,7 @@ pub async fn refresh(
         asked(&id);
         let reading = match backend.read(interest.get(&id).unwrap_or(&nothing)).await {
             Ok(picture) => Reading::Read(Box::new(picture)),
-            Err(error) => Reading::Unreachable(Unreachable {
-                reason: format!("could not {}: {}", error.attempt, error.reason),
-                hints: error.hints,
-            }),
+            Err(error) => Reading::Unreachable(error.into()),
         };
         finished(&id, &reading);
         (id, reading)

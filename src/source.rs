@@ -74,15 +74,13 @@ impl Files {
         Self(Arc::new(read))
     }
 
-    /// Reads the files below a directory, and those with an absolute path.
+    /// Reads files by a path that is absolute or relative to a directory. A byte order mark, which some editors put in
+    /// front, is no part of the text.
     pub fn in_directory(directory: PathBuf) -> Self {
         Self::new(move |path| {
-            let path = directory.join(path);
-            match bytes_of(&path, "") {
-                Ok(bytes) => text_of(bytes),
-                Err(SourceError::Unreadable { source, .. }) => Err(source.to_string()),
-                Err(other) => Err(other.to_string()),
-            }
+            let bytes = std::fs::read(directory.join(path)).map_err(|error| error.to_string())?;
+            let text = text_or_line(bytes).map_err(|line| format!("line {line} is not UTF-8"))?;
+            Ok(text.0)
         })
     }
 
@@ -287,12 +285,6 @@ fn without_mark(text: String) -> String {
         Some(rest) => rest.to_owned(),
         None => text,
     }
-}
-
-/// Returns a text, without the byte order mark that some editors put in front, or the clause that it is none.
-fn text_of(bytes: Vec<u8>) -> Result<String, String> {
-    let decoded = text_or_line(bytes);
-    decoded.map(|(text, _)| text).map_err(|line| format!("line {line} is not UTF-8"))
 }
 
 /// Turns bytes into a text without its byte order mark, and returns whether there was one.

@@ -136,11 +136,6 @@ impl Ui {
         self.talk
     }
 
-    /// Returns how many columns a line may have.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
     /// Writes the result, on stdout. A reader that has gone away is no failure: the run goes on without it.
     pub fn result(&self, text: &str) {
         let mut inner = self.lock();

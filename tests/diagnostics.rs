@@ -103,6 +103,7 @@ fn every_error_in_reading_has_a_case() {
     let messages = Regex::new(r#"#\[error\("([^"]+)"\)\]"#).unwrap();
     let texts: Vec<String> = cases().iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     let fields = Regex::new(r"\\\{.*?\\\}").unwrap();
+    assert!(messages.captures_iter(&source).count() > 4);
     for message in messages.captures_iter(&source) {
         if NO_FILE.iter().any(|(text, _)| *text == &message[1]) {
             continue;
@@ -146,8 +147,10 @@ fn every_problem_is_somewhere_and_says_the_way_out() {
 #[test]
 fn labels_are_clauses() {
     let label = Regex::new(r"[╰├]─[─┤] (.*)").unwrap();
+    let mut n = 0;
     for Problem { case, text, .. } in problems() {
         for found in label.captures_iter(&text) {
+            n += 1;
             assert!(
                 !found[1].ends_with('.') && !found[1].starts_with(char::is_uppercase),
                 "{case}: {}",
@@ -155,6 +158,7 @@ fn labels_are_clauses() {
             );
         }
     }
+    assert!(n > 50, "{n}");
 }
 
 fn root() -> &'static Path {

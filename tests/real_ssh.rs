@@ -15,9 +15,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use wgform::backend::linux::Linux;
-use wgform::backend::{Act, Interest, Read, Surroundings};
+use wgform::backend::{Act, Interest, Persist, PersistWish, Read, Surroundings};
 use wgform::config::{Driver, Jump, Ssh};
-use wgform::persist::Style;
+use wgform::persist::{Outside, Style};
 use wgform::resource::{BackendKind, Field, Fields};
 
 use crate::conformance::bed::{
@@ -646,6 +646,24 @@ fn a_full_disk_leaves_nothing_behind() {
         assert_eq!(sh("ls /var/lib/wgform/keys"), "");
         sh("rm /var/lib/wgform/full");
         bed.done(act());
+    });
+}
+
+#[test]
+fn a_file_that_holds_something_else_than_was_written_is_seen() {
+    faked("a_file_that_holds_something_else_than_was_written_is_seen", |fake| {
+        empty_wg_quick();
+        fake.program("mv", "$REAL \"$@\"; for last; do :; done; echo '# lies' >>\"$last\"");
+        let bed = fake.bed(plain("hub"));
+        bed.hub();
+        let (style, outside, peers) = (Style::WgQuick, Outside::default(), BTreeMap::new());
+        let wish = PersistWish { style, fields: hub_fields(), outside, peers };
+        let (name, remove) = ("wg0".to_owned(), BTreeSet::new());
+        let act = Persist { name, wish: Some(wish), may_replace: false, remove };
+        assert_eq!(
+            bed.failed(Act::Persist(Box::new(act))),
+            "failed: the file `/etc/wireguard/wg0.conf`: it is not what was written"
+        );
     });
 }
 

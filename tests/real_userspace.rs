@@ -300,10 +300,12 @@ fn name_servers_go_to_resolvconf_where_that_is_all_there_is() {
 fn a_program_of_ones_own_is_started_and_tested() {
     const TEST: &str = "a_program_of_ones_own_is_started_and_tested";
     sandboxed(TEST, &["wireguard-go"], || {
-        let own = "echo started >>/run/log; exec wireguard-go \"$@\"";
+        let own = "echo started $TOKEN >>/run/log; exec wireguard-go \"$@\"";
         drop(bed_with(&[("our-wireguard", own)]));
         let driven = |program: &str| {
-            let world = world(BTreeMap::new(), PathBuf::from("/nowhere"));
+            // It lives on, and must not keep what is secret here.
+            let environment = BTreeMap::from([("TOKEN".to_owned(), "a secret".to_owned())]);
+            let world = world(environment, PathBuf::from("/nowhere"));
             let linux = Linux::real(id(), None, Driver::Userspace, world);
             let linux = linux.with_userspace_program(Some(program.to_owned()));
             Bed { backend: Box::new(linux), ..bed(None) }

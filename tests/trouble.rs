@@ -55,7 +55,6 @@ fn state(suffix: &str) -> String {
 /// Demands that everything that writes the state is refused, with a word of the reason, and does nothing.
 fn nothing_is_done(project: &Project, why: &str) {
     let before = project.host("hq");
-    project.enter("hq").links();
     for command in [
         "apply -auto-approve",
         "destroy -auto-approve",
@@ -90,11 +89,11 @@ fn a_read_only_state_can_be_read() {
 fn a_run_that_was_cut_off_is_seen_on_a_read_only_file_system_too() {
     sandboxed("a_run_that_was_cut_off_is_seen_on_a_read_only_file_system_too", &[], || {
         let project = project(1024);
-        let mut peers = String::new();
+        let mut more = String::new();
         for number in 0..100 {
-            peers += &format!("interface \"i{number}\" {{\n  name = \"wgi{number}\"\n}}\n");
+            more += &format!("interface \"i{number}\" {{\n  name = \"wgi{number}\"\n}}\n");
         }
-        project.add("more.wg.hcl", &peers);
+        project.add("more.wg.hcl", &more);
         let mut run = project.start("apply -auto-approve");
         run.wait_for("interface.i1: created");
         run.signal(rustix::process::Signal::KILL);

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::{Fate, Run};
 use crate::backend::{Act, Operation, Persist, PersistWish, Surroundings};
+use crate::config::Wanted;
 use crate::persist::Style;
 use crate::plan::{
     Action, KeySource, PersistedPeers, PlannedAct, PlannedSetting, Recipe, WantedRoutes, outside,
     persisted_fields,
 };
 use crate::resource::{
-    Address, BackendId, BackendKind, Field, Fields, Setting, Settings, Support, declaration,
+    Address, BackendId, BackendKind, Field, Fields, Kind, Setting, Settings, Support, declaration,
 };
 use crate::value::{PrivateKey, RouteRule};
 
@@ -250,8 +251,8 @@ fn persist_wish(
 
 /// Returns the wanted attributes that the device holds; none while one of them is not known.
 fn device_fields(
-    kind: crate::resource::Kind,
-    wanted: &BTreeMap<&'static str, crate::config::Wanted>,
+    kind: Kind,
+    wanted: &BTreeMap<&'static str, Wanted>,
     backend: BackendKind,
     stays: Option<&str>,
 ) -> Option<Fields> {
@@ -301,7 +302,7 @@ fn private_key(
         KeySource::Configured => {
             let wanted =
                 run.plan.resources.get(address).and_then(|it| it.fields.get("private_key"));
-            match wanted.and_then(crate::config::Wanted::known) {
+            match wanted.and_then(Wanted::known) {
                 Some(Field::PrivateKey(key)) => key.clone(),
                 _ => return Err("its `private_key` is still not known".to_owned()),
             }

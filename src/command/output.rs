@@ -7,7 +7,8 @@ use crate::command::Context;
 use crate::command::arguments::Variables;
 use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit, Kind};
-use crate::render::value::{SENSITIVE, literal};
+use crate::render;
+use crate::render::value::literal;
 use crate::state::OutputRecord;
 
 /// What `wgform output` is told.
@@ -44,14 +45,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
             pretty(&Json::Object(all.collect()))
         }
         None if outputs.is_empty() => "The state has no outputs.".to_owned(),
-        None => {
-            let width = outputs.keys().map(String::len).max().unwrap_or_default();
-            let line = |(name, output): (&String, &OutputRecord)| {
-                let value = output.value.as_ref().map_or_else(|| SENSITIVE.to_owned(), literal);
-                format!("{name:width$} = {value}")
-            };
-            outputs.iter().map(line).collect::<Vec<_>>().join("\n")
-        }
+        None => render::state::outputs(&outputs),
         Some(name) => {
             let output = outputs.get(name).ok_or_else(|| {
                 Error::new(Kind::Failed, format!("the state has no output `{name}`"))

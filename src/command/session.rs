@@ -195,7 +195,7 @@ impl<'c> Session<'c> {
             match connect(declaration) {
                 Ok(backend) => _ = backends.insert(id.clone(), backend),
                 Err(error) => {
-                    let reading = Reading::Unreachable(unreachable(&error));
+                    let reading = Reading::Unreachable(error.into());
                     watch.answered(id, &reading);
                     actual.backends.insert(id.clone(), reading);
                 }
@@ -520,13 +520,6 @@ fn remembered(id: &BackendId, record: &BackendRecord) -> Result<BackendDeclarati
         transport,
         span: None,
     })
-}
-
-fn unreachable(error: &BackendError) -> crate::actual::Unreachable {
-    crate::actual::Unreachable {
-        reason: format!("could not {}: {}", error.attempt, error.reason),
-        hints: error.hints.clone(),
-    }
 }
 
 fn with_article(operation: &str) -> String {

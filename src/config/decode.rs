@@ -16,7 +16,7 @@ use crate::config::expression::Evaluated;
 use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Value};
 use crate::diagnostic::{Diagnostic, Span, sentence};
-use crate::resource::{Address, Attribute, Default, Field, Form};
+use crate::resource::{Address, Attribute, Default, Field, Form, Kind};
 use crate::value::{InvalidValue, Keepalive, RouteMode, Routes};
 
 /// What an attribute is set to.
@@ -46,9 +46,7 @@ pub(crate) fn decode(attribute: &Attribute, value: &Value, expr: &Expr) -> Evalu
         (Data::Resource(address), Form::Reference(kind)) if address.kind == *kind => {
             Ok(Decoded::Resource(address.clone()))
         }
-        (Data::Resource(address), Form::PresharedKey)
-            if address.kind == crate::resource::Kind::PresharedKey =>
-        {
+        (Data::Resource(address), Form::PresharedKey) if address.kind == Kind::PresharedKey => {
             Ok(Decoded::Resource(address.clone()))
         }
         (_, Form::Routes) if value.is_unknown_anywhere() => Ok(Decoded::Unknown),
@@ -200,27 +198,19 @@ impl Decoder<'_> {
             match parse(item) {
                 Some(Ok(element)) => list.push(element),
                 Some(Err(error)) => problems.push(self.invalid(&error, &span, &place)),
-                None => problems.push(
-                    Diagnostic::error("value of the wrong type")
-                        .label(
-                            &span,
-                            format!(
-                                "{place}every {}, and this is {}",
-                                match self.attribute.form {
-                                    Form::Commands => "command is a list of strings",
-                                    _ => "element is a string",
-                                },
-                                item.shown()
-                            ),
-                        )
-                        .help(match self.attribute.form {
-                            Form::Commands => self.example(),
-                            _ => "Write every element as a text in quotes.".to_owned(),
-                        }),
-                ),
+                None => problems.push(self.wrong_element(item, &span, &place)),
             }
         }
         if problems.is_empty() { Ok((!is_unknown).then_some(list)) } else { Err(problems) }
+    }
+
+    fn wrong_element(&self, item: &Value, span: &Span, place: &str) -> Diagnostic {
+        let (every, help) = match self.attribute.form {
+            Form::Commands => ("command is a list of strings", self.example()),
+            _ => ("element is a string", "Write every element as a text in quotes.".to_owned()),
+        };
+        let label = format!("{place}every {every}, and this is {}", item.shown());
+        Diagnostic::error("value of the wrong type").label(span, label).help(help)
     }
 
     /// Returns where an element stands, and its name when that is not its own place.
@@ -290,14 +280,12 @@ impl Decoder<'_> {
             .label(&self.expr.span(), format!("`{name}` is {}, not {is}", form.noun()))
             .help(self.example());
         match (&value.data, form) {
-            (Data::Text(text), Form::Choice(words)) if !self.is_sensitive => {
+            (Data::Text(text), Form::Choice(_) | Form::Routes) if !self.is_sensitive => {
+                let words: &[&str] = match form {
+                    Form::Choice(words) => words,
+                    _ => &RouteMode::WORDS,
+                };
                 match suggestion(text, words.iter().copied()) {
-                    Some(near) => diagnostic.help(format!("Did you mean \"{near}\"?")),
-                    None => diagnostic,
-                }
-            }
-            (Data::Text(text), Form::Routes) if !self.is_sensitive => {
-                match suggestion(text, RouteMode::WORDS) {
                     Some(near) => diagnostic.help(format!("Did you mean \"{near}\"?")),
                     None => diagnostic,
                 }

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::config::block::{Node, OutputBlock};
+use crate::config::constant::constant;
 use crate::config::evaluator::run::Run;
 use crate::config::expression::{Effort, Evaluated, Failures, poisoned};
 use crate::config::{
@@ -157,12 +158,9 @@ impl Run<'_> {
                     .help("Add `sensitive = true` to the output, or wrap the value in `nonsensitive(…)` if it is no secret."),
             ]);
         }
-        let description = description.as_ref().and_then(|it| {
-            crate::config::constant::constant(&it.expression)
-                .ok()?
-                .to_text()
-                .map(|it| it.to_string())
-        });
+        let description = description.as_ref();
+        let description = description.and_then(|it| constant(&it.expression).ok()?.to_text());
+        let description = description.map(|it| it.to_string());
         Ok(Output { value: value.to_json(), is_sensitive: *is_sensitive, description })
     }
 }

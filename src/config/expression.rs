@@ -209,12 +209,9 @@ impl<'s> Scope<'s> {
     fn conditional(&self, it: &Conditional) -> Evaluated {
         let condition = self.bool(&it.cond_expr, "a condition")?;
         let Some(yes) = condition.yes else {
-            // Whichever is taken later, neither mark may be lost.
-            let either = both(self.evaluate(&it.true_expr), self.evaluate(&it.false_expr));
-            let is_sensitive = either.map_or(condition.is_sensitive, |(a, b)| {
-                condition.is_sensitive || a.is_sensitive_anywhere() || b.is_sensitive_anywhere()
-            });
-            return Ok(Value::UNKNOWN.marked(is_sensitive));
+            let is_sensitive =
+                self.is_sensitive(&it.true_expr) || self.is_sensitive(&it.false_expr);
+            return Ok(Value::UNKNOWN.marked(condition.is_sensitive || is_sensitive));
         };
         let (taken, other) =
             if yes { (&it.true_expr, &it.false_expr) } else { (&it.false_expr, &it.true_expr) };
@@ -227,6 +224,12 @@ impl<'s> Scope<'s> {
             _ => value,
         };
         Ok(value.marked(condition.is_sensitive))
+    }
+
+    /// Returns whether a value is sensitive that may be taken once more is known: no mark may be lost until then, and
+    /// what is wrong with the value is said only if it is taken.
+    fn is_sensitive(&self, expression: &Expression) -> bool {
+        self.evaluate(expression).is_ok_and(|value| value.is_sensitive_anywhere())
     }
 
     fn is_text(&self, expression: &Expression) -> bool {
@@ -254,7 +257,8 @@ impl<'s> Scope<'s> {
                 continue;
             }
             if value.is_unknown() {
-                return Ok(Value::UNKNOWN.marked(value.is_sensitive));
+                let is_sensitive = arguments.iter().any(Value::is_sensitive_anywhere);
+                return Ok(value.marked(is_sensitive));
             }
             let Some(items) = value.items() else {
                 return Err(vec![wrong_type(&at, "what `...` expands", "a list", &value)]);
@@ -269,8 +273,13 @@ impl<'s> Scope<'s> {
     /// `try`: the first argument that evaluates.
     fn attempt(&self, call: &FuncCall) -> Evaluated {
         let mut problems = Vec::new();
-        for argument in call.args.iter() {
+        for (i, argument) in call.args.iter().enumerate() {
             match self.evaluate(argument) {
+                // In the end it may be an error, and a later argument be taken.
+                Ok(value) if value.is_unknown_anywhere() => {
+                    let mut later = call.args.iter().skip(i + 1);
+                    return Ok(value.marked(later.any(|it| self.is_sensitive(it))));
+                }
                 Ok(value) => return Ok(value),
                 Err(more) if more.is_empty() => return poisoned(),
                 Err(more) => problems = more,
@@ -406,9 +415,7 @@ impl<'s> Scope<'s> {
     fn repeat(&self, it: &ForExpr) -> Evaluated {
         let intro = &it.intro;
         let collection = self.evaluate(&intro.collection_expr)?;
-        if collection.is_unknown() {
-            return Ok(collection);
-        }
+        let is_unknown = collection.is_unknown();
         let Some(entries) = entries(&collection) else {
             let at = self.span(&intro.collection_expr);
             return Err(vec![wrong_type(
@@ -418,7 +425,8 @@ impl<'s> Scope<'s> {
                 &collection,
             )]);
         };
-        let mut made = Made { is_sensitive: collection.is_sensitive, ..Made::default() };
+        let is_sensitive = collection.is_sensitive;
+        let mut made = Made { is_sensitive, is_unknown, ..Made::default() };
         let key_name = intro.key_var.as_ref().map(|name| name.as_str());
         for (key, value) in entries {
             let outer = Binding {
@@ -429,8 +437,11 @@ impl<'s> Scope<'s> {
             };
             let inner = Binding { name: intro.value_var.as_str(), value, outer: Some(&outer) };
             let scope = Scope { bindings: Some(&inner), ..*self };
-            // The same mistake a thousand times is one mistake.
-            scope.one(it, &mut made)?;
+            let one = scope.one(it, &mut made);
+            // The same mistake a thousand times is one mistake; in what may have no elements it is none yet.
+            if !is_unknown {
+                one?;
+            }
         }
         Ok(made.value(it.key_expr.is_some()))
     }
@@ -461,8 +472,10 @@ impl<'s> Scope<'s> {
         made.is_sensitive |= key.is_sensitive;
         let Some(name) = key.text else {
             made.is_unknown = true;
+            made.is_sensitive |= value.is_sensitive_anywhere();
             return Ok(());
         };
+        made.size = made.size.saturating_add(name.len());
         if it.grouping {
             made.groups.entry(name).or_default().push(value);
             return Ok(());
@@ -514,11 +527,13 @@ impl Made {
     }
 }
 
-/// Returns the keys and values of a collection, with the collection's mark.
+/// Returns the keys and values of a collection, with the collection's mark. An unknown one has one unknown entry, which
+/// is enough to find the marks of what is made from it.
 pub(crate) fn entries(collection: &Value) -> Option<Vec<(Value, Value)>> {
     let is_sensitive = collection.is_sensitive;
     let marked = |value: &Value| value.clone().marked(is_sensitive);
     Some(match &collection.data {
+        Data::Unknown => vec![(collection.clone(), collection.clone())],
         Data::List(items) => {
             let index = |i| Value::integer(i64::try_from(i).unwrap_or(i64::MAX));
             items

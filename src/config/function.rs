@@ -108,17 +108,13 @@ pub(crate) fn call(
     answer.map_err(|failure| {
         let at = failure.argument.and_then(|i| places.get(i)).unwrap_or(whole);
         let is_sensitive = arguments.iter().any(Value::is_sensitive_anywhere);
-        let message = if is_sensitive {
-            // What the function says may quote its arguments.
-            format!("`{name}` cannot take this, and the reason is sensitive")
-        } else {
-            failure.message
+        // What the function says may quote its arguments.
+        let (message, hint) = match is_sensitive {
+            true => (format!("`{name}` cannot take this, and the reason is sensitive"), None),
+            false => (failure.message, failure.hint),
         };
-        let diagnostic = Diagnostic::error("invalid function call").label(at, message);
-        vec![match failure.hint {
-            Some(hint) => diagnostic.help(hint),
-            None => diagnostic.help(format!("Call it as `{}`.", function.usage)),
-        }]
+        let hint = hint.unwrap_or_else(|| format!("Call it as `{}`.", function.usage));
+        vec![Diagnostic::error("invalid function call").label(at, message).help(hint)]
     })
 }
 
@@ -154,7 +150,8 @@ fn run(function: &Function, call: &Call) -> Answer {
         return Err(Failure::at(i, "this is null, and may not be"));
     }
     if is_unknown {
-        return Ok(Value::UNKNOWN.marked(is_sensitive));
+        // Which elements the result will have is not known either.
+        return Ok(Value::UNKNOWN.marked(arguments.iter().any(Value::is_sensitive_anywhere)));
     }
     (function.run)(call).map(|value| value.marked(is_sensitive))
 }

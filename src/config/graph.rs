@@ -76,6 +76,9 @@ fn edges(blocks: &Blocks) -> Edges {
     edges
 }
 
+/// So many circles are reported: where everything refers to everything there is one for each pair.
+const CIRCLES: usize = 20;
+
 /// Visits every node after what it refers to, and reports circles.
 fn visit(edges: &Edges) -> (Vec<&Node>, Vec<Diagnostic>) {
     let (mut done, mut problems) = (Vec::new(), Vec::new());
@@ -100,7 +103,9 @@ fn visit(edges: &Edges) -> (Vec<&Node>, Vec<Diagnostic>) {
                     state.insert(to, false);
                     path.push((to, 0));
                 }
-                (Some(false), _) => problems.push(circle(edges, &path, to)),
+                (Some(false), _) if problems.len() < CIRCLES => {
+                    problems.push(circle(edges, &path, to));
+                }
                 _ => {}
             }
         }

@@ -97,8 +97,9 @@ struct Search<'b> {
 }
 
 impl<'b> Search<'b> {
-    fn block(&mut self, file: usize, block: &'b Block) {
-        for attribute in block.body.attributes() {
+    /// Notes what is given to `sensitive(…)`, also in the blocks of a block.
+    fn calls(&mut self, file: usize, body: &'b Body) {
+        for attribute in body.attributes() {
             walk(&attribute.value, &mut |it| {
                 if let Found::Call(call) = it
                     && call.name.name.as_str() == "sensitive"
@@ -107,6 +108,11 @@ impl<'b> Search<'b> {
                 }
             });
         }
+        body.blocks().for_each(|inner| self.calls(file, &inner.body));
+    }
+
+    fn block(&mut self, file: usize, block: &'b Block) {
+        self.calls(file, &block.body);
         match block.ident.as_str() {
             "locals" => {
                 for it in block.body.attributes() {
@@ -177,6 +183,14 @@ mod tests {
         assert_eq!(shown, ["\"hunter2\"", "\"short\"", "\"typo\"", &format!("\"{KEY}\"")]);
         let place = text.find(KEY).unwrap();
         assert!(found.iter().all(|range| range.start < place || &text[range.clone()] != KEY));
+    }
+
+    #[test]
+    fn what_a_block_of_a_block_makes_sensitive_is_found() {
+        let text = "variable \"v\" {\n  validation {\n    condition = var.v != sensitive(\"hunter2\")\n    error_message = \"x\"\n  }\n}\n";
+        let body = hcl_edit::parser::parse_body(text).unwrap();
+        let found = &find(&[&body])[0];
+        assert!(found.iter().any(|range| text[range.clone()].contains("hunter2")), "{found:?}");
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! "Did you mean …?"
 
+/// Nobody means a name as long as this, and to compare two takes the product of their lengths.
+const LONGEST: usize = 100;
+
 /// Finds the name that was most likely meant.
 pub(crate) fn suggestion<'a>(
     written: &str,
     names: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    // One slip for a short word, two for a longer one; more is another word.
+    // One slip for a short word, up to three for a longer one; more is another word.
     let allowed = (written.chars().count() / 3).clamp(1, 3);
     names
         .into_iter()
@@ -19,7 +22,7 @@ pub(crate) fn suggestion<'a>(
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) =
         (a.to_lowercase().chars().collect(), b.to_lowercase().chars().collect());
-    if a.len().abs_diff(b.len()) > 3 {
+    if a.len().abs_diff(b.len()) > 3 || a.len() > LONGEST {
         return usize::MAX;
     }
     let mut before = vec![0; b.len() + 1];
@@ -57,5 +60,7 @@ mod tests {
         ] {
             assert_eq!(suggestion(written, names), meant, "{written}");
         }
+        let long = "x".repeat(200);
+        assert_eq!(suggestion(&long, [&*format!("{long}x")]), None);
     }
 }

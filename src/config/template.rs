@@ -104,10 +104,7 @@ impl Scope<'_> {
         let head = &it.for_expr;
         let collection = self.evaluate(&head.collection_expr)?;
         output.is_sensitive |= collection.is_sensitive;
-        if collection.is_unknown() {
-            output.is_unknown = true;
-            return Ok(());
-        }
+        output.is_unknown |= collection.is_unknown();
         let Some(entries) = entries(&collection) else {
             let at = self.span(&head.collection_expr);
             let wanted = "a list, a set or a map";
@@ -119,7 +116,11 @@ impl Scope<'_> {
             let outer = Binding { name: key_name, value: key, outer: self.bindings };
             let inner = Binding { name: head.value_var.as_str(), value, outer: Some(&outer) };
             let scope = Scope { bindings: Some(&inner), ..*self };
-            scope.write(&head.template, trim, output)?;
+            let written = scope.write(&head.template, trim, output);
+            // In what may have no elements, nothing is wrong yet.
+            if !collection.is_unknown() {
+                written?;
+            }
         }
         Ok(())
     }

@@ -148,6 +148,13 @@ fn evaluate(expression: &str) -> String {
     if problems.is_empty() { case.output("x") } else { problems }
 }
 
+/// Checks all problems of one file, each place without its name.
+#[track_caller]
+fn check(text: &str, wanted: &str) {
+    let shown = Case::new(text).problems().replace("main.wg.hcl:", "");
+    assert_eq!(shown.trim_end(), wanted.trim(), "\n{shown}");
+}
+
 /// Draws diagnostics: summary, places, help.
 fn shown(problems: &[Diagnostic]) -> String {
     let mut text = String::new();

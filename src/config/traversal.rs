@@ -107,7 +107,7 @@ impl Scope<'_> {
     fn index(&self, value: &Value, key: &Value, at: &Span) -> Evaluated {
         let is_sensitive = value.is_sensitive || key.is_sensitive;
         if value.is_unknown() || key.is_unknown() {
-            return Ok(Value::UNKNOWN.marked(is_sensitive));
+            return Ok(Value::UNKNOWN.marked(is_sensitive || value.is_sensitive_anywhere()));
         }
         let found = match &value.data {
             Data::List(items) => {

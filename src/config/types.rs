@@ -112,7 +112,7 @@ impl Type {
         Ok(Self::Object(members))
     }
 
-    /// Names the type as it is written.
+    /// Names a value of the type in a message: "a string".
     pub(crate) fn noun(&self) -> &'static str {
         match self {
             Self::Any => "any value",

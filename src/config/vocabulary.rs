@@ -277,6 +277,7 @@ pub const SSH: BlockType = BlockType {
         },
         Argument {
             name: "port",
+            takes: Takes::Number,
             doc: "The port of its SSH server, when it is not the one of the `ssh_config` or 22.",
             ..PLAIN
         },

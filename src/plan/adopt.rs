@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::actual::Picture;
-use crate::config::{Config, Desired, Evaluator};
+use crate::config::{Config, Desired, Evaluator, Wanted};
 use crate::diagnostic::Diagnostic;
+use crate::plan::finish::record;
 use crate::plan::persist::{self, style};
-use crate::plan::walk::{Planner, record};
+use crate::plan::walk::Planner;
 use crate::plan::{Inputs, Refusal};
 use crate::resource::{
     Address, BackendId, Field, Fields, Kind, Ownership, Presence, Support, declaration,
@@ -154,7 +155,7 @@ fn with_files(
         return Err(known_already(&desired.address));
     }
     if let Some((style, digest, true)) = found {
-        let json = persist::written(style, name, &digest, planner.key());
+        let json = persist::written(style, name, &digest, planner.fingerprint_key());
         record.attributes.insert(persist::PERSISTED.to_owned(), json);
     }
     Ok(record)
@@ -183,7 +184,7 @@ fn peer(planner: &Planner<'_>, desired: &Desired, id: &str) -> Result<ResourceRe
         );
         return Err(refused(message, "name the interface that the block refers to".to_owned()));
     }
-    let wanted = desired.fields.get("public_key").and_then(crate::config::Wanted::known);
+    let wanted = desired.fields.get("public_key").and_then(Wanted::known);
     if let Some(Field::PublicKey(wanted)) = wanted.filter(|it| **it != Field::PublicKey(key)) {
         let message =
             format!("`{}` has the public key {wanted} in the configuration", desired.address);
@@ -235,7 +236,7 @@ fn as_found(
     object: ObjectKey,
     found: &Fields,
 ) -> ResourceRecord {
-    let key = planner.key();
+    let key = planner.fingerprint_key();
     let kind = desired
         .backend
         .as_ref()

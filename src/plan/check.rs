@@ -30,12 +30,13 @@ pub(crate) fn across_resources(planner: &mut Planner<'_>) {
 }
 
 fn interface_names_and_ports(planner: &Planner<'_>, problems: &mut Vec<Diagnostic>) {
-    let mut names: BTreeMap<(&BackendId, &str), &Desired> = BTreeMap::new();
-    let mut ports: BTreeMap<(&BackendId, u32), &Desired> = BTreeMap::new();
+    let mut names: BTreeMap<(&str, &str), &Desired> = BTreeMap::new();
+    let mut ports: BTreeMap<(&str, u32), &Desired> = BTreeMap::new();
     let mut files: BTreeMap<&Path, Vec<(&BackendId, &Desired)>> = BTreeMap::new();
     for address in &planner.walked {
         let (node, desired) = (&planner.nodes[address], &planner.desired[address]);
         let (Some(on_device), Some(backend)) = (node.interface(), &node.backend) else { continue };
+        let host = planner.host_of(backend);
         if let Some(path) = &on_device.key_file {
             let users = files.entry(path).or_default();
             // Two of one name have one file too, by default, and that is said below.
@@ -44,7 +45,8 @@ fn interface_names_and_ports(planner: &Planner<'_>, problems: &mut Vec<Diagnosti
                 other.is_none_or(|other| other.name != on_device.name)
             };
             if let Some((_, other)) = users.iter().find(|(on, other)| {
-                planner.is_same_machine(on, backend) && (*on != backend || has_other_name(other))
+                planner.is_same_machine(on, backend)
+                    && (planner.host_of(on) != host || has_other_name(other))
             }) {
                 let text = format!("the key would be kept in `{}`", path.display());
                 problems.push(
@@ -56,19 +58,19 @@ fn interface_names_and_ports(planner: &Planner<'_>, problems: &mut Vec<Diagnosti
             }
             users.push((backend, desired));
         }
-        if let Some(other) = names.insert((backend, &on_device.name), desired) {
-            let text = format!("`{}` on backend `{backend}`", on_device.name);
+        if let Some(other) = names.insert((host, &on_device.name), desired) {
+            let text = |it: &Desired| place(planner, it, &on_device.name);
             problems.push(
                 Diagnostic::error("two interfaces with one name")
-                    .label(span(desired, "name"), &text)
-                    .label(span(other, "name"), &text)
+                    .label(span(desired, "name"), text(desired))
+                    .label(span(other, "name"), text(other))
                     .help("Give one of them another `name`."),
             );
         }
         let is_up = desired.fields.get("enabled") != Some(&Wanted::Known(Field::Bool(false)));
         let Some(port) = port_of(planner, desired).filter(|_| is_up) else { continue };
-        if let Some(other) = ports.insert((backend, port), desired) {
-            problems.push(one_port(desired, other, &format!("`{port}` on backend `{backend}`")));
+        if let Some(other) = ports.insert((host, port), desired) {
+            problems.push(one_port(planner, desired, other, port));
         }
         if desired.fields.contains_key("listen_port") {
             foreign_port(planner, (desired, &on_device.name), backend, port, problems);
@@ -88,10 +90,19 @@ pub(crate) fn port_of(planner: &Planner<'_>, desired: &Desired) -> Option<u32> {
     }
 }
 
-fn one_port(one: &Desired, other: &Desired, place: &str) -> Diagnostic {
-    let text = |it: &Desired| match it.fields.contains_key("listen_port") {
-        true => place.to_owned(),
-        false => format!("this has {place} now, and keeps it because it names no other"),
+/// Says what an interface has, and where.
+fn place(planner: &Planner<'_>, interface: &Desired, what: &str) -> String {
+    let backend = planner.nodes[&interface.address].backend.as_ref();
+    format!("`{what}` on backend `{}`", backend.map_or("", BackendId::as_str))
+}
+
+fn one_port(planner: &Planner<'_>, one: &Desired, other: &Desired, port: u32) -> Diagnostic {
+    let text = |it: &Desired| {
+        let place = place(planner, it, &port.to_string());
+        match it.fields.contains_key("listen_port") {
+            true => place,
+            false => format!("this has {place} now, and keeps it because it names no other"),
+        }
     };
     Diagnostic::error("two interfaces with one listen port")
         .label(span(one, "listen_port"), text(one))
@@ -174,7 +185,8 @@ fn wanted_prefixes(desired: &Desired) -> impl Iterator<Item = &Prefix> {
     prefixes.into_iter().flatten()
 }
 
-fn span<'a>(desired: &'a Desired, attribute: &str) -> &'a Span {
+/// Returns where an attribute is written; the head of the block where it is not.
+pub(crate) fn span<'a>(desired: &'a Desired, attribute: &str) -> &'a Span {
     desired.spans.get(attribute).unwrap_or(&desired.span)
 }
 
@@ -183,8 +195,9 @@ pub(crate) fn unmanaged(planner: &mut Planner<'_>, view: &View) -> Unmanaged {
     let mut unmanaged = Unmanaged::default();
     let mut problems = Vec::new();
     let mut wanted: BTreeMap<&Address, BTreeMap<Prefix, &Address>> = BTreeMap::new();
-    for (address, node) in &planner.nodes {
-        let Some(peer) = node.peer().filter(|peer| peer.is_enabled) else { continue };
+    for (address, node) in planner.nodes.iter().filter(|(address, _)| view.contains(address)) {
+        let peer = node.peer().filter(|peer| peer.is_enabled && node.fate != Fate::Pending);
+        let Some(peer) = peer else { continue };
         let prefixes = wanted_prefixes(&planner.desired[address]).map(|prefix| (*prefix, address));
         wanted.entry(&peer.on).or_default().extend(prefixes);
     }

@@ -127,7 +127,8 @@ impl Missing {
         let Self { interfaces, peers, owned_peers } = self;
         let mut what = Vec::new();
         if !interfaces.is_empty() {
-            what.push(format!("{} interfaces ({})", interfaces.len(), interfaces.join(", ")));
+            let (count, names) = (interfaces.len(), interfaces.join(", "));
+            what.push(format!("{count} interface{} ({names})", if count == 1 { "" } else { "s" }));
         }
         if *peers > 0 {
             what.push(format!("{peers} of {owned_peers} peers"));

@@ -3,8 +3,8 @@
 //! Nothing is decided here about what is wanted; the configuration only says what a device was free to choose. What the
 //! state never takes over: where a peer roamed to, the elements of others, and the secret of a `preshared_key` block,
 //! which would then seem to be nobody's and be made anew; nor what somebody did to the files that bring an interface back
-//! at boot, of which it has only a fingerprint: with another one, that would seem to be wgform's work. An interface that is gone leaves its key behind, so that it
-//! comes back with it.
+//! at boot, of which it has only a fingerprint: with another one, that would seem to be wgform's work. An interface that
+//! is gone leaves its key behind, so that it comes back with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ use crate::plan::recover::public_key;
 use crate::plan::routes;
 use crate::plan::view::View;
 use crate::plan::walk::Planner;
-use crate::plan::walk::interface::{found_key, one};
+use crate::plan::walk::interface::{diff_of, found_key};
 use crate::plan::walk::peer::as_applied;
 use crate::plan::{Action, Note, Plan, Reason, ResourceChange, Sessions, Subject};
 use crate::resource::{
@@ -28,6 +28,7 @@ use crate::resource::{
     declaration,
 };
 use crate::state::{ObjectKey, ResourceRecord};
+use crate::value::PublicKey;
 
 /// What the configuration sets, by resource.
 type Set = BTreeMap<Address, BTreeSet<&'static str>>;
@@ -135,7 +136,7 @@ impl Planner<'_> {
             values.insert("enabled", Json::Bool(true));
         }
         as_applied(&found.hidden, Some(record), &mut values);
-        let none = Field::PresharedKey(None).recorded(self.key());
+        let none = Field::PresharedKey(None).recorded(self.fingerprint_key());
         if !found.hidden.contains("preshared_key") {
             values.entry("preshared_key").or_insert(none);
         }
@@ -162,8 +163,9 @@ impl Planner<'_> {
         let found = on.and_then(|on| on.peers.get(&public_key(&record.object)?));
         let none = Field::PresharedKey(None);
         let found = found.filter(|it| !it.hidden.contains("preshared_key"));
-        let now =
-            found.map(|it| it.fields.get("preshared_key").unwrap_or(&none).recorded(self.key()));
+        let now = found.map(|it| {
+            it.fields.get("preshared_key").unwrap_or(&none).recorded(self.fingerprint_key())
+        });
         let applied = record.attributes.get("preshared_key");
         if !has_secret_of_block(record) || now.is_none() || now.as_ref() == applied {
             return;
@@ -240,24 +242,21 @@ fn has_secret_of_block(record: &ResourceRecord) -> bool {
 }
 
 /// The key that a device holds is the truth.
-fn take_key(
-    record: &mut ResourceRecord,
-    now: Option<crate::value::PublicKey>,
-) -> Option<AttributeDiff> {
+fn take_key(record: &mut ResourceRecord, now: Option<PublicKey>) -> Option<AttributeDiff> {
     let ObjectKey::Interface { public_key, .. } = &mut record.object else { return None };
     let now = now?.to_string();
     if *public_key == now {
         return None;
     }
     let before = Json::from(std::mem::replace(public_key, now.clone()));
-    Some(one("public_key", Some(before), Side::Known(now.into()), Class::Drift))
+    Some(diff_of("public_key", Some(before), Side::Known(now.into()), Class::Drift))
 }
 
 /// Of the routes that were applied, those count that are still there.
 fn take_routes(record: &mut ResourceRecord, left: &BTreeSet<String>) -> Option<AttributeDiff> {
     let before = record.owned_elements.get(ResourceRecord::ROUTES).filter(|it| *it != left)?;
     let json = |set: &BTreeSet<String>| Json::from(set.iter().cloned().collect::<Vec<_>>());
-    let diff = one("routes", Some(json(before)), Side::Known(json(left)), Class::Drift);
+    let diff = diff_of("routes", Some(json(before)), Side::Known(json(left)), Class::Drift);
     record.own_routes(left.clone());
     Some(diff)
 }
@@ -325,8 +324,9 @@ fn changed(
             record.attributes.get("name").cloned()
         }
     };
-    attributes
-        .extend(name.map(|name| one("name", Some(name.clone()), Side::Known(name), Class::Same)));
+    attributes.extend(
+        name.map(|name| diff_of("name", Some(name.clone()), Side::Known(name), Class::Same)),
+    );
     let all = declaration::attributes(address.kind);
     attributes.sort_by_key(|diff| all.iter().position(|it| it.name == diff.attribute.name));
     ResourceChange {

@@ -12,6 +12,7 @@ use crate::actual::{Actual, Boot, HostFile, Picture, Reading};
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::persist::{self, Outside, Style};
+use crate::plan::check::span;
 use crate::plan::routes::recorded_interface;
 use crate::plan::view::View;
 use crate::plan::walk::{Fate, Node, Planner};
@@ -56,6 +57,15 @@ impl Persisted {
         Some(Self { style, name: text("name")?, fingerprint: text("fingerprint")? })
     }
 
+    /// Returns what was last written; or what may have been, by a run that failed or was cut off before it was recorded.
+    pub(crate) fn last(attributes: &BTreeMap<String, Json>) -> Option<Self> {
+        let text = |name: &str| attributes.get(name)?.as_str().map(str::to_owned);
+        Self::of(attributes).or_else(|| {
+            let style = Style::from_word(&text("persist")?)?;
+            Some(Self { style, name: text("name")?, fingerprint: String::new() })
+        })
+    }
+
     /// Returns the form in which a state remembers it.
     pub(crate) fn recorded(&self) -> Json {
         let Self { style, name, fingerprint } = self;
@@ -88,7 +98,7 @@ pub(crate) fn found<'a>(boot: &'a Boot, paths: &[PathBuf]) -> BTreeMap<&'a PathB
 
 /// Returns whether files that wgform wrote for an object that goes are there.
 pub(crate) fn is_left(picture: &Picture, attributes: &BTreeMap<String, Json>) -> bool {
-    let Some((boot, persisted)) = picture.boot.as_ref().zip(Persisted::of(attributes)) else {
+    let Some((boot, persisted)) = picture.boot.as_ref().zip(Persisted::last(attributes)) else {
         return false;
     };
     found(boot, &persisted.paths()).into_iter().any(|(path, it)| persist::is_ours(path, &it.text))
@@ -101,7 +111,7 @@ pub(crate) fn own_what_files_give(state: &mut State, actual: &Actual) {
         let ObjectKey::Interface { name, .. } = &record.object else { continue };
         let reading = record.backend.as_ref().and_then(|id| actual.backends.get(id));
         let (Some(Reading::Read(picture)), Some(persisted)) =
-            (reading, Persisted::of(&record.attributes))
+            (reading, Persisted::last(&record.attributes))
         else {
             continue;
         };
@@ -298,7 +308,7 @@ impl Planner<'_> {
     /// Reports what cannot be persisted, and files of somebody else's that would be written over.
     pub(crate) fn check_persist(&mut self, desired: &Desired, backend: &BackendId, name: &str) {
         let Some(style) = style(desired) else { return };
-        let span = desired.spans.get("persist").unwrap_or(&desired.span);
+        let span = span(desired, "persist");
         if !Style::takes_name(name) {
             let problem = Diagnostic::error("interface name that cannot be persisted")
                 .label(span, format!("`{name}` cannot stand in the name of a file or a unit"))
@@ -317,7 +327,7 @@ impl Planner<'_> {
         let owned = record.and_then(|it| Persisted::of(&it.attributes));
         let owned = owned.map(|it| it.paths()).unwrap_or_default();
         let is_there = picture.interfaces.contains_key(name);
-        let span = desired.spans.get("persist").unwrap_or(&desired.span);
+        let span = span(desired, "persist");
         let mut problems = Vec::new();
         for (path, file) in &boot.files {
             let is_own = own.contains(path);
@@ -395,7 +405,7 @@ impl Planner<'_> {
         backend: &BackendId,
         attributes: &BTreeMap<String, Json>,
     ) -> BTreeSet<PathBuf> {
-        match attributes.contains_key(PERSISTED) {
+        match Persisted::last(attributes).is_some() {
             true => unclaimed(&self.claimed_files(), backend, attributes),
             false => BTreeSet::new(),
         }
@@ -418,7 +428,7 @@ fn unclaimed(
     backend: &BackendId,
     attributes: &BTreeMap<String, Json>,
 ) -> BTreeSet<PathBuf> {
-    let paths = Persisted::of(attributes).map(|it| it.paths()).unwrap_or_default();
+    let paths = Persisted::last(attributes).map(|it| it.paths()).unwrap_or_default();
     paths.into_iter().filter(|path| !claimed.contains(&(backend.clone(), path.clone()))).collect()
 }
 

@@ -82,12 +82,13 @@ fn forget_taken(recovered: &mut Recovered, removals: &[StateChange]) {
             StateChange::Put { .. } => None,
         };
         let Some((backend, object @ ObjectKey::Interface { .. })) = place else { continue };
+        let goes = |other: &Address| {
+            let is_it = |it: &StateChange| matches!(it, StateChange::Remove { address } if address == other);
+            removals.iter().any(is_it)
+        };
         let is_taken = state.resources.iter().any(|(other, it)| {
-            let goes = removals
-                .iter()
-                .any(|it| matches!(it, StateChange::Remove { address } if address == other));
-            let is_itself = other == change.address();
-            !goes && !is_itself && it.backend == backend && same(&it.object, &object)
+            let has_name = it.backend == backend && same(&it.object, &object);
+            has_name && other != change.address() && !goes(other)
         });
         if is_taken {
             state.apply(change.clone());
@@ -234,23 +235,6 @@ impl<'a> Left<'a> {
     }
 }
 
-/// The same of what brings it back at boot, unless that is another's by now.
-fn has_left_boot_files(
-    state: &State,
-    own: Option<&Address>,
-    backend: Option<&BackendId>,
-    left: &Left<'_>,
-    picture: &Picture,
-) -> bool {
-    let Some(persisted) = Persisted::of(left.attributes) else { return false };
-    let is_taken = state.resources.iter().any(|(other, it)| {
-        let is_named =
-            matches!(&it.object, ObjectKey::Interface { name, .. } if *name == persisted.name);
-        Some(other) != own && it.backend.as_ref() == backend && is_named
-    });
-    !is_taken && is_left(picture, left.attributes)
-}
-
 /// Returns whether a file of an interface is there, which nothing would tell of once the interface is forgotten: the link
 /// may have gone with a reboot before its removal came to the file with its key. `own` is its own address.
 fn has_left_files(
@@ -271,6 +255,23 @@ fn has_left_files(
             && Left::of(it).key_file() == Some(file)
     });
     !is_taken && public_key(left.object) == Some(key.public())
+}
+
+/// The same of what brings it back at boot, unless that is another's by now.
+fn has_left_boot_files(
+    state: &State,
+    own: Option<&Address>,
+    backend: Option<&BackendId>,
+    left: &Left<'_>,
+    picture: &Picture,
+) -> bool {
+    let Some(persisted) = Persisted::last(left.attributes) else { return false };
+    let is_taken = state.resources.iter().any(|(other, it)| {
+        let is_named =
+            matches!(&it.object, ObjectKey::Interface { name, .. } if *name == persisted.name);
+        Some(other) != own && it.backend.as_ref() == backend && is_named
+    });
+    !is_taken && is_left(picture, left.attributes)
 }
 
 /// Records of an object that may be half-made what it has, so that the rest is a change and not somebody's drift.
@@ -353,7 +354,11 @@ fn found(picture: &Picture, object: &ObjectKey) -> Option<Fields> {
 pub(crate) fn exists(picture: &Picture, object: &ObjectKey) -> bool {
     match object {
         ObjectKey::Interface { name, .. } => picture.interfaces.contains_key(name),
-        ObjectKey::Peer { .. } | ObjectKey::PresharedKey {} => found(picture, object).is_some(),
+        ObjectKey::Peer { interface, .. } => {
+            let on = picture.interfaces.get(interface);
+            on.zip(public_key(object)).is_some_and(|(on, key)| on.peers.contains_key(&key))
+        }
+        ObjectKey::PresharedKey {} => false,
     }
 }
 

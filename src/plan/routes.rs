@@ -12,11 +12,12 @@ use crate::config::{Desired, Wanted};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::persist::Style;
+use crate::plan::check::span;
 use crate::plan::persist::Persisted;
 use crate::plan::view::View;
-use crate::plan::walk::interface::{OnDevice, one};
+use crate::plan::walk::interface::{OnDevice, diff_of};
 use crate::plan::walk::{Device, Fate, Node, Planner};
-use crate::resource::{Address, BackendId, BackendKind, Field, Kind};
+use crate::resource::{Address, BackendId, BackendKind, Field, Kind, declaration};
 use crate::state::ResourceRecord;
 use crate::value::{Family, Prefix, Route, RouteMode, RouteRule, RouteTable, Routes};
 
@@ -360,9 +361,7 @@ fn conflicts(
     for (address, plan) in plans {
         let Some(wanted) = &plan.wanted else { continue };
         let Some(backend) = planner.nodes[address].backend.as_ref() else { continue };
-        // Two backends may be one host.
-        let id = planner.picture(backend).map(|it| it.identity.id.as_str());
-        let host = id.filter(|id| !id.is_empty()).unwrap_or(backend.as_str());
+        let host = planner.host_of(backend);
         for (route, peer) in &wanted.routes {
             if let Some(other) = routes.insert((host, *route), (address, peer)) {
                 problems.push(one_route(planner, route, (address, peer), other));
@@ -492,7 +491,7 @@ fn take_in(planner: &mut Planner<'_>, address: &Address, plan: RoutePlan) {
         if interrupted && diff.class == Class::Drift {
             diff.class = Class::Change;
         }
-        let all = crate::resource::declaration::attributes(Kind::Interface);
+        let all = declaration::attributes(Kind::Interface);
         let at = |diff: &AttributeDiff| all.iter().position(|it| it.name == diff.attribute.name);
         let place = node.diffs.iter().position(|it| at(it) > at(&diff));
         node.diffs.insert(place.unwrap_or(node.diffs.len()), diff);
@@ -500,13 +499,7 @@ fn take_in(planner: &mut Planner<'_>, address: &Address, plan: RoutePlan) {
     if let Device::Interface(on_device) = &mut node.device {
         on_device.routes = Some(plan);
     }
-    let (fate, reason) = (node.fate.clone(), node.reason.clone());
-    if fate == Fate::Keep {
-        let reason = planner.keep_reason(address, fate, reason, &planner.nodes[address].diffs);
-        if let Some(node) = planner.nodes.get_mut(address) {
-            node.reason = reason;
-        }
-    }
+    planner.settle_reason(address);
 }
 
 /// Compares the routes that are wanted with those that are there; nothing when there are none.
@@ -518,7 +511,7 @@ fn difference(planner: &Planner<'_>, address: &Address, plan: &RoutePlan) -> Opt
     let json = |set: &BTreeSet<String>| Json::from(set.iter().cloned().collect::<Vec<_>>());
     let before = (node.fate != Fate::Create).then(|| json(&found));
     let Some(wanted) = plan.wanted.as_ref().map(WantedRoutes::texts) else {
-        return Some(one(NAME, before, Side::Unknown, Class::Change));
+        return Some(diff_of(NAME, before, Side::Unknown, Class::Change));
     };
     let class = match (wanted == found, wanted == owned) {
         (true, true) => Class::Same,
@@ -527,7 +520,7 @@ fn difference(planner: &Planner<'_>, address: &Address, plan: &RoutePlan) -> Opt
         (false, _) => Class::Change,
     };
     let is_nothing = wanted.is_empty() && found.is_empty();
-    (!is_nothing).then(|| one(NAME, before, Side::Known(json(&wanted)), class))
+    (!is_nothing).then(|| diff_of(NAME, before, Side::Known(json(&wanted)), class))
 }
 
 /// Returns the routes and rules of ours that are there, and those of somebody else that are as wanted.
@@ -577,8 +570,4 @@ fn is_only_down(planner: &Planner<'_>, node: &Node) -> bool {
     found.is_some_and(|it| it.get("enabled") == is_down)
         && record.is_some_and(|it| it.attributes.get("enabled") != is_down)
         && wanted != Some(&Wanted::Known(Field::Bool(false)))
-}
-
-fn span<'a>(desired: &'a Desired, attribute: &str) -> &'a Span {
-    desired.spans.get(attribute).unwrap_or(&desired.span)
 }

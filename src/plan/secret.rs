@@ -7,8 +7,9 @@ use serde_json::Value as Json;
 
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
-use crate::diff::{self, Class, Side, Sides};
+use crate::diff::{self, AttributeDiff, Class, Side, Sides};
 use crate::link::Links;
+use crate::plan::check::span;
 use crate::plan::walk::{Device, Fate, Node, Planner, peer};
 use crate::plan::{Note, Refusal, SecretSource};
 use crate::resource::{Address, Field, Kind, Support, declaration};
@@ -31,7 +32,7 @@ pub(crate) fn publish_recorded(planner: &mut Planner<'_>, desired: &Desired) {
     let Some(record) = planner.state.resources.get(address) else { return };
     let recorded = |name: &str| record.attributes.get(name).and_then(Json::as_str).map(text);
     let fingerprint = match desired.fields.get("value").map(Wanted::known) {
-        Some(Some(value)) => value.recorded(planner.key()).as_str().map(text),
+        Some(Some(value)) => value.recorded(planner.fingerprint_key()).as_str().map(text),
         Some(None) => None,
         None if is_renewed(planner, desired, record) => None,
         None => recorded("fingerprint"),
@@ -97,7 +98,9 @@ fn resolve_one(planner: &mut Planner<'_>, links: &Links, address: &Address, hold
         guard_new_secret(planner, links, address, holders, is_lost);
     }
     let fingerprint = match &source {
-        SecretSource::Known(key) => Some(planner.key().fingerprint(key.expose_bytes()).to_string()),
+        SecretSource::Known(key) => {
+            Some(planner.fingerprint_key().fingerprint(key.expose_bytes()).to_string())
+        }
         SecretSource::Kept(fingerprint) => Some(fingerprint.clone()),
         SecretSource::New => None,
     };
@@ -157,9 +160,11 @@ fn source_of(
             return (source, false);
         }
         Some(Wanted::Unknown) => {
-            let span = desired.spans.get("value").unwrap_or(&desired.span);
             let problem = Diagnostic::error("pre-shared key that is not known yet")
-                .label(span, "this depends on something that only the apply makes")
+                .label(
+                    span(desired, "value"),
+                    "this depends on something that only the apply makes",
+                )
                 .help("Leave `value` out and wgform makes one, or take it from a variable.");
             planner.diagnostics.push(problem);
             return (SecretSource::New, false);
@@ -178,7 +183,8 @@ fn source_of(
     let earlier = earlier.split(", ").filter_map(|text| text.parse().ok());
     let candidates: BTreeSet<Address> = holders.here.iter().cloned().chain(earlier).collect();
     let is_it = |key: &PresharedKey| {
-        fingerprint.as_deref() == Some(&planner.key().fingerprint(key.expose_bytes()).to_string())
+        fingerprint.as_deref()
+            == Some(&planner.fingerprint_key().fingerprint(key.expose_bytes()).to_string())
     };
     let held = candidates.iter().filter_map(|peer| held_by(planner, peer)).find(is_it);
     let is_needed = holders.here.iter().any(|peer| {
@@ -235,9 +241,8 @@ fn adopted(planner: &mut Planner<'_>, address: &Address) -> SecretSource {
     if let Some(key) = held_by(planner, from) {
         return SecretSource::Known(key);
     }
-    let span = desired.spans.get("adopt_from").unwrap_or(&desired.span);
     let problem = Diagnostic::error("no pre-shared key to adopt")
-        .label(span, "the device of this peer does not give a pre-shared key")
+        .label(span(desired, "adopt_from"), "the device of this peer does not give a pre-shared key")
         .help("Import the peer first if wgform does not manage it yet, or leave `adopt_from` out and wgform makes a new one.");
     planner.diagnostics.push(problem);
     SecretSource::New
@@ -320,19 +325,26 @@ fn compare(planner: &mut Planner<'_>, address: &Address) {
     let node = &planner.nodes[address];
     let record = planner.state.resources.get(address);
     let applied = record.and_then(|record| record.attributes.get("preshared_key"));
-    let wanted = match desired.references.get("preshared_key") {
+    // A block that is wrong has no node.
+    let secret = desired.references.get("preshared_key");
+    let secret = secret.map(|it| planner.nodes.get(it).map(|node| &node.device));
+    let wanted = match secret {
         Some(_) if waits(desired) => applied.cloned().map_or(Side::Unset, Side::Known),
-        Some(secret) => match planner.nodes.get(secret).map(|node| &node.device) {
-            Some(Device::Secret(SecretSource::Known(key))) => {
-                Side::Known(Field::PresharedKey(Some(key.clone())).recorded(planner.key()))
-            }
-            Some(Device::Secret(SecretSource::Kept(fingerprint))) => {
-                Side::Known(Json::from(fingerprint.clone()))
-            }
-            _ => Side::Unknown,
-        },
+        Some(Some(Device::Secret(SecretSource::Known(key)))) => {
+            Side::Known(Field::PresharedKey(Some(key.clone())).recorded(planner.fingerprint_key()))
+        }
+        Some(Some(Device::Secret(SecretSource::Kept(fingerprint)))) => {
+            Side::Known(Json::from(fingerprint.clone()))
+        }
+        Some(_) => Side::Unknown,
         None => planner.side(desired, "preshared_key"),
     };
+    let value = secret.map(|device| match device {
+        Some(Device::Secret(SecretSource::Known(key))) => {
+            Wanted::Known(Field::PresharedKey(Some(key.clone())))
+        }
+        _ => Wanted::Unknown,
+    });
     let found = found_secret(planner, node);
     // A disabled peer holds nothing.
     let found =
@@ -351,15 +363,6 @@ fn compare(planner: &mut Planner<'_>, address: &Address) {
         Sides { wanted, applied, found: found.as_ref(), owned: None }
     };
     let diff = diff::attribute(attribute, Support::Device, sides);
-    let value =
-        match desired.references.get("preshared_key").map(|secret| &planner.nodes[secret].device) {
-            Some(Device::Secret(SecretSource::Known(key))) => {
-                Some(Wanted::Known(Field::PresharedKey(Some(key.clone()))))
-            }
-            Some(_) => Some(Wanted::Unknown),
-            None => None,
-        };
-    let (fate, reason) = (node.fate.clone(), node.reason.clone());
     if let (Some(value), Some(desired)) = (value, planner.desired.get_mut(address)) {
         desired.fields.insert("preshared_key", value);
     }
@@ -369,16 +372,10 @@ fn compare(planner: &mut Planner<'_>, address: &Address) {
         peer::sort(&mut node.diffs);
     }
     // Nobody is shown what stays as it is, and most of it does.
-    if fate == Fate::Keep && node.diffs.iter().all(|diff| diff.class == Class::Same) {
+    if node.fate == Fate::Keep && node.diffs.iter().all(|diff| diff.class == Class::Same) {
         node.diffs = Vec::new();
     }
-    if fate == Fate::Keep {
-        let node = &planner.nodes[address];
-        let reason = planner.keep_reason(address, fate, reason, &node.diffs);
-        if let Some(node) = planner.nodes.get_mut(address) {
-            node.reason = reason;
-        }
-    }
+    planner.settle_reason(address);
 }
 
 fn found_secret(planner: &Planner<'_>, node: &Node) -> Option<Json> {
@@ -396,15 +393,10 @@ fn found_secret(planner: &Planner<'_>, node: &Node) -> Option<Json> {
         return None;
     }
     let none = Field::PresharedKey(None);
-    Some(found.fields.get("preshared_key").unwrap_or(&none).recorded(planner.key()))
+    Some(found.fields.get("preshared_key").unwrap_or(&none).recorded(planner.fingerprint_key()))
 }
 
-fn secret_attribute(
-    name: &str,
-    before: Option<Json>,
-    after: Side,
-    class: Class,
-) -> crate::diff::AttributeDiff {
+fn secret_attribute(name: &str, before: Option<Json>, after: Side, class: Class) -> AttributeDiff {
     let attribute = declaration::attribute(Kind::PresharedKey, name).expect("it is declared");
-    crate::diff::AttributeDiff { attribute, class, before, after, was: None, elements: None }
+    AttributeDiff { attribute, class, before, after, was: None, elements: None }
 }

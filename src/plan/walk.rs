@@ -9,20 +9,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use crate::actual::{Actual, Lack, Picture, Reading, Remark, Unreachable};
+use crate::actual::{Actual, Lack, Picture, Reading, Remark};
 use crate::config::{Computed, Config, Desired, Evaluator, Wanted};
 use crate::diagnostic::{self, Diagnostic};
 use crate::diff::{self, AttributeDiff, Class, Side, Sides};
-use crate::link::{End, Links};
-use crate::plan::persist::{PERSISTED, own_what_files_give};
+use crate::link::End;
+use crate::plan::persist::own_what_files_give;
 use crate::plan::recover::{Recovered, come_back, recover};
-use crate::plan::view::View;
 use crate::plan::{
-    BackendView, Inputs, KeySource, Note, Options, OutputChange, Plan, Reason, Refusal,
-    SecretSource, Step, check, guard, order, routes, secret, session,
+    BackendView, Inputs, Note, Options, Plan, Reason, Refusal, SecretSource, check, guard, secret,
 };
 use crate::resource::{Address, BackendId, BackendKind, Field, Fields, Kind, Support, declaration};
-use crate::state::{BackendRecord, ObjectKey, OutputRecord, ResourceRecord, State, StateChange};
+use crate::state::{ObjectKey, ResourceRecord, State, StateChange};
 use crate::value::{FingerprintKey, PublicKey};
 
 /// What a walk found out about one resource.
@@ -150,7 +148,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) walked: Vec<Address>,
     /// Everything that has a block.
     pub(crate) configured: BTreeSet<Address>,
-    pub(crate) left_out: BTreeMap<BackendId, Vec<Address>>,
+    /// What cannot be planned now, by the backend that is the reason.
+    pub(crate) left_out: BTreeMap<BackendId, BTreeSet<Address>>,
     /// What the configuration says of those.
     pub(crate) out_of_view: BTreeMap<Address, Desired>,
     pub(crate) owners: Owners,
@@ -280,7 +279,7 @@ impl<'a> Planner<'a> {
 
     pub(crate) fn visit(&mut self, desired: Desired) {
         if let Some(backend) = self.hindrance(&desired) {
-            self.left_out.entry(backend).or_default().push(desired.address.clone());
+            self.left_out.entry(backend).or_default().insert(desired.address.clone());
             self.publish_recorded(&desired.address);
             self.out_of_view.insert(desired.address.clone(), desired);
             return;
@@ -344,18 +343,29 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns the backend without which nothing can be planned for a resource: its own, the one that it is to leave,
-    /// or the one of something that only that backend could tell.
+    /// or the one that keeps out what it is a part of, or what only that backend could tell.
     fn hindrance(&self, desired: &Desired) -> Option<BackendId> {
         let recorded =
             self.state.resources.get(&desired.address).and_then(|it| it.backend.as_ref());
         let own =
             self.out_of_reach(desired.backend.as_ref()).or_else(|| self.out_of_reach(recorded));
         let is_unknown = desired.fields.values().any(|wanted| *wanted == Wanted::Unknown);
+        // A peer is planned with its interface and its secret. Of anything else, what was last known will do.
+        let whole = ["interface", "preshared_key"].map(|name| desired.references.get(name));
+        let whole = whole.into_iter().flatten().map(|it| &**it);
         let needed = || {
-            let mut needed = desired.depends_on.iter().filter_map(|it| self.out_of_view.get(it));
-            needed.find_map(|it| it.backend.clone()).filter(|_| is_unknown)
+            let mut needed = whole.chain(desired.depends_on.iter().filter(|_| is_unknown));
+            needed.find_map(|it| self.kept_out_by(it))
         };
         own.or_else(needed)
+    }
+
+    /// Returns the backend that keeps a resource out of the plan.
+    fn kept_out_by(&self, address: &Address) -> Option<BackendId> {
+        // There may be many backends, and most resources wait for none.
+        self.out_of_view.get(address)?;
+        let (id, _) = self.left_out.iter().find(|(_, left_out)| left_out.contains(address))?;
+        Some(id.clone())
     }
 
     /// The state may not hold what must not be seen, and without it nothing could be compared.
@@ -366,7 +376,7 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let problem = Diagnostic::error("sensitive value that the state would hold")
-                .label(desired.spans.get(name).unwrap_or(&desired.span), format!("`{name}` is recorded in the state"))
+                .label(check::span(desired, name), format!("`{name}` is recorded in the state"))
                 .help("The state holds no sensitive values. Write `nonsensitive(…)` around it if it may be seen.");
             self.diagnostics.push(problem);
         }
@@ -438,7 +448,24 @@ impl<'a> Planner<'a> {
         }
     }
 
-    pub(crate) fn key(&self) -> &FingerprintKey {
+    /// Returns what the host of a backend is known by: two backends may be one host.
+    pub(crate) fn host_of<'b>(&'b self, backend: &'b BackendId) -> &'b str {
+        // Not every router says which one it is.
+        let id = self.picture(backend).map(|it| it.identity.id.as_str());
+        id.filter(|id| !id.is_empty()).unwrap_or(backend.as_str())
+    }
+
+    /// Returns whether two backends have their files in common: network namespaces of one machine do.
+    pub(crate) fn is_same_machine(&self, one: &BackendId, other: &BackendId) -> bool {
+        let machine = |backend| {
+            let identity = &self.picture(backend)?.identity.id;
+            let machine = identity.split_once("#netns=").map_or(identity.as_str(), |(it, _)| it);
+            Some(machine).filter(|it| !it.is_empty())
+        };
+        one == other || machine(one).is_some_and(|it| Some(it) == machine(other))
+    }
+
+    pub(crate) fn fingerprint_key(&self) -> &FingerprintKey {
         &self.state.fingerprint_key
     }
 
@@ -491,12 +518,12 @@ impl<'a> Planner<'a> {
         match desired.fields.get(name) {
             None => Side::Unset,
             Some(Wanted::Unknown) => Side::Unknown,
-            Some(Wanted::Known(field)) => Side::Known(field.recorded(self.key())),
+            Some(Wanted::Known(field)) => Side::Known(field.recorded(self.fingerprint_key())),
         }
     }
 
     pub(crate) fn found_values(&self, fields: &Fields) -> BTreeMap<&'static str, Json> {
-        fields.iter().map(|(name, field)| (*name, field.recorded(self.key()))).collect()
+        fields.iter().map(|(name, field)| (*name, field.recorded(self.fingerprint_key()))).collect()
     }
 
     pub(crate) fn recorded_values(
@@ -507,103 +534,32 @@ impl<'a> Planner<'a> {
         all.filter_map(|it| Some((it.name, record.attributes.get(it.name)?.clone()))).collect()
     }
 
-    fn outputs(&mut self, evaluator: &Evaluator<'_>) -> Vec<OutputChange> {
-        if self.options.is_partial() {
-            return Vec::new();
+    /// Says why an object that stays is changed.
+    pub(crate) fn keep_reason(
+        &self,
+        address: &Address,
+        fate: Fate,
+        reason: Reason,
+        diffs: &[AttributeDiff],
+    ) -> Reason {
+        if fate != Fate::Keep {
+            return reason;
         }
-        let outputs = if self.options.destroy {
-            BTreeMap::new()
-        } else {
-            match evaluator.outputs(&self.known) {
-                Ok(outputs) => outputs,
-                Err(problems) => {
-                    self.diagnostics.extend(problems);
-                    return Vec::new();
-                }
-            }
-        };
-        let before = &self.state.outputs;
-        let mut changes = Vec::new();
-        for (name, output) in &outputs {
-            let stored = before.get(name);
-            let is_same = stored.is_some_and(|stored| {
-                stored.sensitive == output.is_sensitive
-                    && (output.is_sensitive || stored.value == output.value)
-            });
-            if !is_same {
-                let before = stored.and_then(|stored| stored.value.clone());
-                changes.push(OutputChange {
-                    name: name.clone(),
-                    before,
-                    after: Some(output.clone()),
-                });
-            }
+        let has = |class: Class| diffs.iter().any(|diff| diff.class == class);
+        match (self.interrupted.contains(address), has(Class::Change), has(Class::Drift)) {
+            (true, ..) => Reason::Interrupted,
+            (false, false, true) => Reason::Drift,
+            _ => Reason::Configuration,
         }
-        for (name, OutputRecord { value, sensitive: _, other: _ }) in before {
-            if !outputs.contains_key(name) {
-                changes.push(OutputChange {
-                    name: name.clone(),
-                    before: value.clone(),
-                    after: None,
-                });
-            }
-        }
-        changes
     }
 
-    /// Forgets the intents of an apply that was cut off for whose resources nothing is left to do.
-    fn settle_finished(&mut self, steps: &[Step]) {
-        if self.options.is_partial() {
-            return;
+    /// Says anew why an object that stays is changed, once its differences are others.
+    pub(crate) fn settle_reason(&mut self, address: &Address) {
+        let Some(node) = self.nodes.get(address) else { return };
+        let reason = self.keep_reason(address, node.fate.clone(), node.reason.clone(), &node.diffs);
+        if let Some(node) = self.nodes.get_mut(address) {
+            node.reason = reason;
         }
-        let is_left = |change: &StateChange| {
-            let is_its = |step: &Step| step.subject.address() == Some(change.address());
-            self.open.contains(change) || steps.iter().any(is_its)
-        };
-        let finished: Vec<_> = self.state.open().into_iter().filter(|it| !is_left(it)).collect();
-        self.state_differs |= !finished.is_empty();
-        self.state.settle(&finished);
-    }
-
-    fn finish(mut self, outputs: Vec<OutputChange>) -> Result<Plan, Vec<Diagnostic>> {
-        let links = Links::find(&self.ends());
-        let view = View::new(&self, &links);
-        self.warn_of_unstated(&view);
-        routes::resolve(&mut self, &view);
-        let unmanaged = check::unmanaged(&mut self, &view);
-        let mut ordered = order::steps(&mut self, &links, &view, &unmanaged)?;
-        session::judge(&self, &mut ordered);
-        self.settle_finished(&ordered.steps);
-        let secrets = secret::sources(&self);
-        self.record_what_needs_no_write(&view);
-        let backends = self.backend_records();
-        let state_differs = self.state_differs || backends_differ(&self.state, &backends);
-        let unreachable = self.unreachable(&view);
-        let refusals = self.all_refusals(&view);
-        let pending = self.nodes.values().filter(|node| node.fate == Fate::Pending);
-        Ok(Plan {
-            pending: pending.map(|node| node.address.clone()).collect(),
-            changes: ordered.changes,
-            steps: ordered.steps,
-            sessions: ordered.sessions,
-            resources: self.desired,
-            known: self.known,
-            secrets,
-            state_differs,
-            state: self.state,
-            open: self.open,
-            backends,
-            views: self.views,
-            unmanaged: unmanaged.stay,
-            unreachable,
-            rebooted: self.verdict.rebooted,
-            refusals,
-            warnings: self.warnings,
-            outputs,
-            links,
-            is_partial: self.options.is_partial(),
-            excluded: view.into_excluded(),
-        })
     }
 
     pub(crate) fn ends(&self) -> Vec<End> {
@@ -636,187 +592,6 @@ impl<'a> Planner<'a> {
             })
             .collect()
     }
-
-    /// Lets the state learn what no device has to be written to for.
-    fn record_what_needs_no_write(&mut self, view: &View) {
-        let mut learnt = Vec::new();
-        for node in self.nodes.values() {
-            if node.fate != Fate::Keep || node.is_change() || !view.contains(&node.address) {
-                continue;
-            }
-            let Some(old) = self.state.resources.get(&node.address) else { continue };
-            let desired = &self.desired[&node.address];
-            let mut record = record(desired, old.object.clone(), Some(old), self.key());
-            self.record_found(node, &mut record);
-            if record != *old {
-                learnt.push((node.address.clone(), record));
-            }
-        }
-        self.state_differs |= !learnt.is_empty();
-        for (address, record) in learnt {
-            self.state.resources.insert(address, record);
-        }
-    }
-
-    /// Records what a device chose by itself, and its key when that is kept.
-    fn record_found(&self, node: &Node, record: &mut ResourceRecord) {
-        let Some(on_device) = node.interface() else { return };
-        if let ObjectKey::Interface { public_key, .. } = &mut record.object
-            && let Some(key) = on_device.key.public
-        {
-            *public_key = key.to_string();
-        }
-        let routes = on_device.routes.as_ref().and_then(|it| it.wanted.as_ref());
-        if let Some(wanted) = routes {
-            record.own_routes(wanted.texts());
-        }
-        let found = on_device.found.as_ref();
-        if let Some(port) = found.and_then(|found| found.get("listen_port")) {
-            record.attributes.entry("listen_port".to_owned()).and_modify(|it| *it = port.clone());
-            record.attributes.entry("listen_port".to_owned()).or_insert_with(|| port.clone());
-        }
-    }
-
-    pub(crate) fn backend_records(&self) -> BTreeMap<BackendId, BackendRecord> {
-        let mut records = BTreeMap::new();
-        for (id, reading) in &self.actual.backends {
-            let (Reading::Read(picture), Some(view)) = (reading, self.views.get(id)) else {
-                continue;
-            };
-            if self.verdict.refusals.contains_key(id) {
-                continue;
-            }
-            let capabilities = [("renames".to_owned(), Json::Bool(picture.capabilities.renames))];
-            records.insert(
-                id.clone(),
-                BackendRecord {
-                    kind: picture.kind.as_str().to_owned(),
-                    identity: match self.state.backends.get(id) {
-                        Some(known) if picture.identity.id.is_empty() => known.identity.clone(),
-                        _ => picture.identity.id.clone(),
-                    },
-                    boot_id: picture.identity.boot_id.clone(),
-                    host_name: picture.identity.host_name.clone(),
-                    simulated: picture.simulated,
-                    transport: view.transport.clone(),
-                    capabilities: capabilities.into(),
-                    organization: None,
-                    other: BTreeMap::new(),
-                },
-            );
-        }
-        records
-    }
-
-    pub(crate) fn unreachable(
-        &self,
-        view: &View,
-    ) -> BTreeMap<BackendId, (Unreachable, Vec<Address>)> {
-        let mut unreachable = BTreeMap::new();
-        for (id, reading) in &self.actual.backends {
-            let Reading::Unreachable(why) = reading else { continue };
-            let left_out = self.left_out_on(id, view);
-            if self.options.is_partial() && left_out.is_empty() {
-                continue;
-            }
-            unreachable.insert(id.clone(), (why.clone(), left_out));
-        }
-        unreachable
-    }
-
-    /// Returns what cannot be planned because of its backend. What was not asked for is not in the way of what was.
-    fn left_out_on(&self, id: &BackendId, view: &View) -> Vec<Address> {
-        let mut left_out = self.left_out.get(id).cloned().unwrap_or_default();
-        let gone = self.state.resources.iter().filter(|(address, record)| {
-            record.backend.as_ref() == Some(id) && !self.desired.contains_key(*address)
-        });
-        left_out.extend(gone.map(|(address, _)| address.clone()));
-        left_out.sort_unstable();
-        left_out.dedup();
-        left_out.retain(|address| view.contains(address));
-        left_out
-    }
-
-    /// Returns what must be said before anything of what was asked for is done.
-    pub(crate) fn all_refusals(&self, view: &View) -> Vec<Refusal> {
-        let concerns =
-            |id: &BackendId| !self.options.is_partial() || !self.left_out_on(id, view).is_empty();
-        let of_backends = self.verdict.refusals.iter().filter(|(id, _)| concerns(id));
-        let of_resources = self.refusals.iter().filter(|(address, _)| view.contains(address));
-        of_backends
-            .map(|(_, refusal)| refusal.clone())
-            .chain(of_resources.map(|(_, refusal)| refusal.clone()))
-            .collect()
-    }
-}
-
-fn backends_differ(state: &State, backends: &BTreeMap<BackendId, BackendRecord>) -> bool {
-    let is_known =
-        |id: &BackendId| state.resources.values().any(|it| it.backend.as_ref() == Some(id));
-    backends.iter().any(|(id, record)| is_known(id) && state.backends.get(id) != Some(record))
-}
-
-/// Builds what a state says of a resource that is as it is wanted. Attributes that are not known stay as they were.
-pub fn record(
-    desired: &Desired,
-    object: ObjectKey,
-    old: Option<&ResourceRecord>,
-    key: &FingerprintKey,
-) -> ResourceRecord {
-    let mut attributes = BTreeMap::new();
-    let mut owned_elements = BTreeMap::new();
-    for attribute in declaration::attributes(desired.address.kind) {
-        let name = attribute.name.to_owned();
-        let before = || old.and_then(|old| old.attributes.get(attribute.name)).cloned();
-        let value = match desired.fields.get(attribute.name) {
-            // Where the key is kept is known when it is there.
-            _ if attribute.name == "key_file" => before(),
-            _ if attribute.name == "preshared_key" && secret::waits(desired) => before(),
-            Some(Wanted::Known(field)) => Some(field.recorded(key)),
-            Some(Wanted::Unknown) => before(),
-            None if attribute.presence == crate::resource::Presence::OptionalComputed => before(),
-            None => None,
-        };
-        let is_set = attribute.ownership == crate::resource::Ownership::Elements;
-        // One that is not written owns nothing.
-        if is_set && value.is_some() {
-            let texts =
-                value.as_ref().and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
-            let owned = texts.iter().filter_map(Json::as_str).map(str::to_owned).collect();
-            owned_elements.insert(name.clone(), owned);
-        }
-        if let Some(value) = value {
-            attributes.insert(name, value);
-        }
-    }
-    for (name, address) in desired.references.iter().filter(|(name, _)| **name != "preshared_key") {
-        attributes.entry((*name).to_owned()).or_insert_with(|| address.to_string().into());
-    }
-    if let Some(address) = old.and_then(|old| old.attributes.get("endpoint_address"))
-        && attributes.contains_key("endpoint")
-    {
-        attributes.insert("endpoint_address".to_owned(), address.clone());
-    }
-    if let Some(persisted) = old.and_then(|old| old.attributes.get(PERSISTED)) {
-        attributes.insert(PERSISTED.to_owned(), persisted.clone());
-    }
-    // Which routes there are is known when they are there.
-    if let Some(routes) = old.and_then(|old| old.owned_elements.get_key_value(routes::NAME)) {
-        owned_elements.insert(routes.0.clone(), routes.1.clone());
-    }
-    ResourceRecord {
-        backend: desired.backend.clone(),
-        object,
-        attributes,
-        owned_elements,
-        written_to: old.map(|old| old.written_to.clone()).unwrap_or_default(),
-        dependencies: (*desired.depends_on).clone(),
-        prevent_destroy: desired.prevent_destroy,
-        is_being_filled: old.is_some_and(|old| old.is_being_filled),
-        is_gone: false,
-        deposed: old.map(|old| old.deposed.clone()).unwrap_or_default(),
-        other: old.map(|old| old.other.clone()).unwrap_or_default(),
-    }
 }
 
 /// Returns the attribute's difference for an object that is made: everything that is wanted is new.
@@ -844,19 +619,4 @@ pub(crate) fn as_new_object(diffs: &mut [AttributeDiff]) {
         };
         diff.class = if is_same { Class::Same } else { Class::Change };
     }
-}
-
-/// A key of an interface and where it comes from.
-#[derive(Debug, Default)]
-pub(crate) struct KeyPlan {
-    /// Where it comes from when it has to be written; none when the device has it.
-    pub(crate) source: Option<KeySource>,
-    /// The public key afterwards, when it is known.
-    pub(crate) public: Option<PublicKey>,
-    /// Where it is kept from now on, when that has to be written.
-    pub(crate) file: Option<std::path::PathBuf>,
-    /// A key file that goes.
-    pub(crate) remove_file: Option<std::path::PathBuf>,
-    /// Whether an older key was known, and whoever had it must learn this one.
-    pub(crate) replaces_known: bool,
 }

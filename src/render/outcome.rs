@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use crate::diagnostic::sentence;
 use crate::outcome::{Fate, Report, StepReport};
 use crate::plan::Action;
-use crate::render::value::{SENSITIVE, literal};
-use crate::render::{Paint, Style, count, printable};
+use crate::render::{Paint, Style, count, printable, state};
 
 /// Says how all of it went.
 pub fn report(report: &Report, operation: &str, paint: Paint) -> String {
@@ -48,8 +47,8 @@ pub fn report(report: &Report, operation: &str, paint: Paint) -> String {
     for (address, set) in &report.resolved {
         let _ = writeln!(text, "The endpoint of {address} was resolved to {set}.");
     }
-    if is_complete && operation != "destroy" {
-        text += &outputs(report);
+    if is_complete && operation != "destroy" && !report.outputs.is_empty() {
+        let _ = write!(text, "\nOutputs:\n\n{}", state::outputs(&report.outputs));
     }
     text
 }
@@ -97,17 +96,4 @@ fn not_started(report: &Report, text: &mut String) {
         let _ = writeln!(text, "  {}", printable(&it.step.subject.to_string()));
     }
     text.push('\n');
-}
-
-fn outputs(report: &Report) -> String {
-    if report.outputs.is_empty() {
-        return String::new();
-    }
-    let mut text = String::from("\nOutputs:\n\n");
-    let width = report.outputs.keys().map(String::len).max().unwrap_or_default();
-    for (name, output) in &report.outputs {
-        let value = output.value.as_ref().map_or_else(|| SENSITIVE.to_owned(), literal);
-        let _ = writeln!(text, "{name:width$} = {value}");
-    }
-    text
 }

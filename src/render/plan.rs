@@ -391,25 +391,26 @@ fn attribute(
         text.push_str("        ]\n");
         return;
     }
-    let value = match (before, action) {
-        (Some(before), None) => shown(diff.attribute, is_sensitive, before),
-        (Some(before), Some(Action::Delete)) if change.action == Action::Delete => {
-            shown(diff.attribute, is_sensitive, before)
-        }
-        (Some(before), _) => {
-            let (before, now) = (
-                shown(diff.attribute, is_sensitive, before),
-                after(diff.attribute, is_sensitive, &diff.after),
-            );
-            if before == SENSITIVE && now == SENSITIVE {
-                before
-            } else {
-                format!("{before} -> {now}")
-            }
-        }
-        (None, _) => after(diff.attribute, is_sensitive, &diff.after),
-    };
+    let value = on_one_line(change, diff, before, action);
     let _ = writeln!(text, "      {mark} {name:width$} = {value}{remark}");
+}
+
+/// Writes what is there, what will be, or how the one becomes the other.
+fn on_one_line(
+    change: &ResourceChange,
+    diff: &AttributeDiff,
+    before: Option<&Json>,
+    action: Option<Action>,
+) -> String {
+    let is_sensitive = change.sensitive.contains(diff.attribute.name);
+    let now = after(diff.attribute, is_sensitive, &diff.after);
+    let Some(before) = before else { return now };
+    let before = shown(diff.attribute, is_sensitive, before);
+    let goes = action == Some(Action::Delete) && change.action == Action::Delete;
+    match action.is_none() || goes || before == SENSITIVE && now == SENSITIVE {
+        true => before,
+        false => format!("{before} -> {now}"),
+    }
 }
 
 fn remark(change: &ResourceChange, diff: &AttributeDiff) -> String {

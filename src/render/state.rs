@@ -1,5 +1,6 @@
 //! What wgform owns, as text: the form of a plan without its marks.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value as Json;
@@ -7,7 +8,7 @@ use serde_json::Value as Json;
 use crate::render::value::{SENSITIVE, literal, sorted};
 use crate::render::{count, printable};
 use crate::resource::{Address, declaration};
-use crate::state::{ObjectKey, ResourceRecord, State};
+use crate::state::{ObjectKey, OutputRecord, ResourceRecord, State};
 
 /// Shows a whole state.
 pub fn state(state: &State) -> String {
@@ -17,16 +18,21 @@ pub fn state(state: &State) -> String {
         text.push('\n');
     }
     if !state.outputs.is_empty() {
-        text.push_str("Outputs:\n\n");
-        let width = state.outputs.keys().map(String::len).max().unwrap_or_default();
-        for (name, output) in &state.outputs {
-            let value = output.value.as_ref().map_or_else(|| SENSITIVE.to_owned(), literal);
-            let _ = writeln!(text, "{name:width$} = {value}");
-        }
-        text.push('\n');
+        let _ = writeln!(text, "Outputs:\n\n{}", outputs(&state.outputs));
     }
     let resources = count(state.resources.len(), "resource");
     let _ = writeln!(text, "{resources}, serial {} of lineage {}.", state.serial, state.lineage);
+    text
+}
+
+/// Shows outputs, one a line.
+pub fn outputs(outputs: &BTreeMap<String, OutputRecord>) -> String {
+    let width = outputs.keys().map(String::len).max().unwrap_or_default();
+    let mut text = String::new();
+    for (name, output) in outputs {
+        let value = output.value.as_ref().map_or_else(|| SENSITIVE.to_owned(), literal);
+        let _ = writeln!(text, "{name:width$} = {value}");
+    }
     text
 }
 

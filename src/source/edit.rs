@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use crate::source::{SourceError, decoded};
+use crate::source::{SourceError, bytes_of, decoded};
 use crate::world::World;
 
 /// What the files of a configuration end with.
@@ -107,9 +107,7 @@ impl SourceFile {
     /// # Errors
     /// When it cannot be read or is no text.
     pub fn read(&self) -> Result<(String, bool), SourceError> {
-        let bytes = fs::read(&self.path)
-            .map_err(|source| SourceError::Unreadable { name: self.name.clone(), source })?;
-        decoded(bytes, &self.name)
+        decoded(bytes_of(&self.path, &self.name)?, &self.name)
     }
 
     /// Puts another text in its place. Whatever happens on the way, the one or the other is there whole, with the same
@@ -136,7 +134,10 @@ impl SourceFile {
     }
 }
 
-/// Gives a new file to whom the old one belongs, as far as that is allowed: root may edit what others own.
+/// Gives a new file to whom the old one belongs, as far as that is allowed: root may edit what others own, and everybody
+/// may leave a file to a group that they are in.
 fn keep_owner(file: &fs::File, old: &Metadata) {
-    _ = fchown(file, Some(old.uid()), Some(old.gid()));
+    if fchown(file, Some(old.uid()), Some(old.gid())).is_err() {
+        _ = fchown(file, None, Some(old.gid()));
+    }
 }

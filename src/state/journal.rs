@@ -2,13 +2,13 @@
 //!
 //! Reading it and folding it into a state is pure; `store` writes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::resource::BackendId;
+use crate::resource::{Address, BackendId};
 use crate::state::{BackendRecord, FORMAT, JournalRecord, State, StateChange};
 use crate::value::FingerprintKey;
 
@@ -114,8 +114,8 @@ impl Recorded {
             state.apply(change.clone());
         }
         // What an earlier run had left open is done by now.
-        let is_done =
-            |open: &StateChange| self.done.iter().any(|it| it.address() == open.address());
+        let done: BTreeSet<&Address> = self.done.iter().map(StateChange::address).collect();
+        let is_done = |it: &StateChange| done.contains(it.address());
         let done: Vec<_> = state.open().into_iter().filter(is_done).collect();
         state.settle(&done);
         state.in_flight.extend(self.open.iter().map(StateChange::to_json));

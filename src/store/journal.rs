@@ -53,10 +53,10 @@ impl Journal {
             began_at,
             backends,
         };
-        if let Err(error) = journal.write(&[begin]) {
-            files.remove_journal()?;
-            return Err(error);
-        }
+        journal.write(&[begin]).inspect_err(|_| {
+            // Without its first record it tells nothing, and why there is none is what matters.
+            _ = files.remove_journal();
+        })?;
         Ok(journal)
     }
 

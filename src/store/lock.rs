@@ -180,7 +180,8 @@ impl Lock {
     /// Writes the state with the next serial, keeps the previous one as a backup, and removes the journal.
     ///
     /// # Errors
-    /// When it cannot be written. The serial is then as it was, the old state is there, and so is the journal.
+    /// When it cannot be written: the serial is then as it was, the old state is there, and so is the journal. Or when
+    /// the journal cannot be removed, which the next run passes over, because the new state has it in.
     pub fn write(&self, state: &mut State) -> Result<(), StoreError> {
         let written = self.try_write(state).and_then(|()| self.files.remove_journal());
         written.map_err(|source| match self.files.journal.exists() {

@@ -518,46 +518,33 @@ fn a_lock_is_waited_for() {
 #[test]
 fn readers_do_not_make_a_run_fail() {
     let bed = Bed::new();
-    let store = bed.store.clone();
-    let stop = AtomicBool::new(false);
-    let is_on = || !stop.load(Ordering::SeqCst);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while is_on() {
-                store.read().unwrap();
-            }
-        });
-        for _ in 0..50 {
-            bed.lock().release();
+        let runs = scope.spawn(|| (0..50).for_each(|_| bed.lock().release()));
+        while !runs.is_finished() {
+            bed.store.read().unwrap();
         }
-        stop.store(true, Ordering::SeqCst);
     });
 }
 
 #[test]
 fn a_reader_beside_a_run_never_sees_a_change_come_and_go() {
     let bed = Bed::new().with_state();
-    let store = bed.store.clone();
-    let is_done = AtomicBool::new(false);
+    let run = |index: u32| {
+        let lock = bed.lock();
+        let mut state = lock.read().unwrap().state.unwrap();
+        let mut journal = lock.begin(&state, now(), backends()).unwrap();
+        journal.done(0, change(&format!("interface.a{index}"))).unwrap();
+        state.apply(change(&format!("interface.a{index}")));
+        lock.write(&mut state).unwrap();
+    };
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut most = 1;
-            while !is_done.load(Ordering::SeqCst) {
-                let loaded = store.read().unwrap();
-                let owned = loaded.state.unwrap().resources.len();
-                assert!(owned >= most, "{owned} after {most}");
-                most = owned;
-            }
-        });
-        for index in 0..100 {
-            let lock = bed.lock();
-            let mut state = lock.read().unwrap().state.unwrap();
-            let mut journal = lock.begin(&state, now(), backends()).unwrap();
-            journal.done(0, change(&format!("interface.a{index}"))).unwrap();
-            state.apply(change(&format!("interface.a{index}")));
-            lock.write(&mut state).unwrap();
+        let runs = scope.spawn(|| (0..100).for_each(run));
+        let mut most = 1;
+        while !runs.is_finished() {
+            let owned = bed.store.read().unwrap().state.unwrap().resources.len();
+            assert!(owned >= most, "{owned} after {most}");
+            most = owned;
         }
-        is_done.store(true, Ordering::SeqCst);
     });
 }
 
@@ -678,23 +665,15 @@ fn a_lock_that_nobody_holds_is_removed_by_its_id() {
 #[test]
 fn a_failed_write_of_the_journal_leaves_no_half_record() {
     // Too little room for the second record: the journal then holds the first one whole.
-    let Some(child) = child(
-        "full_disk",
-        &Bed::new(),
-        &["sh", "-c", "ulimit -f 4; trap '' XFSZ; exec \"$@\"", "sh"],
-    ) else {
-        return;
-    };
-    assert!(child.success(), "the child says why");
+    let wrapper = ["sh", "-c", "ulimit -f 4; trap '' XFSZ; exec \"$@\"", "sh"];
+    let output = spawn("full_disk", &Bed::new(), &wrapper).wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains("filled"), "{said}");
 }
 
 const CHILD: &str = "WGFORM_STORE_TEST_CHILD";
 
-/// Runs [`other_process`] in another process, to its end, or until it says that it sleeps.
-fn child(role: &str, bed: &Bed, wrapper: &[&str]) -> Option<std::process::ExitStatus> {
-    spawn(role, bed, wrapper).wait().ok()
-}
-
+/// Starts [`other_process`] in another process.
 fn spawn(role: &str, bed: &Bed, wrapper: &[&str]) -> Child {
     let binary = std::env::current_exe().unwrap();
     let mut words: Vec<_> = wrapper.iter().map(std::ffi::OsString::from).collect();
@@ -766,6 +745,7 @@ fn fill(store: &Store, mut journal: Journal) {
     journal.failed(0).unwrap();
     let loaded = store.read().unwrap();
     assert!(loaded.open.is_empty());
+    announce("filled");
 }
 
 #[expect(

@@ -48,11 +48,6 @@ impl Interrupt {
     pub fn stop(&self) -> Stop {
         self.stop.clone()
     }
-
-    /// Returns whether there was an interrupt.
-    pub fn was_interrupted(&self) -> bool {
-        self.stop.is_raised()
-    }
 }
 
 async fn wait(
@@ -114,11 +109,11 @@ mod tests {
         let ui = Ui::new(streams, &BTreeMap::new(), Options::default());
         let (ended, end) = channel();
         let interrupt = Interrupt::listen(&ui, move || ended.send(()).unwrap()).unwrap();
-        assert!(!interrupt.was_interrupted());
+        assert!(!interrupt.stop().is_raised());
 
         kill_process(getpid(), Signal::TERM).unwrap();
         for _ in 0..500 {
-            if interrupt.was_interrupted() {
+            if interrupt.stop().is_raised() {
                 break;
             }
             std::thread::sleep(Duration::from_millis(10));

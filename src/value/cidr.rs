@@ -73,12 +73,15 @@ impl Prefix {
         if others.iter().any(|other| other.contains(self)) {
             return Vec::new();
         }
-        if !others.iter().any(|other| self.contains(other)) {
+        // Of thousands, a half has to look only at those in it.
+        let inside: BTreeSet<Self> =
+            others.iter().filter(|other| self.contains(other)).copied().collect();
+        if inside.is_empty() {
             return vec![*self];
         }
         // One that holds another is longer than an address, so it has halves.
         let halves = self.0.subnets(self.length() + 1).into_iter().flatten();
-        halves.flat_map(|half| Self(half).without(others)).collect()
+        halves.flat_map(|half| Self(half).without(&inside)).collect()
     }
 
     /// Returns whether every address of `other` is in this network.
@@ -162,6 +165,19 @@ mod tests {
         assert_eq!("10.8.0.1/24".parse::<Prefix>().unwrap().to_string(), "10.8.0.0/24");
         assert_eq!("10.8.0.1".parse::<Prefix>().unwrap().to_string(), "10.8.0.1/32");
         assert_eq!("FD00:0::1/64".parse::<Prefix>().unwrap().to_string(), "fd00::/64");
+    }
+
+    #[test]
+    fn what_is_left_of_a_prefix_is_as_few_networks_as_that_takes() {
+        let left = |whole: &str, others: &[&str]| {
+            let others = others.iter().map(|it| it.parse().unwrap()).collect();
+            let left = whole.parse::<Prefix>().unwrap().without(&others);
+            left.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(left("10.0.0.0/8", &["10.0.0.0/9", "10.192.0.0/10"]), ["10.128.0.0/10"]);
+        assert_eq!(left("10.0.0.0/31", &["10.0.0.1/32", "fd00::/8"]), ["10.0.0.0/32"]);
+        assert_eq!(left("10.0.0.0/24", &["11.0.0.0/8"]), ["10.0.0.0/24"]);
+        assert_eq!(left("10.0.0.0/24", &["0.0.0.0/0"]), [""; 0]);
     }
 
     #[test]

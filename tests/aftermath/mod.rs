@@ -244,6 +244,7 @@ fn picture(project: &Project) -> BTreeSet<String> {
                 ));
             }
         }
+        lines.insert(format!("{backend} at boot: {}, routes: {}", host["units"], host["routes"]));
         for (path, file) in host["files"].as_object().unwrap() {
             let keys = devices(project, backend).into_iter().filter(|(_, device)| {
                 let key = device["private_key"].as_str();

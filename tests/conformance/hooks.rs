@@ -22,9 +22,9 @@ fn enabled(yes: bool) -> wgform::resource::Settings {
     to("enabled", Field::Bool(yes))
 }
 
-pub fn commands_run_when_a_link_goes_up_and_down(bed: &Bed) {
+pub fn commands_that_end_well_stop_nothing(bed: &Bed) {
     let all: &[(&'static str, &[&str])] = &[
-        ("pre_up", &["true", "true %i"]),
+        ("pre_up", &["true", "test %i = wg0"]),
         ("post_up", &["true"]),
         ("pre_down", &["true"]),
         ("post_down", &["true"]),

@@ -67,7 +67,7 @@ macro_rules! scenarios {
             two_thousand_routes_are_set_and_removed
         );
         $crate::scenarios!(@each $run, hooks:
-            commands_run_when_a_link_goes_up_and_down
+            commands_that_end_well_stop_nothing
             a_command_that_fails_leaves_no_interface
             a_command_that_fails_leaves_a_link_as_it_was
             a_command_that_fails_on_the_way_down_stops_it

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use wgform::backend::{Act, Operation, Stop};
 use wgform::value::{Family, Route, RouteRule};
 
-use crate::conformance::bed::{Bed, delete, elements, set};
+use crate::conformance::bed::{Bed, delete, elements, set, update};
 
 pub fn routes_are_made_in_their_tables_and_go(bed: &Bed) {
     bed.hub();
@@ -80,10 +80,9 @@ pub fn routes_that_went_with_the_last_address_come_back_in_the_same_batch(bed: &
     bed.hub();
     let wanted = [route("10.20.0.0/16"), Route::new("10.21.0.0/16".parse().unwrap(), 200, None)];
     bed.done(routes(&wanted));
-    bed.done(crate::conformance::bed::update("wg0", elements(&[], &["10.8.0.1/24"])));
+    bed.done(update("wg0", elements(&[], &["10.8.0.1/24"])));
     assert_eq!(marked(bed), set(&[]));
-    let acts =
-        [crate::conformance::bed::update("wg0", elements(&["10.8.0.1/24"], &[])), routes(&wanted)];
+    let acts = [update("wg0", elements(&["10.8.0.1/24"], &[])), routes(&wanted)];
     let after = |at: usize| if at == 0 { vec![] } else { vec![at - 1] };
     let operations = acts.into_iter().enumerate();
     let operations = operations.map(|(at, act)| Operation { after: after(at), act }).collect();

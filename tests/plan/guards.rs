@@ -425,3 +425,78 @@ fn a_change_of_two_ends_does_not_begin_while_one_is_out_of_reach() {
       help: run again when every far end can be reached
     "#);
 }
+
+#[test]
+fn a_peer_whose_interface_or_secret_is_left_out_is_left_out_too() {
+    let away = "interface.away.public_key";
+    let description = format!("description = {away}");
+    let rotation = format!("rotation = {away}");
+    for (hub, secret, steps) in [
+        (description.as_str(), "", "preshared_key.k: record\n"),
+        ("", rotation.as_str(), "interface.hub: create wg0\n"),
+    ] {
+        let mut lab = Lab::new(&format!(
+            r#"
+backend "local" "hq" {{
+  simulate = true
+}}
+
+backend "local" "branch" {{
+  simulate = true
+}}
+
+interface "hub" {{
+  backend = backend.hq
+  name    = "wg0"
+  {hub}
+}}
+
+interface "away" {{
+  backend = backend.branch
+}}
+
+preshared_key "k" {{
+  {secret}
+}}
+
+peer "phone" {{
+  interface     = interface.hub
+  public_key    = "«phone»"
+  preshared_key = preshared_key.k
+  allowed_ips   = []
+}}
+"#
+        ));
+        lab.traits("branch").is_unreachable = true;
+        assert_eq!(lab.steps(), steps);
+        assert!(lab.plan().contains("3 resources left out"), "{}", lab.plan());
+        lab.traits("branch").is_unreachable = false;
+        lab.settle();
+    }
+}
+
+#[test]
+fn two_backends_that_are_one_host_cannot_have_one_name_or_one_port() {
+    let lab = Lab::new(LINK);
+    ["hq", "branch"].iter().for_each(|it| lab.host(it).linux.set_machine_id("one").unwrap());
+    let plan = lab.plan();
+    for text in [
+        "error: two interfaces with one name",
+        "error: two interfaces with one listen port",
+        "`51820` on backend `hq`",
+        "`51820` on backend `branch`",
+    ] {
+        assert!(plan.contains(text), "{text} is not in:\n{plan}");
+    }
+    assert!(!plan.contains("one key file"), "{plan}");
+}
+
+#[test]
+fn steps_on_a_backend_of_which_the_state_says_nothing_fail() {
+    let mut lab = Lab::matching(HUB);
+    lab.replace("");
+    lab.edit_state(|state| state.backends.clear());
+    lab.options.without_refresh = true;
+    let report = lab.apply();
+    assert!(report.contains("backend `hq` is not there to be written to"), "{report}");
+}

@@ -195,7 +195,7 @@ fn two_interfaces_cannot_have_one_key_file() {
             .replace("\"wg1\"", &format!("\"wg1{key_file}")),
     );
     let plan = lab.plan();
-    assert!(plan.starts_with("error:"), "{plan}");
+    assert!(plan.starts_with("error: two interfaces with one key file"), "{plan}");
     assert_eq!(plan.matches("  at `").count(), 2, "{plan}");
     // On two machines they can.
     let two = LINK.replace("\"wg0\"", &format!("\"wg0{key_file}"));

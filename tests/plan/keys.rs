@@ -247,8 +247,7 @@ fn a_rotation_makes_a_new_key_and_names_who_must_learn_it() {
         "{LINK}\npeer \"laptop\" {{\n  interface = interface.hq\n  public_key = \"«laptop»\"\n  allowed_ips = []\n}}\n"
     ));
     let before = lab.host("hq").key_of("wg0");
-    let hq = lab.host("branch");
-    hq.handshake_of("wg0", before, 10);
+    lab.host("branch").handshake_of("wg0", before, 10);
     lab.edit("backend     = backend.hq\n", "backend     = backend.hq\n  key_rotation = \"2026\"\n");
     assert_snapshot!(lab.plan(), @r#"
     wgform will perform the following actions:

@@ -568,14 +568,19 @@ fn interest(
         interest.key_files.extend(path.map(PathBuf::from));
         interest.name_servers |= record.attributes.contains_key("dns");
         interest.name_servers |= record.attributes.contains_key("dns_search");
-        interest.boot = true;
+        interest.boot |= record.attributes.contains_key("persisted");
+        for deposed in &record.deposed {
+            let interest = interests.entry(deposed.backend.clone()).or_default();
+            interest.boot |= deposed.attributes.contains_key("persisted");
+        }
     }
     for address in config.resources().iter().filter(|it| it.kind == Kind::Interface) {
         let Ok(desired) = evaluator.resource(address, &AllUnknown) else { continue };
         let path = desired.fields.get("key_file").and_then(Wanted::known).cloned();
         let Some(backend) = desired.backend else { continue };
         let interest = interests.entry(backend).or_default();
-        interest.boot = true;
+        let none = Wanted::Known(Field::Text("none".to_owned()));
+        interest.boot |= desired.fields.get("persist").is_some_and(|persist| *persist != none);
         if let Some(Field::Text(path)) = path {
             interest.key_files.insert(path.into());
         }

@@ -124,11 +124,8 @@ impl Model {
                 let (port, enabled) = (value("listen_port"), value("enabled"));
                 self.update_interface(place(name), rename.as_ref().map(place), port, enabled);
             }
-            PlannedAct::Persist { name, style: Some(_), .. } => {
-                self.persist(plan, index, &place(name));
-            }
-            // The interface may be gone already.
-            PlannedAct::Persist { style: None, .. } => {}
+            PlannedAct::Persist { style: None, .. } => {} // its interface may be gone already
+            PlannedAct::Persist { name, .. } => self.persist(plan, index, &place(name)),
             PlannedAct::DeleteInterface { name, remove_key_file, remove_boot_files } => {
                 let has_files = remove_key_file.is_some() || !remove_boot_files.is_empty();
                 self.delete_interface(&place(name), has_files);

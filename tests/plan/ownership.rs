@@ -89,6 +89,17 @@ fn the_network_of_a_stranger_is_not_taken_without_a_word() {
 }
 
 #[test]
+fn a_peer_that_waits_for_its_key_or_was_not_asked_for_takes_no_network() {
+    let mut lab = with_stranger("ignore");
+    lab.edit("10.8.0.3/32", "10.66.0.0/24").edit("25s", "20s");
+    lab.options.excludes = vec!["peer.phone".parse().unwrap()];
+    assert_eq!(lab.steps(), "");
+    lab.options.excludes.clear();
+    lab.edit("\"«phone»\"", "null");
+    lab.settle();
+}
+
+#[test]
 fn an_interface_that_exists_and_is_wanted_is_imported() {
     let lab = Lab::new(HUB);
     let host = lab.host("hq");
@@ -143,6 +154,16 @@ fn what_was_imported_as_it_is_wanted_needs_no_change() {
     lab.import("peer.phone", "wg0/«phone»");
     lab.assert_settled();
     assert_snapshot!(lab.plan(), @"No changes. The devices match the configuration.");
+}
+
+#[test]
+fn a_peer_is_imported_by_the_name_that_its_interface_still_has() {
+    let mut lab = Lab::matching(HUB);
+    lab.edit_state(|state| state.resources.retain(|it, _| it.to_string() != "peer.laptop"));
+    lab.edit("\"wg0\"", "\"wg9\"");
+    assert!(lab.plan().contains("wgform import peer.laptop wg0/«laptop»"), "{}", lab.plan());
+    assert_eq!(lab.import("peer.laptop", "wg0/«laptop»"), "imported\n");
+    lab.settle();
 }
 
 #[test]

@@ -330,8 +330,7 @@ fn guards_hold_and_a_reboot_is_nobodys_change() {
     lab.host("hq").linux.set_machine_id("another").unwrap();
     let plan = refresh_only(&mut lab).plan();
     assert!(plan.contains("refused: backend `hq` is another system"), "{plan}");
-    lab.options.accept_new_device =
-        ["hq".parse().map(|it: String| wgform::resource::BackendId::new(it)).unwrap()].into();
+    lab.options.accept_new_device = [wgform::resource::BackendId::new("hq")].into();
     recorded(&mut lab, &["hq"]);
     lab.options.accept_new_device.clear();
     lab.assert_settled();

@@ -79,7 +79,8 @@ pub fn forget_wg0() {
 
 /// Does what `wg-quick@wg0.service` does at boot.
 pub fn start_wg0() {
-    sh("wg-quick up wg0 >/tmp/wg-quick.log 2>&1 || cat /tmp/wg-quick.log");
+    // Into a file: a process that stays in the background may keep a pipe open, and whoever reads that would wait for it.
+    sh("wg-quick up wg0 >/run/wg-quick.log 2>&1 || { cat /run/wg-quick.log >&2; exit 1; }");
 }
 
 /// Makes two hosts, network namespaces `a` and `b`, with a wire between them: 198.51.100.1 and 198.51.100.2.

@@ -74,7 +74,9 @@ fn write(
     let device = host.device(name).map_err(during(During::Reading))?;
     let files = wanted(name, wish, &device)?;
     let mut is_changed = false;
-    for (path, file) in &files {
+    // In the order in which a power cut leaves nothing that comes up without its key.
+    for path in &wish.style.paths(name) {
+        let Some(file) = files.get(path) else { continue };
         let found = host.read_file(path).map_err(|it| refused(path, it))?;
         match &found {
             Some(found) if found == file => continue,
@@ -165,11 +167,12 @@ fn enable(host: &mut dyn Host, style: Style, name: &str) -> Result<(), Refused> 
 /// Removes files, and lets nothing be started at boot for which there is none any longer. Files that wgform did not write
 /// stay.
 pub(crate) fn remove_files(host: &mut dyn Host, paths: &BTreeSet<PathBuf>) -> Result<(), Refused> {
-    let mut units = BTreeSet::new();
+    let (mut ours, mut units) = (Vec::new(), BTreeSet::new());
     for path in paths {
-        let found = host.read_file(path).map_err(|it| refused(path, it))?;
-        if found.as_ref().is_some_and(|found| !persist::is_ours(path, &found.text)) {
-            continue;
+        match host.read_file(path).map_err(|it| refused(path, it))? {
+            Some(found) if !persist::is_ours(path, &found.text) => continue,
+            Some(_) => ours.push(path),
+            None => {}
         }
         if let Some((style @ Style::WgQuick, name)) = persist::owner(path) {
             units.insert(style.unit(name));
@@ -180,11 +183,7 @@ pub(crate) fn remove_files(host: &mut dyn Host, paths: &BTreeSet<PathBuf>) -> Re
     for unit in units.intersection(&enabled) {
         carry_out_well(host, &["systemctl", "disable", unit], "see what it says by hand")?;
     }
-    for path in paths {
-        let found = host.read_file(path).map_err(|it| refused(path, it))?;
-        if !found.is_some_and(|found| persist::is_ours(path, &found.text)) {
-            continue;
-        }
+    for path in ours {
         match host.remove_file(path) {
             Ok(()) | Err(Refusal::Errno(Errno::NOENT)) => {}
             Err(refusal) => return Err(refused(path, refusal)),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::backend::Surroundings;
-use crate::backend::linux::explain::During;
+use crate::backend::linux::explain::{During, words};
 use crate::backend::linux::host::Host;
 use crate::backend::linux::interface::Refused;
 use crate::persist::{COMMAND_SECONDS, variables};
@@ -68,6 +68,6 @@ pub(crate) fn end_well(
             let hint = "run it by hand to see why, and apply again when it ends with 0".to_owned();
             Err((format!("it ended with {status}{said}"), vec![hint]))
         }
-        Err(refusal) => Err(crate::backend::linux::explain::words(During::Running, refusal)),
+        Err(refusal) => Err(words(During::Running, refusal)),
     }
 }

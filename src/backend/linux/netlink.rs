@@ -149,13 +149,14 @@ pub(crate) fn raw_links(
     addresses: &[AddressMessage],
 ) -> BTreeMap<String, RawLink> {
     let mut links: BTreeMap<String, RawLink> = links.iter().filter_map(raw_link).collect();
+    let mut by_index: BTreeMap<u32, BTreeSet<Cidr>> = BTreeMap::new();
     for message in addresses {
-        let link = links.values_mut().find(|link| link.index == message.header.index);
-        if let (Some(link), Some(address)) = (link, address(message)) {
-            link.addresses.insert(address);
-        }
+        by_index.entry(message.header.index).or_default().extend(address(message));
     }
-    links.values_mut().for_each(RawLink::forget_automatic_address);
+    for link in links.values_mut() {
+        link.addresses = by_index.remove(&link.index).unwrap_or_default();
+        link.forget_automatic_address();
+    }
     links
 }
 

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rustix::io::Errno;
 
-use crate::actual::{Capabilities, Identity, KeyFile, NameServers, Picture};
+use crate::actual::{Capabilities, FoundInterface, Identity, KeyFile, NameServers, Picture};
 use crate::backend::linux::explain::{self, During};
 use crate::backend::linux::host::Host;
 use crate::backend::linux::{boot, key_text, resolver, wire};
 use crate::backend::{BackendError, Interest};
 use crate::resource::{BackendId, BackendKind};
-use crate::simulator::linux::call::{LinkKind, Refusal};
+use crate::simulator::linux::call::{Link, LinkKind, Refusal};
 
 /// What a read is about.
 pub(crate) struct Question<'a> {
@@ -26,7 +26,7 @@ pub(crate) struct Question<'a> {
 
 /// Reads a host.
 pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Picture, BackendError> {
-    let Question { backend, kind, netns, simulated, now, interest } = *question;
+    let Question { backend, kind, netns, simulated, now: _, interest } = *question;
     let failed = |attempt: &'static str, during| {
         move |refusal| explain::error(backend, attempt, during, refusal)
     };
@@ -36,32 +36,12 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
         true => resolver::find(host).map_err(failed("find the resolver", During::Running))?,
         false => NameServers::Unasked,
     };
+    let (others, ours): (Vec<_>, Vec<_>) =
+        links.iter().partition(|(_, link)| link.kind == LinkKind::Other);
     let mut interfaces = BTreeMap::new();
-    let mut other_links = BTreeSet::new();
-    for (name, link) in &links {
-        if link.kind == LinkKind::Other {
-            other_links.insert(name.clone());
-            continue;
-        }
-        match host.device(name) {
-            Ok(device) => {
-                let mut found = wire::found_interface(link, device, now);
-                if name_servers == NameServers::Held {
-                    let attempt = format!("read the name servers of `{name}`");
-                    let names = resolver::read(host, name).map_err(|refusal| {
-                        explain::error(backend, attempt, During::Running, refusal)
-                    })?;
-                    found.fields.extend(wire::found_names(names));
-                }
-                interfaces.insert(name.clone(), found);
-            }
-            // It went between the list and the look at it.
-            Err(Refusal::Errno(Errno::NODEV)) => {}
-            Err(refusal) => {
-                let attempt = format!("read the WireGuard interface `{name}`");
-                return Err(explain::error(backend, attempt, During::Reading, refusal));
-            }
-        }
+    for (name, link) in ours {
+        let found = interface(host, question, name, link, name_servers)?;
+        interfaces.extend(found.map(|found| (name.clone(), found)));
     }
     let routing = host.routing().map_err(failed("read the routes", During::Reading))?;
     let directory = host.key_directory();
@@ -81,13 +61,39 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
         identity: in_namespace(identity, netns),
         capabilities: Capabilities { renames: host.renames(&links), name_servers, lacks: &[] },
         interfaces,
-        other_links,
+        other_links: others.into_iter().map(|(name, _)| name.clone()).collect(),
         key_directory: Some(directory),
         key_files,
         routing: wire::routing(routing),
         boot,
         remarks: Vec::new(),
     })
+}
+
+/// Reads what is behind a link; nothing when it went between the list and the look at it.
+fn interface(
+    host: &mut dyn Host,
+    question: &Question<'_>,
+    name: &str,
+    link: &Link,
+    name_servers: NameServers,
+) -> Result<Option<FoundInterface>, BackendError> {
+    let failed = |what: &str, during, refusal| {
+        let attempt = format!("read the {what} `{name}`");
+        explain::error(question.backend, attempt, during, refusal)
+    };
+    let device = match host.device(name) {
+        Ok(device) => device,
+        Err(Refusal::Errno(Errno::NODEV)) => return Ok(None),
+        Err(refusal) => return Err(failed("WireGuard interface", During::Reading, refusal)),
+    };
+    let mut found = wire::found_interface(link, device, question.now);
+    if name_servers == NameServers::Held {
+        let names = resolver::read(host, name);
+        let names = names.map_err(|it| failed("name servers of", During::Running, it))?;
+        found.fields.extend(wire::found_names(names));
+    }
+    Ok(Some(found))
 }
 
 fn in_namespace(identity: Identity, netns: Option<&str>) -> Identity {

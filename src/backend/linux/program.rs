@@ -29,8 +29,18 @@ pub(crate) fn is_there(name: &str, environment: &BTreeMap<String, String>) -> bo
     find(name, environment).is_some()
 }
 
+/// Prepares to start a program with next to nothing of ours: none of the environment's secrets, no input, and a group of its
+/// own, so that the Ctrl-C that is meant for us does not stop it halfway, and all of it can be killed.
+pub(crate) fn prepared(path: &Path, environment: &BTreeMap<String, String>) -> Command {
+    let mut command = Command::new(path);
+    command.env_clear().current_dir("/").process_group(0).stdin(Stdio::null());
+    command.envs(environment.iter().filter(|(name, _)| INHERITED.contains(&name.as_str())));
+    command.env("PATH", search_path(environment));
+    command
+}
+
 /// Returns the directories that programs are looked for in.
-pub(crate) fn search_path(environment: &BTreeMap<String, String>) -> String {
+fn search_path(environment: &BTreeMap<String, String>) -> String {
     match environment.get("PATH").filter(|path| !path.is_empty()) {
         Some(path) => format!("{path}:{PATH}"),
         None => PATH.to_owned(),
@@ -77,12 +87,8 @@ fn spawn(
 ) -> io::Result<(PipeReader, Child)> {
     let (reader, writer) = io::pipe()?;
     fcntl_setfl(&reader, OFlags::NONBLOCK)?;
-    let mut command = Command::new(path);
-    command.args(argv.iter().skip(1)).env_clear().current_dir("/");
-    command.envs(environment.iter().filter(|(name, _)| INHERITED.contains(&name.as_str())));
-    command.env("PATH", search_path(environment)).envs(own);
-    // A group of its own: the Ctrl-C that is meant for us does not stop it halfway, and all of it can be killed.
-    command.process_group(0).stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    let mut command = prepared(path, environment);
+    command.args(argv.iter().skip(1)).envs(own).stdout(writer.try_clone()?).stderr(writer);
     Ok((reader, command.spawn()?))
 }
 

@@ -258,6 +258,7 @@ impl Remote {
                 self.seen.devices.remove(name);
                 query.devices.insert(name.clone());
             }
+            query.files.extend(step.file.clone());
         }
         query
     }
@@ -314,14 +315,6 @@ impl Remote {
             self.ask(&Query { files: [path.to_owned()].into(), ..Query::default() })?;
         }
         self.seen.files.get(path).cloned().unwrap_or(Ok(None))
-    }
-
-    /// Writes a file, whole or not at all.
-    fn put_file(&mut self, path: &Path, file: HostFile) -> Result<(), Refusal> {
-        self.forget_file(path);
-        self.change(files::write(path, &file))?;
-        self.seen.files.insert(path.to_owned(), Ok(Some(file)));
-        Ok(())
     }
 
     fn forget_file(&mut self, path: &Path) {
@@ -558,7 +551,8 @@ impl Host for Remote {
     }
 
     fn write_file(&mut self, path: &Path, file: &HostFile) -> Result<(), Refusal> {
-        self.put_file(path, file.clone())
+        self.forget_file(path);
+        self.change(files::write(path, file))
     }
 
     fn remove_file(&mut self, path: &Path) -> Result<(), Refusal> {

@@ -6,15 +6,14 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use crate::backend::linux::program::search_path;
+use crate::backend::linux::program::prepared;
 use crate::simulator::linux::call::Refusal;
 
 /// How long a process gets to be there, or to be gone. It takes 10 to 20 ms.
@@ -59,18 +58,13 @@ pub(crate) fn start(
             "give the interface a name that is unique on the machine: their sockets share one directory",
         ));
     }
-    let mut command = Command::new(program);
-    // With LOG_LEVEL it keeps our output open, and its other variables are for its own use.
-    let is_harmless = |name: &str| name != "LOG_LEVEL" && !name.starts_with("WG_");
-    command.arg(name).env_clear().current_dir("/");
-    command.envs(environment.iter().filter(|(name, _)| is_harmless(name)));
-    command.env("PATH", search_path(environment));
+    // It outlives us: it keeps nothing of the environment, and does not share our output.
+    let mut command = prepared(Path::new(program), environment);
+    command.arg(name).stdout(Stdio::null()).stderr(Stdio::null());
     if is_called(program, "boringtun") {
         // It would give up the rights that it needs, and ends where there is nobody to give them up to.
         command.env("WG_SUDO", "true");
     }
-    // It outlives us: it must not share our output, nor be ended by the Ctrl-C that is meant for us.
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     let child = command.spawn().map_err(|error| not_started(program, error.kind()))?;
     wait_until_served(name, program, child)
 }

@@ -1,7 +1,5 @@
 //! `routes` of an interface: a word, or an object, which may have been written as a block.
 
-use std::collections::BTreeSet;
-
 use hcl_edit::Span as _;
 use hcl_edit::expr::{Expression, ObjectKey};
 
@@ -70,10 +68,13 @@ impl Decoder<'_> {
                 routes.default_route = value.to_bool().ok_or_else(|| wrong("true or false"))?;
             }
             _ => {
-                let prefix = |it: &Value| it.to_text().and_then(|text| text.parse().ok());
-                let prefixes: Option<BTreeSet<Prefix>> =
-                    value.items().and_then(|it| it.iter().map(prefix).collect());
-                routes.exclude = prefixes.ok_or_else(|| wrong(&Form::Prefixes.noun()))?;
+                let networks = Form::Prefixes.noun();
+                let prefix = |it: &Value| {
+                    let prefix: Option<Prefix> = it.to_text().and_then(|text| text.parse().ok());
+                    prefix.ok_or_else(|| self.wrong_argument(name, it, &networks))
+                };
+                let items = value.items().ok_or_else(|| wrong(&networks))?;
+                routes.exclude = items.iter().map(prefix).collect::<Result<_, _>>()?;
             }
         }
         Ok(())

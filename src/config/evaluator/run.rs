@@ -13,6 +13,10 @@ use crate::config::value::Value;
 use crate::diagnostic::{Diagnostic, Span, unique};
 use crate::resource::{Address, BackendId, Kind};
 
+/// As many values may be evaluated inside each other: those that [`Run::prepare`] cannot see, such as in the conditions
+/// of variables that use each other. A test's thread with 2 MiB of stack has room for them.
+const MAX_ACTIVE: usize = 100;
+
 /// One call.
 pub(crate) struct Run<'r> {
     pub(super) evaluator: &'r Evaluator<'r>,
@@ -43,6 +47,13 @@ impl<'r> Run<'r> {
 
     /// Evaluates an expression of the configuration.
     pub(super) fn evaluate(&self, expr: &Expr) -> Evaluated {
+        if self.active.borrow().len() > MAX_ACTIVE {
+            return Err(vec![
+                Diagnostic::error("expression nested too deep")
+                    .label(&expr.span(), "too many values need each other on the way to this one")
+                    .help("Let fewer values need each other."),
+            ]);
+        }
         self.prepare(&expr.needs);
         let Effort { depth, steps } = self.effort();
         if depth.get() == 0 {
@@ -124,7 +135,7 @@ impl<'r> Run<'r> {
             let is_early = self.computed.is_none() && matches!(node, Node::Resource(..));
             if is_ready {
                 drop(self.node(node));
-            } else if is_value && !is_early && self.known_or_active(node) && seen.insert(node) {
+            } else if is_value && !is_early && self.is_open(node) && seen.insert(node) {
                 stack.push((need, true));
                 let below = self.expression_of(node).map_or(&[][..], |it| &it.needs);
                 stack.extend(below.iter().map(|need| (need, false)));
@@ -133,7 +144,7 @@ impl<'r> Run<'r> {
     }
 
     /// Returns whether a node still has to be evaluated.
-    fn known_or_active(&self, node: &Node) -> bool {
+    fn is_open(&self, node: &Node) -> bool {
         !self.evaluator.memo.borrow().contains_key(node)
             && !self.memo.borrow().contains_key(node)
             && !self.active.borrow().contains(node)

@@ -1,5 +1,6 @@
 //! The values of variables: given, or by default, converted to their type and checked.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::config::block::{Node, Validation, VariableBlock};
@@ -81,8 +82,14 @@ impl Run<'_> {
         if block.takes_text {
             return Ok(Value::text(source.text.as_str()));
         }
-        let at = |range| Span { source: source.clone(), range };
-        let expression = hcl_edit::parser::parse_expr(&source.text).map_err(|_| {
+        // What a CI sets over several lines ends with one more.
+        let text = source.text.trim_start();
+        let start = source.text.len() - text.len();
+        let at = |range: Range<usize>| Span {
+            source: source.clone(),
+            range: start + range.start..start + range.end,
+        };
+        let expression = hcl_edit::parser::parse_expr(text.trim_end()).map_err(|_| {
             vec![
                 Diagnostic::error("invalid value for a variable")
                     .label(&given.span(), "this is not written as an expression")

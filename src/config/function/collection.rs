@@ -14,6 +14,7 @@ pub(super) fn coalesce(call: &Call) -> Answer {
     for value in call.arguments {
         is_sensitive |= value.is_sensitive;
         if value.is_unknown() {
+            let is_sensitive = call.arguments.iter().any(Value::is_sensitive_anywhere);
             return Ok(Value::UNKNOWN.marked(is_sensitive));
         }
         let is_empty = matches!(&value.data, Data::Text(text) if text.is_empty());
@@ -111,8 +112,8 @@ pub(super) fn lookup(call: &Call) -> Answer {
     };
     let is_sensitive = map.is_sensitive || key.is_sensitive;
     if map.is_unknown() || key.is_unknown() {
-        let default = default.iter().any(Value::is_sensitive_anywhere);
-        return Ok(Value::UNKNOWN.marked(is_sensitive || default));
+        let is_sensitive = call.arguments.iter().any(Value::is_sensitive_anywhere);
+        return Ok(Value::UNKNOWN.marked(is_sensitive));
     }
     let name = call.text(1)?;
     match (call.map(0)?.get(&name), default) {

@@ -8,16 +8,19 @@ use crate::diagnostic::sentence;
 use crate::value::{Cidr, PrivateKey};
 
 pub(super) fn cidrhost(call: &Call) -> Answer {
-    let (base, number) = (prefix(call, 0)?, i128::from(call.integer(1)?));
+    let (base, number) = (prefix(call, 0)?, call.integer(1)?);
     let free = u32::from(base.width) - u32::from(base.length);
-    // Half of the IPv6 space is beyond what a number holds anyway.
-    let count = if free >= 127 { i128::MAX } else { 1_i128 << free };
-    let host = if number < 0 { number + count } else { number };
-    if !(0..count).contains(&host) {
+    let last = u128::MAX.checked_shr(128 - free).unwrap_or(0);
+    let distance = u128::from(number.unsigned_abs());
+    let host = match number < 0 {
+        true => last.checked_sub(distance - 1),
+        false => Some(distance).filter(|host| *host <= last),
+    };
+    let Some(host) = host else {
         let message = format!("a prefix of {} bits has no host number {number}", base.length);
         return Err(Failure::at(1, message));
-    }
-    Ok(Value::text(base.address(base.bits | host.unsigned_abs()).to_string()))
+    };
+    Ok(Value::text(base.address(base.bits | host).to_string()))
 }
 
 pub(super) fn cidrsubnet(call: &Call) -> Answer {

@@ -296,36 +296,44 @@ impl Parser {
         backend: &Span,
         blocks: Vec<(&'static str, Block)>,
     ) -> BTreeMap<&'static str, Expr> {
-        let mut first: Option<Span> = None;
-        let mut attributes = BTreeMap::new();
-        for (_, block) in blocks {
-            let span = self.head(&block);
-            if let Some(first) = &first {
-                self.twice("ssh", first, &span);
-                continue;
-            }
-            first = Some(span.clone());
-            if self.labels::<0>(&block, "ssh { … }").is_none() {
-                continue;
-            }
-            let contents = self.contents_of(&SSH, block.body);
-            if !contents.mentions("host") {
-                self.missing(&span, "ssh", "host");
-            }
-            attributes = contents
-                .attributes
-                .into_iter()
-                .map(|(name, it)| (name, self.expr(it.value)))
-                .collect();
-        }
-        if first.is_none() {
+        if blocks.is_empty() {
             self.problems.push(
                 Diagnostic::error("missing block")
                     .label(backend, "a `linux` backend needs an `ssh` block")
                     .help("Add `ssh { host = \"…\" }`, or use a `local` backend for this host."),
             );
         }
-        attributes
+        let Some((span, block)) = self.only(None, blocks, "ssh { … }") else {
+            return BTreeMap::new();
+        };
+        let contents = self.contents_of(&SSH, block.body);
+        if !contents.mentions("host") {
+            self.missing(&span, "ssh", "host");
+        }
+        contents.attributes.into_iter().map(|(name, it)| (name, self.expr(it.value))).collect()
+    }
+
+    /// Takes the one block of its type, with its head, and reports the others. `first` is where something else stands
+    /// that is one already.
+    fn only(
+        &mut self,
+        mut first: Option<Span>,
+        blocks: Vec<(&'static str, Block)>,
+        usage: &str,
+    ) -> Option<(Span, Block)> {
+        let mut only = None;
+        for (name, block) in blocks {
+            let span = self.head(&block);
+            if let Some(first) = &first {
+                self.twice(name, first, &span);
+                continue;
+            }
+            first = Some(span.clone());
+            if self.labels::<0>(&block, usage).is_some() {
+                only = Some((span, block));
+            }
+        }
+        only
     }
 
     fn resource(&mut self, kind: Kind, mut block: Block) {
@@ -399,12 +407,8 @@ impl Parser {
     }
 
     /// Takes the arguments of a resource, and warns of literal keys.
-    fn attributes(
-        &mut self,
-        kind: Kind,
-        contents: Contents,
-    ) -> std::collections::BTreeMap<&'static str, Expr> {
-        let mut attributes = std::collections::BTreeMap::new();
+    fn attributes(&mut self, kind: Kind, contents: Contents) -> BTreeMap<&'static str, Expr> {
+        let mut attributes = BTreeMap::new();
         for (name, attribute) in contents.attributes {
             let is_secret =
                 declaration::attribute(kind, name).is_some_and(|it| it.form.is_secret());
@@ -463,55 +467,27 @@ impl Parser {
         written: Option<Span>,
         blocks: Vec<(&'static str, Block)>,
     ) -> Option<Expr> {
-        let mut first = written;
-        let mut found = None;
-        for (_, block) in blocks {
-            let span = self.head(&block);
-            if let Some(first) = &first {
-                let first = first.clone();
-                self.twice(ROUTES.name, &first, &span);
-                continue;
-            }
-            first = Some(span.clone());
-            if self.labels::<0>(&block, "routes { … }").is_none() {
-                continue;
-            }
-            let mut object = Object::new();
-            for structure in block.body {
-                match structure {
-                    Structure::Attribute(it) => {
-                        object.insert(ObjectKey::Ident(it.key), ObjectValue::new(it.value));
-                    }
-                    Structure::Block(inner) => {
-                        let unknown = Diagnostic::error("unknown block");
-                        self.unknown(unknown, ROUTES.name, &inner.ident, &[]);
-                    }
+        let (span, block) = self.only(written, blocks, "routes { … }")?;
+        let mut object = Object::new();
+        for structure in block.body {
+            match structure {
+                Structure::Attribute(it) => {
+                    object.insert(ObjectKey::Ident(it.key), ObjectValue::new(it.value));
+                }
+                Structure::Block(inner) => {
+                    let unknown = Diagnostic::error("unknown block");
+                    self.unknown(unknown, ROUTES.name, &inner.ident, &[]);
                 }
             }
-            let expr = self.expr(Expression::Object(object));
-            found = Some(Expr { head: Some(Box::new(span.range)), ..expr });
         }
-        found
+        let expr = self.expr(Expression::Object(object));
+        Some(Expr { head: Some(Box::new(span.range)), ..expr })
     }
 
     fn lifecycle(&mut self, blocks: Vec<(&'static str, Block)>) -> Option<Expr> {
-        let mut first: Option<Span> = None;
-        let mut found = None;
-        for (_, block) in blocks {
-            let span = self.head(&block);
-            if let Some(first) = &first {
-                let first = first.clone();
-                self.twice("lifecycle", &first, &span);
-                continue;
-            }
-            first = Some(span);
-            if self.labels::<0>(&block, "lifecycle { … }").is_none() {
-                continue;
-            }
-            let mut contents = self.contents_of(&LIFECYCLE, block.body);
-            found = contents.take("prevent_destroy").map(|it| self.expr(it));
-        }
-        found
+        let (_, block) = self.only(None, blocks, "lifecycle { … }")?;
+        let mut contents = self.contents_of(&LIFECYCLE, block.body);
+        contents.take("prevent_destroy").map(|it| self.expr(it))
     }
 
     /// Reads a list of addresses, which is never evaluated.
@@ -586,10 +562,5 @@ impl Parser {
                     .help(format!("Write it as `{name} = \"…\"`.")),
             );
         }
-    }
-
-    /// Finds the nearest of some names, for a "did you mean".
-    pub(super) fn near<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
-        suggestion(name, names).map(str::to_owned)
     }
 }

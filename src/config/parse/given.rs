@@ -8,6 +8,7 @@ use hcl_edit::structure::Structure;
 use crate::config::block::Expr;
 use crate::config::parse::{Parser, recover, with_secrets};
 use crate::config::secrets;
+use crate::config::suggest::suggestion;
 use crate::diagnostic::{Diagnostic, SourceText, Span};
 use crate::source::{GivenVariable, Origin};
 
@@ -50,7 +51,7 @@ impl Parser {
             given.insert(name.into(), Given::Text(text));
             return;
         }
-        let near = Self::near(name, self.blocks.variables.keys().map(|it| &**it));
+        let near = suggestion(name, self.blocks.variables.keys().map(|it| &**it));
         let diagnostic = match origin {
             _ if self.blocks.broken.may_declare("var", name) => return,
             // The environment may be meant for other configurations too.
@@ -103,7 +104,7 @@ impl Parser {
 
     fn unknown_variable(&mut self, diagnostic: Diagnostic, name: &str, span: &Span) {
         let diagnostic = diagnostic.label(span, format!("there is no `variable \"{name}\"`"));
-        let near = Self::near(name, self.blocks.variables.keys().map(|it| &**it));
+        let near = suggestion(name, self.blocks.variables.keys().map(|it| &**it));
         self.problems.push(match near {
             Some(near) => diagnostic.help(format!("Did you mean `{near}`?")),
             None => diagnostic.help(format!("Declare it with `variable \"{name}\" {{ }}`.")),

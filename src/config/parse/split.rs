@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::config::parse::BLOCKS;
+use crate::config::parse::{BLOCKS, parse_text};
 use crate::token::{Token, TokenKind, scan};
 
 /// A text in pieces.
@@ -437,7 +437,7 @@ impl Splitter<'_> {
     }
 
     fn parses(&self, tokens: Range<usize>) -> bool {
-        super::parse_text(&self.text[bytes(&self.tokens, &tokens)]).is_ok()
+        parse_text(&self.text[bytes(&self.tokens, &tokens)]).is_ok()
     }
 
     /// Returns how many bytes stand before a token on its line.

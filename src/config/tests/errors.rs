@@ -1,12 +1,6 @@
 //! Each problem, with its place and the way out.
 
-use crate::config::tests::{Case, PRIVATE, PSK, evaluate};
-
-#[track_caller]
-fn check(text: &str, wanted: &str) {
-    let shown = Case::new(text).problems().replace("main.wg.hcl:", "");
-    assert_eq!(shown.trim_end(), wanted.trim(), "\n{shown}");
-}
+use crate::config::tests::{Case, PRIVATE, PSK, check, evaluate};
 
 /// Checks an argument of an interface, at line 1.
 #[track_caller]

@@ -185,6 +185,9 @@ fn functions_on_networks_follow_terraform() {
         ("cidrhost(\"fd00:fd12:3456:7890:00a2::/72\", 34)", "\"fd00:fd12:3456:7890::22\""),
         ("cidrhost(\"fd00::/16\", 1)", "\"fd00::1\""),
         ("cidrhost(\"::/0\", 5)", "\"::5\""),
+        ("cidrhost(\"::/0\", -1)", "\"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\""),
+        ("cidrhost(\"8000::/1\", -2)", "\"ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe\""),
+        ("cidrhost(\"10.0.0.7/32\", -1)", "\"10.0.0.7\""),
         ("cidrsubnet(\"172.16.0.0/12\", 4, 2)", "\"172.18.0.0/16\""),
         ("cidrsubnet(\"10.1.2.0/24\", 4, 15)", "\"10.1.2.240/28\""),
         ("cidrsubnet(\"10.1.2.0/24\", 0, 0)", "\"10.1.2.0/24\""),
@@ -204,7 +207,7 @@ fn env_reads_the_environment() {
 #[track_caller]
 fn is_refused(expression: &str) -> bool {
     let text = format!(
-        "variable \"s\" {{\n  sensitive = true\n  default = \"7\"\n}}\noutput \"x\" {{ value = {expression} }}\n"
+        "variable \"s\" {{\n  sensitive = true\n  default = \"7\"\n}}\ninterface \"hub\" {{}}\noutput \"x\" {{ value = {expression} }}\n"
     );
     let problems = Case::new(&text).problems();
     let refusal = "error: sensitive value in an output that is not sensitive\n";
@@ -268,6 +271,32 @@ fn sensitive_marks_cannot_be_lost() {
     for expression in
         ["nonsensitive(var.s)", "length([var.s])", "keys({ a = var.s })", "[var.s, 1][1]"]
     {
+        assert!(!is_refused(expression), "{expression}");
+    }
+}
+
+#[test]
+fn no_mark_is_lost_while_something_else_is_unknown() {
+    for expression in [
+        "interface.hub.listen_port == 1 ? var.s : 1 / 0",
+        "try(tonumber(interface.hub.public_key), var.s)",
+        "coalesce(interface.hub.public_key, var.s)",
+        "element([1, var.s], interface.hub.listen_port)",
+        "[1, var.s][interface.hub.listen_port]",
+        "lookup({ a = var.s }, interface.hub.public_key)",
+        "concat([var.s], split(\",\", interface.hub.public_key))",
+        "format(\"%s%s\", var.s, split(\",\", interface.hub.public_key)...)",
+        "[for x in split(\",\", interface.hub.public_key) : var.s]",
+        "{ for x in [1] : interface.hub.public_key => var.s }",
+        "\"%{ for x in split(\",\", interface.hub.public_key) }${var.s}%{ endfor }\"",
+    ] {
+        assert!(is_refused(expression), "{expression}");
+    }
+    for expression in [
+        "interface.hub.listen_port == 1 ? 2 : 1 / 0",
+        "try(interface.hub.public_key, 1)",
+        "[for x in split(\",\", interface.hub.public_key) : 1 / 0]",
+    ] {
         assert!(!is_refused(expression), "{expression}");
     }
 }

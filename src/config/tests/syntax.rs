@@ -1,12 +1,6 @@
 //! Mistakes in the syntax and in words: what each is called, and that it hides nothing but what it stands in.
 
-use crate::config::tests::Case;
-
-#[track_caller]
-fn check(text: &str, wanted: &str) {
-    let shown = Case::new(text).problems().replace("main.wg.hcl:", "");
-    assert_eq!(shown.trim_end(), wanted.trim(), "\n{shown}");
-}
+use crate::config::tests::{Case, check};
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases, one beside the other")]

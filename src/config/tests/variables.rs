@@ -50,7 +50,13 @@ fn a_later_value_wins_and_an_untyped_one_stays_a_string() {
 fn a_raw_value_of_a_structured_type_is_an_expression() {
     let case =
         Case::new("variable \"v\" { type = list(number) }\noutput \"x\" { value = var.v }\n");
-    assert_eq!(case.var("v", "[1, 2]").output("x"), "[1,2]");
+    assert_eq!(case.var("v", " \n[1,\n 2]\n").output("x"), "[1,2]");
+    let case =
+        Case::new("variable \"v\" { type = list(number) }\noutput \"x\" { value = var.v }\n");
+    assert_eq!(
+        case.var("v", " [1, x]").problems().lines().nth(1),
+        Some("  -var:1:6 `x`: the value of a variable has no references, functions or operators")
+    );
     let case =
         Case::new("variable \"v\" { type = list(number) }\noutput \"x\" { value = var.v }\n");
     assert_eq!(
@@ -116,6 +122,8 @@ fn a_sensitive_value_is_in_no_message() {
         ("listen_port", "{ for x in [1, 2] : var.v => x }"),
         ("listen_port", "var.v + 1"),
         ("listen_port", "file(var.v)"),
+        ("listen_port", "env(var.v)"),
+        ("listen_port", "lookup({}, var.v)"),
         ("enabled", "var.v ? 1 : 2"),
         ("private_key", "var.v"),
     ] {

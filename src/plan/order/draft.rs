@@ -6,6 +6,7 @@ mod routing;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
@@ -27,7 +28,7 @@ use crate::resource::{Address, BackendId, Field, Form, Kind, Setting, Support};
 use crate::state::{ObjectKey, ResourceRecord};
 use crate::value::{Cidr, PublicKey};
 
-/// A name or a port on one system: only one can have it.
+/// A name, a port or a key file on one system: only one can have it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Claim {
     /// The name of a link.
@@ -35,7 +36,7 @@ pub(crate) enum Claim {
     /// The port of an interface that is up.
     Port(BackendId, u64),
     /// A file with a private key.
-    KeyFile(BackendId, std::path::PathBuf),
+    KeyFile(BackendId, PathBuf),
 }
 
 /// A step with what decides its place.
@@ -425,11 +426,11 @@ impl Drafter {
         let made = self.push(draft);
         let Some(old) = on_device.old.as_ref().filter(|_| removes_old) else { return };
         // By then the interface has its new name, if it gets one.
-        let renamed = planner.nodes.values().find_map(|node| {
-            let is_there = node.backend.as_ref() == Some(&old.backend) && node.fate == Fate::Keep;
-            let on = node.interface().filter(|_| is_there)?;
-            (on.renamed_from() == Some(old.interface.as_str())).then(|| on.name.clone())
-        });
+        let on = planner.owners.interface(&old.backend, &old.interface);
+        let on = on.and_then(|on| planner.nodes.get(on)).filter(|on| on.fate == Fate::Keep);
+        let on = on.and_then(Node::interface);
+        let renamed = on.filter(|on| on.renamed_from() == Some(old.interface.as_str()));
+        let renamed = renamed.map(|on| on.name.clone());
         let interface = renamed.unwrap_or_else(|| old.interface.clone());
         let public_key = old.public_key;
         let object =
@@ -522,11 +523,7 @@ fn guard_unkept_secret(planner: &mut Planner<'_>, address: &Address) {
 }
 
 /// Returns the file of a key of ours that a new one takes the place of.
-fn outdated_key_file(
-    planner: &Planner<'_>,
-    node: &Node,
-    on_device: &OnDevice,
-) -> Option<std::path::PathBuf> {
+fn outdated_key_file(planner: &Planner<'_>, node: &Node, on_device: &OnDevice) -> Option<PathBuf> {
     let record = planner.state.resources.get(&node.address)?;
     let is_new = matches!(on_device.key.source, Some(KeySource::New));
     let path = recorded_key_file(record)
@@ -572,7 +569,7 @@ fn key_file_now(
     node: &Node,
     on_device: &OnDevice,
     is_renamed: bool,
-) -> Option<std::path::PathBuf> {
+) -> Option<PathBuf> {
     let record = planner.state.resources.get(&node.address)?;
     let is_kept = recorded_key_file(record).is_some() || on_device.key.file.is_some();
     let moves = is_renamed && recorded_key_file(record) != on_device.key_file;
@@ -650,11 +647,11 @@ fn gives(planner: &Planner<'_>, backend: &BackendId, name: &str) -> Vec<Claim> {
     claims
 }
 
-fn key_file(backend: Option<&BackendId>, path: Option<&std::path::PathBuf>) -> Option<Claim> {
+fn key_file(backend: Option<&BackendId>, path: Option<&PathBuf>) -> Option<Claim> {
     Some(Claim::KeyFile(backend?.clone(), path?.clone()))
 }
 
-fn recorded_key_file_of(planner: &Planner<'_>, address: &Address) -> Option<std::path::PathBuf> {
+fn recorded_key_file_of(planner: &Planner<'_>, address: &Address) -> Option<PathBuf> {
     recorded_key_file(planner.state.resources.get(address)?)
 }
 
@@ -669,7 +666,7 @@ fn gives_networks(node: &Node) -> bool {
     list(diff.before.as_ref()).iter().any(|it| !after.contains(it))
 }
 
-/// The same, where the block that says so is there.
+/// Refuses to lose what `prevent_destroy` protects, where the block that says so is still there.
 fn protected_in_block(address: &Address, verb: &str) -> Refusal {
     Refusal {
         message: format!("`{address}` has `prevent_destroy`, and would be {verb}"),
@@ -690,6 +687,8 @@ fn new_key_note(planner: &Planner<'_>, links: &Links, node: &Node) -> Option<Not
     let is_on =
         |address: &&Address| planner.nodes[*address].peer().is_some_and(|it| it.on == node.address);
     let on = planner.walked.iter().filter(is_on);
-    let tell = on.filter(|peer| links.other_end(peer).is_none_or(|other| !follow.contains(other)));
-    Some(Note::NewKey { follow: follow.clone(), tell: tell.cloned().collect() })
+    let follows: BTreeSet<&Address> = follow.iter().collect();
+    let tell = on.filter(|peer| links.other_end(peer).is_none_or(|other| !follows.contains(other)));
+    let tell = tell.cloned().collect();
+    Some(Note::NewKey { follow, tell })
 }

@@ -12,11 +12,12 @@ use crate::actual::FoundPeer;
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
+use crate::plan::check::span;
 use crate::plan::recover::public_key;
-use crate::plan::walk::interface::one;
+use crate::plan::walk::interface::diff_of;
 use crate::plan::walk::{Device, Fate, Node, Planner, all_new, as_new_object};
 use crate::plan::{Note, Reason};
-use crate::resource::{Address, BackendId, BackendKind, Field, Kind};
+use crate::resource::{Address, BackendId, BackendKind, Field, Kind, declaration};
 use crate::state::{ObjectKey, ResourceRecord};
 use crate::value::PublicKey;
 
@@ -213,21 +214,19 @@ impl<'a> Planner<'a> {
         let Some(key) = public_key.filter(|_| found.is_some() && *fate != Fate::Keep) else {
             return;
         };
-        let is_owned = self.owners.peer(backend, interface, key).is_some()
-            || self
-                .renamed(standing)
-                .is_some_and(|old| self.owners.peer(backend, &old, key).is_some());
-        if is_owned {
+        // Until an interface is renamed, its peers are found, and imported, under its old name.
+        let now = self.renamed(standing).unwrap_or_else(|| interface.clone());
+        let mut names = [interface, &now].into_iter();
+        if names.any(|name| self.owners.peer(backend, name, key).is_some()) {
             return;
         }
-        let span = desired.spans.get("public_key").unwrap_or(&desired.span);
         let problem = Diagnostic::error("existing peer that wgform does not manage")
             .label(
-                span,
-                format!("a peer with this key is already on `{interface}` of backend `{backend}`"),
+                span(desired, "public_key"),
+                format!("a peer with this key is already on `{now}` of backend `{backend}`"),
             )
             .help(format!(
-                "To take it over, run:\n\n  wgform import {} {interface}/{key}",
+                "To take it over, run:\n\n  wgform import {} {now}/{key}",
                 desired.address
             ));
         self.diagnostics.push(problem);
@@ -262,7 +261,7 @@ impl<'a> Planner<'a> {
             (Some(before), Side::Known(after)) if before == after => Class::Same,
             _ => Class::Change,
         };
-        diffs.push(one("public_key", before, after, class));
+        diffs.push(diff_of("public_key", before, after, class));
         let after = Json::from(standing.on.to_string());
         let before = record.and_then(|it| it.attributes.get("interface")).cloned();
         let before = before.filter(|_| standing.fate != Fate::Create);
@@ -271,7 +270,7 @@ impl<'a> Planner<'a> {
         } else {
             Class::Same
         };
-        diffs.push(one("interface", before, Side::Known(after), class));
+        diffs.push(diff_of("interface", before, Side::Known(after), class));
         diffs.retain(|diff| !diff.is_nothing());
         diffs.shrink_to_fit();
         sort(&mut diffs);
@@ -346,6 +345,6 @@ fn against_found(diffs: &mut [AttributeDiff]) {
 }
 
 pub(crate) fn sort(diffs: &mut [AttributeDiff]) {
-    let all = crate::resource::declaration::attributes(Kind::Peer);
+    let all = declaration::attributes(Kind::Peer);
     diffs.sort_by_key(|diff| all.iter().position(|it| it.name == diff.attribute.name));
 }

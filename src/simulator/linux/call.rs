@@ -235,6 +235,7 @@ pub enum RoutingChange {
 
 /// The change of several at which a host stopped, by its place, and why. What comes before it is done.
 pub type NotRouted = (usize, Refusal);
+
 /// A program that runs on the host to its end, without input. Never with secrets in its arguments or environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {

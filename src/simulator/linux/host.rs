@@ -22,9 +22,9 @@ use crate::value::{Cidr, Prefix, PublicKey};
 /// What a new WireGuard link has.
 const DEFAULT_MTU: u32 = 1420;
 /// Below this a link has no IPv6.
-const IPV6_MIN_MTU: u32 = 1280;
+pub(crate) const IPV6_MIN_MTU: u32 = 1280;
 /// Below this a link has no IPv4.
-const IPV4_MIN_MTU: u32 = 68;
+pub(crate) const IPV4_MIN_MTU: u32 = 68;
 /// The kernel's largest MTU for WireGuard: `INT_MAX` less its own header and padding.
 const MAX_MTU: u32 = 2_147_483_552;
 

@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use rustix::io::Errno;
 
 use crate::simulator::linux::call::{HostRoute, HostRouting, NotRouted, Refusal, RoutingChange};
-use crate::simulator::linux::host::{Host, HostLink};
+use crate::simulator::linux::host::{Host, HostLink, IPV4_MIN_MTU, IPV6_MIN_MTU};
 use crate::value::{Cidr, Family, Route};
 
 /// `RTPROT_KERNEL`: what comes from an address.
 const KERNEL: u8 = 2;
 /// What the kernel gives the IPv6 routes that come from addresses.
 const CONNECTED_IPV6_METRIC: u32 = 256;
-/// Below this a link has no IPv6.
-const IPV6_MIN_MTU: u32 = 1280;
 
 /// The names that every `/etc/iproute2/rt_tables` has.
 pub(crate) fn default_tables() -> BTreeMap<String, u32> {
@@ -80,8 +78,10 @@ impl Host {
         let link = self.links.get(name);
         let has = |route: &HostRoute| {
             link.is_some_and(|link| {
-                let needed =
-                    if Family::of(&route.route.to) == Family::V6 { IPV6_MIN_MTU } else { 68 };
+                let needed = match Family::of(&route.route.to) {
+                    Family::V4 => IPV4_MIN_MTU,
+                    Family::V6 => IPV6_MIN_MTU,
+                };
                 link.is_up && link.mtu >= needed
             })
         };

@@ -15,8 +15,9 @@ use crate::simulator::linux::call::Refusal;
 /// A hundred thousand peers, and then some; a file that is larger is something else.
 const LARGEST: usize = 64 << 20;
 
-/// Looks into directories, up to `--`, and files. It is given the mark and the functions, because it may run as somebody
-/// else. A file comes with its mode and its group in a line before it; what is no file is an empty one.
+/// Looks into directories, up to `--`, and files; of a directory of enabled units only the names matter. It is given the
+/// mark and the functions, because it may run as somebody else. A file comes with its mode and its group in a line before
+/// it; what is no file is an empty one.
 const LOOK: &str = r#"M=$1; L=$2; eval "$3"; shift 3
 list_() {
   [ -d "$1" ] || return 0
@@ -33,6 +34,7 @@ read_() {
 while [ "$1" != -- ]; do
   ask "directory $1" list_ "$1"
   for f in "$1"/* "$1"/.[!.]*; do
+    case $f in *.wants/*) break;; esac
     if [ -f "$f" ]; then ask "file $f" read_ "$f"; fi
   done
   shift
@@ -52,7 +54,7 @@ c=$?; rm -f "$n"; exit $c"#;
 const REMOVE: &str = r#"d=${1%/*}; rm "$1" && { sync "${d:-/}" 2>/dev/null || sync; }"#;
 
 /// Writes the commands whose answers [`listed`] and [`read`] understand: for each directory one of its own and one for
-/// each of its files, and one for each file.
+/// each of its files whose text matters, and one for each file.
 pub(crate) fn ask(script: &mut Script, directories: &BTreeSet<PathBuf>, files: &BTreeSet<PathBuf>) {
     if directories.is_empty() && files.is_empty() {
         return;
@@ -106,16 +108,16 @@ pub(crate) fn read(section: &Section) -> Result<Option<HostFile>, Refusal> {
 
 /// Writes a file, whole or not at all.
 pub(crate) fn write(path: &Path, HostFile { text, mode, group }: &HostFile) -> Step {
-    let (path, group) = (path_quoted(path), quoted(group.as_deref().unwrap_or_default()));
-    let line = format!("$A {} sh {path} {mode:o} {group}", quoted(WRITE));
+    let group = quoted(group.as_deref().unwrap_or_default());
+    let line = format!("$A {} sh {} {mode:o} {group}", quoted(WRITE), path_quoted(path));
     let input = Some(text.clone());
-    Step::new(Work::Line { line, input, has_links: false }, &[], words::of_file)
+    Step::new(Work::Line { line, input, has_links: false }, &[], words::of_file).of_file(path)
 }
 
 /// Removes a file.
 pub(crate) fn remove(path: &Path) -> Step {
     let line = format!("$A {} sh {}", quoted(REMOVE), path_quoted(path));
-    Step::new(Work::Line { line, input: None, has_links: false }, &[], words::of_file)
+    Step::new(Work::Line { line, input: None, has_links: false }, &[], words::of_file).of_file(path)
 }
 
 fn path_quoted(path: &Path) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use zeroize::Zeroizing;
@@ -543,6 +543,8 @@ pub(crate) struct Step {
     pub(crate) work: Work,
     /// The links that it may change, so that they are looked at afterwards.
     pub(crate) touches: Vec<String>,
+    /// The file that it writes or removes, looked at afterwards too.
+    pub(crate) file: Option<PathBuf>,
     /// The error that is none: what it makes is there, what it removes is gone.
     pub(crate) tolerates: Option<Errno>,
     meaning: fn(&str) -> Refusal,
@@ -570,7 +572,12 @@ pub(crate) enum Work {
 impl Step {
     pub(crate) fn new(work: Work, touches: &[&str], meaning: fn(&str) -> Refusal) -> Self {
         let touches = touches.iter().map(ToString::to_string).collect();
-        Self { work, touches, tolerates: None, meaning, is_routing: false, part: None }
+        Self { work, touches, file: None, tolerates: None, meaning, is_routing: false, part: None }
+    }
+
+    /// Makes it one that writes or removes a file.
+    pub(crate) fn of_file(self, path: &Path) -> Self {
+        Self { file: Some(path.to_owned()), ..self }
     }
 
     /// Gives the words for a refusal that comes with a later call.

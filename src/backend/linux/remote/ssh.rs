@@ -312,7 +312,7 @@ mod tests {
         World::new(BTreeMap::new(), PathBuf::from("/conf"), clock, |bytes| bytes.fill(7))
     }
 
-    pub(crate) fn plain() -> Ssh {
+    fn plain() -> Ssh {
         Ssh {
             host: "hub".to_owned(),
             port: None,

@@ -213,10 +213,11 @@ fn standing(planner: &Planner<'_>, node: &Node, index: &Index) -> Option<Standin
     let is_in_its_place = node.reason == Reason::Requested && on_device.renamed_from().is_none();
     let is_same_object = node.fate != Fate::Replace || is_in_its_place;
     let record = record.filter(|it| it.backend == node.backend && is_same_object);
-    let recorded = record.and_then(|it| Persisted::of(&it.attributes));
-    if style.is_none() && recorded.is_none() {
+    let last = record.and_then(|it| Persisted::last(&it.attributes));
+    if style.is_none() && last.is_none() {
         return None;
     }
+    let recorded = record.and_then(|it| Persisted::of(&it.attributes));
     let expected = style.and_then(|style| planner.expected(node, style, index));
     let (peers, expected) = match expected {
         Some(it) => (it.peers, it.files),
@@ -267,7 +268,7 @@ impl Standing {
         let recorded = recorded.filter(|it| it.style == style && it.name == name);
         let is_touched = recorded.is_some_and(|it| {
             let digest = persist::digest(found(boot, &it.paths()));
-            persist::fingerprint(planner.key(), &digest).to_string() != it.fingerprint
+            persist::fingerprint(planner.fingerprint_key(), &digest).to_string() != it.fingerprint
         });
         let is_own_work = recorded.is_some() && !follows;
         let mut notes: Vec<Note> = self
@@ -332,7 +333,8 @@ fn lines(before: &str, after: &str) -> Vec<(char, String)> {
 fn learn(planner: &mut Planner<'_>, address: &Address, standing: &Standing) {
     let name = planner.nodes[address].interface().map(|it| it.name.clone()).unwrap_or_default();
     let now = standing.style.zip(standing.expected.as_ref()).map(|(style, files)| {
-        let fingerprint = persist::fingerprint(planner.key(), &persist::digest(files)).to_string();
+        let fingerprint =
+            persist::fingerprint(planner.fingerprint_key(), &persist::digest(files)).to_string();
         Persisted { style, name, fingerprint }
     });
     let is_known = standing.style.is_some() && standing.expected.is_none();

@@ -16,10 +16,10 @@ use crate::plan::persist::is_left;
 use crate::plan::recover::{exists, public_key};
 use crate::plan::routes::recorded_rules;
 use crate::plan::view::View;
-use crate::plan::walk::interface::recorded_key_file;
+use crate::plan::walk::interface::{diff_of, recorded_key_file};
 use crate::plan::walk::{Fate, Planner};
 use crate::plan::{
-    Action, Effect, Note, PlannedAct, Reason, Refusal, ResourceChange, Step, Subject,
+    Action, Effect, Note, PlannedAct, Reason, Refusal, ResourceChange, Step, Subject, UnmanagedPeer,
 };
 use crate::resource::{Address, BackendId, Kind, declaration};
 use crate::state::{Deposed, ObjectKey, ResourceRecord};
@@ -188,7 +188,7 @@ impl Drafter {
         self.push(draft)
     }
 
-    pub(crate) fn unmanaged(&mut self, peer: &crate::plan::UnmanagedPeer) {
+    pub(crate) fn unmanaged(&mut self, peer: &UnmanagedPeer) {
         let subject =
             Subject::Unmanaged { interface: peer.interface.clone(), public_key: peer.public_key };
         let act = PlannedAct::DeletePeer {
@@ -206,9 +206,7 @@ impl Drafter {
             follows: Vec::new(),
         }));
         let allowed_ips = Json::from(peer.allowed_ips.clone());
-        let before = |name, json| {
-            crate::plan::walk::interface::one(name, Some(json), Side::Unset, Class::Change)
-        };
+        let before = |name, json| diff_of(name, Some(json), Side::Unset, Class::Change);
         self.changes.push(ResourceChange {
             subject,
             backend,

@@ -7,7 +7,7 @@ use crate::plan::order::draft::{Draft, Drafter, put, step};
 use crate::plan::routes::{RoutePlan, recorded_interface, recorded_rules};
 use crate::plan::walk::interface::OnDevice;
 use crate::plan::walk::{Node, Planner};
-use crate::plan::{Action, Effect, PlannedAct, Step, Subject};
+use crate::plan::{Action, Effect, PlannedAct, Recipe, Step, Subject};
 use crate::resource::{Address, Kind};
 use crate::state::{ObjectKey, ResourceRecord};
 use crate::value::RouteRule;
@@ -92,7 +92,7 @@ impl Drafter {
 
 fn set(
     on_device: &OnDevice,
-    recipe: Option<Box<crate::plan::Recipe>>,
+    recipe: Option<Box<Recipe>>,
     remove_rules: BTreeSet<RouteRule>,
 ) -> PlannedAct {
     // Rules can go before a link has its new name.

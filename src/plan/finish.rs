@@ -1,0 +1,298 @@
+//! The end of a plan: what is said beside its steps, and what the state learns without one.
+//!
+//! That is what changes about the outputs, what stands in the way, which backends were read, and what of the state is
+//! only brought up to date.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use crate::actual::{Reading, Unreachable};
+use crate::config::{Desired, Evaluator, Wanted};
+use crate::diagnostic::Diagnostic;
+use crate::link::Links;
+use crate::plan::persist::PERSISTED;
+use crate::plan::view::View;
+use crate::plan::walk::{Fate, Node, Planner};
+use crate::plan::{OutputChange, Plan, Refusal, Step, check, order, routes, secret, session};
+use crate::resource::{Address, BackendId, Ownership, Presence, declaration};
+use crate::state::{BackendRecord, ObjectKey, OutputRecord, ResourceRecord, State, StateChange};
+use crate::value::FingerprintKey;
+
+impl Planner<'_> {
+    /// Makes the steps, and says what is to be said with them.
+    pub(crate) fn finish(mut self, outputs: Vec<OutputChange>) -> Result<Plan, Vec<Diagnostic>> {
+        let links = Links::find(&self.ends());
+        let view = View::new(&self, &links);
+        self.warn_of_unstated(&view);
+        routes::resolve(&mut self, &view);
+        let unmanaged = check::unmanaged(&mut self, &view);
+        let mut ordered = order::steps(&mut self, &links, &view, &unmanaged)?;
+        session::judge(&self, &mut ordered);
+        self.settle_finished(&ordered.steps);
+        let secrets = secret::sources(&self);
+        self.record_what_needs_no_write(&view);
+        let backends = self.backend_records();
+        let state_differs = self.state_differs || backends_differ(&self.state, &backends);
+        let unreachable = self.unreachable(&view);
+        let refusals = self.all_refusals(&view);
+        let pending = self.nodes.values().filter(|node| node.fate == Fate::Pending);
+        Ok(Plan {
+            pending: pending.map(|node| node.address.clone()).collect(),
+            changes: ordered.changes,
+            steps: ordered.steps,
+            sessions: ordered.sessions,
+            resources: self.desired,
+            known: self.known,
+            secrets,
+            state_differs,
+            state: self.state,
+            open: self.open,
+            backends,
+            views: self.views,
+            unmanaged: unmanaged.stay,
+            unreachable,
+            rebooted: self.verdict.rebooted,
+            refusals,
+            warnings: self.warnings,
+            outputs,
+            links,
+            is_partial: self.options.is_partial(),
+            excluded: view.into_excluded(),
+        })
+    }
+
+    /// Compares the outputs with those of the state; none when only a part was asked for.
+    pub(crate) fn outputs(&mut self, evaluator: &Evaluator<'_>) -> Vec<OutputChange> {
+        if self.options.is_partial() {
+            return Vec::new();
+        }
+        let outputs = if self.options.destroy {
+            BTreeMap::new()
+        } else {
+            match evaluator.outputs(&self.known) {
+                Ok(outputs) => outputs,
+                Err(problems) => {
+                    self.diagnostics.extend(problems);
+                    return Vec::new();
+                }
+            }
+        };
+        let before = &self.state.outputs;
+        let mut changes = Vec::new();
+        for (name, output) in &outputs {
+            let stored = before.get(name);
+            let is_same = stored.is_some_and(|stored| {
+                stored.sensitive == output.is_sensitive
+                    && (output.is_sensitive || stored.value == output.value)
+            });
+            if !is_same {
+                let before = stored.and_then(|stored| stored.value.clone());
+                changes.push(OutputChange {
+                    name: name.clone(),
+                    before,
+                    after: Some(output.clone()),
+                });
+            }
+        }
+        for (name, OutputRecord { value, sensitive: _, other: _ }) in before {
+            if !outputs.contains_key(name) {
+                changes.push(OutputChange {
+                    name: name.clone(),
+                    before: value.clone(),
+                    after: None,
+                });
+            }
+        }
+        changes
+    }
+
+    /// Forgets the intents of an apply that was cut off for whose resources nothing is left to do.
+    fn settle_finished(&mut self, steps: &[Step]) {
+        if self.options.is_partial() {
+            return;
+        }
+        let to_do: BTreeSet<&Address> =
+            steps.iter().filter_map(|step| step.subject.address()).collect();
+        let is_left = |it: &StateChange| to_do.contains(it.address()) || self.open.contains(it);
+        let finished: Vec<_> = self.state.open().into_iter().filter(|it| !is_left(it)).collect();
+        self.state_differs |= !finished.is_empty();
+        self.state.settle(&finished);
+    }
+
+    /// Lets the state learn what no device has to be written to for.
+    fn record_what_needs_no_write(&mut self, view: &View) {
+        let mut learnt = Vec::new();
+        for node in self.nodes.values() {
+            if node.fate != Fate::Keep || node.is_change() || !view.contains(&node.address) {
+                continue;
+            }
+            let Some(old) = self.state.resources.get(&node.address) else { continue };
+            let desired = &self.desired[&node.address];
+            let mut record = record(desired, old.object.clone(), Some(old), self.fingerprint_key());
+            self.record_found(node, &mut record);
+            if record != *old {
+                learnt.push((node.address.clone(), record));
+            }
+        }
+        self.state_differs |= !learnt.is_empty();
+        for (address, record) in learnt {
+            self.state.resources.insert(address, record);
+        }
+    }
+
+    /// Records what a device chose by itself, and its key when that is kept.
+    fn record_found(&self, node: &Node, record: &mut ResourceRecord) {
+        let Some(on_device) = node.interface() else { return };
+        if let ObjectKey::Interface { public_key, .. } = &mut record.object
+            && let Some(key) = on_device.key.public
+        {
+            *public_key = key.to_string();
+        }
+        let routes = on_device.routes.as_ref().and_then(|it| it.wanted.as_ref());
+        if let Some(wanted) = routes {
+            record.own_routes(wanted.texts());
+        }
+        let found = on_device.found.as_ref();
+        if let Some(port) = found.and_then(|found| found.get("listen_port")) {
+            record.attributes.insert("listen_port".to_owned(), port.clone());
+        }
+    }
+
+    pub(crate) fn backend_records(&self) -> BTreeMap<BackendId, BackendRecord> {
+        let mut records = BTreeMap::new();
+        for (id, reading) in &self.actual.backends {
+            let (Reading::Read(picture), Some(view)) = (reading, self.views.get(id)) else {
+                continue;
+            };
+            if self.verdict.refusals.contains_key(id) {
+                continue;
+            }
+            let capabilities = [("renames".to_owned(), Json::Bool(picture.capabilities.renames))];
+            records.insert(
+                id.clone(),
+                BackendRecord {
+                    kind: picture.kind.as_str().to_owned(),
+                    identity: match self.state.backends.get(id) {
+                        Some(known) if picture.identity.id.is_empty() => known.identity.clone(),
+                        _ => picture.identity.id.clone(),
+                    },
+                    boot_id: picture.identity.boot_id.clone(),
+                    host_name: picture.identity.host_name.clone(),
+                    simulated: picture.simulated,
+                    transport: view.transport.clone(),
+                    capabilities: capabilities.into(),
+                    organization: None,
+                    other: BTreeMap::new(),
+                },
+            );
+        }
+        records
+    }
+
+    pub(crate) fn unreachable(
+        &self,
+        view: &View,
+    ) -> BTreeMap<BackendId, (Unreachable, Vec<Address>)> {
+        let mut unreachable = BTreeMap::new();
+        for (id, reading) in &self.actual.backends {
+            let Reading::Unreachable(why) = reading else { continue };
+            let left_out = self.left_out_on(id, view);
+            if self.options.is_partial() && left_out.is_empty() {
+                continue;
+            }
+            unreachable.insert(id.clone(), (why.clone(), left_out));
+        }
+        unreachable
+    }
+
+    /// Returns what cannot be planned because of its backend. What was not asked for is not in the way of what was.
+    fn left_out_on(&self, id: &BackendId, view: &View) -> Vec<Address> {
+        let mut left_out = self.left_out.get(id).cloned().unwrap_or_default();
+        let gone = self.state.resources.iter().filter(|(address, record)| {
+            record.backend.as_ref() == Some(id) && !self.desired.contains_key(*address)
+        });
+        left_out.extend(gone.map(|(address, _)| address.clone()));
+        left_out.into_iter().filter(|address| view.contains(address)).collect()
+    }
+
+    /// Returns what must be said before anything of what was asked for is done.
+    pub(crate) fn all_refusals(&self, view: &View) -> Vec<Refusal> {
+        let concerns =
+            |id: &BackendId| !self.options.is_partial() || !self.left_out_on(id, view).is_empty();
+        let of_backends = self.verdict.refusals.iter().filter(|(id, _)| concerns(id));
+        let of_resources = self.refusals.iter().filter(|(address, _)| view.contains(address));
+        of_backends
+            .map(|(_, refusal)| refusal.clone())
+            .chain(of_resources.map(|(_, refusal)| refusal.clone()))
+            .collect()
+    }
+}
+
+fn backends_differ(state: &State, backends: &BTreeMap<BackendId, BackendRecord>) -> bool {
+    let is_known =
+        |id: &BackendId| state.resources.values().any(|it| it.backend.as_ref() == Some(id));
+    backends.iter().any(|(id, record)| is_known(id) && state.backends.get(id) != Some(record))
+}
+
+/// Builds what a state says of a resource that is as it is wanted. Attributes that are not known stay as they were.
+pub fn record(
+    desired: &Desired,
+    object: ObjectKey,
+    old: Option<&ResourceRecord>,
+    key: &FingerprintKey,
+) -> ResourceRecord {
+    let mut attributes = BTreeMap::new();
+    let mut owned_elements = BTreeMap::new();
+    for attribute in declaration::attributes(desired.address.kind) {
+        let name = attribute.name.to_owned();
+        let before = || old.and_then(|old| old.attributes.get(attribute.name)).cloned();
+        let value = match desired.fields.get(attribute.name) {
+            // Where the key is kept is known when it is there.
+            _ if attribute.name == "key_file" => before(),
+            _ if attribute.name == "preshared_key" && secret::waits(desired) => before(),
+            Some(Wanted::Known(field)) => Some(field.recorded(key)),
+            Some(Wanted::Unknown) => before(),
+            None if attribute.presence == Presence::OptionalComputed => before(),
+            None => None,
+        };
+        // One that is not written owns nothing.
+        if attribute.ownership == Ownership::Elements && value.is_some() {
+            let texts =
+                value.as_ref().and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+            let owned = texts.iter().filter_map(Json::as_str).map(str::to_owned).collect();
+            owned_elements.insert(name.clone(), owned);
+        }
+        if let Some(value) = value {
+            attributes.insert(name, value);
+        }
+    }
+    for (name, address) in desired.references.iter().filter(|(name, _)| **name != "preshared_key") {
+        attributes.entry((*name).to_owned()).or_insert_with(|| address.to_string().into());
+    }
+    if let Some(address) = old.and_then(|old| old.attributes.get("endpoint_address"))
+        && attributes.contains_key("endpoint")
+    {
+        attributes.insert("endpoint_address".to_owned(), address.clone());
+    }
+    if let Some(persisted) = old.and_then(|old| old.attributes.get(PERSISTED)) {
+        attributes.insert(PERSISTED.to_owned(), persisted.clone());
+    }
+    // Which routes there are is known when they are there.
+    if let Some(routes) = old.and_then(|old| old.owned_elements.get_key_value(routes::NAME)) {
+        owned_elements.insert(routes.0.clone(), routes.1.clone());
+    }
+    ResourceRecord {
+        backend: desired.backend.clone(),
+        object,
+        attributes,
+        owned_elements,
+        written_to: old.map(|old| old.written_to.clone()).unwrap_or_default(),
+        dependencies: (*desired.depends_on).clone(),
+        prevent_destroy: desired.prevent_destroy,
+        is_being_filled: old.is_some_and(|old| old.is_being_filled),
+        is_gone: false,
+        deposed: old.map(|old| old.deposed.clone()).unwrap_or_default(),
+        other: old.map(|old| old.other.clone()).unwrap_or_default(),
+    }
+}
