@@ -72,8 +72,13 @@ impl RouterOs {
     }
 
     async fn menus(&self, interest: &Interest) -> Result<Menus, BackendError> {
-        let wanted =
-            Wanted { routes: interest.routes, members: interest.interface_lists, others: true };
+        let wanted = Wanted {
+            identity: true,
+            addresses: true,
+            routes: interest.routes,
+            members: interest.interface_lists,
+            others: true,
+        };
         Menus::read(&self.client, wanted).await.map_err(|failure| failure.error)
     }
 

@@ -24,6 +24,10 @@ use crate::value::{Cidr, Keepalive, Prefix, PresharedKey, PrivateKey, PublicKey}
 /// Which menus are read besides those that are always.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted {
+    /// Which router it is, what people call it and what its clock says.
+    pub identity: bool,
+    /// Addresses of both families.
+    pub addresses: bool,
     /// Routes of both families.
     pub routes: bool,
     /// Members of interface lists.
@@ -41,7 +45,7 @@ pub struct Menus {
     pub interfaces: Vec<Interface>,
     /// Their peers, and those of interfaces that are gone.
     pub peers: Vec<Peer>,
-    /// Addresses of both families, of any interface.
+    /// Addresses of both families, of any interface, if they were wanted.
     pub addresses: Vec<Address>,
     /// Routes of both families, if they were wanted.
     pub routes: Vec<Route>,
@@ -51,7 +55,7 @@ pub struct Menus {
     pub has_members: bool,
     /// The names of interfaces of other kinds, if they were wanted.
     pub others: BTreeSet<String>,
-    /// Whether there are menus for IPv6.
+    /// Whether there are menus for IPv6; so it seems while nobody wants to know.
     pub has_ipv6: bool,
     /// Rows that make no sense.
     pub odd: Vec<Odd>,
@@ -64,7 +68,8 @@ pub struct System {
     pub version: Version,
     /// How long it has been up.
     pub uptime: Duration,
-    /// Stays the same for the life of the router: its serial number, else the id of its system or its software.
+    /// Stays the same for the life of the router: its serial number, else the id of its system or its software. None
+    /// when it was not wanted, as the name and the clock.
     pub id: Option<String>,
     /// What people call it.
     pub name: String,
@@ -243,11 +248,11 @@ impl Menus {
         // The first request opens the connection, and the session on the router, which takes it a while.
         let resource = client.one("read the version of the router", "system/resource").await?;
         let (system, interfaces, peers, addresses, six, routes, routes6, members, others) = try_join!(
-            System::read(client, &resource),
+            System::read(client, wanted.identity, &resource),
             client.list("read the WireGuard interfaces", INTERFACES),
             client.list("read the WireGuard peers", PEERS),
-            client.list("read the addresses", "ip/address"),
-            ipv6(client.list("read the IPv6 addresses", "ipv6/address")),
+            when(wanted.addresses, client.list("read the addresses", "ip/address")),
+            when(wanted.addresses, ipv6(client.list("read the IPv6 addresses", "ipv6/address"))),
             when(wanted.routes, client.list("read the routes", "ip/route")),
             when(wanted.routes, ipv6(client.list("read the IPv6 routes", "ipv6/route"))),
             when(wanted.members, client.list("read the interface lists", MEMBERS)),
@@ -260,7 +265,12 @@ impl Menus {
             })?,
             interfaces: parsed(INTERFACES, &interfaces, Interface::parse, &mut odd),
             peers: parsed(PEERS, &peers, Peer::parse, &mut odd),
-            addresses: parsed("ip/address", &addresses, Address::parse, &mut odd),
+            addresses: parsed(
+                "ip/address",
+                &addresses.unwrap_or_default(),
+                Address::parse,
+                &mut odd,
+            ),
             routes: parsed("ip/route", &routes.unwrap_or_default(), Route::parse, &mut odd),
             members: parsed(MEMBERS, &members.unwrap_or_default(), Member::parse, &mut odd),
             has_members: wanted.members,
@@ -270,10 +280,11 @@ impl Menus {
                 .filter(|it| it.text("type") != "wg")
                 .map(name)
                 .collect(),
-            has_ipv6: six.is_some(),
+            has_ipv6: six.as_ref().is_none_or(Option::is_some),
             odd: Vec::new(),
         };
-        let (six, routes6) = (six.unwrap_or_default(), routes6.flatten().unwrap_or_default());
+        let (six, routes6) =
+            (six.flatten().unwrap_or_default(), routes6.flatten().unwrap_or_default());
         menus.addresses.extend(parsed("ipv6/address", &six, Address::parse, &mut odd));
         menus.routes.extend(parsed("ipv6/route", &routes6, Route::parse, &mut odd));
         menus.odd = odd;
@@ -430,15 +441,28 @@ fn parsed<T>(
 }
 
 impl System {
-    async fn read(client: &Client, resource: &Row) -> Result<Result<Self, Strange>, Failure> {
-        let (board, license, identity, clock) = try_join!(
-            tolerated(client.one("read the serial number", "system/routerboard")),
-            tolerated(client.one("read the license", "system/license")),
-            tolerated(client.one("read the router's name", "system/identity")),
-            tolerated(client.one("read the clock", "system/clock")),
+    async fn read(
+        client: &Client,
+        wants_identity: bool,
+        resource: &Row,
+    ) -> Result<Result<Self, Strange>, Failure> {
+        let one = async |attempt, menu| match wants_identity {
+            true => tolerated(client.one(attempt, menu)).await,
+            false => Ok(Row::default()),
+        };
+        let (id, identity, clock) = try_join!(
+            async {
+                let board = one("read the serial number", "system/routerboard").await?;
+                if let Some(serial) = board.optional("serial-number") {
+                    return Ok(Some(serial.to_owned()));
+                }
+                let license = one("read the license", "system/license").await?;
+                let id = license.optional("system-id").or_else(|| license.optional("software-id"));
+                Ok(id.map(str::to_owned))
+            },
+            one("read the router's name", "system/identity"),
+            one("read the clock", "system/clock"),
         )?;
-        let id = board.optional("serial-number").or_else(|| license.optional("system-id"));
-        let id = id.or_else(|| license.optional("software-id")).map(str::to_owned);
         let parse = || {
             Ok(Self {
                 version: resource.text("version").parse()?,

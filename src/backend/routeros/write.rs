@@ -59,13 +59,18 @@ fn wanted(operations: &[Operation]) -> Wanted {
     let mut wanted = Wanted::default();
     for Operation { after: _, act } in operations {
         match act {
+            // What cannot be made whole is removed again, with all that it has by then.
             Act::CreateInterface { fields, .. } => {
+                wanted.addresses = true;
                 wanted.members |= fields.contains_key("interface_lists");
             }
             Act::UpdateInterface { settings, .. } => {
+                wanted.addresses |= settings.contains_key("addresses");
                 wanted.members |= settings.contains_key("interface_lists");
             }
-            Act::DeleteInterface { .. } => (wanted.routes, wanted.members) = (true, true),
+            Act::DeleteInterface { .. } => {
+                (wanted.addresses, wanted.routes, wanted.members) = (true, true, true);
+            }
             Act::SetRoutes { .. } => wanted.routes = true,
             Act::Persist(_)
             | Act::CreatePeer { .. }

@@ -96,10 +96,18 @@ impl Router {
 
     /// The first of `peer1`, `peer2`, … that nothing has.
     fn free_name(&self, table: &str, word: &str) -> String {
-        let number = |row: &Row| row.text("name").strip_prefix(word)?.parse::<u64>().ok();
-        let taken: std::collections::BTreeSet<_> =
-            self.rows(table).filter_map(|(_, row)| number(row)).collect();
-        let free = (1..).find(|it| !taken.contains(it)).unwrap_or_default();
+        let number = |row: &Row| -> Option<usize> {
+            let digits = row.get("name")?.strip_prefix(word.as_bytes())?;
+            std::str::from_utf8(digits).ok()?.parse().ok()
+        };
+        // Among n names, one of n + 1 is free.
+        let mut is_taken = vec![false; self.rows(table).count() + 2];
+        for taken in self.rows(table).filter_map(|(_, row)| number(row)) {
+            if let Some(place) = is_taken.get_mut(taken) {
+                *place = true;
+            }
+        }
+        let free = is_taken.iter().skip(1).take_while(|taken| **taken).count() + 1;
         format!("{word}{free}")
     }
 

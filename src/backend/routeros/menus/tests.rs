@@ -11,7 +11,8 @@ use crate::simulator::routeros::http::Options;
 use crate::simulator::routeros::profile::{POINTS, PROFILES, Profile};
 use crate::value::Secret;
 
-const ALL: Wanted = Wanted { routes: true, members: true, others: true };
+const ALL: Wanted =
+    Wanted { identity: true, addresses: true, routes: true, members: true, others: true };
 const KEY: &str = "v/oIzPyFm1FPHrqhytZgsKjU7mUToQHLrW+Tb5e601M=";
 const OTHER: &str = "u7gYAg5tkioJDcm3hyS7pm79eADKPs/ZUGON6/fF3iI=";
 const PRIVATE: &str = "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=";
@@ -169,8 +170,9 @@ async fn ten_thousand_peers_take_as_many_requests_as_ten() {
     assert_eq!(few.len(), requests(10_000).await.len());
     let lab = Lab::of(Profile::newest(), Options::default());
     Menus::read(&lab.client(), Wanted::default()).await.unwrap();
-    // Five of one object, four of many; besides them both kinds of routes, list members and other interfaces.
-    assert_eq!((few.len(), lab.router.requests().len()), (13, 9));
+    // The version, interfaces and peers; besides them three that say which router it is, and both kinds of addresses and
+    // of routes, list members and other interfaces.
+    assert_eq!((few.len(), lab.router.requests().len()), (12, 3));
 }
 
 #[tokio::test]
@@ -204,7 +206,8 @@ async fn what_is_hidden_orphaned_or_odd_is_told_apart() {
 #[tokio::test]
 async fn who_may_not_see_what_a_router_is_reads_it_all_the_same() {
     let lab = Lab::of(Profile::newest(), Options::default());
-    let id = async || Menus::read(&lab.client(), Wanted::default()).await.unwrap().system.id;
+    let identity = Wanted { identity: true, ..Wanted::default() };
+    let id = async || Menus::read(&lab.client(), identity).await.unwrap().system.id;
     let serial = id().await.unwrap();
     assert_eq!(id().await.as_deref(), Some(&*serial));
     lab.router.become_virtual().unwrap();
