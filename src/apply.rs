@@ -25,6 +25,7 @@ use crate::apply::batch::{Prepared, prepare};
 use crate::apply::landed::Landing;
 use crate::backend::{BackendError, Batch, Interest, Operation, Outcome, Stop, Write};
 use crate::config::Evaluator;
+use crate::diagnostic::Diagnostic;
 use crate::event::{Event, StepName};
 use crate::failpoint::{Point, hit};
 use crate::plan::{Plan, PlannedAct, Step, Subject, recover};
@@ -96,6 +97,7 @@ struct Run<'a, 'c> {
     started: BTreeMap<usize, Timestamp>,
     landing: Landing,
     resolved: Vec<(Address, String)>,
+    outputs_failed: Vec<Diagnostic>,
     /// Outcomes that are not on the disk yet. They get there before anything that builds on them.
     outcomes: Outcomes,
     /// Why outcomes can no longer be recorded; nothing new is started then.
@@ -118,6 +120,7 @@ impl<'a, 'c> Run<'a, 'c> {
             started: BTreeMap::new(),
             landing,
             resolved: Vec::new(),
+            outputs_failed: Vec::new(),
             outcomes: Outcomes::default(),
             broken: None,
         }
@@ -497,8 +500,13 @@ impl<'a, 'c> Run<'a, 'c> {
             self.plan.outputs.iter().for_each(|change| _ = self.state.outputs.remove(&change.name));
             return;
         }
-        // What cannot be evaluated was said when the plan was made; the outputs then stay as they were.
-        let Ok(outputs) = self.tools.evaluator.outputs(&self.landing.known) else { return };
+        let outputs = match self.tools.evaluator.outputs(&self.landing.known) {
+            Ok(outputs) => outputs,
+            Err(problems) => {
+                self.outputs_failed = problems;
+                return;
+            }
+        };
         let records = outputs.into_iter().map(|(name, output)| {
             let value = output.value.filter(|_| !output.is_sensitive);
             (name, OutputRecord::new(value, output.is_sensitive))
@@ -514,6 +522,7 @@ impl<'a, 'c> Run<'a, 'c> {
             steps: steps.collect(),
             resolved: self.resolved,
             outputs: self.state.outputs,
+            outputs_failed: self.outputs_failed,
             was_stopped: self.tools.stop.is_raised(),
             unrecorded: None,
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::diagnostic::Diagnostic;
 use crate::plan::{Action, Effect, Step, Subject};
 use crate::resource::Address;
 use crate::state::OutputRecord;
@@ -41,6 +42,8 @@ pub struct Report {
     pub resolved: Vec<(Address, String)>,
     /// The outputs afterwards.
     pub outputs: BTreeMap<String, OutputRecord>,
+    /// Why the outputs are as they were before: what was not known when it was planned cannot be evaluated.
+    pub outputs_failed: Vec<Diagnostic>,
     /// Whether a stop was asked for.
     pub was_stopped: bool,
     /// Why the state does not say all of it. The journal does, as far as it was written; the next run looks up the rest.

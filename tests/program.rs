@@ -89,7 +89,7 @@ fn an_apply_whose_plan_cannot_be_shown_is_not_asked_for() {
     ran.tells("Error: could not write the result").tells("9 steps done in ");
     piped("plan -detailed-exitcode", "", closed()).ends(0);
     project.run("plan -detailed-exitcode").ends(0);
-    piped("destroy -auto-approve", "", closed()).ends(0).tells("5 steps done in ");
+    piped("destroy -auto-approve", "", closed()).ends(0).tells("7 steps done in ");
 }
 
 #[test]

@@ -302,3 +302,17 @@ fn a_state_that_makes_no_sense_is_left_as_it_is() {
     fs::write(&path, good).unwrap();
     project.run("plan -detailed-exitcode").ends(0);
 }
+
+#[test]
+fn an_output_that_cannot_be_made_in_the_end_is_told() {
+    let project = Project::new(
+        r#"
+        backend "local" "hq" { simulate = true }
+        interface "hub" { backend = backend.hq }
+        output "share" { value = 100 / (interface.hub.listen_port - interface.hub.listen_port) }
+        "#,
+    );
+    let ran = project.run("apply -auto-approve").ends(4).tells("division by zero");
+    assert!(ran.stdout.contains("Apply complete."), "{}", ran.stdout);
+    assert_eq!(project.run("state list").ends(0).stdout, "interface.hub\n");
+}

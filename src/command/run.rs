@@ -61,6 +61,10 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
         let kind = if report.did_anything() { Kind::Partial } else { Kind::Failed };
         return Err(Error::from(why).of_kind(kind));
     }
+    if !report.outputs_failed.is_empty() {
+        let problems = std::mem::take(&mut report.outputs_failed);
+        return Err(Error::diagnostics(problems).of_kind(Kind::Partial));
+    }
     let exit = exit_of(&report);
     Ok(if was_skipped { exit.or_worse(Exit::Unreachable) } else { exit })
 }

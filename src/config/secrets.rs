@@ -104,7 +104,8 @@ impl<'b> Search<'b> {
                 if let Found::Call(call) = it
                     && call.name.name.as_str() == "sensitive"
                 {
-                    self.found[file].extend(call.args.span());
+                    // The list of arguments itself has no place.
+                    self.found[file].extend(call.args.iter().filter_map(|it| it.span()));
                 }
             });
         }

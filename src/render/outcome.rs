@@ -47,7 +47,8 @@ pub fn report(report: &Report, operation: &str, paint: Paint) -> String {
     for (address, set) in &report.resolved {
         let _ = writeln!(text, "The endpoint of {address} was resolved to {set}.");
     }
-    if is_complete && operation != "destroy" && !report.outputs.is_empty() {
+    let has_outputs = report.outputs_failed.is_empty() && !report.outputs.is_empty();
+    if is_complete && operation != "destroy" && has_outputs {
         let _ = write!(text, "\nOutputs:\n\n{}", state::outputs(&report.outputs));
     }
     text

@@ -669,3 +669,14 @@ fn a_disabled_peer_waits_for_a_secret_that_there_is() {
     lab.edit("  enabled       = false\n", "");
     lab.settle();
 }
+
+#[test]
+fn what_turns_out_to_be_a_secret_is_not_recorded() {
+    let lab = Lab::new(&HUB.replace(
+        "peer \"laptop\" {",
+        "peer \"laptop\" {\n  name = peer.phone[interface.hub.public_key == \"\" ? \"name\" : \"preshared_key\"]",
+    ));
+    let told = lab.apply();
+    assert!(told.contains("Failed: peer.laptop"), "{told}");
+    assert!(told.contains("reference to a secret"), "{told}");
+}
