@@ -17,7 +17,7 @@ pub use cidr::{Cidr, Prefix};
 pub use duration::{Keepalive, parse_seconds};
 pub use endpoint::{Endpoint, Host};
 pub use key::{Fingerprint, FingerprintKey, PresharedKey, PrivateKey, PublicKey};
-pub use routes::{Family, Route, RouteMode, RouteRule, RouteTable, Routes};
+pub use routes::{Family, GatewayCheck, Route, RouteMode, RouteRule, RouteTable, Routes};
 pub use secret::Secret;
 
 /// A text that is not a value of the type that was asked for.

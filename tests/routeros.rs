@@ -18,7 +18,7 @@ use wgform::simulator::routeros::fault::{Fault, Rule};
 use wgform::simulator::routeros::http::{Options, Server};
 use wgform::simulator::routeros::profile::{POINTS, PROFILES, Profile};
 use wgform::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
-use wgform::value::{Route, Secret};
+use wgform::value::{GatewayCheck, Route, Secret};
 
 use crate::conformance::bed::{
     addresses, clear, create, create_peer, delete, delete_peer, elements, endpoint, held, id,
@@ -100,8 +100,24 @@ impl Lab {
         self.bed.peer("wg0", &public(number)).fields
     }
 
+    /// Returns the routes that wgform made.
+    fn own_routes(&self) -> BTreeSet<Route> {
+        let routes = self.read().routing.routes;
+        routes.into_iter().filter(|(_, found)| found.is_marked).map(|(route, _)| route).collect()
+    }
+
     fn asked(&self, method: &str) -> usize {
         self.router.requests().iter().filter(|line| line.starts_with(method)).count()
+    }
+}
+
+/// Returns a change of the routes to `wg0`.
+fn set_routes(all: &[Route]) -> Act {
+    Act::SetRoutes {
+        interface: "wg0".to_owned(),
+        routes: Some(all.iter().copied().collect()),
+        add_rules: BTreeSet::new(),
+        remove_rules: BTreeSet::new(),
     }
 }
 
@@ -316,17 +332,7 @@ fn routes_come_and_go_and_foreign_ones_stay() {
         lab.bed.hub();
         let route = |to: &str| Route::new(to.parse().unwrap(), Route::MAIN, None);
         let far = Route::new("10.30.0.0/16".parse().unwrap(), Route::MAIN, Some(7));
-        let set_routes = |all: &[Route]| Act::SetRoutes {
-            interface: "wg0".to_owned(),
-            routes: Some(all.iter().copied().collect()),
-            add_rules: BTreeSet::new(),
-            remove_rules: BTreeSet::new(),
-        };
-        let ours = || -> BTreeSet<Route> {
-            let picture = lab.read();
-            let marked = picture.routing.routes.iter().filter(|(_, found)| found.is_marked);
-            marked.map(|(route, _)| *route).collect()
-        };
+        let ours = || lab.own_routes();
         let foreign = lab.read().routing.routes.len();
         lab.bed.done(set_routes(&[route("10.20.0.0/16"), far]));
         assert_eq!(ours(), [route("10.20.0.0/16"), far].into());
@@ -335,6 +341,35 @@ fn routes_come_and_go_and_foreign_ones_stay() {
         lab.bed.done(delete("wg0"));
         assert_eq!((ours(), lab.read().routing.routes.len()), (BTreeSet::new(), foreign));
         lab.bed.done(set_routes(&[]));
+    });
+}
+
+#[test]
+fn a_route_leads_to_a_gateway_in_a_table_and_is_changed_where_it_is() {
+    everywhere(|lab| {
+        lab.bed.hub();
+        lab.router.plant("routing/table", 0, &[("name", b"vpn")]).unwrap();
+        let table = lab.read().routing.table_names["vpn"];
+        let (to, gateway) = ("10.20.0.0/16".parse().unwrap(), "10.0.0.2".parse().unwrap());
+        let route = Route::new(to, table, Some(7));
+        let checked = route.through(Some(gateway), Some(GatewayCheck::Ping));
+        let mut made = 0;
+        for wanted in [route, checked, route.through(Some(gateway), None), route] {
+            lab.bed.done(set_routes(&[wanted]));
+            assert_eq!(lab.own_routes(), [wanted].into(), "{wanted}");
+            made = made.max(lab.asked("PUT /rest/ip/route"));
+        }
+        assert_eq!((made, lab.asked("DELETE /rest/ip/route")), (1, 0));
+        lab.bed.done(set_routes(&[checked]));
+        let mut rename = update("wg0", Settings::new());
+        if let Act::UpdateInterface { rename, .. } = &mut rename {
+            *rename = Some("wg1".to_owned());
+        }
+        lab.bed.done(rename);
+        let leads_to = &lab.read().routing.routes[&checked].device;
+        assert_eq!(leads_to.as_deref(), Some("wg1"));
+        lab.bed.done(delete("wg1"));
+        assert_eq!(lab.own_routes(), BTreeSet::new());
     });
 }
 

@@ -118,9 +118,6 @@ pub(crate) fn advice(place: &str, word: &str) -> Option<&'static str> {
         ("interface", "table" | "distance" | "metric" | "defaultroute") => {
             "It stands in `routes`: write `routes { … }`."
         }
-        ("routes", "gateway" | "checkgateway") => {
-            "Only RouterOS has it. On Linux a route leads to the interface itself, so leave it out."
-        }
         ("backend", "host" | "hostname" | "address" | "port" | "user" | "identityfile") => {
             "Another host is a `linux` backend: write `ssh { host = \"…\" }` in it."
         }

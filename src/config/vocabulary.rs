@@ -3,7 +3,7 @@
 //!
 //! Resources are not here: `resource::declaration` has their attributes.
 
-use crate::value::RouteMode;
+use crate::value::{GatewayCheck, RouteMode};
 
 /// A block type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -423,6 +423,9 @@ pub const LIFECYCLE: BlockType = BlockType {
 /// What `routes` may be where one word is enough.
 pub const ROUTE_MODES: &[&str] = &RouteMode::WORDS;
 
+/// How a gateway can be watched.
+pub const GATEWAY_CHECKS: &[&str] = &GatewayCheck::WORDS;
+
 /// `routes`, in `interface`.
 pub const ROUTES: BlockType = BlockType {
     name: "routes",
@@ -440,13 +443,25 @@ pub const ROUTES: BlockType = BlockType {
             name: "table",
             takes: Takes::Text,
             default: Some("\"main\""),
-            doc: "The routing table: its number, or its name in `/etc/iproute2/rt_tables` of the host.",
+            doc: "The routing table: its number, or its name in `/etc/iproute2/rt_tables` of the host; on a router its name.",
             ..PLAIN
         },
         Argument {
             name: "distance",
             takes: Takes::Number,
-            doc: "The metric: of two routes to one network, the one with the lower metric is taken. The system's own when it is not written: 0 for IPv4, 1024 for IPv6.",
+            doc: "The metric: of two routes to one network, the one with the lower metric is taken. The system's own when it is not written: 0 for IPv4, 1024 for IPv6, 1 on a router.",
+            ..PLAIN
+        },
+        Argument {
+            name: "gateway",
+            takes: Takes::Text,
+            doc: "On a router: the address of the far end that the routes lead to, for networks of its family, in place of the interface itself.",
+            ..PLAIN
+        },
+        Argument {
+            name: "check_gateway",
+            takes: Takes::Choice(GATEWAY_CHECKS),
+            doc: "On a router: how it finds out whether `gateway` is there. While it is not, the routes do not count.",
             ..PLAIN
         },
         Argument {

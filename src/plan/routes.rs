@@ -4,6 +4,7 @@
 //! last applied, which tells a change from drift.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use serde_json::Value as Json;
 
@@ -19,7 +20,7 @@ use crate::plan::walk::interface::{OnDevice, diff_of};
 use crate::plan::walk::{Device, Fate, Node, Planner};
 use crate::resource::{Address, BackendId, BackendKind, Field, Kind, declaration};
 use crate::state::ResourceRecord;
-use crate::value::{Family, Prefix, Route, RouteMode, RouteRule, RouteTable, Routes};
+use crate::value::{Family, GatewayCheck, Prefix, Route, RouteMode, RouteRule, RouteTable, Routes};
 
 /// The attribute, and what the state calls the routes that were last applied.
 pub(crate) const NAME: &str = ResourceRecord::ROUTES;
@@ -33,6 +34,8 @@ const FIRST_MARK: u32 = 51_820;
 pub struct Recipe {
     table: u32,
     metric: Option<u32>,
+    gateway: Option<IpAddr>,
+    check: Option<GatewayCheck>,
     default_route: bool,
     /// The mark of the interface, and the number of the table that a default route has to itself; none when it is in
     /// the table of the other routes.
@@ -89,8 +92,11 @@ impl Recipe {
             wanted.rules.extend([RouteRule::Main(family), RouteRule::Unmarked(family, mark)]);
         }
         let table = policy.unwrap_or(self.table);
+        let gateway = self.gateway.filter(|it| it.is_ipv6() == (family == Family::V6));
+        let check = gateway.and(self.check);
         for to in allowed.without(&self.exclude) {
-            wanted.routes.insert(Route::new(to, table, self.metric), peer.clone());
+            let route = Route::new(to, table, self.metric).through(gateway, check);
+            wanted.routes.insert(route, peer.clone());
         }
     }
 }
@@ -202,6 +208,8 @@ fn recipe(
         table,
         // A router takes 1 by itself.
         metric: routes.distance.filter(|it| !(is_router && *it == 1)),
+        gateway: routes.gateway,
+        check: routes.check_gateway,
         default_route: routes.default_route,
         policy: match mark {
             Some(Field::Number(mark)) if table == Route::MAIN => Some(*mark),
@@ -253,10 +261,16 @@ fn table(
     let problem = || {
         Diagnostic::error("unknown routing table")
             .label(span(desired, NAME), format!("the host has no routing table `{name}`"))
-            .help(format!(
-                "Give it a name in `/etc/iproute2/rt_tables` of the host, or write its number. The host knows {}.",
-                known.join(", ")
-            ))
+            .help(match picture.kind {
+                BackendKind::RouterOs => format!(
+                    "Make it in `/routing/table` of the router, with `fib`. The router knows {}.",
+                    known.join(", ")
+                ),
+                BackendKind::Local | BackendKind::Linux => format!(
+                    "Give it a name in `/etc/iproute2/rt_tables` of the host, or write its number. The host knows {}.",
+                    known.join(", ")
+                ),
+            })
     };
     number.map(Some).ok_or_else(problem)
 }
@@ -363,7 +377,9 @@ fn conflicts(
         let Some(backend) = planner.nodes[address].backend.as_ref() else { continue };
         let host = planner.host_of(backend);
         for (route, peer) in &wanted.routes {
-            if let Some(other) = routes.insert((host, *route), (address, peer)) {
+            // Whom it leads to does not make it another one.
+            let key = (host, route.through(None, None));
+            if let Some(other) = routes.insert(key, (address, peer)) {
                 problems.push(one_route(planner, route, (address, peer), other));
             }
             problems.extend(foreign(planner, backend, address, route, peer));
@@ -415,7 +431,9 @@ fn foreign(
     route: &Route,
     peer: &Address,
 ) -> Option<Diagnostic> {
-    let FoundRoute { device, is_marked } = planner.picture(backend)?.routing.routes.get(route)?;
+    let routes = &planner.picture(backend)?.routing.routes;
+    let found = routes.get(route).or_else(|| routes.get(&route.through(None, None)));
+    let FoundRoute { device, is_marked } = found?;
     let device = device.as_deref();
     let is_owned = |it: &str| planner.owners.interface(backend, it).is_some();
     let is_own = device.is_some_and(|it| names(&planner.nodes[address]).contains(&it));

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -18,6 +19,10 @@ pub struct Routes {
     pub table: RouteTable,
     /// The metric; none for the system's own: 0 for IPv4, 1024 for IPv6.
     pub distance: Option<u32>,
+    /// The far end that they lead to, for networks of its family; the interface itself where there is none.
+    pub gateway: Option<IpAddr>,
+    /// How the gateway is watched.
+    pub check_gateway: Option<GatewayCheck>,
     /// Whether `0.0.0.0/0` and `::/0` count.
     pub default_route: bool,
     /// What is left out of them.
@@ -32,6 +37,36 @@ pub enum RouteMode {
     Off,
     /// One for each allowed IP of its peers.
     Auto,
+}
+
+/// How a router finds out whether a gateway is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GatewayCheck {
+    /// It asks for its link-layer address.
+    Arp,
+    /// It has a session of BFD with it.
+    Bfd,
+    /// It pings it.
+    Ping,
+}
+
+impl GatewayCheck {
+    /// The words for them.
+    pub const WORDS: [&'static str; 3] = ["arp", "bfd", "ping"];
+
+    /// Finds the check by its word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Arp, Self::Bfd, Self::Ping].into_iter().find(|it| it.word() == word)
+    }
+
+    /// Returns its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Arp => "arp",
+            Self::Bfd => "bfd",
+            Self::Ping => "ping",
+        }
+    }
 }
 
 /// A routing table of the host.
@@ -119,7 +154,7 @@ impl fmt::Display for RouteTable {
 impl Routes {
     /// Returns the shortest way to write it: the word of its mode, or an object of what differs from its default.
     pub fn to_json(&self) -> Json {
-        let Self { mode, table, distance, default_route, exclude } = self;
+        let Self { mode, table, distance, gateway, check_gateway, default_route, exclude } = self;
         if *self == (Self { mode: *mode, ..Self::default() }) {
             return mode.word().into();
         }
@@ -129,6 +164,12 @@ impl Routes {
         }
         if let Some(distance) = distance {
             map.insert("distance".to_owned(), (*distance).into());
+        }
+        if let Some(gateway) = gateway {
+            map.insert("gateway".to_owned(), gateway.to_string().into());
+        }
+        if let Some(check) = check_gateway {
+            map.insert("check_gateway".to_owned(), check.word().into());
         }
         if *default_route {
             map.insert("default_route".to_owned(), true.into());
@@ -151,6 +192,10 @@ impl Routes {
                 "mode" => routes.mode = RouteMode::from_word(value.as_str()?)?,
                 "table" => routes.table = value.as_str()?.parse().ok()?,
                 "distance" => routes.distance = Some(u32::try_from(value.as_u64()?).ok()?),
+                "gateway" => routes.gateway = Some(value.as_str()?.parse().ok()?),
+                "check_gateway" => {
+                    routes.check_gateway = Some(GatewayCheck::from_word(value.as_str()?)?);
+                }
                 "default_route" => routes.default_route = value.as_bool()?,
                 "exclude" => {
                     let prefix = |it: &Json| it.as_str()?.parse().ok();
@@ -163,7 +208,7 @@ impl Routes {
     }
 }
 
-/// A route that leads to an interface itself. On one host, only one can have all of it.
+/// A route that leads to an interface itself, or to a gateway behind it. On one host, only one can have all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Route {
     /// Where to.
@@ -172,6 +217,10 @@ pub struct Route {
     pub table: u32,
     /// None for the system's own.
     metric: Option<u32>,
+    /// The far end that it leads to; none for the interface itself.
+    pub gateway: Option<IpAddr>,
+    /// How the gateway is watched.
+    pub check: Option<GatewayCheck>,
 }
 
 impl Route {
@@ -185,7 +234,14 @@ impl Route {
     /// Makes a route. The metric that the system takes by itself is the same as none.
     pub fn new(to: Prefix, table: u32, metric: Option<u32>) -> Self {
         let own = if to.address().is_ipv6() { Self::IPV6_METRIC } else { 0 };
-        Self { to, table, metric: metric.filter(|it| *it != 0 && *it != own) }
+        let metric = metric.filter(|it| *it != 0 && *it != own);
+        Self { to, table, metric, gateway: None, check: None }
+    }
+
+    /// Returns the route, leading to a gateway of the interface.
+    #[must_use]
+    pub fn through(self, gateway: Option<IpAddr>, check: Option<GatewayCheck>) -> Self {
+        Self { gateway, check, ..self }
     }
 
     /// Returns the metric as the system has it.
@@ -196,12 +252,18 @@ impl Route {
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { to, table, metric } = self;
+        let Self { to, table, metric, gateway, check } = self;
         write!(f, "{to}")?;
+        if let Some(gateway) = gateway {
+            write!(f, " via {gateway}")?;
+        }
         if *table != Self::MAIN {
             write!(f, " table {table}")?;
         }
-        metric.map_or(Ok(()), |metric| write!(f, " metric {metric}"))
+        if let Some(metric) = metric {
+            write!(f, " metric {metric}")?;
+        }
+        check.map_or(Ok(()), |check| write!(f, " check {}", check.word()))
     }
 }
 
@@ -272,6 +334,7 @@ mod tests {
             json!("off"),
             json!("auto"),
             json!({ "mode": "auto", "table": "vpn", "distance": 7, "default_route": true, "exclude": ["10.0.0.0/8"] }),
+            json!({ "mode": "auto", "gateway": "10.0.0.2", "check_gateway": "ping" }),
         ] {
             assert_eq!(Routes::from_json(&json).unwrap().to_json(), json);
         }

@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
@@ -49,6 +49,8 @@ pub struct Menus {
     pub addresses: Vec<Address>,
     /// Routes of both families, if they were wanted.
     pub routes: Vec<Route>,
+    /// The routing tables, if routes were wanted, with a number for each.
+    pub tables: BTreeMap<String, u32>,
     /// Members of interface lists, if they were wanted.
     pub members: Vec<Member>,
     /// Whether those were wanted.
@@ -247,17 +249,22 @@ impl Menus {
     pub async fn read(client: &Client, wanted: Wanted) -> Result<Self, Failure> {
         // The first request opens the connection, and the session on the router, which takes it a while.
         let resource = client.one("read the version of the router", "system/resource").await?;
-        let (system, interfaces, peers, addresses, six, routes, routes6, members, others) = try_join!(
-            System::read(client, wanted.identity, &resource),
-            client.list("read the WireGuard interfaces", INTERFACES),
-            client.list("read the WireGuard peers", PEERS),
-            when(wanted.addresses, client.list("read the addresses", "ip/address")),
-            when(wanted.addresses, ipv6(client.list("read the IPv6 addresses", "ipv6/address"))),
-            when(wanted.routes, client.list("read the routes", "ip/route")),
-            when(wanted.routes, ipv6(client.list("read the IPv6 routes", "ipv6/route"))),
-            when(wanted.members, client.list("read the interface lists", MEMBERS)),
-            when(wanted.others, client.list("read the names of interfaces", "interface")),
-        )?;
+        let (system, interfaces, peers, addresses, six, routes, routes6, tables, members, others) =
+            try_join!(
+                System::read(client, wanted.identity, &resource),
+                client.list("read the WireGuard interfaces", INTERFACES),
+                client.list("read the WireGuard peers", PEERS),
+                when(wanted.addresses, client.list("read the addresses", "ip/address")),
+                when(
+                    wanted.addresses,
+                    ipv6(client.list("read the IPv6 addresses", "ipv6/address"))
+                ),
+                when(wanted.routes, client.list("read the routes", "ip/route")),
+                when(wanted.routes, ipv6(client.list("read the IPv6 routes", "ipv6/route"))),
+                when(wanted.routes, client.list("read the routing tables", "routing/table")),
+                when(wanted.members, client.list("read the interface lists", MEMBERS)),
+                when(wanted.others, client.list("read the names of interfaces", "interface")),
+            )?;
         let mut odd = Vec::new();
         let mut menus = Self {
             system: system.map_err(|why| {
@@ -272,6 +279,7 @@ impl Menus {
                 &mut odd,
             ),
             routes: parsed("ip/route", &routes.unwrap_or_default(), Route::parse, &mut odd),
+            tables: tables.iter().flatten().filter_map(table).collect(),
             members: parsed(MEMBERS, &members.unwrap_or_default(), Member::parse, &mut odd),
             has_members: wanted.members,
             others: others
@@ -371,8 +379,12 @@ impl Menus {
         self.peers.iter_mut().for_each(|it| follow(&mut it.interface));
         self.addresses.iter_mut().for_each(|it| follow(&mut it.interface));
         self.members.iter_mut().for_each(|it| follow(&mut it.interface));
-        let routes = self.routes.iter_mut().filter(|it| it.gateway == old);
-        routes.for_each(|it| new.clone_into(&mut it.gateway));
+        for route in self.routes.iter_mut().filter(|it| it.leads_to().1 == old) {
+            route.gateway = match route.leads_to().0 {
+                Some(gateway) => format!("{gateway}%{new}"),
+                None => new.to_owned(),
+            };
+        }
     }
 }
 
@@ -597,6 +609,15 @@ impl Route {
     }
 }
 
+impl Route {
+    /// Returns the gateway behind an interface, and the interface; what is anything else counts as the latter.
+    pub fn leads_to(&self) -> (Option<IpAddr>, &str) {
+        let behind = self.gateway.split_once('%');
+        let behind = behind.and_then(|(gateway, on)| Some((gateway.parse().ok()?, on)));
+        behind.map_or((None, self.gateway.as_str()), |(gateway, on)| (Some(gateway), on))
+    }
+}
+
 impl Member {
     pub(in crate::backend::routeros) fn parse(row: &Row) -> Result<Self, Strange> {
         Ok(Self {
@@ -607,6 +628,15 @@ impl Member {
             is_dynamic: row.bool_or("dynamic", false)?,
         })
     }
+}
+
+/// A table has no number on a router; the id that it has there makes one, out of the way of those of Linux.
+fn table(row: &Row) -> Option<(String, u32)> {
+    let number = match row.text("name") {
+        "main" => crate::value::Route::MAIN,
+        _ => u32::from_str_radix(row.id().strip_prefix('*')?, 16).ok()?.checked_add(1000)?,
+    };
+    Some((name(row), number))
 }
 
 fn name(row: &Row) -> String {

@@ -18,7 +18,7 @@ use crate::backend::routeros::menus::{
 };
 use crate::backend::routeros::wire::{Kept, Reference, Version};
 use crate::resource::{BackendKind, Field, Fields, Kind, declaration};
-use crate::value::{Cidr, Endpoint, Prefix, PublicKey, Route};
+use crate::value::{Cidr, Endpoint, GatewayCheck, PublicKey, Route};
 
 /// The comment of the routes that wgform makes.
 pub(super) const MARK: &str = "made by wgform";
@@ -53,7 +53,8 @@ pub(super) fn picture(menus: Menus, simulated: bool, now: Timestamp) -> Result<P
     for interface in &menus.interfaces {
         found.insert(interface.name.clone(), found_interface(&menus, interface));
     }
-    let Menus { system, peers, routes, odd, .. } = menus;
+    let routing = routing(&menus);
+    let Menus { system, peers, odd, .. } = menus;
     let version = system.version;
     for peer in peers.into_iter().filter(|peer| !peer.is_dynamic) {
         let (Reference::Name(on), Some(key)) = (&peer.interface, peer.public_key) else { continue };
@@ -79,7 +80,7 @@ pub(super) fn picture(menus: Menus, simulated: bool, now: Timestamp) -> Result<P
         other_links,
         key_directory: None,
         key_files: BTreeMap::new(),
-        routing: routing(&routes),
+        routing,
         boot: None,
         remarks,
     })
@@ -283,21 +284,22 @@ fn unreadable_peer() -> FoundPeer {
 }
 
 /// Returns the route that a row is; none for one that does not count: a disabled one, one to the router's own networks,
-/// one of another table.
-pub(super) fn route_of(row: &RouteRow) -> Option<Route> {
+/// one of a table that is gone. The distance that a router takes by itself is the same as none.
+pub(super) fn route_of(menus: &Menus, row: &RouteRow) -> Option<Route> {
     let distance = u32::try_from(row.distance?).ok()?;
-    let is_main = row.table.as_deref().is_none_or(|table| table == "main");
-    (row.is_enabled && is_main && distance != 0).then(|| route(row.to, distance))
-}
-
-/// Makes a route of our model, in which the distance that a router takes by itself is the same as none.
-fn route(to: Prefix, distance: u32) -> Route {
-    Route::new(to, Route::MAIN, Some(distance).filter(|it| *it != 1))
+    let table = match row.table.as_deref() {
+        None | Some("main") => Route::MAIN,
+        Some(name) => *menus.tables.get(name)?,
+    };
+    let check = row.check_gateway.as_deref().and_then(GatewayCheck::from_word);
+    let route = Route::new(row.to, table, Some(distance).filter(|it| *it != 1));
+    (row.is_enabled && distance != 0).then(|| route.through(row.leads_to().0, check))
 }
 
 /// Returns the distance of a route.
 pub(super) fn distance_of(route: &Route) -> u32 {
-    if *route == Route::new(route.to, route.table, None) { 1 } else { route.metric() }
+    let plain = route.through(None, None);
+    if plain == Route::new(route.to, route.table, None) { 1 } else { route.metric() }
 }
 
 /// Returns whether wgform made a route.
@@ -305,12 +307,12 @@ pub(super) fn is_ours(row: &RouteRow) -> bool {
     row.comment.as_ref().is_some_and(|comment| comment.as_str() == MARK)
 }
 
-fn routing(rows: &[RouteRow]) -> Routing {
-    let mut routing = Routing::default();
-    for row in rows {
-        let Some(route) = route_of(row) else { continue };
+fn routing(menus: &Menus) -> Routing {
+    let mut routing = Routing { table_names: menus.tables.clone(), ..Routing::default() };
+    for row in &menus.routes {
+        let Some(route) = route_of(menus, row) else { continue };
         let is_marked = is_ours(row);
-        let found = FoundRoute { device: Some(row.gateway.clone()), is_marked };
+        let found = FoundRoute { device: Some(row.leads_to().1.to_owned()), is_marked };
         // Several routes may share the packets to one network.
         let entry = routing.routes.entry(route).or_insert_with(|| found.clone());
         if is_marked {

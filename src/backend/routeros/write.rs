@@ -399,7 +399,7 @@ impl Job<'_> {
         let Menus { peers, addresses, routes, members, odd, .. } = &self.menus;
         let unread =
             odd.iter().filter(|it| it.menu == PEERS && it.interface.as_ref().is_some_and(on));
-        let routes = routes.iter().filter(|it| picture::is_ours(it) && it.gateway == name);
+        let routes = routes.iter().filter(|it| picture::is_ours(it) && it.leads_to().1 == name);
         let members = members.iter().filter(|it| on(&it.interface) && !it.is_dynamic);
         let addresses = addresses.iter().filter(|it| on(&it.interface) && !it.is_dynamic);
         let peers = peers.iter().filter(|it| on(&it.interface) && !it.is_dynamic);
@@ -431,43 +431,77 @@ impl Job<'_> {
             let hint = "run `plan` again: it was removed in between, and would be made anew";
             return Err(self.error(attempt, "the interface is gone", hint));
         }
-        let leads_here = |it: &&RouteRow| it.gateway == interface;
-        let is_wanted =
-            |it: &RouteRow| picture::route_of(it).is_some_and(|route| wanted.contains(&route));
-        let ours = self.menus.routes.iter().filter(leads_here).filter(|it| picture::is_ours(it));
-        let old = ours.filter(|it| !is_wanted(it));
-        let old: Vec<_> = old.map(|it| (route_menu(it), it.id.clone())).collect();
         for route in wanted {
-            self.add_route(attempt, interface, route).await?;
+            self.put_route(attempt, interface, route, wanted).await?;
         }
+        let old: Vec<_> = self.old_routes(interface, wanted).collect();
+        let old: Vec<_> = old.into_iter().map(|it| (route_menu(it), it.id.clone())).collect();
         for (menu, id) in old {
             self.remove(attempt, menu, &id).await?;
         }
         Ok(Fields::new())
     }
 
-    async fn add_route(
+    /// Returns the routes of ours to an interface that are not wanted.
+    fn old_routes<'m>(
+        &'m self,
+        interface: &'m str,
+        wanted: &'m BTreeSet<Route>,
+    ) -> impl Iterator<Item = &'m RouteRow> {
+        let is_wanted = |it: &RouteRow| {
+            picture::route_of(&self.menus, it).is_some_and(|route| wanted.contains(&route))
+        };
+        let rows = self.menus.routes.iter().filter(move |it| it.leads_to().1 == interface);
+        rows.filter(|it| picture::is_ours(it)).filter(move |it| !is_wanted(it))
+    }
+
+    /// Makes a route, or makes it out of one to the same network that is not wanted.
+    async fn put_route(
         &mut self,
         attempt: &str,
         interface: &str,
         route: &Route,
+        wanted: &BTreeSet<Route>,
     ) -> Result<(), BackendError> {
         let is_there = |menus: &Menus| {
-            let leads_here = |it: &&RouteRow| it.gateway == interface;
-            let mut rows = menus.routes.iter().filter(leads_here);
-            rows.any(|it| picture::route_of(it).as_ref() == Some(route))
+            let mut rows = menus.routes.iter().filter(|it| it.leads_to().1 == interface);
+            rows.any(|it| picture::route_of(menus, it).as_ref() == Some(route))
         };
         if is_there(&self.menus) {
             return Ok(());
         }
+        let same = |it: &&RouteRow| {
+            let of = picture::route_of(&self.menus, it);
+            of.is_some_and(|it| (it.to, it.table) == (route.to, route.table))
+        };
+        let old = self.old_routes(interface, wanted).find(same).map(|it| it.id.clone());
         let menu = if route.to.address().is_ipv6() { "ipv6/route" } else { "ip/route" };
-        let texts = Texts::from([
-            ("dst-address", plain(route.to)),
-            ("gateway", plain(interface)),
+        let gateway =
+            route.gateway.map_or_else(|| interface.to_owned(), |it| format!("{it}%{interface}"));
+        let mut texts = Texts::from([
+            ("gateway", plain(gateway)),
             ("distance", plain(picture::distance_of(route))),
-            ("comment", plain(MARK)),
         ]);
-        self.add(attempt, menu, &texts, is_there).await?;
+        texts.extend(route.check.map(|check| ("check-gateway", plain(check.word()))));
+        match old {
+            Some(id) => {
+                texts.entry("check-gateway").or_insert_with(|| plain("none"));
+                self.set(attempt, menu, &id, &texts, is_there).await?;
+            }
+            None => {
+                texts.insert("dst-address", plain(route.to));
+                texts.insert("comment", plain(MARK));
+                if route.table != Route::MAIN {
+                    let mut tables = self.menus.tables.iter();
+                    let Some((name, _)) = tables.find(|(_, it)| **it == route.table) else {
+                        let hint = "run `plan` again: it was removed in between";
+                        return Err(self.error(attempt, "the routing table is gone", hint));
+                    };
+                    texts.insert("routing-table", plain(name));
+                }
+                self.add(attempt, menu, &texts, is_there).await?;
+            }
+        }
         match is_there(&self.menus) {
             true => Ok(()),
             false => Err(self.differs(attempt, "routes")),

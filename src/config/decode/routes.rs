@@ -12,7 +12,7 @@ use crate::config::value::{Data, Map, Value};
 use crate::config::vocabulary::ROUTES;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::Form;
-use crate::value::{InvalidValue, Prefix, RouteMode, Routes};
+use crate::value::{GatewayCheck, InvalidValue, Prefix, RouteMode, Routes};
 
 impl Decoder<'_> {
     pub(super) fn routes(&self, value: &Value) -> Evaluated<Routes> {
@@ -67,6 +67,15 @@ impl Decoder<'_> {
             "default_route" => {
                 routes.default_route = value.to_bool().ok_or_else(|| wrong("true or false"))?;
             }
+            "gateway" => {
+                let gateway = text.and_then(|it| it.parse().ok());
+                routes.gateway = Some(gateway.ok_or_else(|| wrong("an IP address"))?);
+            }
+            "check_gateway" => {
+                let check = text.and_then(|it| GatewayCheck::from_word(&it));
+                let noun = Form::Choice(&GatewayCheck::WORDS).noun();
+                routes.check_gateway = Some(check.ok_or_else(|| wrong(&noun))?);
+            }
             _ => {
                 let networks = Form::Prefixes.noun();
                 let prefix = |it: &Value| {
@@ -88,12 +97,17 @@ impl Decoder<'_> {
             Data::Text(text) if name == "mode" && !self.is_sensitive => {
                 suggestion(text, RouteMode::WORDS)
             }
+            Data::Text(text) if name == "check_gateway" && !self.is_sensitive => {
+                suggestion(text, GatewayCheck::WORDS)
+            }
             _ => None,
         };
         match (name, near) {
             (_, Some(near)) => diagnostic.help(format!("Did you mean \"{near}\"?")),
             ("mode", None) => diagnostic.help("Write it as `mode = \"auto\"`."),
             ("distance", None) => diagnostic.help("Write it as `distance = 100`."),
+            ("gateway", None) => diagnostic.help("Write it as `gateway = \"10.8.0.2\"`."),
+            ("check_gateway", None) => diagnostic.help("Write it as `check_gateway = \"ping\"`."),
             ("default_route", None) => diagnostic.help("Write it as `default_route = true`."),
             ("exclude", None) => diagnostic.help("Write it as `exclude = [\"10.8.0.0/24\"]`."),
             _ => diagnostic.help("Write it as `table = \"main\"`."),

@@ -217,6 +217,7 @@ impl Run<'_> {
             }
             (BackendKind::Local | BackendKind::Linux, Kind::Interface) => {
                 self.wrong_name(desired, block).into_iter().for_each(|it| failures.add(it));
+                gateway(desired).into_iter().for_each(|it| failures.add(it));
             }
             (BackendKind::Local | BackendKind::Linux, _) => {}
         }
@@ -364,6 +365,19 @@ fn unsupported(
                 format!("a backend of kind `{}` has no `{}`", kind.as_str(), attribute.name),
             )
             .help(format!("Leave it out: it is for backends of kind {}.", or(&kinds)))
+    })
+}
+
+/// The kernel knows by a peer's allowed IPs which far end a packet goes to.
+fn gateway(desired: &Desired) -> Option<Diagnostic> {
+    let Some(Field::Routes(routes)) = desired.fields.get("routes").and_then(Wanted::known) else {
+        return None;
+    };
+    (routes.gateway.is_some() || routes.check_gateway.is_some()).then(|| {
+        let span = desired.spans.get("routes").unwrap_or(&desired.span);
+        Diagnostic::error("gateway on a Linux host")
+            .label(span, "the routes lead to the interface, and its peers have the networks")
+            .help("Leave `gateway` and `check_gateway` out: they are for backends of kind `routeros`.")
     })
 }
 

@@ -10,7 +10,7 @@ use crate::config::expression::{Evaluated, Failures, poisoned, wrong_type};
 use crate::config::{Desired, RouterOs, Wanted};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::Field;
-use crate::value::{RouteTable, Secret, parse_seconds};
+use crate::value::{Route, RouteTable, Routes, Secret, parse_seconds};
 
 impl Run<'_> {
     pub(super) fn routeros(&self, block: &BackendBlock) -> Evaluated<RouterOs> {
@@ -194,23 +194,34 @@ pub(super) fn misfits(desired: &Desired) -> Vec<Diagnostic> {
         );
     }
     if let Some(Field::Routes(routes)) = known("routes") {
-        if routes.table != RouteTable::MAIN {
-            problems.push(
-                Diagnostic::error("routing table on a router")
-                    .label(
-                        span("routes"),
-                        "wgform makes routes of the table `main` only on RouterOS",
-                    )
-                    .help("Leave `table` out."),
-            );
-        }
-        if routes.distance.is_some_and(|it| !(1..=255).contains(&it)) {
-            problems.push(
-                Diagnostic::error("invalid value")
-                    .label(span("routes"), "this `distance` is not one of RouterOS")
-                    .help("Write a number from 1 to 255."),
-            );
-        }
+        problems.extend(wrong_routes(routes, span("routes")));
+    }
+    problems
+}
+
+/// Returns what no router takes of `routes`.
+fn wrong_routes(routes: &Routes, at: &Span) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    if matches!(routes.table, RouteTable::Number(number) if number != Route::MAIN) {
+        problems.push(
+            Diagnostic::error("routing table without a name on a router")
+                .label(at, "this `table` is a number, and one of RouterOS has a name")
+                .help("Write the name that it has in `/routing/table` of the router."),
+        );
+    }
+    if routes.check_gateway.is_some() && routes.gateway.is_none() {
+        problems.push(
+            Diagnostic::error("invalid value")
+                .label(at, "this has a `check_gateway`, and no gateway to check")
+                .help("Write the address of the far end as `gateway`."),
+        );
+    }
+    if routes.distance.is_some_and(|it| !(1..=255).contains(&it)) {
+        problems.push(
+            Diagnostic::error("invalid value")
+                .label(at, "this `distance` is not one of RouterOS")
+                .help("Write a number from 1 to 255."),
+        );
     }
     problems
 }

@@ -145,7 +145,7 @@ impl Router {
         shown.when_set("pref-src");
         for name in ["gateway", "vrf-interface"] {
             if let Some(reference) = row.get(name) {
-                shown.put(name, self.show_reference(reference));
+                shown.put(name, self.show_gateway(reference));
             }
         }
         if row.get("blackhole").is_some() {
@@ -174,8 +174,17 @@ impl Router {
         shown.fields
     }
 
+    /// Shows an interface, or an address behind one.
+    fn show_gateway(&self, gateway: &[u8]) -> Vec<u8> {
+        match gateway.iter().position(|it| *it == b'%') {
+            Some(at) => [&gateway[..=at], &self.show_reference(&gateway[at + 1..])].concat(),
+            None => self.show_reference(gateway),
+        }
+    }
+
     fn leads_somewhere(&self, row: &Row) -> bool {
-        match parse_id(&row.text("gateway")) {
+        let gateway = row.text("gateway");
+        match parse_id(gateway.split_once('%').map_or(&gateway, |(_, on)| on)) {
             Some(id) => self.row("interface", id).is_some_and(|it| !it.is_true("disabled")),
             None => true,
         }

@@ -336,9 +336,11 @@ impl Router {
         for table in self.tables.values_mut() {
             for row in table.rows.values_mut() {
                 for name in ["interface", "gateway", "vrf-interface"] {
-                    let new = new_ids.get(&*row.text(name)).cloned();
-                    if let Some(new) = new {
-                        row.set(name, new);
+                    let old = row.text(name).into_owned();
+                    // An address may stand before it.
+                    let (before, id) = old.split_at(old.find('*').unwrap_or(old.len()));
+                    if let Some(new) = new_ids.get(id) {
+                        row.set(name, format!("{before}{new}"));
                     }
                 }
             }

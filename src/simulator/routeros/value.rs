@@ -109,12 +109,14 @@ impl Router {
             None => (text, ""),
         };
         let address: IpAddr = address.parse().map_err(|_| unknown())?;
-        let is_known = match rest.split_at_checked(1) {
-            Some(("%", interface)) => self.interface_named(interface).is_some(),
-            Some((_, table)) => self.has_named("routing/table", table),
-            None => true,
-        };
-        if is_known { Ok(format!("{address}{rest}")) } else { Err(unknown()) }
+        match rest.split_at_checked(1) {
+            Some(("%", interface)) => {
+                let (id, _) = self.interface_named(interface).ok_or_else(unknown)?;
+                Ok(format!("{address}%{}", print_id(id)))
+            }
+            Some((_, table)) if !self.has_named("routing/table", table) => Err(unknown()),
+            _ => Ok(format!("{address}{rest}")),
+        }
     }
 
     fn parse_named(&self, name: &str, table: &str, text: &str) -> Result<String, Refused> {

@@ -171,8 +171,8 @@ async fn ten_thousand_peers_take_as_many_requests_as_ten() {
     let lab = Lab::of(Profile::newest(), Options::default());
     Menus::read(&lab.client(), Wanted::default()).await.unwrap();
     // The version, interfaces and peers; besides them three that say which router it is, and both kinds of addresses and
-    // of routes, list members and other interfaces.
-    assert_eq!((few.len(), lab.router.requests().len()), (12, 3));
+    // of routes, the routing tables, list members and other interfaces.
+    assert_eq!((few.len(), lab.router.requests().len()), (13, 3));
 }
 
 #[tokio::test]
