@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::actual::{Examination, Picture, Unreachable};
 use crate::backend::linux::Linux;
 use crate::backend::routeros::RouterOs;
+pub use crate::backend::routeros::client::Trace;
 use crate::config::{BackendDeclaration, Transport};
 use crate::persist::{Outside, Style};
 use crate::resource::{BackendId, Fields, Settings};
@@ -28,13 +29,14 @@ use crate::world::World;
 pub(crate) use crate::backend::{linux::fuzz, routeros::fuzz as router};
 
 /// Gets ready to talk to a backend. A real one is contacted when it is read; a simulated one is opened, for the
-/// whole run.
+/// whole run. What is asked and answered is told to `trace` where the declaration wants it.
 ///
 /// # Errors
 /// When a simulated system is in use by another run, or damaged.
 pub fn connect(
     declaration: &BackendDeclaration,
     world: &World,
+    trace: &Trace,
 ) -> Result<Box<dyn Write>, BackendError> {
     let BackendDeclaration { id, kind, display_name: _, simulate, transport, span: _ } =
         declaration;
@@ -49,7 +51,7 @@ pub fn connect(
             return Ok(Box::new(host.with_userspace_program(userspace_program.clone())));
         }
         Transport::RouterOs(settings) => {
-            let router = RouterOs::new(id.clone(), settings.clone(), *simulate, world)?;
+            let router = RouterOs::new(id.clone(), settings.clone(), *simulate, world, trace)?;
             return Ok(Box::new(router));
         }
         Transport::Local { netns, .. } | Transport::Ssh { netns, .. } => netns.clone(),

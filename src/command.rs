@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::backend::{BackendError, Trace, Write, connect};
+use crate::config::BackendDeclaration;
 use crate::error::{Error, Exit, Kind};
 use crate::ui::{Interrupt, Ui};
 use crate::world::World;
@@ -181,6 +183,13 @@ pub struct Context {
 }
 
 impl Context {
+    /// Gets ready to talk to a backend; one that is to be debugged tells the terminal what is asked and answered.
+    fn connect(&self, declaration: &BackendDeclaration) -> Result<Box<dyn Write>, BackendError> {
+        let ui = self.ui.clone();
+        let trace = Trace::new(move |line| ui.talk(line));
+        connect(declaration, &self.world, &trace)
+    }
+
     /// Starts to listen for Ctrl-C. From here on the first one only asks to stop, and the second ends the process.
     ///
     /// # Errors

@@ -248,6 +248,8 @@ pub struct RouterOs {
     pub tls_pin_sha256: Option<String>,
     /// How many reads may be on their way at once.
     pub concurrency: NonZeroU8,
+    /// Whether all that is asked and answered is shown.
+    pub debug: bool,
 }
 
 impl RouterOs {

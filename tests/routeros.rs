@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use wgform::actual::Picture;
 use wgform::backend::routeros::RouterOs;
-use wgform::backend::{Act, Interest, Operation, Stop};
+use wgform::backend::{Act, Interest, Operation, Stop, Trace};
 use wgform::config;
 use wgform::resource::{BackendKind, Field, Fields, Setting, Settings};
 use wgform::simulator::routeros::fault::{Fault, Rule};
@@ -70,10 +70,13 @@ impl Lab {
             ca_file: None,
             tls_pin_sha256: None,
             concurrency: config::RouterOs::CONCURRENCY,
+            debug: false,
         };
         let bed = Bed {
             kind: Kind::Router,
-            backend: Box::new(RouterOs::new(id(), settings, false, &world).unwrap()),
+            backend: Box::new(
+                RouterOs::new(id(), settings, false, &world, &Trace::default()).unwrap(),
+            ),
             add_other_link: Box::new(|_| {}),
             add_route: Box::new(|_, _| {}),
             set_up: Box::new(|_, _| {}),

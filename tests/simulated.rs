@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use wgform::backend::linux::Linux;
-use wgform::backend::{Interest, connect};
+use wgform::backend::{Interest, Trace, connect};
 use wgform::config::{BackendDeclaration, Driver, Transport};
 use wgform::resource::{BackendKind, Field};
 use wgform::simulator::linux::SimulatedLinux;
@@ -148,18 +148,20 @@ fn a_declared_simulated_backend_is_connected_once() {
         transport: Transport::Local { netns: None, driver: Driver::Auto, userspace_program: None },
         span: None,
     };
-    let first = connect(&declaration, &world).unwrap();
+    let first = connect(&declaration, &world, &Trace::default()).unwrap();
     let picture = wait(first.read(&Interest::default())).unwrap();
     assert!(picture.simulated);
     assert_eq!(picture.identity.host_name, "simulated-hq");
     assert_eq!(picture.kind, BackendKind::Local);
-    let Err(error) = connect(&declaration, &world) else { panic!("connected twice") };
+    let Err(error) = connect(&declaration, &world, &Trace::default()) else {
+        panic!("connected twice")
+    };
     assert_eq!(
         error.to_string(),
         "could not open the simulated system on backend `hq`: another run uses the simulated system `hq`"
     );
     drop(first);
-    let again = connect(&declaration, &world).unwrap();
+    let again = connect(&declaration, &world, &Trace::default()).unwrap();
     assert_eq!(wait(again.read(&Interest::default())).unwrap().identity.id, picture.identity.id);
 }
 

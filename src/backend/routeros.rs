@@ -50,6 +50,7 @@ impl RouterOs {
         router: config::RouterOs,
         simulate: bool,
         world: &World,
+        trace: &Trace,
     ) -> Result<Self, BackendError> {
         let trust = if simulate { Trust::Anybody } else { trust(&id, &router, world)? };
         let simulated = simulate.then(|| simulated(&id, &router, world)).transpose()?;
@@ -65,7 +66,7 @@ impl RouterOs {
             trust,
             api_timeout: router.api_timeout,
             concurrency: NonZeroUsize::from(router.concurrency),
-            trace: Trace::default(),
+            trace: if router.debug { trace.clone().of(&id) } else { Trace::default() },
             pace: Pace::default(),
         };
         Ok(Self { client: Client::new(settings)?, id, simulated, world: world.clone() })

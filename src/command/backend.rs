@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use futures_util::{StreamExt, stream};
 
 use crate::actual::Examination;
-use crate::backend::{self, BackendError, Read, Write};
+use crate::backend::{BackendError, Read, Write};
 use crate::command::Context;
 use crate::command::arguments::Variables;
 use crate::command::session::{self, Needs, Session};
@@ -110,7 +110,7 @@ async fn examine(
     context: &Context,
     declaration: &BackendDeclaration,
 ) -> Result<Examination, BackendError> {
-    let backend: Box<dyn Write> = backend::connect(declaration, &context.world)?;
+    let backend: Box<dyn Write> = context.connect(declaration)?;
     let backend: Box<dyn Read> = backend;
     backend.examine().await
 }

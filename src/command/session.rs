@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde_json::Value as Json;
 
 use crate::actual::{Actual, Reading};
-use crate::backend::{self, BackendError, Interest, Read, Write};
+use crate::backend::{BackendError, Interest, Read, Write};
 use crate::command::Context;
 use crate::command::arguments::{self, Belief, Pace, Scope, VariableSource, Variables};
 use crate::command::watch::Watch;
@@ -167,7 +167,7 @@ impl<'c> Session<'c> {
         is_refreshed: bool,
     ) -> Result<World<dyn Read>, Error> {
         let connect = |declaration: &BackendDeclaration| -> Result<Box<dyn Read>, BackendError> {
-            let backend: Box<dyn Write> = backend::connect(declaration, &self.context.world)?;
+            let backend: Box<dyn Write> = self.context.connect(declaration)?;
             Ok(backend)
         };
         self.ask(state, is_refreshed, connect, |backend| backend).await
@@ -175,8 +175,7 @@ impl<'c> Session<'c> {
 
     /// Connects to the backends for writing, and asks them.
     pub(crate) async fn look_and_hold(&self, state: &State) -> Result<World<dyn Write>, Error> {
-        let connect =
-            |declaration: &BackendDeclaration| backend::connect(declaration, &self.context.world);
+        let connect = |declaration: &BackendDeclaration| self.context.connect(declaration);
         self.ask(state, true, connect, |backend| backend as &dyn Read).await
     }
 

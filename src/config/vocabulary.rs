@@ -383,6 +383,13 @@ pub const BACKEND_ROUTEROS: BlockType = BlockType {
             ..PLAIN
         },
         Argument {
+            name: "debug",
+            takes: Takes::Bool,
+            default: Some("false"),
+            doc: "Whether each request and each answer is shown on stderr, without what is secret.",
+            ..PLAIN
+        },
+        Argument {
             name: "display_name",
             takes: Takes::Text,
             doc: "How messages call it.",

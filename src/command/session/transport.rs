@@ -44,6 +44,7 @@ fn recorded_router(router: &RouterOs) -> BTreeMap<String, Json> {
         ca_file,
         tls_pin_sha256,
         concurrency,
+        debug: _,
     } = router;
     let record = [
         ("api_url", json!(api_url)),
@@ -122,6 +123,7 @@ fn remembered_router(record: &BTreeMap<String, Json>) -> Option<RouterOs> {
         ca_file: text("ca_file"),
         tls_pin_sha256: text("tls_pin_sha256"),
         concurrency: concurrency.unwrap_or(RouterOs::CONCURRENCY),
+        debug: false,
     })
 }
 
@@ -199,6 +201,7 @@ mod tests {
             ca_file: Some("router.pem".to_owned()),
             tls_pin_sha256: None,
             concurrency: RouterOs::CONCURRENCY,
+            debug: false,
         };
         let record = recorded(&Transport::RouterOs(router.clone()));
         assert!(!format!("{record:?}").contains("hunter2"));

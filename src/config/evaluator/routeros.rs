@@ -19,12 +19,8 @@ impl Run<'_> {
         let api_user = failures.take(self.user(block));
         let api_password = failures.take(self.text_of(block, "api_password"));
         let api_timeout = failures.take(self.api_timeout(block));
-        let verify = |expr: &Expr| self.known_value(expr, "`api_verify_tls`");
-        let api_verify_tls = failures.take(match block.attributes.get("api_verify_tls") {
-            Some(expr) if verify(expr).is_ok_and(|it| it.is_null()) => Ok(true),
-            Some(expr) => self.flag(expr, "`api_verify_tls`"),
-            None => Ok(true),
-        });
+        let api_verify_tls = failures.take(self.flag_of(block, "api_verify_tls", true));
+        let debug = failures.take(self.flag_of(block, "debug", false));
         let ca_file = failures.take(self.text_of(block, "ca_file"));
         let tls_pin_sha256 = failures.take(self.pin(block));
         let concurrency = failures.take(self.concurrency(block));
@@ -48,6 +44,7 @@ impl Run<'_> {
                     ca_file: ca_file?,
                     tls_pin_sha256: tls_pin_sha256?,
                     concurrency: concurrency?,
+                    debug: debug?,
                 })
             };
             all().map_or_else(poisoned, Ok)
@@ -58,6 +55,17 @@ impl Run<'_> {
     fn text_of(&self, block: &BackendBlock, name: &'static str) -> Evaluated<Option<String>> {
         let Some(expr) = block.attributes.get(name) else { return Ok(None) };
         Ok(self.string(expr, &format!("`{name}`"))?.filter(|text| !text.is_empty()))
+    }
+
+    /// Evaluates an argument; null is as good as none.
+    fn flag_of(&self, block: &BackendBlock, name: &str, default: bool) -> Evaluated<bool> {
+        let name_shown = format!("`{name}`");
+        match block.attributes.get(name) {
+            Some(expr) if !self.known_value(expr, &name_shown).is_ok_and(|it| it.is_null()) => {
+                self.flag(expr, &name_shown)
+            }
+            _ => Ok(default),
+        }
     }
 
     fn url(&self, block: &BackendBlock) -> Evaluated<String> {

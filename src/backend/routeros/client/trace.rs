@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use crate::backend::routeros::client::body::{SECRETS, mend};
+use crate::resource::BackendId;
 
 /// Takes a line for each request and each answer. Says nothing by default.
 #[derive(Clone, Default)]
@@ -17,6 +18,16 @@ impl Trace {
     /// Hands the lines on.
     pub fn new(take: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(take)))
+    }
+
+    /// Says of each line which backend it is about.
+    #[must_use]
+    pub fn of(self, id: &BackendId) -> Self {
+        let id = id.clone();
+        match self.0 {
+            Some(take) => Self::new(move |line| take(&format!("{id}: {line}"))),
+            None => self,
+        }
     }
 
     /// Makes a line and hands it on, if somebody listens.

@@ -1,0 +1,124 @@
+//! The built program on simulated routers that do what routers do.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the files of a simulated router are written and read"
+)]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod harness;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::thread;
+
+use serde_json::{Value as Json, json};
+use wgform::value::PrivateKey;
+
+use crate::harness::Project;
+
+const PEERS: u8 = 50;
+
+/// Afterwards no peer is there twice, none is lost, the state is true, and the next apply converges.
+#[test]
+fn whatever_goes_wrong_the_next_apply_converges() {
+    let faults = [
+        json!("lose-answer"),
+        json!("reset"),
+        json!("close"),
+        json!("applied-but-refused"),
+        json!({ "html": 403 }),
+        json!({ "answer": [400, r#"{"error":400,"message":"Bad Request","detail":"Session closed"}"#] }),
+        json!("raw-bytes"),
+        json!("truncate"),
+        json!("wrong-body"),
+    ];
+    thread::scope(|scope| {
+        for fault in &faults {
+            scope.spawn(move || goes_wrong_once("PUT", fault));
+        }
+    });
+    // While the router is read, before anything was asked of it.
+    goes_wrong_once("GET", &json!("reset"));
+}
+
+#[test]
+fn what_is_asked_and_answered_is_shown_without_secrets() {
+    let key = PrivateKey::from_bytes([77; 32]).expose_text().to_string();
+    let written = format!(
+        "simulate = true\n  debug = true\n}}\n\ninterface \"own\" {{\n  private_key = \"{key}\""
+    );
+    let project = Project::new(&configuration().replacen("simulate = true", &written, 1));
+    let applied = project.run("apply -auto-approve").ends(0);
+    let applied = applied.tells("branch: > GET /system/resource").tells("branch: < 201 {");
+    assert!(!format!("{applied}").contains(&key));
+    project.edit("debug = true", "debug = false");
+    let planned = project.run("plan").ends(0);
+    assert!(!planned.stderr.contains("branch: >"), "{planned}");
+}
+
+fn goes_wrong_once(method: &str, fault: &Json) {
+    let project = Project::new(&configuration());
+    let folder = project.path().join(".wgform/simulated");
+    fs::create_dir_all(&folder).unwrap();
+    let rules = folder.join("branch.faults.json");
+    let peers = "/rest/interface/wireguard/peers";
+    let skip = if method == "PUT" { 20 } else { 0 };
+    let rule =
+        json!([{ "method": method, "path": peers, "skip": skip, "times": 1, "fault": fault }]);
+    fs::write(&rules, rule.to_string()).unwrap();
+
+    let applied = project.run("apply -auto-approve");
+    // 4: done in part.
+    assert!(matches!(applied.code, Some(0 | 4)), "{fault}: {applied}");
+    fs::remove_file(&rules).unwrap();
+    let list = project.run("state list").ends(0).stdout;
+    let recorded = list.lines().filter(|line| line.starts_with("peer.")).count();
+    // What was made and what is on record are the same.
+    project.run("plan -detailed-exitcode").ends(if applied.code == Some(0) { 0 } else { 2 });
+    let there = keys(&project);
+    assert_eq!(there.len(), recorded, "{fault}: {applied}");
+    assert!(recorded >= usize::from(PEERS) - 1, "{fault}: {applied}");
+
+    project.run("apply -auto-approve").ends(0);
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+    let there = keys(&project);
+    assert_eq!(there.len(), usize::from(PEERS), "{fault}");
+    assert_eq!(there.iter().collect::<BTreeSet<_>>().len(), there.len(), "{fault}");
+}
+
+fn configuration() -> String {
+    let mut text = r#"
+backend "routeros" "branch" {
+  api_url  = "https://192.168.88.1"
+  api_user = "wgform"
+  simulate = true
+}
+
+interface "hub" {
+  name      = "wg0"
+  addresses = ["10.8.0.1/24"]
+}
+"#
+    .to_owned();
+    for number in 1..=PEERS {
+        let key = PrivateKey::from_bytes([number; 32]).public();
+        write!(
+            text,
+            "\npeer \"p{number}\" {{\n  interface   = interface.hub\n  public_key  = \"{key}\"\n  \
+             allowed_ips = [\"10.8.0.{}/32\"]\n  description = \"p{number}\"\n}}\n",
+            number + 1
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// Returns the keys of the peers on the router. A run writes its file in order when it begins.
+fn keys(project: &Project) -> Vec<String> {
+    let text = fs::read_to_string(project.path().join(".wgform/simulated/branch.json")).unwrap();
+    let objects = text.lines().skip(1).map(|line| serde_json::from_str::<Json>(line).unwrap());
+    let peers = objects.filter(|it| it["table"] == "peers");
+    peers.map(|it| it["row"]["public-key"].as_str().unwrap().to_owned()).collect()
+}
