@@ -27,7 +27,7 @@ use wgform::resource::Fields;
 
 use crate::conformance::bed::{create, hub_fields, id, private, world};
 use crate::conformance::{Bed, Kind};
-use crate::sandbox::{sandboxed, sh, two_hosts};
+use crate::sandbox::{empty_wg_quick, sandboxed, sh, two_hosts};
 
 scenarios!(kernel);
 host_scenarios!(program);
@@ -135,6 +135,18 @@ fn networkd_brings_back_what_was_persisted() {
             kill $pid");
     };
     crate::conformance::boot::comes_back(&bed(None), Style::Networkd, forget, boot);
+}
+
+#[test]
+fn wg_quick_brings_back_what_was_persisted() {
+    in_vm("wg_quick_brings_back_what_was_persisted", || {
+        empty_wg_quick();
+        let start = || drop(sh("ln -sfn /proc/self/fd /dev/fd; /job/bash /job/wg-quick up wg0"));
+        let forget = || {
+            drop(sh("ip link delete wg0; ip -4 rule flush proto 119; ip -6 rule flush proto 119"))
+        };
+        crate::conformance::boot::comes_back(&bed(None), Style::WgQuick, forget, start);
+    });
 }
 
 #[test]

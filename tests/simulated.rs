@@ -166,18 +166,19 @@ fn a_declared_simulated_backend_is_connected_once() {
 }
 
 #[test]
-fn ten_thousand_peers_take_seconds() {
+fn ten_thousand_peers_take_four_writes_and_their_interface_two() {
     let (bed, host) = bed();
     bed.hub();
     let networks = |n: u32| only(&[&format!("10.{}.{}.0/25", n / 256, n % 256)]);
     let before = host.changes();
-    let began = std::time::Instant::now();
     let ended = bed.write((0..10_000).map(|n| create_peer(public(n), networks(n))).collect());
     assert!(ended.iter().all(Result::is_ok));
     assert_eq!(bed.interface("wg0").peers.len(), 10_000);
     assert_eq!(host.changes() - before, 4);
-    // Unoptimised it takes half a second; quadratic work would take minutes.
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    let before = host.changes();
+    bed.done(delete("wg0"));
+    // The peers go first: with a thousand of them on it, a kernel's link takes 13 s to go.
+    assert_eq!(host.changes() - before, 2);
 }
 
 #[test]

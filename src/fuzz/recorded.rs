@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::fuzz::{assert_printable, text};
-use crate::state::{Recorded, State};
+use crate::state::{JournalRecord, Recorded, State};
 
 /// The fingerprint key of `testdata/state`.
 const SECRET: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
@@ -100,8 +100,11 @@ fn assert_reads_back(state: &State) {
     assert_eq!(read.as_ref(), Ok(state), "{}", text(&written));
 }
 
-/// A journal whose end was never written is read up to there.
+/// A journal whose end was never written is read up to there. Cutting off what cannot be read could make a record of it.
 fn torn(bytes: &[u8], whole: &Recorded) {
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let readable: usize = lines.take_while(|line| is_record(line)).map(<[u8]>::len).sum();
+    let bytes = &bytes[..readable];
     let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
     let places = ends.flat_map(|end| [end.saturating_sub(1), end, end + 1, end + 2]).take(40);
     for end in places.filter(|end| *end < bytes.len()) {
@@ -113,11 +116,13 @@ fn torn(bytes: &[u8], whole: &Recorded) {
     }
 }
 
+fn is_record(line: &[u8]) -> bool {
+    serde_json::from_slice::<JournalRecord>(line).is_ok()
+}
+
 /// A record that cannot be read in front of one that can is damage, and said.
 fn damaged(bytes: &[u8]) {
     let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
-    let is_record =
-        |line: &[u8]| serde_json::from_slice::<crate::state::JournalRecord>(line).is_ok();
     let Some(last) = lines.iter().rposition(|line| is_record(line)) else { return };
     for damaged in 0..last.min(5) {
         let mut lines: Vec<Vec<u8>> = lines.iter().map(|line| line.to_vec()).collect();

@@ -31,7 +31,7 @@ pub fn outputs(outputs: &BTreeMap<String, OutputRecord>) -> String {
     let mut text = String::new();
     for (name, output) in outputs {
         let value = output.value.as_ref().map_or_else(|| SENSITIVE.to_owned(), literal);
-        let _ = writeln!(text, "{name:width$} = {value}");
+        let _ = writeln!(text, "{:width$} = {value}", printable(name));
     }
     text
 }

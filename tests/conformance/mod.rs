@@ -36,7 +36,7 @@ macro_rules! scenarios {
             a_new_key_replaces_the_old_one_in_file_and_device
             an_interface_is_renamed_where_the_host_can
             a_deleted_interface_is_gone_and_may_be_deleted_again
-            a_thousand_peers_go_quickly_with_their_interface
+            a_thousand_peers_go_with_their_interface
         );
         $crate::scenarios!(@each $run, peers:
             a_created_peer_reads_back
