@@ -61,7 +61,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "graph",
         ],
     ),
-    ("outcome", &["resource", "state", "store", "plan"]),
+    ("outcome", &["diagnostic", "resource", "state", "store", "plan"]),
     ("event", &["plan", "outcome"]),
     (
         "render",
