@@ -472,7 +472,7 @@ fn outputs(changes: &[OutputChange], paint: Paint, text: &mut String) {
             (None, None) => (Action::Delete, SENSITIVE.to_owned()),
         };
         let mark = paint.paint(style(action), glyph(action));
-        let _ = writeln!(text, "{mark} {:width$} = {value}", change.name);
+        let _ = writeln!(text, "{mark} {:width$} = {value}", printable(&change.name));
     }
     text.push('\n');
 }
