@@ -21,6 +21,8 @@ pub(crate) fn find(bodies: &[&Body]) -> Vec<Vec<Range<usize>>> {
     let mut search = Search { found: vec![Vec::new(); bodies.len()], ..Search::default() };
     for (file, body) in bodies.iter().enumerate() {
         body.blocks().for_each(|block| search.block(file, block));
+        // Nothing stands outside of a block that should.
+        search.queue.extend(body.attributes().map(|it| (file, &it.value)));
     }
     let mut seen = BTreeSet::new();
     while let Some((file, expression)) = search.queue.pop() {
@@ -112,6 +114,16 @@ impl<'b> Search<'b> {
         body.blocks().for_each(|inner| self.calls(file, &inner.body));
     }
 
+    /// Notes what is assigned to a name that sounds like a secret, where none belongs.
+    fn misplaced(&mut self, file: usize, body: &'b Body) {
+        let sounds_secret = |name: &str| {
+            name != "public_key"
+                && ["key", "secret", "password", "token", "psk"].iter().any(|it| name.contains(it))
+        };
+        let all = body.attributes().filter(|it| sounds_secret(it.key.as_str()));
+        self.queue.extend(all.map(|it| (file, &it.value)));
+    }
+
     fn block(&mut self, file: usize, block: &'b Block) {
         self.calls(file, &block.body);
         match block.ident.as_str() {
@@ -122,8 +134,7 @@ impl<'b> Search<'b> {
             }
             "variable" => self.variable(file, block),
             "backend" => {
-                let password = block.body.get_attribute("api_password");
-                self.queue.extend(password.map(|it| (file, &it.value)));
+                self.misplaced(file, &block.body);
                 // A user with a password does not belong there, and is there at times.
                 let url = block.body.get_attribute("api_url").map(|it| &it.value);
                 if let Some(Expression::String(text)) = url
@@ -133,7 +144,9 @@ impl<'b> Search<'b> {
                 }
             }
             ident => {
-                let Some(kind) = Kind::from_block(ident) else { return };
+                let Some(kind) = Kind::from_block(ident) else {
+                    return self.misplaced(file, &block.body);
+                };
                 for it in block.body.attributes() {
                     // One that does not exist there may be a secret under a wrong name, or in the wrong block.
                     let declared = declaration::attribute(kind, it.key.as_str());
@@ -192,6 +205,19 @@ mod tests {
         let body = hcl_edit::parser::parse_body(text).unwrap();
         let found = &find(&[&body])[0];
         assert!(found.iter().any(|range| text[range.clone()].contains("hunter2")), "{found:?}");
+    }
+
+    #[test]
+    fn a_key_in_the_wrong_place_is_found() {
+        for text in [
+            "private_key = \"hunter2\"\n",
+            "backend \"local\" \"hq\" {\n  private_key = \"hunter2\"\n}\n",
+            "interfce \"hub\" {\n  private_key = \"hunter2\"\n}\n",
+        ] {
+            let body = hcl_edit::parser::parse_body(text).unwrap();
+            let found = &find(&[&body])[0];
+            assert!(found.iter().any(|range| text[range.clone()].contains("hunter2")), "{text}");
+        }
     }
 
     #[test]
