@@ -44,6 +44,15 @@ fn whatever_goes_wrong_the_next_apply_converges() {
 }
 
 #[test]
+fn an_interface_whose_key_only_the_router_has_is_not_made_anew() {
+    let project = Project::new(&configuration());
+    project.run("apply -auto-approve").ends(0);
+    let refused = project.run("apply -auto-approve -replace=interface.hub").ends(8);
+    refused.tells("`interface.hub` has a key that is nowhere but on its device, and could lose it");
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+}
+
+#[test]
 fn what_is_asked_and_answered_is_shown_without_secrets() {
     let key = PrivateKey::from_bytes([77; 32]).expose_text().to_string();
     let written = format!(

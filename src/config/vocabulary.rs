@@ -437,7 +437,7 @@ pub const GATEWAY_CHECKS: &[&str] = &GatewayCheck::WORDS;
 pub const ROUTES: BlockType = BlockType {
     name: "routes",
     head: "routes",
-    doc: "What `routes` of an interface says, where one word is not enough. An object with the same names does as well. With `default_route` in the main table, what the interface itself sends stays outside of the tunnel, by a firewall mark and two policy rules as `wg-quick` has them.",
+    doc: "What `routes` of an interface says, where one word is not enough. An object with the same names does as well. With `default_route` in the main table, what the interface itself sends stays outside of the tunnel, by a firewall mark and two policy rules as `wg-quick` has them; on a router there is no such thing, and a default route needs a `table`.",
     arguments: &[
         Argument {
             name: "mode",

@@ -217,6 +217,13 @@ fn wrong_routes(routes: &Routes, at: &Span) -> Vec<Diagnostic> {
                 .help("Write the name that it has in `/routing/table` of the router."),
         );
     }
+    if routes.default_route && routes.table == RouteTable::MAIN {
+        problems.push(
+            Diagnostic::error("default route in the main table of a router")
+                .label(at, "the tunnel's own packets would be sent into the tunnel")
+                .help("Set a `table` of its own, and let a rule of the router send there what is meant for it."),
+        );
+    }
     if routes.check_gateway.is_some() && routes.gateway.is_none() {
         problems.push(
             Diagnostic::error("invalid value")

@@ -273,8 +273,10 @@ impl Drafter {
     /// What is replaced is destroyed, too, and is guarded as well.
     fn guard_replaced(&mut self, planner: &mut Planner<'_>, walked: &[Address]) {
         for address in walked {
-            if address.kind == Kind::Peer {
-                guard_unkept_secret(planner, address);
+            match address.kind {
+                Kind::Peer => guard_unkept_secret(planner, address),
+                Kind::Interface => guard_unkept_key(planner, address),
+                Kind::PresharedKey => {}
             }
             let node = &planner.nodes[address];
             if node.fate != Fate::Replace {
@@ -517,6 +519,22 @@ fn guard_unkept_secret(planner: &mut Planner<'_>, address: &Address) {
             ),
             hints: vec![format!(
                 "set `preshared_key` on `{address}` to a `preshared_key` block with `adopt_from = {address}`, and apply that first"
+            )],
+        });
+    }
+}
+
+/// Refuses to make an interface anew whose key is nowhere but on its device: cut off in between, it would be lost.
+fn guard_unkept_key(planner: &mut Planner<'_>, address: &Address) {
+    let node = &planner.nodes[address];
+    let key = node.interface().map(|it| &it.key);
+    let is_unkept =
+        key.is_some_and(|it| matches!(it.source, Some(KeySource::Held(_))) && it.file.is_none());
+    if node.fate == Fate::Replace && node.reason == Reason::Requested && is_unkept {
+        planner.refuse(address, Refusal {
+            message: format!("`{address}` has a key that is nowhere but on its device, and could lose it"),
+            hints: vec![format!(
+                "change what is wrong with `{address}` without `-replace`, or write its key as `private_key`"
             )],
         });
     }
