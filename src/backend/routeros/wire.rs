@@ -213,7 +213,8 @@ pub fn seconds(text: &str) -> Option<u64> {
         }
         // A number alone is seconds, and only when nothing was before it.
         if tail.is_empty() || tail.starts_with('.') {
-            return (rest.len() == text.len()).then(|| plain(rest)).flatten();
+            let fits = |seconds: &u64| seconds.checked_mul(1_000_000).is_some();
+            return (rest.len() == text.len()).then(|| plain(rest)).flatten().filter(fits);
         }
         let unit = tail.split(|c: char| !c.is_ascii_lowercase()).next()?;
         let at = units.iter().position(|(name, _)| *name == unit)?;
