@@ -64,7 +64,7 @@ impl Lab {
         let settings = config::RouterOs {
             api_url: format!("http://{}", server.address()),
             api_user: "wgform".to_owned(),
-            api_password: password,
+            api_password: config::Password::Given(password),
             api_timeout,
             api_verify_tls: true,
             ca_file: None,
