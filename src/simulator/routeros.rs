@@ -3,6 +3,7 @@
 //! It is stricter than a router where it is known how one behaves, and has a switch where it is not. It has no packets:
 //! handshakes and counters are what a test sets. What is here answers requests without a socket; [`http`] has that.
 
+mod certificate;
 mod duration;
 pub mod fault;
 pub mod http;
@@ -24,7 +25,8 @@ mod wireguard;
 mod tests;
 
 use std::fmt;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -41,10 +43,14 @@ use crate::simulator::routeros::value::print_id;
 use crate::value::Secret;
 use crate::world::World;
 
+pub use certificate::Certificate;
 pub use users::ALL_POLICIES;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use record::fuzz as fuzz_router_file;
+
+/// What the key of its certificate is derived from.
+const CERTIFICATE: u64 = 1 << 61;
 
 /// How many requests are remembered.
 const LONGEST_LOG: usize = 100_000;
@@ -89,6 +95,25 @@ impl SimulatedRouter {
     fn keep(file: Option<SystemFile>, router: Router, faults: Faults) -> Self {
         let (users, log) = (Users::default(), Vec::new());
         Self(Arc::new(Mutex::new(Kept { file, router, users, faults, wrong_bodies: 0, log })))
+    }
+
+    /// Returns which RouterOS it has.
+    pub fn profile(&self) -> &'static Profile {
+        self.lock().router.profile
+    }
+
+    /// Returns where it is kept; none when it is not.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.lock().file.as_ref().map(|file| file.path().to_owned())
+    }
+
+    /// Returns the certificate that it has signed for itself, which is the same in every run.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn certificate(&self) -> io::Result<Certificate> {
+        let key = self.lock().router.fixed(CERTIFICATE);
+        Certificate::self_signed(&key, &["127.0.0.1", "::1", "localhost"])
     }
 
     /// Adds a user with these policies, or changes one. Changed policies count when the session of ten minutes ends.

@@ -50,6 +50,17 @@ impl Interrupt {
     }
 }
 
+/// Waits for the first interrupt, for a command that has nothing to bring to an end.
+///
+/// # Errors
+/// When the signals cannot be caught.
+pub async fn first() -> io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    either(&mut interrupt, &mut terminate).await;
+    Ok(())
+}
+
 async fn wait(
     ui: Ui,
     stop: Stop,
