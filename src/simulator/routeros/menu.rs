@@ -218,6 +218,7 @@ pub(super) const MENUS: &[Menu] = &[
         arguments: &[argument("name", Kind::Text)],
         ..PLAIN
     },
+    Menu { path: "ipv6/settings", form: Form::Single { writable: false }, ..PLAIN },
     Menu { path: "system/resource", form: Form::Single { writable: false }, ..PLAIN },
     Menu { path: "system/routerboard", form: Form::Single { writable: false }, ..PLAIN },
     Menu { path: "system/license", form: Form::Single { writable: false }, ..PLAIN },
