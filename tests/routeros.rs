@@ -20,7 +20,9 @@ use wgform::simulator::routeros::profile::{POINTS, PROFILES, Profile};
 use wgform::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
 use wgform::value::Secret;
 
-use crate::conformance::bed::{create_peer, only, preshared, public, world};
+use crate::conformance::bed::{
+    create_peer, networks, only, preshared, public, to, update_peer, world,
+};
 use crate::routers::{ANSWERS_WITHIN, Lab, backend, bed, scenarios, settings};
 
 /// The oldest version that wgform works with.
@@ -116,6 +118,24 @@ macro_rules! tests {
 }
 
 router_scenarios!(tests);
+
+#[test]
+fn a_network_moves_from_peer_to_peer_and_its_packets_with_it() {
+    let lab = Simulated::newest();
+    lab.bed.hub();
+    let network = "10.1.0.0/16";
+    lab.bed.done(create_peer(public(1), only(&[network, "10.3.0.0/16"])));
+    lab.bed.done(create_peer(public(2), only(&["10.2.0.0/16"])));
+    let carrier = || lab.router.carrier("wg0", network.parse().unwrap());
+    assert_eq!(carrier(), Some(public(1).to_string()));
+    let has = |networks_of: &[&str]| to("allowed_ips", networks(networks_of));
+    let moved = vec![
+        update_peer(public(1), has(&["10.3.0.0/16"])),
+        update_peer(public(2), has(&["10.2.0.0/16", network])),
+    ];
+    assert!(lab.bed.write(moved).iter().all(Result::is_ok));
+    assert_eq!(carrier(), Some(public(2).to_string()));
+}
 
 #[test]
 fn a_thousand_new_peers_are_a_thousand_requests() {

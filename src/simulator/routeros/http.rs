@@ -361,6 +361,15 @@ impl Service {
         let Ok(reply) = self.router.answer(request, self.world.now()) else {
             return Ending::Close;
         };
+        let slow = |fault: &Fault| match fault {
+            Fault::RowLatency(micros) => Duration::from_micros(*micros),
+            _ => Duration::ZERO,
+        };
+        let slow = faults.iter().map(slow).sum::<Duration>();
+        if !slow.is_zero() {
+            // In its user's turn: the router is busy with it, and not the way to it.
+            sleep(slow.saturating_mul(u32::try_from(reply.rows).unwrap_or(u32::MAX))).await;
+        }
         let reply = faults.iter().fold(reply, |reply, fault| fault.spoil(request, reply));
         match faults {
             _ if faults.contains(&Fault::LoseAnswer) => Ending::Reset,
@@ -406,7 +415,7 @@ impl Drop for Watch {
 }
 
 fn response(reply: Reply, is_cut: bool) -> hyper::Response<Body> {
-    let Reply { status, headers, body } = reply;
+    let Reply { status, headers, body, rows: _ } = reply;
     let whole = body.len();
     let mut response = hyper::Response::builder().status(status);
     for (name, value) in headers {
