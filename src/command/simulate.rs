@@ -13,9 +13,9 @@ use crate::resource::BackendId;
 use crate::simulator::SimulatorError;
 use crate::simulator::routeros::http::{Options, Server, Tls};
 use crate::simulator::routeros::profile::{PROFILES, Profile};
-use crate::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
+use crate::simulator::routeros::{ALL_POLICIES, Certificate, SimulatedRouter};
 use crate::ui::interrupt;
-use crate::value::Secret;
+use crate::value::{InvalidValue, Secret};
 
 /// The variable with the password of the user.
 const PASSWORD: &str = "WGFORM_SIMULATED_PASSWORD";
@@ -57,7 +57,7 @@ pub struct RouterOs {
     /// Lets this user do everything; `admin` when nothing else is said
     #[arg(long, value_name = "USER", default_value = "admin", value_parser = name)]
     pub user: String,
-    /// Listens there; on a port that is free when nothing else is said
+    /// Listens at this address; on a port that is free when nothing else is said
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0", value_parser = loopback)]
     pub listen: SocketAddr,
     /// Speaks TLS, with a certificate that the router has signed itself
@@ -74,10 +74,11 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
     let failed = |error: &dyn std::error::Error| {
         Error::new(Kind::Failed, "could not serve the simulated router").cause(error)
     };
+    let interrupted = interrupt::first().map_err(|error| failed(&error))?;
     let router = open(&arguments, context)?;
     let certificate = arguments.tls.then(|| router.certificate()).transpose();
     let certificate = certificate.map_err(|error| failed(&error))?;
-    let pin = certificate.as_ref().map(|it| it.fingerprint());
+    let pin = certificate.as_ref().map(Certificate::fingerprint);
     let tls = certificate.map(Tls::With);
     let options = Options { listen: arguments.listen, tls, ..Options::default() };
     let server = Server::start(router.clone(), &context.world, options).map_err(|error| {
@@ -89,7 +90,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
     context.ui.result(&directions(&arguments, has_password, &router, &url, pin.as_deref()));
     let version = router.profile().version;
     context.ui.talk(&format!("Serving RouterOS {version} at {url}. Ctrl-C ends it."));
-    interrupt::first().await.map_err(|error| failed(&error))?;
+    interrupted.await;
     Ok(Exit::Done)
 }
 
@@ -148,21 +149,23 @@ fn version() -> impl TypedValueParser<Value = &'static Profile> {
     names.map(|name| Profile::named(&name).unwrap_or(Profile::newest()))
 }
 
-/// A name that is one of a file, of a block, of a user in HTTP and of a shell's word alike.
-fn name(text: &str) -> Result<String, String> {
+/// Reads a name that is one of a file, of a block, of a user in HTTP and of a shell's word alike.
+fn name(text: &str) -> Result<String, InvalidValue> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     match !text.is_empty() && text.chars().all(is_part) {
         true => Ok(text.to_owned()),
-        false => Err("it is made of letters, digits, `-` and `_`".to_owned()),
+        false => {
+            Err(InvalidValue::new("this is not a name")
+                .hint("make it of letters, digits, `-` and `_`"))
+        }
     }
 }
 
-/// Somebody else's machine has no business with it: it has no password.
-fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr =
-        text.parse().map_err(|_| "it is written like `127.0.0.1:8080`".to_owned())?;
-    match address.ip().is_loopback() {
-        true => Ok(address),
-        false => Err("it is an address of this host alone, like `127.0.0.1:8080`".to_owned()),
-    }
+/// Reads where to listen. Somebody else's machine has no business with a router that holds nothing but pretence.
+fn loopback(text: &str) -> Result<SocketAddr, InvalidValue> {
+    let address = text.parse().ok().filter(|it: &SocketAddr| it.ip().is_loopback());
+    address.ok_or_else(|| {
+        InvalidValue::new("this is not an address of this host alone, with a port")
+            .hint("write it like `127.0.0.1:8080`")
+    })
 }

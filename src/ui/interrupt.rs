@@ -50,15 +50,14 @@ impl Interrupt {
     }
 }
 
-/// Waits for the first interrupt, for a command that has nothing to bring to an end.
+/// Returns what waits for the first interrupt from now on, for a command that has nothing to bring to an end.
 ///
 /// # Errors
 /// When the signals cannot be caught.
-pub async fn first() -> io::Result<()> {
+pub fn first() -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    either(&mut interrupt, &mut terminate).await;
-    Ok(())
+    Ok(async move { either(&mut interrupt, &mut terminate).await })
 }
 
 async fn wait(
