@@ -26,6 +26,7 @@ pub mod state;
 pub mod import;
 pub mod backend;
 pub mod force_unlock;
+pub mod simulate;
 pub mod schema;
 pub mod completions;
 pub mod man;
@@ -122,6 +123,9 @@ pub enum Command {
     Backend(backend::Command),
     /// Takes the lock away from a run that died without giving it back, after a yes
     ForceUnlock(force_unlock::Arguments),
+    /// Serves a device that is only pretended, for requests by hand and for tests
+    #[command(subcommand)]
+    Simulate(simulate::Command),
     /// Prints the reference of the language, or a JSON Schema of what wgform reads and writes
     Schema(schema::Arguments),
     /// Prints what makes a shell complete commands and flags
@@ -223,6 +227,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::Import(arguments) => import::run(arguments, context).await,
         Command::Backend(command) => backend::run(command, context).await,
         Command::ForceUnlock(arguments) => force_unlock::run(&arguments, context),
+        Command::Simulate(command) => simulate::run(command, context).await,
     }
 }
 

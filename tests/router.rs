@@ -67,6 +67,52 @@ fn what_is_asked_and_answered_is_shown_without_secrets() {
     assert!(!planned.stderr.contains("branch: >"), "{planned}");
 }
 
+#[test]
+fn a_router_that_is_served_is_asked_with_the_password_that_a_program_says() {
+    let served = Project::new("");
+    for (flags, trust) in [("", ""), ("-tls ", "api_verify_tls = false")] {
+        let password = [("WGFORM_SIMULATED_PASSWORD", "hunter2hunter2")];
+        let mut router =
+            served.start_in(&password, &format!("simulate routeros {flags}-version=7.16 branch"));
+        router.wait_for(". Ctrl-C ends it.");
+        let url =
+            router.said().split(" at ").nth(1).unwrap().split(". ").next().unwrap().to_owned();
+        let backend = format!(
+            "api_url = \"{url}\"\n  api_user = \"admin\"\n  {trust}\n  \
+             api_password_command = [\"sh\", \"-c\", \"cat password; echo asked >> asked\"]"
+        );
+        let simulated =
+            "api_url  = \"https://192.168.88.1\"\n  api_user = \"wgform\"\n  simulate = true";
+        let project = Project::new(&configuration().replacen(simulated, &backend, 1));
+        let refused = project.run("apply -auto-approve").ends(6);
+        let said: Vec<&str> = refused.stderr.split_whitespace().collect();
+        assert!(said.join(" ").contains("could not get the password of `admin`"), "{refused}");
+        assert!(said.join(" ").contains("asked` printed no password"), "{refused}");
+        fs::write(project.path().join("password"), "hunter2hunter2\nmore\n").unwrap();
+        let applied = project.run("apply -auto-approve").ends(0);
+        assert!(!format!("{applied}").contains("hunter2"), "{applied}");
+        assert_eq!(fs::read_to_string(project.path().join("asked")).unwrap(), "asked\n".repeat(2));
+        // Who is gone from the configuration is asked like that, too.
+        project.configure("locals {}\n");
+        project.run("apply -auto-approve").ends(0);
+        router.signal(rustix::process::Signal::INT);
+        let said = router.end().ends(0);
+        said.says("backend \"routeros\" \"branch\" {").says(&format!("{url}/rest/system/resource"));
+    }
+}
+
+#[test]
+fn whoever_serves_a_router_is_told_what_makes_no_sense() {
+    let project = Project::new("");
+    let refused = |flags: &str| project.run(&format!("simulate routeros {flags}")).ends(1).stderr;
+    assert!(refused("-listen=0.0.0.0:80").contains("127.0.0.1:8080"));
+    assert!(refused("-version=7.13").contains("7.12"));
+    assert!(refused("a/b").contains("letters, digits"));
+    let mut router = project.start("simulate routeros");
+    router.wait_for(". Ctrl-C ends it.");
+    assert!(refused("").contains("another run uses the simulated system `router`"));
+}
+
 fn goes_wrong_once(method: &str, fault: &Json) {
     let project = Project::new(&configuration());
     let folder = project.path().join(".wgform/simulated");

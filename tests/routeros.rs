@@ -5,42 +5,37 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod conformance;
+mod routers;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::time::Duration;
 
-use wgform::actual::Picture;
-use wgform::backend::routeros::RouterOs;
-use wgform::backend::{Act, Interest, Operation, Stop, Trace};
+use wgform::backend::{Act, Trace};
 use wgform::config;
-use wgform::resource::{BackendKind, Field, Fields, Setting, Settings};
+use wgform::resource::Field;
 use wgform::simulator::routeros::fault::{Fault, Rule};
 use wgform::simulator::routeros::http::{Options, Server};
 use wgform::simulator::routeros::profile::{POINTS, PROFILES, Profile};
 use wgform::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
-use wgform::value::{GatewayCheck, Route, Secret};
+use wgform::value::Secret;
 
 use crate::conformance::bed::{
-    addresses, clear, create, create_peer, delete, delete_peer, elements, endpoint, held, id,
-    keepalive, networks, only, preshared, private, public, set, to, update, update_peer, world,
+    create_peer, networks, only, preshared, public, to, update_peer, world,
 };
-use crate::conformance::{Bed, Kind};
+use crate::routers::{ANSWERS_WITHIN, Lab, backend, bed, scenarios, settings};
 
 /// The oldest version that wgform works with.
 const OLDEST: u8 = 12;
 
-/// How long a client waits for an answer, however busy the machine is.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
-
-struct Lab {
-    bed: Bed,
+/// A simulated router behind a socket.
+struct Simulated {
+    lab: Lab,
     router: SimulatedRouter,
-    profile: &'static Profile,
-    has_ipv6: bool,
     _server: Server,
 }
 
-impl Lab {
+impl Simulated {
     fn new(profile: &'static Profile, point: Option<&str>) -> Self {
         Self::with(profile, point, ANSWERS_WITHIN, Options::default().command_limit)
     }
@@ -58,69 +53,37 @@ impl Lab {
         }
         let password = Secret::new("hunter2hunter2");
         router.set_user("wgform", &password, &ALL_POLICIES);
-        let world = world(BTreeMap::new(), "/nowhere".into());
         let options = Options { damage: Duration::ZERO, command_limit, ..Options::default() };
+        let world = world(BTreeMap::new(), "/nowhere".into());
         let server = Server::start(router.clone(), &world, options).unwrap();
-        let settings = config::RouterOs {
-            api_url: format!("http://{}", server.address()),
-            api_user: "wgform".to_owned(),
-            api_password: password,
-            api_timeout,
-            api_verify_tls: true,
-            ca_file: None,
-            tls_pin_sha256: None,
-            concurrency: config::RouterOs::CONCURRENCY,
-            debug: false,
+        let url = format!("http://{}", server.address());
+        let settings = config::RouterOs { api_timeout, ..settings(url, "wgform", password) };
+        let (counted, furnished) = (router.clone(), router.clone());
+        let lab = Lab {
+            bed: bed(Box::new(backend(settings, &Trace::default()))),
+            minor: profile.minor,
+            has_ipv6: !matches!(point, Some("no-ipv6-menus" | "ipv6-is-off")),
+            asked: Box::new(move |begin| {
+                counted.requests().iter().filter(|line| line.starts_with(begin)).count()
+            }),
+            add_table: Box::new(move |name| {
+                furnished.plant("routing/table", 0, &[("name", name.as_bytes())]).unwrap();
+            }),
+            not_ours: BTreeSet::new(),
         };
-        let bed = Bed {
-            kind: Kind::Router,
-            backend: Box::new(
-                RouterOs::new(id(), settings, false, &world, &Trace::default()).unwrap(),
-            ),
-            add_other_link: Box::new(|_| {}),
-            add_route: Box::new(|_, _| {}),
-            set_up: Box::new(|_, _| {}),
-        };
-        let has_ipv6 = !matches!(point, Some("no-ipv6-menus" | "ipv6-is-off"));
-        Self { bed, router, profile, has_ipv6, _server: server }
+        Self { lab, router, _server: server }
     }
 
     fn newest() -> Self {
         Self::new(Profile::newest(), None)
     }
-
-    /// Reads all that a router can be asked for.
-    fn read(&self) -> Picture {
-        let interest = Interest { routes: true, interface_lists: true, ..Interest::default() };
-        self.bed.read_with(&interest)
-    }
-
-    fn interface(&self) -> Fields {
-        self.read().interfaces.remove("wg0").unwrap().fields
-    }
-
-    fn peer(&self, number: u32) -> Fields {
-        self.bed.peer("wg0", &public(number)).fields
-    }
-
-    /// Returns the routes that wgform made.
-    fn own_routes(&self) -> BTreeSet<Route> {
-        let routes = self.read().routing.routes;
-        routes.into_iter().filter(|(_, found)| found.is_marked).map(|(route, _)| route).collect()
-    }
-
-    fn asked(&self, method: &str) -> usize {
-        self.router.requests().iter().filter(|line| line.starts_with(method)).count()
-    }
 }
 
-/// Returns a change of the routes to `wg0`.
-fn set_routes(all: &[Route]) -> Act {
-    Act::SetRoutes {
-        interface: "wg0".to_owned(),
-        routes: Some(all.iter().copied().collect()),
-        add_rules: BTreeSet::new(),
-        remove_rules: BTreeSet::new(),
+impl Deref for Simulated {
+    type Target = Lab;
+
+    fn deref(&self) -> &Lab {
+        &self.lab
     }
 }
 
@@ -133,8 +96,8 @@ fn everywhere(scenario: fn(&Lab)) {
         let has_points = is_thorough || matches!(profile.minor, OLDEST | 24);
         let points = POINTS.iter().map(|(point, _)| Some(*point)).filter(|_| has_points);
         for point in std::iter::once(None).chain(points) {
-            let lab = Lab::new(profile, point);
-            let run = std::panic::AssertUnwindSafe(|| scenario(&lab));
+            let router = Simulated::new(profile, point);
+            let run = std::panic::AssertUnwindSafe(|| scenario(&router));
             if let Err(panic) = std::panic::catch_unwind(run) {
                 eprintln!("RouterOS {}, the other setting of {point:?}", profile.name);
                 std::panic::resume_unwind(panic);
@@ -143,272 +106,48 @@ fn everywhere(scenario: fn(&Lab)) {
     }
 }
 
-/// Asserts that these attributes are so; others may be there.
-fn assert_has(found: &Fields, wanted: &Fields) {
-    for (name, field) in wanted {
-        assert_eq!(found.get(name), Some(field), "{name}");
-    }
+macro_rules! tests {
+    ($($name:ident)*) => {
+        $(
+            #[test]
+            fn $name() {
+                everywhere(scenarios::$name);
+            }
+        )*
+    };
 }
 
-fn names(all: &[&str]) -> Field {
-    Field::Names(all.iter().map(ToString::to_string).collect())
-}
-
-fn text(text: &str) -> Field {
-    Field::Text(text.to_owned())
-}
+router_scenarios!(tests);
 
 #[test]
-fn a_router_without_interfaces_is_one_all_the_same() {
-    everywhere(|lab| {
-        let picture = lab.read();
-        assert!(picture.interfaces.is_empty());
-        assert!(picture.other_links.contains("ether1"));
-        assert_eq!((picture.kind, picture.simulated), (BackendKind::RouterOs, false));
-        assert!(!picture.identity.id.is_empty());
-        assert!(picture.capabilities.renames);
-        let has_vrf = !picture.capabilities.lacks.iter().any(|it| it.attribute == "vrf");
-        assert_eq!(has_vrf, lab.profile.minor >= 21);
-    });
-}
-
-#[test]
-fn a_created_interface_reads_back_and_takes_every_change_where_it_is() {
-    everywhere(|lab| {
-        let held_addresses: &[&str] = match lab.has_ipv6 {
-            true => &["10.8.0.1/24", "fd00:8::1/64"],
-            false => &["10.8.0.1/24"],
-        };
-        let fields = Fields::from([
-            ("description", text("the hub")),
-            ("listen_port", Field::Number(51_820)),
-            ("addresses", addresses(held_addresses)),
-            ("mtu", Field::Number(1400)),
-            ("enabled", Field::Bool(true)),
-            ("interface_lists", names(&["LAN"])),
-        ]);
-        let key = private(1);
-        assert_eq!(lab.bed.done(create("wg0", &key, fields.clone())), Fields::new());
-        let found = lab.read().interfaces.remove("wg0").unwrap();
-        assert_eq!(found.private_key, Some(key.clone()));
-        assert_has(&found.fields, &fields);
-        assert_eq!(found.fields.get("public_key"), Some(&Field::PublicKey(key.public())));
-        lab.bed.done(create_peer(public(1), only(&["10.1.0.0/16"])));
-        for (name, field) in [
-            ("description", text("")),
-            ("listen_port", Field::Number(51_999)),
-            ("mtu", Field::Number(1300)),
-            ("enabled", Field::Bool(false)),
-            ("enabled", Field::Bool(true)),
-        ] {
-            let mut expected = lab.interface();
-            lab.bed.done(update("wg0", to(name, field.clone())));
-            expected.insert(name, field);
-            assert_eq!(lab.interface(), expected, "{name}");
-        }
-        let lists =
-            Setting::Names { add: ["WAN".to_owned()].into(), remove: ["LAN".to_owned()].into() };
-        lab.bed.done(update("wg0", Settings::from([("interface_lists", lists)])));
-        assert_eq!(lab.interface().get("interface_lists"), Some(&names(&["WAN"])));
-        lab.bed.done(Act::UpdateInterface {
-            name: "wg0".to_owned(),
-            rename: Some("wg9".to_owned()),
-            private_key: Some(private(2)),
-            key_file: None,
-            remove_key_file: None,
-            settings: Settings::new(),
-            wanted: Fields::new(),
-            around: Default::default(),
-        });
-        let picture = lab.read();
-        let found = &picture.interfaces["wg9"];
-        let public_key = Field::PublicKey(private(2).public());
-        assert_eq!(found.fields.get("public_key"), Some(&public_key));
-        assert_eq!(found.peers.len(), 1);
-        assert_eq!(held(found), set(held_addresses));
-        lab.bed.done(delete("wg9"));
-        lab.bed.done(delete("wg9"));
-        let picture = lab.read();
-        assert!(picture.interfaces.is_empty());
-        // Nothing is left that refers to it.
-        let orphans = "objects of an interface that is gone";
-        assert!(!picture.remarks.iter().any(|it| it.summary == orphans), "{:?}", picture.remarks);
-    });
-}
-
-#[test]
-fn a_port_that_is_not_set_is_chosen_by_the_router() {
-    everywhere(|lab| {
-        let chosen = lab.bed.done(create("wg0", &private(1), Fields::new()));
-        assert!(chosen.contains_key("listen_port"));
-        assert_has(&lab.interface(), &chosen);
-    });
-}
-
-#[test]
-fn a_router_makes_the_key_that_it_is_not_given() {
-    everywhere(|lab| {
-        let act = Act::CreateInterface {
-            name: "wg0".to_owned(),
-            private_key: None,
-            key_file: None,
-            fields: Fields::new(),
-            around: Default::default(),
-        };
-        let told = lab.bed.done(act);
-        let found = lab.bed.interface("wg0");
-        let key = found.private_key.unwrap().public();
-        assert_eq!(told.get("public_key"), Some(&Field::PublicKey(key)));
-        assert_has(&found.fields, &told);
-    });
-}
-
-#[test]
-fn foreign_addresses_stay() {
-    everywhere(|lab| {
-        lab.bed.hub();
-        lab.bed.done(update("wg0", elements(&["192.0.2.1/32"], &[])));
-        lab.bed.done(update("wg0", elements(&["10.9.0.1/24"], &["10.8.0.1/24"])));
-        let found = lab.bed.interface("wg0");
-        assert_eq!(held(&found), set(&["10.9.0.1/24", "192.0.2.1/32"]));
-    });
-}
-
-#[test]
-fn a_created_peer_reads_back_and_takes_every_change_where_it_is() {
-    everywhere(|lab| {
-        lab.bed.hub();
-        let mut fields = Fields::from([
-            ("description", text("a phone")),
-            ("enabled", Field::Bool(true)),
-            ("preshared_key", Field::PresharedKey(Some(preshared(7)))),
-            ("allowed_ips", networks(&["10.8.0.2/32", "10.20.0.0/16", "fd00:20::/48"])),
-            ("endpoint", endpoint("192.0.2.7:51820")),
-            ("persistent_keepalive", keepalive("100s")),
-            ("client_address", addresses(&["10.8.0.2/32"])),
-            (
-                "client_dns",
-                Field::Servers(vec!["10.8.0.53".parse().unwrap(), "9.9.9.9".parse().unwrap()]),
-            ),
-            ("client_endpoint", text("vpn.example.com:51820")),
-            ("client_keepalive", keepalive("25s")),
-            ("client_private_key", Field::PrivateKey(private(5))),
-        ]);
-        if lab.profile.minor >= 15 {
-            fields.insert("name", text("phone"));
-            fields.insert("responder", Field::Bool(true));
-        }
-        assert_eq!(lab.bed.done(create_peer(public(1), fields.clone())), Fields::new());
-        assert_has(&lab.peer(1), &fields);
-        lab.bed.done(create_peer(public(2), only(&["10.99.0.0/16"])));
-        let other = lab.peer(2);
-        for (name, field) in [
-            ("description", text("")),
-            ("preshared_key", Field::PresharedKey(Some(preshared(8)))),
-            ("preshared_key", Field::PresharedKey(None)),
-            ("allowed_ips", networks(&["10.8.0.2/32", "::/0"])),
-            ("endpoint", endpoint("[2001:db8::7]:51821")),
-            ("endpoint", endpoint("vpn.example.com:51820")),
-            ("persistent_keepalive", keepalive("1m")),
-            ("persistent_keepalive", keepalive("off")),
-            ("enabled", Field::Bool(false)),
-            ("enabled", Field::Bool(true)),
-            ("client_endpoint", text("")),
-        ] {
-            let mut expected = lab.peer(1);
-            lab.bed.done(update_peer(public(1), to(name, field.clone())));
-            expected.insert(name, field);
-            assert_eq!(lab.peer(1), expected, "{name}");
-        }
-        lab.bed.done(update_peer(public(1), clear("endpoint")));
-        assert_eq!(lab.peer(1).get("endpoint"), None);
-        assert_eq!(lab.peer(2), other);
-        lab.bed.done(delete_peer(public(1)));
-        lab.bed.done(delete_peer(public(1)));
-        assert_eq!(lab.bed.interface("wg0").peers.len(), 1);
-    });
-}
-
-#[test]
-fn routes_come_and_go_and_foreign_ones_stay() {
-    everywhere(|lab| {
-        lab.bed.hub();
-        let route = |to: &str| Route::new(to.parse().unwrap(), Route::MAIN, None);
-        let far = Route::new("10.30.0.0/16".parse().unwrap(), Route::MAIN, Some(7));
-        let ours = || lab.own_routes();
-        let foreign = lab.read().routing.routes.len();
-        lab.bed.done(set_routes(&[route("10.20.0.0/16"), far]));
-        assert_eq!(ours(), [route("10.20.0.0/16"), far].into());
-        lab.bed.done(set_routes(&[route("10.20.0.0/16"), route("10.40.0.0/16")]));
-        assert_eq!(ours(), [route("10.20.0.0/16"), route("10.40.0.0/16")].into());
-        lab.bed.done(delete("wg0"));
-        assert_eq!((ours(), lab.read().routing.routes.len()), (BTreeSet::new(), foreign));
-        lab.bed.done(set_routes(&[]));
-    });
-}
-
-#[test]
-fn a_route_leads_to_a_gateway_in_a_table_and_is_changed_where_it_is() {
-    everywhere(|lab| {
-        lab.bed.hub();
-        lab.router.plant("routing/table", 0, &[("name", b"vpn")]).unwrap();
-        let table = lab.read().routing.table_names["vpn"];
-        let (to, gateway) = ("10.20.0.0/16".parse().unwrap(), "10.0.0.2".parse().unwrap());
-        let route = Route::new(to, table, Some(7));
-        let checked = route.through(Some(gateway), Some(GatewayCheck::Ping));
-        let mut made = 0;
-        for wanted in [route, checked, route.through(Some(gateway), None), route] {
-            lab.bed.done(set_routes(&[wanted]));
-            assert_eq!(lab.own_routes(), [wanted].into(), "{wanted}");
-            made = made.max(lab.asked("PUT /rest/ip/route"));
-        }
-        assert_eq!((made, lab.asked("DELETE /rest/ip/route")), (1, 0));
-        lab.bed.done(set_routes(&[checked]));
-        let mut rename = update("wg0", Settings::new());
-        if let Act::UpdateInterface { rename, .. } = &mut rename {
-            *rename = Some("wg1".to_owned());
-        }
-        lab.bed.done(rename);
-        let leads_to = &lab.read().routing.routes[&checked].device;
-        assert_eq!(leads_to.as_deref(), Some("wg1"));
-        lab.bed.done(delete("wg1"));
-        assert_eq!(lab.own_routes(), BTreeSet::new());
-    });
-}
-
-#[test]
-fn what_follows_a_failure_is_skipped_and_the_rest_is_done() {
-    everywhere(|lab| {
-        lab.bed.hub();
-        let operation = |after: &[usize], act| Operation { after: after.to_vec(), act };
-        let ended = lab.bed.write_batch(
-            vec![
-                operation(&[], create_peer(public(1), only(&["10.1.0.0/16"]))),
-                operation(&[], update_peer(public(9), to("enabled", Field::Bool(true)))),
-                operation(&[1], create_peer(public(2), only(&["10.2.0.0/16"]))),
-                operation(&[0], create_peer(public(3), only(&["10.3.0.0/16"]))),
-            ],
-            Stop::default(),
-        );
-        let short: Vec<&str> =
-            ended.iter().map(|end| end.as_ref().map_or_else(String::as_str, |_| "done")).collect();
-        assert_eq!(short, ["done", "failed: the peer is gone", "skipped after 1", "done"]);
-        let keys: Vec<_> = lab.bed.interface("wg0").peers.into_keys().collect();
-        assert_eq!(keys, [public(1), public(3)]);
-    });
+fn a_network_moves_from_peer_to_peer_and_its_packets_with_it() {
+    let lab = Simulated::newest();
+    lab.bed.hub();
+    let network = "10.1.0.0/16";
+    lab.bed.done(create_peer(public(1), only(&[network, "10.3.0.0/16"])));
+    lab.bed.done(create_peer(public(2), only(&["10.2.0.0/16"])));
+    let carrier = || lab.router.carrier("wg0", network.parse().unwrap());
+    assert_eq!(carrier(), Some(public(1).to_string()));
+    let has = |networks_of: &[&str]| to("allowed_ips", networks(networks_of));
+    let moved = vec![
+        update_peer(public(1), has(&["10.3.0.0/16"])),
+        update_peer(public(2), has(&["10.2.0.0/16", network])),
+    ];
+    assert!(lab.bed.write(moved).iter().all(Result::is_ok));
+    assert_eq!(carrier(), Some(public(2).to_string()));
 }
 
 #[test]
 fn a_thousand_new_peers_are_a_thousand_requests() {
-    let lab = Lab::newest();
+    let lab = Simulated::newest();
     lab.bed.hub();
-    let (writes, reads) = (lab.asked("PUT"), lab.asked("GET"));
+    let (writes, reads) = ((lab.asked)("PUT"), (lab.asked)("GET"));
     let network = |n: u32| only(&[&format!("10.{}.{}.0/24", n / 256, n % 256)]);
     let ended = lab.bed.write((0..1000).map(|n| create_peer(public(n), network(n))).collect());
     assert!(ended.iter().all(Result::is_ok), "{ended:?}");
-    assert_eq!(lab.asked("PUT") - writes, 1000);
+    assert_eq!((lab.asked)("PUT") - writes, 1000);
     // The version, the interfaces, the peers.
-    assert_eq!(lab.asked("GET") - reads, 3);
+    assert_eq!((lab.asked)("GET") - reads, 3);
 }
 
 #[test]
@@ -428,7 +167,7 @@ fn whatever_goes_wrong_nothing_is_there_twice_and_the_next_run_converges() {
         (Fault::Truncate, ANSWERS_WITHIN, soon),
         (Fault::WrongBody, ANSWERS_WITHIN, soon),
     ] {
-        let lab = Lab::with(Profile::newest(), None, api_timeout, command_limit);
+        let lab = Simulated::with(Profile::newest(), None, api_timeout, command_limit);
         lab.bed.hub();
         lab.router.inject(Rule::once("PUT", 20, fault.clone()));
         let acts = |which: &mut dyn Iterator<Item = u32>| -> Vec<Act> {
@@ -451,7 +190,7 @@ fn whatever_goes_wrong_nothing_is_there_twice_and_the_next_run_converges() {
 #[test]
 fn a_user_without_sensitive_writes_keys_and_never_reads_a_difference_into_them() {
     for point in [None, Some("absent-keys"), Some("long-masks")] {
-        let lab = Lab::new(Profile::newest(), point);
+        let lab = Simulated::new(Profile::newest(), point);
         lab.bed.hub();
         let key = Field::PresharedKey(Some(preshared(7)));
         let mut fields = only(&["10.1.0.0/16"]);
@@ -474,7 +213,7 @@ fn a_user_without_sensitive_writes_keys_and_never_reads_a_difference_into_them()
 
 #[test]
 fn a_warning_tells_what_somebody_should_know_of_a_router() {
-    let lab = Lab::newest();
+    let lab = Simulated::newest();
     let said = || -> Vec<&str> { lab.read().remarks.iter().map(|it| it.summary).collect() };
     // It has been up since 1970, as its clock can tell.
     assert!(said().is_empty(), "{:?}", said());

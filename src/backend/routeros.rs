@@ -19,22 +19,36 @@ pub(crate) mod fuzz {
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
 
 use crate::actual::{Examination, Picture};
 use crate::backend::routeros::client::{Client, Pace, Settings, Trace, Trust};
 use crate::backend::routeros::menus::{Menus, Wanted};
-use crate::backend::{Answer, BackendError, Batch, Interest, Landed, Read, Stop, Write};
-use crate::config;
+use crate::backend::{
+    Answer, BackendError, Batch, Interest, Landed, Outcome, Read, Stop, Write, program,
+};
+use crate::config::{self, Password};
 use crate::resource::BackendId;
 use crate::simulator::SimulatorError;
 use crate::simulator::routeros::http::{Options, Server};
 use crate::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
+use crate::value::Secret;
 use crate::world::World;
+
+/// How long the program may take that knows the password.
+const ASKED_WITHIN: Duration = Duration::from_secs(60);
 
 /// A router.
 pub struct RouterOs {
     id: BackendId,
-    client: Client,
+    /// How it is reached, but for the password.
+    settings: Settings,
+    password: Password,
+    /// What asks it, from the first request on.
+    client: OnceCell<Client>,
     /// What answers in the place of a router.
     simulated: Option<Server>,
     world: World,
@@ -53,7 +67,16 @@ impl RouterOs {
         trace: &Trace,
     ) -> Result<Self, BackendError> {
         let trust = if simulate { Trust::Anybody } else { trust(&id, &router, world)? };
-        let simulated = simulate.then(|| simulated(&id, &router, world)).transpose()?;
+        let password = match router.api_password.clone() {
+            Password::Asked(_) if simulate => Password::Given(Secret::new("")),
+            password => password,
+        };
+        let simulated = match &password {
+            Password::Given(secret) if simulate => {
+                Some(simulated(&id, &router.api_user, secret, world)?)
+            }
+            _ => None,
+        };
         let api_url = match &simulated {
             Some(server) => format!("http://{}", server.address()),
             None => router.api_url.clone(),
@@ -62,17 +85,47 @@ impl RouterOs {
             backend: id.clone(),
             api_url,
             api_user: router.api_user,
-            api_password: router.api_password,
+            api_password: Secret::new(""),
             trust,
             api_timeout: router.api_timeout,
             concurrency: NonZeroUsize::from(router.concurrency),
             trace: if router.debug { trace.clone().of(&id) } else { Trace::default() },
             pace: Pace::default(),
         };
-        Ok(Self { client: Client::new(settings)?, id, simulated, world: world.clone() })
+        let client = OnceCell::new();
+        Ok(Self { id, settings, password, client, simulated, world: world.clone() })
     }
 
-    async fn menus(&self, interest: &Interest) -> Result<Menus, BackendError> {
+    /// Returns what asks the router. The program that knows the password is asked once.
+    async fn client(&self) -> Result<&Client, BackendError> {
+        let make = || async {
+            let api_password = match &self.password {
+                Password::Given(secret) => secret.clone(),
+                Password::Asked(argv) => self.ask_for_password(argv.clone()).await?,
+            };
+            Client::new(Settings { api_password, ..self.settings.clone() })
+        };
+        self.client.get_or_try_init(make).await
+    }
+
+    async fn ask_for_password(&self, argv: Vec<String>) -> Result<Secret, BackendError> {
+        let (directory, environment) =
+            (self.world.directory.clone(), self.world.environment.clone());
+        let ask = move || program::first_line(&argv, ASKED_WITHIN, &directory, &environment);
+        let (reason, hint) = match spawn_blocking(ask).await {
+            Ok(Ok(password)) => return Ok(password),
+            Ok(Err(program::NoLine { reason, hint })) => (reason, hint),
+            Err(error) => (error.to_string(), "this is a fault of wgform: please report it"),
+        };
+        Err(BackendError {
+            backend: self.id.clone(),
+            attempt: format!("get the password of `{}`", self.settings.api_user),
+            reason,
+            hints: vec![hint.to_owned()],
+        })
+    }
+
+    async fn menus(&self, client: &Client, interest: &Interest) -> Result<Menus, BackendError> {
         let wanted = Wanted {
             identity: true,
             addresses: true,
@@ -80,12 +133,12 @@ impl RouterOs {
             members: interest.interface_lists,
             others: true,
         };
-        Menus::read(&self.client, wanted).await.map_err(|failure| failure.error)
+        Menus::read(client, wanted).await.map_err(|failure| failure.error)
     }
 
-    fn picture_of(&self, menus: Menus) -> Result<Picture, BackendError> {
+    fn picture_of(&self, client: &Client, menus: Menus) -> Result<Picture, BackendError> {
         picture::picture(menus, self.simulated.is_some(), self.world.now())
-            .map_err(|reason| self.client.unreadable("read the WireGuard interfaces", reason).error)
+            .map_err(|reason| client.unreadable("read the WireGuard interfaces", reason).error)
     }
 }
 
@@ -116,7 +169,8 @@ fn certificates(path: &Path) -> std::io::Result<Vec<u8>> {
 
 fn simulated(
     id: &BackendId,
-    router: &config::RouterOs,
+    user: &str,
+    password: &Secret,
     world: &World,
 ) -> Result<Server, BackendError> {
     let failed = |reason: String, hints: Vec<String>| BackendError {
@@ -127,7 +181,7 @@ fn simulated(
     };
     let host = SimulatedRouter::open(&world.directory, id, world)
         .map_err(|SimulatorError { reason, hints }| failed(reason, hints))?;
-    host.set_user(&router.api_user, &router.api_password, &ALL_POLICIES);
+    host.set_user(user, password, &ALL_POLICIES);
     Server::start(host, world, Options::default()).map_err(|error| {
         failed(error.to_string(), vec!["see whether this host has a loopback".to_owned()])
     })
@@ -139,21 +193,34 @@ impl Read for RouterOs {
     }
 
     fn read<'a>(&'a self, interest: &'a Interest) -> Answer<'a, Result<Picture, BackendError>> {
-        Box::pin(async move { self.picture_of(self.menus(interest).await?) })
+        Box::pin(async move {
+            let client = self.client().await?;
+            self.picture_of(client, self.menus(client, interest).await?)
+        })
     }
 
     fn examine(&self) -> Answer<'_, Result<Examination, BackendError>> {
         Box::pin(async move {
             let interest = Interest { interface_lists: true, ..Interest::default() };
-            let menus = self.menus(&interest).await?;
+            let client = self.client().await?;
+            let menus = self.menus(client, &interest).await?;
             let facts = picture::facts(&menus);
-            Ok(Examination { picture: self.picture_of(menus)?, facts })
+            Ok(Examination { picture: self.picture_of(client, menus)?, facts })
         })
     }
 }
 
 impl Write for RouterOs {
     fn write<'a>(&'a self, batch: Batch, stop: Stop, landed: Landed<'a>) -> Answer<'a, ()> {
-        Box::pin(write::carry_out(&self.client, batch, stop, landed))
+        Box::pin(async move {
+            match self.client().await {
+                Ok(client) => write::carry_out(client, batch, stop, landed).await,
+                Err(error) => {
+                    for index in 0..batch.operations.len() {
+                        landed(index, Outcome::Failed(error.clone()));
+                    }
+                }
+            }
+        })
     }
 }

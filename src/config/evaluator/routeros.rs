@@ -5,10 +5,12 @@ use std::num::NonZeroU8;
 use std::time::Duration;
 
 use crate::config::block::{BackendBlock, Expr};
+use crate::config::decode::{command, secret_in_command};
 use crate::config::evaluator::run::Run;
-use crate::config::expression::{Evaluated, Failures, poisoned, wrong_type};
-use crate::config::{Desired, RouterOs, Wanted};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::config::evaluator::settings::unknown;
+use crate::config::expression::{Evaluated, Failures, both, poisoned, wrong_type};
+use crate::config::{Desired, Password, RouterOs, Wanted};
+use crate::diagnostic::{Diagnostic, Span, sentence};
 use crate::resource::Field;
 use crate::value::{Route, RouteTable, Routes, Secret, parse_seconds};
 
@@ -17,7 +19,7 @@ impl Run<'_> {
         let mut failures = Failures::default();
         let api_url = failures.take(self.url(block));
         let api_user = failures.take(self.user(block));
-        let api_password = failures.take(self.text_of(block, "api_password"));
+        let api_password = failures.take(self.password(block));
         let api_timeout = failures.take(self.api_timeout(block));
         let api_verify_tls = failures.take(self.flag_of(block, "api_verify_tls", true));
         let debug = failures.take(self.flag_of(block, "debug", false));
@@ -38,7 +40,7 @@ impl Run<'_> {
                 Some(RouterOs {
                     api_url: api_url?,
                     api_user: api_user?,
-                    api_password: Secret::new(api_password?.unwrap_or_default()),
+                    api_password: api_password?,
                     api_timeout: api_timeout?,
                     api_verify_tls: api_verify_tls?,
                     ca_file: ca_file?,
@@ -101,6 +103,49 @@ impl Run<'_> {
             )),
             None => {
                 Err(invalid(expr, "there is no user", "Write the name of a user of the router."))
+            }
+        }
+    }
+
+    fn password(&self, block: &BackendBlock) -> Evaluated<Password> {
+        let given = self.text_of(block, "api_password");
+        let asked = self.password_command(block);
+        let (given, asked) = both(given, asked)?;
+        match (given, asked) {
+            (given, None) => Ok(Password::Given(Secret::new(given.unwrap_or_default()))),
+            (None, Some((_, argv))) => Ok(Password::Asked(argv)),
+            (Some(_), Some((at, _))) => Err(vec![
+                Diagnostic::error("two passwords of a router")
+                    .label(&at, "there is an `api_password` too")
+                    .help("Write `api_password` or `api_password_command`, not both."),
+            ]),
+        }
+    }
+
+    /// Evaluates the program that is asked for the password, with its place.
+    fn password_command(&self, block: &BackendBlock) -> Evaluated<Option<(Span, Vec<String>)>> {
+        const NAME: &str = "`api_password_command`";
+        let Some(expr) = block.attributes.get("api_password_command") else { return Ok(None) };
+        let value = self.known_value(expr, NAME)?;
+        if value.is_null() {
+            return Ok(None);
+        }
+        if value.is_unknown_anywhere() {
+            return Err(vec![unknown(&expr.span(), NAME)]);
+        }
+        if value.is_sensitive_anywhere() {
+            return Err(vec![secret_in_command(&expr.span())]);
+        }
+        let help = "Write it as `[\"pass\", \"show\", \"branch\"]`.";
+        match command(&value) {
+            Some(Ok(argv)) => Ok(Some((expr.span(), argv))),
+            Some(Err(error)) => {
+                let hint = error.get_hint().filter(|_| value.to_text().is_some()).map(sentence);
+                Err(invalid(expr, &error.to_string(), hint.as_deref().unwrap_or(help)))
+            }
+            None => {
+                let problem = wrong_type(&expr.span(), NAME, "a list of strings", &value);
+                Err(vec![problem.help(help)])
             }
         }
     }

@@ -15,6 +15,8 @@ use crate::simulator::routeros::request::{Refused, Reply, Request};
 pub enum Fault {
     /// The answer takes so many milliseconds longer, on the way.
     Latency(u64),
+    /// The command takes so many microseconds longer for each object that it answers.
+    RowLatency(u64),
     /// The command takes longer than the router allows; whether it has an effect all the same.
     Stall {
         /// Whether it has.
@@ -141,6 +143,7 @@ impl Fault {
                 status: *status,
                 headers: vec![("content-type", "application/json".to_owned())],
                 body: text.clone().into_bytes(),
+                rows: 0,
             }),
             _ => None,
         }
