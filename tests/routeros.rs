@@ -37,7 +37,35 @@ struct Lab {
     router: SimulatedRouter,
     profile: &'static Profile,
     has_ipv6: bool,
-    _server: Server,
+    server: Server,
+}
+
+fn password() -> Secret {
+    Secret::new("hunter2hunter2")
+}
+
+/// Returns a router as one of its users has it.
+fn bed(server: &Server, api_user: &str, api_timeout: Duration) -> Bed {
+    let settings = config::RouterOs {
+        api_url: format!("http://{}", server.address()),
+        api_user: api_user.to_owned(),
+        api_password: password(),
+        api_timeout,
+        api_verify_tls: true,
+        ca_file: None,
+        tls_pin_sha256: None,
+        concurrency: config::RouterOs::CONCURRENCY,
+        debug: false,
+    };
+    let world = world(BTreeMap::new(), "/nowhere".into());
+    let router = RouterOs::new(id(), settings, false, &world, &Trace::default()).unwrap();
+    Bed {
+        kind: Kind::Router,
+        backend: Box::new(router),
+        add_other_link: Box::new(|_| {}),
+        add_route: Box::new(|_, _| {}),
+        set_up: Box::new(|_, _| {}),
+    }
 }
 
 impl Lab {
@@ -56,37 +84,24 @@ impl Lab {
         if let Some(point) = point {
             assert!(router.flip(point).unwrap(), "{point}");
         }
-        let password = Secret::new("hunter2hunter2");
-        router.set_user("wgform", &password, &ALL_POLICIES);
+        router.set_user("wgform", &password(), &ALL_POLICIES);
         let world = world(BTreeMap::new(), "/nowhere".into());
         let options = Options { damage: Duration::ZERO, command_limit, ..Options::default() };
         let server = Server::start(router.clone(), &world, options).unwrap();
-        let settings = config::RouterOs {
-            api_url: format!("http://{}", server.address()),
-            api_user: "wgform".to_owned(),
-            api_password: password,
-            api_timeout,
-            api_verify_tls: true,
-            ca_file: None,
-            tls_pin_sha256: None,
-            concurrency: config::RouterOs::CONCURRENCY,
-            debug: false,
-        };
-        let bed = Bed {
-            kind: Kind::Router,
-            backend: Box::new(
-                RouterOs::new(id(), settings, false, &world, &Trace::default()).unwrap(),
-            ),
-            add_other_link: Box::new(|_| {}),
-            add_route: Box::new(|_, _| {}),
-            set_up: Box::new(|_, _| {}),
-        };
+        let bed = bed(&server, "wgform", api_timeout);
         let has_ipv6 = !matches!(point, Some("no-ipv6-menus" | "ipv6-is-off"));
-        Self { bed, router, profile, has_ipv6, _server: server }
+        Self { bed, router, profile, has_ipv6, server }
     }
 
     fn newest() -> Self {
         Self::new(Profile::newest(), None)
+    }
+
+    /// Returns the router as another user has it, who lacks these policies.
+    fn without(&self, lacking: &[&str]) -> Bed {
+        let policies = ALL_POLICIES.into_iter().filter(|it| !lacking.contains(it));
+        self.router.set_user("guest", &password(), &policies.collect::<Vec<_>>());
+        bed(&self.server, "guest", ANSWERS_WITHIN)
     }
 
     /// Reads all that a router can be asked for.
@@ -446,6 +461,123 @@ fn whatever_goes_wrong_nothing_is_there_twice_and_the_next_run_converges() {
         assert!(again.iter().all(Result::is_ok), "{fault:?}: {again:?}");
         assert_eq!(lab.bed.interface("wg0").peers.len(), 50, "{fault:?}");
     }
+}
+
+#[test]
+fn a_secret_whose_change_failed_is_not_taken_for_written_until_it_is_seen() {
+    let session_closed = r#"{"error":400,"message":"Bad Request","detail":"Session closed"}"#;
+    let wanted = to("preshared_key", Field::PresharedKey(Some(preshared(8))));
+    for fault in [
+        Fault::Stall { applied: true },
+        Fault::Stall { applied: false },
+        Fault::LoseAnswer,
+        Fault::Reset,
+        Fault::Close,
+        Fault::AppliedButRefused,
+        Fault::Html(403),
+        Fault::Answer(400, session_closed.to_owned()),
+        Fault::Truncate,
+        Fault::WrongBody,
+    ] {
+        for (before, lacking) in
+            [(None, ""), (Some(7), ""), (None, "sensitive"), (Some(7), "sensitive")]
+        {
+            let soon = Duration::from_millis(100);
+            let lab = Lab::with(Profile::newest(), None, ANSWERS_WITHIN, soon);
+            lab.bed.hub();
+            let mut fields = only(&["10.1.0.0/16"]);
+            fields.insert("preshared_key", Field::PresharedKey(before.map(preshared)));
+            lab.bed.done(create_peer(public(1), fields));
+            let user = lab.without(&[lacking]);
+            lab.router.inject(Rule::once("PATCH", 0, fault.clone()));
+            let ended = user.write(vec![update_peer(public(1), wanted.clone())]).remove(0);
+            let is_written = || {
+                let found = lab.peer(1).remove("preshared_key");
+                found == Some(Field::PresharedKey(Some(preshared(8))))
+            };
+            let is_seen = is_written() && lacking.is_empty();
+            assert_eq!(
+                ended.is_ok(),
+                is_seen,
+                "{fault:?}, from {before:?}, {lacking:?}: {ended:?}"
+            );
+            user.done(update_peer(public(1), wanted.clone()));
+            assert!(is_written(), "{fault:?}, from {before:?}, {lacking:?}");
+        }
+    }
+}
+
+#[test]
+fn a_clear_that_failed_is_not_taken_for_done() {
+    let refused = r#"{"error":400,"message":"Bad Request","detail":"failure: not now"}"#;
+    for (fault, is_done) in [
+        (Fault::Reset, false),
+        (Fault::Answer(400, refused.to_owned()), false),
+        (Fault::LoseAnswer, true),
+        (Fault::AppliedButRefused, true),
+    ] {
+        let lab = Lab::newest();
+        lab.router.add_vrf("blue").unwrap();
+        lab.bed.hub();
+        lab.bed.done(create_peer(public(1), only(&["10.1.0.0/16"])));
+        let fails = |name: &str, act: Act| {
+            lab.router.inject(Rule::once("PATCH", 0, fault.clone()));
+            let ended = lab.bed.write(vec![act]).remove(0);
+            assert_eq!(ended.is_ok(), is_done, "{name}, {fault:?}: {ended:?}");
+        };
+        for (name, field) in [
+            ("description", text("the hub")),
+            ("listen_port", Field::Number(51_999)),
+            ("mtu", Field::Number(1300)),
+            ("vrf", text("blue")),
+            ("enabled", Field::Bool(false)),
+        ] {
+            lab.bed.done(update("wg0", to(name, field.clone())));
+            fails(name, update("wg0", clear(name)));
+            assert_eq!(lab.interface().get(name) != Some(&field), is_done, "{name}, {fault:?}");
+        }
+        for (name, field) in [
+            ("description", text("a phone")),
+            ("preshared_key", Field::PresharedKey(Some(preshared(7)))),
+            ("endpoint", endpoint("192.0.2.7:51820")),
+            ("persistent_keepalive", keepalive("25s")),
+            ("responder", Field::Bool(true)),
+            ("enabled", Field::Bool(false)),
+        ] {
+            lab.bed.done(update_peer(public(1), to(name, field.clone())));
+            fails(name, update_peer(public(1), clear(name)));
+            assert_eq!(lab.peer(1).get(name) != Some(&field), is_done, "{name}, {fault:?}");
+        }
+    }
+}
+
+#[test]
+fn a_pre_shared_key_goes_also_where_it_is_not_seen_and_an_empty_one_is_refused() {
+    for point in [None, Some("refuses-empty-key")] {
+        let lab = Lab::new(Profile::newest(), point);
+        lab.bed.hub();
+        let mut fields = only(&["10.1.0.0/16"]);
+        fields.insert("preshared_key", Field::PresharedKey(Some(preshared(7))));
+        lab.bed.done(create_peer(public(1), fields));
+        let none = Field::PresharedKey(None);
+        let user = lab.without(&["sensitive"]);
+        user.done(update_peer(public(1), to("preshared_key", none.clone())));
+        assert_eq!(lab.peer(1).get("preshared_key"), Some(&none), "{point:?}");
+    }
+}
+
+#[test]
+fn a_user_who_may_not_write_is_told_so_also_where_nothing_is_seen() {
+    let lab = Lab::newest();
+    lab.bed.hub();
+    lab.bed.done(create_peer(public(1), only(&["10.1.0.0/16"])));
+    let user = lab.without(&["write", "sensitive"]);
+    let wanted = to("preshared_key", Field::PresharedKey(Some(preshared(7))));
+    let ended = user.write(vec![update_peer(public(1), wanted)]).remove(0);
+    assert_eq!(
+        ended.err().as_deref(),
+        Some("failed: missing or invalid resource identifier (400)")
+    );
 }
 
 #[test]

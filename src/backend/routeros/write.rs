@@ -2,7 +2,7 @@
 //!
 //! The menus are read once before the first request; what a router answers to a change keeps them true. After a failure
 //! they are read again, and only what is then there decides: a refusal may come after the change, an answer may be lost,
-//! and nothing that makes an object is ever sent twice.
+//! and nothing that makes an object is ever sent twice. What a router does not show counts as written after a success only.
 
 use std::collections::BTreeSet;
 
@@ -244,24 +244,22 @@ impl Job<'_> {
         let mut wish = wish::interface(settings, &found).map_err(|it| self.misfit(attempt, &it))?;
         wish.texts.extend(rename.map(|new| ("name", plain(new))));
         // A router keeps the port that it has chosen once; another one takes this one's place.
-        if settings.get("listen_port") == Some(&Setting::Clear) {
-            wish.texts.extend(self.free_port().map(|port| ("listen-port", plain(port))));
-        }
+        let is_open = settings.get("listen_port") == Some(&Setting::Clear);
+        let port = self.free_port().filter(|_| is_open);
+        wish.texts.extend(port.map(|port| ("listen-port", plain(port))));
         wish.texts.extend(key.map(|key| ("private-key", key.expose_text())));
         let now = rename.unwrap_or(name);
         let public = key.map(PrivateKey::public);
+        let mut own = own_settings(settings);
+        if let (Some(setting), Some(port)) = (own.get_mut("listen_port"), port) {
+            *setting = Setting::To(Field::Number(port.into()));
+        }
         let is_done = |menus: &Menus| {
-            let interface = menus.interfaces.iter().find(|it| it.name == now);
+            let interface = menus.interfaces.iter().find(|it| it.id == id && it.name == now);
             interface.is_some_and(|it| {
-                let (fields, hidden) = picture::held(menus, it);
-                let own = |name: &&str| !matches!(*name, "addresses" | "interface_lists");
-                let own: Settings = settings
-                    .iter()
-                    .filter(|(name, _)| own(name))
-                    .map(|(name, setting)| (*name, setting.clone()))
-                    .collect();
+                let (fields, _) = picture::held(menus, it);
                 public.is_none_or(|key| key == it.public_key)
-                    && wish::difference(&own, &fields, &hidden).is_none()
+                    && wish::is_proven(&own, &fields, menus.system.version)
             })
         };
         self.set(attempt, INTERFACES, &id, &wish.texts, is_done).await?;
@@ -418,6 +416,15 @@ impl Job<'_> {
     }
 }
 
+/// Returns the settings that are properties of an interface itself, without those that have places of their own.
+fn own_settings(settings: &Settings) -> Settings {
+    let is_own = |name: &str| {
+        !matches!(name, "addresses" | "interface_lists" | "name" | "private_key" | "public_key")
+    };
+    let own = settings.iter().filter(|(name, _)| is_own(name));
+    own.map(|(name, setting)| (*name, setting.clone())).collect()
+}
+
 /// Routes and peers.
 impl Job<'_> {
     /// Makes the routes of ours to an interface what they are to be.
@@ -555,10 +562,7 @@ impl Job<'_> {
         texts.insert("public-key", plain(key));
         // Nothing is there to be cleared.
         texts.retain(|name, text| *name == "allowed-address" || !text.is_empty());
-        let is_there = |menus: &Menus| {
-            find_peer(menus, interface, key)
-                .is_some_and(|it| peer_difference(menus, it, &settings).is_none())
-        };
+        let is_there = |menus: &Menus| is_written(menus, interface, key, &settings);
         self.add(attempt, PEERS, &texts, is_there).await?;
         self.compare_peer(attempt, interface, key, &settings)
     }
@@ -582,10 +586,7 @@ impl Job<'_> {
         let version = self.menus.system.version;
         let mut texts =
             wish::peer(settings, version).map_err(|misfit| self.misfit(attempt, &misfit))?;
-        let is_done = |menus: &Menus| {
-            find_peer(menus, interface, key)
-                .is_some_and(|it| peer_difference(menus, it, settings).is_none())
-        };
+        let is_done = |menus: &Menus| is_written(menus, interface, key, settings);
         let written = self.set(attempt, PEERS, &id, &texts, is_done).await;
         let clears_key = texts.get("preshared-key").is_some_and(|text| text.is_empty());
         match written {
@@ -621,6 +622,15 @@ fn find_peer<'m>(menus: &'m Menus, interface: &str, key: PublicKey) -> Option<&'
         it.public_key == Some(key)
             && !it.is_dynamic
             && matches!(&it.interface, Reference::Name(on) if on == interface)
+    })
+}
+
+/// Returns whether a peer has for certain what was to be written.
+fn is_written(menus: &Menus, interface: &str, key: PublicKey, settings: &Settings) -> bool {
+    let version = menus.system.version;
+    find_peer(menus, interface, key).is_some_and(|it| {
+        let found = picture::found_peer(it.clone(), version, picture::sees_keys(menus));
+        wish::is_proven(settings, &found.fields, version)
     })
 }
 
