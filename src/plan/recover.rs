@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use crate::actual::{Actual, KeyFile, Picture, Reading};
 use crate::plan::persist::{Persisted, is_left};
-use crate::resource::{Address, BackendId, Field, Fields};
+use crate::resource::{Address, BackendId, Field, Fields, declaration};
 use crate::state::{Deposed, ObjectKey, ResourceRecord, State, StateChange};
 use crate::value::{FingerprintKey, PublicKey};
 
@@ -123,7 +123,7 @@ impl Recovered {
         match change {
             StateChange::Put { address, resource, depose } => {
                 match found(picture, &resource.object) {
-                    Some(found) => self.put(address, resource, depose, &found),
+                    Some(found) => self.put(address, resource, depose, found),
                     None => self.not_put(address, resource, depose, picture),
                 }
             }
@@ -144,7 +144,7 @@ impl Recovered {
         address: Address,
         resource: Box<ResourceRecord>,
         depose: bool,
-        found: &Fields,
+        (found, hidden): (&Fields, &BTreeSet<&'static str>),
     ) {
         let Self { state, interrupted, open: _ } = self;
         interrupted.insert(address.clone());
@@ -163,6 +163,12 @@ impl Recovered {
                     *public_key = key.to_string();
                 }
                 as_found(&mut resource, found, &state.fingerprint_key);
+                // A secret that is not shown may not have come so far, and is written once more.
+                let is_secret = |name: &str| {
+                    declaration::attribute(address.kind, name).is_some_and(|it| it.form.is_secret())
+                };
+                let is_unseen = |name: &str| hidden.contains(name) && is_secret(name);
+                resource.attributes.retain(|name, _| !is_unseen(name));
                 state.apply(StateChange::Put { address, resource, depose });
             }
         }
@@ -327,7 +333,10 @@ fn settle(old: &mut ResourceRecord, intent: &ResourceRecord, found: &Fields, key
 }
 
 /// Returns the attributes of an object that is there and can be the one that was meant.
-fn found(picture: &Picture, object: &ObjectKey) -> Option<Fields> {
+fn found<'p>(
+    picture: &'p Picture,
+    object: &ObjectKey,
+) -> Option<(&'p Fields, &'p BTreeSet<&'static str>)> {
     match object {
         ObjectKey::Interface { name, .. } => {
             let found = picture.interfaces.get(name)?;
@@ -340,11 +349,12 @@ fn found(picture: &Picture, object: &ObjectKey) -> Option<Fields> {
                 .fields
                 .get("public_key")
                 .is_none_or(|key| Some(key) == expected.as_ref() || is_open);
-            is_ours.then(|| found.fields.clone())
+            is_ours.then_some((&found.fields, &found.hidden))
         }
         ObjectKey::Peer { interface, .. } => {
             let peers = &picture.interfaces.get(interface)?.peers;
-            Some(peers.get(&public_key(object)?)?.fields.clone())
+            let found = peers.get(&public_key(object)?)?;
+            Some((&found.fields, &found.hidden))
         }
         ObjectKey::PresharedKey {} => None,
     }
