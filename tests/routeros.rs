@@ -9,15 +9,17 @@ mod conformance;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use wgform::actual::Picture;
+use wgform::actual::{Actual, Picture, Reading};
 use wgform::backend::routeros::RouterOs;
 use wgform::backend::{Act, Interest, Operation, Stop, Trace};
 use wgform::config;
-use wgform::resource::{BackendKind, Field, Fields, Setting, Settings};
+use wgform::plan::recover;
+use wgform::resource::{Address, BackendKind, Field, Fields, Setting, Settings};
 use wgform::simulator::routeros::fault::{Fault, Rule};
 use wgform::simulator::routeros::http::{Options, Server};
 use wgform::simulator::routeros::profile::{POINTS, PROFILES, Profile};
 use wgform::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
+use wgform::state::{ObjectKey, ResourceRecord, State, StateChange};
 use wgform::value::{GatewayCheck, Route, Secret};
 
 use crate::conformance::bed::{
@@ -504,6 +506,38 @@ fn a_secret_whose_change_failed_is_not_taken_for_written_until_it_is_seen() {
             user.done(update_peer(public(1), wanted.clone()));
             assert!(is_written(), "{fault:?}, from {before:?}, {lacking:?}");
         }
+    }
+}
+
+#[test]
+fn a_secret_of_a_peer_whose_making_failed_counts_as_written_once_it_is_seen() {
+    for (lacking, is_seen) in [("", true), ("sensitive", false)] {
+        let lab = Lab::newest();
+        lab.bed.hub();
+        let user = lab.without(&[lacking]);
+        let mut fields = only(&["10.1.0.0/16"]);
+        fields.insert("preshared_key", Field::PresharedKey(Some(preshared(7))));
+        lab.router.inject(Rule::once("PUT", 0, Fault::LoseAnswer));
+        let ended = user.write(vec![create_peer(public(1), fields.clone())]).remove(0);
+        assert_eq!(ended.is_ok(), is_seen, "{ended:?}");
+
+        // What is on record of one that was cut off.
+        let world = world(BTreeMap::new(), "/nowhere".into());
+        let state = State::new(&world);
+        let (interface, public_key) = ("wg0".to_owned(), public(1).to_string());
+        let object = ObjectKey::Peer { interface, public_key };
+        let mut record = ResourceRecord::new(Some(id()), object);
+        let recorded = fields.iter().map(|(name, it)| (name, it.recorded(&state.fingerprint_key)));
+        record.attributes.extend(recorded.map(|(name, json)| ((*name).to_owned(), json)));
+        let address: Address = "peer.phone".parse().unwrap();
+        let resource = Box::new(record);
+        let intent = StateChange::Put { address: address.clone(), resource, depose: false };
+        let reading = Reading::Read(Box::new(user.read()));
+        let actual = Actual { backends: [(id(), reading)].into() };
+        let recovered = recover(state, vec![intent], &actual).state;
+        let recorded = &recovered.resources[&address].attributes;
+        assert!(recorded.contains_key("allowed_ips"));
+        assert_eq!(recorded.contains_key("preshared_key"), is_seen);
     }
 }
 
