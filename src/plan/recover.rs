@@ -1,8 +1,9 @@
 //! Folds in the intents of an apply that was cut off, by looking at what is there.
 //!
 //! An intent names its object by a key that is found on the device without the answer that never came: an interface
-//! by its name, a peer by its interface and public key. The plan that made the intent had seen that nothing of that key
-//! was there, so what is there now is ours, whole or half-made.
+//! by its name and public key, a peer by its interface and public key. The plan that made the intent had seen that nothing
+//! of that key was there, so what is there now is ours, whole or half-made. A step that found something there and did
+//! nothing leaves no intent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -156,12 +157,6 @@ impl Recovered {
             Some(old) => settle(old, &resource, found, &state.fingerprint_key),
             None => {
                 let mut resource = resource;
-                if let (ObjectKey::Interface { public_key, .. }, Some(Field::PublicKey(key))) =
-                    (&mut resource.object, found.get("public_key"))
-                    && public_key.is_empty()
-                {
-                    *public_key = key.to_string();
-                }
                 as_found(&mut resource, found, &state.fingerprint_key);
                 // A secret that is not shown may not have come so far, and is written once more.
                 let is_secret = |name: &str| {
@@ -341,10 +336,8 @@ fn found<'p>(
         ObjectKey::Interface { name, .. } => {
             let found = picture.interfaces.get(name)?;
             let expected = public_key(object).map(Field::PublicKey);
-            // A half-made interface has no key yet.
-            // One that a router made is not known; and not everybody is shown the private key there.
-            let keeps = picture.kind.keeps_configuration();
-            let is_open = found.private_key.is_none() && !keeps || expected.is_none() && keeps;
+            // A half-made interface has no key yet, but on a router, where not everybody is shown it.
+            let is_open = found.private_key.is_none() && !picture.kind.keeps_configuration();
             let is_ours = found
                 .fields
                 .get("public_key")

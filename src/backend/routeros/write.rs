@@ -208,8 +208,8 @@ impl Job<'_> {
         wish.texts.extend(key.map(|key| ("private-key", key.expose_text())));
         let public = key.map(PrivateKey::public);
         let is_there = |menus: &Menus| {
-            let mut named = menus.interfaces.iter().filter(|it| it.name == name);
-            named.any(|it| public.is_none_or(|public| it.public_key == public))
+            // Whose it is, only its key tells.
+            menus.interfaces.iter().any(|it| it.name == name && Some(it.public_key) == public)
         };
         self.add(attempt, INTERFACES, &wish.texts, is_there).await?;
         let furnished = match self.furnish(attempt, name, &wish).await {
@@ -223,7 +223,9 @@ impl Job<'_> {
             return Ok(chosen);
         };
         // What is half made would be in the way of the next try. When this fails too, the next plan shows it.
-        _ = self.delete_interface(attempt, name).await;
+        if self.interface(name).is_some_and(|it| public.is_none_or(|key| key == it.public_key)) {
+            _ = self.delete_interface(attempt, name).await;
+        }
         Err(error)
     }
 
