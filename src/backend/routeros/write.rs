@@ -45,12 +45,20 @@ pub(super) async fn carry_out(client: &Client, batch: Batch, stop: Stop, landed:
             Some(job) => job,
             none => none.insert(Job::start(client, wanted).await),
         };
-        let outcome = match job {
-            Ok(job) => job.act(act).await,
-            Err(error) => Err(error.clone()),
+        let (done, is_touched) = match job {
+            Ok(job) => {
+                job.is_touched = false;
+                (job.act(act).await, job.is_touched)
+            }
+            Err(error) => (Err(error.clone()), false),
         };
-        is_done[index] = outcome.is_ok();
-        landed(index, outcome.map_or_else(Outcome::Failed, Outcome::Done));
+        is_done[index] = done.is_ok();
+        let outcome = match done {
+            Ok(fields) => Outcome::Done(fields),
+            Err(error) if is_touched => Outcome::Failed(error),
+            Err(error) => Outcome::Untouched(error),
+        };
+        landed(index, outcome);
     }
 }
 
@@ -87,6 +95,8 @@ struct Job<'a> {
     wanted: Wanted,
     /// The router as it is now.
     menus: Menus,
+    /// Whether the operation under way may have changed something.
+    is_touched: bool,
     /// Why nothing more can be done.
     end: Option<BackendError>,
 }
@@ -96,7 +106,7 @@ type Done = Result<Fields, BackendError>;
 impl<'a> Job<'a> {
     async fn start(client: &'a Client, wanted: Wanted) -> Result<Self, BackendError> {
         let menus = Menus::read(client, wanted).await.map_err(|failure| failure.error)?;
-        Ok(Self { client, wanted, menus, end: None })
+        Ok(Self { client, wanted, menus, is_touched: false, end: None })
     }
 
     async fn act(&mut self, act: Act) -> Done {
@@ -656,7 +666,11 @@ impl Job<'_> {
         hit(Point::HostChanged);
         match answer {
             Ok(row) => self.learn(menu, &row).await,
-            Err(failure) => self.decide(failure, is_there).await,
+            Err(failure) => {
+                // Nothing tells a peer of ours from somebody else's with that key.
+                let may_be_ours = menu != PEERS || !failure.cause.is_taken();
+                self.decide(failure, |menus| may_be_ours && is_there(menus)).await
+            }
         }
     }
 
@@ -693,6 +707,7 @@ impl Job<'_> {
         hit(Point::HostChanged);
         match answer {
             Ok(()) => {
+                self.is_touched = true;
                 self.menus.forget(menu, id);
                 Ok(())
             }
@@ -702,6 +717,7 @@ impl Job<'_> {
 
     /// Takes in what the router says that an object now is.
     async fn learn(&mut self, menu: &'static str, row: &Row) -> Result<(), BackendError> {
+        self.is_touched = true;
         match self.menus.learn(menu, row) {
             Ok(()) => Ok(()),
             Err(Strange { .. }) => self.read_again().await,
@@ -715,6 +731,7 @@ impl Job<'_> {
         is_met: impl Fn(&Menus) -> bool,
     ) -> Result<(), BackendError> {
         let Failure { error, cause, may_have_changed } = failure;
+        self.is_touched |= may_have_changed && !cause.is_taken();
         // Who is not let in once is not let in twice, and a router logs each try.
         let is_for_all =
             matches!(cause, Cause::Unreachable | Cause::NotTrusted | Cause::Unauthorized);
