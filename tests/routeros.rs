@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use wgform::actual::{Actual, Picture, Reading};
 use wgform::backend::routeros::RouterOs;
-use wgform::backend::{Act, Interest, Operation, Stop, Trace};
+use wgform::backend::{Act, Batch, Interest, Operation, Outcome, Stop, Trace};
 use wgform::config;
 use wgform::plan::recover;
 use wgform::resource::{Address, BackendKind, Field, Fields, Setting, Settings};
@@ -24,7 +24,8 @@ use wgform::value::{GatewayCheck, Route, Secret};
 
 use crate::conformance::bed::{
     addresses, clear, create, create_peer, delete, delete_peer, elements, endpoint, held, id,
-    keepalive, networks, only, preshared, private, public, set, to, update, update_peer, world,
+    keepalive, networks, only, preshared, private, public, set, to, update, update_peer, wait,
+    world,
 };
 use crate::conformance::{Bed, Kind};
 
@@ -265,14 +266,7 @@ fn a_port_that_is_not_set_is_chosen_by_the_router() {
 #[test]
 fn a_router_makes_the_key_that_it_is_not_given() {
     everywhere(|lab| {
-        let act = Act::CreateInterface {
-            name: "wg0".to_owned(),
-            private_key: None,
-            key_file: None,
-            fields: Fields::new(),
-            around: Default::default(),
-        };
-        let told = lab.bed.done(act);
+        let told = lab.bed.done(create_without_key("wg0", Fields::new()));
         let found = lab.bed.interface("wg0");
         let key = found.private_key.unwrap().public();
         assert_eq!(told.get("public_key"), Some(&Field::PublicKey(key)));
@@ -612,6 +606,77 @@ fn a_user_who_may_not_write_is_told_so_also_where_nothing_is_seen() {
         ended.err().as_deref(),
         Some("failed: missing or invalid resource identifier (400)")
     );
+}
+
+#[test]
+fn what_somebody_else_makes_in_the_meantime_stays_as_it_is() {
+    let meanwhile = |menu: &str, properties: &[(&str, &str)]| Fault::Meanwhile {
+        menu: menu.to_owned(),
+        properties: properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+    };
+    let (interfaces, peers) = ("interface/wireguard", "interface/wireguard/peers");
+    let lab = Lab::newest();
+    let theirs = meanwhile(interfaces, &[("name", "wg0"), ("mtu", "1300")]);
+    lab.router.inject(Rule::once("PUT", 0, theirs));
+    let taken = "failure: already have interface with such name (400)";
+    let untouched = |act: Act, reason: &str| {
+        assert_eq!(ends_untouched(&lab, act), Some(reason.to_owned()));
+        assert_eq!(lab.asked("DELETE"), 0);
+    };
+    untouched(create_without_key("wg0", lab_fields()), taken);
+    let found = lab.bed.interface("wg0");
+    assert_eq!((found.fields.get("mtu"), held(&found)), (Some(&Field::Number(1300)), set(&[])));
+    untouched(
+        create("wg0", &private(1), lab_fields()),
+        "an interface of that name is there already",
+    );
+
+    // A name that is to be changed to.
+    lab.bed.done(create("wg1", &private(1), lab_fields()));
+    lab.router.inject(Rule::once("PATCH", 0, meanwhile(interfaces, &[("name", "wg2")])));
+    let mut rename = update("wg1", elements(&["10.9.0.1/24"], &[]));
+    if let Act::UpdateInterface { rename, .. } = &mut rename {
+        *rename = Some("wg2".to_owned());
+    }
+    untouched(rename, taken);
+    assert_eq!(held(&lab.bed.interface("wg2")), set(&[]));
+
+    // A peer that is even as ours would be.
+    let key = public(1).to_string();
+    let properties =
+        [("interface", "wg0"), ("public-key", key.as_str()), ("allowed-address", "10.1.0.0/16")];
+    lab.router.inject(Rule::once("PUT", 0, meanwhile(peers, &properties)));
+    let peer = || create_peer(public(1), only(&["10.1.0.0/16"]));
+    untouched(peer(), "failure: entry already exists (400)");
+    untouched(peer(), "a peer with that key is there already");
+    assert_eq!(lab.bed.interface("wg0").peers.len(), 1);
+}
+
+fn lab_fields() -> Fields {
+    Fields::from([("addresses", addresses(&["10.8.0.1/24"]))])
+}
+
+fn create_without_key(name: &str, fields: Fields) -> Act {
+    Act::CreateInterface {
+        name: name.to_owned(),
+        private_key: None,
+        key_file: None,
+        fields,
+        around: Default::default(),
+    }
+}
+
+/// Carries out an act that is to fail without a trace, and returns why it did.
+fn ends_untouched(lab: &Lab, act: Act) -> Option<String> {
+    let operations = vec![Operation { after: vec![], act }];
+    let mut why = None;
+    let mut landed = |_, outcome| {
+        if let Outcome::Untouched(error) = outcome {
+            why = Some(error.reason);
+        }
+    };
+    wait(lab.bed.backend.write(Batch { operations }, Stop::default(), &mut landed));
+    why
 }
 
 #[test]
