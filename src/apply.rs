@@ -98,6 +98,8 @@ struct Run<'a, 'c> {
     landing: Landing,
     resolved: Vec<(Address, String)>,
     outputs_failed: Vec<Diagnostic>,
+    /// The steps that failed and left nothing on their device.
+    untouched: BTreeSet<usize>,
     /// Outcomes that are not on the disk yet. They get there before anything that builds on them.
     outcomes: Outcomes,
     /// Why outcomes can no longer be recorded; nothing new is started then.
@@ -121,6 +123,7 @@ impl<'a, 'c> Run<'a, 'c> {
             landing,
             resolved: Vec::new(),
             outputs_failed: Vec::new(),
+            untouched: BTreeSet::new(),
             outcomes: Outcomes::default(),
             broken: None,
         }
@@ -359,6 +362,11 @@ impl<'a, 'c> Run<'a, 'c> {
                 Fate::Done
             }
             Outcome::Failed(error) => Fate::Failed(explain(&error)),
+            Outcome::Untouched(error) => {
+                self.untouched.insert(index);
+                self.outcomes.waiting.push((index as u64, StepOutcome::Failed));
+                Fate::Failed(explain(&error))
+            }
             Outcome::Skipped(_) => {
                 self.outcomes.waiting.push((index as u64, StepOutcome::Failed));
                 let because = self.hindrance(index);
@@ -390,11 +398,11 @@ impl<'a, 'c> Run<'a, 'c> {
         }
     }
 
-    /// Returns the intents of the steps of a batch that failed.
+    /// Returns the intents of the steps of a batch that failed and may have left something behind.
     fn failed(&self, intents: Vec<(u64, StateChange)>) -> Vec<(u64, StateChange)> {
         let is_failed = |step: u64| {
-            let fate = usize::try_from(step).ok().and_then(|step| self.fates.get(step));
-            matches!(fate, Some(Some(Fate::Failed(_))))
+            let step = usize::try_from(step).ok().filter(|step| !self.untouched.contains(step));
+            matches!(step.and_then(|step| self.fates.get(step)), Some(Some(Fate::Failed(_))))
         };
         match self.broken {
             Some(_) => Vec::new(),

@@ -291,6 +291,8 @@ pub enum Outcome {
     Done(Fields),
     /// The device refused, or holds something else; it was left as the error says.
     Failed(BackendError),
+    /// Nothing was asked of the device, or it said that this is there already: whatever is there is not ours.
+    Untouched(BackendError),
     /// It was not tried, because the operation with this index failed or was skipped.
     Skipped(usize),
     /// It was not tried, because a stop was asked for.

@@ -582,8 +582,6 @@ pub enum KeySource {
     Held(PrivateKey),
     /// The apply makes one.
     New,
-    /// The device makes one, with the interface.
-    Device,
 }
 
 /// What happens to one attribute.

@@ -9,7 +9,6 @@
 mod harness;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::fs;
 use std::thread;
 
@@ -41,15 +40,6 @@ fn whatever_goes_wrong_the_next_apply_converges() {
     });
     // While the router is read, before anything was asked of it.
     goes_wrong_once("GET", &json!("reset"));
-}
-
-#[test]
-fn an_interface_whose_key_only_the_router_has_is_not_made_anew() {
-    let project = Project::new(&configuration());
-    project.run("apply -auto-approve").ends(0);
-    let refused = project.run("apply -auto-approve -replace=interface.hub").ends(8);
-    refused.tells("`interface.hub` has a key that is nowhere but on its device, and could lose it");
-    project.run("plan -detailed-exitcode").ends(0).says("No changes");
 }
 
 #[test]
@@ -113,6 +103,75 @@ fn whoever_serves_a_router_is_told_what_makes_no_sense() {
     assert!(refused("").contains("another run uses the simulated system `router`"));
 }
 
+/// What the plan did not see is somebody else's, and no later run changes or removes it.
+#[test]
+fn an_interface_that_somebody_else_makes_before_yes_never_becomes_ours() {
+    for (request, said) in [
+        (("GET", "/rest/system/resource", 1), "an interface of that name is there already"),
+        (("PUT", "/rest/interface/wireguard", 0), "already have interface with such name"),
+    ] {
+        let project = Project::new(&hub());
+        let properties = json!({ "name": "wg0", "mtu": "1300" });
+        let applied = meanwhile(&project, request, "interface/wireguard", &properties);
+        assert!(applied.contains(said), "{applied}");
+        assert_eq!(project.run("state list").ends(0).stdout, "", "{applied}");
+        project.run("plan").ends(1).tells("existing interface that wgform does not manage");
+        let theirs = interfaces(&project);
+        assert_eq!(theirs.len(), 1, "{theirs:?}");
+        project.edit("\"wg0\"", "\"wg2\"");
+        project.run("apply -auto-approve").ends(0);
+        project.run("destroy -auto-approve").ends(0);
+        project.run("plan").ends(0);
+        assert_eq!(interfaces(&project), theirs);
+    }
+}
+
+#[test]
+fn a_peer_that_somebody_else_makes_before_yes_never_becomes_ours() {
+    for (request, said) in [
+        (("GET", "/rest/system/resource", 1), "a peer with that key is there already"),
+        (("PUT", "/rest/interface/wireguard/peers", 0), "entry already exists"),
+    ] {
+        let project = Project::new(&hub());
+        project.run("apply -auto-approve").ends(0);
+        project.configure(&(hub() + &peer(1)));
+        let key = PrivateKey::from_bytes([1; 32]).public().to_string();
+        // As ours would be.
+        let properties = json!({
+            "interface": "wg0", "public-key": key, "allowed-address": "10.8.0.2/32", "comment": "p1",
+        });
+        let applied = meanwhile(&project, request, "interface/wireguard/peers", &properties);
+        assert!(applied.contains(said), "{applied}");
+        assert_eq!(project.run("state list").ends(0).stdout, "interface.hub\n", "{applied}");
+        project.run("plan").ends(1).tells("existing peer that wgform does not manage");
+        project.configure(&hub());
+        project.run("apply -auto-approve").ends(0);
+        project.run("plan").ends(0);
+        assert_eq!(keys(&project), [key]);
+    }
+}
+
+/// Applies, while somebody else makes an object at a request: the method, its path, and how many of them before it.
+/// Returns what was said of it.
+fn meanwhile(
+    project: &Project,
+    (method, path, skip): (&str, &str, u32),
+    menu: &str,
+    properties: &Json,
+) -> String {
+    let folder = project.path().join(".wgform/simulated");
+    fs::create_dir_all(&folder).unwrap();
+    let rules = folder.join("branch.faults.json");
+    let fault = json!({ "meanwhile": { "menu": menu, "properties": properties } });
+    let rule =
+        json!([{ "method": method, "path": path, "skip": skip, "times": 1, "fault": fault }]);
+    fs::write(&rules, rule.to_string()).unwrap();
+    let applied = project.run("apply -auto-approve");
+    fs::remove_file(&rules).unwrap();
+    assert_ne!(applied.code, Some(0), "{applied}");
+    applied.to_string()
+}
+
 fn goes_wrong_once(method: &str, fault: &Json) {
     let project = Project::new(&configuration());
     let folder = project.path().join(".wgform/simulated");
@@ -144,7 +203,11 @@ fn goes_wrong_once(method: &str, fault: &Json) {
 }
 
 fn configuration() -> String {
-    let mut text = r#"
+    (1..=PEERS).fold(hub(), |text, number| text + &peer(number))
+}
+
+fn hub() -> String {
+    r#"
 backend "routeros" "branch" {
   api_url  = "https://192.168.88.1"
   api_user = "wgform"
@@ -156,24 +219,34 @@ interface "hub" {
   addresses = ["10.8.0.1/24"]
 }
 "#
-    .to_owned();
-    for number in 1..=PEERS {
-        let key = PrivateKey::from_bytes([number; 32]).public();
-        write!(
-            text,
-            "\npeer \"p{number}\" {{\n  interface   = interface.hub\n  public_key  = \"{key}\"\n  \
-             allowed_ips = [\"10.8.0.{}/32\"]\n  description = \"p{number}\"\n}}\n",
-            number + 1
-        )
-        .unwrap();
-    }
-    text
+    .to_owned()
 }
 
-/// Returns the keys of the peers on the router. A run writes its file in order when it begins.
+fn peer(number: u8) -> String {
+    let key = PrivateKey::from_bytes([number; 32]).public();
+    format!(
+        "\npeer \"p{number}\" {{\n  interface   = interface.hub\n  public_key  = \"{key}\"\n  \
+         allowed_ips = [\"10.8.0.{}/32\"]\n  description = \"p{number}\"\n}}\n",
+        number + 1
+    )
+}
+
+/// Returns the keys of the peers on the router.
 fn keys(project: &Project) -> Vec<String> {
+    let peers = rows(project, "peers").into_iter();
+    peers.map(|it| it["public-key"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Returns the WireGuard interfaces of the router.
+fn interfaces(project: &Project) -> Vec<Json> {
+    let mut all = rows(project, "interface");
+    all.retain(|it| it["type"] == "wg");
+    all
+}
+
+/// Returns the objects of the router of one kind. A run writes its file in order when it begins.
+fn rows(project: &Project, table: &str) -> Vec<Json> {
     let text = fs::read_to_string(project.path().join(".wgform/simulated/branch.json")).unwrap();
     let objects = text.lines().skip(1).map(|line| serde_json::from_str::<Json>(line).unwrap());
-    let peers = objects.filter(|it| it["table"] == "peers");
-    peers.map(|it| it["row"]["public-key"].as_str().unwrap().to_owned()).collect()
+    objects.filter(|it| it["table"] == table).map(|it| it["row"].clone()).collect()
 }

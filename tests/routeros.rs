@@ -11,19 +11,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::time::Duration;
 
-use wgform::backend::{Act, Trace};
+use wgform::actual::{Actual, Reading};
+use wgform::backend::{Act, Batch, Operation, Outcome, Stop, Trace};
 use wgform::config;
-use wgform::resource::Field;
+use wgform::plan::recover;
+use wgform::resource::{Address, Field, Fields};
 use wgform::simulator::routeros::fault::{Fault, Rule};
 use wgform::simulator::routeros::http::{Options, Server};
 use wgform::simulator::routeros::profile::{POINTS, PROFILES, Profile};
 use wgform::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
+use wgform::state::{ObjectKey, ResourceRecord, State, StateChange};
 use wgform::value::Secret;
 
+use crate::conformance::Bed;
 use crate::conformance::bed::{
-    create_peer, networks, only, preshared, public, to, update_peer, world,
+    addresses, clear, create, create_peer, elements, endpoint, held, id, keepalive, networks, only,
+    preshared, private, public, set, to, update, update_peer, wait, world,
 };
-use crate::routers::{ANSWERS_WITHIN, Lab, backend, bed, scenarios, settings};
+use crate::routers::{
+    ANSWERS_WITHIN, Lab, backend, bed, create_without_key, scenarios, settings, text,
+};
 
 /// The oldest version that wgform works with.
 const OLDEST: u8 = 12;
@@ -32,7 +39,16 @@ const OLDEST: u8 = 12;
 struct Simulated {
     lab: Lab,
     router: SimulatedRouter,
-    _server: Server,
+    server: Server,
+}
+
+fn password() -> Secret {
+    Secret::new("hunter2hunter2")
+}
+
+/// Returns how a router behind a socket is reached by one of its users.
+fn reached(server: &Server, api_user: &str) -> config::RouterOs {
+    settings(format!("http://{}", server.address()), api_user, password())
 }
 
 impl Simulated {
@@ -51,13 +67,11 @@ impl Simulated {
         if let Some(point) = point {
             assert!(router.flip(point).unwrap(), "{point}");
         }
-        let password = Secret::new("hunter2hunter2");
-        router.set_user("wgform", &password, &ALL_POLICIES);
+        router.set_user("wgform", &password(), &ALL_POLICIES);
         let options = Options { damage: Duration::ZERO, command_limit, ..Options::default() };
         let world = world(BTreeMap::new(), "/nowhere".into());
         let server = Server::start(router.clone(), &world, options).unwrap();
-        let url = format!("http://{}", server.address());
-        let settings = config::RouterOs { api_timeout, ..settings(url, "wgform", password) };
+        let settings = config::RouterOs { api_timeout, ..reached(&server, "wgform") };
         let (counted, furnished) = (router.clone(), router.clone());
         let lab = Lab {
             bed: bed(Box::new(backend(settings, &Trace::default()))),
@@ -71,11 +85,18 @@ impl Simulated {
             }),
             not_ours: BTreeSet::new(),
         };
-        Self { lab, router, _server: server }
+        Self { lab, router, server }
     }
 
     fn newest() -> Self {
         Self::new(Profile::newest(), None)
+    }
+
+    /// Returns the router as another user has it, who lacks these policies.
+    fn without(&self, lacking: &[&str]) -> Bed {
+        let policies = ALL_POLICIES.into_iter().filter(|it| !lacking.contains(it));
+        self.router.set_user("guest", &password(), &policies.collect::<Vec<_>>());
+        bed(Box::new(backend(reached(&self.server, "guest"), &Trace::default())))
     }
 }
 
@@ -185,6 +206,216 @@ fn whatever_goes_wrong_nothing_is_there_twice_and_the_next_run_converges() {
         assert!(again.iter().all(Result::is_ok), "{fault:?}: {again:?}");
         assert_eq!(lab.bed.interface("wg0").peers.len(), 50, "{fault:?}");
     }
+}
+
+#[test]
+fn a_secret_whose_change_failed_is_not_taken_for_written_until_it_is_seen() {
+    let session_closed = r#"{"error":400,"message":"Bad Request","detail":"Session closed"}"#;
+    let wanted = to("preshared_key", Field::PresharedKey(Some(preshared(8))));
+    for fault in [
+        Fault::Stall { applied: true },
+        Fault::Stall { applied: false },
+        Fault::LoseAnswer,
+        Fault::Reset,
+        Fault::Close,
+        Fault::AppliedButRefused,
+        Fault::Html(403),
+        Fault::Answer(400, session_closed.to_owned()),
+        Fault::Truncate,
+        Fault::WrongBody,
+    ] {
+        for (before, lacking) in
+            [(None, ""), (Some(7), ""), (None, "sensitive"), (Some(7), "sensitive")]
+        {
+            let soon = Duration::from_millis(100);
+            let lab = Simulated::with(Profile::newest(), None, ANSWERS_WITHIN, soon);
+            lab.bed.hub();
+            let mut fields = only(&["10.1.0.0/16"]);
+            fields.insert("preshared_key", Field::PresharedKey(before.map(preshared)));
+            lab.bed.done(create_peer(public(1), fields));
+            let user = lab.without(&[lacking]);
+            lab.router.inject(Rule::once("PATCH", 0, fault.clone()));
+            let ended = user.write(vec![update_peer(public(1), wanted.clone())]).remove(0);
+            let is_written = || {
+                let found = lab.peer(1).remove("preshared_key");
+                found == Some(Field::PresharedKey(Some(preshared(8))))
+            };
+            let is_seen = is_written() && lacking.is_empty();
+            assert_eq!(
+                ended.is_ok(),
+                is_seen,
+                "{fault:?}, from {before:?}, {lacking:?}: {ended:?}"
+            );
+            user.done(update_peer(public(1), wanted.clone()));
+            assert!(is_written(), "{fault:?}, from {before:?}, {lacking:?}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_of_a_peer_whose_making_failed_counts_as_written_once_it_is_seen() {
+    for (lacking, is_seen) in [("", true), ("sensitive", false)] {
+        let lab = Simulated::newest();
+        lab.bed.hub();
+        let user = lab.without(&[lacking]);
+        let mut fields = only(&["10.1.0.0/16"]);
+        fields.insert("preshared_key", Field::PresharedKey(Some(preshared(7))));
+        lab.router.inject(Rule::once("PUT", 0, Fault::LoseAnswer));
+        let ended = user.write(vec![create_peer(public(1), fields.clone())]).remove(0);
+        assert_eq!(ended.is_ok(), is_seen, "{ended:?}");
+
+        // What is on record of one that was cut off.
+        let world = world(BTreeMap::new(), "/nowhere".into());
+        let state = State::new(&world);
+        let (interface, public_key) = ("wg0".to_owned(), public(1).to_string());
+        let object = ObjectKey::Peer { interface, public_key };
+        let mut record = ResourceRecord::new(Some(id()), object);
+        let recorded = fields.iter().map(|(name, it)| (name, it.recorded(&state.fingerprint_key)));
+        record.attributes.extend(recorded.map(|(name, json)| ((*name).to_owned(), json)));
+        let address: Address = "peer.phone".parse().unwrap();
+        let resource = Box::new(record);
+        let intent = StateChange::Put { address: address.clone(), resource, depose: false };
+        let reading = Reading::Read(Box::new(user.read()));
+        let actual = Actual { backends: [(id(), reading)].into() };
+        let recovered = recover(state, vec![intent], &actual).state;
+        let recorded = &recovered.resources[&address].attributes;
+        assert!(recorded.contains_key("allowed_ips"));
+        assert_eq!(recorded.contains_key("preshared_key"), is_seen);
+    }
+}
+
+#[test]
+fn a_clear_that_failed_is_not_taken_for_done() {
+    let refused = r#"{"error":400,"message":"Bad Request","detail":"failure: not now"}"#;
+    for (fault, is_done) in [
+        (Fault::Reset, false),
+        (Fault::Answer(400, refused.to_owned()), false),
+        (Fault::LoseAnswer, true),
+        (Fault::AppliedButRefused, true),
+    ] {
+        let lab = Simulated::newest();
+        lab.router.add_vrf("blue").unwrap();
+        lab.bed.hub();
+        lab.bed.done(create_peer(public(1), only(&["10.1.0.0/16"])));
+        let fails = |name: &str, act: Act| {
+            lab.router.inject(Rule::once("PATCH", 0, fault.clone()));
+            let ended = lab.bed.write(vec![act]).remove(0);
+            assert_eq!(ended.is_ok(), is_done, "{name}, {fault:?}: {ended:?}");
+        };
+        for (name, field) in [
+            ("description", text("the hub")),
+            ("listen_port", Field::Number(51_999)),
+            ("mtu", Field::Number(1300)),
+            ("vrf", text("blue")),
+            ("enabled", Field::Bool(false)),
+        ] {
+            lab.bed.done(update("wg0", to(name, field.clone())));
+            fails(name, update("wg0", clear(name)));
+            assert_eq!(lab.interface().get(name) != Some(&field), is_done, "{name}, {fault:?}");
+        }
+        for (name, field) in [
+            ("description", text("a phone")),
+            ("preshared_key", Field::PresharedKey(Some(preshared(7)))),
+            ("endpoint", endpoint("192.0.2.7:51820")),
+            ("persistent_keepalive", keepalive("25s")),
+            ("responder", Field::Bool(true)),
+            ("enabled", Field::Bool(false)),
+        ] {
+            lab.bed.done(update_peer(public(1), to(name, field.clone())));
+            fails(name, update_peer(public(1), clear(name)));
+            assert_eq!(lab.peer(1).get(name) != Some(&field), is_done, "{name}, {fault:?}");
+        }
+    }
+}
+
+#[test]
+fn a_pre_shared_key_goes_also_where_it_is_not_seen_and_an_empty_one_is_refused() {
+    for point in [None, Some("refuses-empty-key")] {
+        let lab = Simulated::new(Profile::newest(), point);
+        lab.bed.hub();
+        let mut fields = only(&["10.1.0.0/16"]);
+        fields.insert("preshared_key", Field::PresharedKey(Some(preshared(7))));
+        lab.bed.done(create_peer(public(1), fields));
+        let none = Field::PresharedKey(None);
+        let user = lab.without(&["sensitive"]);
+        user.done(update_peer(public(1), to("preshared_key", none.clone())));
+        assert_eq!(lab.peer(1).get("preshared_key"), Some(&none), "{point:?}");
+    }
+}
+
+#[test]
+fn a_user_who_may_not_write_is_told_so_also_where_nothing_is_seen() {
+    let lab = Simulated::newest();
+    lab.bed.hub();
+    lab.bed.done(create_peer(public(1), only(&["10.1.0.0/16"])));
+    let user = lab.without(&["write", "sensitive"]);
+    let wanted = to("preshared_key", Field::PresharedKey(Some(preshared(7))));
+    let ended = user.write(vec![update_peer(public(1), wanted)]).remove(0);
+    assert_eq!(
+        ended.err().as_deref(),
+        Some("failed: missing or invalid resource identifier (400)")
+    );
+}
+
+#[test]
+fn what_somebody_else_makes_in_the_meantime_stays_as_it_is() {
+    let meanwhile = |menu: &str, properties: &[(&str, &str)]| Fault::Meanwhile {
+        menu: menu.to_owned(),
+        properties: properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+    };
+    let (interfaces, peers) = ("interface/wireguard", "interface/wireguard/peers");
+    let lab = Simulated::newest();
+    let theirs = meanwhile(interfaces, &[("name", "wg0"), ("mtu", "1300")]);
+    lab.router.inject(Rule::once("PUT", 0, theirs));
+    let taken = "failure: already have interface with such name (400)";
+    let untouched = |act: Act, reason: &str| {
+        assert_eq!(ends_untouched(&lab, act), Some(reason.to_owned()));
+        assert_eq!((lab.asked)("DELETE"), 0);
+    };
+    untouched(create_without_key("wg0", lab_fields()), taken);
+    let found = lab.bed.interface("wg0");
+    assert_eq!((found.fields.get("mtu"), held(&found)), (Some(&Field::Number(1300)), set(&[])));
+    untouched(
+        create("wg0", &private(1), lab_fields()),
+        "an interface of that name is there already",
+    );
+
+    // A name that is to be changed to.
+    lab.bed.done(create("wg1", &private(1), lab_fields()));
+    lab.router.inject(Rule::once("PATCH", 0, meanwhile(interfaces, &[("name", "wg2")])));
+    let mut rename = update("wg1", elements(&["10.9.0.1/24"], &[]));
+    if let Act::UpdateInterface { rename, .. } = &mut rename {
+        *rename = Some("wg2".to_owned());
+    }
+    untouched(rename, taken);
+    assert_eq!(held(&lab.bed.interface("wg2")), set(&[]));
+
+    // A peer that is even as ours would be.
+    let key = public(1).to_string();
+    let properties =
+        [("interface", "wg0"), ("public-key", key.as_str()), ("allowed-address", "10.1.0.0/16")];
+    lab.router.inject(Rule::once("PUT", 0, meanwhile(peers, &properties)));
+    let peer = || create_peer(public(1), only(&["10.1.0.0/16"]));
+    untouched(peer(), "failure: entry already exists (400)");
+    untouched(peer(), "a peer with that key is there already");
+    assert_eq!(lab.bed.interface("wg0").peers.len(), 1);
+}
+
+fn lab_fields() -> Fields {
+    Fields::from([("addresses", addresses(&["10.8.0.1/24"]))])
+}
+
+/// Carries out an act that is to fail without a trace, and returns why it did.
+fn ends_untouched(lab: &Simulated, act: Act) -> Option<String> {
+    let operations = vec![Operation { after: vec![], act }];
+    let mut why = None;
+    let mut landed = |_, outcome| {
+        if let Outcome::Untouched(error) = outcome {
+            why = Some(error.reason);
+        }
+    };
+    wait(lab.bed.backend.write(Batch { operations }, Stop::default(), &mut landed));
+    why
 }
 
 #[test]

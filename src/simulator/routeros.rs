@@ -29,6 +29,7 @@ mod wireguard;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,7 @@ use crate::simulator::routeros::fault::{Fault, Faults, Rule, wrong_body};
 use crate::simulator::routeros::log::Log;
 use crate::simulator::routeros::profile::{Profile, Switches};
 use crate::simulator::routeros::request::{Refused, Reply, Request};
-use crate::simulator::routeros::router::Router;
+use crate::simulator::routeros::router::{Arguments, Router};
 use crate::simulator::routeros::table::Row;
 use crate::simulator::routeros::users::{Users, claimed};
 use crate::simulator::routeros::value::print_id;
@@ -255,6 +256,21 @@ impl SimulatedRouter {
         properties: &[(&str, &[u8])],
     ) -> Result<Option<String>, SimulatorError> {
         self.change(|router| router.plant(table, id, properties).map(print_id))
+    }
+
+    /// Makes an object as somebody else does. What the router refuses is not made.
+    ///
+    /// # Errors
+    /// As [`SimulatedRouter::answer`].
+    pub fn make(
+        &self,
+        menu: &str,
+        properties: &BTreeMap<String, String>,
+    ) -> Result<(), SimulatorError> {
+        self.change(|router| {
+            let arguments = Arguments { set: properties.clone(), ..Arguments::default() };
+            _ = menu::find(menu).map(|menu| router.add(menu, arguments));
+        })
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Router) -> T) -> Result<T, SimulatorError> {

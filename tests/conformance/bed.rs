@@ -69,7 +69,9 @@ impl Bed {
         let mut landed = |index, outcome| {
             let end = match outcome {
                 Outcome::Done(fields) => Ok(fields),
-                Outcome::Failed(error) => Err(format!("failed: {}", error.reason)),
+                Outcome::Failed(error) | Outcome::Untouched(error) => {
+                    Err(format!("failed: {}", error.reason))
+                }
                 Outcome::Skipped(after) => Err(format!("skipped after {after}")),
                 Outcome::NotStarted => Err("not started".to_owned()),
             };

@@ -109,6 +109,17 @@ pub fn set_routes(all: &[Route]) -> Act {
     }
 }
 
+/// Returns the making of an interface whose key the router makes.
+pub fn create_without_key(name: &str, fields: Fields) -> Act {
+    Act::CreateInterface {
+        name: name.to_owned(),
+        private_key: None,
+        key_file: None,
+        fields,
+        around: Default::default(),
+    }
+}
+
 /// Asserts that these attributes are so; others may be there.
 pub fn assert_has(found: &Fields, wanted: &Fields) {
     for (name, field) in wanted {

@@ -10,7 +10,7 @@ use crate::conformance::bed::{
     addresses, clear, create, create_peer, delete, delete_peer, elements, endpoint, held,
     keepalive, networks, only, preshared, private, public, set, to, update, update_peer,
 };
-use crate::routers::{Lab, assert_has, names, set_routes, text};
+use crate::routers::{Lab, assert_has, create_without_key, names, set_routes, text};
 
 /// Hands the names of all scenarios to a macro.
 #[macro_export]
@@ -109,14 +109,7 @@ pub fn a_port_that_is_not_set_is_chosen_by_the_router(lab: &Lab) {
 }
 
 pub fn a_router_makes_the_key_that_it_is_not_given(lab: &Lab) {
-    let act = Act::CreateInterface {
-        name: "wg0".to_owned(),
-        private_key: None,
-        key_file: None,
-        fields: Fields::new(),
-        around: Default::default(),
-    };
-    let told = lab.bed.done(act);
+    let told = lab.bed.done(create_without_key("wg0", Fields::new()));
     let found = lab.bed.interface("wg0");
     let key = found.private_key.unwrap().public();
     assert_eq!(told.get("public_key"), Some(&Field::PublicKey(key)));

@@ -31,6 +31,8 @@ pub(crate) struct Job<'a> {
 pub(crate) enum Ended {
     Done(Fields),
     Failed(BackendError),
+    /// It failed before anything was sent.
+    Untouched(BackendError),
     Skipped(usize),
 }
 
@@ -231,6 +233,7 @@ impl Walk<'_> {
                 let outcome = match ended {
                     Ended::Done(fields) => Outcome::Done(fields),
                     Ended::Failed(error) => Outcome::Failed(error),
+                    Ended::Untouched(error) => Outcome::Untouched(error),
                     Ended::Skipped(after) => Outcome::Skipped(after),
                 };
                 self.end(index, outcome);
@@ -292,7 +295,7 @@ mod tests {
         let mut report = |index, outcome| {
             let end = match outcome {
                 Outcome::Done(_) => "done".to_owned(),
-                Outcome::Failed(error) => format!("{error}"),
+                Outcome::Failed(error) | Outcome::Untouched(error) => format!("{error}"),
                 Outcome::Skipped(after) => format!("skipped after {after}"),
                 Outcome::NotStarted => "not started".to_owned(),
             };
@@ -405,6 +408,18 @@ mod tests {
                 || end.ends_with("may not change or read WireGuard interfaces"))
         );
         assert_eq!(host.changes() - before, 1);
+    }
+
+    #[test]
+    fn a_peer_that_is_there_already_stays_whose_it_is() {
+        let host = host();
+        assert_eq!(ends(&host, vec![peer(&[], "wg0", 1)], 99), ["0 done"]);
+        let mut outcomes = Vec::new();
+        let mut report = |_, outcome| outcomes.push(outcome);
+        let mut system = Simulated { host, now: Timestamp::UNIX_EPOCH };
+        let again = vec![peer(&[], "wg0", 1)];
+        run(&BackendId::new("hq"), &mut system, again, &|| false, &mut report);
+        assert!(matches!(outcomes[..], [Outcome::Untouched(_)]), "{outcomes:?}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! The menus are read once before the first request; what a router answers to a change keeps them true. After a failure
 //! they are read again, and only what is then there decides: a refusal may come after the change, an answer may be lost,
-//! and nothing that makes an object is ever sent twice.
+//! and nothing that makes an object is ever sent twice. What a router does not show counts as written after a success only.
 
 use std::collections::BTreeSet;
 
@@ -45,12 +45,20 @@ pub(super) async fn carry_out(client: &Client, batch: Batch, stop: Stop, landed:
             Some(job) => job,
             none => none.insert(Job::start(client, wanted).await),
         };
-        let outcome = match job {
-            Ok(job) => job.act(act).await,
-            Err(error) => Err(error.clone()),
+        let (done, is_touched) = match job {
+            Ok(job) => {
+                job.is_touched = false;
+                (job.act(act).await, job.is_touched)
+            }
+            Err(error) => (Err(error.clone()), false),
         };
-        is_done[index] = outcome.is_ok();
-        landed(index, outcome.map_or_else(Outcome::Failed, Outcome::Done));
+        is_done[index] = done.is_ok();
+        let outcome = match done {
+            Ok(fields) => Outcome::Done(fields),
+            Err(error) if is_touched => Outcome::Failed(error),
+            Err(error) => Outcome::Untouched(error),
+        };
+        landed(index, outcome);
     }
 }
 
@@ -87,6 +95,8 @@ struct Job<'a> {
     wanted: Wanted,
     /// The router as it is now.
     menus: Menus,
+    /// Whether the operation under way may have changed something.
+    is_touched: bool,
     /// Why nothing more can be done.
     end: Option<BackendError>,
 }
@@ -96,7 +106,7 @@ type Done = Result<Fields, BackendError>;
 impl<'a> Job<'a> {
     async fn start(client: &'a Client, wanted: Wanted) -> Result<Self, BackendError> {
         let menus = Menus::read(client, wanted).await.map_err(|failure| failure.error)?;
-        Ok(Self { client, wanted, menus, end: None })
+        Ok(Self { client, wanted, menus, is_touched: false, end: None })
     }
 
     async fn act(&mut self, act: Act) -> Done {
@@ -208,8 +218,8 @@ impl Job<'_> {
         wish.texts.extend(key.map(|key| ("private-key", key.expose_text())));
         let public = key.map(PrivateKey::public);
         let is_there = |menus: &Menus| {
-            let mut named = menus.interfaces.iter().filter(|it| it.name == name);
-            named.any(|it| public.is_none_or(|public| it.public_key == public))
+            // Whose it is, only its key tells.
+            menus.interfaces.iter().any(|it| it.name == name && Some(it.public_key) == public)
         };
         self.add(attempt, INTERFACES, &wish.texts, is_there).await?;
         let furnished = match self.furnish(attempt, name, &wish).await {
@@ -223,7 +233,9 @@ impl Job<'_> {
             return Ok(chosen);
         };
         // What is half made would be in the way of the next try. When this fails too, the next plan shows it.
-        _ = self.delete_interface(attempt, name).await;
+        if self.interface(name).is_some_and(|it| public.is_none_or(|key| key == it.public_key)) {
+            _ = self.delete_interface(attempt, name).await;
+        }
         Err(error)
     }
 
@@ -244,24 +256,22 @@ impl Job<'_> {
         let mut wish = wish::interface(settings, &found).map_err(|it| self.misfit(attempt, &it))?;
         wish.texts.extend(rename.map(|new| ("name", plain(new))));
         // A router keeps the port that it has chosen once; another one takes this one's place.
-        if settings.get("listen_port") == Some(&Setting::Clear) {
-            wish.texts.extend(self.free_port().map(|port| ("listen-port", plain(port))));
-        }
+        let is_open = settings.get("listen_port") == Some(&Setting::Clear);
+        let port = self.free_port().filter(|_| is_open);
+        wish.texts.extend(port.map(|port| ("listen-port", plain(port))));
         wish.texts.extend(key.map(|key| ("private-key", key.expose_text())));
         let now = rename.unwrap_or(name);
         let public = key.map(PrivateKey::public);
+        let mut own = own_settings(settings);
+        if let (Some(setting), Some(port)) = (own.get_mut("listen_port"), port) {
+            *setting = Setting::To(Field::Number(port.into()));
+        }
         let is_done = |menus: &Menus| {
-            let interface = menus.interfaces.iter().find(|it| it.name == now);
+            let interface = menus.interfaces.iter().find(|it| it.id == id && it.name == now);
             interface.is_some_and(|it| {
-                let (fields, hidden) = picture::held(menus, it);
-                let own = |name: &&str| !matches!(*name, "addresses" | "interface_lists");
-                let own: Settings = settings
-                    .iter()
-                    .filter(|(name, _)| own(name))
-                    .map(|(name, setting)| (*name, setting.clone()))
-                    .collect();
+                let (fields, _) = picture::held(menus, it);
                 public.is_none_or(|key| key == it.public_key)
-                    && wish::difference(&own, &fields, &hidden).is_none()
+                    && wish::is_proven(&own, &fields, menus.system.version)
             })
         };
         self.set(attempt, INTERFACES, &id, &wish.texts, is_done).await?;
@@ -418,6 +428,15 @@ impl Job<'_> {
     }
 }
 
+/// Returns the settings that are properties of an interface itself, without those that have places of their own.
+fn own_settings(settings: &Settings) -> Settings {
+    let is_own = |name: &str| {
+        !matches!(name, "addresses" | "interface_lists" | "name" | "private_key" | "public_key")
+    };
+    let own = settings.iter().filter(|(name, _)| is_own(name));
+    own.map(|(name, setting)| (*name, setting.clone())).collect()
+}
+
 /// Routes and peers.
 impl Job<'_> {
     /// Makes the routes of ours to an interface what they are to be.
@@ -555,10 +574,7 @@ impl Job<'_> {
         texts.insert("public-key", plain(key));
         // Nothing is there to be cleared.
         texts.retain(|name, text| *name == "allowed-address" || !text.is_empty());
-        let is_there = |menus: &Menus| {
-            find_peer(menus, interface, key)
-                .is_some_and(|it| peer_difference(menus, it, &settings).is_none())
-        };
+        let is_there = |menus: &Menus| is_written(menus, interface, key, &settings);
         self.add(attempt, PEERS, &texts, is_there).await?;
         self.compare_peer(attempt, interface, key, &settings)
     }
@@ -582,10 +598,7 @@ impl Job<'_> {
         let version = self.menus.system.version;
         let mut texts =
             wish::peer(settings, version).map_err(|misfit| self.misfit(attempt, &misfit))?;
-        let is_done = |menus: &Menus| {
-            find_peer(menus, interface, key)
-                .is_some_and(|it| peer_difference(menus, it, settings).is_none())
-        };
+        let is_done = |menus: &Menus| is_written(menus, interface, key, settings);
         let written = self.set(attempt, PEERS, &id, &texts, is_done).await;
         let clears_key = texts.get("preshared-key").is_some_and(|text| text.is_empty());
         match written {
@@ -624,6 +637,15 @@ fn find_peer<'m>(menus: &'m Menus, interface: &str, key: PublicKey) -> Option<&'
     })
 }
 
+/// Returns whether a peer has for certain what was to be written.
+fn is_written(menus: &Menus, interface: &str, key: PublicKey, settings: &Settings) -> bool {
+    let version = menus.system.version;
+    find_peer(menus, interface, key).is_some_and(|it| {
+        let found = picture::found_peer(it.clone(), version, picture::sees_keys(menus));
+        wish::is_proven(settings, &found.fields, version)
+    })
+}
+
 fn peer_difference(menus: &Menus, peer: &Peer, settings: &Settings) -> Option<&'static str> {
     let found = wish::found_peer(peer.clone(), menus.system.version);
     wish::difference(settings, &found.fields, &found.hidden)
@@ -644,7 +666,11 @@ impl Job<'_> {
         hit(Point::HostChanged);
         match answer {
             Ok(row) => self.learn(menu, &row).await,
-            Err(failure) => self.decide(failure, is_there).await,
+            Err(failure) => {
+                // Nothing tells a peer of ours from somebody else's with that key.
+                let may_be_ours = menu != PEERS || !failure.cause.is_taken();
+                self.decide(failure, |menus| may_be_ours && is_there(menus)).await
+            }
         }
     }
 
@@ -681,6 +707,7 @@ impl Job<'_> {
         hit(Point::HostChanged);
         match answer {
             Ok(()) => {
+                self.is_touched = true;
                 self.menus.forget(menu, id);
                 Ok(())
             }
@@ -690,6 +717,7 @@ impl Job<'_> {
 
     /// Takes in what the router says that an object now is.
     async fn learn(&mut self, menu: &'static str, row: &Row) -> Result<(), BackendError> {
+        self.is_touched = true;
         match self.menus.learn(menu, row) {
             Ok(()) => Ok(()),
             Err(Strange { .. }) => self.read_again().await,
@@ -703,6 +731,7 @@ impl Job<'_> {
         is_met: impl Fn(&Menus) -> bool,
     ) -> Result<(), BackendError> {
         let Failure { error, cause, may_have_changed } = failure;
+        self.is_touched |= may_have_changed && !cause.is_taken();
         // Who is not let in once is not let in twice, and a router logs each try.
         let is_for_all =
             matches!(cause, Cause::Unreachable | Cause::NotTrusted | Cause::Unauthorized);

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "rules are kept in a file beside the router's own")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -40,6 +41,13 @@ pub enum Fault {
     Truncate,
     /// A body that has another shape.
     WrongBody,
+    /// Just before the command, somebody else makes an object, if the router takes it.
+    Meanwhile {
+        /// The menu: `interface/wireguard`.
+        menu: String,
+        /// What it is given.
+        properties: BTreeMap<String, String>,
+    },
 }
 
 /// At which requests something goes wrong.
