@@ -28,7 +28,7 @@ use wgform::simulator::routeros::profile::{POINTS, PROFILES, Profile, Switches};
 use wgform::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
 use wgform::value::Secret;
 
-use crate::conformance::bed::{public, world};
+use crate::conformance::bed::{private, public, world};
 use crate::routers::points::{report, survey};
 use crate::routers::raw::{Lines, Raw};
 use crate::routers::under::{PREFIX, Under};
@@ -62,10 +62,12 @@ fn a_router_is_left_as_it_was() {
     let ((_server, settings), router) = simulated(Profile::newest(), None);
     // Somebody uses it: an interface, a route of wgform to it, and an object of one that is gone.
     let key = public(7).to_string();
-    let interface: [(&str, &[u8]); 4] = [
+    let private_key = private(7).expose_text();
+    let interface: [(&str, &[u8]); 5] = [
         ("name", b"wg0"),
         ("type", b"wg"),
         ("listen-port", b"51820"),
+        ("private-key", private_key.as_bytes()),
         ("public-key", key.as_bytes()),
     ];
     router.plant("interface", 0, &interface).unwrap();

@@ -343,10 +343,10 @@ impl Service {
             match fault {
                 Fault::Reset => return Ending::Reset,
                 Fault::Close => return Ending::Close,
-                Fault::Meanwhile { menu, properties } => {
-                    if self.router.make(menu, properties).is_err() {
-                        return Ending::Close;
-                    }
+                Fault::Meanwhile { menu, properties }
+                    if self.router.make(menu, properties).is_err() =>
+                {
+                    return Ending::Close;
                 }
                 Fault::Stall { applied } => {
                     if *applied && self.router.answer(request, self.world.now()).is_err() {

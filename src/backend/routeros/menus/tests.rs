@@ -131,7 +131,6 @@ async fn a_router_is_read_the_same_at_either_setting_of_every_point() {
             10.0.0.1/24 Name("wg2") true false
             10.9.0.0/16 wg2 Some(1) Some("main") Some("ping") false
             192.168.88.0/24 ether1 Some(0) Some("main") None true
-            10.0.0.0/24 wg2 Some(0) Some("main") None true
             LAN Name("ether1") true false
             LAN Name("wg2") true false
             odd: [Odd { menu: "interface/wireguard", id: "*3", name: Some("wg1"), interface: None, public_key: None, why: Strange { property: "public-key", wanted: "a key" } }]
