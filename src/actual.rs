@@ -35,6 +35,21 @@ pub struct Unreachable {
     pub hints: Vec<String>,
 }
 
+/// What a read has to look at besides what is always there.
+#[derive(Debug, Clone, Default)]
+pub struct Interest {
+    /// Key files outside the backend's own directory.
+    pub key_files: BTreeSet<PathBuf>,
+    /// Whether the name servers of the interfaces matter.
+    pub name_servers: bool,
+    /// Whether to look at what brings interfaces back at boot.
+    pub boot: bool,
+    /// Whether the routes of a router matter, which can be very many. A Linux host always gives them.
+    pub routes: bool,
+    /// Whether it matters in which interface lists of a router the interfaces are.
+    pub interface_lists: bool,
+}
+
 /// Everything that is on one backend, whoever made it.
 #[derive(Debug, Clone)]
 pub struct Picture {

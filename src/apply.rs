@@ -13,12 +13,10 @@ mod landed;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use serde_json::Value as Json;
 
 use crate::actual::{Actual, Picture, Reading};
 use crate::apply::batch::{Prepared, prepare};
@@ -28,7 +26,7 @@ use crate::config::Evaluator;
 use crate::diagnostic::Diagnostic;
 use crate::event::{Event, StepName};
 use crate::failpoint::{Point, hit};
-use crate::plan::{Plan, PlannedAct, Step, Subject, recover};
+use crate::plan::{Plan, PlannedAct, Step, Subject, recorded_interest, recover};
 use crate::resource::{Address, BackendId, Field};
 use crate::state::{OutputRecord, State, StateChange};
 use crate::store::{Journal, Lock, StepOutcome, StoreError};
@@ -412,17 +410,8 @@ impl<'a, 'c> Run<'a, 'c> {
 
     /// Returns what has to be looked at to know what failed steps left behind: also files of which nothing else tells.
     fn interest(&self, backend: &BackendId) -> Interest {
-        let mut interest = Interest { interface_lists: true, ..Interest::default() };
-        for record in self.state.resources.values() {
-            let current = record.backend.iter().map(|on| (on, &record.attributes));
-            let deposed = record.deposed.iter().map(|it| (&it.backend, &it.attributes));
-            for (_, attributes) in current.chain(deposed).filter(|(on, _)| *on == backend) {
-                let path = attributes.get("key_file").and_then(Json::as_str);
-                interest.key_files.extend(path.map(PathBuf::from));
-                interest.boot |= attributes.contains_key("persisted");
-            }
-        }
-        interest
+        let recorded = recorded_interest(&self.state).remove(backend).unwrap_or_default();
+        Interest { interface_lists: true, ..recorded }
     }
 
     /// A step that failed may have been done in part: what it left behind is ours, and is looked for.

@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use crate::actual::Interest;
 use crate::actual::{Examination, Picture, Unreachable};
 use crate::backend::linux::Linux;
 use crate::backend::routeros::RouterOs;
@@ -102,21 +103,6 @@ pub trait Write: Read {
 
 /// Called with the index of an operation and its outcome, in the order in which they land.
 pub type Landed<'a> = &'a mut dyn FnMut(usize, Outcome);
-
-/// What a read has to look at besides what is always there.
-#[derive(Debug, Clone, Default)]
-pub struct Interest {
-    /// Key files outside the backend's own directory.
-    pub key_files: BTreeSet<PathBuf>,
-    /// Whether the name servers of the interfaces matter.
-    pub name_servers: bool,
-    /// Whether to look at what brings interfaces back at boot.
-    pub boot: bool,
-    /// Whether the routes of a router matter, which can be very many. A Linux host always gives them.
-    pub routes: bool,
-    /// Whether it matters in which interface lists of a router the interfaces are.
-    pub interface_lists: bool,
-}
 
 /// A wish that nothing new is started. Clones share it.
 #[derive(Debug, Clone, Default)]

@@ -60,7 +60,7 @@ fn what_is_asked_and_answered_is_shown_without_secrets() {
 #[test]
 fn a_router_that_is_served_is_asked_with_the_password_that_a_program_says() {
     let served = Project::new("");
-    for (flags, trust) in [("", ""), ("-tls ", "api_verify_tls = false")] {
+    for (flags, trust) in [("", ""), ("-tls ", "api_verify_tls = false\n  api_timeout = \"30s\"")] {
         let password = [("WGFORM_SIMULATED_PASSWORD", "hunter2hunter2")];
         let mut router =
             served.start_in(&password, &format!("simulate routeros {flags}-version=7.16 branch"));
@@ -82,6 +82,11 @@ fn a_router_that_is_served_is_asked_with_the_password_that_a_program_says() {
         let applied = project.run("apply -auto-approve").ends(0);
         assert!(!format!("{applied}").contains("hunter2"), "{applied}");
         assert_eq!(fs::read_to_string(project.path().join("asked")).unwrap(), "asked\n".repeat(2));
+        for risk in
+            ["router that does not have to prove what it is", "time limit below the router's own"]
+        {
+            assert_eq!(format!("{applied}").contains(risk), !flags.is_empty(), "{applied}");
+        }
         // Who is gone from the configuration is asked like that, too.
         project.configure("locals {}\n");
         project.run("apply -auto-approve").ends(0);

@@ -17,14 +17,16 @@ pub(crate) mod fuzz {
     pub(crate) use crate::backend::routeros::wire::fuzz as values;
 }
 
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
+use reqwest::Url;
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
-use crate::actual::{Examination, Picture};
+use crate::actual::{Examination, Picture, Remark};
 use crate::backend::routeros::client::{Client, Pace, Settings, Trace, Trust};
 use crate::backend::routeros::menus::{Menus, Wanted};
 use crate::backend::{
@@ -37,6 +39,9 @@ use crate::simulator::routeros::http::{Options, Server};
 use crate::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
 use crate::value::Secret;
 use crate::world::World;
+
+/// How long a router works on one command.
+const ROUTER_GIVES_UP: Duration = Duration::from_secs(60);
 
 /// How long the program may take that knows the password.
 const ASKED_WITHIN: Duration = Duration::from_secs(60);
@@ -51,6 +56,8 @@ pub struct RouterOs {
     client: OnceCell<Client>,
     /// What answers in the place of a router.
     simulated: Option<Server>,
+    /// What everybody should know of the way to it.
+    remarks: Vec<Remark>,
     world: World,
 }
 
@@ -81,6 +88,7 @@ impl RouterOs {
             Some(server) => format!("http://{}", server.address()),
             None => router.api_url.clone(),
         };
+        let remarks = if simulate { Vec::new() } else { risks(&router) };
         let settings = Settings {
             backend: id.clone(),
             api_url,
@@ -93,7 +101,7 @@ impl RouterOs {
             pace: Pace::default(),
         };
         let client = OnceCell::new();
-        Ok(Self { id, settings, password, client, simulated, world: world.clone() })
+        Ok(Self { id, settings, password, client, simulated, remarks, world: world.clone() })
     }
 
     /// Returns what asks the router. The program that knows the password is asked once.
@@ -137,9 +145,49 @@ impl RouterOs {
     }
 
     fn picture_of(&self, client: &Client, menus: Menus) -> Result<Picture, BackendError> {
-        picture::picture(menus, self.simulated.is_some(), self.world.now())
-            .map_err(|reason| client.unreadable("read the WireGuard interfaces", reason).error)
+        let mut picture = picture::picture(menus, self.simulated.is_some(), self.world.now())
+            .map_err(|reason| client.unreadable("read the WireGuard interfaces", reason).error)?;
+        picture.remarks.extend_from_slice(&self.remarks);
+        Ok(picture)
     }
+}
+
+/// Returns what is risky in how a router is reached.
+fn risks(router: &config::RouterOs) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    if is_in_the_clear(&router.api_url) {
+        remarks.push(Remark::new(
+            "password that is sent in the clear",
+            "with an `http` URL, whoever is on the way reads the password and every key",
+            "Give the service `www-ssl` of the router a certificate, and write `https://` in `api_url`.",
+        ));
+    } else if !router.api_verify_tls && router.tls_pin_sha256.is_none() {
+        remarks.push(Remark::new(
+            "router that does not have to prove what it is",
+            "with `api_verify_tls = false`, whoever is on the way can be the router and read the password and every key",
+            "Leave it out: what is said then has the SHA-256 that is to be written as `tls_pin_sha256`.",
+        ));
+    }
+    if router.api_timeout <= ROUTER_GIVES_UP {
+        remarks.push(Remark::new(
+            "time limit below the router's own",
+            format!(
+                "a command is given up after {} s, and the router itself takes up to 60 s for one",
+                router.api_timeout.as_secs()
+            ),
+            "Set `api_timeout` above 60 s, or leave it out: what is given up may be done all the same, and disturbs others who ask.",
+        ));
+    }
+    remarks
+}
+
+/// Returns whether what is sent there can be read on the way: on this host nobody is.
+fn is_in_the_clear(api_url: &str) -> bool {
+    let Ok(url) = Url::parse(api_url) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_here =
+        host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    url.scheme() == "http" && !is_here
 }
 
 /// Returns whom to believe to be the router.
@@ -222,5 +270,39 @@ impl Write for RouterOs {
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::backend::routeros::{ROUTER_GIVES_UP, risks};
+    use crate::config::{Password, RouterOs};
+    use crate::value::Secret;
+
+    fn said_of(api_url: &str) -> Vec<&'static str> {
+        let remarks = risks(&RouterOs {
+            api_url: api_url.to_owned(),
+            api_user: "wgform".to_owned(),
+            api_password: Password::Given(Secret::new("")),
+            api_timeout: ROUTER_GIVES_UP * 2,
+            api_verify_tls: true,
+            ca_file: None,
+            tls_pin_sha256: None,
+            concurrency: RouterOs::CONCURRENCY,
+            debug: false,
+        });
+        remarks.into_iter().map(|it| it.summary).collect()
+    }
+
+    #[test]
+    fn what_is_sent_by_tls_or_to_this_host_is_read_by_nobody() {
+        for url in
+            ["https://192.168.88.1", "http://127.0.0.1:80/rest", "http://[::1]", "http://localhost"]
+        {
+            assert!(said_of(url).is_empty(), "{url}");
+        }
+        for url in ["http://192.168.88.1", "http://router.lan/rest", "http://[fd00::1]:80"] {
+            assert_eq!(said_of(url), ["password that is sent in the clear"], "{url}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use crate::actual::{Actual, KeyFile, Picture, Reading};
 use crate::plan::persist::{Persisted, is_left};
+use crate::plan::walk::interface::found_key;
 use crate::resource::{Address, BackendId, Field, Fields, declaration};
 use crate::state::{Deposed, ObjectKey, ResourceRecord, State, StateChange};
 use crate::value::{FingerprintKey, PublicKey};
@@ -59,8 +60,8 @@ pub(crate) fn come_back(state: &mut State, actual: &Actual) -> bool {
         let ObjectKey::Interface { name, public_key } = &record.object else { continue };
         let reading = record.backend.as_ref().and_then(|id| actual.backends.get(id));
         let Some(Reading::Read(picture)) = reading else { continue };
-        let found = picture.interfaces.get(name).and_then(|it| it.fields.get("public_key"));
-        if matches!(found, Some(Field::PublicKey(found)) if found.to_string() == *public_key) {
+        let found = found_key(picture.interfaces.get(name));
+        if found.is_some_and(|found| found.to_string() == *public_key) {
             record.is_gone = false;
             has_any = true;
         }

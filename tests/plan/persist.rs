@@ -490,13 +490,16 @@ fn a_unit_that_cannot_be_enabled_fails_the_step_and_says_why() {
 
 #[test]
 fn files_go_again_that_a_failed_step_has_left() {
-    for way in ["destroy", "its block", "none"] {
+    for way in ["destroy", "its block", "none", "somebody else, then its block"] {
         let mut lab = Lab::new(&persisted("wg-quick"));
         let answer = |status| Ok(Ran { status, tail: String::new() });
         lab.host("hq").linux.refuse_program("systemctl", answer(1)).unwrap();
         let report = lab.apply();
         assert!(report.contains("Failed: interface.hub"), "{report}");
         assert_eq!(files(&lab), [CONF], "{way}");
+        if way.starts_with("somebody") {
+            lab.host("hq").delete_link("wg0");
+        }
         match way {
             "destroy" => lab.options.destroy = true,
             "none" => _ = lab.edit("wg-quick", "none"),

@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
-use tokio::try_join;
+use tokio::join;
 
 use crate::backend::routeros::client::{Cause, Client, Failure, Row, Text};
 use crate::backend::routeros::wire::{Kept, Reference, Strange, Version, seconds};
@@ -247,24 +247,24 @@ impl Menus {
     /// # Errors
     /// When one of the menus cannot be read. What only tells the identity may be out of reach.
     pub async fn read(client: &Client, wanted: Wanted) -> Result<Self, Failure> {
-        // The first request opens the connection, and the session on the router, which takes it a while.
+        // The first request opens the connection, and the session on the router, which takes it a while. Of the others
+        // each is waited for, also when one is refused: requests that are given up disturb a router.
         let resource = client.one("read the version of the router", "system/resource").await?;
-        let (system, interfaces, peers, addresses, six, routes, routes6, tables, members, others) =
-            try_join!(
-                System::read(client, wanted.identity, &resource),
-                client.list("read the WireGuard interfaces", INTERFACES),
-                client.list("read the WireGuard peers", PEERS),
-                when(wanted.addresses, client.list("read the addresses", "ip/address")),
-                when(
-                    wanted.addresses,
-                    ipv6(client.list("read the IPv6 addresses", "ipv6/address"))
-                ),
-                when(wanted.routes, client.list("read the routes", "ip/route")),
-                when(wanted.routes, ipv6(client.list("read the IPv6 routes", "ipv6/route"))),
-                when(wanted.routes, client.list("read the routing tables", "routing/table")),
-                when(wanted.members, client.list("read the interface lists", MEMBERS)),
-                when(wanted.others, client.list("read the names of interfaces", "interface")),
-            )?;
+        let (system, interfaces, peers, addresses, six, routes, routes6, tables, members, others) = join!(
+            System::read(client, wanted.identity, &resource),
+            client.list("read the WireGuard interfaces", INTERFACES),
+            client.list("read the WireGuard peers", PEERS),
+            when(wanted.addresses, client.list("read the addresses", "ip/address")),
+            when(wanted.addresses, ipv6(client.list("read the IPv6 addresses", "ipv6/address"))),
+            when(wanted.routes, client.list("read the routes", "ip/route")),
+            when(wanted.routes, ipv6(client.list("read the IPv6 routes", "ipv6/route"))),
+            when(wanted.routes, client.list("read the routing tables", "routing/table")),
+            when(wanted.members, client.list("read the interface lists", MEMBERS)),
+            when(wanted.others, client.list("read the names of interfaces", "interface")),
+        );
+        let (addresses, six, routes, routes6) = (addresses?, six?, routes?, routes6?);
+        let (system, interfaces, peers) = (system?, interfaces?, peers?);
+        let (tables, members, others) = (tables?, members?, others?);
         let mut odd = Vec::new();
         let mut menus = Self {
             system: system.map_err(|why| {
@@ -462,7 +462,7 @@ impl System {
             true => tolerated(client.one(attempt, menu)).await,
             false => Ok(Row::default()),
         };
-        let (id, identity, clock) = try_join!(
+        let (id, identity, clock) = join!(
             async {
                 let board = one("read the serial number", "system/routerboard").await?;
                 if let Some(serial) = board.optional("serial-number") {
@@ -474,7 +474,8 @@ impl System {
             },
             one("read the router's name", "system/identity"),
             one("read the clock", "system/clock"),
-        )?;
+        );
+        let (id, identity, clock) = (id?, identity?, clock?);
         let parse = || {
             Ok(Self {
                 version: resource.text("version").parse()?,

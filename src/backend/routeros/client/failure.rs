@@ -217,7 +217,8 @@ pub(super) fn no_answer(
     timeout: Duration,
     fingerprint: Option<&str>,
 ) -> Reason {
-    if let Some(tls) = find::<TlsError>(error) {
+    // One in the middle of an answer says nothing of whom to believe.
+    if let Some(tls) = find::<TlsError>(error).filter(|_| error.is_connect()) {
         return tls_failed(tls, fingerprint);
     }
     let io = find::<std::io::Error>(error).map(std::io::Error::kind);
