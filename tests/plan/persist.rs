@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 use wgform::plan::Plan;
 use wgform::simulator::linux::call::{Program, Ran};
 
+use crate::backend::Crash;
 use crate::changes::HUB;
 use crate::lab::Lab;
 use crate::secrets::LINK;
@@ -795,5 +796,24 @@ fn an_address_that_an_older_file_brings_back_goes_again() {
         assert!(lab.show("hq").contains("10.8.0.1/24"));
         lab.settle();
         assert!(!lab.show("hq").contains("10.8.0.1/24"), "{}", lab.show("hq"));
+    }
+}
+
+#[test]
+fn files_go_again_that_a_killed_run_has_written() {
+    for reported in 0..3 {
+        let mut lab = Lab::matching(HUB);
+        lab.edit(
+            "name        = \"wg0\"",
+            "name        = \"wg0\"\n  persist     = \"wg-quick\"",
+        );
+        let all = lab.steps().lines().count();
+        lab.crash(Crash { done: all, reported: reported.min(all) });
+        assert_eq!(files(&lab), [CONF], "{reported}");
+        lab.replace("backend \"local\" \"hq\" {\n  simulate = true\n}\n");
+        let report = lab.apply();
+        assert!(report.contains("complete."), "{reported}: {report}");
+        assert!(files(&lab).is_empty(), "{reported}");
+        lab.assert_settled();
     }
 }
