@@ -120,15 +120,16 @@ fn directions(
 ) -> String {
     let insecure = if *tls { "-k " } else { "" };
     let path = router.path().map(|path| path.display().to_string()).unwrap_or_default();
-    let pin = pin.map(|pin| format!("\n    tls_pin_sha256 = \"{pin}\"")).unwrap_or_default();
-    let (has, curl, password) = match has_password {
-        true => (
-            "the password of the environment",
-            format!("\"{user}:${PASSWORD}\""),
-            format!("\n    api_password = env(\"{PASSWORD}\")"),
-        ),
-        false => ("an empty password", format!("{user}:"), String::new()),
+    let (has, curl) = match has_password {
+        true => ("the password of the environment", format!("\"{user}:${PASSWORD}\"")),
+        false => ("an empty password", format!("{user}:")),
     };
+    let mut block = vec![("api_url", format!("\"{url}\"")), ("api_user", format!("\"{user}\""))];
+    block.extend(has_password.then(|| ("api_password", format!("env(\"{PASSWORD}\")"))));
+    block.extend(pin.map(|pin| ("tls_pin_sha256", format!("\"{pin}\""))));
+    let width = block.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let lines = block.iter().map(|(name, value)| format!("    {name:width$} = {value}\n"));
+    let lines = lines.collect::<String>();
     format!(
         "\
 The user `{user}` has {has}. The router is kept in
@@ -137,9 +138,7 @@ The user `{user}` has {has}. The router is kept in
   curl {insecure}-u {curl} {url}/rest/system/resource
 
   backend \"routeros\" \"{name}\" {{
-    api_url  = \"{url}\"
-    api_user = \"{user}\"{password}{pin}
-  }}
+{lines}  }}
 "
     )
 }

@@ -803,10 +803,7 @@ fn an_address_that_an_older_file_brings_back_goes_again() {
 fn files_go_again_that_a_killed_run_has_written() {
     for reported in 0..3 {
         let mut lab = Lab::matching(HUB);
-        lab.edit(
-            "name        = \"wg0\"",
-            "name        = \"wg0\"\n  persist     = \"wg-quick\"",
-        );
+        lab.edit("name        = \"wg0\"", "name        = \"wg0\"\n  persist     = \"wg-quick\"");
         let all = lab.steps().lines().count();
         lab.crash(Crash { done: all, reported: reported.min(all) });
         assert_eq!(files(&lab), [CONF], "{reported}");
