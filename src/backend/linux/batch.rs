@@ -27,13 +27,30 @@ pub(crate) struct Job<'a> {
     pub(crate) devices: BTreeMap<String, Device>,
 }
 
-/// How an operation on a peer ended that was part of a group.
+/// How an operation ended.
 pub(crate) enum Ended {
     Done(Fields),
     Failed(BackendError),
-    /// It failed before anything was sent.
+    /// It failed, and the host is as before.
     Untouched(BackendError),
     Skipped(usize),
+}
+
+impl From<Result<Fields, BackendError>> for Ended {
+    fn from(result: Result<Fields, BackendError>) -> Self {
+        result.map_or_else(Self::Failed, Self::Done)
+    }
+}
+
+impl From<Ended> for Outcome {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Done(fields) => Self::Done(fields),
+            Ended::Failed(error) => Self::Failed(error),
+            Ended::Untouched(error) => Self::Untouched(error),
+            Ended::Skipped(after) => Self::Skipped(after),
+        }
+    }
 }
 
 /// Carries out a batch.
@@ -153,11 +170,11 @@ impl Walk<'_> {
         }
     }
 
-    fn take_interface(
+    fn take_interface<E: Into<Ended>>(
         &mut self,
         index: usize,
         after: &[usize],
-        carry_out: impl FnOnce(&mut Job<'_>) -> Result<Fields, BackendError>,
+        carry_out: impl FnOnce(&mut Job<'_>) -> E,
     ) {
         self.flush();
         if self.is_over(index, after) {
@@ -165,10 +182,8 @@ impl Walk<'_> {
         }
         // A new key lets go of a peer, a new name moves them all: what was known is old.
         self.job.devices.clear();
-        match carry_out(&mut self.job) {
-            Ok(fields) => self.end(index, Outcome::Done(fields)),
-            Err(error) => self.end(index, Outcome::Failed(error)),
-        }
+        let ended = carry_out(&mut self.job).into();
+        self.end(index, ended.into());
     }
 
     fn take_peer(&mut self, index: usize, after: Vec<usize>, interface: String, act: PeerAct) {
@@ -230,13 +245,7 @@ impl Walk<'_> {
                 continue;
             }
             for (index, ended) in peers::carry_out(&mut self.job, &interface, operations) {
-                let outcome = match ended {
-                    Ended::Done(fields) => Outcome::Done(fields),
-                    Ended::Failed(error) => Outcome::Failed(error),
-                    Ended::Untouched(error) => Outcome::Untouched(error),
-                    Ended::Skipped(after) => Outcome::Skipped(after),
-                };
-                self.end(index, outcome);
+                self.end(index, ended.into());
             }
         }
     }
@@ -257,6 +266,8 @@ impl Group {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use jiff::Timestamp;
     use rustix::io::Errno;
 
@@ -420,6 +431,27 @@ mod tests {
         let again = vec![peer(&[], "wg0", 1)];
         run(&BackendId::new("hq"), &mut system, again, &|| false, &mut report);
         assert!(matches!(outcomes[..], [Outcome::Untouched(_)]), "{outcomes:?}");
+    }
+
+    #[test]
+    fn a_link_that_is_there_already_stays_whose_it_is() {
+        let host = host();
+        let before = host.changes();
+        let mut outcomes = Vec::new();
+        let mut report = |_, outcome| outcomes.push(outcome);
+        let mut system = Simulated { host: host.clone(), now: Timestamp::UNIX_EPOCH };
+        let act = Act::CreateInterface {
+            name: "wg0".to_owned(),
+            private_key: Some(PrivateKey::from_bytes([9; 32])),
+            key_file: Some("/etc/wireguard/wg0.key".into()),
+            fields: Fields::new(),
+            around: Surroundings::default(),
+        };
+        let create = vec![Operation { after: Vec::new(), act }];
+        run(&BackendId::new("hq"), &mut system, create, &|| false, &mut report);
+        assert!(matches!(outcomes[..], [Outcome::Untouched(_)]), "{outcomes:?}");
+        assert!(host.list_files(Path::new("/etc/wireguard")).is_empty());
+        assert!(host.changes() > before, "the key file was written and taken away again");
     }
 
     #[test]
