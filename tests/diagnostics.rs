@@ -72,7 +72,7 @@ const NO_CASE: &[(&str, &str)] = &[
         "a case has no router that is far away; `tests/router.rs` shows it",
     ),
     (
-        "time limit below the router's own",
+        "time limit no longer than the router's own",
         "a case has no router that is far away; `tests/router.rs` shows it",
     ),
 ];

@@ -43,6 +43,15 @@ fn whatever_goes_wrong_the_next_apply_converges() {
 }
 
 #[test]
+fn an_interface_whose_key_only_the_router_has_is_not_made_anew() {
+    let project = Project::new(&configuration());
+    project.run("apply -auto-approve").ends(0);
+    let refused = project.run("apply -auto-approve -replace=interface.hub").ends(8);
+    refused.tells("`interface.hub` has a key that is nowhere but on its device, and could lose it");
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+}
+
+#[test]
 fn what_is_asked_and_answered_is_shown_without_secrets() {
     let key = PrivateKey::from_bytes([77; 32]).expose_text().to_string();
     let written = format!(
@@ -82,9 +91,10 @@ fn a_router_that_is_served_is_asked_with_the_password_that_a_program_says() {
         let applied = project.run("apply -auto-approve").ends(0);
         assert!(!format!("{applied}").contains("hunter2"), "{applied}");
         assert_eq!(fs::read_to_string(project.path().join("asked")).unwrap(), "asked\n".repeat(2));
-        for risk in
-            ["router that does not have to prove what it is", "time limit below the router's own"]
-        {
+        for risk in [
+            "router that does not have to prove what it is",
+            "time limit no longer than the router's own",
+        ] {
             assert_eq!(format!("{applied}").contains(risk), !flags.is_empty(), "{applied}");
         }
         // Who is gone from the configuration is asked like that, too.

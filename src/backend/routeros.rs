@@ -170,7 +170,7 @@ fn risks(router: &config::RouterOs) -> Vec<Remark> {
     }
     if router.api_timeout <= ROUTER_GIVES_UP {
         remarks.push(Remark::new(
-            "time limit below the router's own",
+            "time limit no longer than the router's own",
             format!(
                 "a command is given up after {} s, and the router itself takes up to 60 s for one",
                 router.api_timeout.as_secs()
@@ -265,7 +265,7 @@ impl Write for RouterOs {
                 Ok(client) => write::carry_out(client, batch, stop, landed).await,
                 Err(error) => {
                     for index in 0..batch.operations.len() {
-                        landed(index, Outcome::Failed(error.clone()));
+                        landed(index, Outcome::Untouched(error.clone()));
                     }
                 }
             }

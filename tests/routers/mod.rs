@@ -23,7 +23,7 @@ use crate::conformance::bed::{id, public, world};
 use crate::conformance::{Bed, Kind};
 
 /// How long a client waits for an answer, however busy the machine is.
-pub const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
+pub const ANSWERS_WITHIN: Duration = config::RouterOs::TIMEOUT;
 
 /// A router, as scenarios need it.
 pub struct Lab {
