@@ -121,7 +121,8 @@ fn directions(
     let insecure = if *tls { "-k " } else { "" };
     let path = router.path().map(|path| path.display().to_string()).unwrap_or_default();
     let (has, curl) = match has_password {
-        true => ("the password of the environment", format!("\"{user}:${PASSWORD}\"")),
+        // `curl` asks for it: in an argument, everybody on the host could read it.
+        true => ("the password of the environment", user.clone()),
         false => ("an empty password", format!("{user}:")),
     };
     let mut block = vec![("api_url", format!("\"{url}\"")), ("api_user", format!("\"{user}\""))];

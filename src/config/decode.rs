@@ -406,7 +406,6 @@ fn domain(text: &str) -> Result<String, InvalidValue> {
     Err(error.hint("write it as `corp.example.com`, in its ASCII form, or `~.` for every name"))
 }
 
-/// Reads a program with its arguments. None for what is no list of texts.
 /// Reads a command; none if it is no list of texts.
 pub(crate) fn command(value: &Value) -> Option<Result<Vec<String>, InvalidValue>> {
     if let Some(line) = value.to_text() {

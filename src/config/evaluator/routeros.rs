@@ -26,8 +26,12 @@ impl Run<'_> {
         let ca_file = failures.take(self.text_of(block, "ca_file"));
         let tls_pin_sha256 = failures.take(self.pin(block));
         let concurrency = failures.take(self.concurrency(block));
-        let url = api_url.as_deref().unwrap_or_default();
-        for problem in self.idle_trust(block, url, api_verify_tls, &ca_file, &tls_pin_sha256) {
+        let given = |name: &'static str, value: &Option<Option<String>>| {
+            value.iter().flatten().next().and_then(|_| block.attributes.get(name)).map(Expr::span)
+        };
+        let (file, pin) = (given("ca_file", &ca_file), given("tls_pin_sha256", &tls_pin_sha256));
+        let is_plain = api_url.as_ref().is_some_and(|url| url.starts_with("http://"));
+        for problem in idle_trust(is_plain, api_verify_tls == Some(false), file, pin) {
             failures.add(problem);
         }
         failures.or(()).and_then(|()| {
@@ -46,46 +50,6 @@ impl Run<'_> {
             };
             all().map_or_else(poisoned, Ok)
         })
-    }
-
-    /// Returns what is said of the certificate and would never be looked at.
-    fn idle_trust(
-        &self,
-        block: &BackendBlock,
-        api_url: &str,
-        api_verify_tls: Option<bool>,
-        ca_file: &Option<Option<String>>,
-        tls_pin_sha256: &Option<Option<String>>,
-    ) -> Vec<Diagnostic> {
-        let at = |name: &'static str, value: &Option<Option<String>>| {
-            let expr = block.attributes.get(name)?;
-            value.as_ref()?.as_ref().map(|_| expr.span())
-        };
-        let (file, pin) = (at("ca_file", ca_file), at("tls_pin_sha256", tls_pin_sha256));
-        if api_url.starts_with("http://") {
-            let idle = |at: Span| {
-                Diagnostic::error("certificate of a router without TLS")
-                    .label(&at, "nobody looks at this with an `http` URL")
-                    .help("Write `https://` in `api_url`, or leave this out.")
-            };
-            return [file, pin].into_iter().flatten().map(idle).collect();
-        }
-        let two = |at: Span, label: &str, help: &str| {
-            Diagnostic::error("two ways to believe a router").label(&at, label).help(help)
-        };
-        match (file, pin) {
-            (Some(file), Some(_)) => vec![two(
-                file,
-                "the certificate in `tls_pin_sha256` is the only one that is believed",
-                "Write `ca_file` or `tls_pin_sha256`, not both.",
-            )],
-            (Some(file), None) if api_verify_tls == Some(false) => vec![two(
-                file,
-                "with `api_verify_tls = false` anybody is believed, whatever is in this file",
-                "Leave `api_verify_tls` or `ca_file` out.",
-            )],
-            _ => Vec::new(),
-        }
     }
 
     /// Evaluates an argument; an empty one is as good as none.
@@ -236,6 +200,39 @@ impl Run<'_> {
                 "Write a number from 1 to 16: a router has 20 sessions for all who ask.",
             )
         })
+    }
+}
+
+/// Returns what is said of the certificate, at these places, and would never be looked at.
+fn idle_trust(
+    is_plain: bool,
+    believes_anybody: bool,
+    file: Option<Span>,
+    pin: Option<Span>,
+) -> Vec<Diagnostic> {
+    if is_plain {
+        let idle = |at: Span| {
+            Diagnostic::error("certificate of a router without TLS")
+                .label(&at, "nobody looks at this with an `http` URL")
+                .help("Write `https://` in `api_url`, or leave this out.")
+        };
+        return [file, pin].into_iter().flatten().map(idle).collect();
+    }
+    let two = |at: Span, label: &str, help: &str| {
+        vec![Diagnostic::error("two ways to believe a router").label(&at, label).help(help)]
+    };
+    match (file, pin) {
+        (Some(file), Some(_)) => two(
+            file,
+            "the certificate in `tls_pin_sha256` is the only one that is believed",
+            "Write `ca_file` or `tls_pin_sha256`, not both.",
+        ),
+        (Some(file), None) if believes_anybody => two(
+            file,
+            "with `api_verify_tls = false` anybody is believed, whatever is in this file",
+            "Leave `api_verify_tls` or `ca_file` out.",
+        ),
+        _ => Vec::new(),
     }
 }
 

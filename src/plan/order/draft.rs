@@ -227,7 +227,7 @@ impl Drafter {
     }
 
     /// Under one name there is room for one object, so the old one goes first. Its key is in a file by then, and is not
-    /// lost when the run is cut off in between.
+    /// lost when the run is cut off in between; where it can be in none, the plan was refused.
     fn remake_interface(&mut self, planner: &Planner<'_>, node: &Node, on_device: &OnDevice) {
         let name = on_device.name.clone();
         let keep = keep_act(planner, node, on_device)

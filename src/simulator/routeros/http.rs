@@ -352,9 +352,7 @@ impl Service {
                     if *applied && self.router.answer(request, self.world.now()).is_err() {
                         return Ending::Close;
                     }
-                    sleep(self.options.command_limit).await;
-                    gate.closed.fetch_add(1, Ordering::SeqCst);
-                    return Ending::Reply(Refused::session_closed().into());
+                    return self.give_up(&gate).await;
                 }
                 _ => {}
             }
@@ -371,9 +369,13 @@ impl Service {
             _ => Duration::ZERO,
         };
         let slow = faults.iter().map(slow).sum::<Duration>();
+        let slow = slow.saturating_mul(u32::try_from(reply.rows).unwrap_or(u32::MAX));
+        if slow >= self.options.command_limit {
+            return self.give_up(&gate).await;
+        }
         if !slow.is_zero() {
             // In its user's turn: the router is busy with it, and not the way to it.
-            sleep(slow.saturating_mul(u32::try_from(reply.rows).unwrap_or(u32::MAX))).await;
+            sleep(slow).await;
         }
         let reply = faults.iter().fold(reply, |reply, fault| fault.spoil(request, reply));
         match faults {
@@ -381,6 +383,13 @@ impl Service {
             _ if faults.contains(&Fault::Truncate) => Ending::Cut(reply),
             _ => Ending::Reply(reply),
         }
+    }
+
+    /// Works on a command for as long as a router does, and closes the session with all that waits in it.
+    async fn give_up(&self, gate: &Gate) -> Ending {
+        sleep(self.options.command_limit).await;
+        gate.closed.fetch_add(1, Ordering::SeqCst);
+        Ending::Reply(Refused::session_closed().into())
     }
 
     fn gate(&self, user: Option<String>) -> Arc<Gate> {
