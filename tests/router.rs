@@ -8,14 +8,19 @@
 
 mod harness;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::thread;
 
 use serde_json::{Value as Json, json};
-use wgform::value::PrivateKey;
+use wgform::resource::BackendId;
+use wgform::simulator::routeros::profile::POINTS;
+use wgform::simulator::routeros::request::Request;
+use wgform::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
+use wgform::value::{PrivateKey, Secret};
+use wgform::world::World;
 
-use crate::harness::Project;
+use crate::harness::{Project, now};
 
 const PEERS: u8 = 50;
 
@@ -149,6 +154,55 @@ fn a_peer_that_somebody_else_makes_before_yes_never_becomes_ours() {
         project.run("plan").ends(0);
         assert_eq!(keys(&project), [key]);
     }
+}
+
+#[test]
+fn an_interface_that_was_removed_by_hand_comes_back_with_its_routes() {
+    let key = PrivateKey::from_bytes([77; 32]).expose_text().to_string();
+    let routed = format!("private_key = \"{key}\"\n  routes = \"auto\"\n  addresses = ");
+    let far = peer(1).replace("10.8.0.2/32", "10.20.0.0/16");
+    let project = Project::new(&(hub().replace("addresses = ", &routed) + &far));
+    project.run("apply -auto-approve").ends(0);
+    let route = || rows(&project, "ip/route").len();
+    let before = route();
+    let router = enter(&project);
+    let interface = interface_id(&router);
+    ask(&router, "DELETE", &format!("interface/wireguard/{interface}"), "");
+    drop(router);
+    let planned = project.run("plan -detailed-exitcode").ends(2);
+    planned.tells("objects of an interface that is gone");
+    project.run("apply -auto-approve").ends(0);
+    project.run("plan -detailed-exitcode").ends(0);
+    assert_eq!(route(), before);
+}
+
+/// Comes to the router past wgform.
+fn enter(project: &Project) -> SimulatedRouter {
+    let world = World::new(BTreeMap::new(), project.path().to_owned(), now, |it| it.fill(7));
+    SimulatedRouter::open(project.path(), &BackendId::new("branch"), &world).unwrap()
+}
+
+/// Asks it for something that it is to do, and returns its answer.
+fn ask(router: &SimulatedRouter, method: &str, path: &str, body: &str) -> Json {
+    router.set_user("x", &Secret::new("x"), &ALL_POLICIES);
+    let request = Request {
+        method: method.to_owned(),
+        path: format!("/rest/{path}"),
+        query: String::new(),
+        // x:x
+        authorization: Some("Basic eDp4".to_owned()),
+        content_type: Some("application/json".to_owned()),
+        body: body.as_bytes().to_owned(),
+    };
+    let reply = router.answer(&request, now()).unwrap();
+    assert!(reply.status < 300, "{method} {path}: {}", String::from_utf8_lossy(&reply.body));
+    serde_json::from_slice(&reply.body).unwrap_or_default()
+}
+
+/// Returns the id of the one WireGuard interface.
+fn interface_id(router: &SimulatedRouter) -> String {
+    let all = ask(router, "GET", "interface/wireguard", "");
+    all[0][".id"].as_str().unwrap().to_owned()
 }
 
 /// Applies, while somebody else makes an object at a request: the method, its path, and how many of them before it.

@@ -21,15 +21,18 @@ use wgform::simulator::routeros::http::{Options, Server};
 use wgform::simulator::routeros::profile::{POINTS, PROFILES, Profile};
 use wgform::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
 use wgform::state::{ObjectKey, ResourceRecord, State, StateChange};
-use wgform::value::Secret;
+use wgform::value::{Route, Secret};
 
 use crate::conformance::Bed;
 use crate::conformance::bed::{
-    addresses, clear, create, create_peer, elements, endpoint, held, id, keepalive, networks, only,
-    preshared, private, public, set, to, update, update_peer, wait, world,
+    addresses, clear, create, create_peer, delete, delete_peer, elements, endpoint, held, id,
+    keepalive, networks, only, preshared, private, public, set, to, update, update_peer, wait,
+    world,
 };
+use crate::routers::raw::Raw;
 use crate::routers::{
-    ANSWERS_WITHIN, Lab, backend, bed, create_without_key, scenarios, settings, text,
+    ANSWERS_WITHIN, Lab, backend, bed, create_without_key, everything, scenarios, set_routes,
+    settings, text,
 };
 
 /// The oldest version that wgform works with.
@@ -90,6 +93,11 @@ impl Simulated {
 
     fn newest() -> Self {
         Self::new(Profile::newest(), None)
+    }
+
+    /// Returns the router in its own words.
+    fn raw(&self) -> Raw {
+        Raw::new(&reached(&self.server, "wgform"))
     }
 
     /// Returns the router as another user has it, who lacks these policies.
@@ -440,6 +448,41 @@ fn a_user_without_sensitive_writes_keys_and_never_reads_a_difference_into_them()
         assert!(picture.remarks.iter().any(|it| it.summary == summary));
         lab.bed.done(create_peer(public(2), only(&["10.2.0.0/16"])));
     }
+}
+
+/// What an interface that was removed by hand leaves behind is in nobody's way, and said.
+#[test]
+fn routes_of_an_interface_that_is_gone_are_told_and_of_use_again() {
+    let lab = Simulated::newest();
+    lab.bed.hub();
+    let to = "10.20.0.0/16".parse().unwrap();
+    let routes = [
+        Route::new(to, Route::MAIN, None),
+        Route::new("10.30.0.0/16".parse().unwrap(), Route::MAIN, None)
+            .through("10.8.0.9".parse().ok(), None),
+    ];
+    let foreign = lab.read().routing.routes.len();
+    lab.bed.done(set_routes(&routes));
+    let raw = lab.raw();
+    raw.remove("interface/wireguard", raw.list("interface/wireguard")[0].id());
+    let left = lab.read();
+    assert_eq!(left.routing.routes.len(), foreign, "{:?}", left.routing.routes);
+    let told: Vec<&str> = left.remarks.iter().map(|it| it.says.as_str()).collect();
+    assert_eq!(
+        told,
+        [
+            "the router still has `*2` in `/ip address`, `*80000001` in `/ip route`, `*80000002` in `/ip route`"
+        ]
+    );
+
+    for address in raw.list("ip/address").iter().filter(|it| it.text("interface").starts_with('*'))
+    {
+        raw.remove("ip/address", address.id());
+    }
+    lab.bed.hub();
+    lab.bed.done(set_routes(&routes));
+    assert_eq!(lab.own_routes(), routes.into());
+    assert_eq!(lab.read().remarks, []);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use jiff::tz::Offset;
 use tokio::try_join;
 
 use crate::backend::routeros::client::{Cause, Client, Failure, Row, Text};
-use crate::backend::routeros::wire::{Kept, Reference, Strange, Version, seconds};
+use crate::backend::routeros::wire::{Kept, Reference, Strange, Version, is_id, seconds};
 use crate::value::{Cidr, Keepalive, Prefix, PresharedKey, PrivateKey, PublicKey};
 
 /// Which menus are read besides those that are always.
@@ -609,12 +609,29 @@ impl Route {
     }
 }
 
+impl Address {
+    /// Returns the menu that it is in.
+    pub fn menu(&self) -> &'static str {
+        if self.address.address().is_ipv6() { "ipv6/address" } else { "ip/address" }
+    }
+}
+
 impl Route {
+    /// Returns the menu that it is in.
+    pub fn menu(&self) -> &'static str {
+        if self.to.address().is_ipv6() { "ipv6/route" } else { "ip/route" }
+    }
+
     /// Returns the gateway behind an interface, and the interface; what is anything else counts as the latter.
     pub fn leads_to(&self) -> (Option<IpAddr>, &str) {
         let behind = self.gateway.split_once('%');
         let behind = behind.and_then(|(gateway, on)| Some((gateway.parse().ok()?, on)));
         behind.map_or((None, self.gateway.as_str()), |(gateway, on)| (Some(gateway), on))
+    }
+
+    /// Returns whether it leads to an interface that was removed: its id is all that is left.
+    pub fn is_dead(&self) -> bool {
+        is_id(self.leads_to().1)
     }
 }
 

@@ -14,11 +14,12 @@ use crate::actual::{
 };
 use crate::backend::routeros::client::Text;
 use crate::backend::routeros::menus::{
-    ClientFields, INTERFACES, Interface, Menus, Odd, PEERS, Peer, Route as RouteRow, System,
+    ClientFields, INTERFACES, Interface, MEMBERS, Menus, Odd, PEERS, Peer, Route as RouteRow,
+    System,
 };
 use crate::backend::routeros::wire::{Kept, Reference, Version};
 use crate::resource::{BackendKind, Field, Fields, Kind, declaration};
-use crate::value::{Cidr, Endpoint, GatewayCheck, PublicKey, Route};
+use crate::value::{Endpoint, GatewayCheck, PublicKey, Route};
 
 /// The comment of the routes that wgform makes.
 pub(super) const MARK: &str = "made by wgform";
@@ -309,7 +310,8 @@ pub(super) fn is_ours(row: &RouteRow) -> bool {
 
 fn routing(menus: &Menus) -> Routing {
     let mut routing = Routing { table_names: menus.tables.clone(), ..Routing::default() };
-    for row in &menus.routes {
+    // One to an interface that is gone carries nothing, and is in nobody's way.
+    for row in menus.routes.iter().filter(|it| !it.is_dead()) {
         let Some(route) = route_of(menus, row) else { continue };
         let is_marked = is_ours(row);
         let found = FoundRoute { device: Some(row.leads_to().1.to_owned()), is_marked };
@@ -373,12 +375,12 @@ fn orphans(menus: &Menus) -> Vec<String> {
     let peers = menus.peers.iter().filter(|it| is_gone(&it.interface));
     let addresses = menus.addresses.iter().filter(|it| is_gone(&it.interface));
     let members = menus.members.iter().filter(|it| is_gone(&it.interface));
-    let menu =
-        |address: Cidr| if address.address().is_ipv6() { "ipv6/address" } else { "ip/address" };
+    let routes = menus.routes.iter().filter(|it| it.is_dead());
     peers
         .map(|it| name(PEERS, &it.id))
-        .chain(addresses.map(|it| name(menu(it.address), &it.id)))
-        .chain(members.map(|it| name("interface/list/member", &it.id)))
+        .chain(addresses.map(|it| name(it.menu(), &it.id)))
+        .chain(members.map(|it| name(MEMBERS, &it.id)))
+        .chain(routes.map(|it| name(it.menu(), &it.id)))
         .collect()
 }
 

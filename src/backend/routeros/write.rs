@@ -304,7 +304,7 @@ impl Job<'_> {
         let goes = |it: &&Address| on(&it.interface) && wish.remove_addresses.contains(&it.address);
         let addresses: Vec<_> = addresses
             .filter(|it| goes(it) && !it.is_dynamic)
-            .map(|it| (address_menu(it.address), it.id.clone()))
+            .map(|it| (it.menu(), it.id.clone()))
             .collect();
         let members = self.menus.members.iter();
         let leaves = |it: &&Member| on(&it.interface) && wish.leave.contains(&it.list);
@@ -414,9 +414,9 @@ impl Job<'_> {
         let addresses = addresses.iter().filter(|it| on(&it.interface) && !it.is_dynamic);
         let peers = peers.iter().filter(|it| on(&it.interface) && !it.is_dynamic);
         let children: Vec<(&'static str, String)> = routes
-            .map(|it| (route_menu(it), it.id.clone()))
+            .map(|it| (it.menu(), it.id.clone()))
             .chain(members.map(|it| (MEMBERS, it.id.clone())))
-            .chain(addresses.map(|it| (address_menu(it.address), it.id.clone())))
+            .chain(addresses.map(|it| (it.menu(), it.id.clone())))
             .chain(peers.map(|it| (PEERS, it.id.clone())))
             .chain(unread.map(|it| (PEERS, it.id.clone())))
             .collect();
@@ -454,7 +454,7 @@ impl Job<'_> {
             self.put_route(attempt, interface, route, wanted).await?;
         }
         let old: Vec<_> = self.old_routes(interface, wanted).collect();
-        let old: Vec<_> = old.into_iter().map(|it| (route_menu(it), it.id.clone())).collect();
+        let old: Vec<_> = old.into_iter().map(|it| (it.menu(), it.id.clone())).collect();
         for (menu, id) in old {
             self.remove(attempt, menu, &id).await?;
         }
@@ -493,7 +493,10 @@ impl Job<'_> {
             let of = picture::route_of(&self.menus, it);
             of.is_some_and(|it| (it.to, it.table) == (route.to, route.table))
         };
-        let old = self.old_routes(interface, wanted).find(same).map(|it| it.id.clone());
+        // What is left of an interface that was removed is of use again.
+        let dead = self.menus.routes.iter().filter(|it| picture::is_ours(it) && it.is_dead());
+        let old = self.old_routes(interface, wanted).chain(dead).find(same);
+        let old = old.map(|it| it.id.clone());
         let menu = if route.to.address().is_ipv6() { "ipv6/route" } else { "ip/route" };
         let gateway =
             route.gateway.map_or_else(|| interface.to_owned(), |it| format!("{it}%{interface}"));
@@ -762,10 +765,6 @@ impl Job<'_> {
 
 fn address_menu(address: Cidr) -> &'static str {
     if address.address().is_ipv6() { "ipv6/address" } else { "ip/address" }
-}
-
-fn route_menu(row: &RouteRow) -> &'static str {
-    if row.to.address().is_ipv6() { "ipv6/route" } else { "ip/route" }
 }
 
 fn plain(text: impl ToString) -> Zeroizing<String> {
