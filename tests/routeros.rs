@@ -485,6 +485,48 @@ fn routes_of_an_interface_that_is_gone_are_told_and_of_use_again() {
     assert_eq!(lab.read().remarks, []);
 }
 
+/// What a router uses beside a peer's configuration may have spellings that nobody has seen.
+#[test]
+fn what_cannot_be_read_is_said_where_it_is_of_wireguard_and_not_the_routers_own() {
+    let lab = Simulated::newest();
+    lab.bed.hub();
+    lab.bed.done(create_peer(public(1), only(&["10.1.0.0/16"])));
+    let (on, ids) = (interface_id(&lab), ["*1", "*2"].map(str::to_owned));
+    let session: [(&str, &[u8]); 3] =
+        [("last-handshake", b"soon"), ("rx", b"3568.3MiB"), ("current-endpoint-port", b"any")];
+    lab.router.plant("peers", 1, &session).unwrap();
+    lab.router
+        .plant("ip/route", 0, &[("dst-address", b"nonsense"), ("gateway", b"ether1")])
+        .unwrap();
+    let key = public(2).to_string();
+    let dynamic: [(&str, &[u8]); 4] = [
+        ("interface", on.as_bytes()),
+        ("public-key", key.as_bytes()),
+        ("allowed-address", b"nonsense"),
+        ("dynamic", b"true"),
+    ];
+    assert_eq!(lab.router.plant("peers", 0, &dynamic).unwrap().as_ref(), Some(&ids[1]));
+    let picture = lab.read();
+    let peers = &picture.interfaces["wg0"].peers;
+    assert!(peers[&public(1)].fields.contains_key("allowed_ips") && peers.len() == 1, "{peers:?}");
+    assert_eq!(picture.remarks, []);
+    lab.router
+        .plant("ip/route", 0, &[("dst-address", b"nonsense"), ("gateway", on.as_bytes())])
+        .unwrap();
+    lab.router.plant("peers", 1, &[("allowed-address", b"nonsense")]).unwrap();
+    let told: Vec<_> = lab.read().remarks.into_iter().map(|it| it.says).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+
+    lab.bed.done(delete("wg0"));
+    let left: Vec<_> =
+        lab.raw().list("interface/wireguard/peers").iter().map(|it| it.id().to_owned()).collect();
+    assert_eq!(left, ids[1..]);
+}
+
+fn interface_id(lab: &Simulated) -> String {
+    lab.raw().list("interface/wireguard")[0].id().to_owned()
+}
+
 #[test]
 fn a_warning_tells_what_somebody_should_know_of_a_router() {
     let lab = Simulated::newest();

@@ -233,10 +233,12 @@ pub struct Odd {
     pub id: String,
     /// Its name, if it has one.
     pub name: Option<String>,
-    /// What it is on, if that can be read.
+    /// What it is on or leads to, if that can be read.
     pub interface: Option<Reference>,
     /// Its public key, if that can be read.
     pub public_key: Option<PublicKey>,
+    /// Whether the router made it.
+    pub is_dynamic: bool,
     /// Why.
     pub why: Strange,
 }
@@ -443,8 +445,9 @@ fn parsed<T>(
                 menu,
                 id: row.id().to_owned(),
                 name: row.optional("name").map(str::to_owned),
-                interface: row.reference("interface").ok(),
+                interface: row.reference("interface").or_else(|_| row.reference("gateway")).ok(),
                 public_key: public_key(row).ok().flatten(),
+                is_dynamic: row.bool_or("dynamic", false).unwrap_or_default(),
                 why,
             }),
         }
@@ -537,7 +540,7 @@ impl Peer {
             is_enabled: !row.bool_or("disabled", false)?,
             is_dynamic: row.bool_or("dynamic", false)?,
             client: ClientFields::parse(row)?,
-            session: Session::parse(row)?,
+            session: Session::of(row),
         })
     }
 }
@@ -557,22 +560,25 @@ impl ClientFields {
 }
 
 impl Session {
-    fn parse(row: &Row) -> Result<Self, Strange> {
+    /// What cannot be read of it is as good as unset: the peer is what it is without it.
+    fn of(row: &Row) -> Self {
         let address = row.text("current-endpoint-address").parse().ok();
-        Ok(Self {
-            endpoint: address.zip(row.port("current-endpoint-port")?),
-            handshake_age: handshake_age(row)?,
-            received: row.number("rx")?.unwrap_or_default(),
-            sent: row.number("tx")?.unwrap_or_default(),
-        })
+        let port = row.port("current-endpoint-port").ok().flatten();
+        let count = |name: &str| row.number(name).ok().flatten().unwrap_or_default();
+        Self {
+            endpoint: address.zip(port),
+            handshake_age: handshake_age(row),
+            received: count("rx"),
+            sent: count("tx"),
+        }
     }
 }
 
 /// A handshake that never was is absent, empty or `0s`. One that was this very second reads `0s` too, or in parts of one.
-fn handshake_age(row: &Row) -> Result<Option<Duration>, Strange> {
+fn handshake_age(row: &Row) -> Option<Duration> {
     match row.text("last-handshake") {
-        "" | "0s" | "never" => Ok(None),
-        _ => row.seconds("last-handshake").map(|it| Some(Duration::from_secs(it))),
+        "" | "0s" | "never" => None,
+        _ => row.seconds("last-handshake").ok().map(Duration::from_secs),
     }
 }
 

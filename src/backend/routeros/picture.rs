@@ -266,7 +266,7 @@ fn endpoint(peer: &Peer) -> Option<Endpoint> {
 
 /// Returns which peer a row is of that cannot be read.
 fn unread(odd: &Odd) -> Option<(&str, PublicKey)> {
-    match (odd.menu == PEERS, &odd.interface, odd.public_key) {
+    match (odd.menu == PEERS && !odd.is_dynamic, &odd.interface, odd.public_key) {
         (true, Some(Reference::Name(on)), Some(key)) => Some((on, key)),
         _ => None,
     }
@@ -335,7 +335,7 @@ fn remarks(menus: &Menus, simulated: bool, now: Timestamp) -> Vec<Remark> {
             "Nothing uses them, and an interface of the same name does not get them back. Remove them on the router.",
         ));
     }
-    remarks.extend(menus.odd.iter().map(|odd| {
+    remarks.extend(menus.odd.iter().filter(|it| concerns(menus, it)).map(|odd| {
         Remark::new(
             "object of a router that cannot be read",
             format!("`{}` in `/{}`: {}", odd.id, odd.menu.replace('/', " "), odd.why),
@@ -366,6 +366,20 @@ fn remarks(menus: &Menus, simulated: bool, now: Timestamp) -> Vec<Remark> {
         ));
     }
     remarks
+}
+
+/// Returns whether what cannot be read has to do with WireGuard, and is not the router's own.
+fn concerns(menus: &Menus, odd: &Odd) -> bool {
+    let unread = menus.odd.iter().filter(|it| it.menu == INTERFACES);
+    let names = menus.interfaces.iter().map(|it| it.name.as_str());
+    let mut names = names.chain(unread.filter_map(|it| it.name.as_deref()));
+    let on = match &odd.interface {
+        // An address may stand before the one that a route leads to.
+        Some(Reference::Name(name)) => name.rsplit('%').next(),
+        Some(Reference::Gone(_)) | None => None,
+    };
+    let is_ours = matches!(odd.menu, INTERFACES | PEERS) || names.any(|it| Some(it) == on);
+    is_ours && !odd.is_dynamic
 }
 
 /// Names what refers to interfaces that are gone.

@@ -407,8 +407,8 @@ impl Job<'_> {
         };
         let on = |it: &Reference| matches!(it, Reference::Name(on) if on == name);
         let Menus { peers, addresses, routes, members, odd, .. } = &self.menus;
-        let unread =
-            odd.iter().filter(|it| it.menu == PEERS && it.interface.as_ref().is_some_and(on));
+        let unread = odd.iter().filter(|it| !it.menu.ends_with("route") && !it.is_dynamic);
+        let unread = unread.filter(|it| it.interface.as_ref().is_some_and(on));
         let routes = routes.iter().filter(|it| picture::is_ours(it) && it.leads_to().1 == name);
         let members = members.iter().filter(|it| on(&it.interface) && !it.is_dynamic);
         let addresses = addresses.iter().filter(|it| on(&it.interface) && !it.is_dynamic);
@@ -418,7 +418,7 @@ impl Job<'_> {
             .chain(members.map(|it| (MEMBERS, it.id.clone())))
             .chain(addresses.map(|it| (it.menu(), it.id.clone())))
             .chain(peers.map(|it| (PEERS, it.id.clone())))
-            .chain(unread.map(|it| (PEERS, it.id.clone())))
+            .chain(unread.map(|it| (it.menu, it.id.clone())))
             .collect();
         for (menu, id) in children {
             self.remove(attempt, menu, &id).await?;

@@ -133,7 +133,7 @@ async fn a_router_is_read_the_same_at_either_setting_of_every_point() {
             192.168.88.0/24 ether1 Some(0) Some("main") None true
             LAN Name("ether1") true false
             LAN Name("wg2") true false
-            odd: [Odd { menu: "interface/wireguard", id: "*3", name: Some("wg1"), interface: None, public_key: None, why: Strange { property: "public-key", wanted: "a key" } }]
+            odd: [Odd { menu: "interface/wireguard", id: "*3", name: Some("wg1"), interface: None, public_key: None, is_dynamic: false, why: Strange { property: "public-key", wanted: "a key" } }]
             "#);
         }
         // The oldest that is supported and the newest have all the differences between them.
