@@ -485,6 +485,27 @@ fn routes_of_an_interface_that_is_gone_are_told_and_of_use_again() {
     assert_eq!(lab.read().remarks, []);
 }
 
+#[test]
+fn a_peer_that_is_there_twice_is_told_left_alone_and_removed_whole() {
+    let lab = Simulated::new(Profile::newest(), Some("disabled-twin"));
+    lab.bed.hub();
+    lab.bed.done(create_peer(public(1), only(&["10.1.0.0/16"])));
+    let key = public(1).to_string();
+    let twin = [("interface", "wg0"), ("public-key", &key), ("disabled", "yes")];
+    let (raw, peers) = (lab.raw(), "interface/wireguard/peers");
+    raw.add(peers, &[&twin[..], &[("allowed-address", "10.2.0.0/16")]].concat()).unwrap();
+    let picture = lab.read();
+    let found = &picture.interfaces["wg0"].peers[&public(1)];
+    assert!(found.fields.is_empty() && found.hidden.contains("allowed_ips"), "{found:?}");
+    let told: Vec<&str> = picture.remarks.iter().map(|it| it.summary).collect();
+    assert_eq!(told, ["peer that is there twice"]);
+    let change = update_peer(public(1), to("enabled", Field::Bool(true)));
+    let why = ends_untouched(&lab, change);
+    assert_eq!(why.as_deref(), Some("it is there more than once, as `*1`, `*2`"));
+    lab.bed.done(delete_peer(public(1)));
+    assert_eq!(raw.list(peers), []);
+}
+
 /// What a router uses beside a peer's configuration may have spellings that nobody has seen.
 #[test]
 fn what_cannot_be_read_is_said_where_it_is_of_wireguard_and_not_the_routers_own() {

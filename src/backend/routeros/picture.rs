@@ -55,6 +55,7 @@ pub(super) fn picture(menus: Menus, simulated: bool, now: Timestamp) -> Result<P
         found.insert(interface.name.clone(), found_interface(&menus, interface));
     }
     let routing = routing(&menus);
+    let twins = twins(&menus);
     let Menus { system, peers, odd, .. } = menus;
     let version = system.version;
     for peer in peers.into_iter().filter(|peer| !peer.is_dynamic) {
@@ -63,9 +64,10 @@ pub(super) fn picture(menus: Menus, simulated: bool, now: Timestamp) -> Result<P
             interface.peers.insert(key, found_peer(peer, version, sees_keys));
         }
     }
-    for (on, key) in odd.iter().filter_map(unread) {
-        if let Some(interface) = found.get_mut(on) {
-            interface.peers.entry(key).or_insert_with(unreadable_peer);
+    let unread = odd.iter().filter_map(unread).map(|(on, key)| (on.to_owned(), key));
+    for (on, key) in unread.chain(twins) {
+        if let Some(interface) = found.get_mut(&on) {
+            interface.peers.insert(key, unreadable_peer());
         }
     }
     Ok(Picture {
@@ -272,6 +274,18 @@ fn unread(odd: &Odd) -> Option<(&str, PublicKey)> {
     }
 }
 
+/// Returns the peers that an interface has more than once: nothing tells which of them is meant.
+fn twins(menus: &Menus) -> BTreeSet<(String, PublicKey)> {
+    let peers = menus.peers.iter().filter(|it| !it.is_dynamic);
+    let peers = peers.filter_map(|it| match &it.interface {
+        Reference::Name(on) => Some((on.as_str(), it.public_key?)),
+        Reference::Gone(_) => None,
+    });
+    let mut seen = BTreeSet::new();
+    let again = peers.chain(menus.odd.iter().filter_map(unread)).filter(|it| !seen.insert(*it));
+    again.map(|(on, key)| (on.to_owned(), key)).collect()
+}
+
 /// A peer that is there, and of which nothing else can be said.
 fn unreadable_peer() -> FoundPeer {
     let all = declaration::attributes(Kind::Peer).iter().map(|it| it.name);
@@ -340,6 +354,13 @@ fn remarks(menus: &Menus, simulated: bool, now: Timestamp) -> Vec<Remark> {
             "object of a router that cannot be read",
             format!("`{}` in `/{}`: {}", odd.id, odd.menu.replace('/', " "), odd.why),
             "It is left alone. If this version of RouterOS is newer than this wgform, look for a newer wgform.",
+        )
+    }));
+    remarks.extend(twins(menus).iter().map(|(on, key)| {
+        Remark::new(
+            "peer that is there twice",
+            format!("`{on}` has the peer `{}` more than once", key.short()),
+            "Nothing tells which of them is meant, so that none is compared or changed. Remove the others on the router.",
         )
     }));
     if !sees_keys(menus) {

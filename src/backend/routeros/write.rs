@@ -140,8 +140,7 @@ impl<'a> Job<'a> {
                 self.update_peer(&attempt, &interface, public_key, &settings).await
             }
             Act::DeletePeer { interface, public_key } => {
-                let id = self.peer(&interface, public_key).map(|it| it.id.clone());
-                if let Some(id) = id.or_else(|| self.unread_peer(&interface, public_key)) {
+                for id in self.peer_ids(&interface, public_key) {
                     self.remove(&attempt, PEERS, &id).await?;
                 }
                 Ok(Fields::new())
@@ -534,14 +533,18 @@ impl Job<'_> {
         find_peer(&self.menus, interface, key)
     }
 
-    /// Returns the id of a peer of which more cannot be read than which one it is.
-    fn unread_peer(&self, interface: &str, key: PublicKey) -> Option<String> {
-        let is_it = |it: &&Odd| {
+    /// Returns the ids of a peer, also of one of which more cannot be read than which one it is. A router may have it
+    /// more than once.
+    fn peer_ids(&self, interface: &str, key: PublicKey) -> Vec<String> {
+        let is_unread = |it: &&Odd| {
             it.menu == PEERS
                 && it.public_key == Some(key)
+                && !it.is_dynamic
                 && matches!(&it.interface, Some(Reference::Name(on)) if on == interface)
         };
-        self.menus.odd.iter().find(is_it).map(|it| it.id.clone())
+        let unread = self.menus.odd.iter().filter(is_unread).map(|it| &it.id);
+        let read = self.menus.peers.iter().filter(|it| is_peer(it, interface, key));
+        read.map(|it| &it.id).chain(unread).cloned().collect()
     }
 
     async fn create_peer(
@@ -582,6 +585,31 @@ impl Job<'_> {
         self.compare_peer(attempt, interface, key, &settings)
     }
 
+    /// Returns the id of a peer that is to be changed.
+    fn one_peer(
+        &self,
+        attempt: &str,
+        interface: &str,
+        key: PublicKey,
+    ) -> Result<String, BackendError> {
+        let (reason, hint) = match self.peer_ids(interface, key).as_slice() {
+            [] => (
+                "the peer is gone".to_owned(),
+                "run `plan` again: it was removed in between, and would be made anew",
+            ),
+            [id] if self.peer(interface, key).is_some() => return Ok(id.clone()),
+            [id] => (
+                format!("what the router says of it, as `{id}`, makes no sense"),
+                "look at it on the router, or remove it there and run `plan` again",
+            ),
+            all => (
+                format!("it is there more than once, as `{}`", all.join("`, `")),
+                "remove all but one of them on the router, and run `plan` again",
+            ),
+        };
+        Err(self.error(attempt, reason, hint))
+    }
+
     async fn update_peer(
         &mut self,
         attempt: &str,
@@ -589,15 +617,7 @@ impl Job<'_> {
         key: PublicKey,
         settings: &Settings,
     ) -> Done {
-        let Some(id) = self.peer(interface, key).map(|it| it.id.clone()) else {
-            if let Some(id) = self.unread_peer(interface, key) {
-                let reason = format!("what the router says of it, as `{id}`, makes no sense");
-                let hint = "look at it on the router, or remove it there and run `plan` again";
-                return Err(self.error(attempt, reason, hint));
-            }
-            let hint = "run `plan` again: it was removed in between, and would be made anew";
-            return Err(self.error(attempt, "the peer is gone", hint));
-        };
+        let id = self.one_peer(attempt, interface, key)?;
         let version = self.menus.system.version;
         let mut texts =
             wish::peer(settings, version).map_err(|misfit| self.misfit(attempt, &misfit))?;
@@ -633,11 +653,13 @@ impl Job<'_> {
 }
 
 fn find_peer<'m>(menus: &'m Menus, interface: &str, key: PublicKey) -> Option<&'m Peer> {
-    menus.peers.iter().find(|it| {
-        it.public_key == Some(key)
-            && !it.is_dynamic
-            && matches!(&it.interface, Reference::Name(on) if on == interface)
-    })
+    menus.peers.iter().find(|it| is_peer(it, interface, key))
+}
+
+fn is_peer(it: &Peer, interface: &str, key: PublicKey) -> bool {
+    it.public_key == Some(key)
+        && !it.is_dynamic
+        && matches!(&it.interface, Reference::Name(on) if on == interface)
 }
 
 /// Returns whether a peer has for certain what was to be written.
