@@ -176,6 +176,22 @@ fn an_interface_that_was_removed_by_hand_comes_back_with_its_routes() {
     assert_eq!(route(), before);
 }
 
+#[test]
+fn a_comment_that_cannot_be_read_exactly_is_imported_and_left_alone() {
+    let project = Project::new(&(hub() + &peer(1)));
+    project.run("apply -auto-approve").ends(0);
+    for resource in ["peer.p1", "interface.hub"] {
+        project.run(&format!("state rm {resource}")).ends(0);
+    }
+    let comment: &[u8] = b"B\xfcro";
+    enter(&project).plant("peers", 1, &[("comment", comment)]).unwrap();
+    let key = PrivateKey::from_bytes([1; 32]).public();
+    project.run("import interface.hub wg0").ends(0);
+    project.run(&format!("import peer.p1 wg0/{key}")).ends(0);
+    let planned = project.run("plan -detailed-exitcode");
+    assert_eq!(planned.code, Some(0), "{planned}");
+}
+
 /// Comes to the router past wgform.
 fn enter(project: &Project) -> SimulatedRouter {
     let world = World::new(BTreeMap::new(), project.path().to_owned(), now, |it| it.fill(7));
