@@ -549,6 +549,25 @@ fn interface_id(lab: &Simulated) -> String {
 }
 
 #[test]
+fn routes_of_ours_that_share_the_packets_are_all_seen() {
+    let lab = Simulated::newest();
+    lab.bed.hub();
+    lab.bed.done(create("wg1", &private(2), Fields::new()));
+    let route = Route::new("10.20.0.0/16".parse().unwrap(), Route::MAIN, None);
+    lab.bed.done(set_routes(&[route]));
+    let stale =
+        [("dst-address", "10.20.0.0/16"), ("gateway", "wg1"), ("comment", "made by wgform")];
+    lab.raw().add("ip/route", &stale).unwrap();
+    let routing = lab.read().routing;
+    let led: BTreeSet<_> = routing
+        .all()
+        .filter(|(it, _)| **it == route)
+        .filter_map(|(_, it)| it.device.clone())
+        .collect();
+    assert_eq!(led, ["wg0".to_owned(), "wg1".to_owned()].into());
+}
+
+#[test]
 fn a_warning_tells_what_somebody_should_know_of_a_router() {
     let lab = Simulated::newest();
     let said = || -> Vec<&str> { lab.read().remarks.iter().map(|it| it.summary).collect() };

@@ -31,7 +31,8 @@ impl Under {
                 None => drop(picture.other_links.insert(name)),
             }
         }
-        for route in picture.routing.routes.values_mut() {
+        let more = picture.routing.more.iter_mut().map(|(_, found)| found);
+        for route in picture.routing.routes.values_mut().chain(more) {
             route.device = route.device.take().map(|name| without(&name));
         }
         let tables = std::mem::take(&mut picture.routing.table_names);

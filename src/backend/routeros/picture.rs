@@ -329,10 +329,12 @@ fn routing(menus: &Menus) -> Routing {
         let Some(route) = route_of(menus, row) else { continue };
         let is_marked = is_ours(row);
         let found = FoundRoute { device: Some(row.leads_to().1.to_owned()), is_marked };
-        // Several routes may share the packets to one network.
-        let entry = routing.routes.entry(route).or_insert_with(|| found.clone());
-        if is_marked {
-            *entry = found;
+        // Several routes may share the packets to one network, and none of ours is left out.
+        match routing.routes.get_mut(&route) {
+            Some(other) if other.is_marked && is_marked => routing.more.push((route, found)),
+            Some(other) if is_marked => *other = found,
+            Some(_) => {}
+            None => _ = routing.routes.insert(route, found),
         }
     }
     routing
