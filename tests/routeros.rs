@@ -149,6 +149,19 @@ macro_rules! tests {
 router_scenarios!(tests);
 
 #[test]
+fn the_network_of_an_address_follows_its_length_also_where_a_router_leaves_it() {
+    for point in [None, Some("network-stays")] {
+        let lab = Simulated::new(Profile::newest(), point);
+        let fields = Fields::from([("addresses", addresses(&["10.8.0.129/24"]))]);
+        lab.bed.done(create("wg0", &private(1), fields));
+        lab.bed.done(update("wg0", elements(&["10.8.0.129/25"], &["10.8.0.129/24"])));
+        let rows = lab.raw().list("ip/address");
+        let row = rows.iter().find(|it| it.text("interface") == "wg0").unwrap();
+        assert_eq!(row.text("network"), "10.8.0.128", "{point:?}");
+    }
+}
+
+#[test]
 fn a_network_moves_from_peer_to_peer_and_its_packets_with_it() {
     let lab = Simulated::newest();
     lab.bed.hub();

@@ -293,7 +293,7 @@ impl Job<'_> {
         wish: &InterfaceWish,
     ) -> Result<(), BackendError> {
         for address in &wish.add_addresses {
-            self.add_address(attempt, name, *address).await?;
+            self.add_address(attempt, name, *address, &wish.remove_addresses).await?;
         }
         for list in &wish.join {
             self.join(attempt, name, list).await?;
@@ -315,18 +315,20 @@ impl Job<'_> {
         Ok(())
     }
 
+    /// Gives an interface an address. One that it has with another length, which is to go, becomes it: a router may not
+    /// take both.
     async fn add_address(
         &mut self,
         attempt: &str,
         name: &str,
         address: Cidr,
+        goes: &BTreeSet<Cidr>,
     ) -> Result<(), BackendError> {
         let menu = address_menu(address);
-        let is_it = |it: &Address| {
-            it.address == address
-                && !it.is_dynamic
-                && matches!(&it.interface, Reference::Name(on) if on == name)
+        let is_here = |it: &Address| {
+            !it.is_dynamic && matches!(&it.interface, Reference::Name(on) if on == name)
         };
+        let is_it = |it: &Address| it.address == address && is_here(it);
         let is_there = |menus: &Menus| menus.addresses.iter().any(|it| is_it(it) && it.is_enabled);
         if is_there(&self.menus) {
             return Ok(());
@@ -339,12 +341,24 @@ impl Job<'_> {
             let hint = "switch it on in `/ipv6/settings`, or leave the IPv6 addresses out";
             return Err(self.error(attempt, "IPv6 is switched off on the router", hint));
         }
-        let mut texts = Texts::from([("address", plain(address)), ("interface", plain(name))]);
+        let mut texts = Texts::from([("address", plain(address))]);
         if address.address().is_ipv6() {
             // Nobody at the far end of a tunnel is to take this router for one that gives out addresses.
             texts.insert("advertise", plain("no"));
         }
-        self.add(attempt, menu, &texts, is_there).await
+        let is_old = |it: &&Address| {
+            it.address.address() == address.address() && goes.contains(&it.address) && is_here(it)
+        };
+        let Some(id) = self.menus.addresses.iter().find(is_old).map(|it| it.id.clone()) else {
+            texts.insert("interface", plain(name));
+            return self.add(attempt, menu, &texts, is_there).await;
+        };
+        texts.insert("disabled", plain("no"));
+        if address.address().is_ipv4() {
+            // It may stay as it was.
+            texts.insert("network", plain(address.prefix().address()));
+        }
+        self.set(attempt, menu, &id, &texts, is_there).await
     }
 
     async fn join(&mut self, attempt: &str, name: &str, list: &str) -> Result<(), BackendError> {
