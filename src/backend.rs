@@ -219,6 +219,9 @@ pub enum Act {
         interface: String,
         /// Its key.
         public_key: PublicKey,
+        /// The key of the peer that becomes it, where a device keeps what it was told and can change its key. When that
+        /// peer is gone, this one is made.
+        replaces: Option<PublicKey>,
         /// Its attributes, without `interface`, `public_key` and unset ones.
         fields: Fields,
     },

@@ -156,6 +156,60 @@ fn a_peer_that_somebody_else_makes_before_yes_never_becomes_ours() {
     }
 }
 
+/// At the other setting of each point: for lack of time of those that a plan may run into only, unless `CI=true`.
+#[test]
+fn the_program_goes_its_way_wherever_nobody_has_proven_what_routers_do() {
+    const TOUCHING: [&str; 6] = [
+        "key-is-unique",
+        "disabled-twin",
+        "peer-name-is-unique",
+        "refuses-overlap",
+        "network-stays",
+        "length-tells-addresses",
+    ];
+    let is_thorough = std::env::var("CI").is_ok_and(|it| it == "true");
+    let points = POINTS.iter().map(|(point, _)| *point);
+    let points: Vec<_> = points.filter(|it| is_thorough || TOUCHING.contains(it)).collect();
+    for some in points.chunks(4) {
+        thread::scope(|scope| {
+            for point in some {
+                scope.spawn(move || goes_its_way(point));
+            }
+        });
+    }
+}
+
+fn goes_its_way(point: &str) {
+    let project = Project::new(&(hub() + &peer(1) + &peer(2)));
+    assert!(enter(&project).flip(point).unwrap());
+    let addresses = rows(&project, "ip/address");
+    let lands = || {
+        let applied = project.run("apply -auto-approve");
+        assert_eq!(applied.code, Some(0), "{point}: {applied}");
+        let planned = project.run("plan -detailed-exitcode");
+        assert_eq!(planned.code, Some(0), "{point}: {planned}");
+    };
+    lands();
+    let ids = || rows(&project, "peers").iter().map(|it| it["name"].clone()).collect::<Vec<_>>();
+    let before = ids();
+    let key = |number: u8| PrivateKey::from_bytes([number; 32]).public().to_string();
+    project.edit(&key(1), &key(101));
+    project.edit("10.8.0.1/24", "10.8.0.1/25");
+    let planned = project.run("plan").ends(0);
+    planned.says("Plan: 0 to add, 2 to change, 0 to destroy").says_no("replace ");
+    lands();
+    let (mut there, mut wanted) = (keys(&project), [key(101), key(2)]);
+    there.sort();
+    wanted.sort();
+    assert_eq!((there.as_slice(), ids()), (wanted.as_slice(), before), "{point}");
+    let destroyed = project.run("destroy -auto-approve");
+    assert_eq!(destroyed.code, Some(0), "{point}: {destroyed}");
+    drop(enter(&project));
+    let left = [interfaces(&project), rows(&project, "peers")];
+    assert!(left.iter().all(Vec::is_empty), "{point}: {left:?}");
+    assert_eq!(rows(&project, "ip/address"), addresses, "{point}");
+}
+
 #[test]
 fn an_interface_that_was_removed_by_hand_comes_back_with_its_routes() {
     let key = PrivateKey::from_bytes([77; 32]).expose_text().to_string();

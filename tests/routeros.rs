@@ -581,6 +581,41 @@ fn routes_of_ours_that_share_the_packets_are_all_seen() {
 }
 
 #[test]
+fn a_peer_gets_another_key_where_it_is_and_keeps_what_only_the_router_has() {
+    for point in [None, Some("peer-name-is-unique"), Some("refuses-overlap")] {
+        let lab = Simulated::new(Profile::newest(), point);
+        lab.bed.hub();
+        let mut fields = only(&["10.1.0.0/16"]);
+        fields.extend([("name", text("phone")), ("endpoint", endpoint("192.0.2.7:51820"))]);
+        lab.bed.done(create_peer(public(1), fields.clone()));
+        let (raw, peers) = (lab.raw(), "interface/wireguard/peers");
+        let secret = preshared(7).expose_text();
+        raw.set(peers, "*1", &[("preshared-key", &secret), ("comment", "by hand")]).unwrap();
+        fields.remove("endpoint");
+        let Act::CreatePeer { interface, public_key, fields, .. } = create_peer(public(2), fields)
+        else {
+            unreachable!("it is one")
+        };
+        let replaces = Some(public(1));
+        let rekey = || {
+            let (interface, fields) = (interface.clone(), fields.clone());
+            Act::CreatePeer { interface, public_key, replaces, fields }
+        };
+        lab.bed.done(rekey());
+        let rows = raw.list(peers);
+        let row = &rows[0];
+        assert_eq!((rows.len(), row.id(), row.text("name")), (1, "*1", "phone"), "{point:?}");
+        assert_eq!(row.text("public-key"), public(2).to_string());
+        assert_eq!(row.text("preshared-key"), *secret);
+        assert_eq!((row.text("comment"), row.text("endpoint-address")), ("", ""));
+        // One that was removed in between is made.
+        raw.remove(peers, "*1");
+        lab.bed.done(rekey());
+        assert_eq!(raw.list(peers).len(), 1);
+    }
+}
+
+#[test]
 fn a_warning_tells_what_somebody_should_know_of_a_router() {
     let lab = Simulated::newest();
     let said = || -> Vec<&str> { lab.read().remarks.iter().map(|it| it.summary).collect() };

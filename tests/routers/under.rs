@@ -163,8 +163,8 @@ fn lowered(act: Act) -> Act {
         Act::SetRoutes { interface, routes, add_rules, remove_rules } => {
             Act::SetRoutes { interface: under(&interface), routes, add_rules, remove_rules }
         }
-        Act::CreatePeer { interface, public_key, fields } => {
-            Act::CreatePeer { interface: under(&interface), public_key, fields }
+        Act::CreatePeer { interface, public_key, replaces, fields } => {
+            Act::CreatePeer { interface: under(&interface), public_key, replaces, fields }
         }
         Act::UpdatePeer { interface, public_key, settings, wanted } => {
             Act::UpdatePeer { interface: under(&interface), public_key, settings, wanted }

@@ -133,8 +133,14 @@ impl<'a> Job<'a> {
                 }
             }
             Act::Persist(_) => Err(self.misfit(&attempt, &Misfit("persist"))),
-            Act::CreatePeer { interface, public_key, fields } => {
-                self.create_peer(&attempt, &interface, public_key, &fields).await
+            Act::CreatePeer { interface, public_key, replaces, fields } => {
+                let old = replaces.filter(|old| !self.peer_ids(&interface, *old).is_empty());
+                match old {
+                    Some(old) => {
+                        self.rekey_peer(&attempt, &interface, (old, public_key), &fields).await
+                    }
+                    None => self.create_peer(&attempt, &interface, public_key, &fields).await,
+                }
             }
             Act::UpdatePeer { interface, public_key, settings, wanted: _ } => {
                 self.update_peer(&attempt, &interface, public_key, &settings).await
@@ -568,6 +574,27 @@ impl Job<'_> {
         key: PublicKey,
         fields: &Fields,
     ) -> Done {
+        self.refuse_key(attempt, interface, key)?;
+        let version = self.menus.system.version;
+        let settings = wish::all(fields);
+        let mut texts =
+            wish::peer(&settings, version).map_err(|misfit| self.misfit(attempt, &misfit))?;
+        texts.insert("interface", plain(interface));
+        texts.insert("public-key", plain(key));
+        // Nothing is there to be cleared.
+        texts.retain(|name, text| *name == "allowed-address" || !text.is_empty());
+        let is_there = |menus: &Menus| is_written(menus, interface, key, &settings);
+        self.add(attempt, PEERS, &texts, is_there).await?;
+        self.compare_peer(attempt, interface, key, &settings)
+    }
+
+    /// Refuses a key that no peer of an interface can get.
+    fn refuse_key(
+        &self,
+        attempt: &str,
+        interface: &str,
+        key: PublicKey,
+    ) -> Result<(), BackendError> {
         let Some(on) = self.interface(interface) else {
             return Err(self.error(attempt, "the interface is gone", "run `plan` again"));
         };
@@ -586,16 +613,29 @@ impl Job<'_> {
             let hint = "import it, or remove it on the router";
             return Err(self.error(attempt, "a peer with that key is there already", hint));
         }
+        Ok(())
+    }
+
+    /// Makes of a peer one with another key, and with nothing of the old one but what only the device holds.
+    async fn rekey_peer(
+        &mut self,
+        attempt: &str,
+        interface: &str,
+        (old, key): (PublicKey, PublicKey),
+        fields: &Fields,
+    ) -> Done {
+        self.refuse_key(attempt, interface, key)?;
+        let id = self.one_peer(attempt, interface, old)?;
         let version = self.menus.system.version;
-        let settings = wish::all(fields);
+        let mut settings = wish::all(fields);
+        for name in wish::PLAIN {
+            settings.entry(name).or_insert(Setting::Clear);
+        }
         let mut texts =
             wish::peer(&settings, version).map_err(|misfit| self.misfit(attempt, &misfit))?;
-        texts.insert("interface", plain(interface));
         texts.insert("public-key", plain(key));
-        // Nothing is there to be cleared.
-        texts.retain(|name, text| *name == "allowed-address" || !text.is_empty());
-        let is_there = |menus: &Menus| is_written(menus, interface, key, &settings);
-        self.add(attempt, PEERS, &texts, is_there).await?;
+        let is_done = |menus: &Menus| is_written(menus, interface, key, &settings);
+        self.set(attempt, PEERS, &id, &texts, is_done).await?;
         self.compare_peer(attempt, interface, key, &settings)
     }
 
