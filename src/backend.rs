@@ -296,7 +296,8 @@ pub enum Outcome {
     Failed(BackendError),
     /// Nothing was asked of the device, or it said that this is there already: whatever is there is not ours.
     Untouched(BackendError),
-    /// It was not tried, because the operation with this index failed or was skipped.
+    /// It was not tried, because the operation with this index failed or was skipped: one that it comes after, or one
+    /// that shows that none can be done.
     Skipped(usize),
     /// It was not tried, because a stop was asked for.
     NotStarted,

@@ -616,6 +616,18 @@ fn a_peer_gets_another_key_where_it_is_and_keeps_what_only_the_router_has() {
 }
 
 #[test]
+fn who_may_not_write_is_told_so_once() {
+    let lab = Simulated::newest();
+    lab.bed.hub();
+    let user = lab.without(&["write"]);
+    let acts = (1..4).map(|n| create_peer(public(n), only(&[&format!("10.{n}.0.0/16")])));
+    let ended: Vec<_> = user.write(acts.collect()).into_iter().map(Result::unwrap_err).collect();
+    assert!(ended[0].contains("not enough permissions"), "{ended:?}");
+    assert_eq!(ended[1..], ["skipped after 0", "skipped after 0"]);
+    assert_eq!((lab.asked)("PUT /rest/interface/wireguard/peers"), 1);
+}
+
+#[test]
 fn a_warning_tells_what_somebody_should_know_of_a_router() {
     let lab = Simulated::newest();
     let said = || -> Vec<&str> { lab.read().remarks.iter().map(|it| it.summary).collect() };

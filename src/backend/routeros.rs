@@ -216,9 +216,8 @@ impl Write for RouterOs {
             match self.client().await {
                 Ok(client) => write::carry_out(client, batch, stop, landed).await,
                 Err(error) => {
-                    for index in 0..batch.operations.len() {
-                        landed(index, Outcome::Failed(error.clone()));
-                    }
+                    landed(0, Outcome::Untouched(error));
+                    (1..batch.operations.len()).for_each(|it| landed(it, Outcome::Skipped(0)));
                 }
             }
         })

@@ -30,6 +30,7 @@ pub(super) async fn carry_out(client: &Client, batch: Batch, stop: Stop, landed:
     let wanted = wanted(&operations);
     let mut is_done = vec![false; operations.len()];
     let mut job: Option<Result<Job<'_>, BackendError>> = None;
+    let mut end = None;
     for (index, Operation { after, act }) in operations.into_iter().enumerate() {
         if stop.is_raised() {
             landed(index, Outcome::NotStarted);
@@ -37,7 +38,7 @@ pub(super) async fn carry_out(client: &Client, batch: Batch, stop: Stop, landed:
         }
         // One that comes later in the batch, or never, cannot have been done.
         let is_missing = |it: &&usize| !is_done.get(**it).is_some_and(|done| *done);
-        if let Some(missing) = after.iter().find(is_missing) {
+        if let Some(missing) = after.iter().find(is_missing).or(end.as_ref()) {
             landed(index, Outcome::Skipped(*missing));
             continue;
         }
@@ -53,6 +54,9 @@ pub(super) async fn carry_out(client: &Client, batch: Batch, stop: Stop, landed:
             Err(error) => (Err(error.clone()), false),
         };
         is_done[index] = done.is_ok();
+        // Why nothing more can be done is said once.
+        let is_over = job.as_ref().map_or(true, |job| job.is_over);
+        end = is_over.then_some(index);
         let outcome = match done {
             Ok(fields) => Outcome::Done(fields),
             Err(error) if is_touched => Outcome::Failed(error),
@@ -97,8 +101,8 @@ struct Job<'a> {
     menus: Menus,
     /// Whether the operation under way may have changed something.
     is_touched: bool,
-    /// Why nothing more can be done.
-    end: Option<BackendError>,
+    /// Whether nothing more can be done.
+    is_over: bool,
 }
 
 type Done = Result<Fields, BackendError>;
@@ -106,14 +110,11 @@ type Done = Result<Fields, BackendError>;
 impl<'a> Job<'a> {
     async fn start(client: &'a Client, wanted: Wanted) -> Result<Self, BackendError> {
         let menus = Menus::read(client, wanted).await.map_err(|failure| failure.error)?;
-        Ok(Self { client, wanted, menus, is_touched: false, end: None })
+        Ok(Self { client, wanted, menus, is_touched: false, is_over: false })
     }
 
     async fn act(&mut self, act: Act) -> Done {
         let attempt = attempt(&act);
-        if let Some(end) = &self.end {
-            return Err(BackendError { attempt, ..end.clone() });
-        }
         match act {
             Act::CreateInterface { name, private_key, key_file: _, fields, around: _ } => {
                 self.create_interface(&attempt, &name, private_key.as_ref(), &fields).await
@@ -811,11 +812,13 @@ impl Job<'_> {
     ) -> Result<(), BackendError> {
         let Failure { error, cause, may_have_changed } = failure;
         self.is_touched |= may_have_changed && !cause.is_taken();
-        // Who is not let in once is not let in twice, and a router logs each try.
-        let is_for_all =
-            matches!(cause, Cause::Unreachable | Cause::NotTrusted | Cause::Unauthorized);
-        if is_for_all {
-            self.end = Some(error.clone());
+        // Who is not let in once is not let in twice, and a router logs each try. Who may not change one thing may change
+        // none.
+        self.is_over = matches!(
+            cause,
+            Cause::Unreachable | Cause::NotTrusted | Cause::Unauthorized | Cause::NotPermitted
+        );
+        if self.is_over {
             return Err(error);
         }
         if !may_have_changed {
@@ -832,7 +835,7 @@ impl Job<'_> {
                 Ok(())
             }
             Err(failure) => {
-                self.end = Some(failure.error.clone());
+                self.is_over = true;
                 Err(failure.error)
             }
         }
