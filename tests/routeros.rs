@@ -628,6 +628,18 @@ fn who_may_not_write_is_told_so_once() {
 }
 
 #[test]
+fn what_is_half_made_stays_where_nobody_knows_what_there_is_to_be_removed() {
+    let lab = Simulated::newest();
+    let at = |rule: Rule| Rule { path: Some("/rest/ip/address".to_owned()), ..rule };
+    lab.router.inject(at(Rule::once("PUT", 0, Fault::LoseAnswer)));
+    // It is read once before.
+    lab.router.inject(Rule { times: None, ..at(Rule::once("GET", 1, Fault::Reset)) });
+    let ended = lab.bed.write(vec![create("wg0", &private(1), lab_fields())]).remove(0);
+    assert!(ended.is_err());
+    assert_eq!((lab.asked)("DELETE"), 0);
+}
+
+#[test]
 fn a_warning_tells_what_somebody_should_know_of_a_router() {
     let lab = Simulated::newest();
     let said = || -> Vec<&str> { lab.read().remarks.iter().map(|it| it.summary).collect() };

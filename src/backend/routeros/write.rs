@@ -228,21 +228,20 @@ impl Job<'_> {
             menus.interfaces.iter().any(|it| it.name == name && Some(it.public_key) == public)
         };
         self.add(attempt, INTERFACES, &wish.texts, is_there).await?;
-        let furnished = match self.furnish(attempt, name, &wish).await {
-            Ok(()) => self.compare(attempt, name, public, &settings),
-            Err(error) => Err(error),
-        };
-        let Err(error) = furnished else {
-            let mut chosen = self.chosen(name, &settings);
-            let made = self.interface(name).filter(|_| key.is_none()).map(|it| it.public_key);
-            chosen.extend(made.map(|key| ("public_key", Field::PublicKey(key))));
-            return Ok(chosen);
-        };
-        // What is half made would be in the way of the next try. When this fails too, the next plan shows it.
-        if self.interface(name).is_some_and(|it| public.is_none_or(|key| key == it.public_key)) {
-            _ = self.delete_interface(attempt, name).await;
+        if let Err(error) = self.furnish(attempt, name, &wish).await {
+            let is_ours = |it: &Interface| public.is_none_or(|key| key == it.public_key);
+            // What is half made would be in the way of the next try. When this fails too, the next plan shows it, and
+            // so it does where nobody knows what there is to be removed.
+            if !self.is_over && self.interface(name).is_some_and(is_ours) {
+                _ = self.delete_interface(attempt, name).await;
+            }
+            return Err(error);
         }
-        Err(error)
+        self.compare(attempt, name, public, &settings)?;
+        let mut chosen = self.chosen(name, &settings);
+        let made = self.interface(name).filter(|_| key.is_none()).map(|it| it.public_key);
+        chosen.extend(made.map(|key| ("public_key", Field::PublicKey(key))));
+        Ok(chosen)
     }
 
     async fn update_interface(
