@@ -640,6 +640,18 @@ fn what_is_half_made_stays_where_nobody_knows_what_there_is_to_be_removed() {
 }
 
 #[test]
+fn a_router_that_is_too_old_is_not_planned_for() {
+    let lab = Simulated::new(Profile::named("7.11").unwrap(), None);
+    let error = wait(lab.bed.backend.read(&everything())).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "could not read the router on backend `hq`: RouterOS 7.11.3 is too old"
+    );
+    assert_eq!(error.hints, ["upgrade it to 7.12 or later"]);
+    assert!(wait(lab.bed.backend.examine()).is_ok());
+}
+
+#[test]
 fn a_warning_tells_what_somebody_should_know_of_a_router() {
     let lab = Simulated::newest();
     let said = || -> Vec<&str> { lab.read().remarks.iter().map(|it| it.summary).collect() };

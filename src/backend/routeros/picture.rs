@@ -424,10 +424,10 @@ fn orphans(menus: &Menus) -> Vec<String> {
 /// Says what a router has for the work, besides what is on it.
 pub(super) fn facts(menus: &Menus) -> Vec<Fact> {
     let version = menus.system.version;
-    let mut facts = vec![match (version.major, version.minor) {
-        (7, 12..) => Fact::new("RouterOS", version.to_string()),
-        _ => Fact::new("RouterOS", format!("{version}, which is too old"))
-            .lacks(["upgrade it to 7.12 or later".to_owned()]),
+    let mut facts = vec![match version >= Version::OLDEST {
+        true => Fact::new("RouterOS", version.to_string()),
+        false => Fact::new("RouterOS", format!("{version}, which is too old"))
+            .lacks([format!("upgrade it to {} or later", Version::OLDEST)]),
     }];
     facts.push(match sees_keys(menus) {
         true => Fact::new("keys", "this user sees them"),

@@ -275,6 +275,11 @@ impl FromStr for Version {
     }
 }
 
+impl Version {
+    /// The oldest one that this program works with.
+    pub const OLDEST: Self = Self { major: 7, minor: 12, patch: 0 };
+}
+
 impl Display for Version {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { major, minor, patch } = self;
