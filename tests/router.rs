@@ -246,6 +246,26 @@ fn a_comment_that_cannot_be_read_exactly_is_imported_and_left_alone() {
     assert_eq!(planned.code, Some(0), "{planned}");
 }
 
+#[test]
+fn a_router_that_does_not_say_which_one_it_is_is_known_by_its_keys() {
+    let project = Project::new(&hub());
+    project.run("apply -auto-approve").ends(0);
+    let rules = project.path().join(".wgform/simulated/branch.faults.json");
+    let refused = r#"{"error":500,"message":"Internal Server Error","detail":"std failure: not allowed (9)"}"#;
+    let rule =
+        json!([{ "path": "/rest/system/routerboard", "fault": { "answer": [500, refused] } }]);
+    fs::write(&rules, rule.to_string()).unwrap();
+    project.run("plan -detailed-exitcode").ends(0);
+    let router = enter(&project);
+    ask(&router, "DELETE", &format!("interface/wireguard/{}", interface_id(&router)), "");
+    drop(router);
+    let refused = project.run("plan").ends(8);
+    refused.tells("does not say which system it is").tells("-accept-new-device=branch");
+    fs::remove_file(&rules).unwrap();
+    // By its number it is known, and what is gone from it is gone.
+    project.run("plan").ends(8).tells("it would get a NEW KEY");
+}
+
 /// Comes to the router past wgform.
 fn enter(project: &Project) -> SimulatedRouter {
     let world = World::new(BTreeMap::new(), project.path().to_owned(), now, |it| it.fill(7));

@@ -431,6 +431,20 @@ async fn tolerated(read: impl Future<Output = Result<Row, Failure>>) -> Result<R
     }
 }
 
+/// Gives what not every product has; none when it is there and not shown.
+async fn of_product(
+    read: impl Future<Output = Result<Row, Failure>>,
+) -> Result<Option<Row>, Failure> {
+    match read.await {
+        Err(Failure { cause: Cause::NotFound, .. }) => Ok(Some(Row::default())),
+        Err(Failure { cause: Cause::Refused(words), .. }) => {
+            Ok(words.starts_with("no such command").then(Row::default))
+        }
+        Err(Failure { cause: Cause::NotPermitted, .. }) => Ok(None),
+        answer => answer.map(Some),
+    }
+}
+
 fn parsed<T>(
     menu: &'static str,
     rows: &[Row],
@@ -467,13 +481,10 @@ impl System {
         };
         let (id, identity, clock) = try_join!(
             async {
-                let board = one("read the serial number", "system/routerboard").await?;
-                if let Some(serial) = board.optional("serial-number") {
-                    return Ok(Some(serial.to_owned()));
+                match wants_identity {
+                    true => id_of(client).await,
+                    false => Ok(None),
                 }
-                let license = one("read the license", "system/license").await?;
-                let id = license.optional("system-id").or_else(|| license.optional("software-id"));
-                Ok(id.map(str::to_owned))
             },
             one("read the router's name", "system/identity"),
             one("read the clock", "system/clock"),
@@ -489,6 +500,19 @@ impl System {
         };
         Ok(parse())
     }
+}
+
+/// Reads what stays the same for the life of a router. Of a product with a serial number that is not shown, an id of
+/// another kind would seem to be another router's.
+async fn id_of(client: &Client) -> Result<Option<String>, Failure> {
+    let board = of_product(client.one("read the serial number", "system/routerboard")).await?;
+    let Some(board) = board else { return Ok(None) };
+    if let Some(serial) = board.optional("serial-number") {
+        return Ok(Some(serial.to_owned()));
+    }
+    let license = tolerated(client.one("read the license", "system/license")).await?;
+    let id = license.optional("system-id").or_else(|| license.optional("software-id"));
+    Ok(id.map(str::to_owned))
 }
 
 /// Reads a clock. One that cannot be read is as good as none.
