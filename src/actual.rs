@@ -254,6 +254,8 @@ pub struct FoundInterface {
     pub hidden: BTreeSet<&'static str>,
     /// Its peers.
     pub peers: BTreeMap<PublicKey, FoundPeer>,
+    /// How many peers there are besides these, which have no key to be known by.
+    pub keyless: usize,
 }
 
 /// One peer on a device.

@@ -266,6 +266,17 @@ fn a_router_that_does_not_say_which_one_it_is_is_known_by_its_keys() {
     project.run("plan").ends(8).tells("it would get a NEW KEY");
 }
 
+#[test]
+fn a_peer_without_a_key_keeps_its_interface() {
+    let project = Project::new(&hub());
+    assert!(enter(&project).flip("peer-without-key").unwrap());
+    project.run("apply -auto-approve").ends(0);
+    let keyless = r#"{"interface":"wg0","allowed-address":"10.9.0.0/16"}"#;
+    ask(&enter(&project), "PUT", "interface/wireguard/peers", keyless);
+    let refused = project.run("destroy -auto-approve").ends(8);
+    refused.tells("with 1 peer that wgform does not manage");
+}
+
 /// Comes to the router past wgform.
 fn enter(project: &Project) -> SimulatedRouter {
     let world = World::new(BTreeMap::new(), project.path().to_owned(), now, |it| it.fill(7));

@@ -113,7 +113,17 @@ fn found_interface(menus: &Menus, interface: &Interface) -> FoundInterface {
         Kept::Set(key) => Some(key.clone()),
         Kept::Unset | Kept::Hidden => None,
     };
-    FoundInterface { fields, private_key, hidden, peers: BTreeMap::new() }
+    let keyless = keyless(menus, &interface.name);
+    FoundInterface { fields, private_key, hidden, peers: BTreeMap::new(), keyless }
+}
+
+/// Counts the peers of an interface that have no key, or none that can be read.
+fn keyless(menus: &Menus, name: &str) -> usize {
+    let on = |it: &Reference| matches!(it, Reference::Name(on) if on == name);
+    let peers = menus.peers.iter().filter(|it| it.public_key.is_none() && !it.is_dynamic);
+    let odd = menus.odd.iter().filter(|it| it.menu == PEERS && it.public_key.is_none());
+    let odd = odd.filter(|it| !it.is_dynamic && it.interface.as_ref().is_some_and(on));
+    peers.filter(|it| on(&it.interface)).count() + odd.count()
 }
 
 /// Returns what an interface has, and what of it is not shown as it is.
