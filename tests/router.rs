@@ -60,6 +60,18 @@ fn what_is_asked_and_answered_is_shown_without_secrets() {
     project.edit("debug = true", "debug = false");
     let planned = project.run("plan").ends(0);
     assert!(!planned.stderr.contains("branch: >"), "{planned}");
+
+    // Words that a router repeats, and what a terminal would obey.
+    let project = Project::new(&hub().replacen("simulate = true", &written, 1));
+    let words =
+        format!("{{\"detail\":\"no {key}\u{202e}\",\"error\":400,\"message\":\"Bad Request\"}}");
+    let rule = json!([{ "method": "PUT", "times": 1, "fault": { "answer": [400, words] } }]);
+    fs::create_dir_all(project.path().join(".wgform/simulated")).unwrap();
+    fs::write(project.path().join(".wgform/simulated/branch.faults.json"), rule.to_string())
+        .unwrap();
+    let failed = project.run("apply -auto-approve").to_string();
+    assert!(failed.contains("branch: < 400") && failed.contains("no …"), "{failed}");
+    assert!(!failed.contains(&key) && !failed.contains('\u{202e}'), "{failed}");
 }
 
 #[test]
