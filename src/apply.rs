@@ -344,6 +344,7 @@ impl<'a, 'c> Run<'a, 'c> {
         Some(Ready { id, steps, intents, operations })
     }
 
+    /// Takes in how a step ended. A step that another one kept from being tried names that step.
     fn land(&mut self, index: usize, outcome: Outcome, journal: &mut Journal) {
         let fate = match outcome {
             Outcome::Done(fields) => {
@@ -365,11 +366,11 @@ impl<'a, 'c> Run<'a, 'c> {
                 self.outcomes.waiting.push((index as u64, StepOutcome::Failed));
                 Fate::Failed(explain(&error))
             }
-            Outcome::Skipped(_) => {
+            Outcome::Skipped(by) => {
                 self.outcomes.waiting.push((index as u64, StepOutcome::Failed));
                 let because = self.hindrance(index);
                 Fate::Skipped {
-                    because: because.unwrap_or_else(|| self.plan.steps[index].subject.clone()),
+                    because: because.unwrap_or_else(|| self.plan.steps[by].subject.clone()),
                 }
             }
             Outcome::NotStarted => {
@@ -556,6 +557,10 @@ impl Shared<'_, '_, '_> {
         backend
             .write(Batch { operations }, stop, &mut |at, outcome| {
                 hit(Point::OutcomeLanded);
+                let outcome = match outcome {
+                    Outcome::Skipped(by) => Outcome::Skipped(steps[by]),
+                    outcome => outcome,
+                };
                 let (mut run, mut journal) = (self.run.borrow_mut(), self.journal.borrow_mut());
                 run.land(steps[at], outcome, &mut journal);
                 run.start_next(&steps, at);

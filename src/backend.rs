@@ -205,6 +205,9 @@ pub enum Act {
         interface: String,
         /// Its key.
         public_key: PublicKey,
+        /// The key of the peer that becomes it, where a device keeps what it was told and can change its key. When that
+        /// peer is gone, this one is made.
+        replaces: Option<PublicKey>,
         /// Its attributes, without `interface`, `public_key` and unset ones.
         fields: Fields,
     },
@@ -279,7 +282,8 @@ pub enum Outcome {
     Failed(BackendError),
     /// Nothing was asked of the device, or it said that this is there already: whatever is there is not ours.
     Untouched(BackendError),
-    /// It was not tried, because the operation with this index failed or was skipped.
+    /// It was not tried, because the operation with this index failed or was skipped: one that it comes after, or one
+    /// that shows that none can be done.
     Skipped(usize),
     /// It was not tried, because a stop was asked for.
     NotStarted,

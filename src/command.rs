@@ -11,6 +11,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::backend::{BackendError, Trace, Write, connect};
 use crate::config::BackendDeclaration;
 use crate::error::{Error, Exit, Kind};
+use crate::render::printable;
 use crate::ui::{Interrupt, Ui};
 use crate::world::World;
 
@@ -190,7 +191,7 @@ impl Context {
     /// Gets ready to talk to a backend; one that is to be debugged tells the terminal what is asked and answered.
     fn connect(&self, declaration: &BackendDeclaration) -> Result<Box<dyn Write>, BackendError> {
         let ui = self.ui.clone();
-        let trace = Trace::new(move |line| ui.talk(line));
+        let trace = Trace::new(move |line| ui.talk(&printable(line)));
         connect(declaration, &self.world, &trace)
     }
 

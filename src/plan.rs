@@ -548,6 +548,8 @@ pub enum PlannedAct {
         interface: String,
         /// Its key; none while it is not known.
         public_key: Option<PublicKey>,
+        /// The key of the peer that becomes it.
+        replaces: Option<PublicKey>,
     },
     /// A peer is changed.
     UpdatePeer {

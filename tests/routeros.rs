@@ -21,15 +21,18 @@ use wgform::simulator::routeros::http::{Options, Server};
 use wgform::simulator::routeros::profile::{POINTS, PROFILES, Profile};
 use wgform::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
 use wgform::state::{ObjectKey, ResourceRecord, State, StateChange};
-use wgform::value::Secret;
+use wgform::value::{Route, Secret};
 
 use crate::conformance::Bed;
 use crate::conformance::bed::{
-    addresses, clear, create, create_peer, elements, endpoint, held, id, keepalive, networks, only,
-    preshared, private, public, set, to, update, update_peer, wait, world,
+    addresses, clear, create, create_peer, delete, delete_peer, elements, endpoint, held, id,
+    keepalive, networks, only, preshared, private, public, set, to, update, update_peer, wait,
+    world,
 };
+use crate::routers::raw::Raw;
 use crate::routers::{
-    ANSWERS_WITHIN, Lab, backend, bed, create_without_key, scenarios, settings, text,
+    ANSWERS_WITHIN, Lab, backend, bed, create_without_key, everything, scenarios, set_routes,
+    settings, text,
 };
 
 /// The oldest version that wgform works with.
@@ -92,6 +95,11 @@ impl Simulated {
         Self::new(Profile::newest(), None)
     }
 
+    /// Returns the router in its own words.
+    fn raw(&self) -> Raw {
+        Raw::new(&reached(&self.server, "wgform"))
+    }
+
     /// Returns the router as another user has it, who lacks these policies.
     fn without(&self, lacking: &[&str]) -> Bed {
         let policies = ALL_POLICIES.into_iter().filter(|it| !lacking.contains(it));
@@ -139,6 +147,19 @@ macro_rules! tests {
 }
 
 router_scenarios!(tests);
+
+#[test]
+fn the_network_of_an_address_follows_its_length_also_where_a_router_leaves_it() {
+    for point in [None, Some("network-stays")] {
+        let lab = Simulated::new(Profile::newest(), point);
+        let fields = Fields::from([("addresses", addresses(&["10.8.0.129/24"]))]);
+        lab.bed.done(create("wg0", &private(1), fields));
+        lab.bed.done(update("wg0", elements(&["10.8.0.129/25"], &["10.8.0.129/24"])));
+        let rows = lab.raw().list("ip/address");
+        let row = rows.iter().find(|it| it.text("interface") == "wg0").unwrap();
+        assert_eq!(row.text("network"), "10.8.0.128", "{point:?}");
+    }
+}
 
 #[test]
 fn a_network_moves_from_peer_to_peer_and_its_packets_with_it() {
@@ -440,6 +461,194 @@ fn a_user_without_sensitive_writes_keys_and_never_reads_a_difference_into_them()
         assert!(picture.remarks.iter().any(|it| it.summary == summary));
         lab.bed.done(create_peer(public(2), only(&["10.2.0.0/16"])));
     }
+}
+
+/// What an interface that was removed by hand leaves behind is in nobody's way, and said.
+#[test]
+fn routes_of_an_interface_that_is_gone_are_told_and_of_use_again() {
+    let lab = Simulated::newest();
+    lab.bed.hub();
+    let to = "10.20.0.0/16".parse().unwrap();
+    let routes = [
+        Route::new(to, Route::MAIN, None),
+        Route::new("10.30.0.0/16".parse().unwrap(), Route::MAIN, None)
+            .through("10.8.0.9".parse().ok(), None),
+    ];
+    let foreign = lab.read().routing.routes.len();
+    lab.bed.done(set_routes(&routes));
+    let raw = lab.raw();
+    raw.remove("interface/wireguard", raw.list("interface/wireguard")[0].id());
+    let left = lab.read();
+    assert_eq!(left.routing.routes.len(), foreign, "{:?}", left.routing.routes);
+    let told: Vec<&str> = left.remarks.iter().map(|it| it.says.as_str()).collect();
+    assert_eq!(
+        told,
+        [
+            "the router still has `*2` in `/ip address`, `*80000001` in `/ip route`, `*80000002` in `/ip route`"
+        ]
+    );
+
+    for address in raw.list("ip/address").iter().filter(|it| it.text("interface").starts_with('*'))
+    {
+        raw.remove("ip/address", address.id());
+    }
+    lab.bed.hub();
+    lab.bed.done(set_routes(&routes));
+    assert_eq!(lab.own_routes(), routes.into());
+    assert_eq!(lab.read().remarks, []);
+}
+
+#[test]
+fn a_peer_that_is_there_twice_is_told_left_alone_and_removed_whole() {
+    let lab = Simulated::new(Profile::newest(), Some("disabled-twin"));
+    lab.bed.hub();
+    lab.bed.done(create_peer(public(1), only(&["10.1.0.0/16"])));
+    let key = public(1).to_string();
+    let twin = [("interface", "wg0"), ("public-key", &key), ("disabled", "yes")];
+    let (raw, peers) = (lab.raw(), "interface/wireguard/peers");
+    raw.add(peers, &[&twin[..], &[("allowed-address", "10.2.0.0/16")]].concat()).unwrap();
+    let picture = lab.read();
+    let found = &picture.interfaces["wg0"].peers[&public(1)];
+    assert!(found.fields.is_empty() && found.hidden.contains("allowed_ips"), "{found:?}");
+    let told: Vec<&str> = picture.remarks.iter().map(|it| it.summary).collect();
+    assert_eq!(told, ["peer that is there twice"]);
+    let change = update_peer(public(1), to("enabled", Field::Bool(true)));
+    let why = ends_untouched(&lab, change);
+    assert_eq!(why.as_deref(), Some("it is there more than once, as `*1`, `*2`"));
+    lab.bed.done(delete_peer(public(1)));
+    assert_eq!(raw.list(peers), []);
+}
+
+/// What a router uses beside a peer's configuration may have spellings that nobody has seen.
+#[test]
+fn what_cannot_be_read_is_said_where_it_is_of_wireguard_and_not_the_routers_own() {
+    let lab = Simulated::newest();
+    lab.bed.hub();
+    lab.bed.done(create_peer(public(1), only(&["10.1.0.0/16"])));
+    let (on, ids) = (interface_id(&lab), ["*1", "*2"].map(str::to_owned));
+    let session: [(&str, &[u8]); 3] =
+        [("last-handshake", b"soon"), ("rx", b"3568.3MiB"), ("current-endpoint-port", b"any")];
+    lab.router.plant("peers", 1, &session).unwrap();
+    lab.router
+        .plant("ip/route", 0, &[("dst-address", b"nonsense"), ("gateway", b"ether1")])
+        .unwrap();
+    let key = public(2).to_string();
+    let dynamic: [(&str, &[u8]); 4] = [
+        ("interface", on.as_bytes()),
+        ("public-key", key.as_bytes()),
+        ("allowed-address", b"nonsense"),
+        ("dynamic", b"true"),
+    ];
+    assert_eq!(lab.router.plant("peers", 0, &dynamic).unwrap().as_ref(), Some(&ids[1]));
+    let picture = lab.read();
+    let peers = &picture.interfaces["wg0"].peers;
+    assert!(peers[&public(1)].fields.contains_key("allowed_ips") && peers.len() == 1, "{peers:?}");
+    assert_eq!(picture.remarks, []);
+    lab.router
+        .plant("ip/route", 0, &[("dst-address", b"nonsense"), ("gateway", on.as_bytes())])
+        .unwrap();
+    lab.router.plant("peers", 1, &[("allowed-address", b"nonsense")]).unwrap();
+    let told: Vec<_> = lab.read().remarks.into_iter().map(|it| it.says).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+
+    lab.bed.done(delete("wg0"));
+    let left: Vec<_> =
+        lab.raw().list("interface/wireguard/peers").iter().map(|it| it.id().to_owned()).collect();
+    assert_eq!(left, ids[1..]);
+}
+
+fn interface_id(lab: &Simulated) -> String {
+    lab.raw().list("interface/wireguard")[0].id().to_owned()
+}
+
+#[test]
+fn routes_of_ours_that_share_the_packets_are_all_seen() {
+    let lab = Simulated::newest();
+    lab.bed.hub();
+    lab.bed.done(create("wg1", &private(2), Fields::new()));
+    let route = Route::new("10.20.0.0/16".parse().unwrap(), Route::MAIN, None);
+    lab.bed.done(set_routes(&[route]));
+    let stale =
+        [("dst-address", "10.20.0.0/16"), ("gateway", "wg1"), ("comment", "made by wgform")];
+    lab.raw().add("ip/route", &stale).unwrap();
+    let routing = lab.read().routing;
+    let led: BTreeSet<_> = routing
+        .all()
+        .filter(|(it, _)| **it == route)
+        .filter_map(|(_, it)| it.device.clone())
+        .collect();
+    assert_eq!(led, ["wg0".to_owned(), "wg1".to_owned()].into());
+}
+
+#[test]
+fn a_peer_gets_another_key_where_it_is_and_keeps_what_only_the_router_has() {
+    for point in [None, Some("peer-name-is-unique"), Some("refuses-overlap")] {
+        let lab = Simulated::new(Profile::newest(), point);
+        lab.bed.hub();
+        let mut fields = only(&["10.1.0.0/16"]);
+        fields.extend([("name", text("phone")), ("endpoint", endpoint("192.0.2.7:51820"))]);
+        lab.bed.done(create_peer(public(1), fields.clone()));
+        let (raw, peers) = (lab.raw(), "interface/wireguard/peers");
+        let secret = preshared(7).expose_text();
+        raw.set(peers, "*1", &[("preshared-key", &secret), ("comment", "by hand")]).unwrap();
+        fields.remove("endpoint");
+        let Act::CreatePeer { interface, public_key, fields, .. } = create_peer(public(2), fields)
+        else {
+            unreachable!("it is one")
+        };
+        let replaces = Some(public(1));
+        let rekey = || {
+            let (interface, fields) = (interface.clone(), fields.clone());
+            Act::CreatePeer { interface, public_key, replaces, fields }
+        };
+        lab.bed.done(rekey());
+        let rows = raw.list(peers);
+        let row = &rows[0];
+        assert_eq!((rows.len(), row.id(), row.text("name")), (1, "*1", "phone"), "{point:?}");
+        assert_eq!(row.text("public-key"), public(2).to_string());
+        assert_eq!(row.text("preshared-key"), *secret);
+        assert_eq!((row.text("comment"), row.text("endpoint-address")), ("", ""));
+        // One that was removed in between is made.
+        raw.remove(peers, "*1");
+        lab.bed.done(rekey());
+        assert_eq!(raw.list(peers).len(), 1);
+    }
+}
+
+#[test]
+fn who_may_not_write_is_told_so_once() {
+    let lab = Simulated::newest();
+    lab.bed.hub();
+    let user = lab.without(&["write"]);
+    let acts = (1..4).map(|n| create_peer(public(n), only(&[&format!("10.{n}.0.0/16")])));
+    let ended: Vec<_> = user.write(acts.collect()).into_iter().map(Result::unwrap_err).collect();
+    assert!(ended[0].contains("not enough permissions"), "{ended:?}");
+    assert_eq!(ended[1..], ["skipped after 0", "skipped after 0"]);
+    assert_eq!((lab.asked)("PUT /rest/interface/wireguard/peers"), 1);
+}
+
+#[test]
+fn what_is_half_made_stays_where_nobody_knows_what_there_is_to_be_removed() {
+    let lab = Simulated::newest();
+    let at = |rule: Rule| Rule { path: Some("/rest/ip/address".to_owned()), ..rule };
+    lab.router.inject(at(Rule::once("PUT", 0, Fault::LoseAnswer)));
+    // It is read once before.
+    lab.router.inject(Rule { times: None, ..at(Rule::once("GET", 1, Fault::Reset)) });
+    let ended = lab.bed.write(vec![create("wg0", &private(1), lab_fields())]).remove(0);
+    assert!(ended.is_err());
+    assert_eq!((lab.asked)("DELETE"), 0);
+}
+
+#[test]
+fn a_router_that_is_too_old_is_not_planned_for() {
+    let lab = Simulated::new(Profile::named("7.11").unwrap(), None);
+    let error = wait(lab.bed.backend.read(&everything())).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "could not read the router on backend `hq`: RouterOS 7.11.3 is too old"
+    );
+    assert_eq!(error.hints, ["upgrade it to 7.12 or later"]);
+    assert!(wait(lab.bed.backend.examine()).is_ok());
 }
 
 #[test]

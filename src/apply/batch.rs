@@ -181,13 +181,18 @@ fn write(
                 around,
             })
         }
-        PlannedAct::CreatePeer { interface, public_key } => {
+        PlannedAct::CreatePeer { interface, public_key, replaces } => {
             let landed = run.landing.peer_key(&run.plan.resources, address);
             if let (None, Some(landed)) = (public_key, landed) {
                 run.landing.claim(&run.plan.resources, address, landed)?;
             }
             let public_key = public_key.or(landed);
-            public_key.map(|public_key| Act::CreatePeer { interface, public_key, fields: wanted })
+            public_key.map(|public_key| Act::CreatePeer {
+                interface,
+                public_key,
+                replaces,
+                fields: wanted,
+            })
         }
         PlannedAct::UpdatePeer { interface, public_key, settings } => {
             let settings = written(&settings, &wanted);

@@ -29,6 +29,7 @@ use tokio::task::spawn_blocking;
 use crate::actual::{Examination, Picture, Remark};
 use crate::backend::routeros::client::{Client, Pace, Settings, Trace, Trust};
 use crate::backend::routeros::menus::{Menus, Wanted};
+use crate::backend::routeros::wire::Version;
 use crate::backend::{
     Answer, BackendError, Batch, Interest, Landed, Outcome, Read, Stop, Write, program,
 };
@@ -144,6 +145,16 @@ impl RouterOs {
         Menus::read(client, wanted).await.map_err(|failure| failure.error)
     }
 
+    fn refuse_old(&self, version: Version) -> Result<(), BackendError> {
+        let (wanted, backend) = (Version::OLDEST, self.id.clone());
+        (version >= wanted).then_some(()).ok_or_else(|| BackendError {
+            backend,
+            attempt: "read the router".to_owned(),
+            reason: format!("RouterOS {version} is too old"),
+            hints: vec![format!("upgrade it to {wanted} or later")],
+        })
+    }
+
     fn picture_of(&self, client: &Client, menus: Menus) -> Result<Picture, BackendError> {
         let mut picture = picture::picture(menus, self.simulated.is_some(), self.world.now())
             .map_err(|reason| client.unreadable("read the WireGuard interfaces", reason).error)?;
@@ -243,7 +254,9 @@ impl Read for RouterOs {
     fn read<'a>(&'a self, interest: &'a Interest) -> Answer<'a, Result<Picture, BackendError>> {
         Box::pin(async move {
             let client = self.client().await?;
-            self.picture_of(client, self.menus(client, interest).await?)
+            let menus = self.menus(client, interest).await?;
+            self.refuse_old(menus.system.version)?;
+            self.picture_of(client, menus)
         })
     }
 
@@ -264,9 +277,8 @@ impl Write for RouterOs {
             match self.client().await {
                 Ok(client) => write::carry_out(client, batch, stop, landed).await,
                 Err(error) => {
-                    for index in 0..batch.operations.len() {
-                        landed(index, Outcome::Untouched(error.clone()));
-                    }
+                    landed(0, Outcome::Untouched(error));
+                    (1..batch.operations.len()).for_each(|it| landed(it, Outcome::Skipped(0)));
                 }
             }
         })

@@ -155,7 +155,7 @@ pub fn delete_with(name: &str, around: Surroundings) -> Act {
 }
 
 pub fn create_peer(key: PublicKey, fields: Fields) -> Act {
-    Act::CreatePeer { interface: "wg0".to_owned(), public_key: key, fields }
+    Act::CreatePeer { interface: "wg0".to_owned(), public_key: key, replaces: None, fields }
 }
 
 pub fn update_peer(key: PublicKey, settings: Settings) -> Act {

@@ -612,7 +612,7 @@ fn steps(plan: &Plan) -> String {
                 format!("set routes of {interface}")
             }
             PlannedAct::SetRoutes { interface, .. } => format!("drop rules of {interface}"),
-            PlannedAct::CreatePeer { interface, public_key } => {
+            PlannedAct::CreatePeer { interface, public_key, replaces: _ } => {
                 let key = public_key.map_or("?".to_owned(), |it| it.to_string());
                 format!("create {interface}/{key}")
             }

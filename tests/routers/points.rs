@@ -182,6 +182,15 @@ impl Survey<'_> {
             Ok(row) => self.is("network-stays", row.text("network") == "10.77.250.0"),
             Err(words) => self.unseen(&["network-stays"], &words),
         }
+        let length = [("interface", name.as_str()), ("address", "10.77.252.1/24")];
+        let longer = [("interface", name.as_str()), ("address", "10.77.252.1/25")];
+        match self.raw.add("ip/address", &length) {
+            Ok(_) => {
+                let taken = self.raw.add("ip/address", &longer);
+                self.is("length-tells-addresses", taken.is_ok());
+            }
+            Err(words) => self.unseen(&["length-tells-addresses"], &words),
+        }
         let own = |row: &&Row| row.text("interface") == name;
         let Some(six) = self.raw.menu("ipv6/address") else {
             self.is("no-ipv6-menus", true);

@@ -22,6 +22,7 @@ macro_rules! router_scenarios {
             a_port_that_is_not_set_is_chosen_by_the_router
             a_router_makes_the_key_that_it_is_not_given
             foreign_addresses_stay
+            an_address_gets_another_length_and_its_network
             a_created_peer_reads_back_and_takes_every_change_where_it_is
             routes_come_and_go_and_foreign_ones_stay
             a_route_leads_to_a_gateway_in_a_table_and_is_changed_where_it_is
@@ -122,6 +123,23 @@ pub fn foreign_addresses_stay(lab: &Lab) {
     lab.bed.done(update("wg0", elements(&["10.9.0.1/24"], &["10.8.0.1/24"])));
     let found = lab.bed.interface("wg0");
     assert_eq!(held(&found), set(&["10.9.0.1/24", "192.0.2.1/32"]));
+}
+
+pub fn an_address_gets_another_length_and_its_network(lab: &Lab) {
+    let lengths: &[(&str, &str, &str)] = match lab.has_ipv6 {
+        true => {
+            &[("10.8.0.129/24", "10.8.0.129/25", "ip"), ("fd00:8::1/64", "fd00:8::1/112", "ipv6")]
+        }
+        false => &[("10.8.0.129/24", "10.8.0.129/25", "ip")],
+    };
+    for (old, new, family) in lengths {
+        lab.bed.done(create("wg0", &private(1), Fields::from([("addresses", addresses(&[old]))])));
+        lab.bed.done(update("wg0", elements(&[new], &[old])));
+        assert_eq!(held(&lab.bed.interface("wg0")), set(&[new]));
+        // It was there all the time.
+        assert_eq!((lab.asked)(&format!("DELETE /rest/{family}/address")), 0);
+        lab.bed.done(delete("wg0"));
+    }
 }
 
 pub fn a_created_peer_reads_back_and_takes_every_change_where_it_is(lab: &Lab) {

@@ -31,7 +31,8 @@ impl Under {
                 None => drop(picture.other_links.insert(name)),
             }
         }
-        for route in picture.routing.routes.values_mut() {
+        let more = picture.routing.more.iter_mut().map(|(_, found)| found);
+        for route in picture.routing.routes.values_mut().chain(more) {
             route.device = route.device.take().map(|name| without(&name));
         }
         let tables = std::mem::take(&mut picture.routing.table_names);
@@ -88,12 +89,12 @@ fn raise(port: u32) -> u32 {
 
 /// An interface without the lists that are not ours.
 fn found(interface: FoundInterface) -> FoundInterface {
-    let FoundInterface { fields, private_key, hidden, peers } = interface;
+    let FoundInterface { fields, private_key, hidden, peers, keyless } = interface;
     let mut fields = ports(fields, raise);
     if let Some(Field::Names(lists)) = fields.get_mut("interface_lists") {
         *lists = lists.iter().map(|name| without(name)).collect();
     }
-    FoundInterface { fields, private_key, hidden, peers }
+    FoundInterface { fields, private_key, hidden, peers, keyless }
 }
 
 fn ports(mut fields: Fields, change: fn(u32) -> u32) -> Fields {
@@ -162,8 +163,8 @@ fn lowered(act: Act) -> Act {
         Act::SetRoutes { interface, routes, add_rules, remove_rules } => {
             Act::SetRoutes { interface: under(&interface), routes, add_rules, remove_rules }
         }
-        Act::CreatePeer { interface, public_key, fields } => {
-            Act::CreatePeer { interface: under(&interface), public_key, fields }
+        Act::CreatePeer { interface, public_key, replaces, fields } => {
+            Act::CreatePeer { interface: under(&interface), public_key, replaces, fields }
         }
         Act::UpdatePeer { interface, public_key, settings, wanted } => {
             Act::UpdatePeer { interface: under(&interface), public_key, settings, wanted }

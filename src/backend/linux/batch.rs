@@ -157,7 +157,8 @@ impl Walk<'_> {
                 self.take_interface(index, &after, |job| routes::set(job, &wish));
             }
             Act::Persist(act) => self.take_interface(index, &after, |it| boot::carry_out(it, &act)),
-            Act::CreatePeer { interface, public_key, fields } => {
+            // Here a peer is its key.
+            Act::CreatePeer { interface, public_key, replaces: _, fields } => {
                 self.take_peer(index, after, interface, PeerAct::Create { public_key, fields });
             }
             Act::UpdatePeer { interface, public_key, settings, wanted } => {
@@ -295,6 +296,7 @@ mod tests {
         let act = Act::CreatePeer {
             interface: interface.to_owned(),
             public_key: key(number),
+            replaces: None,
             fields: Fields::from([("allowed_ips", networks)]),
         };
         Operation { after: after.to_vec(), act }
@@ -336,7 +338,8 @@ mod tests {
             bytes[..2].copy_from_slice(&n.to_be_bytes());
             let public_key = PublicKey::from_bytes(bytes);
             let (interface, fields) = ("wg0".to_owned(), Fields::new());
-            Operation { after: vec![], act: Act::CreatePeer { interface, public_key, fields } }
+            let act = Act::CreatePeer { interface, public_key, replaces: None, fields };
+            Operation { after: vec![], act }
         };
         let (reads, changes) = (host.reads(), host.changes());
         assert_eq!(ends(&host, (0..8000).map(create).collect(), usize::MAX).len(), 8000);
@@ -472,6 +475,7 @@ mod tests {
         let create = |public_key| Act::CreatePeer {
             interface: "wg0".to_owned(),
             public_key,
+            replaces: None,
             fields: Fields::new(),
         };
         let acts = [create(key(1)), update, create(own), create(key(2))];

@@ -60,9 +60,14 @@ impl Router {
     }
 
     fn refuse_same_address(&self, table: &str, id: Option<u64>, row: &Row) -> Result<(), Refused> {
-        let same = |name: &str, other: &Row| row.get(name) == other.get(name);
+        let address = |it: &Row| match self.switches.length_tells_addresses {
+            true => it.text("address").into_owned(),
+            false => it.text("address").split('/').next().unwrap_or_default().to_owned(),
+        };
         let is_twin = |(other, it): (u64, &Row)| {
-            Some(other) != id && same("address", it) && same("interface", it)
+            Some(other) != id
+                && row.get("interface") == it.get("interface")
+                && address(row) == address(it)
         };
         match self.rows(table).any(is_twin) {
             true => Err(Refused::bad("failure: already have such address")),

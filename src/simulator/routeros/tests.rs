@@ -499,6 +499,7 @@ fn every_switch_changes_an_answer() {
         said.push(ask("PATCH", &format!("{PEERS}/*1"), r#"{"preshared-key":""}"#));
         said.push(ask("PUT", "/rest/ip/address", r#"{"interface":"wg1","address":"10.0.0.1/24"}"#));
         said.push(ask("PATCH", "/rest/ip/address/*2", r#"{"address":"10.7.0.1/24"}"#));
+        said.push(ask("PUT", "/rest/ip/address", r#"{"interface":"wg1","address":"10.7.0.1/25"}"#));
         said.push(ask(
             "PUT",
             "/rest/ipv6/address",
