@@ -251,7 +251,11 @@ fn a_link_that_somebody_else_makes_before_yes_stays_theirs() {
     let race = || lab.host("hq").linux.add_link("wg0").unwrap();
     assert!(lab.apply_after(race).contains("a link of that name is there already"));
     assert!(lab.owned().is_empty(), "{:?}", lab.owned());
-    assert!(lab.plan().contains("existing interface that wgform does not manage"), "{}", lab.plan());
+    assert!(
+        lab.plan().contains("existing interface that wgform does not manage"),
+        "{}",
+        lab.plan()
+    );
 }
 
 #[test]
