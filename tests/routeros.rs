@@ -592,27 +592,65 @@ fn a_peer_gets_another_key_where_it_is_and_keeps_what_only_the_router_has() {
         let secret = preshared(7).expose_text();
         raw.set(peers, "*1", &[("preshared-key", &secret), ("comment", "by hand")]).unwrap();
         fields.remove("endpoint");
-        let Act::CreatePeer { interface, public_key, fields, .. } = create_peer(public(2), fields)
-        else {
-            unreachable!("it is one")
-        };
-        let replaces = Some(public(1));
-        let rekey = || {
-            let (interface, fields) = (interface.clone(), fields.clone());
-            Act::CreatePeer { interface, public_key, replaces, fields }
-        };
-        lab.bed.done(rekey());
+        lab.bed.done(rekey(&fields));
         let rows = raw.list(peers);
         let row = &rows[0];
         assert_eq!((rows.len(), row.id(), row.text("name")), (1, "*1", "phone"), "{point:?}");
         assert_eq!(row.text("public-key"), public(2).to_string());
         assert_eq!(row.text("preshared-key"), *secret);
-        assert_eq!((row.text("comment"), row.text("endpoint-address")), ("", ""));
-        // One that was removed in between is made.
+        assert_eq!((row.text("comment"), row.text("endpoint-address")), ("", "192.0.2.7"));
+        // One that was removed in between is not made without what only the router had.
         raw.remove(peers, "*1");
-        lab.bed.done(rekey());
-        assert_eq!(raw.list(peers).len(), 1);
+        assert!(ends_untouched(&lab, rekey(&fields)).is_some());
+        assert!(raw.list(peers).is_empty());
     }
+}
+
+/// Returns a change of the first peer's key to the second one's.
+fn rekey(fields: &Fields) -> Act {
+    Act::CreatePeer {
+        interface: "wg0".to_owned(),
+        public_key: public(2),
+        replaces: Some(public(1)),
+        fields: fields.clone(),
+    }
+}
+
+#[test]
+fn another_key_takes_away_what_belongs_to_the_old_one() {
+    for point in [None, Some("refuses-empty-key")] {
+        let lab = Simulated::new(Profile::newest(), point);
+        lab.bed.hub();
+        let mut fields = only(&["10.1.0.0/16"]);
+        fields.insert("preshared_key", Field::PresharedKey(Some(preshared(7))));
+        fields.insert("client_private_key", Field::PrivateKey(private(5)));
+        lab.bed.done(create_peer(public(1), fields.clone()));
+        fields.insert("preshared_key", Field::PresharedKey(None));
+        fields.remove("client_private_key");
+        lab.bed.done(rekey(&fields));
+        let rows = lab.raw().list("interface/wireguard/peers");
+        assert_eq!(rows[0].text("public-key"), public(2).to_string());
+        assert_eq!(
+            (rows[0].text("preshared-key"), rows[0].text("private-key")),
+            ("", ""),
+            "{point:?}"
+        );
+    }
+}
+
+#[test]
+fn a_key_that_somebody_else_gives_a_peer_meanwhile_stays_theirs() {
+    let lab = Simulated::newest();
+    lab.bed.hub();
+    lab.bed.done(create_peer(public(1), only(&["10.1.0.0/16"])));
+    let key = public(2).to_string();
+    let equal =
+        [("interface", "wg0"), ("public-key", key.as_str()), ("allowed-address", "10.1.0.0/16")];
+    let properties = equal.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let menu = "interface/wireguard/peers".to_owned();
+    lab.router.inject(Rule::once("PATCH", 0, Fault::Meanwhile { menu, properties }));
+    assert!(ends_untouched(&lab, rekey(&only(&["10.1.0.0/16"]))).is_some());
+    assert_eq!(lab.bed.interface("wg0").peers.len(), 2);
 }
 
 #[test]

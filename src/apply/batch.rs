@@ -83,9 +83,12 @@ fn operation(
     let wanted = match address.as_ref().and_then(|address| run.plan.resources.get(address)) {
         Some(desired) => {
             // A secret that stays where it is, and that the device does not show, needs not be known.
-            let is_update = matches!(&step.act, PlannedAct::UpdatePeer { settings, .. }
-                if kind.keeps_configuration() && !settings.contains_key("preshared_key"));
-            let stays = is_update.then_some("preshared_key");
+            let is_there = match &step.act {
+                PlannedAct::UpdatePeer { settings, .. } => !settings.contains_key("preshared_key"),
+                PlannedAct::CreatePeer { replaces, .. } => replaces.is_some(),
+                _ => false,
+            };
+            let stays = (is_there && kind.keeps_configuration()).then_some("preshared_key");
             device_fields(desired.address.kind, &desired.fields, kind, stays)
         }
         None => Some(Fields::new()),

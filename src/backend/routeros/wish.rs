@@ -16,9 +16,8 @@ const DEFAULT_MTU: u32 = 1420;
 /// The routing instance that everything is in unless somebody says otherwise.
 const DEFAULT_VRF: &str = "main";
 
-/// The attributes of a peer that are no secrets, and that it has in some way without being told.
-pub(super) const PLAIN: [&str; 5] =
-    ["description", "enabled", "endpoint", "persistent_keepalive", "responder"];
+/// The attributes of a peer that it has in some way without being told, and that nobody leaves to somebody else.
+pub(super) const PLAIN: [&str; 3] = ["description", "enabled", "persistent_keepalive"];
 
 /// An attribute that has no place on a router, or a value that has none in the attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]

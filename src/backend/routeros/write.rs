@@ -14,7 +14,7 @@ use crate::backend::routeros::menus::{
     Wanted,
 };
 use crate::backend::routeros::picture::{self, MARK};
-use crate::backend::routeros::wire::{Reference, Strange};
+use crate::backend::routeros::wire::{Kept, Reference, Strange};
 use crate::backend::routeros::wish::{self, InterfaceWish, Misfit};
 use crate::backend::{Act, BackendError, Batch, Landed, Operation, Outcome, Stop};
 use crate::failpoint::{Point, hit};
@@ -134,15 +134,12 @@ impl<'a> Job<'a> {
                 }
             }
             Act::Persist(_) => Err(self.misfit(&attempt, &Misfit("persist"))),
-            Act::CreatePeer { interface, public_key, replaces, fields } => {
-                let old = replaces.filter(|old| !self.peer_ids(&interface, *old).is_empty());
-                match old {
-                    Some(old) => {
-                        self.rekey_peer(&attempt, &interface, (old, public_key), &fields).await
-                    }
-                    None => self.create_peer(&attempt, &interface, public_key, &fields).await,
+            Act::CreatePeer { interface, public_key, replaces, fields } => match replaces {
+                Some(old) => {
+                    self.rekey_peer(&attempt, &interface, (old, public_key), &fields).await
                 }
-            }
+                None => self.create_peer(&attempt, &interface, public_key, &fields).await,
+            },
             Act::UpdatePeer { interface, public_key, settings, wanted: _ } => {
                 self.update_peer(&attempt, &interface, public_key, &settings).await
             }
@@ -186,7 +183,10 @@ fn attempt(act: &Act) -> String {
         Act::DeleteInterface { name, .. } => format!("delete interface `{name}`"),
         Act::SetRoutes { interface, .. } => format!("set the routes to `{interface}`"),
         Act::Persist(act) => format!("see to it that `{}` comes back", act.name),
-        Act::CreatePeer { interface, public_key, .. } => peer("create", interface, public_key),
+        Act::CreatePeer { interface, public_key, replaces: None, .. } => {
+            peer("create", interface, public_key)
+        }
+        Act::CreatePeer { interface, public_key, .. } => peer("rekey", interface, public_key),
         Act::UpdatePeer { interface, public_key, .. } => peer("update", interface, public_key),
         Act::DeletePeer { interface, public_key } => peer("delete", interface, public_key),
     }
@@ -616,7 +616,8 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Makes of a peer one with another key, and with nothing of the old one but what only the device holds.
+    /// Makes of a peer one with another key, where it is. What nobody has written stays, but for the private key of the far
+    /// end, which belongs to the old one.
     async fn rekey_peer(
         &mut self,
         attempt: &str,
@@ -634,9 +635,13 @@ impl Job<'_> {
         let mut texts =
             wish::peer(&settings, version).map_err(|misfit| self.misfit(attempt, &misfit))?;
         texts.insert("public-key", plain(key));
-        let is_done = |menus: &Menus| is_written(menus, interface, key, &settings);
-        self.set(attempt, PEERS, &id, &texts, is_done).await?;
-        self.compare_peer(attempt, interface, key, &settings)
+        let held = self.peer(interface, old).map(|peer| &peer.client.private_key);
+        if !settings.contains_key("client_private_key")
+            && held.is_some_and(|held| !matches!(held, Kept::Unset))
+        {
+            texts.insert("private-key", plain(""));
+        }
+        self.write_peer(attempt, (interface, key), &id, texts, &settings).await
     }
 
     /// Returns the id of a peer that is to be changed.
@@ -673,19 +678,37 @@ impl Job<'_> {
     ) -> Done {
         let id = self.one_peer(attempt, interface, key)?;
         let version = self.menus.system.version;
-        let mut texts =
+        let texts =
             wish::peer(settings, version).map_err(|misfit| self.misfit(attempt, &misfit))?;
-        let is_done = |menus: &Menus| is_written(menus, interface, key, settings);
-        let written = self.set(attempt, PEERS, &id, &texts, is_done).await;
-        let clears_key = texts.get("preshared-key").is_some_and(|text| text.is_empty());
-        match written {
+        self.write_peer(attempt, (interface, key), &id, texts, settings).await
+    }
+
+    /// Writes to a peer, which then has this key.
+    async fn write_peer(
+        &mut self,
+        attempt: &str,
+        (interface, key): (&str, PublicKey),
+        id: &str,
+        mut texts: Texts,
+        settings: &Settings,
+    ) -> Done {
+        let is_it = |menus: &Menus| find_peer(menus, interface, key).is_some_and(|it| it.id == id);
+        let is_done = |menus: &Menus| is_it(menus) && is_written(menus, interface, key, settings);
+        let written = loop {
+            let written = self.set(attempt, PEERS, id, &texts, is_done).await;
             // Since 7.22 an empty key may be no key.
-            Err(error) if clears_key && error.reason.contains("preshared-key") => {
-                texts.insert("preshared-key", plain("none"));
-                self.set(attempt, PEERS, &id, &texts, is_done).await?;
+            let is_refused = |name: &&str, error: &BackendError| {
+                texts.get(*name).is_some_and(|text| text.is_empty()) && error.reason.contains(*name)
+            };
+            let keys = ["preshared-key", "private-key"].into_iter();
+            match &written {
+                Err(error) if let Some(name) = keys.clone().find(|it| is_refused(it, error)) => {
+                    texts.insert(name, plain("none"));
+                }
+                _ => break written,
             }
-            written => written?,
-        }
+        };
+        written?;
         self.compare_peer(attempt, interface, key, settings)
     }
 
