@@ -70,6 +70,23 @@ impl Survey<'_> {
         self.seen.extend(points.iter().map(|point| (*point, Err(why.to_owned()))));
     }
 
+    /// Sees by an answer whether something is refused, for which a router has these words. Other ones prove nothing.
+    fn is_refused(&mut self, point: &'static str, answer: Result<Row, String>, words: &str) {
+        match answer {
+            Ok(_) => self.is(point, false),
+            Err(said) if said.contains(words) => self.is(point, true),
+            Err(said) => self.unseen(&[point], &format!("it says {said:?}")),
+        }
+    }
+
+    /// Sees by an answer whether something is taken.
+    fn is_taken(&mut self, point: &'static str, answer: Result<Row, String>, words: &str) {
+        self.is_refused(point, answer, words);
+        if let Some(Ok(is_so)) = self.seen.get_mut(point) {
+            *is_so = !*is_so;
+        }
+    }
+
     fn interface(&self, name: &str) -> Row {
         let name = format!("{PREFIX}{name}");
         self.raw.add(INTERFACES, &[("name", &name)]).unwrap_or_else(|words| panic!("{words}"))
@@ -145,20 +162,21 @@ impl Survey<'_> {
         }
         match emptied {
             None => self.unseen(&["refuses-empty-key"], "that came with 7.22"),
-            Some(answer) => self.is("refuses-empty-key", answer.is_err()),
+            Some(answer) => self.is_refused("refuses-empty-key", answer, "preshared-key"),
         }
     }
 
     /// Which peers cannot be beside which others.
     fn refused_peers(&mut self, one: &Row, other: &Row) {
         let elsewhere = self.peer(other, 1, &[]);
-        self.is("key-is-unique", elsewhere.is_err());
+        self.is_refused("key-is-unique", elsewhere, "already exists");
         let twin = self.peer(one, 1, &[("disabled", "yes")]);
-        self.is("disabled-twin", twin.is_ok());
+        self.is_taken("disabled-twin", twin, "already exists");
         let keyless = self.peer(one, 2, &[("public-key", ABSENT)]);
-        self.is("peer-without-key", keyless.is_ok());
+        self.is_taken("peer-without-key", keyless, "public-key");
         let overlapping = self.peer(one, 3, &[("allowed-address", "10.77.201.0/24")]);
-        self.is("refuses-overlap", overlapping.is_err());
+        // Nobody knows the words; they name what is wrong.
+        self.is_refused("refuses-overlap", overlapping, "allowed-address");
         if self.minor < 15 {
             return self.unseen(&["peer-name-is-unique"], "that came with 7.15");
         }
@@ -166,7 +184,7 @@ impl Survey<'_> {
         let first = self.peer(one, 4, &[("name", &name)]);
         let second = self.peer(one, 5, &[("name", &name)]);
         match first {
-            Ok(_) => self.is("peer-name-is-unique", second.is_err()),
+            Ok(_) => self.is_refused("peer-name-is-unique", second, "already exists"),
             Err(words) => self.unseen(&["peer-name-is-unique"], &words),
         }
     }
@@ -187,7 +205,7 @@ impl Survey<'_> {
         match self.raw.add("ip/address", &length) {
             Ok(_) => {
                 let taken = self.raw.add("ip/address", &longer);
-                self.is("length-tells-addresses", taken.is_ok());
+                self.is_taken("length-tells-addresses", taken, "already have such address");
             }
             Err(words) => self.unseen(&["length-tells-addresses"], &words),
         }
@@ -206,7 +224,7 @@ impl Survey<'_> {
         let words =
             [("interface", name.as_str()), ("address", "fd00:77::1/64"), ("advertise", "false")];
         let taken = self.raw.add("ipv6/address", &words);
-        self.is("takes-true", taken.is_ok());
+        self.is_taken("takes-true", taken, "advertise");
     }
 
     fn lists(&mut self, one: &Row) {
