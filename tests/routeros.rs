@@ -639,6 +639,23 @@ fn another_key_takes_away_what_belongs_to_the_old_one() {
 }
 
 #[test]
+fn a_key_change_whose_answer_is_lost_is_seen_for_what_it_is() {
+    for (fault, is_done) in
+        [(Fault::LoseAnswer, true), (Fault::AppliedButRefused, true), (Fault::Reset, false)]
+    {
+        let lab = Simulated::newest();
+        lab.bed.hub();
+        let fields = only(&["10.1.0.0/16"]);
+        lab.bed.done(create_peer(public(1), fields.clone()));
+        lab.router.inject(Rule::once("PATCH", 0, fault.clone()));
+        let ended = lab.bed.write(vec![rekey(&fields)]).remove(0);
+        assert_eq!(ended.is_ok(), is_done, "{fault:?}: {ended:?}");
+        let peers: Vec<_> = lab.bed.interface("wg0").peers.into_keys().collect();
+        assert_eq!(peers, [public(if is_done { 2 } else { 1 })], "{fault:?}");
+    }
+}
+
+#[test]
 fn a_key_that_somebody_else_gives_a_peer_meanwhile_stays_theirs() {
     let lab = Simulated::newest();
     lab.bed.hub();
