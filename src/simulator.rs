@@ -5,7 +5,9 @@
 
 pub mod fault;
 pub mod file;
+pub mod http;
 pub mod linux;
+pub mod pfsense;
 pub mod routeros;
 
 pub use file::SimulatorError;
