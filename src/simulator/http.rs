@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _};
 use http_body_util::{BodyExt, Limited, combinators::BoxBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::server::conn::http1;
@@ -238,7 +239,12 @@ fn response(reply: Reply, is_cut: bool) -> hyper::Response<Body> {
         false => http_body_util::Full::new(Bytes::from(body)).map_err(never).boxed(),
         true => {
             let half = Ok(Frame::data(Bytes::copy_from_slice(&body[..whole / 2])));
-            let parts = futures_util::stream::iter([half, Err(Ended)]);
+            let end = async {
+                // What has come so far is sent before the connection ends.
+                tokio::task::yield_now().await;
+                Err(Ended)
+            };
+            let parts = stream::iter([half]).chain(stream::once(end));
             BodyExt::boxed(http_body_util::StreamBody::new(parts))
         }
     };

@@ -152,8 +152,9 @@ impl Firewall {
 
     /// Returns a setting of the REST API.
     pub(super) fn api(&self, name: &str) -> Value {
-        let read = self.config.read(Store::Api, &Value::Null, self.profile);
-        read.and_then(|read| read.get(name).cloned()).unwrap_or_default()
+        let standard =
+            || Store::Api.model().fields.iter().find(|field| field.name == name)?.standard();
+        self.config.api.get(name).cloned().or_else(standard).unwrap_or_default()
     }
 
     /// Starts again: what was stored runs, and what was pending is forgotten.

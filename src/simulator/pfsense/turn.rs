@@ -50,7 +50,7 @@ impl Turn<'_> {
         if self.store.is_many() && draft.id.is_null() {
             return Err(Refused::no_id());
         }
-        Ok(self.firewall.show(self.store, &item(draft)))
+        Ok(self.firewall.show(self.store, &as_it_was(draft)))
     }
 
     /// POST.
@@ -64,16 +64,9 @@ impl Turn<'_> {
         self.check_package()?;
         let others = self.others(&draft);
         self.validate(&mut draft, &others, false)?;
-        if self.control.is_rehearsal {
-            return Ok(self.firewall.show(self.store, &item(draft)));
+        if !self.control.is_rehearsal {
+            self.keep(parent, &mut draft, None)?;
         }
-        self.put_in(parent, &draft, None);
-        self.place(&mut draft)?;
-        self.sort(&mut draft);
-        self.write_config()?;
-        let name = self.tunnel_of(&draft, parent);
-        self.pend(&draft.id, name);
-        self.apply_if_asked()?;
         Ok(self.firewall.show(self.store, &item(draft)))
     }
 
@@ -92,20 +85,13 @@ impl Turn<'_> {
         self.check_package()?;
         let others = self.others(&draft);
         self.validate(&mut draft, &others, is_assigned)?;
-        if self.control.is_rehearsal {
-            return Ok(self.firewall.show(self.store, &item(draft)));
+        if !self.control.is_rehearsal {
+            let place = match self.store.parent() {
+                Some(_) => draft.id.to_text().parse().ok(),
+                None => self.config.place(self.store, &draft.id),
+            };
+            self.keep(parent, &mut draft, Some(place.unwrap_or_default()))?;
         }
-        let place = match self.store.parent() {
-            Some(_) => draft.id.to_text().parse().ok(),
-            None => self.config.place(self.store, &draft.id),
-        };
-        self.put_in(parent, &draft, Some(place.unwrap_or_default()));
-        self.place(&mut draft)?;
-        self.sort(&mut draft);
-        self.write_config()?;
-        let name = self.tunnel_of(&draft, parent);
-        self.pend(&draft.id, name);
-        self.apply_if_asked()?;
         Ok(self.firewall.show(self.store, &item(draft)))
     }
 
@@ -120,9 +106,15 @@ impl Turn<'_> {
         if id.is_null() {
             return Err(Refused::no_id_to_read());
         }
-        let item = item(self.draft()?);
-        self.delete_item(&item, self.control.is_rehearsal)?;
-        self.apply_if_asked_of_delete()?;
+        let item = as_it_was(self.draft()?);
+        self.check_package()?;
+        if !self.control.is_rehearsal {
+            self.delete_item(&item)?;
+            // Nothing is left of an interface to apply it to.
+            if self.store != Store::Interfaces {
+                self.apply_if_asked()?;
+            }
+        }
         Ok(self.firewall.show(self.store, &item))
     }
 
@@ -145,7 +137,7 @@ impl Turn<'_> {
             false => select(items, &self.data, &page)?,
         };
         for item in found.iter().rev() {
-            self.delete_item(item, false)?;
+            self.delete_item(item)?;
         }
         Ok(Value::List(found.iter().map(|item| self.firewall.show(self.store, item)).collect()))
     }
@@ -266,10 +258,20 @@ impl Turn<'_> {
         }
     }
 
+    /// Returns the objects of the same list as they are stored.
     fn others(&self, draft: &Draft) -> Vec<Item> {
-        let mut items = self.config.items(self.store, self.firewall.profile);
-        items.retain(|item| draft.parent.is_null() || item.parent.equals(&draft.parent));
-        items
+        if self.store.parent().is_some() {
+            let mut items = self.config.items(self.store, self.firewall.profile);
+            items.retain(|item| item.parent.equals(&draft.parent));
+            return items;
+        }
+        let list = self.config.list(self.store).map(Vec::as_slice).unwrap_or_default();
+        let item = |(index, object): (usize, &Arc<Object>)| Item {
+            id: id_of(self.store, index, object),
+            parent: Value::Null,
+            object: Arc::clone(object),
+        };
+        list.iter().enumerate().map(item).collect()
     }
 
     fn validate(
@@ -337,6 +339,22 @@ impl Turn<'_> {
         if let Some(object) = self.config.list_mut(store).and_then(|list| list.get_mut(parent)) {
             Arc::make_mut(object).insert(field.to_owned(), Value::List(rows));
         }
+    }
+
+    /// Stores an object, and notes or does what follows from that.
+    fn keep(
+        &mut self,
+        parent: usize,
+        draft: &mut Draft,
+        place: Option<usize>,
+    ) -> Result<(), Refused> {
+        self.put_in(parent, draft, place);
+        self.place(draft)?;
+        self.sort(draft);
+        self.write_config()?;
+        let name = self.tunnel_of(draft, parent);
+        self.pend(&draft.id, name);
+        self.apply_if_asked()
     }
 
     /// Stores an object at its place, or at the end.
@@ -491,19 +509,8 @@ impl Turn<'_> {
         Ok(())
     }
 
-    fn apply_if_asked_of_delete(&mut self) -> Result<(), Refused> {
-        match self.store {
-            // Nothing is left to apply it to.
-            Store::Interfaces => Ok(()),
-            _ => self.apply_if_asked(),
-        }
-    }
-
-    fn delete_item(&mut self, item: &Item, is_rehearsal: bool) -> Result<(), Refused> {
+    fn delete_item(&mut self, item: &Item) -> Result<(), Refused> {
         self.check_package()?;
-        if is_rehearsal {
-            return Ok(());
-        }
         if self.store == Store::Interfaces {
             return self.release(item);
         }
@@ -553,4 +560,10 @@ impl Turn<'_> {
 
 fn item(draft: Draft) -> Item {
     Item { id: draft.id, parent: draft.parent, object: Arc::new(draft.object) }
+}
+
+/// Returns an object without what was sent with its id.
+fn as_it_was(draft: Draft) -> Item {
+    let object = draft.before.unwrap_or(draft.object);
+    Item { id: draft.id, parent: draft.parent, object: Arc::new(object) }
 }

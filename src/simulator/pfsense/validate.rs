@@ -330,7 +330,7 @@ fn check_rows(
     let value = draft.value(field.name).clone();
     let stays = value.is_truthy() && before == Some(&value);
     if stays && !around.looks_at_stored {
-        // What was read may have been read by an id that is a text.
+        // The entries keep the ids with which they were read.
         return Ok(());
     }
     fill(field, draft, around);
