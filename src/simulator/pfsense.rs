@@ -57,6 +57,10 @@ pub use users::ALL_PRIVILEGES;
 #[cfg(any(test, fuzzing))]
 pub(crate) use record::fuzz as fuzz_firewall_file;
 
+/// How often a client may fail to log in before it is blocked, and for how many seconds then.
+const MOST_FAILURES: u32 = 3;
+const BLOCKED_SECONDS: i64 = 120;
+
 /// How many requests are remembered.
 const LONGEST_LOG: usize = 100_000;
 
@@ -73,6 +77,9 @@ struct Kept {
     /// The requests as method, path and query.
     log: Vec<String>,
     clock_is_slow_by: u32,
+    /// Those who failed to log in, and until when nobody is heard.
+    failed_logins: u32,
+    blocked_until: Timestamp,
 }
 
 /// The configuration as it was when a request began.
@@ -111,6 +118,8 @@ impl SimulatedFirewall {
             faults,
             log: Vec::new(),
             clock_is_slow_by: 0,
+            failed_logins: 0,
+            blocked_until: Timestamp::MIN,
         })))
     }
 
@@ -216,6 +225,24 @@ impl SimulatedFirewall {
         kept.faults.strike(&request.method, &request.path, header)
     }
 
+    /// Takes note of how a request over a socket was answered: the login protection blocks whoever fails too often.
+    pub(crate) fn protect(&self, status: u16, now: Timestamp) {
+        let mut kept = self.lock();
+        if status != 401 || !kept.firewall.api("login_protection").is_true() {
+            return;
+        }
+        kept.failed_logins += 1;
+        if kept.failed_logins >= MOST_FAILURES {
+            kept.failed_logins = 0;
+            kept.blocked_until = now + SignedDuration::from_secs(BLOCKED_SECONDS);
+        }
+    }
+
+    /// Returns whether the packet filter drops what comes over a socket.
+    pub(crate) fn is_blocked(&self, now: Timestamp) -> bool {
+        now < self.lock().blocked_until
+    }
+
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -318,9 +345,7 @@ impl SimulatedFirewall {
     pub fn install_wireguard(&self) -> Result<(), SimulatorError> {
         self.change(|firewall| {
             firewall.runtime.has_wireguard = true;
-            let drops_failed = firewall.switches.failed_tunnel_has_no_device;
-            let config = Arc::clone(&firewall.config);
-            firewall.kernel.toggle(&config, drops_failed);
+            firewall.kernel.toggle(&firewall.config, firewall.switches);
         })
     }
 

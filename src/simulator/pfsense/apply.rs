@@ -43,11 +43,10 @@ impl Firewall {
     }
 
     fn apply_wireguard(&mut self, config: &Config) {
-        let drops_failed = self.switches.failed_tunnel_has_no_device;
         // Without the service there is nothing to apply to, and that counts as applied too.
-        if self.runtime.has_wireguard && self.kernel.toggle(config, drops_failed) {
+        if self.runtime.has_wireguard && self.kernel.toggle(config, self.switches) {
             let names = std::mem::take(&mut self.runtime.apply_list);
-            self.kernel.sync(config, &names, drops_failed);
+            self.kernel.sync(config, &names, self.switches);
         }
         self.runtime.is_pending = false;
     }

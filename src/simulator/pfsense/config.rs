@@ -151,6 +151,11 @@ impl Config {
         self.interfaces.iter().find(|interface| text_of(interface, "if") == device)
     }
 
+    /// Returns whether an interface is made of a tunnel.
+    pub(super) fn has_assigned_tunnel(&self) -> bool {
+        self.interfaces.iter().any(|interface| text_of(interface, "if").starts_with("tun_wg"))
+    }
+
     pub(super) fn interface(&self, id: &str) -> Option<&Arc<Object>> {
         self.interfaces.iter().find(|interface| text_of(interface, "id") == id)
     }

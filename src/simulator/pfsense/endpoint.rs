@@ -65,10 +65,10 @@ const ENDPOINTS: &[Endpoint] = &[
     at("/interface/available_interfaces", Target::AvailableInterfaces, GET, (2, 0, 0)),
     at("/interface/apply", Target::ApplyInterfaces, APPLIED, (2, 0, 0)),
     at("/system/restapi/settings", Target::One(Store::Api), CHANGED, (2, 0, 0)),
-    at("/system/restapi/version", Target::PackageVersion, CHANGED, (2, 0, 0)),
+    at("/system/restapi/version", Target::PackageVersion, GET, (2, 0, 0)),
     at("/system/version", Target::SystemVersion, GET, (2, 0, 0)),
-    at("/system/hostname", Target::Hostname, CHANGED, (2, 0, 0)),
-    at("/system/timezone", Target::Timezone, CHANGED, (2, 0, 0)),
+    at("/system/hostname", Target::Hostname, GET, (2, 0, 0)),
+    at("/system/timezone", Target::Timezone, GET, (2, 0, 0)),
     at("/status/system", Target::SystemStatus, GET, (2, 0, 0)),
 ];
 

@@ -166,7 +166,7 @@ impl Firewall {
         self.runtime.jobs.clear();
         self.kernel = Kernel::default();
         if self.runtime.has_wireguard {
-            self.kernel.toggle(&self.config, self.switches.failed_tunnel_has_no_device);
+            self.kernel.toggle(&self.config, self.switches);
         }
     }
 }

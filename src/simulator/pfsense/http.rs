@@ -83,6 +83,10 @@ impl Handler for Service {
             let value = incoming.headers().get(name)?;
             Some(value.to_str().ok()?.to_owned())
         };
+        if self.firewall.is_blocked(self.world.now()) {
+            // A real packet filter lets the client wait for nothing.
+            return Ending::Close;
+        }
         let fault = header(FAULT_HEADER);
         let mut request = Request {
             method: incoming.method().to_string(),
@@ -144,6 +148,7 @@ impl Service {
         let Ok(reply) = self.firewall.finish(begun, request, is_locked, now) else {
             return Ending::Close;
         };
+        self.firewall.protect(reply.status, now);
         let reply = faults.iter().fold(reply, |reply, fault| fault.spoil(reply));
         match faults {
             _ if faults.contains(&Fault::LoseAnswer) => Ending::Reset,
@@ -287,6 +292,15 @@ mod tests {
         assert!(object.ends_with("\"data\":[]}"), "{object}");
         let busy = Lab::new().send("GET", PEERS, "x-simulate-fault: {\"busy\":7}\r\n", "");
         assert!(busy.contains("retry-after: 7"), "{busy}");
+    }
+
+    #[test]
+    fn who_fails_to_log_in_too_often_is_not_heard_any_more() {
+        let lab = Lab::new();
+        lab.0.set_api("auth_methods", json!(["BasicAuth"])).unwrap();
+        let mut statuses = Vec::new();
+        (0..4).for_each(|_| statuses.push(lab.status("GET", PEERS, "")));
+        assert_eq!(statuses, ["401", "401", "401", "none"]);
     }
 
     #[test]

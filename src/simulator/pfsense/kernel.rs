@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::simulator::pfsense::config::{Config, Object, addresses_of, network, text_of};
+use crate::simulator::pfsense::profile::Switches;
 use crate::simulator::pfsense::rules::is_key;
 use crate::simulator::pfsense::validate::port_number;
 use crate::simulator::pfsense::value::Value;
@@ -94,12 +95,14 @@ impl Kernel {
         self.devices.iter_mut().find(|device| device.name == name)
     }
 
-    /// Starts or stops the service by the setting. Returns whether it runs.
-    pub(super) fn toggle(&mut self, config: &Config, drops_failed: bool) -> bool {
-        match (config.is_enabled(), self.is_running) {
+    /// Starts or stops the service by what is stored. Returns whether it runs.
+    pub(super) fn toggle(&mut self, config: &Config, switches: Switches) -> bool {
+        // A tunnel that is an interface of pfSense has to run.
+        let is_needed = config.has_assigned_tunnel() && !switches.assigned_stays_off;
+        match (config.is_enabled() || is_needed, self.is_running) {
             (true, false) => {
                 self.is_running = true;
-                self.sync(config, &[], drops_failed);
+                self.sync(config, &[], switches);
             }
             (false, _) => *self = Self::default(),
             _ => {}
@@ -108,16 +111,16 @@ impl Kernel {
     }
 
     /// Makes tunnels run as they are stored; all of them when none is named.
-    pub(super) fn sync(&mut self, config: &Config, names: &[String], drops_failed: bool) {
+    pub(super) fn sync(&mut self, config: &Config, names: &[String], switches: Switches) {
         let stored = config.tunnels.iter().map(|tunnel| text_of(tunnel, "name").to_owned());
         let running = self.devices.iter().map(|device| device.name.clone());
         let all: Vec<String> = stored.chain(running).collect();
         for name in if names.is_empty() { &all } else { names } {
-            self.sync_one(config, name, drops_failed);
+            self.sync_one(config, name, switches);
         }
     }
 
-    fn sync_one(&mut self, config: &Config, name: &str, drops_failed: bool) {
+    fn sync_one(&mut self, config: &Config, name: &str, switches: Switches) {
         let tunnel = config.tunnel(name);
         let Some(tunnel) = tunnel.filter(|it| it.get("enabled").is_some_and(Value::is_true)) else {
             self.devices.retain(|device| device.name != name);
@@ -133,7 +136,7 @@ impl Kernel {
         };
         let is_configured = device.configure(tunnel, config);
         device.address(tunnel, config);
-        if !is_configured && drops_failed && device.public_key.is_none() {
+        if !is_configured && switches.failed_tunnel_has_no_device && device.public_key.is_none() {
             self.devices.retain(|device| device.name != name);
         }
     }

@@ -63,6 +63,8 @@ pub struct Switches {
     pub nested_write_is_pending: bool,
     /// A tunnel that WireGuard refuses to configure has no device, and not one without a key.
     pub failed_tunnel_has_no_device: bool,
+    /// The service stays off although a tunnel is assigned to an interface.
+    pub assigned_stays_off: bool,
     /// `/status/system` dies, as it does when it cannot read its load.
     pub status_dies: bool,
     /// There is no serial number, as on a virtual machine.
@@ -78,6 +80,7 @@ pub const POINTS: &[Point] = &[
     ("offset-keeps-ids", |it| &mut it.offset_keeps_ids),
     ("nested-write-is-pending", |it| &mut it.nested_write_is_pending),
     ("failed-tunnel-has-no-device", |it| &mut it.failed_tunnel_has_no_device),
+    ("assigned-stays-off", |it| &mut it.assigned_stays_off),
     ("status-dies", |it| &mut it.status_dies),
     ("no-serial", |it| &mut it.no_serial),
 ];

@@ -42,8 +42,7 @@ pub(super) fn check_field(
             }
         },
         ("WireGuardSettings", "enable") if value == Value::Bool(false) => {
-            let is_tunnel = |device: &str| device.starts_with("tun_wg");
-            match around.config.interfaces.iter().any(|it| is_tunnel(text_of(it, "if"))) {
+            match around.config.has_assigned_tunnel() {
                 true => Err(has_assigned_tunnels()),
                 false => Ok(()),
             }

@@ -404,6 +404,20 @@ fn nothing_reaches_the_kernel_while_the_service_is_off() {
 }
 
 #[test]
+fn a_tunnel_that_is_an_interface_runs_although_the_service_is_off() {
+    for (point, runs) in [(None, true), (Some("assigned-stays-off"), false)] {
+        let lab = Lab::seeded();
+        if let Some(point) = point {
+            assert!(lab.0.flip(point).unwrap());
+        }
+        let interface = json!({"id": "opt1", "if": "tun_wg0", "descr": "WG", "enable": true});
+        assert!(lab.0.plant("interfaces", interface).unwrap());
+        lab.done("POST /vpn/wireguard/apply", json!({"async": false}));
+        assert_eq!(lab.0.device("tun_wg0").is_some(), runs);
+    }
+}
+
+#[test]
 fn an_apply_in_the_background_is_seen_to_end() {
     let lab = Lab::seeded().started();
     lab.0.set_wait(2).unwrap();
