@@ -106,7 +106,7 @@ impl Config {
             let parents = self.items(parent, profile);
             let rows = parents.iter().flat_map(|item| {
                 let rows = item.object.get(field).and_then(Value::elements).unwrap_or_default();
-                rows.into_iter().map(|row| nested_item(row)).collect::<Vec<_>>()
+                rows.into_iter().map(nested_item).collect::<Vec<_>>()
             });
             return rows.collect();
         }

@@ -11,7 +11,7 @@ use crate::simulator::pfsense::profile::Switches;
 use crate::simulator::pfsense::rules::is_key;
 use crate::simulator::pfsense::validate::port_number;
 use crate::simulator::pfsense::value::Value;
-use crate::value::PublicKey;
+use crate::value::{PublicKey, Secret};
 
 /// What a device transfers at most at once when nobody has said.
 const DEFAULT_MTU: i64 = 1420;
@@ -50,8 +50,9 @@ pub struct Device {
 pub struct LivePeer {
     /// As base64.
     pub public_key: String,
-    /// Whether it has a pre-shared key.
-    pub has_preshared_key: bool,
+    /// The pre-shared key, if it has one.
+    #[serde(with = "as_text")]
+    pub preshared_key: Option<Secret>,
     /// `198.51.100.7:51820`.
     pub endpoint: Option<String>,
     /// What it may send. A network belongs to one peer only, the one to whom it was given last.
@@ -65,6 +66,26 @@ pub struct LivePeer {
     pub received: i64,
     /// In bytes.
     pub sent: i64,
+}
+
+/// The file has the secrets of the firewall, and only its owner can read it.
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::value::Secret;
+
+    pub(super) fn serialize<S: Serializer>(
+        secret: &Option<Secret>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        secret.as_ref().map(Secret::expose).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Secret>, D::Error> {
+        Ok(Option::<String>::deserialize(from)?.map(Secret::new))
+    }
 }
 
 /// Networks in the file are texts.
@@ -195,7 +216,7 @@ impl Device {
         let before = self.peers.iter().find(|peer| peer.public_key == public_key);
         let told = endpoint(stored);
         Some(LivePeer {
-            has_preshared_key: !preshared.is_empty(),
+            preshared_key: (!preshared.is_empty()).then(|| Secret::new(preshared)),
             // A peer may have roamed, and keeps that until it is told where it is.
             endpoint: told.or_else(|| before.and_then(|before| before.endpoint.clone())),
             allowed_ips,

@@ -45,12 +45,14 @@ impl Firewall {
         if self.profile.version < since {
             return true;
         }
-        let name = format!("{}:{}", model.name, field.name);
-        let overridden = self.api("override_sensitive_fields");
-        let is_overridden = overridden
-            .elements()
-            .is_some_and(|fields| fields.iter().any(|field| field.text() == Some(name.as_str())));
-        !self.api("expose_sensitive_fields").is_true() && !is_overridden
+        !self.is_exposed(&format!("{}:{}", model.name, field.name))
+    }
+
+    /// Returns whether a setting shows a field that is sensitive, by its model and its name.
+    pub(super) fn is_exposed(&self, field: &str) -> bool {
+        let shown = self.api("override_sensitive_fields");
+        self.api("expose_sensitive_fields").is_true()
+            || shown.elements().is_some_and(|it| it.iter().any(|it| it.text() == Some(field)))
     }
 
     fn link_row(&self, model: &Model, row: &mut Value) {
@@ -131,8 +133,9 @@ fn link(store: Store, id: &Value, parent: &Value, method: &str) -> Value {
 /// Shows an object of a list that can only be read.
 pub(super) fn show_status(target: Target, item: &Item) -> Value {
     let mut shown = Value::map([("id", item.id.clone())]);
-    for name in order(target) {
-        shown.set(name, item.object.get(*name).cloned().unwrap_or_default());
+    // What is hidden is not there at all.
+    for (name, value) in order(target).iter().filter_map(|it| item.object.get_key_value(*it)) {
+        shown.set(name, value.clone());
     }
     shown
 }

@@ -10,6 +10,7 @@ use crate::simulator::pfsense::endpoint::Target;
 use crate::simulator::pfsense::firewall::Firewall;
 use crate::simulator::pfsense::kernel::{Device, LivePeer};
 use crate::simulator::pfsense::value::Value;
+use crate::value::Secret;
 
 impl Firewall {
     /// Returns what is the only one of its kind.
@@ -124,9 +125,15 @@ impl Firewall {
             0 => "off".to_owned(),
             seconds => seconds.to_string(),
         };
-        Value::map([
+        let mut status = Value::map([
             ("tunnel_device", device.into()),
             ("public_key", peer.public_key.as_str().into()),
+        ]);
+        if self.is_exposed("WireGuardPeerStatus:preshared_key") {
+            let preshared = peer.preshared_key.as_ref().map_or("(none)", Secret::expose);
+            status.set("preshared_key", preshared.into());
+        }
+        let rest = [
             ("endpoint", peer.endpoint.as_deref().unwrap_or("(none)").into()),
             ("allowed_ips", Value::List(networks)),
             ("latest_handshake", peer.handshake.into()),
@@ -134,7 +141,9 @@ impl Firewall {
             ("transfer_tx", peer.sent.into()),
             ("persistent_keepalive", keepalive.into()),
             ("descr", stored.map_or("", |stored| text_of(stored, "descr")).into()),
-        ])
+        ];
+        rest.into_iter().for_each(|(name, value)| status.set(name, value));
+        status
     }
 
     /// Returns the interfaces that the kernel has, and what uses each.
@@ -187,6 +196,7 @@ pub(super) fn order(target: Target) -> &'static [&'static str] {
         Target::PeerStatus => &[
             "tunnel_device",
             "public_key",
+            "preshared_key",
             "endpoint",
             "allowed_ips",
             "latest_handshake",

@@ -653,6 +653,24 @@ fn secrets_are_shown_to_a_setting_and_a_shared_one_only_since_v2_10() {
 }
 
 #[test]
+fn the_status_shows_a_shared_secret_to_a_setting() {
+    let lab = Lab::new("v2.9.0").seed();
+    let preshared = "FpCyhws9cxwWoV4xELtfJvjJN+zQVRPISllRWgeopVE=";
+    lab.done("PATCH /vpn/wireguard/peer", json!({"id": 1, "presharedkey": preshared}));
+    let lab = lab.started();
+    let shown = || {
+        let status = lab.get("/status/wireguard/tunnels")[0]["peers"].clone();
+        let peers = status.as_array().unwrap().iter();
+        peers.map(|peer| peer.get("preshared_key").cloned()).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(), [None, None, None]);
+    let fields = json!(["WireGuardPeerStatus:preshared_key"]);
+    lab.0.set_api("override_sensitive_fields", fields).unwrap();
+    assert_eq!(shown(), [Some(json!("(none)")), Some(json!(preshared)), Some(json!("(none)"))]);
+    assert!(!format!("{:?}", lab.0.device("tun_wg0")).contains(preshared));
+}
+
+#[test]
 fn a_query_sees_what_is_hidden() {
     let lab = Lab::new("v2.4.3").seed();
     let preshared = "FpCyhws9cxwWoV4xELtfJvjJN+zQVRPISllRWgeopVE=";
@@ -772,6 +790,7 @@ fn world() -> World {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the file of the firewall grows")]
 fn a_change_is_a_line_at_the_end_of_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let id = BackendId::new("office");

@@ -21,7 +21,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Makes the values of a field that holds objects as they are before they are looked at.
+    /// Returns the value of a field; null when it has none.
     pub(super) fn value(&self, field: &str) -> &Value {
         self.object.get(field).unwrap_or(&Value::Null)
     }
@@ -369,11 +369,11 @@ fn check_together(model: &Model, draft: &Draft, others: &[Item]) -> Result<(), R
         return Ok(());
     }
     let is_same = |item: &&Item| {
-        let alike = |field: &&str| {
+        let alike = |field: &&'static str| {
             let theirs = item.object.get(*field).unwrap_or(&Value::Null);
             theirs.equals(draft.value(field))
         };
-        !item.id.equals(&draft.id) && model.together.iter().all(|field| alike(&field))
+        !item.id.equals(&draft.id) && model.together.iter().all(alike)
     };
     match others.iter().find(is_same) {
         None => Ok(()),

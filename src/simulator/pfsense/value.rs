@@ -16,9 +16,9 @@ pub(super) enum Value {
     Int(i64),
     Float(f64),
     Text(String),
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// In the order in which it is shown.
-    Map(Vec<(String, Value)>),
+    Map(Vec<(String, Self)>),
 }
 
 impl From<Json> for Value {
