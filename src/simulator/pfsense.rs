@@ -328,7 +328,7 @@ impl SimulatedFirewall {
     pub fn remove_wireguard(&self, keeps_configuration: bool) -> Result<(), SimulatorError> {
         self.change(|firewall| {
             firewall.runtime.has_wireguard = false;
-            firewall.kernel = Default::default();
+            firewall.kernel = Arc::default();
             if !keeps_configuration {
                 let config = Arc::make_mut(&mut firewall.config);
                 config.tunnels.clear();
@@ -345,7 +345,7 @@ impl SimulatedFirewall {
     pub fn install_wireguard(&self) -> Result<(), SimulatorError> {
         self.change(|firewall| {
             firewall.runtime.has_wireguard = true;
-            firewall.kernel.toggle(&firewall.config, firewall.switches);
+            Arc::make_mut(&mut firewall.kernel).toggle(&firewall.config, firewall.switches);
         })
     }
 
@@ -424,7 +424,7 @@ impl SimulatedFirewall {
         change: impl FnOnce(&mut LivePeer),
     ) -> Result<bool, SimulatorError> {
         self.change(|firewall| {
-            let device = firewall.kernel.device_mut(device);
+            let device = Arc::make_mut(&mut firewall.kernel).device_mut(device);
             let peer = device
                 .and_then(|it| it.peers.iter_mut().find(|peer| peer.public_key == public_key));
             peer.map(change).is_some()

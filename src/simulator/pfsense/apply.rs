@@ -1,6 +1,8 @@
 //! What is written becomes what runs: the two applies, which answer what was the case before them, and the background
 //! processes that do it.
 
+use std::sync::Arc;
+
 use crate::simulator::pfsense::config::{Config, text_of};
 use crate::simulator::pfsense::firewall::{Firewall, Job, JobKind};
 use crate::simulator::pfsense::request::Refused;
@@ -35,7 +37,7 @@ impl Firewall {
     }
 
     fn carry_out(&mut self, kind: JobKind) {
-        let config = std::sync::Arc::clone(&self.config);
+        let config = Arc::clone(&self.config);
         match kind {
             JobKind::WireGuard => self.apply_wireguard(&config),
             JobKind::Interfaces => self.apply_interfaces(&config),
@@ -44,9 +46,11 @@ impl Firewall {
 
     fn apply_wireguard(&mut self, config: &Config) {
         // Without the service there is nothing to apply to, and that counts as applied too.
-        if self.runtime.has_wireguard && self.kernel.toggle(config, self.switches) {
+        if self.runtime.has_wireguard
+            && Arc::make_mut(&mut self.kernel).toggle(config, self.switches)
+        {
             let names = std::mem::take(&mut self.runtime.apply_list);
-            self.kernel.sync(config, &names, self.switches);
+            Arc::make_mut(&mut self.kernel).sync(config, &names, self.switches);
         }
         self.runtime.is_pending = false;
     }
@@ -54,7 +58,9 @@ impl Firewall {
     fn apply_interfaces(&mut self, config: &Config) {
         for id in std::mem::take(&mut self.runtime.pending_interfaces) {
             let Some(interface) = config.interface(&id) else { continue };
-            if let Some(device) = self.kernel.device_mut(text_of(interface, "if")) {
+            if let Some(device) =
+                Arc::make_mut(&mut self.kernel).device_mut(text_of(interface, "if"))
+            {
                 device.follow(interface);
             }
         }

@@ -23,7 +23,7 @@ pub(super) struct Firewall {
     /// Every request begins with it, and a write puts another one in its place.
     pub(super) config: Arc<Config>,
     pub(super) runtime: Runtime,
-    pub(super) kernel: Kernel,
+    pub(super) kernel: Arc<Kernel>,
 }
 
 /// What is not in the configuration, and not in the kernel.
@@ -131,7 +131,7 @@ impl Firewall {
             booted_at: now,
             config: Arc::new(config),
             runtime: Runtime::default(),
-            kernel: Kernel::default(),
+            kernel: Arc::default(),
         }
     }
 
@@ -164,9 +164,9 @@ impl Firewall {
         self.runtime.apply_list.clear();
         self.runtime.pending_interfaces.clear();
         self.runtime.jobs.clear();
-        self.kernel = Kernel::default();
+        self.kernel = Arc::default();
         if self.runtime.has_wireguard {
-            self.kernel.toggle(&self.config, self.switches);
+            Arc::make_mut(&mut self.kernel).toggle(&self.config, self.switches);
         }
     }
 }

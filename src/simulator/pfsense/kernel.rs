@@ -1,7 +1,9 @@
 //! What the kernel of the firewall does: the devices that WireGuard has made from the configuration, and from which they
 //! may differ until the next apply.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -20,7 +22,7 @@ const DEFAULT_MTU: i64 = 1420;
 const RESOLVED: &str = "203.0.113.1";
 
 /// The service of WireGuard and its devices.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Kernel {
     pub(super) is_running: bool,
     /// In the order in which they were made.
@@ -179,53 +181,27 @@ impl Device {
     /// `wg syncconf`: all of it or, when one thing in it is wrong, nothing of it.
     fn configure(&mut self, tunnel: &Object, config: &Config) -> bool {
         let name = text_of(tunnel, "name");
-        let is_mine = |peer: &&std::sync::Arc<Object>| {
+        let is_mine = |peer: &&Arc<Object>| {
             text_of(peer, "tun") == name && peer.get("enabled").is_some_and(Value::is_true)
         };
-        let peers = config.peers.iter().filter(is_mine).map(|peer| self.peer(peer));
+        let before = self.peers.iter().map(|peer| (peer.public_key.as_str(), peer)).collect();
+        let peers = config.peers.iter().filter(is_mine).map(|peer| live(peer, &before));
         let (Some(mut peers), Some(port)) =
             (peers.collect::<Option<Vec<_>>>(), port_number(text_of(tunnel, "listenport")))
         else {
             return false;
         };
-        for at in 0..peers.len() {
-            let taken: Vec<IpNet> =
-                peers[at + 1..].iter().flat_map(|later| later.allowed_ips.clone()).collect();
-            peers[at].allowed_ips.retain(|network| !taken.contains(network));
+        let mut owners: HashMap<IpNet, usize> = HashMap::new();
+        for (at, peer) in peers.iter().enumerate() {
+            owners.extend(peer.allowed_ips.iter().map(|network| (*network, at)));
+        }
+        for (at, peer) in peers.iter_mut().enumerate() {
+            peer.allowed_ips.retain(|network| owners.get(network) == Some(&at));
         }
         self.public_key = Some(text_of(tunnel, "publickey").to_owned());
         self.listen_port = port;
         self.peers = peers;
         true
-    }
-
-    fn peer(&self, stored: &Object) -> Option<LivePeer> {
-        let key: PublicKey = text_of(stored, "publickey").parse().ok()?;
-        let preshared = text_of(stored, "presharedkey");
-        if !preshared.is_empty() && !is_key(preshared) {
-            return None;
-        }
-        let rows = stored.get("allowedips").and_then(Value::elements).unwrap_or_default();
-        let network = |row: &&Value| {
-            let address = row.get("address").and_then(Value::text)?;
-            network(address, row.get("mask").and_then(Value::int)?).map(|it| it.trunc())
-        };
-        let allowed_ips = rows.iter().map(network).collect::<Option<Vec<_>>>()?;
-        let keepalive = stored.get("persistentkeepalive").and_then(Value::int).unwrap_or(0);
-        let public_key = key.to_string();
-        let before = self.peers.iter().find(|peer| peer.public_key == public_key);
-        let told = endpoint(stored);
-        Some(LivePeer {
-            preshared_key: (!preshared.is_empty()).then(|| Secret::new(preshared)),
-            // A peer may have roamed, and keeps that until it is told where it is.
-            endpoint: told.or_else(|| before.and_then(|before| before.endpoint.clone())),
-            allowed_ips,
-            keepalive: u16::try_from(keepalive).unwrap_or_default(),
-            handshake: before.map_or(0, |before| before.handshake),
-            received: before.map_or(0, |before| before.received),
-            sent: before.map_or(0, |before| before.sent),
-            public_key,
-        })
     }
 
     /// Sets the addresses: those of the interface that it is assigned to, else its own.
@@ -252,6 +228,36 @@ impl Device {
             self.addresses = Vec::new();
         }
     }
+}
+
+/// Returns how a stored peer runs; none when WireGuard refuses something of it.
+fn live(stored: &Object, before: &HashMap<&str, &LivePeer>) -> Option<LivePeer> {
+    let key: PublicKey = text_of(stored, "publickey").parse().ok()?;
+    let preshared = text_of(stored, "presharedkey");
+    if !preshared.is_empty() && !is_key(preshared) {
+        return None;
+    }
+    let rows = stored.get("allowedips").and_then(Value::elements).unwrap_or_default();
+    let network = |row: &&Value| {
+        let address = row.get("address").and_then(Value::text)?;
+        network(address, row.get("mask").and_then(Value::int)?).map(|it| it.trunc())
+    };
+    let allowed_ips = rows.iter().map(network).collect::<Option<Vec<_>>>()?;
+    let keepalive = stored.get("persistentkeepalive").and_then(Value::int).unwrap_or(0);
+    let public_key = key.to_string();
+    let before = before.get(public_key.as_str());
+    let told = endpoint(stored);
+    Some(LivePeer {
+        preshared_key: (!preshared.is_empty()).then(|| Secret::new(preshared)),
+        // A peer may have roamed, and keeps that until it is told where it is.
+        endpoint: told.or_else(|| before.and_then(|before| before.endpoint.clone())),
+        allowed_ips,
+        keepalive: u16::try_from(keepalive).unwrap_or_default(),
+        handshake: before.map_or(0, |before| before.handshake),
+        received: before.map_or(0, |before| before.received),
+        sent: before.map_or(0, |before| before.sent),
+        public_key,
+    })
 }
 
 fn endpoint(stored: &Object) -> Option<String> {

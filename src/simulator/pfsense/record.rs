@@ -57,13 +57,13 @@ const LISTS: [Store; 3] = [Store::Tunnels, Store::Peers, Store::Interfaces];
 pub(super) struct Written {
     config: Arc<Config>,
     runtime: Runtime,
-    kernel: Kernel,
+    kernel: Arc<Kernel>,
 }
 
 impl Written {
     pub(super) fn of(firewall: &Firewall) -> Self {
         let Firewall { config, runtime, kernel, .. } = firewall;
-        Self { config: Arc::clone(config), runtime: runtime.clone(), kernel: kernel.clone() }
+        Self { config: Arc::clone(config), runtime: runtime.clone(), kernel: Arc::clone(kernel) }
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Firewall, String> {
         match parse(index, line)? {
             Line::Firewall(_) => return Err(misplaced()),
             Line::Runtime(runtime) => firewall.runtime = runtime,
-            Line::Kernel(kernel) => firewall.kernel = kernel,
+            Line::Kernel(kernel) => firewall.kernel = Arc::new(kernel),
             Line::Settings(settings) => config.settings = Arc::new(settings),
             Line::Api(api) => config.api = Arc::new(api),
             Line::Rules(rules) => config.rules = rules,
@@ -109,7 +109,7 @@ pub(super) fn write(firewall: &Firewall) -> Result<Zeroizing<Vec<u8>>, String> {
     let mut lines = vec![
         Line::Firewall(header),
         Line::Runtime(runtime.clone()),
-        Line::Kernel(kernel.clone()),
+        Line::Kernel(Kernel::clone(kernel)),
         Line::Settings(Object::clone(&config.settings)),
         Line::Api(Object::clone(&config.api)),
         Line::Rules(config.rules.clone()),
@@ -133,7 +133,7 @@ pub(super) fn changes(
         lines.push(Line::Runtime(firewall.runtime.clone()));
     }
     if written.kernel != firewall.kernel {
-        lines.push(Line::Kernel(firewall.kernel.clone()));
+        lines.push(Line::Kernel(Kernel::clone(&firewall.kernel)));
     }
     if old.settings != new.settings {
         lines.push(Line::Settings(Object::clone(&new.settings)));

@@ -1,16 +1,20 @@
 //! What can only be read: versions and names, the state of the machine, the devices of WireGuard, and the interfaces that
 //! there are.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::simulator::pfsense::config::{Item, Object, text_of};
+use crate::simulator::pfsense::config::{Item, text_of};
 use crate::simulator::pfsense::endpoint::Target;
 use crate::simulator::pfsense::firewall::Firewall;
 use crate::simulator::pfsense::kernel::{Device, LivePeer};
 use crate::simulator::pfsense::value::Value;
 use crate::value::Secret;
+
+/// Descriptions of peers by tunnel and key.
+type Descriptions<'a> = HashMap<(&'a str, &'a str), &'a str>;
 
 impl Firewall {
     /// Returns what is the only one of its kind.
@@ -66,34 +70,46 @@ impl Firewall {
 
     /// Returns the devices of WireGuard, each with its peers.
     pub(super) fn tunnel_status(&self) -> Vec<Item> {
+        let names = self.descriptions();
         let devices = self.kernel.devices.iter().enumerate();
-        devices.map(|(id, device)| item(id, self.device_status(id, device))).collect()
+        devices.map(|(id, device)| item(id, self.device_status(id, device, &names))).collect()
     }
 
     /// Returns peers of devices. Those of a later device are lost when an earlier one has as many.
     pub(super) fn peer_status(&self) -> Vec<Item> {
+        let names = self.descriptions();
         let mut peers: Vec<Item> = Vec::new();
         for device in &self.kernel.devices {
             for (id, peer) in device.peers.iter().enumerate().skip(peers.len()) {
-                let Value::Map(status) = self.peer_of_status(&device.name, peer) else { continue };
-                peers.push(item(id, status));
+                peers.push(item(id, self.peer_of_status(&device.name, peer, &names)));
             }
         }
         peers
     }
 
-    fn device_status(&self, id: usize, device: &Device) -> Vec<(String, Value)> {
+    /// Returns the descriptions of the stored peers, by their tunnel and their key.
+    fn descriptions(&self) -> Descriptions<'_> {
+        let stored = self.config.peers.iter();
+        stored
+            .map(|it| ((text_of(it, "tun"), text_of(it, "publickey")), text_of(it, "descr")))
+            .collect()
+    }
+
+    fn device_status(
+        &self,
+        id: usize,
+        device: &Device,
+        names: &Descriptions<'_>,
+    ) -> Vec<(String, Value)> {
         let peers = device.peers.iter().enumerate().map(|(index, peer)| {
             let mut shown =
                 vec![("parent_id".to_owned(), id.into()), ("id".to_owned(), Value::from(index))];
-            if let Value::Map(status) = self.peer_of_status(&device.name, peer) {
-                shown.extend(status);
-            }
+            shown.extend(self.peer_of_status(&device.name, peer, names));
             Value::Map(shown)
         });
         let tunnel = self.config.tunnel(&device.name);
         let count = |value: fn(&LivePeer) -> i64| device.peers.iter().map(value).sum::<i64>();
-        let status = Value::map([
+        entries([
             ("name", device.name.as_str().into()),
             ("status", "up".into()),
             ("public_key", device.public_key.as_deref().unwrap_or("(none)").into()),
@@ -105,18 +121,16 @@ impl Firewall {
             ("outpkts", Value::Int(0)),
             ("descr", tunnel.map_or("", |tunnel| text_of(tunnel, "descr")).into()),
             ("peers", Value::List(peers.collect())),
-        ]);
-        match status {
-            Value::Map(entries) => entries,
-            _ => Vec::new(),
-        }
+        ])
     }
 
-    fn peer_of_status(&self, device: &str, peer: &LivePeer) -> Value {
-        let is_it = |stored: &&Arc<Object>| {
-            text_of(stored, "tun") == device && text_of(stored, "publickey") == peer.public_key
-        };
-        let stored = self.config.peers.iter().find(is_it);
+    fn peer_of_status(
+        &self,
+        device: &str,
+        peer: &LivePeer,
+        names: &Descriptions<'_>,
+    ) -> Vec<(String, Value)> {
+        let name = names.get(&(device, peer.public_key.as_str())).copied().unwrap_or_default();
         let networks = match peer.allowed_ips.as_slice() {
             [] => vec!["(none)".into()],
             networks => networks.iter().map(|it| it.to_string().into()).collect(),
@@ -125,24 +139,21 @@ impl Firewall {
             0 => "off".to_owned(),
             seconds => seconds.to_string(),
         };
-        let mut status = Value::map([
+        let mut status = entries([
             ("tunnel_device", device.into()),
             ("public_key", peer.public_key.as_str().into()),
-        ]);
-        if self.is_exposed("WireGuardPeerStatus:preshared_key") {
-            let preshared = peer.preshared_key.as_ref().map_or("(none)", Secret::expose);
-            status.set("preshared_key", preshared.into());
-        }
-        let rest = [
             ("endpoint", peer.endpoint.as_deref().unwrap_or("(none)").into()),
             ("allowed_ips", Value::List(networks)),
             ("latest_handshake", peer.handshake.into()),
             ("transfer_rx", peer.received.into()),
             ("transfer_tx", peer.sent.into()),
             ("persistent_keepalive", keepalive.into()),
-            ("descr", stored.map_or("", |stored| text_of(stored, "descr")).into()),
-        ];
-        rest.into_iter().for_each(|(name, value)| status.set(name, value));
+            ("descr", name.into()),
+        ]);
+        if self.is_exposed("WireGuardPeerStatus:preshared_key") {
+            let preshared = peer.preshared_key.as_ref().map_or("(none)", Secret::expose);
+            status.insert(2, ("preshared_key".to_owned(), preshared.into()));
+        }
         status
     }
 
@@ -170,6 +181,10 @@ impl Firewall {
         };
         self.devices().into_iter().map(shown).collect()
     }
+}
+
+fn entries<const N: usize>(values: [(&str, Value); N]) -> Vec<(String, Value)> {
+    values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn item(id: usize, entries: Vec<(String, Value)>) -> Item {

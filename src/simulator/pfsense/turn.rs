@@ -549,7 +549,9 @@ impl Turn<'_> {
             let why = "Interface `wan` cannot be deleted.";
             return Err(Refused::bad("NETWORK_INTERFACE_WAN_CANNOT_BE_DELETED", why));
         }
-        if let Some(device) = self.firewall.kernel.device_mut(text_of(&item.object, "if")) {
+        if let Some(device) =
+            Arc::make_mut(&mut self.firewall.kernel).device_mut(text_of(&item.object, "if"))
+        {
             device.addresses.clear();
         }
         self.config.interfaces.retain(|it| id_of(Store::Interfaces, 0, it).to_text() != id);

@@ -198,8 +198,10 @@ impl Value {
             (Self::List(_) | Self::Map(_), _) | (_, Self::List(_) | Self::Map(_)) => {
                 self.equals_as_array(other)
             }
+            (Self::Text(a), Self::Text(b)) if a == b => true,
             _ => match (self.number(), other.number()) {
                 (Some(a), Some(b)) => a == b,
+                _ if self.text().is_some() && other.text().is_some() => false,
                 _ => self.to_text() == other.to_text(),
             },
         }
