@@ -3,8 +3,11 @@
 //! A simulator plays the device, so it holds private keys, and its world is kept in a file that only its owner can
 //! read. Nothing here knows how a backend talks to the device.
 
+pub mod fault;
 pub mod file;
+pub mod http;
 pub mod linux;
+pub mod pfsense;
 pub mod routeros;
 
 pub use file::SimulatorError;
