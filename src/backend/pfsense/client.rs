@@ -176,7 +176,21 @@ impl Client {
         self.read(&ask).await.map(|(data, _)| data)
     }
 
-    /// Reads as [`Client::get`], and also what the firewall's clock said.
+    /// Reads as [`Client::get`], once: what a firewall may lack for good is not asked for again.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn get_once<T: DeserializeOwned>(
+        &self,
+        attempt: &str,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, Failure> {
+        let ask = Ask { attempt, method: Method::GET, path, query, body: None };
+        self.once(&ask).await
+    }
+
+    /// Reads as [`Client::get_once`], and also what the firewall's clock said.
     ///
     /// # Errors
     /// As [`Client::get`].
@@ -185,7 +199,8 @@ impl Client {
         attempt: &str,
         path: &str,
     ) -> Result<(T, Option<Timestamp>), Failure> {
-        self.read(&Ask { attempt, method: Method::GET, path, query: &[], body: None }).await
+        let ask = Ask { attempt, method: Method::GET, path, query: &[], body: None };
+        self.ask(&ask).await.map_err(|reason| self.failure(&ask, reason))
     }
 
     /// Reads what matches, where that must not stand in a URL, which the firewall's web server logs.
@@ -212,7 +227,7 @@ impl Client {
         path: &str,
         body: &Body,
     ) -> Result<T, Failure> {
-        self.write(&Ask { attempt, method: Method::POST, path, query: &[], body: Some(body) }).await
+        self.once(&Ask { attempt, method: Method::POST, path, query: &[], body: Some(body) }).await
     }
 
     /// Changes what is named in the body, and returns the object as the firewall then has it. Never tried again.
@@ -226,7 +241,7 @@ impl Client {
         body: &Body,
     ) -> Result<T, Failure> {
         let ask = Ask { attempt, method: Method::PATCH, path, query: &[], body: Some(body) };
-        self.write(&ask).await
+        self.once(&ask).await
     }
 
     /// Removes what one value picks, and returns what was removed. Never tried again.
@@ -241,7 +256,7 @@ impl Client {
     ) -> Result<T, Failure> {
         let query = [(name, value)];
         let ask = Ask { attempt, method: Method::DELETE, path, query: &query, body: None };
-        self.write(&ask).await
+        self.once(&ask).await
     }
 
     /// Says that an answer was read, and holds something that makes no sense.
@@ -272,7 +287,7 @@ impl Client {
         }
     }
 
-    async fn write<T: DeserializeOwned>(&self, ask: &Ask<'_>) -> Result<T, Failure> {
+    async fn once<T: DeserializeOwned>(&self, ask: &Ask<'_>) -> Result<T, Failure> {
         let answer = self.ask(ask).await;
         answer.map(|(data, _)| data).map_err(|reason| self.failure(ask, reason))
     }
@@ -342,7 +357,8 @@ impl Client {
         let location = text(headers, LOCATION.as_str()).map(str::to_owned);
         let body = http::body(response).await?;
         trace.say(|| {
-            format!("< {status} {}", http::redacted(&body, &SECRETS)).trim_end().to_owned()
+            let body = http::redacted(&body, &SECRETS);
+            self.without_secrets(ask, format!("< {status} {body}").trim_end().to_owned())
         });
         Ok(Answer { status, date, retry_after, location, body })
     }

@@ -373,6 +373,14 @@ impl TunnelRow {
         self.name.text()
     }
 
+    /// Returns its place in the list.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn id(&self) -> Result<u32, Strange> {
+        place(&self.id)
+    }
+
     /// Reads it.
     ///
     /// # Errors
