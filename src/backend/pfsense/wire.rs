@@ -664,3 +664,177 @@ pub fn parted(text: &str) -> (&str, &str) {
 
 /// What stands between a name and a description.
 pub const BETWEEN: &str = ": ";
+
+/// Any bytes as a list of each kind: refused, or read into values, of which none is shown that is secret.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(body: &[u8]) {
+    if let Ok(List(rows)) = serde_json::from_slice::<List<TunnelRow>>(body) {
+        let shown =
+            format!("{rows:?} {:?}", rows.iter().map(TunnelRow::tunnel).collect::<Vec<_>>());
+        let keys = rows.iter().map(|row| row.privatekey.text());
+        keys.for_each(|key| assert!(key.len() < 40 || !shown.contains(key)));
+    }
+    if let Ok(List(rows)) = serde_json::from_slice::<List<PeerRow>>(body) {
+        let shown = format!("{rows:?} {:?}", rows.iter().map(PeerRow::peer).collect::<Vec<_>>());
+        let keys = rows.iter().map(|row| row.presharedkey.text());
+        keys.for_each(|key| assert!(key.len() < 40 || !shown.contains(key)));
+    }
+    if let Ok(List(rows)) = serde_json::from_slice::<List<PortRow>>(body) {
+        rows.iter().for_each(|row| drop(row.port()));
+    }
+    if let Ok(List(rows)) = serde_json::from_slice::<List<LiveRow>>(body) {
+        rows.iter().for_each(|row| drop(row.live()));
+    }
+    if let Ok(text) = std::str::from_utf8(body) {
+        drop((uptime(text), Version::read(text)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value as Json, json};
+
+    use crate::backend::pfsense::wire::{
+        List, Peer, PeerRow, PortRow, Strange, TunnelRow, Version, endpoint_texts, fuzz, joined,
+        parted, uptime,
+    };
+
+    const KEY: &str = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=";
+
+    fn peer(values: Json) -> Result<Peer, Strange> {
+        let mut row = json!({"id": 0, "tun": "tun_wg0", "publickey": KEY});
+        for (name, value) in values.as_object().unwrap() {
+            row[name] = value.clone();
+        }
+        serde_json::from_value::<PeerRow>(row).unwrap().peer()
+    }
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        let read = |text| Version::read(text).unwrap();
+        assert!(read("v2.10.0") > read("v2.9.0") && read("2.4.3") >= Version::OLDEST);
+        assert_eq!(read("v2.10.0_3-devel").to_string(), "v2.10.0");
+        for wrong in ["", "v2", "two", "v2.x"] {
+            assert_eq!(Version::read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn spellings_of_a_value_are_one() {
+        let plain =
+            peer(json!({"persistentkeepalive": null, "endpoint": null, "port": null})).unwrap();
+        for same in [
+            json!({"persistentkeepalive": 0}),
+            json!({"persistentkeepalive": ""}),
+            json!({"endpoint": ""}),
+            json!({"port": "51820"}),
+            json!({"id": "0"}),
+            json!({"allowedips": null}),
+            json!({"allowedips": []}),
+            json!({"enabled": null}),
+        ] {
+            assert_eq!(peer(same.clone()).unwrap(), plain, "{same}");
+        }
+        let six =
+            peer(json!({"endpoint": "2001:DB8:0:0:0:0:0:1", "port": 7})).unwrap().endpoint.unwrap();
+        assert_eq!(endpoint_texts(&six), Some(("2001:db8::1".to_owned(), "7".to_owned())));
+        // Without a port, the package takes its own.
+        assert_eq!(
+            peer(json!({"endpoint": "a.example"})).unwrap().endpoint.unwrap().to_string(),
+            "a.example:51820"
+        );
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named_and_not_repeated() {
+        let why = |values: Json| peer(values).unwrap_err().to_string();
+        assert_eq!(why(json!({"publickey": "x"})), "`publickey` is not a key");
+        assert_eq!(why(json!({"presharedkey": "hunter2"})), "`presharedkey` is not a key");
+        assert_eq!(
+            why(json!({"persistentkeepalive": 65536})),
+            "`persistentkeepalive` is not a number of seconds"
+        );
+        assert_eq!(why(json!({"enabled": "on"})), "`enabled` is not true or false");
+        assert_eq!(
+            why(json!({"endpoint": "a b", "port": "1"})),
+            "`endpoint` is not a host and a port"
+        );
+        let list = "`allowedips` is not a list of addresses with their lengths";
+        assert_eq!(why(json!({"allowedips": [{"address": "10.0.0.0", "mask": 33}]})), list);
+        assert_eq!(why(json!({"allowedips": [{"address": "10.0.0.0/8", "mask": 8}]})), list);
+    }
+
+    #[test]
+    fn a_port_with_the_name_of_a_service_is_no_port_and_the_tunnel_is_there() {
+        let row = json!({"id": 0, "name": "tun_wg0", "publickey": KEY, "listenport": "http"});
+        let tunnel = serde_json::from_value::<TunnelRow>(row).unwrap().tunnel().unwrap();
+        assert_eq!(tunnel.listen_port, None);
+    }
+
+    #[test]
+    fn addresses_of_an_interface_count_when_they_are_set_by_hand() {
+        let addresses =
+            |row: Json| serde_json::from_value::<PortRow>(row).unwrap().port().addresses;
+        let both = json!({"typev4": "static", "ipaddr": "10.0.0.1", "subnet": 24, "typev6": "staticv6", "ipaddrv6": "fd00::1", "subnetv6": "64"});
+        let parsed = |text: &str| text.parse().unwrap();
+        assert_eq!(addresses(both), Some([parsed("10.0.0.1/24"), parsed("fd00::1/64")].into()));
+        assert_eq!(addresses(json!({"typev4": "none", "typev6": null})), Some([].into()));
+        assert_eq!(addresses(json!({"typev4": "dhcp"})), None);
+    }
+
+    #[test]
+    fn a_name_and_a_description_are_one_text_and_come_apart_again() {
+        for (name, description) in [("laptop", ""), ("laptop", "of: Anna"), ("", "x"), ("", "")] {
+            assert_eq!(parted(&joined(name, description)), (name, description));
+        }
+        assert_eq!(parted("what: ever: it was"), ("what", "ever: it was"));
+        assert_eq!(parted("what:ever"), ("what:ever", ""));
+    }
+
+    #[test]
+    fn uptimes_are_read() {
+        assert_eq!(uptime("3 Days 04 Hours 05 Minutes 06 Seconds").unwrap().as_secs(), 273_906);
+        assert_eq!(uptime("1 Minute 1 Second").unwrap().as_secs(), 61);
+        for wrong in
+            ["", "long", "3", "3 Years", "99999999999999999999 Days", "300000000000000 Days"]
+        {
+            assert_eq!(uptime(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_list_may_be_null() {
+        assert_eq!(serde_json::from_str::<List<u8>>("null").unwrap(), List(vec![]));
+        assert_eq!(serde_json::from_str::<List<u8>>("[1]").unwrap(), List(vec![1]));
+        assert!(serde_json::from_str::<List<u8>>("{}").is_err());
+    }
+
+    fn value() -> impl Strategy<Value = Json> {
+        let leaf = prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::from),
+            any::<i64>().prop_map(Json::from),
+            any::<f64>().prop_map(Json::from),
+            "\\PC{0,12}".prop_map(Json::from),
+            Just(Json::from(KEY)),
+        ];
+        leaf.prop_recursive(2, 8, 3, |inner| {
+            prop::collection::vec(inner, 0..3).prop_map(Json::from)
+        })
+    }
+
+    proptest! {
+      #[test]
+      fn any_row_is_read_or_refused(values in prop::collection::vec(value(), 12)) {
+          let names = ["id", "name", "enabled", "tun", "endpoint", "port", "descr", "publickey", "presharedkey", "privatekey", "mtu", "persistentkeepalive"];
+          let row: serde_json::Map<_, _> = names.iter().map(|it| (*it).to_owned()).zip(values).collect();
+          fuzz(json!([row]).to_string().as_bytes());
+      }
+
+      #[test]
+      fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+          fuzz(&bytes);
+      }
+    }
+}

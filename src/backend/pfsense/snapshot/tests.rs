@@ -9,7 +9,7 @@ use crate::backend::pfsense::picture::{facts, picture};
 use crate::backend::pfsense::script::{
     P0, P1, P2, PRESHARED, PRIVATE, Say, Script, no, ok, peer, recorded, tunnel, with,
 };
-use crate::backend::pfsense::snapshot::Snapshot;
+use crate::backend::pfsense::snapshot::{self, Snapshot};
 use crate::resource::{BackendKind, Field, Fields};
 use crate::value::PublicKey;
 
@@ -230,7 +230,7 @@ async fn secrets_are_taken_where_they_are_shown_and_never_printed() {
 async fn sessions_are_counted_by_the_clock_of_the_firewall() {
     let status = json!({"response_id": "SUCCESS", "data": [{
         "name": "tun_wg0", "status": "up", "public_key": P2, "listen_port": "51820",
-        "peers": [{"public_key": P0, "latest_handshake": 1_795_363_100, "transfer_rx": 7, "transfer_tx": 9},
+        "peers": [{"public_key": P0, "latest_handshake": 1_795_355_100, "transfer_rx": 7, "transfer_tx": 9},
                   {"public_key": P1, "latest_handshake": 0}],
     }]});
     let date = "Date: Sun, 22 Nov 2026 14:00:00 GMT\r\n";
@@ -397,12 +397,13 @@ async fn the_facts_say_what_a_version_lacks() {
 
 #[tokio::test]
 async fn any_shape_of_an_answer_is_refused_or_read() {
-    for odd in [json!(7), json!("x"), json!({}), json!([7]), json!([[]]), json!([null])] {
-        let tunnels = Firewall { tunnels: ok(odd.clone()), ..Firewall::new() }.read().await;
-        assert!(tunnels.is_err(), "{odd}");
-        let answer: Json = json!({"response_id": odd, "data": []});
-        let version = Say::Answer(200, "", answer.to_string());
-        assert!(Firewall { version, ..Firewall::new() }.read().await.is_err());
+    for odd in [json!(7), json!("x"), json!({}), json!([7]), json!([null])] {
+        let script = Script::new(vec![ok(odd.clone()); 4]);
+        assert!(snapshot::tunnels(&script.client()).await.is_err(), "{odd}");
+        let answer: Json = json!({"response_id": odd, "data": {"current_version": 7}});
+        let script = Script::new(vec![Say::Answer(200, "", answer.to_string()); 4]);
+        assert!(snapshot::version(&script.client()).await.is_err(), "{odd}");
     }
-    assert!(Firewall { version: no(400, ""), ..Firewall::new() }.read().await.is_err());
+    let (tunnels, odd) = snapshot::tunnels(&Script::new([ok(json!([[]]))]).client()).await.unwrap();
+    assert_eq!((tunnels.len(), odd.len()), (0, 1));
 }

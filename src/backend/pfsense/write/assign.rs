@@ -119,9 +119,9 @@ impl Job<'_> {
             }
         };
         let ports = self.ports(attempt).await?;
-        self.wait_for_others(attempt, &ports, Some(&port)).await?;
+        let pending = self.wait_for_others(attempt, &ports, Some(&port)).await?;
         let client = self.client;
-        if self.pending(attempt).await.map_err(|it| it.error)?.contains(&port.id) {
+        if pending.contains(&port.id) {
             let mut body = Body::of("id", port.id.as_str());
             body.set("apply", true);
             body.set("async", false);
@@ -148,20 +148,20 @@ impl Job<'_> {
     }
 
     /// Refuses while changes of other interfaces wait, which would be brought to the kernel too. What waits for an
-    /// interface that is gone is nobody's.
+    /// interface that is gone is nobody's. Returns what waits.
     async fn wait_for_others(
         &self,
         attempt: &str,
         ports: &[Port],
         own: Option<&Port>,
-    ) -> Result<(), BackendError> {
+    ) -> Result<Vec<String>, BackendError> {
         let pending = self.pending(attempt).await.map_err(|failure| failure.error)?;
         let is_other =
             |it: &&Port| pending.contains(&it.id) && own.is_none_or(|own| own.id != it.id);
         let others: Vec<_> =
             ports.iter().filter(is_other).map(|it| format!("`{}`", it.description)).collect();
         if others.is_empty() {
-            return Ok(());
+            return Ok(pending);
         }
         let reason = format!(
             "changes of {} wait to be applied, and would be applied with it",

@@ -170,24 +170,39 @@ impl Job<'_> {
         attempt: &str,
         tunnel: &str,
     ) -> Result<(), BackendError> {
-        for row in self.peers_of(attempt, tunnel).await? {
-            if let Some(key) = row.public_key() {
-                self.delete_peer(attempt, tunnel, key).await?;
+        let mut keyless = 0;
+        for turn in 0.. {
+            let rows = self.peers_of(attempt, tunnel).await?;
+            let keys: Vec<_> = rows.iter().filter_map(PeerRow::public_key).collect();
+            let Some(last) = rows.last() else { break };
+            keyless = keyless.max(rows.len() - keys.len());
+            if turn > keyless + SHIFTS {
+                return Err(self.restless(attempt));
             }
-        }
-        // One more than there can be: each turn removes one.
-        while let Some(row) = self.peers_of(attempt, tunnel).await?.pop() {
-            let id = row.id().map_err(|it| self.strange(attempt, &it))?.to_string();
-            let client = self.client;
-            let echo = self.send(client.delete::<PeerRow>(attempt, PEER, ("id", &id))).await;
-            let echo = echo.map_err(|failure| failure.error)?;
-            if echo.key_text() != row.key_text() {
-                let reason = "somebody changed the list in between, and another peer was removed";
-                let hint = "take it from `Diagnostics > Backup & Restore > Config History` at once";
-                return Err(self.error(attempt, reason, hint));
+            match keys.is_empty() {
+                true => self.remove_keyless(attempt, last).await?,
+                false => {
+                    for key in keys {
+                        self.delete_peer(attempt, tunnel, key).await?;
+                    }
+                }
             }
         }
         Ok(())
+    }
+
+    async fn remove_keyless(&mut self, attempt: &str, row: &PeerRow) -> Result<(), BackendError> {
+        let id = row.id().map_err(|it| self.strange(attempt, &it))?.to_string();
+        let client = self.client;
+        let echo = self.send(client.delete::<PeerRow>(attempt, PEER, ("id", &id))).await;
+        match echo.map_err(|failure| failure.error)?.key_text() == row.key_text() {
+            true => Ok(()),
+            false => {
+                let reason = "somebody changed the list in between, and another peer was removed";
+                let hint = "take it from `Diagnostics > Backup & Restore > Config History` at once";
+                Err(self.error(attempt, reason, hint))
+            }
+        }
     }
 
     /// Reads the peers that name a tunnel, also one that is gone.
