@@ -7,7 +7,7 @@ use crate::actual::{Fact, Picture, Remark};
 use crate::backend::pfsense::client::Failure;
 use crate::backend::pfsense::picture::{facts, picture};
 use crate::backend::pfsense::script::{
-    P0, P1, P2, PRESHARED, PRIVATE, Say, Script, no, ok, peer, recorded, tunnel, with,
+    P0, P1, P2, PRESHARED, PRIVATE, Say, Script, ok, peer, recorded, tunnel, with,
 };
 use crate::backend::pfsense::snapshot::{self, Snapshot};
 use crate::resource::{BackendKind, Field, Fields};
@@ -122,7 +122,7 @@ async fn a_firewall_is_read_in_eleven_requests_whatever_it_has() {
     for count in [0, 1, 300] {
         let keys = (0..count).map(|it: u32| {
             let mut bytes = [0; 32];
-            bytes[..4].copy_from_slice(&it.to_be_bytes());
+            bytes[..4].copy_from_slice(&(it + 1).to_be_bytes());
             PublicKey::from_bytes(bytes).to_string()
         });
         let peers: Vec<_> = keys
@@ -164,7 +164,7 @@ async fn a_tunnel_and_its_peers_are_in_our_words() {
     enabled = Bool(true)
     listen_port = Number(51820)
     mtu = Number(1420)
-    public_key = PublicKey(Y2FD6uTgrq+/bbBAXCNOtE+PGk8Papoh7qaWBpQUXn0=)
+    public_key = PublicKey(PublicKey(Y2FD6uTgrq+/bbBAXCNOtE+PGk8Papoh7qaWBpQUXn0=))
     "#);
     let peer = &interface.peers[&key(P1)];
     insta::assert_snapshot!(shown(&peer.fields), @r#"
@@ -291,7 +291,7 @@ async fn what_makes_no_sense_is_not_gone() {
     assert!(peers[&key(P0)].fields.is_empty() && peers[&key(P0)].hidden.contains("allowed_ips"));
     insta::assert_snapshot!(said(&picture.remarks), @"
     object of a firewall that cannot be read: the tunnel `tun_wg1`: `publickey` is not a key
-    object of a firewall that cannot be read: peer `xTIB…` on `tun_wg0`: `allowedips` is not a list of addresses with their lengths
+    object of a firewall that cannot be read: peer `xTIBA5rb…` on `tun_wg0`: `allowedips` is not a list of addresses with their lengths
     peer of a firewall without a key: a peer on `tun_wg0` has something else in the place of its public key
     ");
     let nameless = ok(json!([with(&tunnel(0, "", json!(null)), json!({"publickey": 7}))]));

@@ -204,7 +204,7 @@ async fn a_stranger_that_was_hit_gets_back_what_it_had() {
     let (ends, asked) = run(&script, vec![update_peer(P1, &settings)]).await;
     assert_eq!(
         ends,
-        "0: failed: it was removed in between, and the change hit peer `HIgo…` on `tun_wg0` in its place; that was undone / plan again"
+        "0: failed: it was removed in between, and the change hit peer `HIgo9xNz…` on `tun_wg0` in its place; that was undone / plan again"
     );
     let lines: Vec<_> = asked.lines().filter(|it| it.starts_with("PATCH")).collect();
     assert_eq!(
@@ -226,7 +226,7 @@ async fn a_stranger_that_was_hit_gets_back_what_it_had() {
     let (ends, _) = run(&script, vec![update_peer(P1, &settings)]).await;
     assert_eq!(
         ends,
-        "0: failed: it was removed in between, and the change hit peer `HIgo…` on `tun_wg0` in its place, which could not be undone / take that peer from `Diagnostics > Backup & Restore > Config History` at once"
+        "0: failed: it was removed in between, and the change hit peer `HIgo9xNz…` on `tun_wg0` in its place, which could not be undone / take that peer from `Diagnostics > Backup & Restore > Config History` at once"
     );
 }
 
@@ -270,7 +270,7 @@ async fn a_peer_that_may_have_been_hit_unseen_is_said() {
         vec![update_peer(P1, &[("allowed_ips", Setting::To(prefixes(&["10.66.0.9/32"])))])],
     )
     .await;
-    assert!(ends.starts_with("0: failed: peer `HIgo…` on `tun_wg0` is gone since"), "{ends}");
+    assert!(ends.starts_with("0: failed: peer `HIgo9xNz…` on `tun_wg0` is gone since"), "{ends}");
 }
 
 #[tokio::test]
