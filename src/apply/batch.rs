@@ -160,10 +160,7 @@ fn write(
                 wanted.entry("listen_port").or_insert(Field::Number(port));
             }
             let Some(around) = surroundings(run, index) else { return Ok(None) };
-            let private_key = match key {
-                KeySource::Device => None,
-                key => Some(private_key(run, address, &key)?),
-            };
+            let private_key = Some(private_key(run, address, &key)?);
             Some(Act::CreateInterface { name, private_key, key_file, fields: wanted, around })
         }
         PlannedAct::UpdateInterface { name, rename, key, key_file, remove_key_file, settings } => {
@@ -184,13 +181,18 @@ fn write(
                 around,
             })
         }
-        PlannedAct::CreatePeer { interface, public_key } => {
+        PlannedAct::CreatePeer { interface, public_key, replaces } => {
             let landed = run.landing.peer_key(&run.plan.resources, address);
             if let (None, Some(landed)) = (public_key, landed) {
                 run.landing.claim(&run.plan.resources, address, landed)?;
             }
             let public_key = public_key.or(landed);
-            public_key.map(|public_key| Act::CreatePeer { interface, public_key, fields: wanted })
+            public_key.map(|public_key| Act::CreatePeer {
+                interface,
+                public_key,
+                replaces,
+                fields: wanted,
+            })
         }
         PlannedAct::UpdatePeer { interface, public_key, settings } => {
             let settings = written(&settings, &wanted);
@@ -307,7 +309,7 @@ fn private_key(
                 _ => return Err("its `private_key` is still not known".to_owned()),
             }
         }
-        KeySource::New | KeySource::Device => run.landing.new_key(address, run.tools.world),
+        KeySource::New => run.landing.new_key(address, run.tools.world),
     };
     run.landing.known.publish(address, "public_key", Field::PublicKey(key.public()));
     Ok(key)

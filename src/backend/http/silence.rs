@@ -65,7 +65,8 @@ pub fn silence(
     fingerprint: Option<&str>,
     words: &Words,
 ) -> Silence {
-    if let Some(tls) = find::<TlsError>(error) {
+    // One in the middle of an answer says nothing of whom to believe.
+    if let Some(tls) = find::<TlsError>(error).filter(|_| error.is_connect()) {
         return tls_failed(tls, fingerprint, words);
     }
     let io = find::<std::io::Error>(error).map(std::io::Error::kind);

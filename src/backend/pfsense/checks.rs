@@ -113,7 +113,10 @@ fn question(
             body.set("name", name.as_str());
             Ok(Ok(Question { path: TUNNEL, is_new: false, body }))
         }
-        Act::CreatePeer { interface, public_key, fields } => {
+        Act::CreatePeer { replaces: Some(_), .. } => {
+            Ok(Err("what a peer with another key would be is not asked"))
+        }
+        Act::CreatePeer { interface, public_key, replaces: None, fields } => {
             let after = wish::created_peer(interface, *public_key, fields)?;
             if !there.contains(interface) {
                 return Ok(Err("its tunnel is made by the same plan"));

@@ -53,9 +53,14 @@ pub(super) fn picture(
         interfaces.insert(tunnel.name.clone(), found_interface(snapshot, tunnel));
     }
     for peer in &snapshot.peers {
-        if let Some(interface) = interfaces.get_mut(&peer.tunnel) {
-            interface.peers.insert(peer.public_key, found_peer(snapshot, peer, now));
-        }
+        let Some(interface) = interfaces.get_mut(&peer.tunnel) else { continue };
+        let found = found_peer(snapshot, peer, now);
+        // Of one that is there twice, nothing tells which is meant.
+        let found = match interface.peers.contains_key(&peer.public_key) {
+            true => unreadable_peer(),
+            false => found,
+        };
+        interface.peers.insert(peer.public_key, found);
     }
     for odd in &snapshot.odd {
         if let (OddRow::Peer(key), Some(interface)) = (odd.what, interfaces.get_mut(&odd.tunnel)) {
@@ -117,7 +122,14 @@ fn found_interface(snapshot: &Snapshot, tunnel: &Tunnel) -> FoundInterface {
         (None, Some(_)) => {}
         (None, None) => hidden.extend(ASSIGN),
     }
-    FoundInterface { fields, private_key: private_key.clone(), hidden, peers: BTreeMap::new() }
+    let is_keyless = |it: &&Odd| it.what == OddRow::Keyless && it.tunnel == *name;
+    FoundInterface {
+        fields,
+        private_key: private_key.clone(),
+        hidden,
+        peers: BTreeMap::new(),
+        keyless: snapshot.odd.iter().filter(is_keyless).count(),
+    }
 }
 
 fn put_port(port: &Port, fields: &mut Fields, hidden: &mut BTreeSet<&'static str>) {

@@ -23,6 +23,9 @@ const DEFAULT_MTU: u32 = 1420;
 /// The port at which a free one is looked for.
 const FIRST_PORT: u16 = 51_820;
 
+/// The attributes of a peer that are no secrets, and that it has in some way without being told.
+pub(super) const PLAIN: [&str; 4] = ["description", "enabled", "endpoint", "persistent_keepalive"];
+
 /// How long a text may be.
 const LONGEST_TEXT: usize = 1024;
 

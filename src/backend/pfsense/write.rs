@@ -36,10 +36,14 @@ const SHIFTS: usize = 5;
 /// Carries out a batch in its order.
 pub(super) async fn carry_out(client: &Client, batch: Batch, stop: Stop, landed: Landed<'_>) {
     let Batch { operations } = batch;
-    let keeps_peers = operations.iter().any(|it| matches!(it.act, Act::UpdatePeer { .. }));
+    let rewrites = |it: &Operation| {
+        matches!(it.act, Act::UpdatePeer { .. } | Act::CreatePeer { replaces: Some(_), .. })
+    };
+    let keeps_peers = operations.iter().any(rewrites);
     let mut is_done = vec![false; operations.len()];
     let mut held = Vec::new();
     let mut job: Option<Result<Job<'_>, BackendError>> = None;
+    let mut end = None;
     for (index, Operation { after, act }) in operations.into_iter().enumerate() {
         if stop.is_raised() {
             landed(index, Outcome::NotStarted);
@@ -47,7 +51,7 @@ pub(super) async fn carry_out(client: &Client, batch: Batch, stop: Stop, landed:
         }
         // One that comes later in the batch, or never, cannot have been done.
         let is_missing = |it: &&usize| !is_done.get(**it).is_some_and(|done| *done);
-        if let Some(missing) = after.iter().find(is_missing) {
+        if let Some(missing) = after.iter().find(is_missing).or(end.as_ref()) {
             landed(index, Outcome::Skipped(*missing));
             continue;
         }
@@ -55,16 +59,24 @@ pub(super) async fn carry_out(client: &Client, batch: Batch, stop: Stop, landed:
             Some(job) => job,
             none => none.insert(Job::start(client, keeps_peers).await),
         };
-        let (attempt, done) = match job {
-            Ok(job) => job.act(act).await,
-            Err(error) => (attempt(&act), Err(error.clone())),
+        let attempt = attempt(&act);
+        let (done, is_touched) = match job {
+            Ok(job) => {
+                job.is_touched = false;
+                (job.act(&attempt, act).await, job.is_touched)
+            }
+            Err(error) => (Err(error.clone()), false),
         };
+        // Why nothing more can be done is said once.
+        let is_over = job.as_ref().map_or(true, |job| job.end.is_some());
+        end = is_over.then_some(index);
         match done {
             Ok(written) => {
                 is_done[index] = true;
                 held.push(Held { index, attempt, written });
             }
-            Err(error) => landed(index, Outcome::Failed(error)),
+            Err(error) if is_touched => landed(index, Outcome::Failed(error)),
+            Err(error) => landed(index, Outcome::Untouched(error)),
         }
     }
     if let Some(Ok(job)) = &mut job {
@@ -118,6 +130,8 @@ struct Job<'a> {
     left: BTreeMap<PublicKey, String>,
     /// Whether a peer went from one tunnel to another, which one apply does only half.
     is_moved: bool,
+    /// Whether the operation under way may have changed something.
+    is_touched: bool,
     /// Whether something is stored that was not applied.
     is_dirty: bool,
     /// Whether it was seen that what is written is stored.
@@ -140,23 +154,16 @@ impl<'a> Job<'a> {
             known,
             left: BTreeMap::new(),
             is_moved: false,
+            is_touched: false,
             is_dirty: false,
             is_confirmed: false,
             end: None,
         })
     }
 
-    async fn act(&mut self, act: Act) -> (String, Done) {
-        let attempt = attempt(&act);
-        if let Some(end) = &self.end {
-            let error = BackendError { attempt: attempt.clone(), ..end.clone() };
-            return (attempt, Err(error));
-        }
-        let done = match self.carry(&attempt, act).await {
-            Ok(written) => self.confirm(&attempt, written).await,
-            Err(error) => Err(error),
-        };
-        (attempt, done)
+    async fn act(&mut self, attempt: &str, act: Act) -> Done {
+        let written = self.carry(attempt, act).await?;
+        self.confirm(attempt, written).await
     }
 
     async fn carry(&mut self, attempt: &str, act: Act) -> Done {
@@ -181,8 +188,11 @@ impl<'a> Job<'a> {
                 let hint = "a firewall brings its tunnels back by itself";
                 Err(self.misfit(attempt, &Misfit::new("persist", hint)))
             }
-            Act::CreatePeer { interface, public_key, fields } => {
+            Act::CreatePeer { interface, public_key, replaces: None, fields } => {
                 self.create_peer(attempt, &interface, public_key, &fields).await
+            }
+            Act::CreatePeer { interface, public_key, replaces: Some(old), fields } => {
+                self.rekey_peer(attempt, &interface, (old, public_key), &fields).await
             }
             Act::UpdatePeer { interface, public_key, settings, wanted } => {
                 self.update_peer(attempt, &interface, public_key, &settings, &wanted).await
@@ -202,8 +212,9 @@ impl<'a> Job<'a> {
         let answer = request.await;
         hit(Point::HostChanged);
         match &answer {
-            Ok(_) => self.is_dirty = true,
+            Ok(_) => (self.is_touched, self.is_dirty) = (true, true),
             Err(failure) => {
+                self.is_touched |= failure.may_have_changed;
                 self.is_dirty |= failure.may_have_changed;
                 // Who is not let in once is not let in twice, and each try counts towards a block.
                 let is_for_all = matches!(
@@ -351,6 +362,10 @@ impl<'a> Job<'a> {
         match (rows.pop(), rows.pop()) {
             (None, _) => Ok(None),
             (Some(row), None) if row.public_key() == Some(key) => Ok(Some(row)),
+            (Some(one), Some(other)) if one.key_text() == text && other.key_text() == text => {
+                let hint = "remove all but one of them in `VPN > WireGuard > Peers`";
+                Err(self.error(attempt, "it is there more than once", hint))
+            }
             _ => Err(self.unfiltered(attempt)),
         }
     }

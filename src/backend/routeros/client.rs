@@ -304,7 +304,10 @@ impl Client {
             request.send().await.inspect_err(|error| trace.say(|| format!("< {error}")))?;
         let status = response.status().as_u16();
         let body = http::body(response).await?;
-        trace.say(|| format!("< {status} {}", redacted(&body)).trim_end().to_owned());
+        trace.say(|| {
+            let body = self.without_secrets(ask, redacted(&body));
+            format!("< {status} {body}").trim_end().to_owned()
+        });
         Ok(Answer { status, body })
     }
 

@@ -287,6 +287,7 @@ async fn what_makes_no_sense_is_not_gone() {
     ]));
     let picture = Firewall { tunnels, peers, keyless: None, ..Firewall::new() }.picture().await;
     assert!(picture.other_links.contains("tun_wg1"));
+    assert_eq!(picture.interfaces["tun_wg0"].keyless, 1);
     let peers = &picture.interfaces["tun_wg0"].peers;
     assert!(peers[&key(P0)].fields.is_empty() && peers[&key(P0)].hidden.contains("allowed_ips"));
     insta::assert_snapshot!(said(&picture.remarks), @"
@@ -302,6 +303,14 @@ async fn what_makes_no_sense_is_not_gone() {
 
 fn picture_error(snapshot: &Snapshot) -> String {
     picture(snapshot, BackendKind::RouterOs, false, Timestamp::UNIX_EPOCH).unwrap_err()
+}
+
+#[tokio::test]
+async fn a_peer_that_is_there_twice_is_not_compared() {
+    let peers = ok(json!([peer(0, P0, "a", 2), peer(1, P0, "b", 3)]));
+    let picture = Firewall { peers, ..Firewall::new() }.picture().await;
+    let peers = &picture.interfaces["tun_wg0"].peers;
+    assert!(peers.len() == 1 && peers[&key(P0)].fields.is_empty());
 }
 
 #[tokio::test]

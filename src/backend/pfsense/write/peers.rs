@@ -6,7 +6,7 @@ use crate::backend::pfsense::snapshot::{PEER, PEERS};
 use crate::backend::pfsense::wire::{Kept, List, Peer, PeerRow};
 use crate::backend::pfsense::wish;
 use crate::backend::pfsense::write::{Check, Done, Job, SHIFTS, Written, is_shifted, is_taken};
-use crate::resource::{Fields, Settings};
+use crate::resource::{Fields, Setting, Settings};
 use crate::value::PublicKey;
 
 impl Job<'_> {
@@ -120,6 +120,52 @@ impl Job<'_> {
                 }
                 Err(failure) => Err(failure.error),
             };
+        }
+        Err(self.restless(attempt))
+    }
+
+    /// Gives a peer another key, and makes it where it is gone. What nobody wants otherwise stays with it.
+    pub(super) async fn rekey_peer(
+        &mut self,
+        attempt: &str,
+        tunnel: &str,
+        (old, new): (PublicKey, PublicKey),
+        fields: &Fields,
+    ) -> Done {
+        for _ in 0..SHIFTS {
+            let row = self.peer_row(attempt, old).await?.filter(|it| it.tunnel_name() == tunnel);
+            let Some(row) = row else {
+                return self.create_peer(attempt, tunnel, new, fields).await;
+            };
+            let before = row.peer().map_err(|it| self.strange(attempt, &it))?;
+            let mut settings = wish::all(fields);
+            for name in wish::PLAIN {
+                settings.entry(name).or_insert(Setting::Clear);
+            }
+            let after =
+                wish::peer(&settings, fields, &before).map_err(|it| self.misfit(attempt, &it))?;
+            let mut sent = wish::peer_change(&before, &after);
+            let after = Peer { public_key: new, ..after };
+            sent.set("id", before.id);
+            sent.set("publickey", new.to_string());
+            let client = self.client;
+            let answer = self.send(client.patch::<PeerRow>(attempt, PEER, &sent)).await;
+            let (echo, failure) = match answer {
+                Ok(row) => (row.peer().ok(), None),
+                Err(failure) if is_taken(&failure) => {
+                    let hint = "import it, or remove it on the firewall";
+                    return Err(self.error(attempt, "a peer with that key is there already", hint));
+                }
+                Err(failure) if is_shifted(&failure) => continue,
+                Err(failure) if failure.may_have_changed => (None, Some(failure)),
+                Err(failure) => return Err(failure.error),
+            };
+            // The key does not say whom it means. While ours still has its old one, another peer was meant.
+            let is_still_there = self.peer_row(attempt, old).await?.is_some();
+            let echo = echo.filter(|_| !is_still_there);
+            let written = self.settle(attempt, &before, after, sent, echo, failure).await?;
+            self.known.remove(&old);
+            return Ok(written);
         }
         Err(self.restless(attempt))
     }

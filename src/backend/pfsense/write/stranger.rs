@@ -12,6 +12,10 @@ use crate::backend::pfsense::wire::{Kept, Peer, PeerRow};
 use crate::backend::pfsense::wish;
 use crate::backend::pfsense::write::{Check, Done, Job, Written, all_peers};
 
+/// What is left to do for a peer of somebody else.
+const HISTORY: &str =
+    "take that peer from `Diagnostics > Backup & Restore > Config History` at once";
+
 impl Job<'_> {
     /// Compares what a peer is after a change with what was meant; looks closer where that is not certain.
     pub(super) async fn settle(
@@ -29,20 +33,25 @@ impl Job<'_> {
         if !is_meant {
             let (peers, odd) = all_peers(self.client).await?;
             let Some(now) = peers.iter().find(|it| it.public_key == key) else {
-                return Err(self.gone(attempt));
+                let failure = failure.filter(|_| before.public_key != key);
+                return Err(failure.map_or_else(|| self.gone(attempt), |it| it.error));
             };
             let is_there = |peer: &Peer| {
                 let is_odd = odd.iter().any(|it| it.what == OddRow::Peer(peer.public_key));
                 is_odd || peers.iter().any(|it| it.public_key == peer.public_key)
             };
-            let missing: Vec<_> = self.known.values().filter(|it| !is_there(it)).cloned().collect();
-            let is_ours = could_be(before, now, &sent);
+            let is_missing = |it: &&Peer| !is_there(it) && it.public_key != before.public_key;
+            let missing: Vec<_> = self.known.values().filter(is_missing).cloned().collect();
+            // One that is to get another key is not ours while its old one is there.
+            let has_moved_on = before.public_key != key && is_there(before);
+            let is_ours = could_be(before, now, &sent) && !has_moved_on;
             let mut hit = missing.into_iter().filter(|it| !is_ours && could_be(it, now, &sent));
             match (hit.next(), hit.next()) {
                 (Some(stranger), None) => {
                     return self.give_back(attempt, stranger, now, &sent).await;
                 }
                 (Some(stranger), Some(_)) => return Err(self.lost(attempt, &stranger)),
+                (None, _) if has_moved_on => return Err(self.unknown(attempt)),
                 (None, _) => {}
             }
             if let Some(attribute) = wish::peer_difference(&after, now, |field| sent.has(field)) {
@@ -73,7 +82,7 @@ impl Job<'_> {
         }
         let name = format!("peer `{}` on `{}`", stranger.public_key.short(), stranger.tunnel);
         let reason = format!(
-            "it was removed in between, and the change hit {name} in its place; that was undone"
+            "somebody changed the list in between, and the change hit {name}; that was undone"
         );
         Err(match sent.has("presharedkey") && stranger.preshared_key == Kept::Hidden {
             true => self.error(
@@ -87,11 +96,16 @@ impl Job<'_> {
 
     fn lost(&self, attempt: &str, stranger: &Peer) -> BackendError {
         let name = format!("peer `{}` on `{}`", stranger.public_key.short(), stranger.tunnel);
-        self.error(
-            attempt,
-            format!("it was removed in between, and the change hit {name} in its place, which could not be undone"),
-            "take that peer from `Diagnostics > Backup & Restore > Config History` at once",
-        )
+        let reason = format!(
+            "somebody changed the list in between, and the change hit {name}, which could not be undone"
+        );
+        self.error(attempt, reason, HISTORY)
+    }
+
+    fn unknown(&self, attempt: &str) -> BackendError {
+        let reason =
+            "somebody changed the list in between, and the change hit a peer that is new there";
+        self.error(attempt, reason, HISTORY)
     }
 
     /// Says which peer is missing in the end that a change may have hit without anybody seeing it.

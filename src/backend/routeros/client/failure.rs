@@ -60,6 +60,14 @@ pub enum Cause {
     Unreadable,
 }
 
+impl Cause {
+    /// Returns whether the router has something of that name or key already, and has made nothing.
+    pub(in crate::backend::routeros) fn is_taken(&self) -> bool {
+        matches!(self, Self::Refused(words) if words.starts_with("failure: already have ")
+            || words == "failure: entry already exists")
+    }
+}
+
 /// A cause, with its words.
 #[derive(Debug)]
 pub(super) struct Reason {

@@ -82,7 +82,8 @@ async fn an_endpoint_goes_apart_and_comes_with_its_port() {
         ("preshared_key", Field::PresharedKey(Some(PRESHARED.parse().unwrap()))),
         ("allowed_ips", prefixes(&[])),
     ]);
-    let act = Act::CreatePeer { interface: TUN.to_owned(), public_key: key(P0), fields };
+    let act =
+        Act::CreatePeer { interface: TUN.to_owned(), public_key: key(P0), replaces: None, fields };
     let echo = with(
         &peer(0, P0, "p: a laptop", 2),
         json!({"endpoint": "2001:DB8:0::1", "port": "7", "allowedips": []}),
@@ -143,7 +144,7 @@ async fn what_does_not_fit_is_said_before_anything_is_sent() {
     ] {
         let script = Script::new([recorded("008"), there.clone(), there.clone()]);
         let (ends, asked) = run(&script, vec![update_peer(P1, &[settings])]).await;
-        assert_eq!(ends, format!("0: failed: {why}"));
+        assert_eq!(ends, format!("0: untouched: {why}"));
         assert_eq!(asked.lines().count(), 3);
     }
     let script = Script::new([recorded("008")]);
@@ -158,7 +159,7 @@ async fn what_does_not_fit_is_said_before_anything_is_sent() {
         around: Surroundings::default(),
     };
     let (ends, _) = run(&script, vec![rename]).await;
-    assert!(ends.starts_with("0: failed: `name` cannot be written"), "{ends}");
+    assert!(ends.starts_with("0: untouched: `name` cannot be written"), "{ends}");
 }
 
 #[tokio::test]
@@ -204,7 +205,7 @@ async fn a_stranger_that_was_hit_gets_back_what_it_had() {
     let (ends, asked) = run(&script, vec![update_peer(P1, &settings)]).await;
     assert_eq!(
         ends,
-        "0: failed: it was removed in between, and the change hit peer `HIgo9xNz…` on `tun_wg0` in its place; that was undone / plan again"
+        "0: failed: somebody changed the list in between, and the change hit peer `HIgo9xNz…` on `tun_wg0`; that was undone / plan again"
     );
     let lines: Vec<_> = asked.lines().filter(|it| it.starts_with("PATCH")).collect();
     assert_eq!(
@@ -226,7 +227,7 @@ async fn a_stranger_that_was_hit_gets_back_what_it_had() {
     let (ends, _) = run(&script, vec![update_peer(P1, &settings)]).await;
     assert_eq!(
         ends,
-        "0: failed: it was removed in between, and the change hit peer `HIgo9xNz…` on `tun_wg0` in its place, which could not be undone / take that peer from `Diagnostics > Backup & Restore > Config History` at once"
+        "0: failed: somebody changed the list in between, and the change hit peer `HIgo9xNz…` on `tun_wg0`, which could not be undone / take that peer from `Diagnostics > Backup & Restore > Config History` at once"
     );
 }
 
@@ -305,12 +306,21 @@ async fn nothing_is_removed_where_the_filter_picks_more() {
         let (ends, asked) = run(&script, vec![delete_peer(P1)]).await;
         assert!(
             ends.starts_with(
-                "0: failed: it gives other objects than the one that it was asked for"
+                "0: untouched: it gives other objects than the one that it was asked for"
             ),
             "{ends}"
         );
         assert!(!asked.contains("DELETE"), "{asked}");
     }
+}
+
+#[tokio::test]
+async fn a_peer_that_is_there_twice_is_left_alone() {
+    let twice = json!([peer(0, P1, "a", 3), peer(1, P1, "b", 4)]);
+    let script = Script::new([recorded("008"), ok(twice)]);
+    let (ends, asked) = run(&script, vec![delete_peer(P1)]).await;
+    assert!(ends.starts_with("0: untouched: it is there more than once"), "{ends}");
+    assert!(!asked.contains("DELETE"), "{asked}");
 }
 
 #[tokio::test]
@@ -332,7 +342,12 @@ async fn a_lost_answer_is_decided_by_what_is_there() {
         ("preshared_key", Field::PresharedKey(Some(PRESHARED.parse().unwrap()))),
         ("allowed_ips", prefixes(&["10.66.0.2/32"])),
     ]);
-    let act = Act::CreatePeer { interface: TUN.to_owned(), public_key: key(P0), fields: with_key };
+    let act = Act::CreatePeer {
+        interface: TUN.to_owned(),
+        public_key: key(P0),
+        replaces: None,
+        fields: with_key,
+    };
     let (ends, asked) = run(&script, vec![act.clone()]).await;
     assert_eq!(ends, "0: done");
     // Whether it has the key is asked by a filter, in a body.
@@ -361,7 +376,7 @@ async fn a_peer_that_is_there_already_is_not_taken() {
     let (ends, asked) = run(&script, vec![create_peer(P0, 2)]).await;
     assert_eq!(
         ends,
-        "0: failed: a peer with that key is there already / import it, or remove it on the firewall; a firewall has a key on one tunnel only"
+        "0: untouched: a peer with that key is there already / import it, or remove it on the firewall; a firewall has a key on one tunnel only"
     );
     assert_eq!(asked.lines().count(), 2);
 }
@@ -376,8 +391,81 @@ async fn a_peer_that_went_to_another_tunnel_is_applied_twice() {
     answers.extend(ending(json!([hub(), other]), json!([there])));
     let script = Script::new(answers);
     let fields = Fields::from([("name", text("p")), ("allowed_ips", prefixes(&["10.66.0.3/32"]))]);
-    let act = Act::CreatePeer { interface: "tun_wg1".to_owned(), public_key: key(P1), fields };
+    let act = Act::CreatePeer {
+        interface: "tun_wg1".to_owned(),
+        public_key: key(P1),
+        replaces: None,
+        fields,
+    };
     let (ends, asked) = run(&script, vec![delete_peer(P1), act]).await;
     assert_eq!(ends, "0: done\n1: done");
     assert_eq!(asked.matches("POST vpn/wireguard/apply").count(), 2);
+}
+
+fn rekey() -> Act {
+    let fields = Fields::from([
+        ("name", text("p1")),
+        ("enabled", Field::Bool(true)),
+        ("allowed_ips", prefixes(&["10.66.0.3/32"])),
+    ]);
+    let (public_key, replaces) = (key(P2), Some(key(P1)));
+    Act::CreatePeer { interface: TUN.to_owned(), public_key, replaces, fields }
+}
+
+#[tokio::test]
+async fn a_peer_gets_another_key_where_it_is() {
+    let (before, after) = (peer(1, P1, "p1", 3), peer(1, P2, "p1", 3));
+    let mut answers = vec![
+        recorded("008"),
+        ok(json!([before])),
+        ok(json!([before])),
+        ok(after.clone()),
+        // Nobody has the old one any more.
+        ok(json!([])),
+        ok(json!([after])),
+    ];
+    answers.extend(ending(json!([hub()]), json!([after])));
+    let script = Script::new(answers);
+    let (ends, asked) = run(&script, vec![rekey()]).await;
+    assert_eq!(ends, "0: done");
+    let sent: Vec<_> = asked.lines().filter(|it| it.starts_with("PATCH")).collect();
+    assert_eq!(sent, [format!(r#"PATCH vpn/wireguard/peer {{"id":1,"publickey":"{P2}"}}"#)]);
+}
+
+#[tokio::test]
+async fn a_stranger_that_got_the_new_key_gets_its_own_back() {
+    // Somebody puts a peer in front of all others, so that p0 is where p1 was.
+    let (p0, p1) = (peer(0, P0, "p0", 2), peer(1, P1, "p1", 3));
+    let hit = with(&p0, json!({"id": 1, "publickey": P2}));
+    let moved = with(&p1, json!({"id": 2}));
+    let script = Script::new([
+        recorded("008"),
+        ok(json!([p0, p1])),
+        ok(json!([p1])),
+        ok(hit.clone()),
+        ok(json!([moved])),
+        ok(json!([hit, moved])),
+        ok(with(&p0, json!({"id": 1}))),
+        recorded("232"),
+        recorded("233"),
+    ]);
+    let (ends, asked) = run(&script, vec![rekey()]).await;
+    assert_eq!(
+        ends,
+        "0: failed: somebody changed the list in between, and the change hit peer `xTIBA5rb…` on `tun_wg0`; that was undone / plan again"
+    );
+    let sent: Vec<_> = asked.lines().filter(|it| it.starts_with("PATCH")).collect();
+    assert_eq!(sent[1], format!(r#"PATCH vpn/wireguard/peer {{"id":1,"publickey":"{P0}"}}"#));
+}
+
+#[tokio::test]
+async fn a_peer_whose_old_key_is_gone_is_made() {
+    let made = peer(0, P2, "p1", 3);
+    let mut answers =
+        vec![recorded("008"), ok(json!([])), ok(json!([])), ok(made.clone()), ok(json!([made]))];
+    answers.extend(ending(json!([hub()]), json!([made])));
+    let script = Script::new(answers);
+    let (ends, asked) = run(&script, vec![rekey()]).await;
+    assert_eq!(ends, "0: done");
+    assert!(asked.contains("POST vpn/wireguard/peer {"), "{asked}");
 }

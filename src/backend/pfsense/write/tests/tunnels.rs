@@ -42,7 +42,7 @@ async fn a_tunnel_does_not_take_on_orphans_nor_a_name_that_is_taken() {
     let script = Script::new([recorded("008"), ok(json!([])), recorded("483")]);
     let (ends, asked) = run(&script, vec![create(&[])]).await;
     assert!(
-        ends.starts_with("0: failed: peers of a tunnel that is gone still point to that name"),
+        ends.starts_with("0: untouched: peers of a tunnel that is gone still point to that name"),
         "{ends}"
     );
     assert!(!asked.contains("POST"), "{asked}");
@@ -50,7 +50,7 @@ async fn a_tunnel_does_not_take_on_orphans_nor_a_name_that_is_taken() {
     let (ends, asked) = run(&script, vec![create(&[])]).await;
     assert_eq!(
         ends,
-        "0: failed: a tunnel of that name is there already / import it, or plan again for another name"
+        "0: untouched: a tunnel of that name is there already / import it, or plan again for another name"
     );
     assert!(!asked.contains("POST"), "{asked}");
     // A port that somebody took since is chosen anew.
@@ -115,7 +115,7 @@ async fn an_assigned_tunnel_does_not_lose_its_addresses_unnoticed() {
     let (ends, asked) = run(&script, vec![update(&settings, &[])]).await;
     assert!(
         ends.starts_with(
-            "0: failed: the tunnel is assigned to `WGIF`, and any change of it would take away"
+            "0: untouched: the tunnel is assigned to `WGIF`, and any change of it would take away"
         ),
         "{ends}"
     );
@@ -138,7 +138,7 @@ async fn an_assigned_tunnel_does_not_lose_its_addresses_unnoticed() {
     let script = Script::new([recorded("008"), ok(json!([hub()])), recorded("293")]);
     let settings = [("addresses", Setting::To(addresses(&["10.66.0.1/24"])))];
     let (ends, asked) = run(&script, vec![update(&settings, &[])]).await;
-    assert!(ends.starts_with("0: failed: `addresses` cannot be written like this on a firewall / the tunnel is assigned"), "{ends}");
+    assert!(ends.starts_with("0: untouched: `addresses` cannot be written like this on a firewall / the tunnel is assigned"), "{ends}");
     assert!(!asked.contains("PATCH"), "{asked}");
 }
 
@@ -292,7 +292,7 @@ async fn changes_of_other_interfaces_are_not_applied_along() {
     let release: [(_, Setting); 1] = [("assign_descr", Setting::Clear)];
     let script = Script::new([recorded("008"), recorded("293"), ok(ports.clone()), waits("opt2")]);
     let (ends, asked) = run(&script, vec![update(&release, &[])]).await;
-    assert!(ends.starts_with("0: failed: changes of `DMZ` wait to be applied"), "{ends}");
+    assert!(ends.starts_with("0: untouched: changes of `DMZ` wait to be applied"), "{ends}");
     assert!(!asked.contains("DELETE"), "{asked}");
     // One of its own is applied before it goes, or it would hold up every other for good.
     let answers = [
