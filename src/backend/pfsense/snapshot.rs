@@ -155,7 +155,7 @@ impl Snapshot {
         let is_shown = rows.0.iter().any(PeerRow::shows_preshared_key);
         let (peers, odd_peers) = peers(&rows);
         odd.extend(odd_peers);
-        if tunnels.is_empty() && peers.is_empty() && odd.is_empty() && version < Version::STATUS {
+        if tunnels.is_empty() && peers.is_empty() && odd.is_empty() && live.is_none() {
             package(client, version).await?;
         }
         let without_preshared_key = match peers.is_empty() || is_shown {
@@ -330,8 +330,8 @@ pub async fn live(client: &Client, version: Version) -> Result<Kernel, Failure> 
 /// Makes sure that there is a WireGuard package on a firewall that has no tunnel and no peer. It may just have lost the
 /// package, or not have it back yet, and answers as if all had been removed.
 ///
-/// Before v2.9.0 nothing that can be read tells. So it is asked for a tunnel without a key, which no version makes: who
-/// has the package misses the key.
+/// Before v2.9.0 nothing that can be read tells, and later not everybody may. So it is asked for a tunnel without a key,
+/// which no version makes: who has the package misses the key.
 async fn package(client: &Client, version: Version) -> Result<(), Failure> {
     let attempt = "find out whether WireGuard is installed";
     let mut nothing = Body::default();
@@ -348,10 +348,12 @@ async fn package(client: &Client, version: Version) -> Result<(), Failure> {
             let why = "it has no tunnel and no peer, and does not tell this user whether the WireGuard package is there";
             let mut failure = client.unreadable(attempt, why);
             let mut hints = refusal.error.hints;
-            hints.push(
-                "or update the REST API package: since v2.9.0 it tells who may only read"
-                    .to_owned(),
-            );
+            hints.push(match version < Version::STATUS {
+                true => "or update the REST API package: since v2.9.0 reading tells".to_owned(),
+                false => {
+                    "or give it the privilege `api-v2-status-wireguard-tunnels-get`".to_owned()
+                }
+            });
             failure.error.hints = hints;
             Err(failure)
         }

@@ -105,8 +105,8 @@ enum Check {
     Tunnel { after: Box<Tunnel>, sent: Body },
     /// No tunnel of that name.
     NoTunnel(String),
-    /// A peer that has what was sent; one that was there before may have been another one.
-    Peer { after: Box<Peer>, sent: Body, is_change: bool },
+    /// A peer that has what was sent; one that was there before, under this key, may have been another one.
+    Peer { after: Box<Peer>, sent: Body, was: Option<PublicKey> },
     /// No peer with that key on that tunnel.
     NoPeer { tunnel: String, key: PublicKey },
 }
@@ -286,8 +286,14 @@ impl<'a> Job<'a> {
             Ok(()) => self.look(&held).await,
             Err(error) => Err(error),
         };
-        let outcome = |Held { index, attempt, written }: Held| {
+        let checks: Vec<_> = held.iter().map(|it| &it.written.check).collect();
+        let is_overtaken =
+            |at: usize| checks[at + 1..].iter().any(|it| checks[at].is_overtaken(it));
+        let overtaken: Vec<_> = (0..checks.len()).map(is_overtaken).collect();
+        let outcome = |(Held { index, attempt, written }, is_overtaken): (Held, bool)| {
             let unmet = match &there {
+                // What a later operation made of it is what counts.
+                Ok(_) if is_overtaken => None,
                 Ok(there) => self
                     .unmet(there, &written.check)
                     .map(|(reason, hint)| self.error(&attempt, reason, hint)),
@@ -300,15 +306,16 @@ impl<'a> Job<'a> {
             };
             (index, unmet.map_or(Outcome::Done(written.fields), Outcome::Failed))
         };
-        held.into_iter().map(outcome).collect()
+        held.into_iter().zip(overtaken).map(outcome).collect()
     }
 
     /// Reads what is there in the end. The kernel may take a moment longer than the package says.
     async fn look(&self, held: &[Held]) -> Result<There, BackendError> {
         let told = |failure: Failure| failure.error;
         let (tunnels, _) = snapshot::tunnels(self.client).await.map_err(told)?;
-        let (peers, _) = all_peers(self.client).await?;
-        let mut there = There { tunnels, peers, live: None };
+        let (peers, odd) = all_peers(self.client).await?;
+        let missing = self.missing(&peers, &odd);
+        let mut there = There { tunnels, peers, missing, live: None };
         if !snapshot::is_enabled(self.client).await.map_err(told)? {
             return Ok(there);
         }
@@ -328,7 +335,7 @@ impl<'a> Job<'a> {
             let hint = "run `plan` to see what the firewall made of it; somebody may have changed it in between";
             return Some((format!("`{attribute}` is not what was written"), hint));
         }
-        if let Some(reason) = self.vanished(&there.peers, check) {
+        if let Some(reason) = there.vanished(check) {
             let hint = "if nobody removed it, take it from `Diagnostics > Backup & Restore > Config History`";
             return Some((reason, hint));
         }
@@ -419,6 +426,8 @@ impl<'a> Job<'a> {
 struct There {
     tunnels: Vec<Tunnel>,
     peers: Vec<Peer>,
+    /// Peers that are gone, and that the batch did not remove.
+    missing: Vec<Peer>,
     /// None where WireGuard is off, or the version does not tell.
     live: Option<BTreeMap<String, Live>>,
 }
@@ -468,6 +477,23 @@ impl There {
 }
 
 impl Check {
+    /// Returns whether another operation on the same object came later in the batch.
+    fn is_overtaken(&self, later: &Self) -> bool {
+        match (self, later) {
+            (Self::Tunnel { after, .. }, Self::Tunnel { after: now, .. }) => after.name == now.name,
+            (Self::Tunnel { after, .. }, Self::NoTunnel(name))
+            | (Self::NoTunnel(name), Self::Tunnel { after, .. }) => after.name == *name,
+            (Self::Peer { after, .. }, Self::Peer { after: now, was, .. }) => {
+                after.public_key == now.public_key || *was == Some(after.public_key)
+            }
+            (Self::Peer { after, .. }, Self::NoPeer { tunnel, key })
+            | (Self::NoPeer { tunnel, key }, Self::Peer { after, .. }) => {
+                after.public_key == *key && after.tunnel == *tunnel
+            }
+            _ => false,
+        }
+    }
+
     /// Names what is not there as it was to be.
     fn unmet(&self, tunnels: &[Tunnel], peers: &[Peer]) -> Option<&'static str> {
         match self {

@@ -340,6 +340,13 @@ async fn a_missing_package_is_no_empty_firewall() {
         why(old(recorded("005")).read().await),
         "it has no tunnel and no peer, and does not tell this user whether the WireGuard package is there"
     );
+    // Who may not see the kernel is none the wiser.
+    let blind = Firewall {
+        version: version("v2.9.0"),
+        status: Some(recorded("005")),
+        ..old(recorded("273"))
+    };
+    assert_eq!(why(blind.read().await), "the WireGuard package is not installed, or not yet");
     // Where something is, nothing is gone, and nobody asks.
     let full = Firewall { version: version("v2.8.2"), status: None, ..Firewall::new() }.script();
     Snapshot::read(&full.client()).await.unwrap();

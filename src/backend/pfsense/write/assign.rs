@@ -69,6 +69,7 @@ impl Job<'_> {
         };
         let port = match answer {
             Ok(row) => row.port(),
+            Err(failure) if self.end.is_some() => return Err(failure.error),
             // It may be stored, and only its apply have failed.
             Err(failure) => match self.assigned(attempt, tunnel).await? {
                 Assigned::To(port) if wish::port_difference(wish, &port).is_none() => port,
@@ -137,6 +138,7 @@ impl Job<'_> {
                 let hint = "take it from `Diagnostics > Backup & Restore > Config History` at once";
                 return Err(self.error(attempt, reason, hint));
             }
+            Err(failure) if self.end.is_some() => return Err(failure.error),
             Err(failure) => match self.assigned(attempt, tunnel).await? {
                 Assigned::Nowhere => {}
                 _ => return Err(failure.error),

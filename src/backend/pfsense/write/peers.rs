@@ -38,7 +38,7 @@ impl Job<'_> {
         }
         self.is_moved |= self.left.get(&key).is_some_and(|it| it != tunnel);
         self.known.insert(key, after.clone());
-        Ok(Written::new(Check::Peer { after: Box::new(after), sent: body, is_change: false }))
+        Ok(Written::new(Check::Peer { after: Box::new(after), sent: body, was: None }))
     }
 
     /// Looks for a peer after a failure, and returns the failure unless it is there as it was to be.
@@ -102,11 +102,7 @@ impl Job<'_> {
                 wish::peer(settings, wanted, &before).map_err(|it| self.misfit(attempt, &it))?;
             let mut sent = wish::peer_change(&before, &after);
             if sent.is_empty() {
-                return Ok(Written::new(Check::Peer {
-                    after: Box::new(after),
-                    sent,
-                    is_change: false,
-                }));
+                return Ok(Written::new(Check::Peer { after: Box::new(after), sent, was: None }));
             }
             sent.set("id", before.id);
             // Whom it means: with another peer at that place, the firewall refuses, unless ours is gone.

@@ -5,12 +5,14 @@
 //! other peer gets back what it had. One window is left: a peer that is like ours in everything that was not sent shows
 //! no difference. It is missing in the end, and that is said.
 
+use std::collections::BTreeSet;
+
 use crate::backend::BackendError;
 use crate::backend::pfsense::client::{Body, Failure};
-use crate::backend::pfsense::snapshot::{OddRow, PEER};
+use crate::backend::pfsense::snapshot::{Odd, OddRow, PEER};
 use crate::backend::pfsense::wire::{Kept, Peer, PeerRow};
 use crate::backend::pfsense::wish;
-use crate::backend::pfsense::write::{Check, Done, Job, Written, all_peers};
+use crate::backend::pfsense::write::{Check, Done, Job, There, Written, all_peers};
 
 /// What is left to do for a peer of somebody else.
 const HISTORY: &str =
@@ -36,35 +38,33 @@ impl Job<'_> {
                 let failure = failure.filter(|_| before.public_key != key);
                 return Err(failure.map_or_else(|| self.gone(attempt), |it| it.error));
             };
-            let is_there = |peer: &Peer| {
-                let is_odd = odd.iter().any(|it| it.what == OddRow::Peer(peer.public_key));
-                is_odd || peers.iter().any(|it| it.public_key == peer.public_key)
-            };
-            let is_missing = |it: &&Peer| !is_there(it) && it.public_key != before.public_key;
-            let missing: Vec<_> = self.known.values().filter(is_missing).cloned().collect();
+            let is_other = |it: &Peer| it.public_key != before.public_key;
+            let missing = self.missing(&peers, &odd).into_iter().filter(is_other);
             // One that is to get another key is not ours while its old one is there.
-            let has_moved_on = before.public_key != key && is_there(before);
-            let is_ours = could_be(before, now, &sent) && !has_moved_on;
-            let mut hit = missing.into_iter().filter(|it| !is_ours && could_be(it, now, &sent));
+            let is_still_there = before.public_key != key
+                && peers.iter().any(|it| it.public_key == before.public_key);
+            let is_ours = could_be(before, now, &sent) && !is_still_there;
+            let mut hit = missing.filter(|it| !is_ours && could_be(it, now, &sent));
             match (hit.next(), hit.next()) {
                 (Some(stranger), None) => {
                     return self.give_back(attempt, stranger, now, &sent).await;
                 }
                 (Some(stranger), Some(_)) => return Err(self.lost(attempt, &stranger)),
-                (None, _) if has_moved_on => return Err(self.unknown(attempt)),
+                (None, _) if is_still_there => return Err(self.unknown(attempt)),
                 (None, _) => {}
             }
             if let Some(attribute) = wish::peer_difference(&after, now, |field| sent.has(field)) {
                 return Err(failure.map_or_else(|| self.differs(attempt, attribute), |it| it.error));
             }
-            if let Some(failure) = failure {
-                if !self.is_preshared_key_proven(attempt, &after, now).await? {
-                    return Err(failure.error);
-                }
+            if let Some(failure) = failure
+                && !self.is_preshared_key_proven(attempt, &after, now).await?
+            {
+                return Err(failure.error);
             }
         }
         self.known.insert(key, after.clone());
-        Ok(Written::new(Check::Peer { after: Box::new(after), sent, is_change: true }))
+        let was = Some(before.public_key);
+        Ok(Written::new(Check::Peer { after: Box::new(after), sent, was }))
     }
 
     /// Gives a peer back what it had.
@@ -108,12 +108,24 @@ impl Job<'_> {
         self.error(attempt, reason, HISTORY)
     }
 
+    /// Returns the peers that were there, and are there no longer.
+    pub(super) fn missing(&self, peers: &[Peer], odd: &[Odd]) -> Vec<Peer> {
+        let odd = odd.iter().filter_map(|it| match it.what {
+            OddRow::Peer(key) => Some(key),
+            OddRow::Tunnel | OddRow::Keyless => None,
+        });
+        let keys: BTreeSet<_> = peers.iter().map(|it| it.public_key).chain(odd).collect();
+        let missing = self.known.values().filter(|it| !keys.contains(&it.public_key));
+        missing.cloned().collect()
+    }
+}
+
+impl There {
     /// Says which peer is missing in the end that a change may have hit without anybody seeing it.
-    pub(super) fn vanished(&self, peers: &[Peer], check: &Check) -> Option<String> {
-        let Check::Peer { after, sent, is_change: true } = check else { return None };
-        let now = peers.iter().find(|it| it.public_key == after.public_key)?;
-        let is_there = |peer: &Peer| peers.iter().any(|it| it.public_key == peer.public_key);
-        let missing = self.known.values().find(|it| !is_there(it) && could_be(it, now, sent))?;
+    pub(super) fn vanished(&self, check: &Check) -> Option<String> {
+        let Check::Peer { after, sent, was: Some(_) } = check else { return None };
+        let now = self.peers.iter().find(|it| it.public_key == after.public_key)?;
+        let missing = self.missing.iter().find(|it| could_be(it, now, sent))?;
         Some(format!(
             "peer `{}` on `{}` is gone since, which is like it in everything that was not changed: either somebody removed it, or it was taken for this one",
             missing.public_key.short(),

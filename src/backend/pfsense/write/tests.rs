@@ -190,6 +190,25 @@ async fn a_wrong_key_is_tried_once() {
 }
 
 #[tokio::test]
+async fn what_a_later_operation_made_of_an_object_is_what_counts() {
+    let (first, second) = (peer(0, P1, "one", 3), peer(0, P1, "two", 3));
+    let mut answers = vec![
+        recorded("008"),
+        ok(json!([peer(0, P1, "p1", 3)])),
+        ok(json!([peer(0, P1, "p1", 3)])),
+        ok(first.clone()),
+        ok(json!([first])),
+        ok(json!([first])),
+        ok(second.clone()),
+    ];
+    answers.extend(ending(json!([hub()]), json!([second])));
+    let script = Script::new(answers);
+    let name = |name: &str| update_peer(P1, &[("name", Setting::To(text(name)))]);
+    let (ends, _) = run(&script, vec![name("one"), name("two")]).await;
+    assert_eq!(ends, "0: done\n1: done");
+}
+
+#[tokio::test]
 async fn what_follows_a_failure_is_skipped_and_the_rest_is_applied() {
     let there = peer(0, P1, "p", 3);
     let mut answers = vec![recorded("008"), recorded("400"), ok(there.clone()), ok(json!([there]))];

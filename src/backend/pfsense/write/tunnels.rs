@@ -33,16 +33,19 @@ impl Job<'_> {
         let assignment =
             wish::assignment(&settings, fields).map_err(|it| self.misfit(attempt, &it))?;
         let (after, sent) = self.make_tunnel(attempt, name, key, &settings, &assignment).await?;
-        if let Assignment::Put(wish) = &assignment {
-            if let Err(error) = self.assign(attempt, name, wish).await {
-                // What is half made would be in the way of the next try. When this fails too, the next plan shows it.
-                let row = self.tunnel_row(attempt, name).await?;
-                let is_ours = |it: &Tunnel| it.public_key == key.public();
-                if row.and_then(|it| it.tunnel().ok()).is_some_and(|it| is_ours(&it)) {
-                    _ = self.delete_tunnel(attempt, name).await;
-                }
+        if let Assignment::Put(wish) = &assignment
+            && let Err(error) = self.assign(attempt, name, wish).await
+        {
+            if self.end.is_some() {
                 return Err(error);
             }
+            // What is half made would be in the way of the next try. When this fails too, the next plan shows it.
+            let row = self.tunnel_row(attempt, name).await?;
+            let is_ours = |it: &Tunnel| it.public_key == key.public();
+            if row.and_then(|it| it.tunnel().ok()).is_some_and(|it| is_ours(&it)) {
+                _ = self.delete_tunnel(attempt, name).await;
+            }
+            return Err(error);
         }
         let is_asked = settings.contains_key("listen_port");
         let port = after.listen_port.filter(|_| !is_asked);
@@ -145,7 +148,7 @@ impl Job<'_> {
             let after = wish::tunnel(settings, &before, key, free)
                 .map_err(|it| self.misfit(attempt, &it))?;
             let mut sent = wish::tunnel_change(&before, &after, key);
-            if sent.is_empty() {
+            if sent.is_empty() && (after.addresses.is_empty() || *assignment == Assignment::Leave) {
                 return Ok((after, sent));
             }
             self.guard_addresses(attempt, &before, &after, &sent, assignment).await?;
@@ -265,17 +268,14 @@ impl Job<'_> {
     async fn give_tunnel_back(&mut self, attempt: &str, echo: &TunnelRow) -> BackendError {
         let reason =
             format!("somebody changed the list in between, and `{}` was removed", echo.name());
-        if let Ok(tunnel) = echo.tunnel() {
-            if let Some(key) = &tunnel.private_key {
-                let (client, body) = (self.client, wish::tunnel_creation(&tunnel, key));
-                let again = self.send(client.post::<TunnelRow>(attempt, TUNNEL, &body)).await;
-                if again.is_ok_and(|it| it.name() == tunnel.name) {
-                    return self.error(
-                        attempt,
-                        format!("{reason}; it was made again"),
-                        "plan again",
-                    );
-                }
+        let made = echo.tunnel().ok();
+        if let Some(tunnel) = &made
+            && let Some(key) = &tunnel.private_key
+        {
+            let (client, body) = (self.client, wish::tunnel_creation(tunnel, key));
+            let again = self.send(client.post::<TunnelRow>(attempt, TUNNEL, &body)).await;
+            if again.is_ok_and(|it| it.name() == tunnel.name) {
+                return self.error(attempt, format!("{reason}; it was made again"), "plan again");
             }
         }
         let hint = "take it from `Diagnostics > Backup & Restore > Config History` at once: its key is not shown";
