@@ -9,6 +9,7 @@ mod trace;
 
 use std::time::Duration;
 
+use reqwest::Url;
 use zeroize::Zeroizing;
 
 pub use silence::{Silence, SilenceKind, Words, silence};
@@ -20,6 +21,30 @@ const LONGEST_BODY: usize = 256 << 20;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// Reads the URL of a device, and adds the path at which its service begins, unless it is there.
+///
+/// # Errors
+/// Says why it is no URL.
+pub fn base(text: &str, path: &str) -> Result<String, String> {
+    let url: Url = text.parse().map_err(|error| format!("`api_url` is no URL: {error}"))?;
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err("`api_url` is neither `https` nor `http`".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "`api_url` has a user in it, which goes into `api_user` and `api_password`".to_owned()
+        );
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("`api_url` has something after its path".to_owned());
+    }
+    let text = url.as_str().trim_end_matches('/');
+    Ok(match url.path().trim_end_matches('/').ends_with(path) {
+        true => text.to_owned(),
+        false => format!("{text}{path}"),
+    })
+}
 
 /// Sets up a client that keeps so many connections, follows nothing and repeats nothing by itself.
 ///

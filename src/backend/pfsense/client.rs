@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
+use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
@@ -82,7 +82,7 @@ pub struct Pace {
     pub retries: [Duration; 3],
     /// After a request was given up: the firewall may still be at it.
     pub after_timeout: Duration,
-    /// Between two looks at an apply.
+    /// Between two looks at an apply, after the first few.
     pub poll: Duration,
     /// How many looks are taken at most.
     pub polls: u32,
@@ -102,7 +102,7 @@ impl Default for Pace {
 
 /// Returns whether a URL has the part that is added to it anyway, which is worth a warning.
 pub fn has_api_path(api_url: &str) -> bool {
-    api_url.trim().trim_end_matches('/').ends_with(API)
+    http::base(api_url, API).is_ok_and(|base| base == api_url.trim().trim_end_matches('/'))
 }
 
 /// Asks one firewall.
@@ -145,7 +145,7 @@ impl Client {
             reason,
             hints: vec![hint.to_owned()],
         };
-        let base = base(&settings.api_url)
+        let base = http::base(&settings.api_url, API)
             .map_err(|reason| wrong(reason, "write `api_url` like `https://192.168.1.1`"))?;
         let seen = Seen::default();
         let http = http_client(&settings, &seen)
@@ -336,7 +336,7 @@ impl Client {
         });
         // A list of types is refused, and so is a query together with a type.
         let mut request = http
-            .request(ask.method.clone(), format!("{}{url}", self.base))
+            .request(ask.method.clone(), format!("{}/{url}", self.base))
             .header(ACCEPT, HeaderValue::from_static("*/*"));
         request = match &self.settings.credentials {
             Credentials::Key(key) => request.header("X-API-Key", sensitive(key)),
@@ -399,24 +399,6 @@ impl Client {
         let secrets = keys.chain([own]).filter(|secret| secret.len() >= 8);
         secrets.fold(words, |words, secret| words.replace(secret, "…"))
     }
-}
-
-/// Reads a URL, and returns where the API begins; the error says why it is none.
-fn base(text: &str) -> Result<String, String> {
-    let url: Url = text.trim().parse().map_err(|error| format!("`api_url` is no URL: {error}"))?;
-    if !matches!(url.scheme(), "https" | "http") {
-        return Err("`api_url` is neither `https` nor `http`".to_owned());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(
-            "`api_url` has a user in it, which goes into `api_user` and `api_password`".to_owned()
-        );
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("`api_url` has something after its path".to_owned());
-    }
-    let text = url.as_str().trim_end_matches('/');
-    Ok(format!("{}{API}/", text.strip_suffix(API).unwrap_or(text)))
 }
 
 fn http_client(settings: &Settings, seen: &Seen) -> Result<reqwest::Client, String> {

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, Url};
 use tokio::sync::{Mutex, RwLock, Semaphore};
 use tokio::time::sleep;
 use zeroize::Zeroizing;
@@ -120,7 +120,7 @@ impl Client {
             reason,
             hints: vec![hint.to_owned()],
         };
-        let base = base(&settings.api_url)
+        let base = http::base(&settings.api_url, "/rest")
             .map_err(|reason| wrong(reason, "write `api_url` like `https://192.168.88.1/rest`"))?;
         let seen = Seen::default();
         let http = http_client(&settings, &seen)
@@ -355,28 +355,6 @@ impl Client {
         let secrets = keys.chain([password]).filter(|secret| secret.len() >= 8);
         secrets.fold(words, |words, secret| words.replace(secret, "…"))
     }
-}
-
-/// Reads a URL; the error says why it is none.
-fn base(text: &str) -> Result<String, String> {
-    let url: Url = text.parse().map_err(|error| format!("`api_url` is no URL: {error}"))?;
-    if !matches!(url.scheme(), "https" | "http") {
-        return Err("`api_url` is neither `https` nor `http`".to_owned());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(
-            "`api_url` has a user in it, which goes into `api_user` and `api_password`".to_owned()
-        );
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("`api_url` has something after its path".to_owned());
-    }
-    let text = url.as_str().trim_end_matches('/');
-    Ok(if url.path().trim_end_matches('/').ends_with("/rest") {
-        text.to_owned()
-    } else {
-        format!("{text}/rest")
-    })
 }
 
 fn http_client(settings: &Settings, seen: &Seen) -> Result<reqwest::Client, String> {
