@@ -4,7 +4,7 @@ use serde::Deserialize;
 use tokio::time::sleep;
 
 use crate::backend::BackendError;
-use crate::backend::pfsense::client::{Body, Client, Failure};
+use crate::backend::pfsense::client::{Body, Client, Failure, Pace};
 use crate::backend::pfsense::snapshot::{self, APPLY, SETTINGS};
 use crate::backend::pfsense::wire::Scalar;
 use crate::backend::pfsense::write::Job;
@@ -86,12 +86,15 @@ pub(super) async fn ended(
     client: &Client,
     is_done: impl AsyncFn() -> Result<bool, Failure>,
 ) -> Result<(), BackendError> {
-    let pace = client.pace();
-    for _ in 0..pace.polls {
+    let Pace { poll, polls, .. } = client.pace();
+    // Most are over in a moment.
+    let mut wait = poll / 16;
+    for _ in 0..polls {
         if is_done().await.map_err(|failure| failure.error)? {
             return Ok(());
         }
-        sleep(pace.poll).await;
+        sleep(wait).await;
+        wait = (wait * 2).min(poll);
     }
     Err(BackendError {
         backend: client.backend().clone(),

@@ -87,7 +87,7 @@ impl Job<'_> {
         if let Some(attribute) = wish::port_difference(wish, &port) {
             return Err(self.differs(attempt, attribute));
         }
-        let is_done = async || Ok(!self.pending(attempt).await?.contains(&port.id));
+        let is_done = async || Ok(!waits(&self.pending(attempt).await?, &port));
         ended(client, is_done).await
     }
 
@@ -122,7 +122,7 @@ impl Job<'_> {
         let ports = self.ports(attempt).await?;
         let pending = self.wait_for_others(attempt, &ports, Some(&port)).await?;
         let client = self.client;
-        if pending.contains(&port.id) {
+        if waits(&pending, &port) {
             let mut body = Body::of("id", port.id.as_str());
             body.set("apply", true);
             body.set("async", false);
@@ -158,8 +158,7 @@ impl Job<'_> {
         own: Option<&Port>,
     ) -> Result<Vec<String>, BackendError> {
         let pending = self.pending(attempt).await.map_err(|failure| failure.error)?;
-        let is_other =
-            |it: &&Port| pending.contains(&it.id) && own.is_none_or(|own| own.id != it.id);
+        let is_other = |it: &&Port| waits(&pending, it) && own.is_none_or(|own| own.id != it.id);
         let others: Vec<_> =
             ports.iter().filter(is_other).map(|it| format!("`{}`", it.description)).collect();
         if others.is_empty() {
@@ -184,4 +183,9 @@ impl Job<'_> {
         let List(rows): List<PortRow> = rows.map_err(|failure| failure.error)?;
         Ok(rows.iter().map(PortRow::port).collect())
     }
+}
+
+/// Returns whether a change of an interface waits to be applied. The package calls interfaces as it is set to.
+fn waits(pending: &[String], Port { id, device, description, .. }: &Port) -> bool {
+    pending.iter().any(|it| [id, device, description].contains(&it))
 }

@@ -290,6 +290,13 @@ async fn changes_of_other_interfaces_are_not_applied_along() {
     let ports = json!([{"id": "opt1", "if": "tun_wg0", "descr": "WGIF"}, {"id": "opt2", "if": "em2", "descr": "DMZ"}]);
     let waits = |id: &str| ok(json!({"applied": false, "pending_interfaces": [id]}));
     let release: [(_, Setting); 1] = [("assign_descr", Setting::Clear)];
+    // A firewall that calls its interfaces by their descriptions means the same.
+    for name in ["opt2", "DMZ", "em2"] {
+        let script =
+            Script::new([recorded("008"), recorded("293"), ok(ports.clone()), waits(name)]);
+        let (ends, _) = run(&script, vec![update(&release, &[])]).await;
+        assert!(ends.contains("changes of `DMZ` wait"), "{ends}");
+    }
     let script = Script::new([recorded("008"), recorded("293"), ok(ports.clone()), waits("opt2")]);
     let (ends, asked) = run(&script, vec![update(&release, &[])]).await;
     assert!(ends.starts_with("0: untouched: changes of `DMZ` wait to be applied"), "{ends}");
