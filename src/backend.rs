@@ -3,8 +3,10 @@
 //! [`Read`] and [`Write`] are two traits: whatever must not change anything is given `&dyn Read`. Both speak our model
 //! in plain data; how a device spells it stays inside its backend.
 
+pub mod http;
 mod program;
 pub mod linux;
+pub mod pfsense;
 pub mod routeros;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,9 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use crate::actual::Interest;
 use crate::actual::{Examination, Picture, Unreachable};
+pub use crate::backend::http::Trace;
 use crate::backend::linux::Linux;
 use crate::backend::routeros::RouterOs;
-pub use crate::backend::routeros::client::Trace;
 use crate::config::{BackendDeclaration, Transport};
 use crate::persist::{Outside, Style};
 use crate::resource::{BackendId, Fields, Settings};

@@ -5,8 +5,6 @@
 
 mod body;
 mod failure;
-mod tls;
-mod trace;
 
 #[cfg(test)]
 pub(in crate::backend::routeros) mod tests;
@@ -15,33 +13,25 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, Url};
 use tokio::sync::{Mutex, RwLock, Semaphore};
 use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 use crate::backend::BackendError;
-use crate::backend::routeros::client::body::SECRETS;
+use crate::backend::http::{self, Seen};
+use crate::backend::routeros::client::body::{SECRETS, mend};
 use crate::backend::routeros::client::failure::{Reason, Verb, no_answer, refused, unreadable};
-use crate::backend::routeros::client::tls::Seen;
-use crate::backend::routeros::client::trace::redacted;
 use crate::resource::BackendId;
 use crate::value::Secret;
 
+pub use crate::backend::http::{Trace, Trust};
 pub use body::{Row, Text};
 pub use failure::{Cause, Failure};
-pub use tls::Trust;
-pub use trace::Trace;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use body::fuzz;
-
-/// What a router may answer at most. Ten thousand peers are about six million bytes.
-const LONGEST_BODY: usize = 256 << 20;
-
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(10);
 
 /// How a router is reached.
 #[derive(Debug, Clone)]
@@ -130,7 +120,7 @@ impl Client {
             reason,
             hints: vec![hint.to_owned()],
         };
-        let base = base(&settings.api_url)
+        let base = http::base(&settings.api_url, "/rest")
             .map_err(|reason| wrong(reason, "write `api_url` like `https://192.168.88.1/rest`"))?;
         let seen = Seen::default();
         let http = http_client(&settings, &seen)
@@ -310,18 +300,10 @@ impl Client {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             request = request.body(sent.to_vec());
         }
-        let mut response =
+        let response =
             request.send().await.inspect_err(|error| trace.say(|| format!("< {error}")))?;
         let status = response.status().as_u16();
-        let announced = usize::try_from(response.content_length().unwrap_or_default());
-        let capacity = announced.unwrap_or_default().min(LONGEST_BODY);
-        let mut body = Zeroizing::new(Vec::with_capacity(capacity));
-        while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > LONGEST_BODY {
-                break;
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = http::body(response).await?;
         trace.say(|| {
             let body = self.without_secrets(ask, redacted(&body));
             format!("< {status} {body}").trim_end().to_owned()
@@ -375,45 +357,14 @@ impl Client {
     }
 }
 
-/// Reads a URL; the error says why it is none.
-fn base(text: &str) -> Result<String, String> {
-    let url: Url = text.parse().map_err(|error| format!("`api_url` is no URL: {error}"))?;
-    if !matches!(url.scheme(), "https" | "http") {
-        return Err("`api_url` is neither `https` nor `http`".to_owned());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(
-            "`api_url` has a user in it, which goes into `api_user` and `api_password`".to_owned()
-        );
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("`api_url` has something after its path".to_owned());
-    }
-    let text = url.as_str().trim_end_matches('/');
-    Ok(if url.path().trim_end_matches('/').ends_with("/rest") {
-        text.to_owned()
-    } else {
-        format!("{text}/rest")
-    })
+fn http_client(settings: &Settings, seen: &Seen) -> Result<reqwest::Client, String> {
+    let Settings { api_url, trust, api_timeout, concurrency, .. } = settings;
+    http::client(api_url, trust, seen, *api_timeout, concurrency.get())
 }
 
-fn http_client(settings: &Settings, seen: &Seen) -> Result<reqwest::Client, String> {
-    // Without TLS nobody is believed, and the system's authorities, which take a while to load, are left alone.
-    let is_plain = settings.api_url.trim_start().starts_with("http:");
-    let trust = if is_plain { &Trust::Anybody } else { &settings.trust };
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls::config(trust, seen)?)
-        .http1_only()
-        // What is in the environment of a CI runner is for the way out, and not for a router on the inside.
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .connect_timeout(CONNECT)
-        .timeout(settings.api_timeout)
-        .pool_max_idle_per_host(settings.concurrency.get())
-        .user_agent(concat!("wgform/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| error.to_string())
+/// Spells a body for people, without its secrets.
+fn redacted(body: &[u8]) -> String {
+    http::redacted(&mend(body), &SECRETS)
 }
 
 /// Spells what is written: texts only, which RouterOS reads as they are.

@@ -1,14 +1,27 @@
 //! Why a request failed: the words of the router, or of the way to it, as a cause, a reason and what to do.
 
-use std::error::Error as _;
-use std::io::ErrorKind;
 use std::time::Duration;
 
-use rustls::{AlertDescription, CertificateError, Error as TlsError};
 use serde_json::Value as Json;
 
 use crate::backend::BackendError;
+use crate::backend::http::{self, Silence, SilenceKind, Words};
 use crate::backend::routeros::client::body::mend;
+
+/// What is said of a router that does not answer.
+const WORDS: Words = Words {
+    device: "router",
+    unreachable: &[
+        "the service has to be on: `/ip/service set www-ssl certificate=… disabled=no`, or `www` for http",
+    ],
+    slow: "see whether the router is busy or the way to it is broken; `api_timeout` says how long to wait",
+    lost: &[
+        "see whether the router has just started, or is out of sessions",
+        "see whether its service takes connections from this address: `available-from` in `/ip/service`, once `address`",
+    ],
+    unsafe_tls: "give the service a certificate: `/ip/service set www-ssl certificate=…`",
+    no_tls: "check that `api_url` leads to `www-ssl`, and not to `www`, which is for http",
+};
 
 /// A request failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -217,107 +230,12 @@ pub(super) fn no_answer(
     timeout: Duration,
     fingerprint: Option<&str>,
 ) -> Reason {
-    // One in the middle of an answer says nothing of whom to believe.
-    if let Some(tls) = find::<TlsError>(error).filter(|_| error.is_connect()) {
-        return tls_failed(tls, fingerprint);
-    }
-    let io = find::<std::io::Error>(error).map(std::io::Error::kind);
-    if error.is_connect() {
-        return not_connected(error, io);
-    }
-    if error.is_timeout() {
-        return Reason::new(
-            Cause::Silent,
-            format!("no answer within {} s", timeout.as_secs_f32()),
-            [
-                "see whether the router is busy or the way to it is broken; `api_timeout` says how long to wait",
-            ],
-        );
-    }
-    Reason::new(
-        Cause::Lost,
-        "the connection ended before the answer did",
-        [
-            "see whether the router has just started, or is out of sessions",
-            "see whether its service takes connections from this address: `available-from` in `/ip/service`, once `address`",
-        ],
-    )
-}
-
-fn not_connected(error: &reqwest::Error, io: Option<ErrorKind>) -> Reason {
-    let why = match io {
-        _ if error.is_timeout() => "no connection within 10 s".to_owned(),
-        Some(ErrorKind::ConnectionRefused) => "the connection is refused".to_owned(),
-        Some(ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe) => {
-            "the connection is closed before anything is said".to_owned()
-        }
-        _ => innermost(error),
+    let Silence { kind, reason, hints } = http::silence(error, timeout, fingerprint, &WORDS);
+    let cause = match kind {
+        SilenceKind::Unreachable => Cause::Unreachable,
+        SilenceKind::NotTrusted => Cause::NotTrusted,
+        SilenceKind::Timeout => Cause::Silent,
+        SilenceKind::Lost => Cause::Lost,
     };
-    Reason::new(
-        Cause::Unreachable,
-        why,
-        [
-            "check `api_url`, and that the router can be reached from here",
-            "the service has to be on: `/ip/service set www-ssl certificate=… disabled=no`, or `www` for http",
-        ],
-    )
-}
-
-fn tls_failed(error: &TlsError, fingerprint: Option<&str>) -> Reason {
-    let pin = fingerprint.map(|it| {
-        format!("if the router's own certificate has the SHA-256 {it}, write `tls_pin_sha256 = \"{it}\"`")
-    });
-    let pin = pin.as_deref().unwrap_or("write the SHA-256 of its certificate as `tls_pin_sha256`");
-    let not_trusted =
-        |reason: &str, hint: &str| Reason::new(Cause::NotTrusted, reason, [hint, pin]);
-    match error {
-        TlsError::InvalidCertificate(CertificateError::ApplicationVerificationFailure) => {
-            not_trusted(
-                "it shows another certificate than the one in `tls_pin_sha256`",
-                "somebody made a new certificate, or something else answers: look before you change the pin",
-            )
-        }
-        TlsError::InvalidCertificate(CertificateError::UnknownIssuer) => not_trusted(
-            "its certificate is signed by nobody who is known here",
-            "name the certificate, or the authority that signed it, as `ca_file`",
-        ),
-        TlsError::InvalidCertificate(error) => not_trusted(
-            &format!("its certificate is not valid: {error}"),
-            "name the certificate itself as `ca_file`, or make one for the address in `api_url`",
-        ),
-        TlsError::AlertReceived(AlertDescription::HandshakeFailure) => Reason::new(
-            Cause::NotTrusted,
-            "it offers no way to talk that is safe",
-            ["give the service a certificate: `/ip/service set www-ssl certificate=…`"],
-        ),
-        error => Reason::new(
-            Cause::NotTrusted,
-            format!("no TLS: {error}"),
-            ["check that `api_url` leads to `www-ssl`, and not to `www`, which is for http"],
-        ),
-    }
-}
-
-/// Finds an error among the sources of another one. An error of the system hides its own behind itself.
-fn find<T: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&T> {
-    let mut next = error.source();
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        next = match inner {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    None
-}
-
-fn innermost(error: &reqwest::Error) -> String {
-    let mut last: &dyn std::error::Error = error;
-    while let Some(next) = last.source() {
-        last = next;
-    }
-    last.to_string()
+    Reason { cause, reason, hints }
 }

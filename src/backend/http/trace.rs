@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::backend::routeros::client::body::{SECRETS, mend};
 use crate::resource::BackendId;
 
 /// Takes a line for each request and each answer. Says nothing by default.
@@ -31,7 +30,7 @@ impl Trace {
     }
 
     /// Makes a line and hands it on, if somebody listens.
-    pub(super) fn say(&self, line: impl FnOnce() -> String) {
+    pub fn say(&self, line: impl FnOnce() -> String) {
         if let Some(take) = &self.0 {
             take(&line());
         }
@@ -44,46 +43,46 @@ impl fmt::Debug for Trace {
     }
 }
 
-/// Spells a body without its secrets; what is not JSON only by its length.
-pub(super) fn redacted(body: &[u8]) -> String {
+/// Spells a body without the values of these names; what is not JSON only by its length.
+pub fn redacted(body: &[u8], secrets: &[&str]) -> String {
     if body.is_empty() {
         return String::new();
     }
-    match serde_json::from_slice::<Json>(&mend(body)) {
+    match serde_json::from_slice::<Json>(body) {
         Ok(mut json) => {
-            hide(&mut json);
+            hide(&mut json, secrets);
             json.to_string()
         }
         Err(_) => format!("{} bytes that are not JSON", body.len()),
     }
 }
 
-fn hide(json: &mut Json) {
+fn hide(json: &mut Json, secrets: &[&str]) {
     match json {
         Json::Object(map) => {
             for (name, value) in map {
-                if SECRETS.contains(&name.as_str()) {
+                if secrets.contains(&name.as_str()) {
                     *value = "…".into();
                 } else {
-                    hide(value);
+                    hide(value, secrets);
                 }
             }
         }
-        Json::Array(parts) => parts.iter_mut().for_each(hide),
+        Json::Array(parts) => parts.iter_mut().for_each(|part| hide(part, secrets)),
         _ => {}
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::backend::routeros::client::trace::redacted;
+    use crate::backend::http::trace::redacted;
 
     #[test]
     fn a_body_is_shown_without_its_secrets() {
-        let body = b"[{\"name\":\"wg1\",\"private-key\":\"hunter2hunter2\",\"comment\":\"\x07\"}]";
-        let shown = r#"[{"comment":"\u0007","name":"wg1","private-key":"…"}]"#;
-        assert_eq!(redacted(body), shown);
-        assert_eq!(redacted(b"{\"private-key\":\"hunter2"), "23 bytes that are not JSON");
-        assert_eq!(redacted(b""), "");
+        let secrets = ["private-key"];
+        let body = b"[{\"name\":\"wg1\",\"private-key\":\"hunter2hunter2\"}]";
+        assert_eq!(redacted(body, &secrets), r#"[{"name":"wg1","private-key":"…"}]"#);
+        assert_eq!(redacted(b"{\"private-key\":\"hunter2", &secrets), "23 bytes that are not JSON");
+        assert_eq!(redacted(b"", &secrets), "");
     }
 }

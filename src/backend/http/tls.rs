@@ -1,7 +1,7 @@
 //! Whom to believe at the other end of TLS: the system's authorities, a file of certificates, one certificate by its
 //! fingerprint, or anybody.
 //!
-//! Routers nearly always have a certificate that they signed themselves, often without the name by which they are
+//! Routers and firewalls nearly always have a certificate that they signed themselves, often without the name by which they are
 //! reached. So a certificate that is itself in the file is believed as it is, like one whose fingerprint is given.
 
 use std::fmt::Write as _;
@@ -50,11 +50,11 @@ impl Trust {
 
 /// The fingerprint of the certificate that was shown last.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Seen(Arc<Mutex<Option<[u8; 32]>>>);
+pub struct Seen(Arc<Mutex<Option<[u8; 32]>>>);
 
 impl Seen {
     /// Returns it as it is written in a configuration.
-    pub(super) fn text(&self) -> Option<String> {
+    pub fn text(&self) -> Option<String> {
         let seen = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.map(|bytes| {
             bytes.iter().fold(String::new(), |mut text, byte| {
@@ -183,7 +183,7 @@ impl ServerCertVerifier for Verifier {
 
 #[cfg(test)]
 mod tests {
-    use crate::backend::routeros::client::tls::{Seen, Trust, config};
+    use crate::backend::http::tls::{Seen, Trust, config};
 
     #[test]
     fn a_pin_is_64_digits_with_or_without_colons() {
