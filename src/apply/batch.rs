@@ -119,6 +119,7 @@ fn operation(
         (PlannedAct::DeletePeer { interface, public_key }, _) => {
             Ok(Some(Act::DeletePeer { interface, public_key }))
         }
+        (PlannedAct::Apply { switch_on }, _) => Ok(Some(Act::Apply { switch_on })),
         (PlannedAct::SetRoutes { interface, recipe, remove_rules }, _) => {
             Ok(set_routes(run, interface, recipe.as_deref(), remove_rules))
         }
@@ -205,6 +206,7 @@ fn write(
         | PlannedAct::SetRoutes { .. }
         | PlannedAct::DeleteInterface { .. }
         | PlannedAct::Persist { .. }
+        | PlannedAct::Apply { .. }
         | PlannedAct::DeletePeer { .. } => None,
     })
 }

@@ -11,7 +11,7 @@ use crate::command::Context;
 use crate::command::arguments::{self, Belief, Pace, Scope, VariableSource, Variables};
 use crate::command::watch::Watch;
 use crate::config::suggest::suggestion;
-use crate::config::{BackendDeclaration, Config, Evaluator, Settings};
+use crate::config::{BackendDeclaration, Config, Evaluator, Settings, Transport};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Kind};
 use crate::event::Event;
@@ -445,6 +445,7 @@ fn view(declaration: &BackendDeclaration) -> BackendView {
         display_name: declaration.display_name.clone(),
         simulated: declaration.simulate,
         transport: transport::recorded(&declaration.transport),
+        manage_service: matches!(&declaration.transport, Transport::PfSense(it) if it.manage_service),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Evaluation on demand: settings, backends, one resource at a time, outputs.
 
+mod api;
+mod pfsense;
 mod resource;
 mod run;
 mod routeros;
@@ -7,6 +9,7 @@ mod settings;
 mod ssh;
 mod variable;
 
+pub use crate::config::evaluator::pfsense::of_the_interface;
 pub use crate::config::evaluator::resource::own_public_key;
 
 use std::cell::RefCell;

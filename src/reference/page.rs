@@ -138,6 +138,7 @@ fn attribute_row(attribute: &Attribute) -> Vec<String> {
         change,
         local: _,
         routeros: _,
+        pfsense: _,
         doc,
     } = attribute;
     let mut doc = (*doc).to_owned();

@@ -13,7 +13,7 @@ use crate::plan::{
 };
 use crate::render::value::{SENSITIVE, UNKNOWN, after, age, is_default, literal, shown, sorted};
 use crate::render::{Paint, Style, count, printable};
-use crate::resource::Address;
+use crate::resource::{Address, BackendId};
 
 /// So many unchanged elements of a set are shown around those that change; more are counted.
 const NEIGHBOURS: usize = 4;
@@ -127,6 +127,7 @@ fn resource(plan: &Plan, change: &ResourceChange, paint: Paint, text: &mut Strin
         Subject::Unmanaged { interface, public_key } => {
             format!("peer {public_key} of {interface}{place} {}", fate(plan, change))
         }
+        Subject::Backend(id) => return backend(id, change, paint, text),
     };
     let _ = writeln!(text, "  {}", paint.paint(Style::Bold, format!("# {}", printable(&heading))));
     for note in &change.notes {
@@ -140,6 +141,7 @@ fn resource(plan: &Plan, change: &ResourceChange, paint: Paint, text: &mut Strin
     let (kind, label) = match &change.subject {
         Subject::Resource(address) => (address.kind.as_str(), block_label(address)),
         Subject::Unmanaged { .. } => ("peer", "(unmanaged)".to_owned()),
+        Subject::Backend(id) => ("backend", format!("\"{id}\"")),
     };
     let glyph = match &change.reason {
         Reason::Requested if change.action == Action::Replace => "-/+",
@@ -149,6 +151,17 @@ fn resource(plan: &Plan, change: &ResourceChange, paint: Paint, text: &mut Strin
     let _ = writeln!(text, "{glyph} {kind} {label} {{");
     attributes(change, paint, text);
     text.push_str("    }\n\n");
+}
+
+/// Shows what happens to a backend itself, of which there is no block to show.
+fn backend(id: &BackendId, change: &ResourceChange, paint: Paint, text: &mut String) {
+    for note in &change.notes {
+        for line in note_lines(change, note) {
+            let line = printable(&format!("# backend.{id}: {line}")).into_owned();
+            let _ = writeln!(text, "  {}", paint.paint(Style::Bold, line));
+        }
+    }
+    text.push('\n');
 }
 
 fn block_label(address: &Address) -> String {
@@ -267,6 +280,22 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
         Note::NoSystemd(unit) => {
             vec![format!("no systemd here: see that what `{unit}` does is done at boot")]
         }
+        Note::SwitchedOn => vec![
+            "WireGuard is off there, and will be switched on, with every tunnel that is stored"
+                .to_owned(),
+        ],
+        Note::Applied => vec![
+            "something is stored there that has no effect yet, and will be applied, whoever stored it"
+                .to_owned(),
+        ],
+        Note::Assigned => vec![
+            "assigned to an interface of the firewall: see that its default gateway in `System > Routing`"
+                .to_owned(),
+            "  is not \"Automatic\", or pfSense may take the tunnel for the way to the Internet".to_owned(),
+        ],
+        Note::Released(name) => vec![format!(
+            "the interface `{name}` of the firewall goes at once, with its firewall and NAT rules"
+        )],
     }
 }
 
@@ -489,6 +518,7 @@ fn sessions(plan: &Plan, paint: Paint, text: &mut String) {
             Subject::Unmanaged { interface, public_key } => {
                 format!("unmanaged peer {public_key} of {interface}")
             }
+            Subject::Backend(id) => format!("backend.{id}"),
         };
         let _ =
             writeln!(text, "  {}, last handshake {} ago", printable(&who), age(cut.handshake_age));

@@ -557,6 +557,7 @@ fn view(declaration: &BackendDeclaration) -> BackendView {
         display_name: declaration.display_name.clone(),
         simulated: declaration.simulate,
         transport: BTreeMap::new(),
+        manage_service: false,
     }
 }
 

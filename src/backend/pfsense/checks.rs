@@ -8,19 +8,8 @@ use crate::backend::pfsense::snapshot::{self, PEER, PEERS, TUNNEL};
 use crate::backend::pfsense::wire::{List, Peer, PeerRow, Scalar, Tunnel, Version};
 use crate::backend::pfsense::wish::{self, Misfit};
 use crate::backend::pfsense::write::attempt;
-use crate::backend::{Act, BackendError, Batch};
+use crate::backend::{Act, BackendError, Batch, Verdict};
 use crate::value::{PresharedKey, PublicKey};
-
-/// What a firewall says of one operation.
-#[derive(Debug, Clone)]
-pub enum Verdict {
-    /// It would do it.
-    Taken,
-    /// It would refuse.
-    Refused(BackendError),
-    /// It was not asked, or cannot know yet; the text says why.
-    Unchecked(&'static str),
-}
 
 /// A request that says what it would do, and does nothing.
 struct Question {
@@ -136,7 +125,7 @@ fn question(
             body.set("publickey", public_key.to_string());
             Ok(Ok(Question { path: PEER, is_new: false, body }))
         }
-        Act::DeleteInterface { .. } | Act::DeletePeer { .. } => {
+        Act::DeleteInterface { .. } | Act::DeletePeer { .. } | Act::Apply { .. } => {
             Ok(Err("a firewall is asked for what is made or changed only"))
         }
         Act::SetRoutes { .. } | Act::Persist(_) => Ok(Err("a firewall does not have it")),

@@ -10,7 +10,7 @@ use crate::backend::pfsense::script::{
     P0, P1, P2, PRESHARED, PRIVATE, Say, Script, ok, peer, recorded, tunnel, with,
 };
 use crate::backend::pfsense::snapshot::{self, Snapshot};
-use crate::resource::{BackendKind, Field, Fields};
+use crate::resource::{Field, Fields};
 use crate::value::PublicKey;
 
 /// The answers of a firewall with all that can be read, in the order in which it is.
@@ -101,7 +101,7 @@ fn version(text: &str) -> Say {
 }
 
 fn seen(snapshot: &Snapshot) -> Picture {
-    picture(snapshot, BackendKind::RouterOs, false, Timestamp::UNIX_EPOCH).unwrap()
+    picture(snapshot, false, Timestamp::UNIX_EPOCH).unwrap()
 }
 
 fn key(text: &str) -> PublicKey {
@@ -302,7 +302,7 @@ async fn what_makes_no_sense_is_not_gone() {
 }
 
 fn picture_error(snapshot: &Snapshot) -> String {
-    picture(snapshot, BackendKind::RouterOs, false, Timestamp::UNIX_EPOCH).unwrap_err()
+    picture(snapshot, false, Timestamp::UNIX_EPOCH).unwrap_err()
 }
 
 #[tokio::test]

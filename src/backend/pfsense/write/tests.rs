@@ -5,7 +5,8 @@ mod tunnels;
 
 use serde_json::{Value as Json, json};
 
-use crate::backend::pfsense::checks::{self, Verdict};
+use crate::backend::Verdict;
+use crate::backend::pfsense::checks;
 use crate::backend::pfsense::script::{
     P0, P1, P2, PRESHARED, PRIVATE, Say, Script, ok, peer, recorded, tunnel, with,
 };
