@@ -285,7 +285,7 @@ impl Lab {
             let id = declaration.id.clone();
             let netns = match declaration.transport.clone() {
                 Transport::Local { netns, .. } | Transport::Ssh { netns, .. } => netns,
-                Transport::RouterOs(_) => None,
+                Transport::RouterOs(_) | Transport::PfSense(_) => None,
             };
             let host = self.linux(&id);
             let inner = Linux::simulated(id.clone(), netns, host, self.world.clone())
@@ -593,6 +593,7 @@ fn steps(plan: &Plan) -> String {
         let subject = match &step.subject {
             Subject::Resource(address) => address.to_string(),
             Subject::Unmanaged { public_key, .. } => format!("unmanaged {public_key}"),
+            Subject::Backend(id) => format!("backend.{id}"),
         };
         let act = match &step.act {
             PlannedAct::Record => "record".to_owned(),
@@ -623,6 +624,9 @@ fn steps(plan: &Plan) -> String {
             }
             PlannedAct::DeletePeer { interface, public_key } => {
                 format!("delete {interface}/{public_key}")
+            }
+            PlannedAct::Apply { switch_on } => {
+                if *switch_on { "switch on" } else { "apply" }.to_owned()
             }
         };
         let _ = writeln!(text, "{subject}: {}", act.trim_end());
