@@ -89,6 +89,8 @@ pub struct BackendView {
     pub transport: BTreeMap<String, Json>,
     /// Whether WireGuard may be switched on there.
     pub manage_service: bool,
+    /// Whether nothing may be written there.
+    pub read_only: bool,
 }
 
 /// What a user asked for.

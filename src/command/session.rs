@@ -440,12 +440,17 @@ fn no_plan(NoPlan { problems, refusals }: NoPlan) -> Error {
 }
 
 fn view(declaration: &BackendDeclaration) -> BackendView {
+    let firewall = match &declaration.transport {
+        Transport::PfSense(firewall) => Some(firewall),
+        Transport::Local { .. } | Transport::Ssh { .. } | Transport::RouterOs(_) => None,
+    };
     BackendView {
         kind: declaration.kind,
         display_name: declaration.display_name.clone(),
         simulated: declaration.simulate,
         transport: transport::recorded(&declaration.transport),
-        manage_service: matches!(&declaration.transport, Transport::PfSense(it) if it.manage_service),
+        manage_service: firewall.is_some_and(|it| it.manage_service),
+        read_only: firewall.is_some_and(|it| it.read_only),
     }
 }
 

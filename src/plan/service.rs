@@ -184,10 +184,12 @@ impl Planner<'_> {
     }
 }
 
-/// Returns whether a tunnel is, or will be, assigned to an interface.
+/// Returns whether a tunnel is to be assigned to an interface, or stays so.
 fn is_assigned(node: &Node, desired: &Desired) -> bool {
     let found = node.interface().and_then(|it| it.found.as_ref());
-    desired.fields.contains_key(ASSIGNED) || found.is_some_and(|it| it.contains_key(ASSIGNED))
+    let is_changed = node.diffs.iter().any(|it| it.attribute.name == ASSIGNED && it.is_write());
+    let stays = !is_changed && found.is_some_and(|it| it.contains_key(ASSIGNED));
+    desired.fields.contains_key(ASSIGNED) || stays
 }
 
 /// Says what an assignment, or the end of one, brings about.

@@ -558,6 +558,7 @@ fn view(declaration: &BackendDeclaration) -> BackendView {
         simulated: declaration.simulate,
         transport: BTreeMap::new(),
         manage_service: false,
+        read_only: false,
     }
 }
 
