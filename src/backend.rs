@@ -27,7 +27,7 @@ use crate::persist::{Outside, Style};
 use crate::resource::{BackendId, Fields, Settings};
 use crate::simulator::SimulatorError;
 use crate::simulator::linux::SimulatedLinux;
-use crate::value::{PrivateKey, PublicKey, Route, RouteRule};
+use crate::value::{PresharedKey, PrivateKey, PublicKey, Route, RouteRule};
 use crate::world::World;
 
 #[cfg(any(test, fuzzing))]
@@ -96,6 +96,19 @@ pub trait Read {
     /// # Errors
     /// As [`Read::read`].
     fn examine(&self) -> Answer<'_, Result<Examination, BackendError>>;
+
+    /// Asks whether a peer has this pre-shared key, or none, where the backend does not show it. None where that cannot
+    /// be asked, as of most kinds.
+    ///
+    /// # Errors
+    /// As [`Read::read`].
+    fn holds<'a>(
+        &'a self,
+        _peer: PublicKey,
+        _key: Option<&'a PresharedKey>,
+    ) -> Answer<'a, Result<Option<bool>, BackendError>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// Asks the backend what it would make of each operation of a batch, and changes nothing.
     ///

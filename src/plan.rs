@@ -150,6 +150,8 @@ pub struct Plan {
     pub pending: Vec<Address>,
     /// Peers that nobody declared and that stay.
     pub unmanaged: Vec<UnmanagedPeer>,
+    /// What was applied and the device does not show, so that nobody knows whether it was changed.
+    pub unchecked: BTreeMap<Address, BTreeSet<&'static str>>,
     /// Backends that could not be read, with the resources that were left out.
     pub unreachable: BTreeMap<BackendId, (Unreachable, Vec<Address>)>,
     /// Hosts that were rebooted since the last apply and lost interfaces by it.

@@ -121,18 +121,6 @@ impl PfSense {
         self.client.get_or_try_init(make).await
     }
 
-    /// Returns whether a peer has this pre-shared key, though the firewall may not show it. One request.
-    ///
-    /// # Errors
-    /// As [`Read::read`].
-    pub async fn holds_preshared_key(
-        &self,
-        peer: PublicKey,
-        key: &PresharedKey,
-    ) -> Result<bool, BackendError> {
-        checks::holds_preshared_key(self.client().await?, peer, key).await
-    }
-
     async fn snapshot(&self) -> Result<Snapshot, BackendError> {
         Snapshot::read(self.client().await?).await.map_err(|failure: Failure| failure.error)
     }
@@ -218,6 +206,16 @@ impl Read for PfSense {
             let snapshot = self.snapshot().await?;
             let facts = picture::facts(&snapshot);
             Ok(Examination { picture: self.picture_of(&snapshot).await?, facts })
+        })
+    }
+
+    fn holds<'a>(
+        &'a self,
+        peer: PublicKey,
+        key: Option<&'a PresharedKey>,
+    ) -> Answer<'a, Result<Option<bool>, BackendError>> {
+        Box::pin(async move {
+            checks::holds_preshared_key(self.client().await?, peer, key).await.map(Some)
         })
     }
 

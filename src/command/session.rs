@@ -1,5 +1,6 @@
 //! What the commands that look at backends have in common: the configuration, the state, the backends, the plan.
 
+mod secrets;
 mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -205,6 +206,9 @@ impl<'c> Session<'c> {
             let answered = |id: &BackendId, reading: &Reading| watch.answered(id, reading);
             let refresh = refresh(&to_read, &interest, self.at_once, &asked, &answered);
             actual.backends.extend(self.context.watched(refresh).await.backends);
+            let readers = backends.iter().map(|(id, it)| (id.clone(), as_read(it))).collect();
+            let compare = self.compare_secrets(state, &readers, &mut actual);
+            self.context.watched(compare).await;
         }
         watch.end(&actual);
         Ok(World { declarations, backends, actual })

@@ -68,6 +68,9 @@ pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
         pending(plan, &mut text);
     }
     unmanaged(plan, paint, &mut text);
+    if purpose == Purpose::Drift {
+        unchecked(plan, paint, &mut text);
+    }
     unreachable(plan, paint, &mut text);
     part(plan, &mut text);
     match purpose {
@@ -561,6 +564,23 @@ fn unmanaged(plan: &Plan, paint: Paint, text: &mut String) {
         "\n  To manage one, declare it and run `wgform import peer.NAME INTERFACE/KEY`; \
          `unmanaged_peers` on the interface\n  decides whether they are reported, ignored or removed.\n\n",
     );
+}
+
+/// Lists what no device shows; most of it is of one kind.
+fn unchecked(plan: &Plan, paint: Paint, text: &mut String) {
+    if plan.unchecked.is_empty() {
+        return;
+    }
+    let heading = "Not checked, because the device does not show it:";
+    let _ = writeln!(text, "{}\n", paint.paint(Style::Warning, heading));
+    for (address, names) in plan.unchecked.iter().take(NAMED) {
+        let names = names.iter().copied().collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "  {}: {names}", printable(&address.to_string()));
+    }
+    if plan.unchecked.len() > NAMED {
+        let _ = writeln!(text, "  and {} more", plan.unchecked.len() - NAMED);
+    }
+    text.push('\n');
 }
 
 fn unreachable(plan: &Plan, paint: Paint, text: &mut String) {

@@ -155,16 +155,16 @@ async fn ask(
     }
 }
 
-/// Returns whether a peer has this pre-shared key. A filter sees what is not shown; the key goes in a body, for a URL is
+/// Returns whether a peer has this pre-shared key, or none. A filter sees what is not shown; the key goes in a body, for a URL is
 /// logged.
 pub(super) async fn holds_preshared_key(
     client: &Client,
     peer: PublicKey,
-    key: &PresharedKey,
+    key: Option<&PresharedKey>,
 ) -> Result<bool, BackendError> {
     let attempt = format!("compare the pre-shared key of peer `{}`", peer.short());
     let mut filter = Body::of("publickey", peer.to_string());
-    filter.set_secret("presharedkey", key.expose_text());
+    filter.set_secret("presharedkey", key.map(PresharedKey::expose_text).unwrap_or_default());
     let rows = client.search(&attempt, PEERS, &filter).await;
     let List(rows): List<PeerRow> = rows.map_err(|failure: Failure| failure.error)?;
     Ok(rows.len() == 1 && rows[0].public_key() == Some(peer))
