@@ -41,10 +41,9 @@ fn everywhere(scenario: fn(&Lab)) {
     let is_thorough = std::env::var("CI").is_ok_and(|it| it == "true");
     for profile in supported() {
         let is_looked_at = is_thorough || matches!(profile.version, (2, 4, 3) | (2, 10, 0));
-        let points = POINTS.iter().map(|(point, _)| Some(*point)).filter(|_| is_looked_at);
-        for (point, is_exposed) in
-            std::iter::once(None).chain(points).flat_map(|point| [(point, false), (point, true)])
-        {
+        let points = POINTS.iter().filter(|_| is_looked_at);
+        let points = points.map(|(point, _)| (Some(*point), profile.version > (2, 4, 3)));
+        for (point, is_exposed) in [(None, false), (None, true)].into_iter().chain(points) {
             let firewall = Simulated::new(profile, is_exposed, point);
             let run = std::panic::AssertUnwindSafe(|| {
                 scenario(&firewall);

@@ -108,7 +108,7 @@ impl Stranger {
     fn change_peer(&mut self) {
         let Some((key, id)) = self.any(PEERS, "publickey") else { return };
         let drawn = self.below(1000);
-        let body = json!({"id": id, "descr": format!("changed {drawn}")});
+        let body = json!({"id": id, "tun": "unassigned", "descr": format!("changed {drawn}")});
         by_hand(&self.firewall, "PATCH", PEER, "", &body);
         self.learn(PEERS, "publickey", &key);
     }
