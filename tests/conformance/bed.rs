@@ -17,6 +17,7 @@ pub enum Kind {
     Userspace,
     Kernel,
     Router,
+    Firewall,
 }
 
 /// Makes a route: to where, and to which link.

@@ -33,8 +33,8 @@ pub use failure::{Cause, Failure};
 /// The part of a URL that every address of the package begins with.
 const API: &str = "/api/v2";
 
-/// The names of values that are never shown.
-const SECRETS: [&str; 2] = ["presharedkey", "privatekey"];
+/// The names of values that are never shown, as they are stored and as the kernel has them.
+const SECRETS: [&str; 4] = ["presharedkey", "privatekey", "preshared_key", "private_key"];
 
 /// How a firewall is reached.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Peers: made at once, found again by their key before they are changed or removed.
 
 use crate::backend::BackendError;
-use crate::backend::pfsense::client::{Body, Failure};
+use crate::backend::pfsense::client::{Body, Cause, Failure};
 use crate::backend::pfsense::snapshot::{PEER, PEERS};
 use crate::backend::pfsense::wire::{Kept, List, Peer, PeerRow};
 use crate::backend::pfsense::wish;
@@ -28,7 +28,12 @@ impl Job<'_> {
                         return Err(self.differs(attempt, attribute));
                     }
                 }
-                Err(strange) => return Err(self.strange(attempt, &strange)),
+                Err(strange) => {
+                    let error = self.strange(attempt, &strange);
+                    let failure =
+                        Failure { error, cause: Cause::Unreadable, may_have_changed: true };
+                    self.prove_peer(attempt, &after, failure).await?;
+                }
             },
             Err(failure) if is_taken(&failure) => {
                 let hint = "import it, or remove it on the firewall; a firewall has a key on one tunnel only";
@@ -225,7 +230,8 @@ impl Job<'_> {
                 true => self.remove_keyless(attempt, last).await?,
                 false => {
                     for key in keys {
-                        self.delete_peer(attempt, tunnel, key).await?;
+                        let written = self.delete_peer(attempt, tunnel, key).await?;
+                        self.confirm(attempt, written).await?;
                     }
                 }
             }

@@ -2,8 +2,9 @@
 //!
 //! A change names its place and its key. If our peer is removed between the look and the change, and another one slid into
 //! its place, that one gets our key, and loses its own. The answer shows it: what was not sent is not as it was. Then the
-//! other peer gets back what it had. One window is left: a peer that is like ours in everything that was not sent shows
-//! no difference. It is missing in the end, and that is said.
+//! other peer gets back what it had. Two windows are left: a peer that is like ours in everything that was not sent shows
+//! no difference, is missing in the end, and that is said; and of one that was made since the batch began nobody knows
+//! what it had, and that is said too.
 
 use std::collections::BTreeSet;
 
@@ -56,6 +57,9 @@ impl Job<'_> {
             if let Some(attribute) = wish::peer_difference(&after, now, |field| sent.has(field)) {
                 return Err(failure.map_or_else(|| self.differs(attempt, attribute), |it| it.error));
             }
+            if !is_ours {
+                return Err(self.other(attempt));
+            }
             if let Some(failure) = failure
                 && !self.is_preshared_key_proven(attempt, &after, now).await?
             {
@@ -100,6 +104,12 @@ impl Job<'_> {
             "somebody changed the list in between, and the change hit {name}, which could not be undone"
         );
         self.error(attempt, reason, HISTORY)
+    }
+
+    fn other(&self, attempt: &str) -> BackendError {
+        let reason = "it is not as it was right before: somebody changed it in between, or a new peer is in its place and has its key";
+        let hint = "plan again; if a peer is missing then, take it from `Diagnostics > Backup & Restore > Config History`";
+        self.error(attempt, reason, hint)
     }
 
     fn unknown(&self, attempt: &str) -> BackendError {
