@@ -103,6 +103,23 @@ impl PfSense {
         })
     }
 
+    /// Gets ready to ask a firewall whose way and key are here already.
+    ///
+    /// # Errors
+    /// When the URL or the certificates make no sense.
+    pub fn reached(settings: Settings, world: &World) -> Result<Self, BackendError> {
+        Ok(Self {
+            id: settings.backend.clone(),
+            client: OnceCell::from(Client::new(settings.clone())?),
+            settings,
+            login: Login::Key(Password::Given(Secret::new(""))),
+            simulated: None,
+            read_only: false,
+            remarks: Vec::new(),
+            world: world.clone(),
+        })
+    }
+
     /// Returns what asks the firewall. The program that knows what lets one in is asked once.
     async fn client(&self) -> Result<&Client, BackendError> {
         let make = || async {
