@@ -20,6 +20,7 @@ use wgform::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
 use wgform::value::{PrivateKey, Secret};
 use wgform::world::World;
 
+use crate::harness::devices::{self, ask_router as ask};
 use crate::harness::{Project, now};
 
 const PEERS: u8 = 50;
@@ -306,25 +307,7 @@ fn a_peer_without_a_key_keeps_its_interface() {
 
 /// Comes to the router past wgform.
 fn enter(project: &Project) -> SimulatedRouter {
-    let world = World::new(BTreeMap::new(), project.path().to_owned(), now, |it| it.fill(7));
-    SimulatedRouter::open(project.path(), &BackendId::new("branch"), &world).unwrap()
-}
-
-/// Asks it for something that it is to do, and returns its answer.
-fn ask(router: &SimulatedRouter, method: &str, path: &str, body: &str) -> Json {
-    router.set_user("x", &Secret::new("x"), &ALL_POLICIES);
-    let request = Request {
-        method: method.to_owned(),
-        path: format!("/rest/{path}"),
-        query: String::new(),
-        // x:x
-        authorization: Some("Basic eDp4".to_owned()),
-        content_type: Some("application/json".to_owned()),
-        body: body.as_bytes().to_owned(),
-    };
-    let reply = router.answer(&request, now()).unwrap();
-    assert!(reply.status < 300, "{method} {path}: {}", String::from_utf8_lossy(&reply.body));
-    serde_json::from_slice(&reply.body).unwrap_or_default()
+    devices::router(project, "branch")
 }
 
 /// Returns the id of the one WireGuard interface.

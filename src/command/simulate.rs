@@ -84,12 +84,12 @@ Examples:
   wgform simulate pfsense -version=v2.8.2 office
   wgform simulate pfsense -tls -listen=127.0.0.1:8443
 
-The firewall is kept in .wgform/simulated/NAME.json, where a backend of that name
-with `simulate = true` has it too. What is to go wrong is written beside it into
-NAME.faults.json, or into the header X-Simulate-Fault of a request.
+The firewall is kept in .wgform/simulated/NAME.json, where a backend of that
+name with `simulate = true` has it too. What is to go wrong is written beside it
+into NAME.faults.json, or into the header X-Simulate-Fault of a request.
 
 Environment:
-  WGFORM_SIMULATED_KEY    The key that lets one in, which is `simulated` without it.")]
+  WGFORM_SIMULATED_KEY    The key that lets one in; `simulated` without it.")]
 pub struct PfSense {
     /// Names the firewall, `firewall` when nothing else is said
     #[arg(value_name = "NAME", default_value = "firewall", value_parser = name)]
