@@ -48,7 +48,7 @@ impl Scope<'_> {
                     self.index(&value, &key, &self.span(index))?
                 }
                 TraversalOperator::LegacyIndex(index) => {
-                    let key = Value::integer(i64::try_from(*index.value()).unwrap_or(i64::MAX));
+                    let key = Value::integer(*index.value());
                     self.index(&value, &key, &at)?
                 }
                 TraversalOperator::FullSplat(_) => return self.splat(&value, rest),
@@ -115,17 +115,14 @@ impl Scope<'_> {
                     return Err(vec![wrong_type(at, "the index of a list", "a number", key)]);
                 };
                 let index = number.to_integer().and_then(|index| usize::try_from(index).ok());
-                let Some(item) = index.and_then(|index| items.get(index)) else {
-                    let n = items.len();
-                    let elements =
-                        if n == 1 { "1 element".to_owned() } else { format!("{n} elements") };
-                    return Err(vec![
-                        Diagnostic::error("reference to an element that is not there")
-                            .label(at, format!("the list has {elements}, counted from 0"))
-                            .help("For an element that may be missing, write `try(list[n], fallback)`."),
-                    ]);
-                };
-                item.clone()
+                match index.and_then(|index| items.get(index)) {
+                    Some(item) => item.clone(),
+                    None if number.to_wide().is_none() => {
+                        let what = "the index of a list";
+                        return Err(vec![wrong_type(at, what, "a whole number", key)]);
+                    }
+                    None => return Err(vec![missing_element(at, items.len())]),
+                }
             }
             Data::Map(map) => {
                 let Some(text) = key.to_text() else {
@@ -160,4 +157,12 @@ impl Scope<'_> {
         };
         Ok(found.marked(is_sensitive))
     }
+}
+
+/// Says that a list has no such element.
+fn missing_element(at: &Span, n: usize) -> Diagnostic {
+    let elements = if n == 1 { "1 element".to_owned() } else { format!("{n} elements") };
+    Diagnostic::error("reference to an element that is not there")
+        .label(at, format!("the list has {elements}, counted from 0"))
+        .help("For an element that may be missing, write `try(list[n], fallback)`.")
 }

@@ -16,7 +16,10 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, Form, Kind, declaration};
 
 /// The words that a reference can start with.
-const ROOTS: &[&str] = &["var", "local", "backend", "interface", "peer", "preshared_key"];
+const ROOTS: &[&str] = &["var", "local", "backend", "interface", "peer", "preshared_key", "path"];
+
+/// What `path` has.
+const PATHS: [&str; 3] = ["module", "root", "cwd"];
 
 impl Parser {
     /// Fills in what every expression needs.
@@ -135,6 +138,10 @@ impl Declared {
         };
         if let Some(kind) = Kind::from_block(root) {
             return self.resource(kind, name, it, at);
+        }
+        if *root == "path" {
+            let is_known = PATHS.contains(&name);
+            return Err((!is_known).then(|| unknown_path(name, &at(it.range.clone()))));
         }
         let found = match *root {
             "var" => self.variables.get(name).map(|name| Node::Variable(name.clone())),
@@ -281,12 +288,26 @@ pub(crate) fn referable(kind: Kind, name: &str, span: &Span) -> Result<&'static 
         .help(hint))
 }
 
-fn unknown_function(name: &str, span: &Span) -> Diagnostic {
+fn unknown_path(name: &str, span: &Span) -> Diagnostic {
+    let diagnostic = Diagnostic::error("reference to an unknown name")
+        .label(span, format!("`path` has no `{name}`"));
+    match suggestion(name, PATHS) {
+        Some(near) => diagnostic.help(format!("Did you mean `path.{near}`?")),
+        None => diagnostic.help("It has `path.module`, `path.root` and `path.cwd`."),
+    }
+}
+
+/// Says that there is no such function, and what to call instead.
+pub(crate) fn unknown_function(name: &str, span: &Span) -> Diagnostic {
+    if let Some(why) = function::refused(name) {
+        let label = format!("`{name}` is left out on purpose");
+        return Diagnostic::error("call of an unknown function").label(span, label).help(why);
+    }
     let diagnostic = Diagnostic::error("call of an unknown function")
         .label(span, format!("this version of wgform has no function `{name}`"));
     match suggestion(name, function::names()) {
         Some(near) => diagnostic.help(format!("Did you mean `{near}`?")),
-        None => diagnostic.help(function::all_names()),
+        None => diagnostic.help(function::ALL),
     }
 }
 

@@ -394,7 +394,7 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "join(\",\", [[1]])",
-            "error: invalid function call\n  21 `[[1]]`: every element has to be a string, and one is a list\n  help: Call it as `join(separator, lists...)`.",
+            "error: invalid function call\n  21 `[[1]]`: every element has to be a string, and one is a list\n  help: Call it as `join(separator, list, lists...)`.",
         ),
         (
             "upper(null)",

@@ -268,16 +268,16 @@ fn a_mistake_that_doubles_through_locals_is_one_mistake() {
 fn a_text_of_many_gigabytes_is_refused_before_it_is_made() {
     let long = "format(\"%10000s\", \"\")";
     for (expression, why) in [
-        (format!("replace({long}, \" \", {long})"), "this makes a text of more than 32 MiB"),
+        (format!("replace({long}, \" \", {long})"), "this makes a value of more than 32 MiB"),
         (
             format!("replace({long}, \"/( )/\", \"$1{}\")", "$0".repeat(5000)),
-            "this makes a text of more than 32 MiB",
+            "this makes a value of more than 32 MiB",
         ),
-        (format!("replace({long}, \"/ /\", {long})"), "this makes a text of more than 32 MiB"),
-        (format!("join({long}, split(\"\", {long}))"), "this makes a text of more than 32 MiB"),
+        (format!("replace({long}, \"/ /\", {long})"), "this makes a value of more than 32 MiB"),
+        (format!("join({long}, split(\"\", {long}))"), "this makes a value of more than 32 MiB"),
         (
             format!("format(replace({long}, \" \", \"%10000[1]d\"), 1)"),
-            "this makes a text of more than 32 MiB",
+            "this makes a value of more than 32 MiB",
         ),
         (
             format!(
