@@ -12,6 +12,7 @@ mod expression;
 mod foreign;
 mod function;
 mod graph;
+mod lines;
 mod parse;
 mod reference;
 mod rendering;

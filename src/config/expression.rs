@@ -16,6 +16,7 @@ use hcl_edit::expr::{
 use jiff::Timestamp;
 
 use crate::config::function;
+use crate::config::lines::prepared;
 use crate::config::rendering::Templates;
 use crate::config::suggest::suggestion;
 use crate::config::unify::{self, beside};
@@ -142,7 +143,13 @@ impl<'s> Scope<'s> {
             }
             Expression::Object(object) => self.object(object),
             Expression::StringTemplate(template) => self.template(template, true),
-            Expression::HeredocTemplate(heredoc) => self.template(&heredoc.template, false),
+            Expression::HeredocTemplate(heredoc) => {
+                let start = expression.span().unwrap_or_default().start;
+                let is_indented =
+                    self.source.text.get(start..).is_some_and(|it| it.starts_with("<<-"));
+                let lines = prepared(&heredoc.template, &self.source.text, is_indented);
+                self.template(&lines, false)
+            }
             Expression::Parenthesis(inner) => self.evaluate(inner.inner()),
             // Parsing says so of a name that nothing binds.
             Expression::Variable(name) => self.bound(name.as_str()).map_or_else(poisoned, Ok),

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use crate::config::expression::{Effort, Environment, Evaluated, Scope, both, poisoned};
 use crate::config::function::{self, Answer, Failure};
+use crate::config::lines::prepared;
 use crate::config::parse::unknown_function;
 use crate::config::reference::{Found, walk};
 use crate::config::secrets;
@@ -109,7 +110,9 @@ impl Parsed {
         let source = Arc::new(SourceText { name, text, secrets });
         let parsed = hcl_edit::parser::parse_template(&source.text);
         let expression = match parsed {
-            Ok(template) => Ok(StringTemplate::from(template).into()),
+            Ok(template) => {
+                Ok(StringTemplate::from(prepared(&template, &source.text, false)).into())
+            }
             Err(error) => {
                 // What the parser says is about its own grammar.
                 let start = floor(&source.text, error.location().offset());

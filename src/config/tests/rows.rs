@@ -38,7 +38,8 @@ fn every_row_gives_its_result() {
                 wrong.push(format!("{} → {result}\n    not {}", row.expression, row.result));
             }
             let other = row.terraform.map(|it| format!(" ≠ {it}")).unwrap_or_default();
-            written += &format!("{}{} → {result}{other}\n", row.before, row.expression);
+            let gap = if row.expression.ends_with('\n') { "" } else { " " };
+            written += &format!("{}{}{gap}→ {result}{other}\n", row.before, row.expression);
         }
         if std::env::var("WGFORM_BLESS").is_ok() {
             std::fs::write(&path, written + &after).unwrap();
@@ -65,7 +66,7 @@ fn terraform_gives_the_same() {
         return;
     }
     let all: Vec<Row> = tables().iter().flat_map(|path| rows(path).0).collect();
-    let said = Terraform::new(&all).results();
+    let said = Terraform::new(&all).results(&all);
     let mut wrong = Vec::new();
     for (row, said) in all.iter().zip(said) {
         let wanted = row.terraform.as_ref().unwrap_or(&row.result);
@@ -146,13 +147,12 @@ fn rows(path: &Path) -> (Vec<Row>, String) {
 /// A configuration with a local value for each row.
 struct Terraform {
     directory: tempfile::TempDir,
-    count: usize,
 }
 
 impl Terraform {
     fn new(rows: &[Row]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let it = Self { directory, count: rows.len() };
+        let it = Self { directory };
         let mut copy = Command::new("cp");
         copy.arg("-r").arg(files().join(".")).arg(it.directory.path());
         assert!(copy.status().unwrap().success());
@@ -169,19 +169,31 @@ impl Terraform {
     }
 
     /// Returns the results as the table spells them, errors without their text.
-    fn results(&self) -> Vec<String> {
-        let faulty = self.faulty();
-        for i in &faulty {
-            std::fs::remove_file(self.directory.path().join(format!("row_{i}.tf"))).unwrap();
+    fn results(&self, rows: &[Row]) -> Vec<String> {
+        // What is wrong before anything is evaluated hides the rest.
+        let mut faulty = BTreeSet::new();
+        loop {
+            let more = self.faulty();
+            if more.is_empty() {
+                break;
+            }
+            for i in &more {
+                let name = format!("row_{i}.tf");
+                std::fs::remove_file(self.directory.path().join(name)).unwrap();
+            }
+            faulty.extend(more);
         }
-        let sound: Vec<usize> = (0..self.count).filter(|i| !faulty.contains(i)).collect();
-        let known = self.known(&sound);
+        // One value that is not known makes all of them unknown.
+        let is_known =
+            |i: &usize| rows[*i].terraform.as_ref().unwrap_or(&rows[*i].result) != "unknown";
+        let sound = (0..rows.len()).filter(|i| !faulty.contains(i)).filter(is_known);
+        let known = self.known(&sound.collect::<Vec<_>>());
         let said = |i| match (faulty.contains(&i), known.get(&i)) {
             (true, _) => "error".to_owned(),
             (false, Some(json)) => json.clone(),
             (false, None) => self.alone(i),
         };
-        (0..self.count).map(said).collect()
+        (0..rows.len()).map(said).collect()
     }
 
     /// Finds the rows that are errors: Terraform names the file of each.
