@@ -12,14 +12,13 @@ use hcl_edit::expr::{
     BinaryOp, BinaryOperator, Conditional, Expression, ForExpr, FuncCall, ObjectKey, UnaryOp,
     UnaryOperator,
 };
-
 use jiff::Timestamp;
 
 use crate::config::function;
 use crate::config::lines::prepared;
 use crate::config::rendering::Templates;
 use crate::config::suggest::suggestion;
-use crate::config::unify::{self, beside};
+use crate::config::unify;
 use crate::config::value::{Data, Map, Number, Value};
 use crate::diagnostic::{Diagnostic, SourceText, Span};
 use crate::resource::{Address, BackendId};
@@ -245,35 +244,42 @@ impl<'s> Scope<'s> {
     /// A condition: both values get one type. What is wrong with the one that is not taken does not matter.
     fn conditional(&self, it: &Conditional) -> Evaluated {
         let condition = self.bool(&it.cond_expr, "a condition")?;
-        let (yes, no) = (self.evaluate(&it.true_expr), self.evaluate(&it.false_expr));
-        for value in yes.iter().chain(&no) {
-            self.environment.effort().charge(unify::effort(value));
-        }
-        if let (Ok(yes), Ok(no)) = (&yes, &no)
-            && beside(yes, no).is_none()
-        {
-            return Err(vec![
-                Diagnostic::error("condition with values of different types")
-                    .label(&self.span(&it.true_expr), format!("this is {}", yes.noun()))
-                    .label(&self.span(&it.false_expr), format!("and this is {}", no.noun()))
-                    .help("Give both values one type: with `tostring` or `[…]`, or with `null` for none."),
-            ]);
-        }
-        let (taken, other) = match condition.yes {
-            Some(true) => (yes?, no),
-            Some(false) => (no?, yes),
-            // No mark may be lost until more is known, and what is wrong with a value is said only if it is taken.
-            None => {
-                let is_sensitive =
-                    [yes, no].iter().any(|it| it.as_ref().is_ok_and(Value::is_sensitive_anywhere));
-                return Ok(Value::UNKNOWN.marked(condition.is_sensitive || is_sensitive));
+        let (first, second) = match condition.yes {
+            Some(false) => (&it.false_expr, &it.true_expr),
+            _ => (&it.true_expr, &it.false_expr),
+        };
+        let value = match (self.evaluate(first), self.evaluate(second)) {
+            (Ok(taken), Ok(other)) => {
+                // No mark may be lost until more is known.
+                let is_sensitive = condition.yes.is_none() && other.is_sensitive_anywhere();
+                self.in_one_type((first, &taken), (second, &other))?.marked(is_sensitive)
             }
+            (Ok(taken), Err(_)) => taken,
+            (Err(problems), _) if condition.yes.is_some() => return Err(problems),
+            (Err(_), other) => other.unwrap_or(Value::UNKNOWN),
         };
-        let taken = match other {
-            Ok(other) => beside(&taken, &other).unwrap_or(taken),
-            Err(_) => taken,
+        let value = match condition.yes {
+            Some(_) => value,
+            None => Value::UNKNOWN.marked(value.is_sensitive_anywhere()),
         };
-        Ok(taken.marked(condition.is_sensitive))
+        Ok(value.marked(condition.is_sensitive))
+    }
+
+    /// Returns the first of two values in the type that both can have.
+    fn in_one_type(
+        &self,
+        (first, value): (&Expression, &Value),
+        (second, other): (&Expression, &Value),
+    ) -> Evaluated {
+        self.environment.effort().charge(unify::effort(value) + unify::effort(other));
+        unify::beside(value, other).ok_or_else(|| {
+            vec![
+                Diagnostic::error("condition with values of different types")
+                    .label(&self.span(first), format!("this is {}", value.noun()))
+                    .label(&self.span(second), format!("and this is {}", other.noun()))
+                    .help("Give both values one type: with `tostring` or `[…]`, or with `null` for none."),
+            ]
+        })
     }
 
     /// Returns whether a value is sensitive that may be taken once more is known: no mark may be lost until then, and

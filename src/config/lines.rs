@@ -1,8 +1,8 @@
-//! Templates that go over lines, heredocs and files: what a `~` takes away, and the indentation that `<<-` does.
+//! Templates that go over lines, heredocs and files: what a `~` takes away, and the indentation that `<<-` leaves out.
 //!
-//! HCL does both line by line: a `~` takes blanks of its own line only, the end of the line with them. And the indentation is that of
-//! the lines as the `~` left them, without those that are blank. The parser takes a text as a whole, so that it is done
-//! here once more from what is written.
+//! HCL does both line by line. A `~` takes the blanks of its own line and, behind it, the end of that line. The indentation is that
+//! of the lines as the `~` left them, but for blank ones. The parser takes a text as a whole, so that all of it is done
+//! here, from what is written.
 
 use hcl_edit::Span as _;
 use hcl_edit::template::{Directive, Element, Strip, Template};

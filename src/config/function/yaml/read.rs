@@ -74,7 +74,7 @@ impl<'t> Reader<'t> {
 
     fn node_of(&mut self, event: Event<'t>, at: &Span, depth: u8) -> Answer<Node> {
         if depth > Value::MAX_DEPTH {
-            return Err(wrong(at, "too many lists and maps are inside each other"));
+            return Err(too_deep(at));
         }
         let (node, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -99,8 +99,11 @@ impl<'t> Reader<'t> {
             _ => return Err(wrong(at, "a value is missing")),
         };
         let (Node::Scalar { value, .. } | Node::Collection(value)) = &node;
-        // With aliases, a small text can stand for a huge value.
+        // With aliases, a small text can stand for a huge value, and for a deep one.
         fits(value.size())?;
+        if value.depth() > Value::MAX_DEPTH {
+            return Err(too_deep(at));
+        }
         if anchor != 0 {
             self.anchors.insert(anchor, value.clone());
         }
@@ -152,6 +155,10 @@ fn wrong(at: &Span, what: &str) -> Failure {
 fn name_of(tag: &Tag) -> Option<String> {
     let whole = format!("{}{}", tag.handle, tag.suffix);
     whole.strip_prefix("tag:yaml.org,2002:").map(str::to_owned)
+}
+
+fn too_deep(at: &Span) -> Failure {
+    wrong(at, "too many lists and maps are inside each other")
 }
 
 fn check_tag(tag: Option<&Tag>, wanted: &str, at: &Span) -> Answer<()> {
