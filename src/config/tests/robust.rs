@@ -265,6 +265,41 @@ fn a_mistake_that_doubles_through_locals_is_one_mistake() {
 }
 
 #[test]
+fn yaml_whose_aliases_stand_for_something_huge_or_deep_is_refused() {
+    for (step, why) in [
+        ("[*a${i - 1}]", "too many lists and maps are inside each other"),
+        ("[*a${i - 1}, *a${i - 1}]", "this makes a value of more than 32 MiB"),
+    ] {
+        let lines = format!("[for i in range(1, 200) : \"a${{i}}: &a${{i}} {step}\"]");
+        let expression = format!("yamldecode(join(\"\\n\", concat([\"a0: &a0 [1]\"], {lines})))");
+        let problems = crate::config::tests::evaluate(&expression);
+        assert!(problems.contains(why), "{problems}");
+    }
+}
+
+#[test]
+fn no_function_takes_time_or_memory_without_end() {
+    for (expression, why) in [
+        ("setproduct(range(1024), range(1024), range(1024))", "more than 32 MiB"),
+        ("cidrsubnets(\"10.0.0.0/8\", [for i in range(1024) : 1]...)", "no room for this one"),
+        ("regex(format(\"%70000s\", \"\"), \"\")", "at most 10000 characters wide"),
+        (
+            "regex(join(\"\", [for i in range(1000) : format(\"%100s\", \"\")]), \"\")",
+            "longer than 65536 bytes",
+        ),
+        ("regex(\"((a{1000}){1000}){1000}\", \"a\")", "too large for a text of 1 bytes"),
+        ("indent(1000000000, \"a\\nb\")", "more than 32 MiB"),
+    ] {
+        let problems = crate::config::tests::evaluate(expression);
+        assert!(problems.contains(why), "{expression}: {problems}");
+    }
+    assert_eq!(
+        crate::config::tests::evaluate("setproduct(range(1024), range(1024), range(1024), [])"),
+        "[]"
+    );
+}
+
+#[test]
 fn a_text_of_many_gigabytes_is_refused_before_it_is_made() {
     let long = "format(\"%10000s\", \"\")";
     for (expression, why) in [
