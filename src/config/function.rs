@@ -126,7 +126,10 @@ pub(crate) fn call(
     };
     check_count(name, function.usage, arguments.len(), whole)?;
     let answer = run(function, &Call { arguments, environment });
-    answer.map_err(|failure| vec![failure.diagnostic(name, arguments, places, whole)])
+    answer.map_err(|failure| {
+        let is_sensitive = arguments.iter().any(Value::is_sensitive_anywhere);
+        vec![failure.diagnostic(name, is_sensitive, places, whole)]
+    })
 }
 
 /// Says so when a call has too few or too many arguments.
@@ -210,12 +213,12 @@ impl Failure {
     pub(crate) fn diagnostic(
         self,
         name: &str,
-        arguments: &[Value],
+        is_sensitive: bool,
         places: &[Span],
         whole: &Span,
     ) -> Diagnostic {
         let at = self.argument.and_then(|i| places.get(i)).unwrap_or(whole);
-        let (message, hint) = match arguments.iter().any(Value::is_sensitive_anywhere) {
+        let (message, hint) = match is_sensitive {
             true => (format!("`{name}` cannot take this, and the reason is sensitive"), None),
             false => (self.message, self.hint),
         };

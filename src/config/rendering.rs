@@ -61,23 +61,25 @@ impl Scope<'_> {
             ]);
         }
         let (text, given) = both(self.evaluate(first), self.evaluate(second))?;
-        let is_sensitive = text.is_sensitive_anywhere() || given.is_sensitive;
+        let is_sensitive = text.is_sensitive || given.is_sensitive;
         if text.is_unknown() || given.is_unknown() {
             let is_sensitive = is_sensitive || given.is_sensitive_anywhere();
             return Ok(Value::UNKNOWN.marked(is_sensitive));
         }
-        let places = [self.span(first), self.span(second)];
         let parsed = self.parsed(&text, is_file).and_then(|parsed| {
             check_names(map_of(&given)?)?;
             Ok(parsed)
         });
-        let parsed = parsed.map_err(|failure| {
-            vec![failure.diagnostic(name, &[text.clone(), given.clone()], &places, &whole)]
+        let places = [self.span(first), self.span(second)];
+        let parsed = parsed
+            .map_err(|failure| vec![failure.diagnostic(name, is_sensitive, &places, &whole)])?;
+        let value = parsed.evaluate(self.environment, &given).map_err(|problems| {
+            if text.is_sensitive && !problems.is_empty() {
+                return wrong(&whole, "this has no result, and the reason is sensitive");
+            }
+            let called = |it: Diagnostic| it.label(&whole, "the template is rendered here");
+            problems.into_iter().map(called).collect()
         })?;
-        let called = |problem: Diagnostic| problem.label(&whole, "the template is rendered here");
-        let value = parsed.evaluate(self.environment, &given);
-        let value =
-            value.map_err(|problems| problems.into_iter().map(called).collect::<Vec<_>>())?;
         if value.is_null() {
             return Err(wrong(&whole, "the template gives null"));
         }
@@ -114,7 +116,6 @@ impl Parsed {
                 Ok(StringTemplate::from(prepared(&template, &source.text, false)).into())
             }
             Err(error) => {
-                // What the parser says is about its own grammar.
                 let start = floor(&source.text, error.location().offset());
                 let end =
                     source.text[start..].find('\n').map_or(source.text.len(), |at| start + at);
