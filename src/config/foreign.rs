@@ -141,6 +141,7 @@ pub(crate) fn root(word: &str) -> Option<&'static str> {
     Some(match word {
         "each" | "count" => "Write one block for each; `for x in LIST` makes lists and maps.",
         "self" => "Name the block, such as `interface.NAME`.",
+        "path" => "Write `path.module`, `path.root` or `path.cwd`.",
         "module" | "data" | "output" => "Put the value into a `variable` or into `locals`.",
         "terraform" => "Keep a directory for each environment, or give its name as a `variable`.",
         "wgform" => "Settings cannot be referred to.",

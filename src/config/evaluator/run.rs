@@ -178,7 +178,7 @@ impl Environment for Run<'_> {
             "local" => self.node(&Node::Local(name.into())),
             "backend" => self.node(&Node::Backend(BackendId::new(name))),
             "path" if name == "cwd" => Ok(Value::text(self.directory())),
-            // Paths start at the directory of the configuration.
+            // A path starts at the directory of the configuration.
             "path" => Ok(Value::text(".")),
             _ => {
                 let address = Kind::from_block(root).map(|kind| Address::root(kind, name));

@@ -16,10 +16,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, Form, Kind, declaration};
 
 /// The words that a reference can start with.
-const ROOTS: &[&str] = &["var", "local", "backend", "interface", "peer", "preshared_key", "path"];
-
-/// What `path` has.
-const PATHS: [&str; 3] = ["module", "root", "cwd"];
+const ROOTS: &[&str] = &["var", "local", "backend", "interface", "peer", "preshared_key"];
 
 impl Parser {
     /// Fills in what every expression needs.
@@ -103,6 +100,7 @@ impl Declared {
         let Expr { expression, source, needs, head: _ } = expr;
         let at = |range: Range<usize>| Span { source: source.clone(), range };
         walk(expression, &mut |found| match found {
+            Found::Name(Name { root: "path", name: Some("module" | "root" | "cwd"), .. }) => {}
             Found::Name(name) => match self.node(&name, &at) {
                 Ok(node) => needs.push(Need { node, span: at(name.range.clone()) }),
                 Err(problem) => problems.extend(problem),
@@ -138,10 +136,6 @@ impl Declared {
         };
         if let Some(kind) = Kind::from_block(root) {
             return self.resource(kind, name, it, at);
-        }
-        if *root == "path" {
-            let is_known = PATHS.contains(&name);
-            return Err((!is_known).then(|| unknown_path(name, &at(it.range.clone()))));
         }
         let found = match *root {
             "var" => self.variables.get(name).map(|name| Node::Variable(name.clone())),
@@ -286,15 +280,6 @@ pub(crate) fn referable(kind: Kind, name: &str, span: &Span) -> Result<&'static 
     Err(Diagnostic::error("reference to a secret")
         .label(span, format!("`{name}` of `{kind}` cannot be referred to"))
         .help(hint))
-}
-
-fn unknown_path(name: &str, span: &Span) -> Diagnostic {
-    let diagnostic = Diagnostic::error("reference to an unknown name")
-        .label(span, format!("`path` has no `{name}`"));
-    match suggestion(name, PATHS) {
-        Some(near) => diagnostic.help(format!("Did you mean `path.{near}`?")),
-        None => diagnostic.help("It has `path.module`, `path.root` and `path.cwd`."),
-    }
 }
 
 /// Says that there is no such function, and what to call instead.
