@@ -234,7 +234,8 @@ pub(super) fn matchkeys(call: &Call) -> Answer {
     let (values, keys, wanted) = (call.items(0)?, call.items(1)?, call.items(2)?);
     if values.len() != keys.len() {
         let (keys, values) = (keys.len(), values.len());
-        return Err(Failure::at(1, format!("here are {keys} keys for {values} values")));
+        let message = format!("the number of keys, {keys}, is not that of the values, {values}");
+        return Err(Failure::at(1, message));
     }
     let all: Vec<Value> = keys.iter().chain(wanted).cloned().collect();
     let all = call.in_one_type(&all, 2)?;
@@ -310,7 +311,8 @@ pub(super) fn zipmap(call: &Call) -> Answer {
     let (keys, values) = (call.texts(0)?, call.list(1)?);
     if keys.len() != values.len() {
         let (keys, values) = (keys.len(), values.len());
-        return Err(Failure::at(1, format!("here are {values} values for {keys} keys")));
+        let message = format!("the number of values, {values}, is not that of the keys, {keys}");
+        return Err(Failure::at(1, message));
     }
     let is_sensitive = call.arguments[0].is_sensitive_anywhere();
     let map: Map = keys.into_iter().zip(values.iter().cloned()).collect();

@@ -46,8 +46,11 @@ pub(super) fn formatlist(call: &Call) -> Answer {
     if let Some(i) = values.iter().position(|it| matches!(it.data, Data::Map(_))) {
         return Err(Failure::wanted(i + 1, "a list or a value without parts", &values[i]));
     }
+    let count = count.unwrap_or(1);
+    // Also verbs that show nothing take their time.
+    fits(count.saturating_mul(template.len()))?;
     let (mut made, mut size) = (Vec::new(), 0_usize);
-    for at in 0..count.unwrap_or(1) {
+    for at in 0..count {
         let row = values.iter().map(|value| value.items().map_or(value, |items| &items[at]));
         let text = formatted(&template, &row.cloned().collect::<Vec<_>>())?;
         size = size.saturating_add(text.len());
