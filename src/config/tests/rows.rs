@@ -207,8 +207,8 @@ impl Terraform {
 
     /// Evaluates all rows at once, those that are not known apart.
     fn known(&self, rows: &[usize]) -> BTreeMap<usize, String> {
-        let entry = |i| format!("[{i}, jsonencode(nonsensitive(local.row_{i}))]");
-        let all: Vec<_> = rows.iter().map(|i| entry(i)).collect();
+        let entry = |i: &usize| format!("[{i}, jsonencode(nonsensitive(local.row_{i}))]");
+        let all: Vec<_> = rows.iter().map(entry).collect();
         let (text, _) = self.console(&format!("jsonencode([{}])", all.join(", ")));
         let Ok(text) = serde_json::from_str::<String>(text.trim()) else { return BTreeMap::new() };
         serde_json::from_str::<Vec<(usize, String)>>(&text).unwrap().into_iter().collect()
