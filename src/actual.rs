@@ -35,6 +35,21 @@ pub struct Unreachable {
     pub hints: Vec<String>,
 }
 
+/// What a read has to look at besides what is always there.
+#[derive(Debug, Clone, Default)]
+pub struct Interest {
+    /// Key files outside the backend's own directory.
+    pub key_files: BTreeSet<PathBuf>,
+    /// Whether the name servers of the interfaces matter.
+    pub name_servers: bool,
+    /// Whether to look at what brings interfaces back at boot.
+    pub boot: bool,
+    /// Whether the routes of a router matter, which can be very many. A Linux host always gives them.
+    pub routes: bool,
+    /// Whether it matters in which interface lists of a router the interfaces are.
+    pub interface_lists: bool,
+}
+
 /// Everything that is on one backend, whoever made it.
 #[derive(Debug, Clone)]
 pub struct Picture {
@@ -122,11 +137,20 @@ impl fmt::Debug for HostFile {
 pub struct Routing {
     /// The routes, but those to the system's own addresses.
     pub routes: BTreeMap<Route, FoundRoute>,
+    /// Further ones of wgform that are equal but for where they lead to: a router has them share the packets.
+    pub more: Vec<(Route, FoundRoute)>,
     /// The policy rules that have the form of wgform's, and whether wgform made them, whichever configuration wanted
     /// them.
     pub rules: BTreeMap<RouteRule, bool>,
     /// The tables that have a name.
     pub table_names: BTreeMap<String, u32>,
+}
+
+impl Routing {
+    /// Returns every route.
+    pub fn all(&self) -> impl Iterator<Item = (&Route, &FoundRoute)> {
+        self.routes.iter().chain(self.more.iter().map(|(route, found)| (route, found)))
+    }
 }
 
 /// Where a route leads to, and whose it is.
@@ -245,6 +269,8 @@ pub struct FoundInterface {
     pub hidden: BTreeSet<&'static str>,
     /// Its peers.
     pub peers: BTreeMap<PublicKey, FoundPeer>,
+    /// How many peers there are besides these, which have no key to be known by.
+    pub keyless: usize,
 }
 
 /// One peer on a device.

@@ -13,12 +13,10 @@ mod landed;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use serde_json::Value as Json;
 
 use crate::actual::{Actual, Picture, Reading};
 use crate::apply::batch::{Prepared, prepare};
@@ -28,7 +26,7 @@ use crate::config::Evaluator;
 use crate::diagnostic::Diagnostic;
 use crate::event::{Event, StepName};
 use crate::failpoint::{Point, hit};
-use crate::plan::{Plan, PlannedAct, Step, Subject, recover};
+use crate::plan::{Plan, PlannedAct, Step, Subject, recorded_interest, recover};
 use crate::resource::{Address, BackendId, Field};
 use crate::state::{OutputRecord, State, StateChange};
 use crate::store::{Journal, Lock, StepOutcome, StoreError};
@@ -98,6 +96,8 @@ struct Run<'a, 'c> {
     landing: Landing,
     resolved: Vec<(Address, String)>,
     outputs_failed: Vec<Diagnostic>,
+    /// The steps that failed and left nothing on their device.
+    untouched: BTreeSet<usize>,
     /// Outcomes that are not on the disk yet. They get there before anything that builds on them.
     outcomes: Outcomes,
     /// Why outcomes can no longer be recorded; nothing new is started then.
@@ -121,6 +121,7 @@ impl<'a, 'c> Run<'a, 'c> {
             landing,
             resolved: Vec::new(),
             outputs_failed: Vec::new(),
+            untouched: BTreeSet::new(),
             outcomes: Outcomes::default(),
             broken: None,
         }
@@ -343,6 +344,7 @@ impl<'a, 'c> Run<'a, 'c> {
         Some(Ready { id, steps, intents, operations })
     }
 
+    /// Takes in how a step ended. A step that another one kept from being tried names that step.
     fn land(&mut self, index: usize, outcome: Outcome, journal: &mut Journal) {
         let fate = match outcome {
             Outcome::Done(fields) => {
@@ -359,11 +361,16 @@ impl<'a, 'c> Run<'a, 'c> {
                 Fate::Done
             }
             Outcome::Failed(error) => Fate::Failed(explain(&error)),
-            Outcome::Skipped(_) => {
+            Outcome::Untouched(error) => {
+                self.untouched.insert(index);
+                self.outcomes.waiting.push((index as u64, StepOutcome::Failed));
+                Fate::Failed(explain(&error))
+            }
+            Outcome::Skipped(by) => {
                 self.outcomes.waiting.push((index as u64, StepOutcome::Failed));
                 let because = self.hindrance(index);
                 Fate::Skipped {
-                    because: because.unwrap_or_else(|| self.plan.steps[index].subject.clone()),
+                    because: because.unwrap_or_else(|| self.plan.steps[by].subject.clone()),
                 }
             }
             Outcome::NotStarted => {
@@ -390,11 +397,11 @@ impl<'a, 'c> Run<'a, 'c> {
         }
     }
 
-    /// Returns the intents of the steps of a batch that failed.
+    /// Returns the intents of the steps of a batch that failed and may have left something behind.
     fn failed(&self, intents: Vec<(u64, StateChange)>) -> Vec<(u64, StateChange)> {
         let is_failed = |step: u64| {
-            let fate = usize::try_from(step).ok().and_then(|step| self.fates.get(step));
-            matches!(fate, Some(Some(Fate::Failed(_))))
+            let step = usize::try_from(step).ok().filter(|step| !self.untouched.contains(step));
+            matches!(step.and_then(|step| self.fates.get(step)), Some(Some(Fate::Failed(_))))
         };
         match self.broken {
             Some(_) => Vec::new(),
@@ -404,17 +411,8 @@ impl<'a, 'c> Run<'a, 'c> {
 
     /// Returns what has to be looked at to know what failed steps left behind: also files of which nothing else tells.
     fn interest(&self, backend: &BackendId) -> Interest {
-        let mut interest = Interest { interface_lists: true, ..Interest::default() };
-        for record in self.state.resources.values() {
-            let current = record.backend.iter().map(|on| (on, &record.attributes));
-            let deposed = record.deposed.iter().map(|it| (&it.backend, &it.attributes));
-            for (_, attributes) in current.chain(deposed).filter(|(on, _)| *on == backend) {
-                let path = attributes.get("key_file").and_then(Json::as_str);
-                interest.key_files.extend(path.map(PathBuf::from));
-                interest.boot |= attributes.contains_key("persisted");
-            }
-        }
-        interest
+        let recorded = recorded_interest(&self.state).remove(backend).unwrap_or_default();
+        Interest { interface_lists: true, ..recorded }
     }
 
     /// A step that failed may have been done in part: what it left behind is ours, and is looked for.
@@ -559,6 +557,10 @@ impl Shared<'_, '_, '_> {
         backend
             .write(Batch { operations }, stop, &mut |at, outcome| {
                 hit(Point::OutcomeLanded);
+                let outcome = match outcome {
+                    Outcome::Skipped(by) => Outcome::Skipped(steps[by]),
+                    outcome => outcome,
+                };
                 let (mut run, mut journal) = (self.run.borrow_mut(), self.journal.borrow_mut());
                 run.land(steps[at], outcome, &mut journal);
                 run.start_next(&steps, at);

@@ -3,6 +3,7 @@
 //! [`Read`] and [`Write`] are two traits: whatever must not change anything is given `&dyn Read`. Both speak our model
 //! in plain data; how a device spells it stays inside its backend.
 
+mod program;
 pub mod linux;
 pub mod routeros;
 
@@ -13,6 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use crate::actual::Interest;
 use crate::actual::{Examination, Picture, Unreachable};
 use crate::backend::linux::Linux;
 use crate::backend::routeros::RouterOs;
@@ -101,21 +103,6 @@ pub trait Write: Read {
 
 /// Called with the index of an operation and its outcome, in the order in which they land.
 pub type Landed<'a> = &'a mut dyn FnMut(usize, Outcome);
-
-/// What a read has to look at besides what is always there.
-#[derive(Debug, Clone, Default)]
-pub struct Interest {
-    /// Key files outside the backend's own directory.
-    pub key_files: BTreeSet<PathBuf>,
-    /// Whether the name servers of the interfaces matter.
-    pub name_servers: bool,
-    /// Whether to look at what brings interfaces back at boot.
-    pub boot: bool,
-    /// Whether the routes of a router matter, which can be very many. A Linux host always gives them.
-    pub routes: bool,
-    /// Whether it matters in which interface lists of a router the interfaces are.
-    pub interface_lists: bool,
-}
 
 /// A wish that nothing new is started. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -218,6 +205,9 @@ pub enum Act {
         interface: String,
         /// Its key.
         public_key: PublicKey,
+        /// The key of the peer that becomes it, where a device keeps what it was told and can change its key. When that
+        /// peer is gone, this one is made.
+        replaces: Option<PublicKey>,
         /// Its attributes, without `interface`, `public_key` and unset ones.
         fields: Fields,
     },
@@ -290,7 +280,10 @@ pub enum Outcome {
     Done(Fields),
     /// The device refused, or holds something else; it was left as the error says.
     Failed(BackendError),
-    /// It was not tried, because the operation with this index failed or was skipped.
+    /// Nothing was asked of the device, or it said that this is there already: whatever is there is not ours.
+    Untouched(BackendError),
+    /// It was not tried, because the operation with this index failed or was skipped: one that it comes after, or one
+    /// that shows that none can be done.
     Skipped(usize),
     /// It was not tried, because a stop was asked for.
     NotStarted,

@@ -11,6 +11,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::backend::{BackendError, Trace, Write, connect};
 use crate::config::BackendDeclaration;
 use crate::error::{Error, Exit, Kind};
+use crate::render::printable;
 use crate::ui::{Interrupt, Ui};
 use crate::world::World;
 
@@ -26,6 +27,7 @@ pub mod state;
 pub mod import;
 pub mod backend;
 pub mod force_unlock;
+pub mod simulate;
 pub mod schema;
 pub mod completions;
 pub mod man;
@@ -122,6 +124,9 @@ pub enum Command {
     Backend(backend::Command),
     /// Takes the lock away from a run that died without giving it back, after a yes
     ForceUnlock(force_unlock::Arguments),
+    /// Serves a device that is only pretended, for requests by hand and for tests
+    #[command(subcommand)]
+    Simulate(simulate::Command),
     /// Prints the reference of the language, or a JSON Schema of what wgform reads and writes
     Schema(schema::Arguments),
     /// Prints what makes a shell complete commands and flags
@@ -186,7 +191,7 @@ impl Context {
     /// Gets ready to talk to a backend; one that is to be debugged tells the terminal what is asked and answered.
     fn connect(&self, declaration: &BackendDeclaration) -> Result<Box<dyn Write>, BackendError> {
         let ui = self.ui.clone();
-        let trace = Trace::new(move |line| ui.talk(line));
+        let trace = Trace::new(move |line| ui.talk(&printable(line)));
         connect(declaration, &self.world, &trace)
     }
 
@@ -223,6 +228,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::Import(arguments) => import::run(arguments, context).await,
         Command::Backend(command) => backend::run(command, context).await,
         Command::ForceUnlock(arguments) => force_unlock::run(&arguments, context),
+        Command::Simulate(command) => simulate::run(command, context).await,
     }
 }
 

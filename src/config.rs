@@ -244,8 +244,8 @@ pub struct RouterOs {
     pub api_url: String,
     /// Who to log in as.
     pub api_user: String,
-    /// The password, which may be empty.
-    pub api_password: Secret,
+    /// The password.
+    pub api_password: Password,
     /// How long an answer may take.
     pub api_timeout: Duration,
     /// Whether the router has to prove that it is the router.
@@ -258,6 +258,15 @@ pub struct RouterOs {
     pub concurrency: NonZeroU8,
     /// Whether all that is asked and answered is shown.
     pub debug: bool,
+}
+
+/// Where the password of a user is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Password {
+    /// Here; it may be empty.
+    Given(Secret),
+    /// In the first line that this program prints, which is not secret itself.
+    Asked(Vec<String>),
 }
 
 impl RouterOs {

@@ -3,6 +3,7 @@
 //! A plan is made without a clock, without IO and without randomness: the same inputs give the same plan. It leaves no
 //! choice to apply but the values that only a device can make. What it decides and why:
 //!
+//! * `interest` says what has to be looked at before,
 //! * `recover` folds in the intents of an apply that was cut off,
 //! * `guard` refuses to believe in absence that is not plausible, and a device that is not the recorded one,
 //! * `walk` evaluates and compares every resource in dependency order,
@@ -20,6 +21,7 @@ mod check;
 mod finish;
 mod guard;
 mod hooks;
+mod interest;
 mod observe;
 mod order;
 mod persist;
@@ -50,6 +52,7 @@ use crate::value::{PresharedKey, PrivateKey, PublicKey, RouteRule};
 
 pub use adopt::{NotAdopted, adopt};
 pub use finish::record;
+pub use interest::{interest, recorded_interest};
 pub use persist::{outside, persisted_fields, written};
 pub use recover::recover;
 pub use routes::{Recipe, WantedRoutes};
@@ -545,6 +548,8 @@ pub enum PlannedAct {
         interface: String,
         /// Its key; none while it is not known.
         public_key: Option<PublicKey>,
+        /// The key of the peer that becomes it.
+        replaces: Option<PublicKey>,
     },
     /// A peer is changed.
     UpdatePeer {
@@ -582,8 +587,6 @@ pub enum KeySource {
     Held(PrivateKey),
     /// The apply makes one.
     New,
-    /// The device makes one, with the interface.
-    Device,
 }
 
 /// What happens to one attribute.

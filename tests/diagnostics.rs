@@ -63,6 +63,18 @@ const NO_CASE: &[(&str, &str)] = &[
         "domain that the host's resolver cannot route",
         "a case changes nothing on a host; `tests/plan/resolver.rs` does, and shows it",
     ),
+    (
+        "password that is sent in the clear",
+        "a case has no router that is far away; `src/backend/routeros.rs` shows it",
+    ),
+    (
+        "router that does not have to prove what it is",
+        "a case has no router that is far away; `tests/router.rs` shows it",
+    ),
+    (
+        "time limit no longer than the router's own",
+        "a case has no router that is far away; `tests/router.rs` shows it",
+    ),
 ];
 
 /// Errors in reading and writing files that no case can set up, each with the reason.

@@ -212,7 +212,7 @@ fn lib_declares_the_layers_in_reading_order() {
 
 #[test]
 fn only_a_backend_names_its_own_parts() {
-    let systems = names(&src().join("backend"));
+    let systems = folders(&src().join("backend"));
     let mut broken = Vec::new();
     // `src/backend.rs` is where a kind of backend becomes a backend.
     for file in files(&src()).iter().filter(|file| file.name() != "src/backend.rs") {
@@ -374,13 +374,10 @@ fn files(directory: &Path) -> Vec<File> {
     found
 }
 
-/// Returns the names of the modules in a directory.
-fn names(directory: &Path) -> Vec<String> {
-    let stem = |path: PathBuf| Some(path.file_stem()?.to_str()?.to_owned());
-    let mut names: Vec<_> = entries(directory).into_iter().filter_map(stem).collect();
-    names.sort();
-    names.dedup();
-    names
+/// Returns the names of the modules in a directory that have a folder of their own; the others are for all of them.
+fn folders(directory: &Path) -> Vec<String> {
+    let name = |path: PathBuf| Some(path.file_name()?.to_str()?.to_owned());
+    entries(directory).into_iter().filter(|path| path.is_dir()).filter_map(name).collect()
 }
 
 /// Returns the paths in a directory in a stable order; none when it is not there.

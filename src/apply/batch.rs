@@ -83,9 +83,12 @@ fn operation(
     let wanted = match address.as_ref().and_then(|address| run.plan.resources.get(address)) {
         Some(desired) => {
             // A secret that stays where it is, and that the device does not show, needs not be known.
-            let is_update = matches!(&step.act, PlannedAct::UpdatePeer { settings, .. }
-                if kind.keeps_configuration() && !settings.contains_key("preshared_key"));
-            let stays = is_update.then_some("preshared_key");
+            let is_there = match &step.act {
+                PlannedAct::UpdatePeer { settings, .. } => !settings.contains_key("preshared_key"),
+                PlannedAct::CreatePeer { replaces, .. } => replaces.is_some(),
+                _ => false,
+            };
+            let stays = (is_there && kind.keeps_configuration()).then_some("preshared_key");
             device_fields(desired.address.kind, &desired.fields, kind, stays)
         }
         None => Some(Fields::new()),
@@ -160,10 +163,7 @@ fn write(
                 wanted.entry("listen_port").or_insert(Field::Number(port));
             }
             let Some(around) = surroundings(run, index) else { return Ok(None) };
-            let private_key = match key {
-                KeySource::Device => None,
-                key => Some(private_key(run, address, &key)?),
-            };
+            let private_key = Some(private_key(run, address, &key)?);
             Some(Act::CreateInterface { name, private_key, key_file, fields: wanted, around })
         }
         PlannedAct::UpdateInterface { name, rename, key, key_file, remove_key_file, settings } => {
@@ -184,13 +184,18 @@ fn write(
                 around,
             })
         }
-        PlannedAct::CreatePeer { interface, public_key } => {
+        PlannedAct::CreatePeer { interface, public_key, replaces } => {
             let landed = run.landing.peer_key(&run.plan.resources, address);
             if let (None, Some(landed)) = (public_key, landed) {
                 run.landing.claim(&run.plan.resources, address, landed)?;
             }
             let public_key = public_key.or(landed);
-            public_key.map(|public_key| Act::CreatePeer { interface, public_key, fields: wanted })
+            public_key.map(|public_key| Act::CreatePeer {
+                interface,
+                public_key,
+                replaces,
+                fields: wanted,
+            })
         }
         PlannedAct::UpdatePeer { interface, public_key, settings } => {
             let settings = written(&settings, &wanted);
@@ -307,7 +312,7 @@ fn private_key(
                 _ => return Err("its `private_key` is still not known".to_owned()),
             }
         }
-        KeySource::New | KeySource::Device => run.landing.new_key(address, run.tools.world),
+        KeySource::New => run.landing.new_key(address, run.tools.world),
     };
     run.landing.known.publish(address, "public_key", Field::PublicKey(key.public()));
     Ok(key)

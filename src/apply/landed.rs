@@ -6,9 +6,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use crate::config::{Computed, Desired, Evaluator, Wanted};
-use crate::plan::{
-    Effect, KeySource, Known, Plan, PlannedAct, SecretSource, Step, record, written,
-};
+use crate::plan::{Effect, Known, Plan, PlannedAct, SecretSource, Step, record, written};
 use crate::resource::{Address, Field, Fields, Kind};
 use crate::state::{ObjectKey, ResourceRecord, State, StateChange};
 use crate::value::{FingerprintKey, PresharedKey, PrivateKey, PublicKey};
@@ -287,12 +285,7 @@ impl Landing {
                     ObjectKey::Interface { public_key, .. } => Some(public_key.clone()),
                     ObjectKey::Peer { .. } | ObjectKey::PresharedKey {} => None,
                 });
-                // Until the device has made it, the name has to do.
-                let is_made_there =
-                    matches!(step.act, PlannedAct::CreateInterface { key: KeySource::Device, .. });
-                let made_there = is_made_there.then(String::new);
-                let public_key = known.or(before.filter(|_| !is_made_there)).or(made_there)?;
-                Some(ObjectKey::Interface { name, public_key })
+                Some(ObjectKey::Interface { name, public_key: known.or(before)? })
             }
             Kind::Peer => {
                 let public_key = self.peer_key(&plan.resources, address)?.to_string();

@@ -21,7 +21,6 @@ mod resolver;
 mod system;
 mod netlink;
 mod device;
-mod program;
 mod userspace;
 mod files;
 #[cfg(any(test, fuzzing))]

@@ -17,26 +17,48 @@ pub(crate) mod fuzz {
     pub(crate) use crate::backend::routeros::wire::fuzz as values;
 }
 
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::time::Duration;
 
-use crate::actual::{Examination, Picture};
+use reqwest::Url;
+use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
+
+use crate::actual::{Examination, Picture, Remark};
 use crate::backend::routeros::client::{Client, Pace, Settings, Trace, Trust};
 use crate::backend::routeros::menus::{Menus, Wanted};
-use crate::backend::{Answer, BackendError, Batch, Interest, Landed, Read, Stop, Write};
-use crate::config;
+use crate::backend::routeros::wire::Version;
+use crate::backend::{
+    Answer, BackendError, Batch, Interest, Landed, Outcome, Read, Stop, Write, program,
+};
+use crate::config::{self, Password};
 use crate::resource::BackendId;
 use crate::simulator::SimulatorError;
 use crate::simulator::routeros::http::{Options, Server};
 use crate::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
+use crate::value::Secret;
 use crate::world::World;
+
+/// How long a router works on one command.
+const ROUTER_GIVES_UP: Duration = Duration::from_secs(60);
+
+/// How long the program may take that knows the password.
+const ASKED_WITHIN: Duration = Duration::from_secs(60);
 
 /// A router.
 pub struct RouterOs {
     id: BackendId,
-    client: Client,
+    /// How it is reached, but for the password.
+    settings: Settings,
+    password: Password,
+    /// What asks it, from the first request on.
+    client: OnceCell<Client>,
     /// What answers in the place of a router.
     simulated: Option<Server>,
+    /// What everybody should know of the way to it.
+    remarks: Vec<Remark>,
     world: World,
 }
 
@@ -53,26 +75,66 @@ impl RouterOs {
         trace: &Trace,
     ) -> Result<Self, BackendError> {
         let trust = if simulate { Trust::Anybody } else { trust(&id, &router, world)? };
-        let simulated = simulate.then(|| simulated(&id, &router, world)).transpose()?;
+        let password = match router.api_password.clone() {
+            Password::Asked(_) if simulate => Password::Given(Secret::new("")),
+            password => password,
+        };
+        let simulated = match &password {
+            Password::Given(secret) if simulate => {
+                Some(simulated(&id, &router.api_user, secret, world)?)
+            }
+            _ => None,
+        };
         let api_url = match &simulated {
             Some(server) => format!("http://{}", server.address()),
             None => router.api_url.clone(),
         };
+        let remarks = if simulate { Vec::new() } else { risks(&router) };
         let settings = Settings {
             backend: id.clone(),
             api_url,
             api_user: router.api_user,
-            api_password: router.api_password,
+            api_password: Secret::new(""),
             trust,
             api_timeout: router.api_timeout,
             concurrency: NonZeroUsize::from(router.concurrency),
             trace: if router.debug { trace.clone().of(&id) } else { Trace::default() },
             pace: Pace::default(),
         };
-        Ok(Self { client: Client::new(settings)?, id, simulated, world: world.clone() })
+        let client = OnceCell::new();
+        Ok(Self { id, settings, password, client, simulated, remarks, world: world.clone() })
     }
 
-    async fn menus(&self, interest: &Interest) -> Result<Menus, BackendError> {
+    /// Returns what asks the router. The program that knows the password is asked once.
+    async fn client(&self) -> Result<&Client, BackendError> {
+        let make = || async {
+            let api_password = match &self.password {
+                Password::Given(secret) => secret.clone(),
+                Password::Asked(argv) => self.ask_for_password(argv.clone()).await?,
+            };
+            Client::new(Settings { api_password, ..self.settings.clone() })
+        };
+        self.client.get_or_try_init(make).await
+    }
+
+    async fn ask_for_password(&self, argv: Vec<String>) -> Result<Secret, BackendError> {
+        let (directory, environment) =
+            (self.world.directory.clone(), self.world.environment.clone());
+        let ask = move || program::first_line(&argv, ASKED_WITHIN, &directory, &environment);
+        let (reason, hint) = match spawn_blocking(ask).await {
+            Ok(Ok(password)) => return Ok(password),
+            Ok(Err(program::NoLine { reason, hint })) => (reason, hint),
+            Err(error) => (error.to_string(), "this is a fault of wgform: please report it"),
+        };
+        Err(BackendError {
+            backend: self.id.clone(),
+            attempt: format!("get the password of `{}`", self.settings.api_user),
+            reason,
+            hints: vec![hint.to_owned()],
+        })
+    }
+
+    async fn menus(&self, client: &Client, interest: &Interest) -> Result<Menus, BackendError> {
         let wanted = Wanted {
             identity: true,
             addresses: true,
@@ -80,13 +142,63 @@ impl RouterOs {
             members: interest.interface_lists,
             others: true,
         };
-        Menus::read(&self.client, wanted).await.map_err(|failure| failure.error)
+        Menus::read(client, wanted).await.map_err(|failure| failure.error)
     }
 
-    fn picture_of(&self, menus: Menus) -> Result<Picture, BackendError> {
-        picture::picture(menus, self.simulated.is_some(), self.world.now())
-            .map_err(|reason| self.client.unreadable("read the WireGuard interfaces", reason).error)
+    fn refuse_old(&self, version: Version) -> Result<(), BackendError> {
+        let (wanted, backend) = (Version::OLDEST, self.id.clone());
+        (version >= wanted).then_some(()).ok_or_else(|| BackendError {
+            backend,
+            attempt: "read the router".to_owned(),
+            reason: format!("RouterOS {version} is too old"),
+            hints: vec![format!("upgrade it to {wanted} or later")],
+        })
     }
+
+    fn picture_of(&self, client: &Client, menus: Menus) -> Result<Picture, BackendError> {
+        let mut picture = picture::picture(menus, self.simulated.is_some(), self.world.now())
+            .map_err(|reason| client.unreadable("read the WireGuard interfaces", reason).error)?;
+        picture.remarks.extend_from_slice(&self.remarks);
+        Ok(picture)
+    }
+}
+
+/// Returns what is risky in how a router is reached.
+fn risks(router: &config::RouterOs) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    if is_in_the_clear(&router.api_url) {
+        remarks.push(Remark::new(
+            "password that is sent in the clear",
+            "with an `http` URL, whoever is on the way reads the password and every key",
+            "Give the service `www-ssl` of the router a certificate, and write `https://` in `api_url`.",
+        ));
+    } else if !router.api_verify_tls && router.tls_pin_sha256.is_none() {
+        remarks.push(Remark::new(
+            "router that does not have to prove what it is",
+            "with `api_verify_tls = false`, whoever is on the way can be the router and read the password and every key",
+            "Leave it out: what is said then has the SHA-256 that is to be written as `tls_pin_sha256`.",
+        ));
+    }
+    if router.api_timeout <= ROUTER_GIVES_UP {
+        remarks.push(Remark::new(
+            "time limit no longer than the router's own",
+            format!(
+                "a command is given up after {} s, and the router itself takes up to 60 s for one",
+                router.api_timeout.as_secs()
+            ),
+            "Set `api_timeout` above 60 s, or leave it out: what is given up may be done all the same, and disturbs others who ask.",
+        ));
+    }
+    remarks
+}
+
+/// Returns whether what is sent there can be read on the way: on this host nobody is.
+fn is_in_the_clear(api_url: &str) -> bool {
+    let Ok(url) = Url::parse(api_url) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_here =
+        host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    url.scheme() == "http" && !is_here
 }
 
 /// Returns whom to believe to be the router.
@@ -116,7 +228,8 @@ fn certificates(path: &Path) -> std::io::Result<Vec<u8>> {
 
 fn simulated(
     id: &BackendId,
-    router: &config::RouterOs,
+    user: &str,
+    password: &Secret,
     world: &World,
 ) -> Result<Server, BackendError> {
     let failed = |reason: String, hints: Vec<String>| BackendError {
@@ -127,7 +240,7 @@ fn simulated(
     };
     let host = SimulatedRouter::open(&world.directory, id, world)
         .map_err(|SimulatorError { reason, hints }| failed(reason, hints))?;
-    host.set_user(&router.api_user, &router.api_password, &ALL_POLICIES);
+    host.set_user(user, password, &ALL_POLICIES);
     Server::start(host, world, Options::default()).map_err(|error| {
         failed(error.to_string(), vec!["see whether this host has a loopback".to_owned()])
     })
@@ -139,21 +252,69 @@ impl Read for RouterOs {
     }
 
     fn read<'a>(&'a self, interest: &'a Interest) -> Answer<'a, Result<Picture, BackendError>> {
-        Box::pin(async move { self.picture_of(self.menus(interest).await?) })
+        Box::pin(async move {
+            let client = self.client().await?;
+            let menus = self.menus(client, interest).await?;
+            self.refuse_old(menus.system.version)?;
+            self.picture_of(client, menus)
+        })
     }
 
     fn examine(&self) -> Answer<'_, Result<Examination, BackendError>> {
         Box::pin(async move {
             let interest = Interest { interface_lists: true, ..Interest::default() };
-            let menus = self.menus(&interest).await?;
+            let client = self.client().await?;
+            let menus = self.menus(client, &interest).await?;
             let facts = picture::facts(&menus);
-            Ok(Examination { picture: self.picture_of(menus)?, facts })
+            Ok(Examination { picture: self.picture_of(client, menus)?, facts })
         })
     }
 }
 
 impl Write for RouterOs {
     fn write<'a>(&'a self, batch: Batch, stop: Stop, landed: Landed<'a>) -> Answer<'a, ()> {
-        Box::pin(write::carry_out(&self.client, batch, stop, landed))
+        Box::pin(async move {
+            match self.client().await {
+                Ok(client) => write::carry_out(client, batch, stop, landed).await,
+                Err(error) => {
+                    landed(0, Outcome::Untouched(error));
+                    (1..batch.operations.len()).for_each(|it| landed(it, Outcome::Skipped(0)));
+                }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::backend::routeros::{ROUTER_GIVES_UP, risks};
+    use crate::config::{Password, RouterOs};
+    use crate::value::Secret;
+
+    fn said_of(api_url: &str) -> Vec<&'static str> {
+        let remarks = risks(&RouterOs {
+            api_url: api_url.to_owned(),
+            api_user: "wgform".to_owned(),
+            api_password: Password::Given(Secret::new("")),
+            api_timeout: ROUTER_GIVES_UP * 2,
+            api_verify_tls: true,
+            ca_file: None,
+            tls_pin_sha256: None,
+            concurrency: RouterOs::CONCURRENCY,
+            debug: false,
+        });
+        remarks.into_iter().map(|it| it.summary).collect()
+    }
+
+    #[test]
+    fn what_is_sent_by_tls_or_to_this_host_is_read_by_nobody() {
+        for url in
+            ["https://192.168.88.1", "http://127.0.0.1:80/rest", "http://[::1]", "http://localhost"]
+        {
+            assert!(said_of(url).is_empty(), "{url}");
+        }
+        for url in ["http://192.168.88.1", "http://router.lan/rest", "http://[fd00::1]:80"] {
+            assert_eq!(said_of(url), ["password that is sent in the clear"], "{url}");
+        }
     }
 }

@@ -4,25 +4,22 @@ mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
-
-use serde_json::Value as Json;
 
 use crate::actual::{Actual, Reading};
-use crate::backend::{BackendError, Interest, Read, Write};
+use crate::backend::{BackendError, Read, Write};
 use crate::command::Context;
 use crate::command::arguments::{self, Belief, Pace, Scope, VariableSource, Variables};
 use crate::command::watch::Watch;
 use crate::config::suggest::suggestion;
-use crate::config::{AllUnknown, BackendDeclaration, Config, Evaluator, Settings, Wanted};
+use crate::config::{BackendDeclaration, Config, Evaluator, Settings};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::plan::{self, BackendView, Inputs, NoPlan, NotAdopted, Options, Plan, Refusal};
 use crate::refresh::refresh;
-use crate::resource::{self, Address, BackendId, BackendKind, Field};
+use crate::resource::{self, Address, BackendId, BackendKind};
 use crate::source::{self, VariableArgument};
-use crate::state::{BackendRecord, ResourceRecord, State, StateChange};
+use crate::state::{BackendRecord, State, StateChange};
 use crate::store::{Loaded, Lock, LockRequest, Store};
 
 /// How much of a configuration a command needs to be right.
@@ -201,7 +198,7 @@ impl<'c> Session<'c> {
             }
         }
         if is_refreshed {
-            let interest = self.interest(state);
+            let interest = plan::interest(self.config, &self.evaluator, state);
             let to_read: Vec<&dyn Read> =
                 backends.values().map(|backend| as_read(backend)).collect();
             let asked = |id: &BackendId| watch.asked(id);
@@ -248,48 +245,6 @@ impl<'c> Session<'c> {
             }
         }
         Ok(declarations)
-    }
-
-    /// Collects what a backend does not look at by itself: key files elsewhere, name servers, and what is to come back at
-    /// boot.
-    fn interest(&self, state: &State) -> BTreeMap<BackendId, Interest> {
-        let mut interests: BTreeMap<BackendId, Interest> = BTreeMap::new();
-        for record in state.resources.values() {
-            let Some(backend) = &record.backend else { continue };
-            let interest = interests.entry(backend.clone()).or_default();
-            let path = record.attributes.get("key_file").and_then(Json::as_str);
-            interest.key_files.extend(path.map(PathBuf::from));
-            let has = |name: &&str| record.attributes.contains_key(*name);
-            interest.name_servers |= NAME_SERVERS.iter().any(has);
-            interest.boot |= has(&"persisted");
-            let owns =
-                |name: &str| record.owned_elements.get(name).is_some_and(|it| !it.is_empty());
-            interest.routes |= owns(ResourceRecord::ROUTES);
-            interest.interface_lists |= owns("interface_lists");
-            for deposed in &record.deposed {
-                let interest = interests.entry(deposed.backend.clone()).or_default();
-                interest.boot |= deposed.attributes.contains_key("persisted");
-            }
-        }
-        let interfaces = self.config.resources().iter();
-        for address in interfaces.filter(|it| it.kind == resource::Kind::Interface) {
-            // What is wrong with it is said when it is planned.
-            let Ok(desired) = self.evaluator.resource(address, &AllUnknown) else { continue };
-            let Some(backend) = desired.backend else { continue };
-            let interest = interests.entry(backend).or_default();
-            if let Some(Field::Text(path)) = desired.fields.get("key_file").and_then(Wanted::known)
-            {
-                interest.key_files.insert(PathBuf::from(path));
-            }
-            let has = |name: &&str| desired.fields.contains_key(*name);
-            interest.name_servers |= NAME_SERVERS.iter().any(has);
-            let none = Wanted::Known(Field::Text("none".to_owned()));
-            interest.boot |= desired.fields.get("persist").is_some_and(|persist| *persist != none);
-            let off = Wanted::Known(Field::Routes(Box::default()));
-            interest.routes |= desired.fields.get("routes").is_some_and(|routes| *routes != off);
-            interest.interface_lists |= desired.fields.contains_key("interface_lists");
-        }
-        interests
     }
 
     /// Makes a plan.
@@ -492,9 +447,6 @@ fn view(declaration: &BackendDeclaration) -> BackendView {
         transport: transport::recorded(&declaration.transport),
     }
 }
-
-/// The attributes for which a host is asked about name servers, which takes a program for each interface.
-const NAME_SERVERS: [&str; 2] = ["dns", "dns_search"];
 
 /// Reaches a backend whose block is gone the way it was reached last, so that what is left on it can be removed.
 fn remembered(id: &BackendId, record: &BackendRecord) -> Result<BackendDeclaration, Error> {

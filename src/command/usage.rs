@@ -67,9 +67,9 @@ pub(crate) fn error(error: &clap::Error, command: &Command, arguments: &[OsStrin
 /// Writes flags and values as the help pages do: `-target=ADDRESS` for `--target <ADDRESS>`.
 fn readable(text: &str) -> String {
     let text = dashes::single(text).replace("[=<false>]", "");
-    let value = Regex::new("(?<flag>-[a-z-]+) <(?<value>[A-Z_=]+)>").expect("it is a pattern");
+    let value = Regex::new("(?<flag>-[a-z-]+) <(?<value>[A-Z_=:]+)>").expect("it is a pattern");
     let text = value.replace_all(&text, "${flag}=${value}");
-    let name = Regex::new("<(?<name>[A-Z_]+)>").expect("it is a pattern");
+    let name = Regex::new("<(?<name>[A-Z_:]+)>").expect("it is a pattern");
     name.replace_all(&text, "${name}").into_owned()
 }
 

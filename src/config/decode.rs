@@ -364,7 +364,7 @@ pub(crate) fn value_of(field: &Field) -> Value {
     }
 }
 
-fn secret_in_command(at: &Span) -> Diagnostic {
+pub(crate) fn secret_in_command(at: &Span) -> Diagnostic {
     Diagnostic::error("secret in a command").label(at, "a part of this is sensitive").help(
         "Let the command read it from a file that only root can read: arguments are seen by every user of the host.",
     )
@@ -406,8 +406,8 @@ fn domain(text: &str) -> Result<String, InvalidValue> {
     Err(error.hint("write it as `corp.example.com`, in its ASCII form, or `~.` for every name"))
 }
 
-/// Reads a program with its arguments. None for what is no list of texts.
-fn command(value: &Value) -> Option<Result<Vec<String>, InvalidValue>> {
+/// Reads a command; none if it is no list of texts.
+pub(crate) fn command(value: &Value) -> Option<Result<Vec<String>, InvalidValue>> {
     if let Some(line) = value.to_text() {
         let hint = format!("write it as `{}`", as_list(&line));
         return Some(Err(InvalidValue::new("a command is a list of its parts").hint(hint)));

@@ -58,6 +58,8 @@ pub enum Takes {
     Number,
     /// An expression that gives a list of networks.
     Networks,
+    /// An expression that gives a command, as a list of its parts.
+    Command,
     /// Any expression.
     Anything,
 }
@@ -353,6 +355,12 @@ pub const BACKEND_ROUTEROS: BlockType = BlockType {
             takes: Takes::Text,
             default: Some("\"\""),
             doc: "The password, best from a sensitive variable or `env(…)`.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_password_command",
+            takes: Takes::Command,
+            doc: "A program that prints the password in its first line, such as `[\"pass\", \"show\", \"branch\"]`, in the place of `api_password`. It is run on this machine and without a shell, in the directory of the configuration, once in a run that asks the router, and has a minute.",
             ..PLAIN
         },
         Argument {

@@ -3,7 +3,7 @@
 //! The object is recorded as it is. Whatever the configuration wants otherwise is then a change like any other, which
 //! a plan shows before anything is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
@@ -125,7 +125,7 @@ fn interface(
         return Err(refused(format!("interface `{id}` has no key"), hint));
     };
     let object = ObjectKey::Interface { name: id.to_owned(), public_key: key.to_string() };
-    Ok(as_found(planner, desired, object, &found.fields))
+    Ok(as_found(planner, desired, object, (&found.fields, &found.hidden)))
 }
 
 /// Which files there have to be.
@@ -211,7 +211,7 @@ fn peer(planner: &Planner<'_>, desired: &Desired, id: &str) -> Result<ResourceRe
     if !picture.kind.keeps_configuration() {
         fields.insert("enabled", Field::Bool(true));
     }
-    Ok(as_found(planner, desired, object, &fields))
+    Ok(as_found(planner, desired, object, (&fields, &found.hidden)))
 }
 
 fn place<'a>(
@@ -228,13 +228,13 @@ fn place<'a>(
     }
 }
 
-/// Records what the device has of that which the configuration manages. What the device has no place for is recorded as
-/// it is wanted, since nothing else is known of it.
+/// Records what the device has of that which the configuration manages. What the device has no place for, or does not show
+/// as it is, is recorded as it is wanted, since nothing else is known of it. A secret that is not shown is written once.
 fn as_found(
     planner: &Planner<'_>,
     desired: &Desired,
     object: ObjectKey,
-    found: &Fields,
+    (found, hidden): (&Fields, &BTreeSet<&'static str>),
 ) -> ResourceRecord {
     let key = planner.fingerprint_key();
     let kind = desired
@@ -249,7 +249,9 @@ fn as_found(
         let is_managed = desired.fields.contains_key(attribute.name)
             || attribute.presence == Presence::OptionalComputed;
         let is_on_device = kind.is_some_and(|kind| attribute.support(kind) == Support::Device);
+        let is_unseen = hidden.contains(attribute.name) && !attribute.form.is_secret();
         if !is_on_device
+            || is_unseen
             || matches!(
                 attribute.name,
                 "interface" | "public_key" | "private_key" | "key_file" | "name"

@@ -309,7 +309,7 @@ pub(crate) fn guard_destroy(
         return 0;
     };
     let is_foreign = |key: &&PublicKey| planner.owners.peer(backend, name, **key).is_none();
-    let count = found.peers.keys().filter(is_foreign).count();
+    let count = found.peers.keys().filter(is_foreign).count() + found.keyless;
     if count > 0 && !is_forced {
         planner.refuse(
             address,

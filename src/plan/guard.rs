@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use crate::actual::{Actual, Picture, Reading};
-use crate::plan::recover::exists;
+use crate::plan::recover::{exists, public_key};
 use crate::plan::{BackendView, Options, Reboot, Refusal};
-use crate::resource::BackendId;
+use crate::resource::{BackendId, Field};
 use crate::state::{BackendRecord, ObjectKey, ResourceRecord, State};
 
 /// So many owned interfaces may be missing before it is no longer taken for somebody's change.
@@ -46,6 +46,13 @@ pub(crate) fn judge(
         // Not every router says which one it is to every user.
         let is_told = !picture.identity.id.is_empty() && !record.identity.is_empty();
         let is_another = is_told && picture.identity.id != record.identity;
+        if is_stranger(state, id, picture)
+            && !options.accept_new_device.contains(id)
+            && !options.accept_loss.contains(id)
+        {
+            verdict.refusals.insert(id.clone(), untold_system(id, record));
+            continue;
+        }
         if is_another && !options.accept_new_device.contains(id) {
             verdict.refusals.insert(id.clone(), another_system(id, record, picture));
             continue;
@@ -72,6 +79,24 @@ pub(crate) fn judge(
         }
     }
     verdict
+}
+
+/// Returns whether nothing tells that a system is the one in the state: it does not say which one it is, and of the
+/// interfaces that are owned there, none is there with its key.
+fn is_stranger(state: &State, id: &BackendId, picture: &Picture) -> bool {
+    let is_owned_there = |it: &&ResourceRecord| {
+        let is_interface = matches!(it.object, ObjectKey::Interface { .. });
+        is_interface && it.backend.as_ref() == Some(id) && !it.is_gone && !it.is_being_filled
+    };
+    let is_there = |record: &ResourceRecord| {
+        let expected = public_key(&record.object).map(Field::PublicKey);
+        let mut found = picture.interfaces.values().filter_map(|it| it.fields.get("public_key"));
+        found.any(|key| Some(key) == expected.as_ref())
+    };
+    let mut owned = state.resources.values().filter(is_owned_there).peekable();
+    // What a system has that does not keep its configuration goes with every boot.
+    let is_untold = picture.identity.id.is_empty() && picture.kind.keeps_configuration();
+    is_untold && owned.peek().is_some() && !owned.any(is_there)
 }
 
 #[derive(Debug, Default)]
@@ -173,6 +198,26 @@ fn another_system(id: &BackendId, record: &BackendRecord, picture: &Picture) -> 
             "a wrong host, or a run on another machine? Then nothing has to be done but to run it where it belongs"
                 .to_owned(),
             format!("if the system was replaced for good, say `-accept-new-device={id}`"),
+        ],
+    }
+}
+
+fn untold_system(id: &BackendId, record: &BackendRecord) -> Refusal {
+    let host_name = &record.host_name;
+    Refusal {
+        message: format!(
+            "backend `{id}` does not say which system it is, and has none of the interfaces that wgform owns on \
+             `{host_name}`{}",
+            match record.identity.as_str() {
+                "" => String::new(),
+                identity => format!(" ({identity})"),
+            }
+        ),
+        hints: vec![
+            "a wrong host? Then nothing has to be done but to name the right one".to_owned(),
+            format!(
+                "if it is the right one and has lost them, or was replaced for good, say `-accept-new-device={id}`"
+            ),
         ],
     }
 }

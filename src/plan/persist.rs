@@ -291,7 +291,7 @@ impl Planner<'_> {
         let on_device = node.interface()?;
         match &on_device.key.source {
             Some(KeySource::Held(key)) => Some(key.clone()),
-            Some(KeySource::New | KeySource::Device) => None,
+            Some(KeySource::New) => None,
             Some(KeySource::Configured) => {
                 match self.desired[&node.address].fields.get("private_key") {
                     Some(Wanted::Known(Field::PrivateKey(key))) => Some(key.clone()),

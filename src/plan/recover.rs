@@ -1,8 +1,9 @@
 //! Folds in the intents of an apply that was cut off, by looking at what is there.
 //!
 //! An intent names its object by a key that is found on the device without the answer that never came: an interface
-//! by its name, a peer by its interface and public key. The plan that made the intent had seen that nothing of that key
-//! was there, so what is there now is ours, whole or half-made.
+//! by its name and public key, a peer by its interface and public key. The plan that made the intent had seen that nothing
+//! of that key was there, so what is there now is ours, whole or half-made. A step that found something there and did
+//! nothing leaves no intent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,7 +12,8 @@ use serde_json::Value as Json;
 
 use crate::actual::{Actual, KeyFile, Picture, Reading};
 use crate::plan::persist::{Persisted, is_left};
-use crate::resource::{Address, BackendId, Field, Fields};
+use crate::plan::walk::interface::found_key;
+use crate::resource::{Address, BackendId, Field, Fields, declaration};
 use crate::state::{Deposed, ObjectKey, ResourceRecord, State, StateChange};
 use crate::value::{FingerprintKey, PublicKey};
 
@@ -58,8 +60,8 @@ pub(crate) fn come_back(state: &mut State, actual: &Actual) -> bool {
         let ObjectKey::Interface { name, public_key } = &record.object else { continue };
         let reading = record.backend.as_ref().and_then(|id| actual.backends.get(id));
         let Some(Reading::Read(picture)) = reading else { continue };
-        let found = picture.interfaces.get(name).and_then(|it| it.fields.get("public_key"));
-        if matches!(found, Some(Field::PublicKey(found)) if found.to_string() == *public_key) {
+        let found = found_key(picture.interfaces.get(name));
+        if found.is_some_and(|found| found.to_string() == *public_key) {
             record.is_gone = false;
             has_any = true;
         }
@@ -123,7 +125,7 @@ impl Recovered {
         match change {
             StateChange::Put { address, resource, depose } => {
                 match found(picture, &resource.object) {
-                    Some(found) => self.put(address, resource, depose, &found),
+                    Some(found) => self.put(address, resource, depose, found),
                     None => self.not_put(address, resource, depose, picture),
                 }
             }
@@ -144,7 +146,7 @@ impl Recovered {
         address: Address,
         resource: Box<ResourceRecord>,
         depose: bool,
-        found: &Fields,
+        (found, hidden): (&Fields, &BTreeSet<&'static str>),
     ) {
         let Self { state, interrupted, open: _ } = self;
         interrupted.insert(address.clone());
@@ -156,13 +158,13 @@ impl Recovered {
             Some(old) => settle(old, &resource, found, &state.fingerprint_key),
             None => {
                 let mut resource = resource;
-                if let (ObjectKey::Interface { public_key, .. }, Some(Field::PublicKey(key))) =
-                    (&mut resource.object, found.get("public_key"))
-                    && public_key.is_empty()
-                {
-                    *public_key = key.to_string();
-                }
                 as_found(&mut resource, found, &state.fingerprint_key);
+                // A secret that is not shown may not have come so far, and is written once more.
+                let is_secret = |name: &str| {
+                    declaration::attribute(address.kind, name).is_some_and(|it| it.form.is_secret())
+                };
+                let is_unseen = |name: &str| hidden.contains(name) && is_secret(name);
+                resource.attributes.retain(|name, _| !is_unseen(name));
                 state.apply(StateChange::Put { address, resource, depose });
             }
         }
@@ -327,24 +329,26 @@ fn settle(old: &mut ResourceRecord, intent: &ResourceRecord, found: &Fields, key
 }
 
 /// Returns the attributes of an object that is there and can be the one that was meant.
-fn found(picture: &Picture, object: &ObjectKey) -> Option<Fields> {
+fn found<'p>(
+    picture: &'p Picture,
+    object: &ObjectKey,
+) -> Option<(&'p Fields, &'p BTreeSet<&'static str>)> {
     match object {
         ObjectKey::Interface { name, .. } => {
             let found = picture.interfaces.get(name)?;
             let expected = public_key(object).map(Field::PublicKey);
-            // A half-made interface has no key yet.
-            // One that a router made is not known; and not everybody is shown the private key there.
-            let keeps = picture.kind.keeps_configuration();
-            let is_open = found.private_key.is_none() && !keeps || expected.is_none() && keeps;
+            // A half-made interface has no key yet, but on a router, where not everybody is shown it.
+            let is_open = found.private_key.is_none() && !picture.kind.keeps_configuration();
             let is_ours = found
                 .fields
                 .get("public_key")
                 .is_none_or(|key| Some(key) == expected.as_ref() || is_open);
-            is_ours.then(|| found.fields.clone())
+            is_ours.then_some((&found.fields, &found.hidden))
         }
         ObjectKey::Peer { interface, .. } => {
             let peers = &picture.interfaces.get(interface)?.peers;
-            Some(peers.get(&public_key(object)?)?.fields.clone())
+            let found = peers.get(&public_key(object)?)?;
+            Some((&found.fields, &found.hidden))
         }
         ObjectKey::PresharedKey {} => None,
     }

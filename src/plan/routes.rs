@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use serde_json::Value as Json;
 
-use crate::actual::{FoundRoute, Picture, Routing};
+use crate::actual::{FoundRoute, Picture};
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::diff::{AttributeDiff, Class, Side};
@@ -557,23 +557,24 @@ fn found(
     let names = names(node);
     let none = WantedRoutes::default();
     let wanted = plan.wanted.as_ref().unwrap_or(&none);
-    let Routing { routes, rules, table_names: _ } = &picture.routing;
-    let routes = routes.iter().filter(|(route, found)| {
+    let routing = &picture.routing;
+    let routes = routing.all().filter(|(route, found)| {
         let leads_here = found.device.as_deref().is_some_and(|it| names.contains(&it));
         leads_here && (found.is_marked || wanted.routes.contains_key(*route))
     });
     let routes = routes.map(|(route, _)| route.to_string());
-    let rules = rules.keys().filter(|it| wanted.rules.contains(it) || plan.old_rules.contains(it));
+    let rules = routing.rules.keys();
+    let rules = rules.filter(|it| wanted.rules.contains(it) || plan.old_rules.contains(it));
     routes.chain(rules.map(ToString::to_string)).collect()
 }
 
 /// Returns which of the routes and rules that were last applied to an interface are there.
 pub(crate) fn left_of(record: &ResourceRecord, name: &str, picture: &Picture) -> BTreeSet<String> {
-    let Routing { routes, rules, table_names: _ } = &picture.routing;
-    let here = routes.iter().filter(|(_, found)| found.device.as_deref() == Some(name));
+    let routing = &picture.routing;
+    let here = routing.all().filter(|(_, found)| found.device.as_deref() == Some(name));
     let there: BTreeSet<String> = here
         .map(|(route, _)| route.to_string())
-        .chain(rules.keys().map(ToString::to_string))
+        .chain(routing.rules.keys().map(ToString::to_string))
         .collect();
     let owned = record.owned_elements.get(NAME).into_iter().flatten();
     owned.filter(|it| there.contains(*it)).cloned().collect()

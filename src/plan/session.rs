@@ -62,7 +62,8 @@ impl<'a> Cuts<'a> {
                     self.interfaces.insert((backend, name));
                 }
             }
-            PlannedAct::DeletePeer { interface, public_key } => {
+            PlannedAct::DeletePeer { interface, public_key }
+            | PlannedAct::CreatePeer { interface, replaces: Some(public_key), .. } => {
                 self.peers.entry((backend, interface)).or_default().insert(*public_key);
             }
             PlannedAct::UpdatePeer { interface, public_key, settings } => {
@@ -76,7 +77,7 @@ impl<'a> Cuts<'a> {
             PlannedAct::Record
             | PlannedAct::SetRoutes { .. }
             | PlannedAct::CreateInterface { .. }
-            | PlannedAct::CreatePeer { .. }
+            | PlannedAct::CreatePeer { replaces: None, .. }
             | PlannedAct::Persist { .. } => {}
         }
     }

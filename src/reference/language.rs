@@ -72,6 +72,9 @@ fn argument(argument: &Argument) -> Json {
         Takes::Backend => or_expression(json!(false)),
         Takes::Number => or_expression(number(0, u32::MAX)),
         Takes::Networks => or_expression(literal(&Form::Prefixes)),
+        Takes::Command => {
+            or_expression(json!({ "type": "array", "minItems": 1, "items": { "type": "string" } }))
+        }
         Takes::Anything => json!({}),
     };
     schema["description"] = json!(doc);

@@ -125,6 +125,7 @@ fn takes_text(takes: &Takes) -> String {
         Takes::Backend => Form::Backend.noun(),
         Takes::Number => "a whole number".to_owned(),
         Takes::Networks => noun(&Form::Prefixes),
+        Takes::Command => "a list of strings".to_owned(),
         Takes::Anything => "any value".to_owned(),
     }
 }

@@ -1,13 +1,19 @@
 //! A MikroTik router with RouterOS v7, as its REST service shows it.
 //!
 //! It is stricter than a router where it is known how one behaves, and has a switch where it is not. It has no packets:
-//! handshakes and counters are what a test sets. What is here answers requests without a socket; [`http`] has that.
+//! handshakes and counters are what a test sets. It has none of the commands for people, such as `wg-import`. What is here
+//! answers requests without a socket; [`http`] has that.
 
+mod body;
+mod carried;
+mod certificate;
 mod duration;
 pub mod fault;
 pub mod http;
+mod log;
 mod menu;
 mod network;
+mod order;
 pub mod profile;
 mod query;
 mod record;
@@ -23,28 +29,36 @@ mod wireguard;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ipnet::IpNet;
 use jiff::Timestamp;
 
 use crate::resource::BackendId;
 use crate::simulator::file::{SimulatorError, SystemFile};
 use crate::simulator::routeros::fault::{Fault, Faults, Rule, wrong_body};
+use crate::simulator::routeros::log::Log;
 use crate::simulator::routeros::profile::{Profile, Switches};
 use crate::simulator::routeros::request::{Refused, Reply, Request};
-use crate::simulator::routeros::router::Router;
+use crate::simulator::routeros::router::{Arguments, Router};
 use crate::simulator::routeros::table::Row;
-use crate::simulator::routeros::users::{Rights, Users};
+use crate::simulator::routeros::users::{Users, claimed};
 use crate::simulator::routeros::value::print_id;
 use crate::value::Secret;
 use crate::world::World;
 
+pub use certificate::Certificate;
 pub use users::ALL_POLICIES;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use record::fuzz as fuzz_router_file;
+
+/// What the key of its certificate is derived from.
+const CERTIFICATE: u64 = 1 << 61;
 
 /// How many requests are remembered.
 const LONGEST_LOG: usize = 100_000;
@@ -89,6 +103,31 @@ impl SimulatedRouter {
     fn keep(file: Option<SystemFile>, router: Router, faults: Faults) -> Self {
         let (users, log) = (Users::default(), Vec::new());
         Self(Arc::new(Mutex::new(Kept { file, router, users, faults, wrong_bodies: 0, log })))
+    }
+
+    /// Returns the public key of the peer that gets the packets to a network of an interface, which is the one to whom it
+    /// was given last, whatever the others list.
+    pub fn carrier(&self, interface: &str, network: IpNet) -> Option<String> {
+        self.lock().router.carrier(interface, network)
+    }
+
+    /// Returns which RouterOS it has.
+    pub fn profile(&self) -> &'static Profile {
+        self.lock().router.profile
+    }
+
+    /// Returns where it is kept; none when it is not.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.lock().file.as_ref().map(|file| file.path().to_owned())
+    }
+
+    /// Returns the certificate that it has signed for itself, which is the same in every run.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn certificate(&self) -> io::Result<Certificate> {
+        let key = self.lock().router.fixed(CERTIFICATE);
+        Certificate::self_signed(&key, &["127.0.0.1", "::1", "localhost"])
     }
 
     /// Adds a user with these policies, or changes one. Changed policies count when the session of ten minutes ends.
@@ -219,6 +258,21 @@ impl SimulatedRouter {
         self.change(|router| router.plant(table, id, properties).map(print_id))
     }
 
+    /// Makes an object as somebody else does. What the router refuses is not made.
+    ///
+    /// # Errors
+    /// As [`SimulatedRouter::answer`].
+    pub fn make(
+        &self,
+        menu: &str,
+        properties: &BTreeMap<String, String>,
+    ) -> Result<(), SimulatorError> {
+        self.change(|router| {
+            let arguments = Arguments { set: properties.clone(), ..Arguments::default() };
+            _ = menu::find(menu).map(|menu| router.add(menu, arguments));
+        })
+    }
+
     fn change<T>(&self, change: impl FnOnce(&mut Router) -> T) -> Result<T, SimulatorError> {
         let mut kept = self.lock();
         let done = change(&mut kept.router);
@@ -229,9 +283,14 @@ impl SimulatedRouter {
 
 impl Kept {
     fn serve(&mut self, request: &Request, now: Timestamp) -> Result<request::Answer, Refused> {
-        let (_, rights): (String, Rights) =
-            self.users.authenticate(request.authorization.as_deref(), now)?;
-        self.router.serve(request, &rights, now)
+        let header = request.authorization.as_deref();
+        let login = self.users.authenticate(header, now);
+        match (&login, claimed(header)) {
+            (Ok(login), _) if login.is_new => self.router.log.session(&login.user, now),
+            (Err(Refused { status: 401, .. }), Some(user)) => self.router.log.refusal(&user, now),
+            _ => {}
+        }
+        self.router.serve(request, &login?.rights, now)
     }
 
     fn save_changes(&mut self) -> Result<(), SimulatorError> {
@@ -256,9 +315,11 @@ fn save(file: &SystemFile, router: &Router) -> Result<(), SimulatorError> {
 impl Router {
     fn reboot(&mut self, now: Timestamp) {
         self.booted_at = now;
+        self.log = Log::default();
         for row in self.table("peers").rows.values_mut() {
             row.0.retain(|name, _| !LIVE.contains(&name.as_str()));
         }
+        self.carry_all();
     }
 
     fn install(&mut self, profile: &'static Profile) {

@@ -50,6 +50,16 @@ impl Interrupt {
     }
 }
 
+/// Returns what waits for the first interrupt from now on, for a command that has nothing to bring to an end.
+///
+/// # Errors
+/// When the signals cannot be caught.
+pub fn first() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move { either(&mut interrupt, &mut terminate).await })
+}
+
 async fn wait(
     ui: Ui,
     stop: Stop,

@@ -8,7 +8,7 @@ _wgform() {
         [[ $word == [-=]* || $word == help || ${COMP_WORDS[i-1]} == '=' ]] && continue
         _wgform_takes_value "${COMP_WORDS[i-1]}" && continue
         case "$command $word" in
-            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | ' import' | ' backend' | 'backend list' | 'backend test' | ' force-unlock' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
+            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | ' import' | ' backend' | 'backend list' | 'backend test' | ' force-unlock' | ' simulate' | 'simulate routeros' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
         esac
     done
 
@@ -35,6 +35,7 @@ _wgform() {
             -lock) _wgform_words 'true false' ;;
             -list) _wgform_words 'true false' ;;
             -write) _wgform_words 'true false' ;;
+            -version) _wgform_words '7.11 7.12 7.15 7.16 7.17 7.21 7.24' ;;
             -dir) _wgform_paths -d ;;
         esac
     elif [[ $cur == -* ]]; then
@@ -60,6 +61,8 @@ _wgform() {
             'backend list') _wgform_words '-var= -var-file= -chdir= -no-color -v -compact-warnings -help' ;;
             'backend test') _wgform_words '-var= -var-file= -chdir= -no-color -v -compact-warnings -help' ;;
             'force-unlock') _wgform_words '-force -chdir= -no-color -v -compact-warnings -help' ;;
+            'simulate') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
+            'simulate routeros') _wgform_words '-version= -user= -listen= -tls -chdir= -no-color -v -compact-warnings -help' ;;
             'schema') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
             'completions') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
             'man') _wgform_words '-dir= -chdir= -no-color -v -compact-warnings -help' ;;
@@ -68,10 +71,11 @@ _wgform() {
         [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
     else
         case $command in
-            '') _wgform_words 'plan apply destroy drift validate fmt show output state import backend force-unlock schema completions man version help' ;;
+            '') _wgform_words 'plan apply destroy drift validate fmt show output state import backend force-unlock simulate schema completions man version help' ;;
             'fmt') _wgform_paths -f ;;
             'state') _wgform_words 'list show mv rm help' ;;
             'backend') _wgform_words 'list test help' ;;
+            'simulate') _wgform_words 'routeros help' ;;
             'schema') _wgform_words 'language state events validation reference' ;;
             'completions') _wgform_words 'bash zsh fish' ;;
         esac
@@ -81,7 +85,7 @@ _wgform() {
 # Returns whether the word after this flag is its value.
 _wgform_takes_value() {
     case ${1/#--/-} in
-        -chdir | -var | -var-file | -target | -exclude | -accept-new-device | -accept-loss | -allow-new-key | -replace | -parallelism | -lock-timeout | -id | -dir) return 0 ;;
+        -chdir | -var | -var-file | -target | -exclude | -accept-new-device | -accept-loss | -allow-new-key | -replace | -parallelism | -lock-timeout | -id | -version | -user | -listen | -dir) return 0 ;;
     esac
     return 1
 }

@@ -2,7 +2,7 @@
 
 # Returns whether the command line so far is of this command: `state mv` for example.
 function __wgform_command
-    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'import' 'backend' 'backend list' 'backend test' 'force-unlock' 'schema' 'completions' 'man' 'version'
+    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'import' 'backend' 'backend list' 'backend test' 'force-unlock' 'simulate' 'simulate routeros' 'schema' 'completions' 'man' 'version'
     set -l command
     set -l is_value no
     set -l words (commandline -opc)
@@ -12,7 +12,7 @@ function __wgform_command
             continue
         end
         switch $word
-            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -parallelism --parallelism -lock-timeout --lock-timeout -id --id -dir --dir
+            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -parallelism --parallelism -lock-timeout --lock-timeout -id --id -version --version -user --user -listen --listen -dir --dir
                 set is_value yes
             case '-*' help
             case '*'
@@ -42,6 +42,7 @@ complete -c wgform -n '__wgform_command' -a state -d 'Looks at what wgform owns,
 complete -c wgform -n '__wgform_command' -a import -d 'Makes wgform the owner of something that is there already'
 complete -c wgform -n '__wgform_command' -a backend -d 'Lists backends, or says what each has and lacks'
 complete -c wgform -n '__wgform_command' -a force-unlock -d 'Takes the lock away from a run that died without giving it back, after a yes'
+complete -c wgform -n '__wgform_command' -a simulate -d 'Serves a device that is only pretended, for requests by hand and for tests'
 complete -c wgform -n '__wgform_command' -a schema -d 'Prints the reference of the language, or a JSON Schema of what wgform reads and writes'
 complete -c wgform -n '__wgform_command' -a completions -d 'Prints what makes a shell complete commands and flags'
 complete -c wgform -n '__wgform_command' -a man -d 'Prints the manual page, or writes one for each command'
@@ -246,6 +247,24 @@ complete -c wgform -n '__wgform_command force-unlock' -o no-color -l no-color -d
 complete -c wgform -n '__wgform_command force-unlock' -s v -d 'Says more about what is done'
 complete -c wgform -n '__wgform_command force-unlock' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command force-unlock' -o help -l help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command simulate' -a routeros -d 'Serves a strict simulated router over REST on this host, until Ctrl-C'
+complete -c wgform -n '__wgform_command simulate' -a help -d 'Shows the page of a command'
+complete -c wgform -n '__wgform_command simulate' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command simulate' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command simulate' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command simulate' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
+complete -c wgform -n '__wgform_command simulate' -o help -l help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command simulate routeros' -o version -l version -x -a '7.11 7.12 7.15 7.16 7.17 7.21 7.24' -d 'Makes it a router of this version; a new one has the newest'
+complete -c wgform -n '__wgform_command simulate routeros' -o user -l user -x -d 'Lets this user do everything; `admin` when nothing else is said'
+complete -c wgform -n '__wgform_command simulate routeros' -o listen -l listen -x -d 'Listens at this address; on a port that is free when nothing else is said'
+complete -c wgform -n '__wgform_command simulate routeros' -o tls -l tls -d 'Speaks TLS, with a certificate that the router has signed itself'
+complete -c wgform -n '__wgform_command simulate routeros' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command simulate routeros' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command simulate routeros' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command simulate routeros' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
+complete -c wgform -n '__wgform_command simulate routeros' -o help -l help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command schema' -a 'language state events validation reference'
 complete -c wgform -n '__wgform_command schema' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'

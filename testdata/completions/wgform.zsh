@@ -29,6 +29,7 @@ _wgform() {
                 'import:Makes wgform the owner of something that is there already'
                 'backend:Lists backends, or says what each has and lacks'
                 'force-unlock:Takes the lock away from a run that died without giving it back, after a yes'
+                'simulate:Serves a device that is only pretended, for requests by hand and for tests'
                 'schema:Prints the reference of the language, or a JSON Schema of what wgform reads and writes'
                 'completions:Prints what makes a shell complete commands and flags'
                 'man:Prints the manual page, or writes one for each command'
@@ -51,6 +52,7 @@ _wgform() {
                 import) _wgform_import ;;
                 backend) _wgform_backend ;;
                 force-unlock) _wgform_force_unlock ;;
+                simulate) _wgform_simulate ;;
                 schema) _wgform_schema ;;
                 completions) _wgform_completions ;;
                 man) _wgform_man ;;
@@ -354,6 +356,48 @@ _wgform_force_unlock() {
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
         '-help[Shows the page of the command]' \
         ':LOCK_ID: '
+}
+
+_wgform_simulate() {
+    local curcontext=$curcontext state line
+    typeset -A opt_args
+    _arguments -C \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]' \
+        ': :->command' \
+        '*:: :->arguments'
+    case $state in
+        command)
+            local -a commands=(
+                'routeros:Serves a strict simulated router over REST on this host, until Ctrl-C'
+                'help:Shows the page of a command'
+            )
+            _describe -t commands command commands
+            ;;
+        arguments)
+            case $words[1] in
+                routeros) _wgform_simulate_routeros ;;
+                help) _wgform_simulate ;;
+            esac
+            ;;
+    esac
+}
+
+_wgform_simulate_routeros() {
+    _arguments \
+        '-version=[Makes it a router of this version; a new one has the newest]:value:(7.11 7.12 7.15 7.16 7.17 7.21 7.24)' \
+        '-user=[Lets this user do everything; `admin` when nothing else is said]:USER: ' \
+        '-listen=[Listens at this address; on a port that is free when nothing else is said]:ADDRESS\:PORT: ' \
+        '-tls[Speaks TLS, with a certificate that the router has signed itself]' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]' \
+        ':NAME: '
 }
 
 _wgform_schema() {

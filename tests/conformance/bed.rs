@@ -69,7 +69,9 @@ impl Bed {
         let mut landed = |index, outcome| {
             let end = match outcome {
                 Outcome::Done(fields) => Ok(fields),
-                Outcome::Failed(error) => Err(format!("failed: {}", error.reason)),
+                Outcome::Failed(error) | Outcome::Untouched(error) => {
+                    Err(format!("failed: {}", error.reason))
+                }
                 Outcome::Skipped(after) => Err(format!("skipped after {after}")),
                 Outcome::NotStarted => Err("not started".to_owned()),
             };
@@ -153,7 +155,7 @@ pub fn delete_with(name: &str, around: Surroundings) -> Act {
 }
 
 pub fn create_peer(key: PublicKey, fields: Fields) -> Act {
-    Act::CreatePeer { interface: "wg0".to_owned(), public_key: key, fields }
+    Act::CreatePeer { interface: "wg0".to_owned(), public_key: key, replaces: None, fields }
 }
 
 pub fn update_peer(key: PublicKey, settings: Settings) -> Act {

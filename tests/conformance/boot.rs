@@ -101,7 +101,7 @@ fn commands() -> Field {
 
 /// Returns the routes to the interface and the rules, with whose they are. networkd makes its rules as its own.
 fn routing(bed: &Bed, style: Style) -> (BTreeMap<Route, FoundRoute>, BTreeMap<RouteRule, bool>) {
-    let Routing { mut routes, mut rules, table_names: _ } = bed.read().routing;
+    let Routing { mut routes, more: _, mut rules, table_names: _ } = bed.read().routing;
     routes.retain(|_, found| found.is_marked && found.device.as_deref() == Some("wg0"));
     assert_eq!((routes.len(), rules.len()), (5, 4), "{routes:?} {rules:?}");
     rules.values_mut().for_each(|is_marked| *is_marked |= style == Style::Networkd);

@@ -247,6 +247,7 @@ pub fn what_follows_a_failure_is_skipped_and_the_rest_is_done(bed: &Bed) {
     let on_wg1 = Act::CreatePeer {
         interface: "wg1".to_owned(),
         public_key: public(4),
+        replaces: None,
         fields: only(&["10.4.0.0/16"]),
     };
     let ended = bed.write_batch(

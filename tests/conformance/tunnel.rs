@@ -69,8 +69,8 @@ fn build(
 fn on(name: &str, act: Act) -> Act {
     let interface = name.to_owned();
     match act {
-        Act::CreatePeer { interface: _, public_key, fields } => {
-            Act::CreatePeer { interface, public_key, fields }
+        Act::CreatePeer { interface: _, public_key, replaces, fields } => {
+            Act::CreatePeer { interface, public_key, replaces, fields }
         }
         Act::UpdatePeer { interface: _, public_key, settings, wanted } => {
             Act::UpdatePeer { interface, public_key, settings, wanted }

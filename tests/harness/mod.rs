@@ -117,9 +117,15 @@ impl Project {
 
     /// Starts the program, to be watched while it runs.
     pub fn start(&self, arguments: &str) -> Running {
+        self.start_in(&[], arguments)
+    }
+
+    /// Does the same with these variables.
+    pub fn start_in(&self, environment: &[(&str, &str)], arguments: &str) -> Running {
         // A file, because nobody reads a pipe for stdout while the other one is watched, and a full one stops a run.
         let stdout = tempfile::tempfile().unwrap();
         let mut command = self.command(arguments);
+        command.envs(environment.iter().copied());
         command.stdin(Stdio::piped()).stdout(stdout.try_clone().unwrap());
         let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -217,6 +223,11 @@ pub struct Running {
 impl Running {
     pub fn id(&self) -> u32 {
         self.child.as_ref().unwrap().id()
+    }
+
+    /// Returns what was read of stderr so far.
+    pub fn said(&self) -> &str {
+        &self.said
     }
 
     /// Reads stderr until it holds a text.

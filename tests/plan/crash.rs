@@ -246,6 +246,19 @@ fn what_needs_a_failed_step_is_skipped() {
 }
 
 #[test]
+fn a_link_that_somebody_else_makes_before_yes_stays_theirs() {
+    let lab = Lab::new(HUB);
+    let race = || lab.host("hq").linux.add_link("wg0").unwrap();
+    assert!(lab.apply_after(race).contains("a link of that name is there already"));
+    assert!(lab.owned().is_empty(), "{:?}", lab.owned());
+    assert!(
+        lab.plan().contains("existing interface that wgform does not manage"),
+        "{}",
+        lab.plan()
+    );
+}
+
+#[test]
 fn a_peer_that_was_left_behind_goes_before_its_interface() {
     let interface =
         |label: &str, name: &str| format!("interface \"{label}\" {{\n  name = \"{name}\"\n}}\n");

@@ -15,25 +15,22 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use wgform::actual::Actual;
 use wgform::apply::{self, Tools};
 use wgform::backend::linux::Linux;
-use wgform::backend::{Interest, Read, Stop, Write};
-use wgform::config::{
-    AllUnknown, BackendDeclaration, Config, Driver, Evaluator, Transport, Wanted,
-};
+use wgform::backend::{Read, Stop, Write};
+use wgform::config::{BackendDeclaration, Config, Driver, Evaluator, Transport};
 use wgform::diagnostic::{Diagnostic, Severity, SourceText};
 use wgform::event::Event;
 use wgform::plan::{
-    self, BackendView, Inputs, NotAdopted, Options, Plan, PlannedAct, Refusal, Subject,
+    self, BackendView, Inputs, NotAdopted, Options, Plan, PlannedAct, Refusal, Subject, interest,
 };
 use wgform::refresh::refresh;
 use wgform::render::Paint;
 use wgform::render::plan::Purpose;
-use wgform::resource::{Address, BackendId, BackendKind, Field, Kind};
+use wgform::resource::{Address, BackendId, BackendKind};
 use wgform::simulator::linux::SimulatedLinux;
 use wgform::source::{Files, Sources};
 use wgform::state::State;
@@ -554,42 +551,6 @@ fn with_remembered(declared: Vec<BackendDeclaration>, state: &State) -> Vec<Back
     all
 }
 
-/// Collects what a backend does not look at by itself, as the program does.
-fn interest(
-    config: &Config,
-    evaluator: &Evaluator<'_>,
-    state: &State,
-) -> BTreeMap<BackendId, Interest> {
-    let mut interests: BTreeMap<BackendId, Interest> = BTreeMap::new();
-    for record in state.resources.values() {
-        let Some(backend) = &record.backend else { continue };
-        let interest = interests.entry(backend.clone()).or_default();
-        let path = record.attributes.get("key_file").and_then(Json::as_str);
-        interest.key_files.extend(path.map(PathBuf::from));
-        interest.name_servers |= record.attributes.contains_key("dns");
-        interest.name_servers |= record.attributes.contains_key("dns_search");
-        interest.boot |= record.attributes.contains_key("persisted");
-        for deposed in &record.deposed {
-            let interest = interests.entry(deposed.backend.clone()).or_default();
-            interest.boot |= deposed.attributes.contains_key("persisted");
-        }
-    }
-    for address in config.resources().iter().filter(|it| it.kind == Kind::Interface) {
-        let Ok(desired) = evaluator.resource(address, &AllUnknown) else { continue };
-        let path = desired.fields.get("key_file").and_then(Wanted::known).cloned();
-        let Some(backend) = desired.backend else { continue };
-        let interest = interests.entry(backend).or_default();
-        let none = Wanted::Known(Field::Text("none".to_owned()));
-        interest.boot |= desired.fields.get("persist").is_some_and(|persist| *persist != none);
-        if let Some(Field::Text(path)) = path {
-            interest.key_files.insert(path.into());
-        }
-        interest.name_servers |= desired.fields.contains_key("dns");
-        interest.name_servers |= desired.fields.contains_key("dns_search");
-    }
-    interests
-}
-
 fn view(declaration: &BackendDeclaration) -> BackendView {
     BackendView {
         kind: declaration.kind,
@@ -651,7 +612,7 @@ fn steps(plan: &Plan) -> String {
                 format!("set routes of {interface}")
             }
             PlannedAct::SetRoutes { interface, .. } => format!("drop rules of {interface}"),
-            PlannedAct::CreatePeer { interface, public_key } => {
+            PlannedAct::CreatePeer { interface, public_key, replaces: _ } => {
                 let key = public_key.map_or("?".to_owned(), |it| it.to_string());
                 format!("create {interface}/{key}")
             }

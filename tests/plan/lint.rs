@@ -6,6 +6,7 @@ use wgform::actual::{Actual, Reading};
 use wgform::plan::{Effect, Plan, PlannedAct, PlannedSetting, Step, Subject};
 use wgform::resource::{BackendId, Field, Setting};
 use wgform::state::{ObjectKey, State};
+use wgform::value::PublicKey;
 
 /// Fails when a plan cannot be right. `owned` is the state that it was made from.
 pub fn lint(plan: &Plan, actual: &Actual, owned: &State) {
@@ -130,19 +131,12 @@ impl Model {
                 let has_files = remove_key_file.is_some() || !remove_boot_files.is_empty();
                 self.delete_interface(&place(name), has_files);
             }
-            PlannedAct::CreatePeer { interface, public_key } => {
+            PlannedAct::CreatePeer { interface, public_key, replaces } => {
                 if let Some(made_by) = self.on(&place(interface)).made_by {
                     let needs = all_before(plan, index);
                     assert!(needs.contains(&made_by), "step {index} does not wait for {made_by}");
                 }
-                if let Some(key) = public_key.map(|it| it.to_string()) {
-                    let at = place(interface);
-                    assert!(
-                        self.on(&at).peers.insert(key.clone()),
-                        "{key} is made twice on {at:?}"
-                    );
-                    self.our_peers.insert((at, key));
-                }
+                self.create_peer(place(interface), *public_key, *replaces);
             }
             PlannedAct::UpdatePeer { interface, public_key, settings } => {
                 let (at, key) = (place(interface), public_key.to_string());
@@ -175,6 +169,16 @@ impl Model {
             _ => false,
         };
         assert!(!plan.steps[index..].iter().any(changes), "{at:?} is persisted too early");
+    }
+
+    fn create_peer(&mut self, at: Place, key: Option<PublicKey>, old: Option<PublicKey>) {
+        if let Some(old) = old.map(|it| it.to_string()) {
+            assert!(self.on(&at).peers.remove(&old), "{old} becomes another, and is not there");
+        }
+        if let Some(key) = key.map(|it| it.to_string()) {
+            assert!(self.on(&at).peers.insert(key.clone()), "{key} is made twice on {at:?}");
+            self.our_peers.insert((at, key));
+        }
     }
 
     fn create_interface(&mut self, at: Place, interface: Interface) {

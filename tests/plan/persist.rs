@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 use wgform::plan::Plan;
 use wgform::simulator::linux::call::{Program, Ran};
 
+use crate::backend::Crash;
 use crate::changes::HUB;
 use crate::lab::Lab;
 use crate::secrets::LINK;
@@ -490,13 +491,16 @@ fn a_unit_that_cannot_be_enabled_fails_the_step_and_says_why() {
 
 #[test]
 fn files_go_again_that_a_failed_step_has_left() {
-    for way in ["destroy", "its block", "none"] {
+    for way in ["destroy", "its block", "none", "somebody else, then its block"] {
         let mut lab = Lab::new(&persisted("wg-quick"));
         let answer = |status| Ok(Ran { status, tail: String::new() });
         lab.host("hq").linux.refuse_program("systemctl", answer(1)).unwrap();
         let report = lab.apply();
         assert!(report.contains("Failed: interface.hub"), "{report}");
         assert_eq!(files(&lab), [CONF], "{way}");
+        if way.starts_with("somebody") {
+            lab.host("hq").delete_link("wg0");
+        }
         match way {
             "destroy" => lab.options.destroy = true,
             "none" => _ = lab.edit("wg-quick", "none"),
@@ -792,5 +796,21 @@ fn an_address_that_an_older_file_brings_back_goes_again() {
         assert!(lab.show("hq").contains("10.8.0.1/24"));
         lab.settle();
         assert!(!lab.show("hq").contains("10.8.0.1/24"), "{}", lab.show("hq"));
+    }
+}
+
+#[test]
+fn files_go_again_that_a_killed_run_has_written() {
+    for reported in 0..3 {
+        let mut lab = Lab::matching(HUB);
+        lab.edit("name        = \"wg0\"", "name        = \"wg0\"\n  persist     = \"wg-quick\"");
+        let all = lab.steps().lines().count();
+        lab.crash(Crash { done: all, reported: reported.min(all) });
+        assert_eq!(files(&lab), [CONF], "{reported}");
+        lab.replace("backend \"local\" \"hq\" {\n  simulate = true\n}\n");
+        let report = lab.apply();
+        assert!(report.contains("complete."), "{reported}: {report}");
+        assert!(files(&lab).is_empty(), "{reported}");
+        lab.assert_settled();
     }
 }

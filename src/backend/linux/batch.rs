@@ -27,11 +27,30 @@ pub(crate) struct Job<'a> {
     pub(crate) devices: BTreeMap<String, Device>,
 }
 
-/// How an operation on a peer ended that was part of a group.
+/// How an operation ended.
 pub(crate) enum Ended {
     Done(Fields),
     Failed(BackendError),
+    /// It failed, and the host is as before.
+    Untouched(BackendError),
     Skipped(usize),
+}
+
+impl From<Result<Fields, BackendError>> for Ended {
+    fn from(result: Result<Fields, BackendError>) -> Self {
+        result.map_or_else(Self::Failed, Self::Done)
+    }
+}
+
+impl From<Ended> for Outcome {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Done(fields) => Self::Done(fields),
+            Ended::Failed(error) => Self::Failed(error),
+            Ended::Untouched(error) => Self::Untouched(error),
+            Ended::Skipped(after) => Self::Skipped(after),
+        }
+    }
 }
 
 /// Carries out a batch.
@@ -138,7 +157,8 @@ impl Walk<'_> {
                 self.take_interface(index, &after, |job| routes::set(job, &wish));
             }
             Act::Persist(act) => self.take_interface(index, &after, |it| boot::carry_out(it, &act)),
-            Act::CreatePeer { interface, public_key, fields } => {
+            // Here a peer is its key.
+            Act::CreatePeer { interface, public_key, replaces: _, fields } => {
                 self.take_peer(index, after, interface, PeerAct::Create { public_key, fields });
             }
             Act::UpdatePeer { interface, public_key, settings, wanted } => {
@@ -151,11 +171,11 @@ impl Walk<'_> {
         }
     }
 
-    fn take_interface(
+    fn take_interface<E: Into<Ended>>(
         &mut self,
         index: usize,
         after: &[usize],
-        carry_out: impl FnOnce(&mut Job<'_>) -> Result<Fields, BackendError>,
+        carry_out: impl FnOnce(&mut Job<'_>) -> E,
     ) {
         self.flush();
         if self.is_over(index, after) {
@@ -163,10 +183,8 @@ impl Walk<'_> {
         }
         // A new key lets go of a peer, a new name moves them all: what was known is old.
         self.job.devices.clear();
-        match carry_out(&mut self.job) {
-            Ok(fields) => self.end(index, Outcome::Done(fields)),
-            Err(error) => self.end(index, Outcome::Failed(error)),
-        }
+        let ended = carry_out(&mut self.job).into();
+        self.end(index, ended.into());
     }
 
     fn take_peer(&mut self, index: usize, after: Vec<usize>, interface: String, act: PeerAct) {
@@ -228,12 +246,7 @@ impl Walk<'_> {
                 continue;
             }
             for (index, ended) in peers::carry_out(&mut self.job, &interface, operations) {
-                let outcome = match ended {
-                    Ended::Done(fields) => Outcome::Done(fields),
-                    Ended::Failed(error) => Outcome::Failed(error),
-                    Ended::Skipped(after) => Outcome::Skipped(after),
-                };
-                self.end(index, outcome);
+                self.end(index, ended.into());
             }
         }
     }
@@ -254,6 +267,8 @@ impl Group {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use jiff::Timestamp;
     use rustix::io::Errno;
 
@@ -281,6 +296,7 @@ mod tests {
         let act = Act::CreatePeer {
             interface: interface.to_owned(),
             public_key: key(number),
+            replaces: None,
             fields: Fields::from([("allowed_ips", networks)]),
         };
         Operation { after: after.to_vec(), act }
@@ -292,7 +308,7 @@ mod tests {
         let mut report = |index, outcome| {
             let end = match outcome {
                 Outcome::Done(_) => "done".to_owned(),
-                Outcome::Failed(error) => format!("{error}"),
+                Outcome::Failed(error) | Outcome::Untouched(error) => format!("{error}"),
                 Outcome::Skipped(after) => format!("skipped after {after}"),
                 Outcome::NotStarted => "not started".to_owned(),
             };
@@ -322,7 +338,8 @@ mod tests {
             bytes[..2].copy_from_slice(&n.to_be_bytes());
             let public_key = PublicKey::from_bytes(bytes);
             let (interface, fields) = ("wg0".to_owned(), Fields::new());
-            Operation { after: vec![], act: Act::CreatePeer { interface, public_key, fields } }
+            let act = Act::CreatePeer { interface, public_key, replaces: None, fields };
+            Operation { after: vec![], act }
         };
         let (reads, changes) = (host.reads(), host.changes());
         assert_eq!(ends(&host, (0..8000).map(create).collect(), usize::MAX).len(), 8000);
@@ -408,6 +425,39 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_that_is_there_already_stays_whose_it_is() {
+        let host = host();
+        assert_eq!(ends(&host, vec![peer(&[], "wg0", 1)], 99), ["0 done"]);
+        let mut outcomes = Vec::new();
+        let mut report = |_, outcome| outcomes.push(outcome);
+        let mut system = Simulated { host, now: Timestamp::UNIX_EPOCH };
+        let again = vec![peer(&[], "wg0", 1)];
+        run(&BackendId::new("hq"), &mut system, again, &|| false, &mut report);
+        assert!(matches!(outcomes[..], [Outcome::Untouched(_)]), "{outcomes:?}");
+    }
+
+    #[test]
+    fn a_link_that_is_there_already_stays_whose_it_is() {
+        let host = host();
+        let before = host.changes();
+        let mut outcomes = Vec::new();
+        let mut report = |_, outcome| outcomes.push(outcome);
+        let mut system = Simulated { host: host.clone(), now: Timestamp::UNIX_EPOCH };
+        let act = Act::CreateInterface {
+            name: "wg0".to_owned(),
+            private_key: Some(PrivateKey::from_bytes([9; 32])),
+            key_file: Some("/etc/wireguard/wg0.key".into()),
+            fields: Fields::new(),
+            around: Surroundings::default(),
+        };
+        let create = vec![Operation { after: Vec::new(), act }];
+        run(&BackendId::new("hq"), &mut system, create, &|| false, &mut report);
+        assert!(matches!(outcomes[..], [Outcome::Untouched(_)]), "{outcomes:?}");
+        assert!(host.list_files(Path::new("/etc/wireguard")).is_empty());
+        assert!(host.changes() > before, "the key file was written and taken away again");
+    }
+
+    #[test]
     fn a_new_key_of_the_interface_is_known_to_the_peers_after_it() {
         let host = host();
         let private = PrivateKey::from_bytes([9; 32]);
@@ -425,6 +475,7 @@ mod tests {
         let create = |public_key| Act::CreatePeer {
             interface: "wg0".to_owned(),
             public_key,
+            replaces: None,
             fields: Fields::new(),
         };
         let acts = [create(key(1)), update, create(own), create(key(2))];

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use crate::actual::KeyFile;
-use crate::backend::linux::batch::Job;
+use crate::backend::linux::batch::{Ended, Job};
 use crate::backend::linux::explain::{self, During};
 use crate::backend::linux::hooks::Hooks;
 use crate::backend::linux::host::Host;
@@ -46,7 +46,7 @@ pub(crate) struct Update<'a> {
 }
 
 /// Makes an interface, or leaves nothing behind.
-pub(crate) fn create(job: &mut Job<'_>, create: &Create<'_>) -> Result<Fields, BackendError> {
+pub(crate) fn create(job: &mut Job<'_>, create: &Create<'_>) -> Ended {
     let Create { name, private_key, key_file, fields, around } = *create;
     let hooks = Hooks { backend: job.backend, around };
     let attempt = format!("create interface `{name}`");
@@ -60,7 +60,14 @@ pub(crate) fn create(job: &mut Job<'_>, create: &Create<'_>) -> Result<Fields, B
         make(job.host, name, private_key, &wish, &hooks)
             .map_err(|refused| also(refused, undo.carry_out(job.host)))
     });
-    made.map_err(|(during, refusal)| explain::error(job.backend, attempt, during, refusal))
+    // Somebody made that link since the plan was made, and it is theirs. What could not be undone is said in other words.
+    let is_theirs = matches!(made, Err((During::Naming, Refusal::Errno(Errno::EXIST))));
+    let made =
+        made.map_err(|(during, refusal)| explain::error(job.backend, attempt, during, refusal));
+    match made {
+        Err(error) if is_theirs => Ended::Untouched(error),
+        made => made.into(),
+    }
 }
 
 /// Changes an interface.

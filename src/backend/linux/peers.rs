@@ -119,16 +119,18 @@ impl Group<'_> {
                 self.steps.push(Step { index, after, attempt, changes, expected, fields, is_new });
             }
             Ok(None) => _ = self.ended.insert(index, Ended::Done(Fields::new())),
-            Err(refused) => self.fail(job, index, &attempt, refused),
+            Err((during, refusal)) => {
+                let error = explain::error(job.backend, &attempt, during, refusal);
+                self.ended.insert(index, Ended::Untouched(error));
+            }
         }
     }
 
     /// Returns one of the operations of this group that has ended, and not well.
     fn missing(&self, after: &[usize]) -> Option<usize> {
-        after
-            .iter()
-            .copied()
-            .find(|it| matches!(self.ended.get(it), Some(Ended::Failed(_) | Ended::Skipped(_))))
+        let is_over =
+            |it: &usize| self.ended.get(it).is_some_and(|end| !matches!(end, Ended::Done(_)));
+        after.iter().copied().find(is_over)
     }
 
     fn write_together(&self, job: &mut Job<'_>) -> Result<(), Refusal> {

@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 use crate::actual::Identity;
 use crate::backend::linux::host::Host;
 use crate::backend::linux::netlink::{Netlink, RawKind, RawLink};
-use crate::backend::linux::{device, files, program, userspace};
+use crate::backend::linux::{device, files, userspace};
+use crate::backend::program;
 use crate::config::Driver;
 use crate::failpoint::around_host_change;
 use crate::simulator::linux::call::{

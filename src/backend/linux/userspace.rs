@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use crate::backend::linux::program::prepared;
+use crate::backend::program::prepared;
 use crate::simulator::linux::call::Refusal;
 
 /// How long a process gets to be there, or to be gone. It takes 10 to 20 ms.

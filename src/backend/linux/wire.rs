@@ -199,7 +199,7 @@ pub(crate) fn found_interface(link: &Link, device: Device, now: Timestamp) -> Fo
         fields.insert("listen_port", Field::Number(listen_port.into()));
     }
     let peers = peers.into_iter().map(|(key, peer)| (key, found_peer(peer, now))).collect();
-    FoundInterface { fields, private_key, hidden: BTreeSet::new(), peers }
+    FoundInterface { fields, private_key, hidden: BTreeSet::new(), peers, keyless: 0 }
 }
 
 fn found_peer(peer: DevicePeer, now: Timestamp) -> FoundPeer {

@@ -322,7 +322,10 @@ impl Client {
             }
             body.extend_from_slice(&chunk);
         }
-        trace.say(|| format!("< {status} {}", redacted(&body)).trim_end().to_owned());
+        trace.say(|| {
+            let body = self.without_secrets(ask, redacted(&body));
+            format!("< {status} {body}").trim_end().to_owned()
+        });
         Ok(Answer { status, body })
     }
 

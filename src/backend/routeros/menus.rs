@@ -15,10 +15,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
-use tokio::try_join;
+use tokio::join;
 
 use crate::backend::routeros::client::{Cause, Client, Failure, Row, Text};
-use crate::backend::routeros::wire::{Kept, Reference, Strange, Version, seconds};
+use crate::backend::routeros::wire::{Kept, Reference, Strange, Version, is_id, seconds};
 use crate::value::{Cidr, Keepalive, Prefix, PresharedKey, PrivateKey, PublicKey};
 
 /// Which menus are read besides those that are always.
@@ -233,10 +233,12 @@ pub struct Odd {
     pub id: String,
     /// Its name, if it has one.
     pub name: Option<String>,
-    /// What it is on, if that can be read.
+    /// What it is on or leads to, if that can be read.
     pub interface: Option<Reference>,
     /// Its public key, if that can be read.
     pub public_key: Option<PublicKey>,
+    /// Whether the router made it.
+    pub is_dynamic: bool,
     /// Why.
     pub why: Strange,
 }
@@ -247,24 +249,24 @@ impl Menus {
     /// # Errors
     /// When one of the menus cannot be read. What only tells the identity may be out of reach.
     pub async fn read(client: &Client, wanted: Wanted) -> Result<Self, Failure> {
-        // The first request opens the connection, and the session on the router, which takes it a while.
+        // The first request opens the connection, and the session on the router, which takes it a while. Of the others
+        // each is waited for, also when one is refused: requests that are given up disturb a router.
         let resource = client.one("read the version of the router", "system/resource").await?;
-        let (system, interfaces, peers, addresses, six, routes, routes6, tables, members, others) =
-            try_join!(
-                System::read(client, wanted.identity, &resource),
-                client.list("read the WireGuard interfaces", INTERFACES),
-                client.list("read the WireGuard peers", PEERS),
-                when(wanted.addresses, client.list("read the addresses", "ip/address")),
-                when(
-                    wanted.addresses,
-                    ipv6(client.list("read the IPv6 addresses", "ipv6/address"))
-                ),
-                when(wanted.routes, client.list("read the routes", "ip/route")),
-                when(wanted.routes, ipv6(client.list("read the IPv6 routes", "ipv6/route"))),
-                when(wanted.routes, client.list("read the routing tables", "routing/table")),
-                when(wanted.members, client.list("read the interface lists", MEMBERS)),
-                when(wanted.others, client.list("read the names of interfaces", "interface")),
-            )?;
+        let (system, interfaces, peers, addresses, six, routes, routes6, tables, members, others) = join!(
+            System::read(client, wanted.identity, &resource),
+            client.list("read the WireGuard interfaces", INTERFACES),
+            client.list("read the WireGuard peers", PEERS),
+            when(wanted.addresses, client.list("read the addresses", "ip/address")),
+            when(wanted.addresses, ipv6(client.list("read the IPv6 addresses", "ipv6/address"))),
+            when(wanted.routes, client.list("read the routes", "ip/route")),
+            when(wanted.routes, ipv6(client.list("read the IPv6 routes", "ipv6/route"))),
+            when(wanted.routes, client.list("read the routing tables", "routing/table")),
+            when(wanted.members, client.list("read the interface lists", MEMBERS)),
+            when(wanted.others, client.list("read the names of interfaces", "interface")),
+        );
+        let (addresses, six, routes, routes6) = (addresses?, six?, routes?, routes6?);
+        let (system, interfaces, peers) = (system?, interfaces?, peers?);
+        let (tables, members, others) = (tables?, members?, others?);
         let mut odd = Vec::new();
         let mut menus = Self {
             system: system.map_err(|why| {
@@ -429,6 +431,20 @@ async fn tolerated(read: impl Future<Output = Result<Row, Failure>>) -> Result<R
     }
 }
 
+/// Gives what not every product has; none when it is there and not shown.
+async fn of_product(
+    read: impl Future<Output = Result<Row, Failure>>,
+) -> Result<Option<Row>, Failure> {
+    match read.await {
+        Err(Failure { cause: Cause::NotFound, .. }) => Ok(Some(Row::default())),
+        Err(Failure { cause: Cause::Refused(words), .. }) => {
+            Ok(words.starts_with("no such command").then(Row::default))
+        }
+        Err(Failure { cause: Cause::NotPermitted, .. }) => Ok(None),
+        answer => answer.map(Some),
+    }
+}
+
 fn parsed<T>(
     menu: &'static str,
     rows: &[Row],
@@ -443,8 +459,9 @@ fn parsed<T>(
                 menu,
                 id: row.id().to_owned(),
                 name: row.optional("name").map(str::to_owned),
-                interface: row.reference("interface").ok(),
+                interface: row.reference("interface").or_else(|_| row.reference("gateway")).ok(),
                 public_key: public_key(row).ok().flatten(),
+                is_dynamic: row.bool_or("dynamic", false).unwrap_or_default(),
                 why,
             }),
         }
@@ -462,19 +479,17 @@ impl System {
             true => tolerated(client.one(attempt, menu)).await,
             false => Ok(Row::default()),
         };
-        let (id, identity, clock) = try_join!(
+        let (id, identity, clock) = join!(
             async {
-                let board = one("read the serial number", "system/routerboard").await?;
-                if let Some(serial) = board.optional("serial-number") {
-                    return Ok(Some(serial.to_owned()));
+                match wants_identity {
+                    true => id_of(client).await,
+                    false => Ok(None),
                 }
-                let license = one("read the license", "system/license").await?;
-                let id = license.optional("system-id").or_else(|| license.optional("software-id"));
-                Ok(id.map(str::to_owned))
             },
             one("read the router's name", "system/identity"),
             one("read the clock", "system/clock"),
-        )?;
+        );
+        let (id, identity, clock) = (id?, identity?, clock?);
         let parse = || {
             Ok(Self {
                 version: resource.text("version").parse()?,
@@ -486,6 +501,19 @@ impl System {
         };
         Ok(parse())
     }
+}
+
+/// Reads what stays the same for the life of a router. Of a product with a serial number that is not shown, an id of
+/// another kind would seem to be another router's.
+async fn id_of(client: &Client) -> Result<Option<String>, Failure> {
+    let board = of_product(client.one("read the serial number", "system/routerboard")).await?;
+    let Some(board) = board else { return Ok(None) };
+    if let Some(serial) = board.optional("serial-number") {
+        return Ok(Some(serial.to_owned()));
+    }
+    let license = tolerated(client.one("read the license", "system/license")).await?;
+    let id = license.optional("system-id").or_else(|| license.optional("software-id"));
+    Ok(id.map(str::to_owned))
 }
 
 /// Reads a clock. One that cannot be read is as good as none.
@@ -537,7 +565,7 @@ impl Peer {
             is_enabled: !row.bool_or("disabled", false)?,
             is_dynamic: row.bool_or("dynamic", false)?,
             client: ClientFields::parse(row)?,
-            session: Session::parse(row)?,
+            session: Session::of(row),
         })
     }
 }
@@ -557,22 +585,25 @@ impl ClientFields {
 }
 
 impl Session {
-    fn parse(row: &Row) -> Result<Self, Strange> {
+    /// What cannot be read of it is as good as unset: the peer is what it is without it.
+    fn of(row: &Row) -> Self {
         let address = row.text("current-endpoint-address").parse().ok();
-        Ok(Self {
-            endpoint: address.zip(row.port("current-endpoint-port")?),
-            handshake_age: handshake_age(row)?,
-            received: row.number("rx")?.unwrap_or_default(),
-            sent: row.number("tx")?.unwrap_or_default(),
-        })
+        let port = row.port("current-endpoint-port").ok().flatten();
+        let count = |name: &str| row.number(name).ok().flatten().unwrap_or_default();
+        Self {
+            endpoint: address.zip(port),
+            handshake_age: handshake_age(row),
+            received: count("rx"),
+            sent: count("tx"),
+        }
     }
 }
 
 /// A handshake that never was is absent, empty or `0s`. One that was this very second reads `0s` too, or in parts of one.
-fn handshake_age(row: &Row) -> Result<Option<Duration>, Strange> {
+fn handshake_age(row: &Row) -> Option<Duration> {
     match row.text("last-handshake") {
-        "" | "0s" | "never" => Ok(None),
-        _ => row.seconds("last-handshake").map(|it| Some(Duration::from_secs(it))),
+        "" | "0s" | "never" => None,
+        _ => row.seconds("last-handshake").ok().map(Duration::from_secs),
     }
 }
 
@@ -609,12 +640,29 @@ impl Route {
     }
 }
 
+impl Address {
+    /// Returns the menu that it is in.
+    pub fn menu(&self) -> &'static str {
+        if self.address.address().is_ipv6() { "ipv6/address" } else { "ip/address" }
+    }
+}
+
 impl Route {
+    /// Returns the menu that it is in.
+    pub fn menu(&self) -> &'static str {
+        if self.to.address().is_ipv6() { "ipv6/route" } else { "ip/route" }
+    }
+
     /// Returns the gateway behind an interface, and the interface; what is anything else counts as the latter.
     pub fn leads_to(&self) -> (Option<IpAddr>, &str) {
         let behind = self.gateway.split_once('%');
         let behind = behind.and_then(|(gateway, on)| Some((gateway.parse().ok()?, on)));
         behind.map_or((None, self.gateway.as_str()), |(gateway, on)| (Some(gateway), on))
+    }
+
+    /// Returns whether it leads to an interface that was removed: its id is all that is left.
+    pub fn is_dead(&self) -> bool {
+        is_id(self.leads_to().1)
     }
 }
 

@@ -14,11 +14,12 @@ use crate::actual::{
 };
 use crate::backend::routeros::client::Text;
 use crate::backend::routeros::menus::{
-    ClientFields, INTERFACES, Interface, Menus, Odd, PEERS, Peer, Route as RouteRow, System,
+    ClientFields, INTERFACES, Interface, MEMBERS, Menus, Odd, PEERS, Peer, Route as RouteRow,
+    System,
 };
 use crate::backend::routeros::wire::{Kept, Reference, Version};
 use crate::resource::{BackendKind, Field, Fields, Kind, declaration};
-use crate::value::{Cidr, Endpoint, GatewayCheck, PublicKey, Route};
+use crate::value::{Endpoint, GatewayCheck, PublicKey, Route};
 
 /// The comment of the routes that wgform makes.
 pub(super) const MARK: &str = "made by wgform";
@@ -54,6 +55,7 @@ pub(super) fn picture(menus: Menus, simulated: bool, now: Timestamp) -> Result<P
         found.insert(interface.name.clone(), found_interface(&menus, interface));
     }
     let routing = routing(&menus);
+    let twins = twins(&menus);
     let Menus { system, peers, odd, .. } = menus;
     let version = system.version;
     for peer in peers.into_iter().filter(|peer| !peer.is_dynamic) {
@@ -62,9 +64,10 @@ pub(super) fn picture(menus: Menus, simulated: bool, now: Timestamp) -> Result<P
             interface.peers.insert(key, found_peer(peer, version, sees_keys));
         }
     }
-    for (on, key) in odd.iter().filter_map(unread) {
-        if let Some(interface) = found.get_mut(on) {
-            interface.peers.entry(key).or_insert_with(unreadable_peer);
+    let unread = odd.iter().filter_map(unread).map(|(on, key)| (on.to_owned(), key));
+    for (on, key) in unread.chain(twins) {
+        if let Some(interface) = found.get_mut(&on) {
+            interface.peers.insert(key, unreadable_peer());
         }
     }
     Ok(Picture {
@@ -110,7 +113,17 @@ fn found_interface(menus: &Menus, interface: &Interface) -> FoundInterface {
         Kept::Set(key) => Some(key.clone()),
         Kept::Unset | Kept::Hidden => None,
     };
-    FoundInterface { fields, private_key, hidden, peers: BTreeMap::new() }
+    let keyless = keyless(menus, &interface.name);
+    FoundInterface { fields, private_key, hidden, peers: BTreeMap::new(), keyless }
+}
+
+/// Counts the peers of an interface that have no key, or none that can be read.
+fn keyless(menus: &Menus, name: &str) -> usize {
+    let on = |it: &Reference| matches!(it, Reference::Name(on) if on == name);
+    let peers = menus.peers.iter().filter(|it| it.public_key.is_none() && !it.is_dynamic);
+    let odd = menus.odd.iter().filter(|it| it.menu == PEERS && it.public_key.is_none());
+    let odd = odd.filter(|it| !it.is_dynamic && it.interface.as_ref().is_some_and(on));
+    peers.filter(|it| on(&it.interface)).count() + odd.count()
 }
 
 /// Returns what an interface has, and what of it is not shown as it is.
@@ -265,10 +278,22 @@ fn endpoint(peer: &Peer) -> Option<Endpoint> {
 
 /// Returns which peer a row is of that cannot be read.
 fn unread(odd: &Odd) -> Option<(&str, PublicKey)> {
-    match (odd.menu == PEERS, &odd.interface, odd.public_key) {
+    match (odd.menu == PEERS && !odd.is_dynamic, &odd.interface, odd.public_key) {
         (true, Some(Reference::Name(on)), Some(key)) => Some((on, key)),
         _ => None,
     }
+}
+
+/// Returns the peers that an interface has more than once: nothing tells which of them is meant.
+fn twins(menus: &Menus) -> BTreeSet<(String, PublicKey)> {
+    let peers = menus.peers.iter().filter(|it| !it.is_dynamic);
+    let peers = peers.filter_map(|it| match &it.interface {
+        Reference::Name(on) => Some((on.as_str(), it.public_key?)),
+        Reference::Gone(_) => None,
+    });
+    let mut seen = BTreeSet::new();
+    let again = peers.chain(menus.odd.iter().filter_map(unread)).filter(|it| !seen.insert(*it));
+    again.map(|(on, key)| (on.to_owned(), key)).collect()
 }
 
 /// A peer that is there, and of which nothing else can be said.
@@ -309,14 +334,17 @@ pub(super) fn is_ours(row: &RouteRow) -> bool {
 
 fn routing(menus: &Menus) -> Routing {
     let mut routing = Routing { table_names: menus.tables.clone(), ..Routing::default() };
-    for row in &menus.routes {
+    // One to an interface that is gone carries nothing, and is in nobody's way.
+    for row in menus.routes.iter().filter(|it| !it.is_dead()) {
         let Some(route) = route_of(menus, row) else { continue };
         let is_marked = is_ours(row);
         let found = FoundRoute { device: Some(row.leads_to().1.to_owned()), is_marked };
-        // Several routes may share the packets to one network.
-        let entry = routing.routes.entry(route).or_insert_with(|| found.clone());
-        if is_marked {
-            *entry = found;
+        // Several routes may share the packets to one network, and none of ours is left out.
+        match routing.routes.get_mut(&route) {
+            Some(other) if other.is_marked && is_marked => routing.more.push((route, found)),
+            Some(other) if is_marked => *other = found,
+            Some(_) => {}
+            None => _ = routing.routes.insert(route, found),
         }
     }
     routing
@@ -333,11 +361,18 @@ fn remarks(menus: &Menus, simulated: bool, now: Timestamp) -> Vec<Remark> {
             "Nothing uses them, and an interface of the same name does not get them back. Remove them on the router.",
         ));
     }
-    remarks.extend(menus.odd.iter().map(|odd| {
+    remarks.extend(menus.odd.iter().filter(|it| concerns(menus, it)).map(|odd| {
         Remark::new(
             "object of a router that cannot be read",
             format!("`{}` in `/{}`: {}", odd.id, odd.menu.replace('/', " "), odd.why),
             "It is left alone. If this version of RouterOS is newer than this wgform, look for a newer wgform.",
+        )
+    }));
+    remarks.extend(twins(menus).iter().map(|(on, key)| {
+        Remark::new(
+            "peer that is there twice",
+            format!("`{on}` has the peer `{}` more than once", key.short()),
+            "Nothing tells which of them is meant, so that none is compared or changed. Remove the others on the router.",
         )
     }));
     if !sees_keys(menus) {
@@ -366,6 +401,20 @@ fn remarks(menus: &Menus, simulated: bool, now: Timestamp) -> Vec<Remark> {
     remarks
 }
 
+/// Returns whether what cannot be read has to do with WireGuard, and is not the router's own.
+fn concerns(menus: &Menus, odd: &Odd) -> bool {
+    let unread = menus.odd.iter().filter(|it| it.menu == INTERFACES);
+    let names = menus.interfaces.iter().map(|it| it.name.as_str());
+    let mut names = names.chain(unread.filter_map(|it| it.name.as_deref()));
+    let on = match &odd.interface {
+        // An address may stand before the one that a route leads to.
+        Some(Reference::Name(name)) => name.rsplit('%').next(),
+        Some(Reference::Gone(_)) | None => None,
+    };
+    let is_ours = matches!(odd.menu, INTERFACES | PEERS) || names.any(|it| Some(it) == on);
+    is_ours && !odd.is_dynamic
+}
+
 /// Names what refers to interfaces that are gone.
 fn orphans(menus: &Menus) -> Vec<String> {
     let is_gone = |it: &Reference| matches!(it, Reference::Gone(_));
@@ -373,22 +422,22 @@ fn orphans(menus: &Menus) -> Vec<String> {
     let peers = menus.peers.iter().filter(|it| is_gone(&it.interface));
     let addresses = menus.addresses.iter().filter(|it| is_gone(&it.interface));
     let members = menus.members.iter().filter(|it| is_gone(&it.interface));
-    let menu =
-        |address: Cidr| if address.address().is_ipv6() { "ipv6/address" } else { "ip/address" };
+    let routes = menus.routes.iter().filter(|it| it.is_dead());
     peers
         .map(|it| name(PEERS, &it.id))
-        .chain(addresses.map(|it| name(menu(it.address), &it.id)))
-        .chain(members.map(|it| name("interface/list/member", &it.id)))
+        .chain(addresses.map(|it| name(it.menu(), &it.id)))
+        .chain(members.map(|it| name(MEMBERS, &it.id)))
+        .chain(routes.map(|it| name(it.menu(), &it.id)))
         .collect()
 }
 
 /// Says what a router has for the work, besides what is on it.
 pub(super) fn facts(menus: &Menus) -> Vec<Fact> {
     let version = menus.system.version;
-    let mut facts = vec![match (version.major, version.minor) {
-        (7, 12..) => Fact::new("RouterOS", version.to_string()),
-        _ => Fact::new("RouterOS", format!("{version}, which is too old"))
-            .lacks(["upgrade it to 7.12 or later".to_owned()]),
+    let mut facts = vec![match version >= Version::OLDEST {
+        true => Fact::new("RouterOS", version.to_string()),
+        false => Fact::new("RouterOS", format!("{version}, which is too old"))
+            .lacks([format!("upgrade it to {} or later", Version::OLDEST)]),
     }];
     facts.push(match sees_keys(menus) {
         true => Fact::new("keys", "this user sees them"),

@@ -162,6 +162,8 @@ impl Row {
     pub fn key<K: FromStr>(&self, name: &str) -> Result<Kept<K>, Strange> {
         self.parsed(name, "a key", |text| match text {
             "" | "none" => Some(Kept::Unset),
+            // One that the router makes by itself, since 7.22.
+            "auto" => Some(Kept::Hidden),
             text if is_mask(text) => Some(Kept::Hidden),
             text => text.parse().ok().map(Kept::Set),
         })
@@ -246,7 +248,7 @@ fn list<T: FromStr + Ord>(text: &str) -> Option<BTreeSet<T>> {
 
 /// Returns whether a router writes this in the place of what a user may not see.
 fn is_mask(text: &str) -> bool {
-    text.len() >= 3 && text.bytes().all(|b| b == b'*')
+    text.bytes().all(|b| b == b'*')
 }
 
 /// Returns whether this is an id, and not a name.
@@ -271,6 +273,11 @@ impl FromStr for Version {
         let patch = parts.next().transpose()?.unwrap_or_default();
         Ok(Self { major, minor, patch })
     }
+}
+
+impl Version {
+    /// The oldest one that this program works with.
+    pub const OLDEST: Self = Self { major: 7, minor: 12, patch: 0 };
 }
 
 impl Display for Version {
@@ -398,11 +405,11 @@ mod tests {
             assert_eq!(row(text).key::<PublicKey>("p"), Ok(Kept::Unset));
         }
         assert_eq!(Row::default().key::<PublicKey>("p"), Ok(Kept::Unset));
-        for text in ["*****", "********", "***"] {
+        for text in ["*****", "********", "*", "auto"] {
             assert_eq!(row(text).key::<PublicKey>("p"), Ok(Kept::Hidden));
         }
         assert_eq!(row(KEY).key("p"), Ok(Kept::Set(KEY.parse::<PublicKey>().unwrap())));
-        assert!(row("**").key::<PublicKey>("p").is_err());
+        assert!(row("**?").key::<PublicKey>("p").is_err());
         for text in ["", "0"] {
             assert_eq!(row(text).port("p"), Ok(None));
         }

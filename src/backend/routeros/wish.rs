@@ -8,13 +8,16 @@ use crate::backend::routeros::client::Fields as Texts;
 use crate::backend::routeros::picture;
 use crate::backend::routeros::wire::{Version, in_seconds, joined, yes_or_no};
 use crate::resource::{Field, Fields, Setting, Settings};
-use crate::value::{Cidr, Host as EndpointHost};
+use crate::value::{Cidr, Host as EndpointHost, Keepalive};
 
 /// What a router takes for the MTU when nobody says otherwise.
-const DEFAULT_MTU: &str = "1420";
+const DEFAULT_MTU: u32 = 1420;
 
 /// The routing instance that everything is in unless somebody says otherwise.
 const DEFAULT_VRF: &str = "main";
+
+/// The attributes of a peer that it has in some way without being told, and that nobody leaves to somebody else.
+pub(super) const PLAIN: [&str; 3] = ["description", "enabled", "persistent_keepalive"];
 
 /// An attribute that has no place on a router, or a value that has none in the attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -226,6 +229,33 @@ pub(super) fn difference(
         };
         (!is_met).then_some(*name)
     })
+}
+
+/// Returns whether what is read again proves that all of it was written. What is not shown proves nothing, and what was
+/// cleared has to be as it is by itself.
+pub(super) fn is_proven(settings: &Settings, found: &Fields, version: Version) -> bool {
+    settings.iter().all(|(name, setting)| match (*name, setting) {
+        // Before 7.15 there is no place for them, and they are not written.
+        ("name" | "responder", _) if !has_names(version) => true,
+        ("name", Setting::Clear) => true,
+        (name, Setting::To(field)) => found.get(name) == Some(field),
+        (name, Setting::Clear) => found.get(name) == cleared(name).as_ref(),
+        (_, Setting::Elements { .. } | Setting::Names { .. }) => false,
+    })
+}
+
+/// Returns what a router has of an attribute that was cleared; none where it then has nothing.
+fn cleared(name: &str) -> Option<Field> {
+    match name {
+        "description" => Some(Field::Text(String::new())),
+        "enabled" => Some(Field::Bool(true)),
+        "mtu" => Some(Field::Number(DEFAULT_MTU)),
+        "vrf" => Some(Field::Text(DEFAULT_VRF.to_owned())),
+        "preshared_key" => Some(Field::PresharedKey(None)),
+        "persistent_keepalive" => Some(Field::Keepalive(Keepalive::from_seconds(0))),
+        "responder" => Some(Field::Bool(false)),
+        _ => None,
+    }
 }
 
 /// Leaves out what was written otherwise than it is compared.

@@ -2,7 +2,7 @@
 //!
 //! The menus are read once before the first request; what a router answers to a change keeps them true. After a failure
 //! they are read again, and only what is then there decides: a refusal may come after the change, an answer may be lost,
-//! and nothing that makes an object is ever sent twice.
+//! and nothing that makes an object is ever sent twice. What a router does not show counts as written after a success only.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::backend::routeros::menus::{
     Wanted,
 };
 use crate::backend::routeros::picture::{self, MARK};
-use crate::backend::routeros::wire::{Reference, Strange};
+use crate::backend::routeros::wire::{Kept, Reference, Strange};
 use crate::backend::routeros::wish::{self, InterfaceWish, Misfit};
 use crate::backend::{Act, BackendError, Batch, Landed, Operation, Outcome, Stop};
 use crate::failpoint::{Point, hit};
@@ -30,6 +30,7 @@ pub(super) async fn carry_out(client: &Client, batch: Batch, stop: Stop, landed:
     let wanted = wanted(&operations);
     let mut is_done = vec![false; operations.len()];
     let mut job: Option<Result<Job<'_>, BackendError>> = None;
+    let mut end = None;
     for (index, Operation { after, act }) in operations.into_iter().enumerate() {
         if stop.is_raised() {
             landed(index, Outcome::NotStarted);
@@ -37,7 +38,7 @@ pub(super) async fn carry_out(client: &Client, batch: Batch, stop: Stop, landed:
         }
         // One that comes later in the batch, or never, cannot have been done.
         let is_missing = |it: &&usize| !is_done.get(**it).is_some_and(|done| *done);
-        if let Some(missing) = after.iter().find(is_missing) {
+        if let Some(missing) = after.iter().find(is_missing).or(end.as_ref()) {
             landed(index, Outcome::Skipped(*missing));
             continue;
         }
@@ -45,12 +46,23 @@ pub(super) async fn carry_out(client: &Client, batch: Batch, stop: Stop, landed:
             Some(job) => job,
             none => none.insert(Job::start(client, wanted).await),
         };
-        let outcome = match job {
-            Ok(job) => job.act(act).await,
-            Err(error) => Err(error.clone()),
+        let (done, is_touched) = match job {
+            Ok(job) => {
+                job.is_touched = false;
+                (job.act(act).await, job.is_touched)
+            }
+            Err(error) => (Err(error.clone()), false),
         };
-        is_done[index] = outcome.is_ok();
-        landed(index, outcome.map_or_else(Outcome::Failed, Outcome::Done));
+        is_done[index] = done.is_ok();
+        // Why nothing more can be done is said once.
+        let is_over = job.as_ref().map_or(true, |job| job.is_over);
+        end = is_over.then_some(index);
+        let outcome = match done {
+            Ok(fields) => Outcome::Done(fields),
+            Err(error) if is_touched => Outcome::Failed(error),
+            Err(error) => Outcome::Untouched(error),
+        };
+        landed(index, outcome);
     }
 }
 
@@ -87,8 +99,10 @@ struct Job<'a> {
     wanted: Wanted,
     /// The router as it is now.
     menus: Menus,
-    /// Why nothing more can be done.
-    end: Option<BackendError>,
+    /// Whether the operation under way may have changed something.
+    is_touched: bool,
+    /// Whether nothing more can be done.
+    is_over: bool,
 }
 
 type Done = Result<Fields, BackendError>;
@@ -96,14 +110,11 @@ type Done = Result<Fields, BackendError>;
 impl<'a> Job<'a> {
     async fn start(client: &'a Client, wanted: Wanted) -> Result<Self, BackendError> {
         let menus = Menus::read(client, wanted).await.map_err(|failure| failure.error)?;
-        Ok(Self { client, wanted, menus, end: None })
+        Ok(Self { client, wanted, menus, is_touched: false, is_over: false })
     }
 
     async fn act(&mut self, act: Act) -> Done {
         let attempt = attempt(&act);
-        if let Some(end) = &self.end {
-            return Err(BackendError { attempt, ..end.clone() });
-        }
         match act {
             Act::CreateInterface { name, private_key, key_file: _, fields, around: _ } => {
                 self.create_interface(&attempt, &name, private_key.as_ref(), &fields).await
@@ -123,15 +134,17 @@ impl<'a> Job<'a> {
                 }
             }
             Act::Persist(_) => Err(self.misfit(&attempt, &Misfit("persist"))),
-            Act::CreatePeer { interface, public_key, fields } => {
-                self.create_peer(&attempt, &interface, public_key, &fields).await
-            }
+            Act::CreatePeer { interface, public_key, replaces, fields } => match replaces {
+                Some(old) => {
+                    self.rekey_peer(&attempt, &interface, (old, public_key), &fields).await
+                }
+                None => self.create_peer(&attempt, &interface, public_key, &fields).await,
+            },
             Act::UpdatePeer { interface, public_key, settings, wanted: _ } => {
                 self.update_peer(&attempt, &interface, public_key, &settings).await
             }
             Act::DeletePeer { interface, public_key } => {
-                let id = self.peer(&interface, public_key).map(|it| it.id.clone());
-                if let Some(id) = id.or_else(|| self.unread_peer(&interface, public_key)) {
+                for id in self.peer_ids(&interface, public_key) {
                     self.remove(&attempt, PEERS, &id).await?;
                 }
                 Ok(Fields::new())
@@ -170,7 +183,10 @@ fn attempt(act: &Act) -> String {
         Act::DeleteInterface { name, .. } => format!("delete interface `{name}`"),
         Act::SetRoutes { interface, .. } => format!("set the routes to `{interface}`"),
         Act::Persist(act) => format!("see to it that `{}` comes back", act.name),
-        Act::CreatePeer { interface, public_key, .. } => peer("create", interface, public_key),
+        Act::CreatePeer { interface, public_key, replaces: None, .. } => {
+            peer("create", interface, public_key)
+        }
+        Act::CreatePeer { interface, public_key, .. } => peer("rekey", interface, public_key),
         Act::UpdatePeer { interface, public_key, .. } => peer("update", interface, public_key),
         Act::DeletePeer { interface, public_key } => peer("delete", interface, public_key),
     }
@@ -208,23 +224,24 @@ impl Job<'_> {
         wish.texts.extend(key.map(|key| ("private-key", key.expose_text())));
         let public = key.map(PrivateKey::public);
         let is_there = |menus: &Menus| {
-            let mut named = menus.interfaces.iter().filter(|it| it.name == name);
-            named.any(|it| public.is_none_or(|public| it.public_key == public))
+            // Whose it is, only its key tells.
+            menus.interfaces.iter().any(|it| it.name == name && Some(it.public_key) == public)
         };
         self.add(attempt, INTERFACES, &wish.texts, is_there).await?;
-        let furnished = match self.furnish(attempt, name, &wish).await {
-            Ok(()) => self.compare(attempt, name, public, &settings),
-            Err(error) => Err(error),
-        };
-        let Err(error) = furnished else {
-            let mut chosen = self.chosen(name, &settings);
-            let made = self.interface(name).filter(|_| key.is_none()).map(|it| it.public_key);
-            chosen.extend(made.map(|key| ("public_key", Field::PublicKey(key))));
-            return Ok(chosen);
-        };
-        // What is half made would be in the way of the next try. When this fails too, the next plan shows it.
-        _ = self.delete_interface(attempt, name).await;
-        Err(error)
+        if let Err(error) = self.furnish(attempt, name, &wish).await {
+            let is_ours = |it: &Interface| public.is_none_or(|key| key == it.public_key);
+            // What is half made would be in the way of the next try. When this fails too, the next plan shows it, and
+            // so it does where nobody knows what there is to be removed.
+            if !self.is_over && self.interface(name).is_some_and(is_ours) {
+                _ = self.delete_interface(attempt, name).await;
+            }
+            return Err(error);
+        }
+        self.compare(attempt, name, public, &settings)?;
+        let mut chosen = self.chosen(name, &settings);
+        let made = self.interface(name).filter(|_| key.is_none()).map(|it| it.public_key);
+        chosen.extend(made.map(|key| ("public_key", Field::PublicKey(key))));
+        Ok(chosen)
     }
 
     async fn update_interface(
@@ -244,24 +261,22 @@ impl Job<'_> {
         let mut wish = wish::interface(settings, &found).map_err(|it| self.misfit(attempt, &it))?;
         wish.texts.extend(rename.map(|new| ("name", plain(new))));
         // A router keeps the port that it has chosen once; another one takes this one's place.
-        if settings.get("listen_port") == Some(&Setting::Clear) {
-            wish.texts.extend(self.free_port().map(|port| ("listen-port", plain(port))));
-        }
+        let is_open = settings.get("listen_port") == Some(&Setting::Clear);
+        let port = self.free_port().filter(|_| is_open);
+        wish.texts.extend(port.map(|port| ("listen-port", plain(port))));
         wish.texts.extend(key.map(|key| ("private-key", key.expose_text())));
         let now = rename.unwrap_or(name);
         let public = key.map(PrivateKey::public);
+        let mut own = own_settings(settings);
+        if let (Some(setting), Some(port)) = (own.get_mut("listen_port"), port) {
+            *setting = Setting::To(Field::Number(port.into()));
+        }
         let is_done = |menus: &Menus| {
-            let interface = menus.interfaces.iter().find(|it| it.name == now);
+            let interface = menus.interfaces.iter().find(|it| it.id == id && it.name == now);
             interface.is_some_and(|it| {
-                let (fields, hidden) = picture::held(menus, it);
-                let own = |name: &&str| !matches!(*name, "addresses" | "interface_lists");
-                let own: Settings = settings
-                    .iter()
-                    .filter(|(name, _)| own(name))
-                    .map(|(name, setting)| (*name, setting.clone()))
-                    .collect();
+                let (fields, _) = picture::held(menus, it);
                 public.is_none_or(|key| key == it.public_key)
-                    && wish::difference(&own, &fields, &hidden).is_none()
+                    && wish::is_proven(&own, &fields, menus.system.version)
             })
         };
         self.set(attempt, INTERFACES, &id, &wish.texts, is_done).await?;
@@ -284,7 +299,7 @@ impl Job<'_> {
         wish: &InterfaceWish,
     ) -> Result<(), BackendError> {
         for address in &wish.add_addresses {
-            self.add_address(attempt, name, *address).await?;
+            self.add_address(attempt, name, *address, &wish.remove_addresses).await?;
         }
         for list in &wish.join {
             self.join(attempt, name, list).await?;
@@ -294,7 +309,7 @@ impl Job<'_> {
         let goes = |it: &&Address| on(&it.interface) && wish.remove_addresses.contains(&it.address);
         let addresses: Vec<_> = addresses
             .filter(|it| goes(it) && !it.is_dynamic)
-            .map(|it| (address_menu(it.address), it.id.clone()))
+            .map(|it| (it.menu(), it.id.clone()))
             .collect();
         let members = self.menus.members.iter();
         let leaves = |it: &&Member| on(&it.interface) && wish.leave.contains(&it.list);
@@ -306,18 +321,20 @@ impl Job<'_> {
         Ok(())
     }
 
+    /// Gives an interface an address. One that it has with another length, which is to go, becomes it: a router may not
+    /// take both.
     async fn add_address(
         &mut self,
         attempt: &str,
         name: &str,
         address: Cidr,
+        goes: &BTreeSet<Cidr>,
     ) -> Result<(), BackendError> {
         let menu = address_menu(address);
-        let is_it = |it: &Address| {
-            it.address == address
-                && !it.is_dynamic
-                && matches!(&it.interface, Reference::Name(on) if on == name)
+        let is_here = |it: &Address| {
+            !it.is_dynamic && matches!(&it.interface, Reference::Name(on) if on == name)
         };
+        let is_it = |it: &Address| it.address == address && is_here(it);
         let is_there = |menus: &Menus| menus.addresses.iter().any(|it| is_it(it) && it.is_enabled);
         if is_there(&self.menus) {
             return Ok(());
@@ -330,12 +347,24 @@ impl Job<'_> {
             let hint = "switch it on in `/ipv6/settings`, or leave the IPv6 addresses out";
             return Err(self.error(attempt, "IPv6 is switched off on the router", hint));
         }
-        let mut texts = Texts::from([("address", plain(address)), ("interface", plain(name))]);
+        let mut texts = Texts::from([("address", plain(address))]);
         if address.address().is_ipv6() {
             // Nobody at the far end of a tunnel is to take this router for one that gives out addresses.
             texts.insert("advertise", plain("no"));
         }
-        self.add(attempt, menu, &texts, is_there).await
+        let is_old = |it: &&Address| {
+            it.address.address() == address.address() && goes.contains(&it.address) && is_here(it)
+        };
+        let Some(id) = self.menus.addresses.iter().find(is_old).map(|it| it.id.clone()) else {
+            texts.insert("interface", plain(name));
+            return self.add(attempt, menu, &texts, is_there).await;
+        };
+        texts.insert("disabled", plain("no"));
+        if address.address().is_ipv4() {
+            // It may stay as it was.
+            texts.insert("network", plain(address.prefix().address()));
+        }
+        self.set(attempt, menu, &id, &texts, is_there).await
     }
 
     async fn join(&mut self, attempt: &str, name: &str, list: &str) -> Result<(), BackendError> {
@@ -397,18 +426,18 @@ impl Job<'_> {
         };
         let on = |it: &Reference| matches!(it, Reference::Name(on) if on == name);
         let Menus { peers, addresses, routes, members, odd, .. } = &self.menus;
-        let unread =
-            odd.iter().filter(|it| it.menu == PEERS && it.interface.as_ref().is_some_and(on));
+        let unread = odd.iter().filter(|it| !it.menu.ends_with("route") && !it.is_dynamic);
+        let unread = unread.filter(|it| it.interface.as_ref().is_some_and(on));
         let routes = routes.iter().filter(|it| picture::is_ours(it) && it.leads_to().1 == name);
         let members = members.iter().filter(|it| on(&it.interface) && !it.is_dynamic);
         let addresses = addresses.iter().filter(|it| on(&it.interface) && !it.is_dynamic);
         let peers = peers.iter().filter(|it| on(&it.interface) && !it.is_dynamic);
         let children: Vec<(&'static str, String)> = routes
-            .map(|it| (route_menu(it), it.id.clone()))
+            .map(|it| (it.menu(), it.id.clone()))
             .chain(members.map(|it| (MEMBERS, it.id.clone())))
-            .chain(addresses.map(|it| (address_menu(it.address), it.id.clone())))
+            .chain(addresses.map(|it| (it.menu(), it.id.clone())))
             .chain(peers.map(|it| (PEERS, it.id.clone())))
-            .chain(unread.map(|it| (PEERS, it.id.clone())))
+            .chain(unread.map(|it| (it.menu, it.id.clone())))
             .collect();
         for (menu, id) in children {
             self.remove(attempt, menu, &id).await?;
@@ -416,6 +445,15 @@ impl Job<'_> {
         self.remove(attempt, INTERFACES, &id).await?;
         Ok(Fields::new())
     }
+}
+
+/// Returns the settings that are properties of an interface itself, without those that have places of their own.
+fn own_settings(settings: &Settings) -> Settings {
+    let is_own = |name: &str| {
+        !matches!(name, "addresses" | "interface_lists" | "name" | "private_key" | "public_key")
+    };
+    let own = settings.iter().filter(|(name, _)| is_own(name));
+    own.map(|(name, setting)| (*name, setting.clone())).collect()
 }
 
 /// Routes and peers.
@@ -435,7 +473,7 @@ impl Job<'_> {
             self.put_route(attempt, interface, route, wanted).await?;
         }
         let old: Vec<_> = self.old_routes(interface, wanted).collect();
-        let old: Vec<_> = old.into_iter().map(|it| (route_menu(it), it.id.clone())).collect();
+        let old: Vec<_> = old.into_iter().map(|it| (it.menu(), it.id.clone())).collect();
         for (menu, id) in old {
             self.remove(attempt, menu, &id).await?;
         }
@@ -474,7 +512,10 @@ impl Job<'_> {
             let of = picture::route_of(&self.menus, it);
             of.is_some_and(|it| (it.to, it.table) == (route.to, route.table))
         };
-        let old = self.old_routes(interface, wanted).find(same).map(|it| it.id.clone());
+        // What is left of an interface that was removed is of use again.
+        let dead = self.menus.routes.iter().filter(|it| picture::is_ours(it) && it.is_dead());
+        let old = self.old_routes(interface, wanted).chain(dead).find(same);
+        let old = old.map(|it| it.id.clone());
         let menu = if route.to.address().is_ipv6() { "ipv6/route" } else { "ip/route" };
         let gateway =
             route.gateway.map_or_else(|| interface.to_owned(), |it| format!("{it}%{interface}"));
@@ -512,14 +553,18 @@ impl Job<'_> {
         find_peer(&self.menus, interface, key)
     }
 
-    /// Returns the id of a peer of which more cannot be read than which one it is.
-    fn unread_peer(&self, interface: &str, key: PublicKey) -> Option<String> {
-        let is_it = |it: &&Odd| {
+    /// Returns the ids of a peer, also of one of which more cannot be read than which one it is. A router may have it
+    /// more than once.
+    fn peer_ids(&self, interface: &str, key: PublicKey) -> Vec<String> {
+        let is_unread = |it: &&Odd| {
             it.menu == PEERS
                 && it.public_key == Some(key)
+                && !it.is_dynamic
                 && matches!(&it.interface, Some(Reference::Name(on)) if on == interface)
         };
-        self.menus.odd.iter().find(is_it).map(|it| it.id.clone())
+        let unread = self.menus.odd.iter().filter(is_unread).map(|it| &it.id);
+        let read = self.menus.peers.iter().filter(|it| is_peer(it, interface, key));
+        read.map(|it| &it.id).chain(unread).cloned().collect()
     }
 
     async fn create_peer(
@@ -529,6 +574,27 @@ impl Job<'_> {
         key: PublicKey,
         fields: &Fields,
     ) -> Done {
+        self.refuse_key(attempt, interface, key)?;
+        let version = self.menus.system.version;
+        let settings = wish::all(fields);
+        let mut texts =
+            wish::peer(&settings, version).map_err(|misfit| self.misfit(attempt, &misfit))?;
+        texts.insert("interface", plain(interface));
+        texts.insert("public-key", plain(key));
+        // Nothing is there to be cleared.
+        texts.retain(|name, text| *name == "allowed-address" || !text.is_empty());
+        let is_there = |menus: &Menus| is_written(menus, interface, key, &settings);
+        self.add(attempt, PEERS, &texts, is_there).await?;
+        self.compare_peer(attempt, interface, key, &settings)
+    }
+
+    /// Refuses a key that no peer of an interface can get.
+    fn refuse_key(
+        &self,
+        attempt: &str,
+        interface: &str,
+        key: PublicKey,
+    ) -> Result<(), BackendError> {
         let Some(on) = self.interface(interface) else {
             return Err(self.error(attempt, "the interface is gone", "run `plan` again"));
         };
@@ -547,20 +613,60 @@ impl Job<'_> {
             let hint = "import it, or remove it on the router";
             return Err(self.error(attempt, "a peer with that key is there already", hint));
         }
+        Ok(())
+    }
+
+    /// Makes of a peer one with another key, where it is. What nobody has written stays, but for the private key of the far
+    /// end, which belongs to the old one.
+    async fn rekey_peer(
+        &mut self,
+        attempt: &str,
+        interface: &str,
+        (old, key): (PublicKey, PublicKey),
+        fields: &Fields,
+    ) -> Done {
+        self.refuse_key(attempt, interface, key)?;
+        let id = self.one_peer(attempt, interface, old)?;
         let version = self.menus.system.version;
-        let settings = wish::all(fields);
+        let mut settings = wish::all(fields);
+        for name in wish::PLAIN {
+            settings.entry(name).or_insert(Setting::Clear);
+        }
         let mut texts =
             wish::peer(&settings, version).map_err(|misfit| self.misfit(attempt, &misfit))?;
-        texts.insert("interface", plain(interface));
         texts.insert("public-key", plain(key));
-        // Nothing is there to be cleared.
-        texts.retain(|name, text| *name == "allowed-address" || !text.is_empty());
-        let is_there = |menus: &Menus| {
-            find_peer(menus, interface, key)
-                .is_some_and(|it| peer_difference(menus, it, &settings).is_none())
+        let held = self.peer(interface, old).map(|peer| &peer.client.private_key);
+        if !settings.contains_key("client_private_key")
+            && held.is_some_and(|held| !matches!(held, Kept::Unset))
+        {
+            texts.insert("private-key", plain(""));
+        }
+        self.write_peer(attempt, (interface, key), &id, texts, &settings).await
+    }
+
+    /// Returns the id of a peer that is to be changed.
+    fn one_peer(
+        &self,
+        attempt: &str,
+        interface: &str,
+        key: PublicKey,
+    ) -> Result<String, BackendError> {
+        let (reason, hint) = match self.peer_ids(interface, key).as_slice() {
+            [] => (
+                "the peer is gone".to_owned(),
+                "run `plan` again: it was removed in between, and would be made anew",
+            ),
+            [id] if self.peer(interface, key).is_some() => return Ok(id.clone()),
+            [id] => (
+                format!("what the router says of it, as `{id}`, makes no sense"),
+                "look at it on the router, or remove it there and run `plan` again",
+            ),
+            all => (
+                format!("it is there more than once, as `{}`", all.join("`, `")),
+                "remove all but one of them on the router, and run `plan` again",
+            ),
         };
-        self.add(attempt, PEERS, &texts, is_there).await?;
-        self.compare_peer(attempt, interface, key, &settings)
+        Err(self.error(attempt, reason, hint))
     }
 
     async fn update_peer(
@@ -570,32 +676,39 @@ impl Job<'_> {
         key: PublicKey,
         settings: &Settings,
     ) -> Done {
-        let Some(id) = self.peer(interface, key).map(|it| it.id.clone()) else {
-            if let Some(id) = self.unread_peer(interface, key) {
-                let reason = format!("what the router says of it, as `{id}`, makes no sense");
-                let hint = "look at it on the router, or remove it there and run `plan` again";
-                return Err(self.error(attempt, reason, hint));
-            }
-            let hint = "run `plan` again: it was removed in between, and would be made anew";
-            return Err(self.error(attempt, "the peer is gone", hint));
-        };
+        let id = self.one_peer(attempt, interface, key)?;
         let version = self.menus.system.version;
-        let mut texts =
+        let texts =
             wish::peer(settings, version).map_err(|misfit| self.misfit(attempt, &misfit))?;
-        let is_done = |menus: &Menus| {
-            find_peer(menus, interface, key)
-                .is_some_and(|it| peer_difference(menus, it, settings).is_none())
-        };
-        let written = self.set(attempt, PEERS, &id, &texts, is_done).await;
-        let clears_key = texts.get("preshared-key").is_some_and(|text| text.is_empty());
-        match written {
+        self.write_peer(attempt, (interface, key), &id, texts, settings).await
+    }
+
+    /// Writes to a peer, which then has this key.
+    async fn write_peer(
+        &mut self,
+        attempt: &str,
+        (interface, key): (&str, PublicKey),
+        id: &str,
+        mut texts: Texts,
+        settings: &Settings,
+    ) -> Done {
+        let is_it = |menus: &Menus| find_peer(menus, interface, key).is_some_and(|it| it.id == id);
+        let is_done = |menus: &Menus| is_it(menus) && is_written(menus, interface, key, settings);
+        let written = loop {
+            let written = self.set(attempt, PEERS, id, &texts, is_done).await;
             // Since 7.22 an empty key may be no key.
-            Err(error) if clears_key && error.reason.contains("preshared-key") => {
-                texts.insert("preshared-key", plain("none"));
-                self.set(attempt, PEERS, &id, &texts, is_done).await?;
+            let is_refused = |name: &&str, error: &BackendError| {
+                texts.get(*name).is_some_and(|text| text.is_empty()) && error.reason.contains(*name)
+            };
+            let keys = ["preshared-key", "private-key"].into_iter();
+            match &written {
+                Err(error) if let Some(name) = keys.clone().find(|it| is_refused(it, error)) => {
+                    texts.insert(name, plain("none"));
+                }
+                _ => break written,
             }
-            written => written?,
-        }
+        };
+        written?;
         self.compare_peer(attempt, interface, key, settings)
     }
 
@@ -617,10 +730,21 @@ impl Job<'_> {
 }
 
 fn find_peer<'m>(menus: &'m Menus, interface: &str, key: PublicKey) -> Option<&'m Peer> {
-    menus.peers.iter().find(|it| {
-        it.public_key == Some(key)
-            && !it.is_dynamic
-            && matches!(&it.interface, Reference::Name(on) if on == interface)
+    menus.peers.iter().find(|it| is_peer(it, interface, key))
+}
+
+fn is_peer(it: &Peer, interface: &str, key: PublicKey) -> bool {
+    it.public_key == Some(key)
+        && !it.is_dynamic
+        && matches!(&it.interface, Reference::Name(on) if on == interface)
+}
+
+/// Returns whether a peer has for certain what was to be written.
+fn is_written(menus: &Menus, interface: &str, key: PublicKey, settings: &Settings) -> bool {
+    let version = menus.system.version;
+    find_peer(menus, interface, key).is_some_and(|it| {
+        let found = picture::found_peer(it.clone(), version, picture::sees_keys(menus));
+        wish::is_proven(settings, &found.fields, version)
     })
 }
 
@@ -644,7 +768,11 @@ impl Job<'_> {
         hit(Point::HostChanged);
         match answer {
             Ok(row) => self.learn(menu, &row).await,
-            Err(failure) => self.decide(failure, is_there).await,
+            Err(failure) => {
+                // Nothing tells a peer of ours from somebody else's with that key.
+                let may_be_ours = menu != PEERS || !failure.cause.is_taken();
+                self.decide(failure, |menus| may_be_ours && is_there(menus)).await
+            }
         }
     }
 
@@ -681,6 +809,7 @@ impl Job<'_> {
         hit(Point::HostChanged);
         match answer {
             Ok(()) => {
+                self.is_touched = true;
                 self.menus.forget(menu, id);
                 Ok(())
             }
@@ -690,6 +819,7 @@ impl Job<'_> {
 
     /// Takes in what the router says that an object now is.
     async fn learn(&mut self, menu: &'static str, row: &Row) -> Result<(), BackendError> {
+        self.is_touched = true;
         match self.menus.learn(menu, row) {
             Ok(()) => Ok(()),
             Err(Strange { .. }) => self.read_again().await,
@@ -703,11 +833,14 @@ impl Job<'_> {
         is_met: impl Fn(&Menus) -> bool,
     ) -> Result<(), BackendError> {
         let Failure { error, cause, may_have_changed } = failure;
-        // Who is not let in once is not let in twice, and a router logs each try.
-        let is_for_all =
-            matches!(cause, Cause::Unreachable | Cause::NotTrusted | Cause::Unauthorized);
-        if is_for_all {
-            self.end = Some(error.clone());
+        self.is_touched |= may_have_changed && !cause.is_taken();
+        // Who is not let in once is not let in twice, and a router logs each try. Who may not change one thing may change
+        // none.
+        self.is_over = matches!(
+            cause,
+            Cause::Unreachable | Cause::NotTrusted | Cause::Unauthorized | Cause::NotPermitted
+        );
+        if self.is_over {
             return Err(error);
         }
         if !may_have_changed {
@@ -724,7 +857,7 @@ impl Job<'_> {
                 Ok(())
             }
             Err(failure) => {
-                self.end = Some(failure.error.clone());
+                self.is_over = true;
                 Err(failure.error)
             }
         }
@@ -733,10 +866,6 @@ impl Job<'_> {
 
 fn address_menu(address: Cidr) -> &'static str {
     if address.address().is_ipv6() { "ipv6/address" } else { "ip/address" }
-}
-
-fn route_menu(row: &RouteRow) -> &'static str {
-    if row.to.address().is_ipv6() { "ipv6/route" } else { "ip/route" }
 }
 
 fn plain(text: impl ToString) -> Zeroizing<String> {

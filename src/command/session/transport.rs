@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::config::{Driver, Jump, RouterOs, Ssh, Transport};
+use crate::config::{Driver, Jump, Password, RouterOs, Ssh, Transport};
 use crate::resource::BackendKind;
 use crate::value::Secret;
 
@@ -38,7 +38,7 @@ fn recorded_router(router: &RouterOs) -> BTreeMap<String, Json> {
     let RouterOs {
         api_url,
         api_user,
-        api_password: _,
+        api_password,
         api_timeout,
         api_verify_tls,
         ca_file,
@@ -46,9 +46,15 @@ fn recorded_router(router: &RouterOs) -> BTreeMap<String, Json> {
         concurrency,
         debug: _,
     } = router;
+    // What program knows the password is no secret.
+    let command = match api_password {
+        Password::Given(_) => Json::Null,
+        Password::Asked(argv) => json!(argv),
+    };
     let record = [
         ("api_url", json!(api_url)),
         ("api_user", json!(api_user)),
+        ("api_password_command", command),
         ("api_timeout", json!(api_timeout.as_secs())),
         ("api_verify_tls", json!(api_verify_tls)),
         ("ca_file", json!(ca_file)),
@@ -105,7 +111,10 @@ pub(super) fn remembered(
             userspace_program,
         },
         BackendKind::RouterOs => {
-            Transport::RouterOs(remembered_router(record).filter(|_| simulated)?)
+            let router = remembered_router(record)?;
+            // Only a simulated one lets in who has no password.
+            let is_let_in = simulated || matches!(router.api_password, Password::Asked(_));
+            Transport::RouterOs(is_let_in.then_some(router)?)
         }
     })
 }
@@ -113,11 +122,15 @@ pub(super) fn remembered(
 fn remembered_router(record: &BTreeMap<String, Json>) -> Option<RouterOs> {
     let text = |name: &str| record.get(name).and_then(Json::as_str).map(str::to_owned);
     let number = |name: &str| record.get(name).and_then(Json::as_u64);
+    let argv = record.get("api_password_command").and_then(Json::as_array);
+    let argv: Option<Vec<String>> =
+        argv.and_then(|parts| parts.iter().map(|it| Some(it.as_str()?.to_owned())).collect());
+    let api_password = argv.map_or(Password::Given(Secret::new("")), Password::Asked);
     let concurrency = number("concurrency").and_then(|it| NonZeroU8::new(u8::try_from(it).ok()?));
     Some(RouterOs {
         api_url: text("api_url")?,
         api_user: text("api_user")?,
-        api_password: Secret::new(""),
+        api_password,
         api_timeout: number("api_timeout").map_or(RouterOs::TIMEOUT, Duration::from_secs),
         api_verify_tls: record.get("api_verify_tls").and_then(Json::as_bool).unwrap_or(true),
         ca_file: text("ca_file"),
@@ -159,7 +172,7 @@ mod tests {
     use std::time::Duration;
 
     use crate::command::session::transport::{recorded, remembered};
-    use crate::config::{Driver, Jump, RouterOs, Ssh, Transport};
+    use crate::config::{Driver, Jump, Password, RouterOs, Ssh, Transport};
     use crate::resource::BackendKind;
     use crate::value::Secret;
 
@@ -195,7 +208,7 @@ mod tests {
         let router = RouterOs {
             api_url: "https://10.0.0.1".to_owned(),
             api_user: "wgform".to_owned(),
-            api_password: Secret::new("hunter2hunter2"),
+            api_password: Password::Given(Secret::new("hunter2hunter2")),
             api_timeout: Duration::from_secs(70),
             api_verify_tls: false,
             ca_file: Some("router.pem".to_owned()),
@@ -207,8 +220,10 @@ mod tests {
         assert!(!format!("{record:?}").contains("hunter2"));
         // Only a simulated one lets in who has no password.
         assert_eq!(remembered(BackendKind::RouterOs, false, &record), None);
-        let known = RouterOs { api_password: Secret::new(""), ..router };
-        let known = Some(Transport::RouterOs(known));
-        assert_eq!(remembered(BackendKind::RouterOs, true, &record), known);
+        let with = |api_password| Transport::RouterOs(RouterOs { api_password, ..router.clone() });
+        let known = with(Password::Given(Secret::new("")));
+        assert_eq!(remembered(BackendKind::RouterOs, true, &record), Some(known));
+        let asked = with(Password::Asked(vec!["pass".to_owned(), "branch".to_owned()]));
+        assert_eq!(remembered(BackendKind::RouterOs, false, &recorded(&asked)), Some(asked));
     }
 }

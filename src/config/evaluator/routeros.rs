@@ -5,10 +5,12 @@ use std::num::NonZeroU8;
 use std::time::Duration;
 
 use crate::config::block::{BackendBlock, Expr};
+use crate::config::decode::{command, secret_in_command};
 use crate::config::evaluator::run::Run;
-use crate::config::expression::{Evaluated, Failures, poisoned, wrong_type};
-use crate::config::{Desired, RouterOs, Wanted};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::config::evaluator::settings::unknown;
+use crate::config::expression::{Evaluated, Failures, both, poisoned, wrong_type};
+use crate::config::{Desired, Password, RouterOs, Wanted};
+use crate::diagnostic::{Diagnostic, Span, sentence};
 use crate::resource::Field;
 use crate::value::{Route, RouteTable, Routes, Secret, parse_seconds};
 
@@ -17,20 +19,19 @@ impl Run<'_> {
         let mut failures = Failures::default();
         let api_url = failures.take(self.url(block));
         let api_user = failures.take(self.user(block));
-        let api_password = failures.take(self.text_of(block, "api_password"));
+        let api_password = failures.take(self.password(block));
         let api_timeout = failures.take(self.api_timeout(block));
         let api_verify_tls = failures.take(self.flag_of(block, "api_verify_tls", true));
         let debug = failures.take(self.flag_of(block, "debug", false));
         let ca_file = failures.take(self.text_of(block, "ca_file"));
         let tls_pin_sha256 = failures.take(self.pin(block));
         let concurrency = failures.take(self.concurrency(block));
-        if let (Some(Some(_)), Some(Some(_)), Some(expr)) =
-            (&ca_file, &tls_pin_sha256, block.attributes.get("ca_file"))
-        {
-            let label = "the certificate in `tls_pin_sha256` is the only one that is believed";
-            let problem = Diagnostic::error("two ways to believe a router")
-                .label(&expr.span(), label)
-                .help("Write `ca_file` or `tls_pin_sha256`, not both.");
+        let given = |name: &'static str, value: &Option<Option<String>>| {
+            value.iter().flatten().next().and_then(|_| block.attributes.get(name)).map(Expr::span)
+        };
+        let (file, pin) = (given("ca_file", &ca_file), given("tls_pin_sha256", &tls_pin_sha256));
+        let is_plain = api_url.as_ref().is_some_and(|url| url.starts_with("http://"));
+        for problem in idle_trust(is_plain, api_verify_tls == Some(false), file, pin) {
             failures.add(problem);
         }
         failures.or(()).and_then(|()| {
@@ -38,7 +39,7 @@ impl Run<'_> {
                 Some(RouterOs {
                     api_url: api_url?,
                     api_user: api_user?,
-                    api_password: Secret::new(api_password?.unwrap_or_default()),
+                    api_password: api_password?,
                     api_timeout: api_timeout?,
                     api_verify_tls: api_verify_tls?,
                     ca_file: ca_file?,
@@ -105,6 +106,49 @@ impl Run<'_> {
         }
     }
 
+    fn password(&self, block: &BackendBlock) -> Evaluated<Password> {
+        let given = self.text_of(block, "api_password");
+        let asked = self.password_command(block);
+        let (given, asked) = both(given, asked)?;
+        match (given, asked) {
+            (given, None) => Ok(Password::Given(Secret::new(given.unwrap_or_default()))),
+            (None, Some((_, argv))) => Ok(Password::Asked(argv)),
+            (Some(_), Some((at, _))) => Err(vec![
+                Diagnostic::error("two passwords of a router")
+                    .label(&at, "there is an `api_password` too")
+                    .help("Write `api_password` or `api_password_command`, not both."),
+            ]),
+        }
+    }
+
+    /// Evaluates the program that is asked for the password, with its place.
+    fn password_command(&self, block: &BackendBlock) -> Evaluated<Option<(Span, Vec<String>)>> {
+        const NAME: &str = "`api_password_command`";
+        let Some(expr) = block.attributes.get("api_password_command") else { return Ok(None) };
+        let value = self.known_value(expr, NAME)?;
+        if value.is_null() {
+            return Ok(None);
+        }
+        if value.is_unknown_anywhere() {
+            return Err(vec![unknown(&expr.span(), NAME)]);
+        }
+        if value.is_sensitive_anywhere() {
+            return Err(vec![secret_in_command(&expr.span())]);
+        }
+        let help = "Write it as `[\"pass\", \"show\", \"branch\"]`.";
+        match command(&value) {
+            Some(Ok(argv)) => Ok(Some((expr.span(), argv))),
+            Some(Err(error)) => {
+                let hint = error.get_hint().filter(|_| value.to_text().is_some()).map(sentence);
+                Err(invalid(expr, &error.to_string(), hint.as_deref().unwrap_or(help)))
+            }
+            None => {
+                let problem = wrong_type(&expr.span(), NAME, "a list of strings", &value);
+                Err(vec![problem.help(help)])
+            }
+        }
+    }
+
     fn api_timeout(&self, block: &BackendBlock) -> Evaluated<Duration> {
         let text = self.text_of(block, "api_timeout")?;
         let (Some(expr), Some(text)) = (block.attributes.get("api_timeout"), text) else {
@@ -156,6 +200,39 @@ impl Run<'_> {
                 "Write a number from 1 to 16: a router has 20 sessions for all who ask.",
             )
         })
+    }
+}
+
+/// Returns what is said of the certificate, at these places, and would never be looked at.
+fn idle_trust(
+    is_plain: bool,
+    believes_anybody: bool,
+    file: Option<Span>,
+    pin: Option<Span>,
+) -> Vec<Diagnostic> {
+    if is_plain {
+        let idle = |at: Span| {
+            Diagnostic::error("certificate of a router without TLS")
+                .label(&at, "nobody looks at this with an `http` URL")
+                .help("Write `https://` in `api_url`, or leave this out.")
+        };
+        return [file, pin].into_iter().flatten().map(idle).collect();
+    }
+    let two = |at: Span, label: &str, help: &str| {
+        vec![Diagnostic::error("two ways to believe a router").label(&at, label).help(help)]
+    };
+    match (file, pin) {
+        (Some(file), Some(_)) => two(
+            file,
+            "the certificate in `tls_pin_sha256` is the only one that is believed",
+            "Write `ca_file` or `tls_pin_sha256`, not both.",
+        ),
+        (Some(file), None) if believes_anybody => two(
+            file,
+            "with `api_verify_tls = false` anybody is believed, whatever is in this file",
+            "Leave `api_verify_tls` or `ca_file` out.",
+        ),
+        _ => Vec::new(),
     }
 }
 

@@ -96,7 +96,7 @@ pub(crate) fn drafts(
     view: &View,
     unmanaged: &Unmanaged,
 ) -> Drafts {
-    let mut drafter = Drafter { drafts: Vec::new(), removed: BTreeMap::new(), changes: Vec::new() };
+    let mut drafter = Drafter::default();
     let walked: Vec<Address> =
         planner.walked.iter().filter(|it| view.contains(it)).cloned().collect();
     let claimed = claimed_peers(planner);
@@ -142,8 +142,11 @@ fn claimed_peers(planner: &Planner<'_>) -> BTreeMap<PeerKey, Address> {
     peers.collect()
 }
 
+#[derive(Default)]
 struct Drafter {
     drafts: Vec<Draft>,
+    /// The peers that get another key where they are.
+    rekeyed: BTreeSet<Address>,
     /// The drafts that remove a peer.
     removed: BTreeMap<(Option<BackendId>, String, PublicKey), usize>,
     changes: Vec<ResourceChange>,
@@ -227,7 +230,7 @@ impl Drafter {
     }
 
     /// Under one name there is room for one object, so the old one goes first. Its key is in a file by then, and is not
-    /// lost when the run is cut off in between.
+    /// lost when the run is cut off in between; where it can be in none, the plan was refused.
     fn remake_interface(&mut self, planner: &Planner<'_>, node: &Node, on_device: &OnDevice) {
         let name = on_device.name.clone();
         let keep = keep_act(planner, node, on_device)
@@ -262,6 +265,7 @@ impl Drafter {
             true => PlannedAct::CreatePeer {
                 interface: on_device.interface.clone(),
                 public_key: on_device.public_key,
+                replaces: None,
             },
             false => PlannedAct::Record,
         };
@@ -279,7 +283,7 @@ impl Drafter {
                 Kind::PresharedKey => {}
             }
             let node = &planner.nodes[address];
-            if node.fate != Fate::Replace {
+            if node.fate != Fate::Replace || self.rekeyed.contains(address) {
                 continue;
             }
             let desired = &planner.desired[address];
@@ -418,22 +422,23 @@ impl Drafter {
             (true, Some(_)) if settings.is_empty() || !is_wanted_there => PlannedAct::Record,
             (true, Some(public_key)) => PlannedAct::UpdatePeer { interface, public_key, settings },
             _ if !on_device.is_held => PlannedAct::Record,
-            (_, public_key) => PlannedAct::CreatePeer { interface, public_key },
+            (_, public_key) => PlannedAct::CreatePeer { interface, public_key, replaces: None },
         };
-        let removes_old = node.fate == Fate::Replace
-            && on_device.old.as_ref().is_some_and(|old| self.is_to_go(planner, old, claimed));
-        let effect = Effect::Put { depose: removes_old, meanwhile: BTreeMap::new() };
+        let old = on_device.old.as_ref().filter(|_| node.fate == Fate::Replace);
+        let old = old.filter(|old| self.is_to_go(planner, old, claimed));
+        if let (Some(old), PlannedAct::CreatePeer { interface, .. }) = (old, &act)
+            && node.reason == Reason::CannotUpdate("public_key")
+            && planner.kind_of(node.backend.as_ref()).keeps_configuration()
+            && name_then(planner, old) == *interface
+        {
+            return self.rekey_peer(node, on_device, old.public_key);
+        }
+        let effect = Effect::Put { depose: old.is_some(), meanwhile: BTreeMap::new() };
         let mut draft = Draft::new(step(node, action, act, effect));
         draft.gives_networks = gives_networks(node);
         let made = self.push(draft);
-        let Some(old) = on_device.old.as_ref().filter(|_| removes_old) else { return };
-        // By then the interface has its new name, if it gets one.
-        let on = planner.owners.interface(&old.backend, &old.interface);
-        let on = on.and_then(|on| planner.nodes.get(on)).filter(|on| on.fate == Fate::Keep);
-        let on = on.and_then(Node::interface);
-        let renamed = on.filter(|on| on.renamed_from() == Some(old.interface.as_str()));
-        let renamed = renamed.map(|on| on.name.clone());
-        let interface = renamed.unwrap_or_else(|| old.interface.clone());
+        let Some(old) = old else { return };
+        let interface = name_then(planner, old);
         let public_key = old.public_key;
         let object =
             ObjectKey::Peer { interface: interface.clone(), public_key: public_key.to_string() };
@@ -442,6 +447,20 @@ impl Drafter {
         remove.step.backend = Some(old.backend.clone());
         remove.after = vec![made];
         self.push(remove);
+    }
+
+    /// Where a device keeps what it was told, a peer gets another key and stays what it is: a second one may not be taken
+    /// beside it, and what only the device holds would be lost.
+    fn rekey_peer(&mut self, node: &Node, on_device: &peer::OnDevice, old: PublicKey) {
+        let act = PlannedAct::CreatePeer {
+            interface: on_device.interface.clone(),
+            public_key: on_device.public_key,
+            replaces: Some(old),
+        };
+        let mut draft = Draft::new(step(node, Action::Update, act, put()));
+        draft.gives_networks = gives_networks(node);
+        self.push(draft);
+        self.rekeyed.insert(node.address.clone());
     }
 
     /// Returns whether the object that a peer was has to be removed by a step of its own: it is there, nobody takes it
@@ -460,22 +479,33 @@ impl Drafter {
     }
 
     fn change(&mut self, planner: &Planner<'_>, node: &Node, notes: impl Iterator<Item = Note>) {
+        let is_rekeyed = self.rekeyed.contains(&node.address);
         let action = match node.fate {
             Fate::Create => Action::Create,
-            Fate::Replace => Action::Replace,
-            Fate::Keep | Fate::Pending => Action::Update,
+            Fate::Replace if !is_rekeyed => Action::Replace,
+            Fate::Replace | Fate::Keep | Fate::Pending => Action::Update,
         };
+        let reason = if is_rekeyed { Reason::Configuration } else { node.reason.clone() };
         let hooks = node.interface().and_then(|it| hooks::note(planner, node, it));
         self.changes.push(ResourceChange {
             subject: Subject::Resource(node.address.clone()),
             backend: node.backend.clone(),
             action,
-            reason: node.reason.clone(),
+            reason,
             attributes: node.diffs.clone(),
             sensitive: planner.desired[&node.address].sensitive.clone(),
             notes: node.notes.iter().cloned().chain(notes).chain(hooks).collect(),
         });
     }
+}
+
+/// Returns the name that the interface of a peer that is there has by the time that the peer is changed.
+fn name_then(planner: &Planner<'_>, old: &peer::Old) -> String {
+    let on = planner.owners.interface(&old.backend, &old.interface);
+    let on = on.and_then(|on| planner.nodes.get(on)).filter(|on| on.fate == Fate::Keep);
+    let on = on.and_then(Node::interface);
+    let renamed = on.filter(|on| on.renamed_from() == Some(old.interface.as_str()));
+    renamed.map_or_else(|| old.interface.clone(), |on| on.name.clone())
 }
 
 /// Returns the step that writes a key into its file, where it is not there yet.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "rules are kept in a file beside the router's own")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -15,6 +16,8 @@ use crate::simulator::routeros::request::{Refused, Reply, Request};
 pub enum Fault {
     /// The answer takes so many milliseconds longer, on the way.
     Latency(u64),
+    /// The command takes so many microseconds longer for each object that it answers.
+    RowLatency(u64),
     /// The command takes longer than the router allows; whether it has an effect all the same.
     Stall {
         /// Whether it has.
@@ -38,6 +41,13 @@ pub enum Fault {
     Truncate,
     /// A body that has another shape.
     WrongBody,
+    /// Just before the command, somebody else makes an object, if the router takes it.
+    Meanwhile {
+        /// The menu: `interface/wireguard`.
+        menu: String,
+        /// What it is given.
+        properties: BTreeMap<String, String>,
+    },
 }
 
 /// At which requests something goes wrong.
@@ -141,6 +151,7 @@ impl Fault {
                 status: *status,
                 headers: vec![("content-type", "application/json".to_owned())],
                 body: text.clone().into_bytes(),
+                rows: 0,
             }),
             _ => None,
         }

@@ -29,9 +29,9 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsAcceptor;
 
-use crate::simulator::routeros::SimulatedRouter;
 use crate::simulator::routeros::fault::Fault;
 use crate::simulator::routeros::request::{Refused, Reply, Request};
+use crate::simulator::routeros::{Certificate, SimulatedRouter};
 use crate::world::World;
 
 /// The header that names a fault for its request.
@@ -44,8 +44,8 @@ const LONGEST_BODY: usize = 16 << 20;
 pub struct Options {
     /// Where it listens; port 0 for any that is free.
     pub listen: SocketAddr,
-    /// Certificates and their private key, both in DER, to speak TLS 1.2; none for plain HTTP.
-    pub tls: Option<(Vec<Vec<u8>>, Vec<u8>)>,
+    /// How TLS 1.2 is spoken; none for plain HTTP.
+    pub tls: Option<Tls>,
     /// How long each request is on its way.
     pub latency: Duration,
     /// How long a command may take.
@@ -54,6 +54,14 @@ pub struct Options {
     pub damage: Duration,
     /// How many connections there may be; those beyond are reset.
     pub max_sessions: usize,
+}
+
+/// What a service that speaks TLS was given.
+pub enum Tls {
+    /// A certificate.
+    With(Certificate),
+    /// `certificate=none`: it then offers only ways to talk that no client takes which cares whom it talks to.
+    Without,
 }
 
 impl Default for Options {
@@ -83,7 +91,11 @@ impl Server {
     /// # Errors
     /// When nothing can listen there, or the certificate cannot be used.
     pub fn start(router: SimulatedRouter, world: &World, options: Options) -> io::Result<Self> {
-        let acceptor = options.tls.as_ref().map(acceptor).transpose()?;
+        let speaks = match &options.tls {
+            None => Speaks::Plainly,
+            Some(Tls::With(certificate)) => Speaks::Tls(acceptor(certificate)?),
+            Some(Tls::Without) => Speaks::Nothing,
+        };
         let listener = std::net::TcpListener::bind(options.listen)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -102,7 +114,7 @@ impl Server {
         let thread = std::thread::Builder::new().name("router".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = accept(listener, acceptor, service) => {}
+                    () = accept(listener, speaks, service) => {}
                     _ = stopped => {}
                 }
             });
@@ -133,9 +145,21 @@ impl Drop for Server {
     }
 }
 
-fn acceptor((chain, key): &(Vec<Vec<u8>>, Vec<u8>)) -> io::Result<TlsAcceptor> {
-    let chain = chain.iter().map(|der| CertificateDer::from(der.clone())).collect();
-    let key = PrivateKeyDer::try_from(key.clone()).map_err(io::Error::other)?;
+/// How a connection is spoken on.
+#[derive(Clone)]
+enum Speaks {
+    Plainly,
+    Tls(TlsAcceptor),
+    /// There is no agreement with any client.
+    Nothing,
+}
+
+/// The fatal alert `handshake_failure` of TLS 1.2.
+const NO_AGREEMENT: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
+
+fn acceptor(Certificate { der, key }: &Certificate) -> io::Result<TlsAcceptor> {
+    let chain = vec![CertificateDer::from(der.clone())];
+    let key = PrivateKeyDer::try_from(key.to_vec()).map_err(io::Error::other)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS12])
@@ -146,11 +170,7 @@ fn acceptor((chain, key): &(Vec<Vec<u8>>, Vec<u8>)) -> io::Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-async fn accept(
-    listener: std::net::TcpListener,
-    acceptor: Option<TlsAcceptor>,
-    service: Arc<Service>,
-) {
+async fn accept(listener: std::net::TcpListener, speaks: Speaks, service: Arc<Service>) {
     let Ok(listener) = TcpListener::from_std(listener) else { return };
     loop {
         // A connection that ended before it was taken is no reason to stop.
@@ -158,10 +178,10 @@ async fn accept(
             sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let (acceptor, service) = (acceptor.clone(), Arc::clone(&service));
+        let (speaks, service) = (speaks.clone(), Arc::clone(&service));
         tokio::spawn(async move {
             if service.is_available.load(Ordering::SeqCst) {
-                service.connection(stream, acceptor).await;
+                service.connection(stream, speaks).await;
             }
         });
     }
@@ -213,20 +233,21 @@ struct Ended;
 type Body = BoxBody<Bytes, Ended>;
 
 impl Service {
-    async fn connection(self: Arc<Self>, stream: TcpStream, acceptor: Option<TlsAcceptor>) {
+    async fn connection(self: Arc<Self>, stream: TcpStream, speaks: Speaks) {
         let Ok(socket) = stream.as_fd().try_clone_to_owned() else { return };
         let sessions = self.sessions.fetch_add(1, Ordering::SeqCst);
         let is_reset = Arc::new(AtomicBool::new(sessions >= self.options.max_sessions));
         if !is_reset.load(Ordering::SeqCst) {
             // An answer shall not wait for the one before it to be acknowledged.
             let _ = stream.set_nodelay(true);
-            match acceptor {
-                None => self.serve(stream, &is_reset).await,
-                Some(acceptor) => {
+            match speaks {
+                Speaks::Plainly => self.serve(stream, &is_reset).await,
+                Speaks::Tls(acceptor) => {
                     if let Ok(stream) = acceptor.accept(stream).await {
                         self.serve(stream, &is_reset).await;
                     }
                 }
+                Speaks::Nothing => refuse(&stream).await,
             }
         }
         self.sessions.fetch_sub(1, Ordering::SeqCst);
@@ -322,13 +343,16 @@ impl Service {
             match fault {
                 Fault::Reset => return Ending::Reset,
                 Fault::Close => return Ending::Close,
+                Fault::Meanwhile { menu, properties }
+                    if self.router.make(menu, properties).is_err() =>
+                {
+                    return Ending::Close;
+                }
                 Fault::Stall { applied } => {
                     if *applied && self.router.answer(request, self.world.now()).is_err() {
                         return Ending::Close;
                     }
-                    sleep(self.options.command_limit).await;
-                    gate.closed.fetch_add(1, Ordering::SeqCst);
-                    return Ending::Reply(Refused::session_closed().into());
+                    return self.give_up(&gate).await;
                 }
                 _ => {}
             }
@@ -340,12 +364,32 @@ impl Service {
         let Ok(reply) = self.router.answer(request, self.world.now()) else {
             return Ending::Close;
         };
+        let slow = |fault: &Fault| match fault {
+            Fault::RowLatency(micros) => Duration::from_micros(*micros),
+            _ => Duration::ZERO,
+        };
+        let slow = faults.iter().map(slow).sum::<Duration>();
+        let slow = slow.saturating_mul(u32::try_from(reply.rows).unwrap_or(u32::MAX));
+        if slow >= self.options.command_limit {
+            return self.give_up(&gate).await;
+        }
+        if !slow.is_zero() {
+            // In its user's turn: the router is busy with it, and not the way to it.
+            sleep(slow).await;
+        }
         let reply = faults.iter().fold(reply, |reply, fault| fault.spoil(request, reply));
         match faults {
             _ if faults.contains(&Fault::LoseAnswer) => Ending::Reset,
             _ if faults.contains(&Fault::Truncate) => Ending::Cut(reply),
             _ => Ending::Reply(reply),
         }
+    }
+
+    /// Works on a command for as long as a router does, and closes the session with all that waits in it.
+    async fn give_up(&self, gate: &Gate) -> Ending {
+        sleep(self.options.command_limit).await;
+        gate.closed.fetch_add(1, Ordering::SeqCst);
+        Ending::Reply(Refused::session_closed().into())
     }
 
     fn gate(&self, user: Option<String>) -> Arc<Gate> {
@@ -385,7 +429,7 @@ impl Drop for Watch {
 }
 
 fn response(reply: Reply, is_cut: bool) -> hyper::Response<Body> {
-    let Reply { status, headers, body } = reply;
+    let Reply { status, headers, body, rows: _ } = reply;
     let whole = body.len();
     let mut response = hyper::Response::builder().status(status);
     for (name, value) in headers {
@@ -407,6 +451,22 @@ fn response(reply: Reply, is_cut: bool) -> hyper::Response<Body> {
 
 fn never(never: Infallible) -> Ended {
     match never {}
+}
+
+/// Hears what a client has to say first, and tells it that there is no agreement.
+async fn refuse(stream: &TcpStream) {
+    let mut hello = [0; 4096];
+    while stream.readable().await.is_ok() {
+        match stream.try_read(&mut hello) {
+            Ok(1..) => {
+                // Seven bytes find room, and how a connection ends is the client's business.
+                let _ = stream.try_write(&NO_AGREEMENT);
+                return;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            _ => return,
+        }
+    }
 }
 
 /// Ends a connection so that its client sees a reset.

@@ -17,6 +17,8 @@ pub(super) struct Menu {
     pub(super) unset: &'static [&'static str],
     /// The first id that is given.
     pub(super) first_id: u64,
+    /// Whether its objects can be moved.
+    pub(super) is_ordered: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub(super) enum Kind {
     Name,
     Bool,
     Number(u32, u32),
+    /// Bytes, or `auto`.
+    Mtu,
     /// Seconds that fit into 16 bits.
     Keepalive,
     Duration,
@@ -125,6 +129,7 @@ const PLAIN: Menu = Menu {
     mandatory: &[],
     unset: &[],
     first_id: 1,
+    is_ordered: false,
 };
 
 /// Every menu that is simulated.
@@ -143,6 +148,7 @@ pub(super) const MENUS: &[Menu] = &[
         form: Form::Objects { named_since: Some(15) },
         arguments: PEER,
         mandatory: &["interface", "allowed-address"],
+        is_ordered: true,
         ..PLAIN
     },
     Menu {
@@ -218,6 +224,8 @@ pub(super) const MENUS: &[Menu] = &[
         arguments: &[argument("name", Kind::Text)],
         ..PLAIN
     },
+    Menu { path: "log", form: Form::Shown, ..PLAIN },
+    Menu { path: "ipv6/settings", form: Form::Single { writable: false }, ..PLAIN },
     Menu { path: "system/resource", form: Form::Single { writable: false }, ..PLAIN },
     Menu { path: "system/routerboard", form: Form::Single { writable: false }, ..PLAIN },
     Menu { path: "system/license", form: Form::Single { writable: false }, ..PLAIN },
@@ -229,7 +237,7 @@ const INTERFACE: &[Argument] = &[
     argument("comment", Kind::Text),
     argument("disabled", Kind::Bool),
     argument("listen-port", PORT),
-    argument("mtu", Kind::Number(0, 65_536)),
+    argument("mtu", Kind::Mtu),
     argument("private-key", Kind::PrivateKey),
     since(21, "vrf", Kind::Named("vrf")),
 ];
@@ -260,6 +268,9 @@ const ADDRESS: &[Argument] = &[
     argument("address", Kind::Ipv4),
     argument("interface", Kind::Interface),
     argument("network", Kind::Network),
+    // From the time before addresses had a length. They are taken and never shown.
+    argument("netmask", Kind::Network),
+    argument("broadcast", Kind::Network),
     argument("comment", Kind::Text),
     argument("disabled", Kind::Bool),
 ];

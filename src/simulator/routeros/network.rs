@@ -1,6 +1,6 @@
 //! Addresses, routes and interface lists: what the router computes, what it refuses, and how it prints them.
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::simulator::routeros::request::{Fields, Refused};
 use crate::simulator::routeros::router::{Arguments, Router};
@@ -14,6 +14,12 @@ const ONLY_ENABLED: [&str; 4] = ["distance", "routing-table", "scope", "target-s
 /// Where the ids of connected routes begin.
 const CONNECTED: u64 = 0x2018_0000;
 
+/// The property that nobody sees, with the second from which on an address is there.
+const SINCE: &str = "(since)";
+
+/// How many seconds later the route to the network of an address is there.
+const ROUTE_IS_LATE: i64 = 2;
+
 impl Router {
     pub(super) fn complete_address(
         &mut self,
@@ -21,12 +27,16 @@ impl Router {
         row: &mut Row,
         arguments: &Arguments,
     ) -> Result<(), Refused> {
+        take_netmask(row)?;
         self.refuse_same_address("ip/address", id, row)?;
         let changes = |name: &str| arguments.set.contains_key(name);
         let stays = id.is_some() && self.switches.network_stays;
         if !changes("network") && (row.get("network").is_none() || (changes("address") && !stays)) {
             let network = row.text("address").parse::<IpNet>().map(|net| net.network().to_string());
             row.set("network", network.unwrap_or_default());
+        }
+        if id.is_none() || changes("address") || changes("disabled") {
+            row.set(SINCE, self.now.as_second().to_string());
         }
         Ok(())
     }
@@ -50,9 +60,14 @@ impl Router {
     }
 
     fn refuse_same_address(&self, table: &str, id: Option<u64>, row: &Row) -> Result<(), Refused> {
-        let same = |name: &str, other: &Row| row.get(name) == other.get(name);
+        let address = |it: &Row| match self.switches.length_tells_addresses {
+            true => it.text("address").into_owned(),
+            false => it.text("address").split('/').next().unwrap_or_default().to_owned(),
+        };
         let is_twin = |(other, it): (u64, &Row)| {
-            Some(other) != id && same("address", it) && same("interface", it)
+            Some(other) != id
+                && row.get("interface") == it.get("interface")
+                && address(row) == address(it)
         };
         match self.rows(table).any(is_twin) {
             true => Err(Refused::bad("failure: already have such address")),
@@ -194,6 +209,13 @@ impl Router {
     pub(super) fn connected_routes(&self) -> impl Iterator<Item = Fields> {
         let live =
             self.rows("ip/address").filter(|(_, row)| self.is_up(row) && !row.is_true("disabled"));
+        let now = self.now.as_second();
+        let is_new = move |row: &Row| {
+            row.text(SINCE)
+                .parse::<i64>()
+                .is_ok_and(|since| now < since.saturating_add(ROUTE_IS_LATE))
+        };
+        let live = live.filter(move |(_, row)| !is_new(row));
         live.map(|(id, row)| {
             let mut shown = Shown::new(row);
             let length = row.text("address").rsplit('/').next().unwrap_or_default().to_owned();
@@ -238,4 +260,16 @@ impl Router {
         shown.copy(&["name"]).or("disabled", "false").or("dynamic", "false").when_set("comment");
         shown.fields
     }
+}
+
+/// Makes of a netmask the length of the address that it came with.
+fn take_netmask(row: &mut Row) -> Result<(), Refused> {
+    row.0.remove("broadcast");
+    let Some(mask) = row.0.remove("netmask") else { return Ok(()) };
+    let invalid = || Refused::invalid("netmask");
+    let mask = String::from_utf8_lossy(&mask).parse().map_err(|_| invalid())?;
+    let address: Ipv4Net = row.text("address").parse().map_err(|_| invalid())?;
+    let address = Ipv4Net::with_netmask(address.addr(), mask).map_err(|_| invalid())?;
+    row.set("address", address.to_string());
+    Ok(())
 }

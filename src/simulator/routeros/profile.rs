@@ -87,6 +87,8 @@ pub struct Switches {
     pub takes_true: bool,
     /// `network` stays as it was when `address` is changed, and is not computed anew.
     pub network_stays: bool,
+    /// An address may be on an interface once with each length, and is not one that it has `already`.
+    pub length_tells_addresses: bool,
     /// A second equal member of an interface list is an entry that `already exists`, and not one that the list has
     /// `already`.
     pub member_exists: bool,
@@ -136,6 +138,7 @@ pub const POINTS: &[Point] = &[
     ("blanks-in-lists", |it| &mut it.blanks_in_lists),
     ("takes-true", |it| &mut it.takes_true),
     ("network-stays", |it| &mut it.network_stays),
+    ("length-tells-addresses", |it| &mut it.length_tells_addresses),
     ("member-exists", |it| &mut it.member_exists),
     ("proplist-without-id", |it| &mut it.proplist_without_id),
     ("resource-is-array", |it| &mut it.resource_is_array),

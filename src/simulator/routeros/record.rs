@@ -66,6 +66,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Router, String> {
         parse::<ObjectRecord>(index, line)?.put_into(&mut router)?;
     }
     router.touched.clear();
+    router.carry_all();
     Ok(router)
 }
 
@@ -82,6 +83,9 @@ pub(super) fn write(router: &Router) -> Result<Zeroizing<Vec<u8>>, String> {
         vrfs,
         tables,
         touched: _,
+        now: _,
+        log: _,
+        carried: _,
     } = router;
     let record = RouterRecord {
         version: FORMAT,

@@ -28,6 +28,8 @@ pub struct Reply {
     pub headers: Vec<(&'static str, String)>,
     /// The body; not always UTF-8, and not always JSON.
     pub body: Vec<u8>,
+    /// How many objects are in it.
+    pub rows: usize,
 }
 
 /// The properties of one object as a reply has them, by name.
@@ -39,8 +41,8 @@ pub(super) enum Answer {
     List(Vec<Fields>),
     /// One object.
     One(Fields),
-    /// The object that was made.
-    Made(Fields),
+    /// The object that was made, and where it is.
+    Made(Fields, String),
     /// Nothing to say.
     Gone,
 }
@@ -151,7 +153,7 @@ impl From<Refused> for Reply {
         body.extend_from_slice(
             format!("\"error\":{status},\"message\":\"{message}\"}}").as_bytes(),
         );
-        let mut reply = Self { status, headers: json(), body };
+        let mut reply = Self { status, headers: json(), body, rows: 0 };
         if status == 401 {
             reply.headers.push(("www-authenticate", "Basic".to_owned()));
         }
@@ -161,13 +163,19 @@ impl From<Refused> for Reply {
 
 impl From<Answer> for Reply {
     fn from(answer: Answer) -> Self {
-        let (status, body) = match &answer {
-            Answer::List(rows) => (200, list(rows)),
-            Answer::One(row) => (200, one(row)),
-            Answer::Made(row) => (201, one(row)),
-            Answer::Gone => return Self { status: 204, headers: Vec::new(), body: Vec::new() },
+        let (status, rows, body) = match &answer {
+            Answer::List(rows) => (200, rows.len(), list(rows)),
+            Answer::One(row) => (200, 1, one(row)),
+            Answer::Made(row, _) => (201, 1, one(row)),
+            Answer::Gone => {
+                return Self { status: 204, headers: Vec::new(), body: Vec::new(), rows: 0 };
+            }
         };
-        Self { status, headers: json(), body }
+        let mut headers = json();
+        if let Answer::Made(_, location) = answer {
+            headers.push(("location", location));
+        }
+        Self { status, headers, body, rows }
     }
 }
 
@@ -177,7 +185,7 @@ impl Reply {
         let body =
             format!("<html><head><title>{status}</title></head><body>Error {status}</body></html>");
         let headers = vec![("content-type", "text/html".to_owned())];
-        Self { status, headers, body: body.into_bytes() }
+        Self { status, headers, body: body.into_bytes(), rows: 0 }
     }
 }
 

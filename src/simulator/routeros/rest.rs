@@ -1,9 +1,8 @@
 //! The REST service: which command a method and a path mean, and what each may answer.
 
-use serde_json::Value as Json;
-
 use jiff::Timestamp;
 
+use crate::simulator::routeros::body::{Body, body};
 use crate::simulator::routeros::menu::{Form, Menu};
 use crate::simulator::routeros::query::{Selection, fits, words};
 use crate::simulator::routeros::request::{Answer, Fields, Refused, Request};
@@ -19,14 +18,6 @@ enum Target<'a> {
     Inspect,
 }
 
-/// The body of a command.
-#[derive(Default)]
-struct Body {
-    arguments: Arguments,
-    properties: Option<Vec<String>>,
-    query: Vec<String>,
-}
-
 impl Router {
     /// Carries out a request of somebody with these rights.
     pub(super) fn serve(
@@ -35,6 +26,7 @@ impl Router {
         rights: &Rights,
         now: Timestamp,
     ) -> Result<Answer, Refused> {
+        self.now = now;
         let path = request.path.strip_prefix("/rest").ok_or_else(Refused::not_found)?;
         let path = path.strip_prefix('/').ok_or_else(Refused::no_command)?;
         let is_json = |it: &String| it.split(';').next() == Some("application/json");
@@ -121,7 +113,8 @@ impl Router {
     ) -> Result<Answer, Refused> {
         must_be_objects(menu, "add")?;
         let id = self.add(menu, body(bytes)?.arguments)?;
-        Ok(Answer::Made(self.print_one(menu, id, rights)?))
+        let location = format!("/rest/{}/{}", menu.path, print_id(id));
+        Ok(Answer::Made(self.print_one(menu, id, rights)?, location))
     }
 
     fn patch(
@@ -155,6 +148,10 @@ impl Router {
         if command == "print" {
             return self.post_print(menu, &body, rights, now);
         }
+        let has_objects = !matches!(menu.form, Form::Single { .. });
+        if has_objects && matches!(command, "get" | "find") {
+            return self.look_up(menu, command, body, rights);
+        }
         if !rights.has("write") {
             return Err(Refused::not_permitted());
         }
@@ -173,9 +170,45 @@ impl Router {
                     self.post_to(menu, command, id, &body.arguments)?;
                 }
             }
+            (Form::Objects { .. }, "move") if menu.is_ordered => {
+                let ids = self.take_ids(menu, &mut body.arguments)?;
+                let before = body.arguments.set.get("destination");
+                let before = before.map(|word| self.find(menu, word)).transpose()?;
+                ids.into_iter().for_each(|id| self.put_before(menu, id, before));
+            }
             _ => return Err(Refused::no_directory(command)),
         }
         Ok(Answer::List(Vec::new()))
+    }
+
+    /// Answers what the console would have as a value: a property of an object, or ids.
+    fn look_up(
+        &self,
+        menu: &Menu,
+        command: &str,
+        mut body: Body,
+        rights: &Rights,
+    ) -> Result<Answer, Refused> {
+        if command == "find" {
+            let mut ids = Vec::new();
+            for row in self.print(menu, rights) {
+                if fits(&row, &body.query)? {
+                    ids.push(String::from_utf8_lossy(&row[".id"]).into_owned());
+                }
+            }
+            return Ok(Answer::One(ret(&ids.join(";"))));
+        }
+        let ids = self.take_ids(menu, &mut body.arguments)?;
+        let [id] = ids[..] else { return Err(Refused::bad("no such item")) };
+        let mut row = self.print_one(menu, id, rights)?;
+        let value = match body.arguments.set.get("value-name") {
+            Some(name) => row.remove(name).ok_or_else(|| Refused::invalid("value-name"))?,
+            None => row.iter().fold(Vec::new(), |all: Vec<u8>, (name, value)| {
+                let separator: &[u8] = if all.is_empty() { b"" } else { b";" };
+                [&all, separator, name.as_bytes(), b"=", value].concat()
+            }),
+        };
+        Ok(Answer::One(Fields::from([("ret".to_owned(), value)])))
     }
 
     fn post_to(
@@ -256,45 +289,4 @@ fn must_be_objects(menu: &Menu, command: &str) -> Result<(), Refused> {
 
 fn ret(value: &str) -> Fields {
     Fields::from([("ret".to_owned(), value.as_bytes().to_vec())])
-}
-
-/// Reads a body. Values are texts, whole numbers or booleans; a number in its plainest form only.
-fn body(bytes: &[u8]) -> Result<Body, Refused> {
-    if bytes.is_empty() {
-        return Ok(Body::default());
-    }
-    let Ok(Json::Object(map)) = serde_json::from_slice(bytes) else {
-        return Err(Refused::no_json());
-    };
-    let mut body = Body::default();
-    for (name, value) in map {
-        match (name.as_str(), value) {
-            (".proplist", value) => body.properties = Some(texts(value)?),
-            (".query", value) => body.query = texts(value)?,
-            (_, Json::String(value)) => match name.strip_prefix('!') {
-                Some(name) => drop(body.arguments.unset.insert(name.to_owned())),
-                None => drop(body.arguments.set.insert(name, value)),
-            },
-            (_, Json::Bool(value)) => {
-                let value = if value { "yes" } else { "no" };
-                body.arguments.set.insert(name, value.to_owned());
-            }
-            (_, Json::Number(number)) if !number.is_f64() => {
-                body.arguments.set.insert(name, number.to_string());
-            }
-            _ => return Err(Refused::no_json()),
-        }
-    }
-    Ok(body)
-}
-
-fn texts(value: Json) -> Result<Vec<String>, Refused> {
-    match value {
-        Json::String(text) => Ok(words(&text)),
-        Json::Array(parts) => parts
-            .into_iter()
-            .map(|part| part.as_str().map(str::to_owned).ok_or_else(Refused::no_json))
-            .collect(),
-        _ => Err(Refused::no_json()),
-    }
 }

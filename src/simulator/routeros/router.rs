@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use crate::simulator::routeros::carried::Carried;
+use crate::simulator::routeros::log::Log;
 use crate::simulator::routeros::menu::{Form, MENUS, Menu};
+use crate::simulator::routeros::order::place;
 use crate::simulator::routeros::profile::{Profile, Switches};
 use crate::simulator::routeros::request::{Fields, Refused};
 use crate::simulator::routeros::table::{Row, Table};
@@ -30,6 +33,10 @@ pub(super) struct Router {
     pub(super) tables: BTreeMap<&'static str, Table>,
     /// What was changed since somebody asked.
     pub(super) touched: BTreeSet<(&'static str, u64)>,
+    /// When the request came that is being answered.
+    pub(super) now: Timestamp,
+    pub(super) log: Log,
+    pub(super) carried: Carried,
 }
 
 /// What a client wrote: values by name, and what it wants to be unset.
@@ -55,6 +62,9 @@ impl Router {
             vrfs: BTreeSet::from(["main".to_owned()]),
             tables: tables.map(|menu| (menu.table, empty(menu))).collect(),
             touched: BTreeSet::new(),
+            now,
+            log: Log::default(),
+            carried: Carried::default(),
         };
         router.furnish();
         router
@@ -90,8 +100,15 @@ impl Router {
 
     /// Gives the objects of a menu as it prints them.
     pub(super) fn print(&self, menu: &Menu, rights: &Rights) -> Vec<Fields> {
-        let mut rows: Vec<_> =
-            self.members(menu).map(|(id, row)| self.show(menu, id, row, rights)).collect();
+        if menu.path == "log" {
+            return self.log.print();
+        }
+        let mut members: Vec<_> = self.members(menu).collect();
+        if menu.is_ordered {
+            members.sort_by_key(|(id, row)| place(*id, row));
+        }
+        let show = |(id, row)| self.show(menu, id, row, rights);
+        let mut rows: Vec<_> = members.into_iter().map(show).collect();
         if menu.path == "ip/route" {
             rows.extend(self.connected_routes());
         }
@@ -129,11 +146,12 @@ impl Router {
     pub(super) fn add(
         &mut self,
         menu: &'static Menu,
-        arguments: Arguments,
+        mut arguments: Arguments,
     ) -> Result<u64, Refused> {
-        let mut row = self.parsed(menu, Row::default(), &arguments.set)?;
+        let helpers = self.take_helpers(menu, &mut arguments)?;
+        let mut row = self.parsed(menu, helpers.base.clone(), &arguments.set)?;
         for name in menu.mandatory {
-            if !arguments.set.contains_key(*name) {
+            if row.get(name).is_none() {
                 return Err(Refused::missing(name));
             }
         }
@@ -141,6 +159,10 @@ impl Router {
         let id = self.insert(menu.table, row);
         if menu.path == "interface/wireguard" {
             self.add_link_local(id);
+        }
+        self.place_new(menu, id, &helpers);
+        if menu.table == "peers" {
+            self.carry(id, None, &[]);
         }
         Ok(id)
     }
@@ -152,11 +174,11 @@ impl Router {
         id: u64,
         arguments: Arguments,
     ) -> Result<(), Refused> {
-        let row = self.row(menu.table, id).ok_or_else(Refused::not_found)?.clone();
-        if row.is_true("dynamic") || row.is_true("builtin") {
+        let before = self.row(menu.table, id).ok_or_else(Refused::not_found)?.clone();
+        if before.is_true("dynamic") || before.is_true("builtin") {
             return Err(Refused::bad("failure: can not change dynamic or builtin object"));
         }
-        let mut row = self.parsed(menu, row, &arguments.set)?;
+        let mut row = self.parsed(menu, before.clone(), &arguments.set)?;
         for name in &arguments.unset {
             if !menu.unset.contains(&name.as_str()) {
                 return Err(Refused::unknown(&format!("!{name}")));
@@ -166,16 +188,23 @@ impl Router {
         self.complete(menu, Some(id), &mut row, &arguments)?;
         self.table(menu.table).rows.insert(id, row);
         self.touched.insert((menu.table, id));
+        if menu.table == "peers" {
+            let written: Vec<&str> = arguments.set.keys().map(String::as_str).collect();
+            self.carry(id, Some(&before), &written);
+        }
         Ok(())
     }
 
     /// Removes an object. What refers to it stays behind, with its id.
     pub(super) fn remove(&mut self, menu: &'static Menu, id: u64) -> Result<(), Refused> {
-        let row = self.row(menu.table, id).ok_or_else(Refused::not_found)?;
+        let row = self.row(menu.table, id).ok_or_else(Refused::not_found)?.clone();
         if row.is_true("dynamic") || row.is_true("builtin") {
             return Err(Refused::bad("failure: can not remove dynamic or builtin object"));
         }
         self.discard(menu.table, id);
+        if menu.table == "peers" {
+            self.carry(id, Some(&row), &["disabled"]);
+        }
         if menu.path == "interface/wireguard" {
             let own = |(_, row): &(u64, &Row)| {
                 row.is_true("dynamic") && row.is("interface", &print_id(id))
@@ -345,5 +374,6 @@ impl Router {
                 }
             }
         }
+        self.carry_all();
     }
 }

@@ -27,6 +27,10 @@ impl Router {
             "system/routerboard" => Ok(self.routerboard()),
             "system/license" => Ok(self.license()),
             "system/clock" => Ok(self.clock(now)),
+            "ipv6/settings" => {
+                let is_off = if self.switches.ipv6_is_off { "true" } else { "false" };
+                Ok(fields(&[("disable-ipv6", is_off), ("forward", "true")]))
+            }
             "system/identity" => {
                 let mut shown = Shown::new(self.single(menu)?);
                 Ok(std::mem::take(&mut shown.or("name", "MikroTik").fields))

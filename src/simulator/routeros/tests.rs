@@ -50,7 +50,12 @@ impl Lab {
     }
 
     fn send(&self, request: &Request) -> String {
-        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(90);
+        self.send_at(90, request)
+    }
+
+    /// Asks so many seconds after the router has started.
+    fn send_at(&self, seconds: i64, request: &Request) -> String {
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
         let reply = self.0.answer(request, now).unwrap();
         format!("{} {}", reply.status, String::from_utf8_lossy(&reply.body))
     }
@@ -280,7 +285,10 @@ fn a_route_shows_its_flags_when_they_are_so() {
     insta::assert_snapshot!(lab.ask("PUT", "/rest/ip/route", body), @r#"201 {".id":"*80000001","active":"true","check-gateway":"ping","comment":"c","distance":"5","dst-address":"10.9.0.0/16","dynamic":"false","gateway":"wg1","immediate-gw":"wg1","inactive":"false","routing-table":"main","scope":"30","static":"true","target-scope":"10"}"#);
     let disable = r#"{"disabled":"yes","!check-gateway":""}"#;
     insta::assert_snapshot!(lab.ask("PATCH", "/rest/ip/route/*80000001", disable), @r#"200 {".id":"*80000001","comment":"c","disabled":"true","dst-address":"10.9.0.0/16","gateway":"wg1","inactive":"true"}"#);
-    insta::assert_snapshot!(lab.ask("GET", "/rest/ip/route?connect=true&gateway=wg1", ""), @r#"200 [{".id":"*20180002","active":"true","connect":"true","distance":"0","dst-address":"10.0.0.0/24","dynamic":"true","gateway":"wg1","immediate-gw":"wg1","inactive":"false","local-address":"10.0.0.1","routing-table":"main","scope":"10"}]"#);
+    // A route to the network of an address is two seconds late.
+    let connected = Lab::request("GET", "/rest/ip/route?connect=true&gateway=wg1", "");
+    assert_eq!(lab.send_at(91, &connected), "200 []");
+    insta::assert_snapshot!(lab.send_at(92, &connected), @r#"200 [{".id":"*20180002","active":"true","connect":"true","distance":"0","dst-address":"10.0.0.0/24","dynamic":"true","gateway":"wg1","immediate-gw":"wg1","inactive":"false","local-address":"10.0.0.1","routing-table":"main","scope":"10"}]"#);
 }
 
 #[test]
@@ -297,6 +305,91 @@ fn addresses_are_completed() {
     };
     assert!(moved(Lab::new("7.24")));
     assert!(!moved(Lab::flipped("7.24", "network-stays")));
+}
+
+#[test]
+fn an_address_takes_a_netmask_and_an_interface_a_size_of_the_routers_choice() {
+    let lab = Lab::new("7.24").with_interface();
+    let add = |mask: &str| {
+        let rest = r#""interface":"wg1","address":"10.0.0.1","broadcast":"10.0.0.255""#;
+        let answer =
+            lab.ask("PUT", "/rest/ip/address", &format!(r#"{{{rest},"netmask":"{mask}"}}"#));
+        answer.chars().take(80).collect::<String>()
+    };
+    insta::assert_snapshot!(add("255.0.255.0"), @r#"400 {"detail":"invalid value for argument netmask","error":400,"message":"Bad Re"#);
+    insta::assert_snapshot!(add("255.255.255.0"), @r#"201 {".id":"*2","actual-interface":"wg1","address":"10.0.0.1/24","disabled":"fal"#);
+    lab.ask("PATCH", "/rest/interface/wireguard/wg1", r#"{"mtu":"auto"}"#);
+    let sizes = lab.ask("GET", "/rest/interface?name=wg1&.proplist=mtu,actual-mtu", "");
+    assert_eq!(sizes, r#"200 [{".id":"*3","actual-mtu":"1420","mtu":"auto"}]"#);
+    let wrong = lab.detail("PATCH", "/rest/interface/wireguard/wg1", r#"{"mtu":"70000"}"#);
+    assert_eq!(wrong, "400 value of mtu out of range (0..65536)");
+}
+
+#[test]
+fn a_network_goes_to_the_peer_that_is_given_it_last() {
+    let lab = Lab::new("7.24").with_interface();
+    let carrier = || lab.0.carrier("wg1", "10.0.0.0/24".parse().unwrap());
+    let peer = |id: u32, body: &str| lab.ask("PATCH", &format!("{PEERS}/*{id}"), body);
+    for key in [KEY, OTHER] {
+        let body = r#""allowed-address":"10.0.0.0/24""#;
+        let body = format!(r#"{{"interface":"wg1","public-key":"{key}",{body}}}"#);
+        assert!(lab.ask("PUT", PEERS, &body).starts_with("201"));
+        assert_eq!(carrier().as_deref(), Some(key));
+    }
+    // Who has lost it lists it all the same, and a change of something else gives nothing back.
+    assert!(peer(1, r#"{"comment":"a"}"#).contains("10.0.0.0/24"));
+    assert_eq!(carrier().as_deref(), Some(OTHER));
+    peer(2, r#"{"disabled":"yes"}"#);
+    assert_eq!(carrier(), None);
+    peer(1, r#"{"allowed-address":"10.0.0.7/24"}"#);
+    assert_eq!(carrier().as_deref(), Some(KEY));
+    peer(2, r#"{"disabled":"no"}"#);
+    lab.ask("DELETE", &format!("{PEERS}/*2"), "");
+    assert_eq!(carrier(), None);
+    lab.0.reboot(Timestamp::UNIX_EPOCH).unwrap();
+    assert_eq!(carrier().as_deref(), Some(KEY));
+}
+
+#[test]
+fn peers_are_copied_moved_and_looked_up() {
+    let lab = Lab::new("7.24").with_interface();
+    lab.add_peer(KEY, r#","comment":"a","persistent-keepalive":"25""#);
+    let body = format!(r#"{{"public-key":"{OTHER}","copy-from":"*1","place-before":"*1"}}"#);
+    let copy = lab.ask("PUT", PEERS, &body);
+    assert!(copy.contains(r#""comment":"a""#) && copy.contains(r#""name":"peer2""#), "{copy}");
+    let order = || lab.ask("POST", &format!("{PEERS}/find"), "{}");
+    assert_eq!(order(), r#"200 {"ret":"*2;*1"}"#);
+    assert_eq!(lab.ask("POST", &format!("{PEERS}/move"), r#"{"numbers":"*2"}"#), "200 []");
+    assert_eq!(order(), r#"200 {"ret":"*1;*2"}"#);
+    let back = r#"{"numbers":"*2","destination":"*1"}"#;
+    assert_eq!(lab.ask("POST", &format!("{PEERS}/move"), back), "200 []");
+    assert_eq!(order(), r#"200 {"ret":"*2;*1"}"#);
+    let get = r#"{".id":"*1","value-name":"persistent-keepalive"}"#;
+    assert_eq!(lab.ask("POST", &format!("{PEERS}/get"), get), r#"200 {"ret":"25s"}"#);
+    let unknown = format!(r#"{{"public-key":"{OTHER}","copy-from":"*9"}}"#);
+    assert_eq!(
+        lab.detail("PUT", PEERS, &unknown),
+        "400 input does not match any value of copy-from"
+    );
+}
+
+#[test]
+fn what_is_made_says_where_it_is() {
+    let lab = Lab::new("7.24");
+    let request = Lab::request("PUT", "/rest/interface/wireguard", r#"{"listen-port":0x1F40}"#);
+    let reply = lab.0.answer(&request, Timestamp::UNIX_EPOCH).unwrap();
+    assert!(reply.headers.contains(&("location", "/rest/interface/wireguard/*3".to_owned())));
+    assert!(String::from_utf8_lossy(&reply.body).contains(r#""listen-port":"8000""#));
+}
+
+#[test]
+fn the_log_has_a_line_for_each_session_and_for_each_wrong_password() {
+    let lab = Lab::new("7.24");
+    lab.ask("GET", "/rest/interface", "");
+    let mut wrong = Lab::request("GET", "/rest/interface", "");
+    wrong.authorization = Some(format!("Basic {}", BASE64.encode("u:wrong")));
+    lab.send(&wrong);
+    insta::assert_snapshot!(lab.ask("GET", "/rest/log", ""), @r#"200 [{".id":"*1","message":"user u logged in from 127.0.0.1 via rest-api","time":"1970-01-01 00:01:30","topics":"system,info,account"},{".id":"*2","message":"login failure for user u from 127.0.0.1 via rest-api","time":"1970-01-01 00:01:30","topics":"system,error,critical"}]"#);
 }
 
 #[test]
@@ -406,6 +499,7 @@ fn every_switch_changes_an_answer() {
         said.push(ask("PATCH", &format!("{PEERS}/*1"), r#"{"preshared-key":""}"#));
         said.push(ask("PUT", "/rest/ip/address", r#"{"interface":"wg1","address":"10.0.0.1/24"}"#));
         said.push(ask("PATCH", "/rest/ip/address/*2", r#"{"address":"10.7.0.1/24"}"#));
+        said.push(ask("PUT", "/rest/ip/address", r#"{"interface":"wg1","address":"10.7.0.1/25"}"#));
         said.push(ask(
             "PUT",
             "/rest/ipv6/address",

@@ -34,6 +34,14 @@ impl Rights {
 #[derive(Default)]
 pub(super) struct Users(BTreeMap<String, User>);
 
+/// Somebody who was let in.
+pub(super) struct Login {
+    pub(super) user: String,
+    pub(super) rights: Rights,
+    /// Whether a session was opened for it.
+    pub(super) is_new: bool,
+}
+
 struct User {
     password: Secret,
     rights: Rights,
@@ -59,25 +67,30 @@ impl Users {
         &mut self,
         header: Option<&str>,
         now: Timestamp,
-    ) -> Result<(String, Rights), Refused> {
+    ) -> Result<Login, Refused> {
         let unauthorized = || Refused::plain(401);
         let (name, password) = header.and_then(credentials).ok_or_else(unauthorized)?;
         let user = self.0.get_mut(&name).filter(|user| user.password == password);
         let user = user.ok_or_else(unauthorized)?;
         let lives = |since: Timestamp| now.duration_since(since).as_secs() < SESSION_SECONDS;
-        let rights = match &user.session {
-            Some((since, rights)) if lives(*since) => rights.clone(),
+        let (rights, is_new) = match &user.session {
+            Some((since, rights)) if lives(*since) => (rights.clone(), false),
             _ => {
                 user.session = Some((now, user.rights.clone()));
-                user.rights.clone()
+                (user.rights.clone(), true)
             }
         };
         match (rights.has("rest-api"), rights.has("api")) {
             (false, _) => Err(unauthorized()),
             (true, false) => Err(Refused::no_api()),
-            (true, true) => Ok((name, rights)),
+            (true, true) => Ok(Login { user: name, rights, is_new }),
         }
     }
+}
+
+/// Returns who somebody says to be.
+pub(super) fn claimed(header: Option<&str>) -> Option<String> {
+    header.and_then(credentials).map(|(name, _)| name)
 }
 
 fn credentials(header: &str) -> Option<(String, Secret)> {
@@ -122,7 +135,7 @@ mod tests {
         let begin = Timestamp::UNIX_EPOCH;
         let at = |users: &mut Users, seconds: i64| {
             let answer = users.authenticate(Some(&header), begin + seconds.seconds());
-            answer.map(|(_, rights)| rights.sees_secrets()).map_err(|refused| refused.status)
+            answer.map(|login| login.rights.sees_secrets()).map_err(|refused| refused.status)
         };
         users.set("u", Secret::new("p"), &ALL_POLICIES);
         assert_eq!(at(&mut users, 0), Ok(true));

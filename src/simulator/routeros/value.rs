@@ -25,6 +25,8 @@ impl Router {
             Kind::Flag => Ok(String::new()),
             Kind::Bool => self.parse_bool(name, text),
             Kind::Number(from, to) => number(name, text, from, to),
+            Kind::Mtu if text == "auto" => Ok(text.to_owned()),
+            Kind::Mtu => number(name, text, 0, 65_536),
             Kind::Keepalive => keepalive(name, text),
             Kind::Duration => kept(duration::parse(text).map(duration::print)),
             Kind::PublicKey => kept(text.parse::<PublicKey>().ok().map(|key| key.to_string())),

@@ -130,7 +130,8 @@ impl Router {
     pub(super) fn show_any_interface(&self, row: &Row) -> Fields {
         let mut shown = Shown::new(row);
         shown.copy(&["name", "type", "mtu"]).or("disabled", "false").when_set("comment");
-        shown.put("actual-mtu", &*row.text("mtu"));
+        let mtu = row.text("mtu");
+        shown.put("actual-mtu", if mtu == "auto" { "1420" } else { &*mtu });
         shown.put("dynamic", "false");
         shown.put("running", if row.is_true("disabled") { "false" } else { "true" });
         shown.put("rx-byte", "0");

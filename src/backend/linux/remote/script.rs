@@ -296,7 +296,7 @@ impl Query {
                 let paths = wish.iter().flat_map(|wish| wish.style.paths(name));
                 self.foresee_boot_files(&paths.chain(remove.iter().cloned()).collect());
             }
-            Act::CreatePeer { interface, public_key: _, fields } => {
+            Act::CreatePeer { interface, public_key: _, replaces: _, fields } => {
                 self.foresee_peer(interface, fields, None);
             }
             Act::UpdatePeer { interface, public_key: _, settings, wanted } => {

@@ -47,6 +47,14 @@ pub enum Cause {
     Unreadable,
 }
 
+impl Cause {
+    /// Returns whether the router has something of that name or key already, and has made nothing.
+    pub(in crate::backend::routeros) fn is_taken(&self) -> bool {
+        matches!(self, Self::Refused(words) if words.starts_with("failure: already have ")
+            || words == "failure: entry already exists")
+    }
+}
+
 /// A cause, with its words.
 #[derive(Debug)]
 pub(super) struct Reason {
@@ -209,7 +217,8 @@ pub(super) fn no_answer(
     timeout: Duration,
     fingerprint: Option<&str>,
 ) -> Reason {
-    if let Some(tls) = find::<TlsError>(error) {
+    // One in the middle of an answer says nothing of whom to believe.
+    if let Some(tls) = find::<TlsError>(error).filter(|_| error.is_connect()) {
         return tls_failed(tls, fingerprint);
     }
     let io = find::<std::io::Error>(error).map(std::io::Error::kind);

@@ -12,9 +12,9 @@ use crate::backend::routeros::client::{
 };
 use crate::resource::BackendId;
 use crate::simulator::routeros::fault::{Fault, Rule};
-use crate::simulator::routeros::http::{Options, Server};
+use crate::simulator::routeros::http::{Options, Server, Tls};
 use crate::simulator::routeros::profile::Profile;
-use crate::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
+use crate::simulator::routeros::{ALL_POLICIES, Certificate, SimulatedRouter};
 use crate::value::Secret;
 use crate::world::World;
 
@@ -508,9 +508,21 @@ fn client_of(url: &str) -> Result<Client, crate::backend::BackendError> {
 /// A certificate that a router has signed itself, for that name.
 fn certificate(name: &str) -> (Options, String) {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-    let (der, key) = (made.cert.der().to_vec(), made.signing_key.serialize_der());
-    let options = Options { tls: Some((vec![der], key)), ..Options::default() };
+    let key = made.signing_key.serialize_der().into();
+    let certificate = Certificate { der: made.cert.der().to_vec(), key };
+    let options = Options { tls: Some(Tls::With(certificate)), ..Options::default() };
     (options, made.cert.pem())
+}
+
+#[tokio::test]
+async fn a_service_without_a_certificate_is_said_to_need_one() {
+    let lab = Lab::with(Options { tls: Some(Tls::Without), ..Options::default() });
+    let failure = lab.client().list("read the interfaces", INTERFACES).await.unwrap_err();
+    insta::assert_snapshot!(told(&failure), @"
+    could not read the interfaces on backend `branch`: it offers no way to talk that is safe
+      give the service a certificate: `/ip/service set www-ssl certificate=…`
+      (NotTrusted, may have changed: false)
+    ");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use crate::backend::routeros::client::tests::Lab;
 use crate::backend::routeros::client::{Client, Fields};
 use crate::backend::routeros::menus::{Menus, Wanted, clock_of};
 use crate::backend::routeros::wire::{Kept, Reference};
+use crate::simulator::routeros::fault::{Fault, Rule};
 use crate::simulator::routeros::http::Options;
 use crate::simulator::routeros::profile::{POINTS, PROFILES, Profile};
 use crate::value::Secret;
@@ -131,10 +132,9 @@ async fn a_router_is_read_the_same_at_either_setting_of_every_point() {
             10.0.0.1/24 Name("wg2") true false
             10.9.0.0/16 wg2 Some(1) Some("main") Some("ping") false
             192.168.88.0/24 ether1 Some(0) Some("main") None true
-            10.0.0.0/24 wg2 Some(0) Some("main") None true
             LAN Name("ether1") true false
             LAN Name("wg2") true false
-            odd: [Odd { menu: "interface/wireguard", id: "*3", name: Some("wg1"), interface: None, public_key: None, why: Strange { property: "public-key", wanted: "a key" } }]
+            odd: [Odd { menu: "interface/wireguard", id: "*3", name: Some("wg1"), interface: None, public_key: None, is_dynamic: false, why: Strange { property: "public-key", wanted: "a key" } }]
             "#);
         }
         // The oldest that is supported and the newest have all the differences between them.
@@ -213,11 +213,16 @@ async fn who_may_not_see_what_a_router_is_reads_it_all_the_same() {
     lab.router.become_virtual().unwrap();
     let system = id().await.unwrap();
     assert_ne!(system, serial);
+    // Of a product that has another kind of id, that one would be another router's.
+    let barred = r#"{"error":500,"message":"Internal Server Error","detail":"std failure: not allowed (9)"}"#;
+    let fault = Fault::Answer(500, barred.to_owned());
+    let path = Some("/rest/system/routerboard".to_owned());
+    lab.router.inject(Rule { path, times: Some(1), ..Rule::always(fault) });
+    assert_eq!(id().await, None);
     let gone =
         r#"{"error":400,"message":"Bad Request","detail":"no such command or directory (x)"}"#;
     for path in ["/rest/system/routerboard", "/rest/system/license", "/rest/system/clock"] {
-        let fault = crate::simulator::routeros::fault::Fault::Answer(400, gone.to_owned());
-        let mut rule = crate::simulator::routeros::fault::Rule::always(fault);
+        let mut rule = Rule::always(Fault::Answer(400, gone.to_owned()));
         rule.path = Some(path.to_owned());
         lab.router.inject(rule);
     }

@@ -72,16 +72,7 @@ impl Planner<'_> {
         }
         match standing.fate {
             Fate::Keep => self.kept_key(desired, standing, path, remove_file, notes),
-            _ => {
-                let mut key = self.made_key(desired, standing, path, remove_file, notes);
-                // A router makes a key with the interface, which then never was anywhere else.
-                let is_router = self.kind_of(desired.backend.as_ref()).keeps_configuration();
-                if is_router && standing.old.is_none() && matches!(key.source, Some(KeySource::New))
-                {
-                    key.source = Some(KeySource::Device);
-                }
-                key
-            }
+            _ => self.made_key(desired, standing, path, remove_file, notes),
         }
     }
 
