@@ -143,7 +143,9 @@ impl<'s> Scope<'s> {
             Expression::Object(object) => self.object(object),
             Expression::StringTemplate(template) => self.template(template, true),
             Expression::HeredocTemplate(heredoc) => {
-                let start = expression.span().unwrap_or_default().start;
+                let whole = expression.span().unwrap_or_default();
+                self.environment.effort().charge(whole.len() / 64);
+                let start = whole.start;
                 let is_indented =
                     self.source.text.get(start..).is_some_and(|it| it.starts_with("<<-"));
                 let lines = prepared(&heredoc.template, &self.source.text, is_indented);

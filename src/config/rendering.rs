@@ -24,10 +24,17 @@ use crate::diagnostic::{Diagnostic, SourceText, Span};
 use crate::resource::{Address, BackendId};
 use crate::source::Files;
 
-/// The templates that were read, by their path or their text and whether that is sensitive: a thousand calls of one are one parse, and a problem in it
-/// is one problem.
+/// The templates that were read: a thousand calls of one are one parse, and a problem in it is one problem.
 #[derive(Default)]
-pub(crate) struct Templates(RefCell<HashMap<(Arc<str>, bool, bool), Arc<Parsed>>>);
+pub(crate) struct Templates(RefCell<HashMap<Key, Arc<Parsed>>>);
+
+/// Which template it is.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    text_or_path: Arc<str>,
+    is_file: bool,
+    is_sensitive: bool,
+}
 
 /// A template that was read.
 struct Parsed {
@@ -73,6 +80,7 @@ impl Scope<'_> {
         let places = [self.span(first), self.span(second)];
         let parsed = parsed
             .map_err(|failure| vec![failure.diagnostic(name, is_sensitive, &places, &whole)])?;
+        self.environment.effort().charge(parsed.source.text.len() / 64);
         let value = parsed.evaluate(self.environment, &given).map_err(|problems| {
             if text.is_sensitive && !problems.is_empty() {
                 return wrong(&whole, "this has no result, and the reason is sensitive");
@@ -91,7 +99,8 @@ impl Scope<'_> {
         let templates = &self.environment.templates().0;
         let wanted = || Failure::at(0, format!("this has to be a string, and is {}", text.shown()));
         let text_or_path = text.to_text().ok_or_else(wanted)?;
-        let key = (text_or_path.clone(), is_file, text.is_sensitive);
+        let is_sensitive = text.is_sensitive;
+        let key = Key { text_or_path: text_or_path.clone(), is_file, is_sensitive };
         if let Some(parsed) = templates.borrow().get(&key) {
             return Ok(parsed.clone());
         }
@@ -99,6 +108,8 @@ impl Scope<'_> {
             true => function::read_text(self.environment, &text_or_path)?,
             false => text_or_path.to_string(),
         };
+        // It takes many times its length, and is kept.
+        self.environment.effort().charge(64 + content.len() / 2);
         let name = if is_file && !text.is_sensitive { &*text_or_path } else { "template" };
         let parsed = Arc::new(Parsed::of(name.to_owned(), content));
         templates.borrow_mut().insert(key, parsed.clone());

@@ -39,6 +39,12 @@ impl Scope<'_> {
         for (i, operator) in operators.iter().enumerate() {
             let rest = &operators[i + 1..];
             let at = self.at(operator.span());
+            if let [second, ..] = rest
+                && [operator, second].iter().all(|it| is_legacy_index(it))
+            {
+                let both = operator.span().zip(second.span()).map(|(a, b)| a.start..b.end);
+                return Err(vec![double_index(&self.at(both))]);
+            }
             value = match operator.value() {
                 TraversalOperator::GetAttr(name) => {
                     self.attribute(&value, name.as_str(), &self.at(name.span()))?
@@ -54,7 +60,7 @@ impl Scope<'_> {
                 TraversalOperator::FullSplat(_) => return self.splat(&value, rest),
                 TraversalOperator::AttrSplat(_) => {
                     let is_name = |it: &Decorated<TraversalOperator>| {
-                        matches!(it.value(), TraversalOperator::GetAttr(_))
+                        matches!(it.value(), TraversalOperator::GetAttr(_)) || is_legacy_index(it)
                     };
                     let names = rest.iter().take_while(|it| is_name(it)).count();
                     let list = self.splat(&value, &rest[..names])?;
@@ -157,6 +163,18 @@ impl Scope<'_> {
         };
         Ok(found.marked(is_sensitive))
     }
+}
+
+/// Returns whether an operator is an index behind a dot, as in `list.0`.
+fn is_legacy_index(operator: &Decorated<TraversalOperator>) -> bool {
+    matches!(operator.value(), TraversalOperator::LegacyIndex(_))
+}
+
+/// Refuses `list.0.1`, as HCL does, which reads a number with a fraction there.
+fn double_index(at: &Span) -> Diagnostic {
+    Diagnostic::error("two indexes behind dots")
+        .label(at, "this could be a number with a fraction")
+        .help("Write them in brackets: `list[0][1]`.")
 }
 
 /// Says that a list has no such element.

@@ -15,7 +15,8 @@ pub(crate) fn unified(values: &[Value]) -> Option<Vec<Value>> {
         return Some(values.to_vec());
     }
     let types: Vec<Type> = values.iter().map(Type::of).collect();
-    let one = unify(&types.iter().collect::<Vec<_>>())?;
+    let mut left = looks(values);
+    let one = unify(&types.iter().collect::<Vec<_>>(), &mut left)?;
     values.iter().map(|value| one.convert(value).ok()).collect()
 }
 
@@ -24,9 +25,18 @@ pub(crate) fn effort(value: &Value) -> usize {
     if value.depth() == 0 { 0 } else { value.size() / 8 }
 }
 
+/// Returns how many types may be looked at until it counts that values have none in common. Tuples that do not fit column
+/// by column are tried as lists, level by level, so that without a limit a hundred levels would take for ever.
+fn looks<'v>(values: impl IntoIterator<Item = &'v Value>) -> usize {
+    values
+        .into_iter()
+        .fold(1024, |sum: usize, value| sum.saturating_add(value.size().saturating_mul(64)))
+}
+
 /// Returns a value in the type that it has together with another one.
 pub(crate) fn beside(value: &Value, other: &Value) -> Option<Value> {
-    let one = unify(&[&Type::of(value), &Type::of(other)])?;
+    let mut left = looks([value, other]);
+    let one = unify(&[&Type::of(value), &Type::of(other)], &mut left)?;
     one.convert(value).ok()
 }
 
@@ -41,7 +51,8 @@ impl Type {
             Data::List(items) => Self::Tuple(items.iter().map(Self::of).collect()),
             Data::Set(items) => {
                 let types: Vec<Self> = items.iter().map(Self::of).collect();
-                let one = unify(&types.iter().collect::<Vec<_>>());
+                let mut left = looks(items.iter());
+                let one = unify(&types.iter().collect::<Vec<_>>(), &mut left);
                 Self::Set(Box::new(one.unwrap_or(Self::Any)))
             }
             Data::Map(map) => {
@@ -62,8 +73,9 @@ impl Type {
     }
 }
 
-/// Returns the type that values of all these types can have.
-fn unify(types: &[&Type]) -> Option<Type> {
+/// Returns the type that values of all these types can have; none also when nothing is left to look at more types.
+fn unify(types: &[&Type], left: &mut usize) -> Option<Type> {
+    *left = left.checked_sub(types.len())?;
     let types: Vec<&Type> = types.iter().copied().filter(|it| it.family() != 0).collect();
     let Some(first) = types.first() else { return Some(Type::Any) };
     if types.iter().any(|it| it.family() != first.family()) {
@@ -71,8 +83,8 @@ fn unify(types: &[&Type]) -> Option<Type> {
     }
     match first.family() {
         1 => scalar(&types),
-        2 => sequence(&types),
-        _ => mapping(&types),
+        2 => sequence(&types, left),
+        _ => mapping(&types, left),
     }
 }
 
@@ -88,7 +100,7 @@ fn scalar(types: &[&Type]) -> Option<Type> {
 }
 
 /// Tuples of one length stay tuples; others become a list, or a set where one is a set.
-fn sequence(types: &[&Type]) -> Option<Type> {
+fn sequence(types: &[&Type], left: &mut usize) -> Option<Type> {
     let mut tuples = Vec::new();
     let (mut elements, mut is_set) = (Vec::new(), false);
     for it in types {
@@ -108,18 +120,18 @@ fn sequence(types: &[&Type]) -> Option<Type> {
     let is_even =
         tuples.len() == types.len() && tuples.iter().all(|it| it.len() == tuples[0].len());
     if is_even {
-        let column = |i| unify(&tuples.iter().map(|items| &items[i]).collect::<Vec<_>>());
+        let column = |i| unify(&tuples.iter().map(|items| &items[i]).collect::<Vec<_>>(), left);
         let columns: Option<Vec<Type>> = (0..tuples[0].len()).map(column).collect();
         if let Some(columns) = columns {
             return Some(Type::Tuple(columns));
         }
     }
-    let one = Box::new(unify(&elements)?);
+    let one = Box::new(unify(&elements, left)?);
     Some(if is_set { Type::Set(one) } else { Type::List(one) })
 }
 
 /// Objects with the same attributes stay objects; others become a map.
-fn mapping(types: &[&Type]) -> Option<Type> {
+fn mapping(types: &[&Type], left: &mut usize) -> Option<Type> {
     let mut columns: BTreeMap<&Arc<str>, Vec<&Type>> = BTreeMap::new();
     let mut is_map = false;
     let mut elements = Vec::new();
@@ -140,13 +152,13 @@ fn mapping(types: &[&Type]) -> Option<Type> {
     }
     if !is_map && columns.values().all(|it| it.len() == types.len()) {
         let column = |(name, types): (&&Arc<str>, &Vec<&Type>)| {
-            Some((Arc::clone(name), Member::required(unify(types)?)))
+            Some((Arc::clone(name), Member::required(unify(types, left)?)))
         };
         if let Some(members) = columns.iter().map(column).collect() {
             return Some(Type::Object(members));
         }
     }
-    Some(Type::Map(Box::new(unify(&elements)?)))
+    Some(Type::Map(Box::new(unify(&elements, left)?)))
 }
 
 /// Says why values have no type in common.

@@ -7,6 +7,9 @@ use globset::GlobBuilder;
 use crate::config::function::{Answer, Call, Failure, fits, path};
 use crate::config::value::Value;
 
+/// As long as a pattern of names is at most, in bytes: as long as a path.
+const MAX_PATTERN: usize = 4096;
+
 pub(super) fn env(call: &Call) -> Answer {
     let name = call.text(0)?;
     call.environment.variable(&name).map(Value::text).ok_or_else(|| {
@@ -51,6 +54,9 @@ pub(super) fn fileexists(call: &Call) -> Answer {
 /// The files in a directory whose names match a pattern: `*` and `?` within a name, `**` for directories, `[…]`, `{a,b}`.
 pub(super) fn fileset(call: &Call) -> Answer {
     let (path, pattern) = (call.text(0)?, call.text(1)?);
+    if pattern.len() > MAX_PATTERN {
+        return Err(Failure::at(1, format!("this is longer than {MAX_PATTERN} bytes")));
+    }
     let glob = GlobBuilder::new(&pattern)
         .literal_separator(true)
         .backslash_escape(true)

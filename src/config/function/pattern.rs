@@ -11,12 +11,15 @@ use crate::config::value::Value;
 /// As long as a pattern is at most, in bytes.
 const MAX_PATTERN: usize = 1 << 16;
 
+/// As many bytes as all searches of a call go over at most: half a minute. Each match may look at all that is behind it.
+const MAX_SEARCH: usize = if cfg!(any(test, fuzzing)) { 1 << 26 } else { 1 << 35 };
+
 /// How often a part may be repeated at most, as in RE2.
 const MAX_REPEAT: u32 = 1000;
 
 pub(super) fn regex_of(call: &Call) -> Answer {
     let (pattern, text) = (call.text(0)?, call.text(1)?);
-    let regex = regex(&pattern, text.len(), 0)?;
+    let regex = regex(call, &pattern, text.len(), 0)?;
     let groups = Groups::of(&regex)?;
     match regex.captures(&text) {
         Some(found) => Ok(groups.value(&found)),
@@ -28,16 +31,41 @@ pub(super) fn regex_of(call: &Call) -> Answer {
 
 pub(super) fn regexall(call: &Call) -> Answer {
     let (pattern, text) = (call.text(0)?, call.text(1)?);
-    let regex = regex(&pattern, text.len(), 0)?;
+    let regex = regex(call, &pattern, text.len(), 0)?;
     let groups = Groups::of(&regex)?;
-    let (mut all, mut size) = (Vec::new(), 0_usize);
+    let (mut all, mut size, mut search) = (Vec::new(), 0_usize, Search::of(&text));
     for found in regex.captures_iter(&text) {
+        search.went_on(call, found.get(0).map_or(0, |it| it.start()))?;
         let value = groups.value(&found);
         size = size.saturating_add(value.size());
         fits(size)?;
         all.push(value);
     }
     Ok(Value::list(all))
+}
+
+/// How much the search for all matches has gone over, at the worst.
+pub(super) struct Search {
+    length: usize,
+    bytes: usize,
+}
+
+impl Search {
+    pub(super) fn of(text: &str) -> Self {
+        Self { length: text.len(), bytes: 0 }
+    }
+
+    /// Counts the search that starts at a match.
+    pub(super) fn went_on(&mut self, call: &Call, at: usize) -> Answer<()> {
+        let rest = self.length.saturating_sub(at);
+        call.charge(rest >> 12);
+        self.bytes = self.bytes.saturating_add(rest);
+        if self.bytes > MAX_SEARCH {
+            return Err(Failure::whole("there are too many matches in a text of this length")
+                .hint("Divide the text first, such as with `split` into its lines."));
+        }
+        Ok(())
+    }
 }
 
 /// What a match gives: the text, or what the groups took.
@@ -76,13 +104,22 @@ impl Groups {
 
 /// Reads a regular expression that is the argument at a place. The longer the text, the smaller it has to be: at the
 /// worst, the time is the one times the other.
-pub(super) fn regex(pattern: &str, length: usize, place: usize) -> Answer<Regex> {
+pub(super) fn regex(call: &Call, pattern: &str, length: usize, place: usize) -> Answer<Regex> {
     if pattern.len() > MAX_PATTERN {
         return Err(Failure::at(place, format!("this is longer than {MAX_PATTERN} bytes")));
     }
     let translated = Translation::of(pattern).map_err(|why| Failure::at(place, why))?;
     let most = ((1_usize << 36) / (length + 1)).clamp(1 << 15, 1 << 20);
-    RegexBuilder::new(&translated).size_limit(most).build().map_err(|error| match error {
+    // Small ones are many, so a large one is found to be large step by step, and counts more.
+    let mut size = translated.len().next_power_of_two().clamp(1 << 12, most);
+    let built = loop {
+        call.charge((size >> 6).saturating_add(size.saturating_mul(length) >> 16));
+        match RegexBuilder::new(&translated).size_limit(size).build() {
+            Err(regex::Error::CompiledTooBig(_)) if size < most => size = (size << 3).min(most),
+            built => break built,
+        }
+    };
+    built.map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => {
             Failure::at(place, format!("this is too large for a text of {length} bytes"))
         }

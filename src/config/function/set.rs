@@ -12,17 +12,21 @@ pub(super) fn setsubtract(call: &Call) -> Answer {
 }
 
 pub(super) fn setunion(call: &Call) -> Answer {
-    combined(call, |one, other| one.iter().chain(other).cloned().collect())
+    Ok(Value::set(elements(call)?))
 }
 
-/// Combines the sets one after the other; their elements get one type.
-fn combined(call: &Call, combine: fn(&[Value], &[Value]) -> Vec<Value>) -> Answer {
+/// Returns the elements of all sets, in one type.
+fn elements(call: &Call) -> Answer<Vec<Value>> {
     let mut all = Vec::new();
     for i in 0..call.arguments.len() {
         all.extend_from_slice(call.items(i)?);
     }
-    let last = call.arguments.len() - 1;
-    let typed = call.in_one_type(&all, last)?;
+    call.in_one_type(&all, call.arguments.len() - 1)
+}
+
+/// Combines the sets one after the other.
+fn combined(call: &Call, combine: fn(&[Value], &[Value]) -> Vec<Value>) -> Answer {
+    let typed = elements(call)?;
     let mut rest = &*typed;
     let mut made: Option<Vec<Value>> = None;
     for i in 0..call.arguments.len() {
@@ -30,6 +34,8 @@ fn combined(call: &Call, combine: fn(&[Value], &[Value]) -> Vec<Value>) -> Answe
         rest = behind;
         let mut part = part.to_vec();
         part.sort_by(Value::order);
+        // Else a long list of one value would be gone over for each of the others.
+        part.dedup_by(|a, b| a.order(b).is_eq());
         made = Some(made.map_or_else(|| part.clone(), |made| combine(&made, &part)));
     }
     Ok(Value::set(made.unwrap_or_default()))

@@ -1,5 +1,7 @@
 //! Functions on strings. What a reader takes for one character counts as one, whatever it is made of.
 
+use std::collections::HashSet;
+
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::config::function::{Answer, Call, Failure, fits, pattern};
@@ -108,7 +110,8 @@ pub(super) fn substr(call: &Call) -> Answer {
 
 pub(super) fn trim(call: &Call) -> Answer {
     let (text, unwanted) = (call.text(0)?, call.text(1)?);
-    Ok(Value::text(text.trim_matches(|c| unwanted.contains(c))))
+    let unwanted: HashSet<char> = unwanted.chars().collect();
+    Ok(Value::text(text.trim_matches(|c| unwanted.contains(&c))))
 }
 
 pub(super) fn trimprefix(call: &Call) -> Answer {
@@ -134,10 +137,14 @@ pub(super) fn replace(call: &Call) -> Answer {
         fits(text.len().saturating_add(times.saturating_mul(with.len())))?;
         return Ok(Value::text(text.replace(&*what, &with)));
     };
-    let regex = pattern::regex(expression, text.len(), 1)?;
+    let regex = pattern::regex(call, expression, text.len(), 1)?;
     // A replacement may hold what was found as often as it has a `$`.
     let copies = with.matches('$').count().saturating_mul(text.len());
-    let times = regex.find_iter(&text).count();
+    let (mut times, mut search) = (0_usize, pattern::Search::of(&text));
+    for found in regex.find_iter(&text) {
+        search.went_on(call, found.start())?;
+        times += 1;
+    }
     fits(text.len().saturating_add(times.saturating_mul(with.len())).saturating_add(copies))?;
     Ok(Value::text(regex.replace_all(&text, &*with).into_owned()))
 }

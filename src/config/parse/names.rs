@@ -235,6 +235,12 @@ impl Declared {
     fn unknown_root(&self, it: &Name, span: &Span) -> Diagnostic {
         let root = it.root;
         let diagnostic = Diagnostic::error("reference to an unknown name");
+        if let ("path", Some(name)) = (root, it.name) {
+            let label = format!("`path` has no `{name}`");
+            return diagnostic
+                .label(span, label)
+                .help("Write `path.module`, `path.root` or `path.cwd`.");
+        }
         if let Some(advice) = foreign::root(root) {
             let label = format!("this version of wgform has no `{root}`");
             return diagnostic.label(span, label).help(advice);

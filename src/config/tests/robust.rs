@@ -300,6 +300,62 @@ fn no_function_takes_time_or_memory_without_end() {
 }
 
 #[test]
+fn what_grows_with_the_square_of_its_input_is_bounded() {
+    let long = "join(\"\", [for i in range(100) : format(\"%01000d\", 0)])";
+    let many = "flatten([for a in range(1000) : [for b in range(100) : [[1]]]])";
+    let merged = format!(
+        "join(\"\", concat([\"a: &a {{b: 1}}\\nc:\\n\"], [for i in range(1000) : \"  {}\"]))",
+        "<<: *a\\n  ".repeat(100).trim_end()
+    );
+    for (expression, result) in [
+        (format!("length(regexall(\"0*1|0\", {long}))"), "there are too many matches"),
+        (format!("replace({long}, \"/0*1|0/\", \"x\")"), "there are too many matches"),
+        (format!("trim({long}, format(\"1%s0\", {long}))"), "\"\""),
+        (format!("length(setunion({many}...))"), "1"),
+        (format!("length(setintersection({many}...))"), "1"),
+        (format!("length(yamldecode({merged}))"), "2"),
+        (format!("{}1{} == {0}[]{1}", "[".repeat(50), "]".repeat(50)), "false"),
+        (
+            format!("true ? {}1{} : {0}[]{1}", "[".repeat(50), "]".repeat(50)),
+            "condition with values of different types",
+        ),
+        (
+            format!("true ? {}1{} : {0}[]{1}", "{ a = ".repeat(50), "}".repeat(50)),
+            "condition with values of different types",
+        ),
+    ] {
+        let said = crate::config::tests::evaluate(&expression);
+        assert!(said.contains(result), "{expression}: {}", &said[..said.len().min(300)]);
+    }
+}
+
+#[test]
+fn a_template_of_literal_text_that_repeats_itself_is_bounded() {
+    let repeat = |text: &str| {
+        let (mut open, mut close) = (String::new(), String::new());
+        for name in ["a", "b", "c", "d"] {
+            write!(open, "%{{ for {name} in range(1024) }}").unwrap();
+            close += "%{ endfor }";
+        }
+        crate::config::tests::evaluate(&format!("\"{open}{text}{close}\""))
+    };
+    assert!(repeat(&"ten bytes!".repeat(100)).contains("value too large"));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a template is a file")]
+fn a_template_that_is_nested_deep_is_an_error_and_never_an_overflow() {
+    let directory = tempfile::tempdir().unwrap();
+    for (open, close) in [("${[", "]}"), ("%{ if true }", "%{ endif }"), ("${\"", "\"}")] {
+        let text = format!("{}{}", open.repeat(20_000), close.repeat(20_000));
+        std::fs::write(directory.path().join("deep"), text).unwrap();
+        let case = Case::new("output \"x\" { value = templatefile(\"deep\", {}) }\n");
+        let problems = case.directory(directory.path().to_owned()).problems();
+        assert!(problems.starts_with("error: invalid template\n"), "{open}: {problems}");
+    }
+}
+
+#[test]
 fn a_text_of_many_gigabytes_is_refused_before_it_is_made() {
     let long = "format(\"%10000s\", \"\")";
     for (expression, why) in [

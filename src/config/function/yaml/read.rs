@@ -13,7 +13,8 @@ use crate::config::value::{Data, Map, Number, Value};
 
 /// Reads a text that holds one document.
 pub(super) fn value(text: &str) -> Answer {
-    let mut reader = Reader { events: Parser::new_from_str(text), anchors: HashMap::new() };
+    let mut reader =
+        Reader { events: Parser::new_from_str(text), anchors: HashMap::new(), merged: 0 };
     reader.skip_to_document()?;
     let value = reader.node(0)?;
     loop {
@@ -30,6 +31,8 @@ pub(super) fn value(text: &str) -> Answer {
 struct Reader<'t> {
     events: Parser<'t, StrInput<'t>>,
     anchors: HashMap<usize, Value>,
+    /// How large all is that was merged, since one map can be merged a thousand times.
+    merged: usize,
 }
 
 /// A value, and what it is as a key of a map.
@@ -137,6 +140,8 @@ impl<'t> Reader<'t> {
                 let Data::Map(more) = &value.data else {
                     return Err(wrong(&at, "only a map can be merged into a map"));
                 };
+                self.merged = self.merged.saturating_add(value.size());
+                fits(self.merged)?;
                 map.extend(more.iter().map(|(key, value)| (key.clone(), value.clone())));
                 continue;
             }

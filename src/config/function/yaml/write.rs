@@ -59,10 +59,7 @@ impl Writer {
         match &value.data {
             Data::List(items) | Data::Set(items) => self.sequence(items, place),
             Data::Map(map) => self.mapping(map, place),
-            Data::Text(text) => {
-                self.string(text, place.scalar(), false);
-                Ok(())
-            }
+            Data::Text(text) => self.string(text, place.scalar(), false),
             _ => {
                 let plain = json::text_of(value)?;
                 self.indicator(&plain, true, false);
@@ -97,11 +94,11 @@ impl Writer {
             self.line(indent);
             if key.contains('\n') || key.len() > LONGEST_KEY {
                 self.indicator("?", true, true);
-                self.string(key, inside.scalar(), false);
+                self.string(key, inside.scalar(), false)?;
                 self.line(indent);
                 self.indicator(":", true, true);
             } else {
-                self.string(key, inside.scalar(), true);
+                self.string(key, inside.scalar(), true)?;
                 self.indicator(":", false, false);
             }
             self.node(value, inside)?;
@@ -109,12 +106,14 @@ impl Writer {
         Ok(())
     }
 
-    fn string(&mut self, text: &str, indent: usize, is_key: bool) {
+    fn string(&mut self, text: &str, indent: usize, is_key: bool) -> Answer<()> {
         if !is_key && text.contains('\n') && can_be_block(text) {
+            fits(text.len().saturating_add(text.matches('\n').count().saturating_mul(indent)))?;
             self.block(text, indent);
         } else {
             self.quoted(text, indent, !is_key);
         }
+        Ok(())
     }
 
     /// Writes a text as lines under a `|`.
