@@ -12,14 +12,17 @@ mod expression;
 mod foreign;
 mod function;
 mod graph;
+mod lines;
 mod parse;
 mod reference;
+mod rendering;
 mod secrets;
 pub(crate) mod suggest;
 mod syntax;
 mod template;
 mod traversal;
 mod types;
+mod unify;
 mod value;
 mod version;
 pub mod vocabulary;
@@ -98,6 +101,11 @@ fn place(problem: &Diagnostic) -> Option<(&str, usize)> {
 /// Returns how every function is called and what it returns, in the order of their names.
 pub fn functions() -> Vec<(&'static str, &'static str)> {
     function::declared()
+}
+
+/// Returns the functions of Terraform that are left out on purpose, and what to do instead.
+pub fn functions_left_out() -> &'static [(&'static str, &'static str)] {
+    function::left_out()
 }
 
 /// Lists the block types for a message.
