@@ -142,7 +142,7 @@ fn what_is_changed_by_hand_on_three_devices_is_named_and_healed() {
     for name in ["interface.hub", "interface.branch", "peer.office_to_hub"] {
         drift = drift.says(&format!("  # {name} on "));
     }
-    project.run("plan -detailed-exitcode").ends(2).says("Plan: 0 to add, 3 to change");
+    project.run("plan -detailed-exitcode").ends(2).says("Drift undone: 3");
     project.run("apply -auto-approve").ends(0).says("3 changed");
     project.run("plan -detailed-exitcode").ends(0).says("No changes");
 

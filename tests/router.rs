@@ -8,20 +8,17 @@
 
 mod harness;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::thread;
 
 use serde_json::{Value as Json, json};
-use wgform::resource::BackendId;
+use wgform::simulator::routeros::SimulatedRouter;
 use wgform::simulator::routeros::profile::POINTS;
-use wgform::simulator::routeros::request::Request;
-use wgform::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
-use wgform::value::{PrivateKey, Secret};
-use wgform::world::World;
+use wgform::value::PrivateKey;
 
+use crate::harness::Project;
 use crate::harness::devices::{self, ask_router as ask};
-use crate::harness::{Project, now};
 
 const PEERS: u8 = 50;
 

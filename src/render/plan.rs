@@ -13,7 +13,7 @@ use crate::plan::{
 };
 use crate::render::value::{SENSITIVE, UNKNOWN, after, age, is_default, literal, shown, sorted};
 use crate::render::{Paint, Style, count, printable};
-use crate::resource::{Address, BackendId};
+use crate::resource::{Address, BackendId, BackendKind};
 
 /// So many unchanged elements of a set are shown around those that change; more are counted.
 const NEIGHBOURS: usize = 4;
@@ -148,6 +148,8 @@ fn resource(plan: &Plan, change: &ResourceChange, paint: Paint, text: &mut Strin
     };
     let glyph = match &change.reason {
         Reason::Requested if change.action == Action::Replace => "-/+",
+        // There is no room for both on a firewall.
+        Reason::CannotUpdate("name") if is_on_firewall(plan, change) => "-/+",
         _ => glyph(change.action),
     };
     let glyph = paint.paint(style(change.action), glyph);
@@ -177,6 +179,11 @@ fn place(plan: &Plan, change: &ResourceChange) -> String {
     let Some(view) = plan.views.get(backend) else { return format!(" on \"{backend}\"") };
     let simulated = if view.simulated { " (simulated)" } else { "" };
     format!(" on {} \"{backend}\"{simulated}", view.kind.as_str())
+}
+
+fn is_on_firewall(plan: &Plan, change: &ResourceChange) -> bool {
+    let view = change.backend.as_ref().and_then(|backend| plan.views.get(backend));
+    view.is_some_and(|view| view.kind == BackendKind::PfSense)
 }
 
 fn fate(plan: &Plan, change: &ResourceChange) -> String {
