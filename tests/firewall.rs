@@ -159,7 +159,7 @@ fn a_firewall_is_asked_what_it_makes_of_a_plan() {
     project
         .run("plan -validate-on-device")
         .ends(0)
-        .tells("Asked backend `fw`: it would take 1 changes");
+        .tells("Asked backend `fw`: it would take 2 changes");
     assert_eq!(names(&project), [""; 0]);
     // Another peer has that key, on a tunnel of somebody else: a key is there once on a whole firewall.
     make_tunnel(&project, "tun_wg7", 50_007);
@@ -250,6 +250,35 @@ fn a_key_that_is_to_be_none_and_is_there_is_drift() {
     project.run("drift").ends(2).says("preshared_key");
     project.run("apply -auto-approve").ends(0).says("1 changed");
     project.run("drift").ends(0).says("No drift");
+}
+
+#[test]
+fn a_key_that_is_there_once_goes_to_another_tunnel_and_to_another_resource() {
+    let project = office("");
+    project.edit("interface \"office\" {", "interface \"other\" {}\n\ninterface \"office\" {");
+    project.run("apply -auto-approve").ends(0);
+    let tunnel = || at(&project, "GET", PEERS, &Json::Null)[0]["tun"].as_str().unwrap().to_owned();
+    let before = tunnel();
+    project.edit("= interface.office", "= interface.other");
+    project.run("plan").ends(0).says("forces replacement");
+    project.run("apply -auto-approve").ends(0);
+    assert_ne!(tunnel(), before);
+    // The kernel has it on the new tunnel only.
+    let live = |name: &str| firewall(&project, "fw").device(name).unwrap().peers.len();
+    assert_eq!((live(&before), live(&tunnel())), (0, 1));
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+    project.edit("= interface.other", "= interface.office");
+    project.edit("peer \"far\"", "peer \"near\"");
+    project.run("apply -auto-approve").ends(0);
+    assert_eq!(tunnel(), before);
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+    let twice = project.path().join("twice.wg.hcl");
+    let text = format!(
+        "peer \"twice\" {{\n  interface = interface.other\n  public_key = \"{}\"\n  allowed_ips = []\n}}\n",
+        key(1)
+    );
+    fs::write(twice, text).unwrap();
+    project.run("plan").ends(1).tells("two peers with one public key");
 }
 
 #[test]

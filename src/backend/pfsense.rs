@@ -163,7 +163,9 @@ impl PfSense {
 /// What is said of the way to a firewall.
 const RISKS: Risks = Risks {
     in_the_clear: "Let the web interface of the firewall speak HTTPS, and write `https://` in `api_url`.",
-    anybody: "firewall that does not have to prove what it is",
+    anybody: |says, hint| {
+        Remark::new("firewall that does not have to prove what it is", says, hint)
+    },
 };
 
 /// Returns what is risky in how a firewall is reached, and what is idle.
@@ -256,5 +258,49 @@ impl Write for PfSense {
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::backend::pfsense::risks;
+    use crate::config::{Login, Password, PfSense, Tls};
+    use crate::value::Secret;
+
+    fn said(firewall: &PfSense) -> Vec<&'static str> {
+        risks(firewall).into_iter().map(|it| it.summary).collect()
+    }
+
+    #[test]
+    fn what_is_risky_or_idle_on_the_way_is_said() {
+        let firewall = PfSense {
+            api_url: "https://192.168.1.1".to_owned(),
+            login: Login::Key(Password::Given(Secret::new("x"))),
+            api_timeout: PfSense::TIMEOUT,
+            tls: Tls { api_verify_tls: true, ca_file: None, tls_pin_sha256: None },
+            manage_service: false,
+            read_only: false,
+            debug: false,
+        };
+        assert!(said(&firewall).is_empty());
+        let firewall = PfSense {
+            api_url: "http://192.168.1.1/api/v2/".to_owned(),
+            api_timeout: Duration::from_secs(60),
+            ..firewall
+        };
+        assert_eq!(
+            said(&firewall),
+            [
+                "password that is sent in the clear",
+                "path that is added to the URL anyway",
+                "time limit no longer than the firewall's own"
+            ]
+        );
+        let api_url = "https://192.168.1.1".to_owned();
+        let tls = Tls { api_verify_tls: false, ca_file: None, tls_pin_sha256: None };
+        let firewall = PfSense { api_url, tls, api_timeout: PfSense::TIMEOUT, ..firewall };
+        assert_eq!(said(&firewall), ["firewall that does not have to prove what it is"]);
     }
 }

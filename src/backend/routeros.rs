@@ -139,7 +139,7 @@ impl RouterOs {
 /// What is said of the way to a router.
 const RISKS: Risks = Risks {
     in_the_clear: "Give the service `www-ssl` of the router a certificate, and write `https://` in `api_url`.",
-    anybody: "router that does not have to prove what it is",
+    anybody: |says, hint| Remark::new("router that does not have to prove what it is", says, hint),
 };
 
 /// Returns what is risky in how a router is reached.

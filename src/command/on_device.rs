@@ -8,6 +8,7 @@ use crate::command::session::Session;
 use crate::diagnostic::{Diagnostic, sentence};
 use crate::error::{Error, Kind};
 use crate::plan::Plan;
+use crate::render::count;
 use crate::resource::{Address, BackendId, BackendKind};
 
 /// Asks each firewall that a plan is for, and says what it answers.
@@ -38,7 +39,8 @@ pub(crate) async fn validate(
             }
         }
         session.context.ui.talk(&format!(
-            "Asked backend `{id}`: it would take {taken} changes, and {unchecked} cannot be asked before."
+            "Asked backend `{id}`: it would take {}; {unchecked} cannot be asked for before the apply.",
+            count(taken, "change")
         ));
     }
     if !is_any {

@@ -22,20 +22,19 @@ impl Planner<'_> {
             let Reading::Read(picture) = reading else { continue };
             let Some(Service { is_on, is_applied }) = picture.service else { continue };
             let is_managed = self.views.get(id).is_some_and(|view| view.manage_service);
-            let (summary, says, help) = match (is_on, is_applied) {
+            let (warning, says, help) = match (is_on, is_applied) {
                 (false, _) if !is_managed => (
-                    "firewall with WireGuard switched off",
+                    Diagnostic::warning("firewall with WireGuard switched off"),
                     "what is written is stored, and nothing of it reaches the kernel",
                     "Set `manage_service = true` on the backend, or enable WireGuard in `VPN > WireGuard > Settings`.",
                 ),
                 (true, false) => (
-                    "firewall with changes that are not applied",
+                    Diagnostic::warning("firewall with changes that are not applied"),
                     "something was changed and not brought to the kernel",
                     "The next apply of wgform brings it there too. To see what it is, look at `VPN > WireGuard`.",
                 ),
                 _ => continue,
             };
-            let warning = Diagnostic::warning(summary);
             self.warnings.push(match config.backend_span(id) {
                 Some(span) => warning.label(span, says).help(help),
                 None => warning.help(format!("Backend `{id}`: {says}. {help}")),

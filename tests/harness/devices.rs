@@ -1,9 +1,12 @@
 //! What somebody does at a simulated router or firewall past wgform.
 
 use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value as Json;
 use wgform::resource::BackendId;
+use wgform::simulator::SimulatorError;
 use wgform::simulator::pfsense::SimulatedFirewall;
 use wgform::simulator::pfsense::request::Request as FirewallRequest;
 use wgform::simulator::routeros::request::Request as RouterRequest;
@@ -15,12 +18,23 @@ use crate::harness::{Project, now};
 
 /// Comes to the router of a backend.
 pub fn router(project: &Project, backend: &str) -> SimulatedRouter {
-    SimulatedRouter::open(project.path(), &BackendId::new(backend), &world(project)).unwrap()
+    opened(|| SimulatedRouter::open(project.path(), &BackendId::new(backend), &world(project)))
 }
 
 /// Comes to the firewall of a backend.
 pub fn firewall(project: &Project, backend: &str) -> SimulatedFirewall {
-    SimulatedFirewall::open(project.path(), &BackendId::new(backend), &world(project)).unwrap()
+    opened(|| SimulatedFirewall::open(project.path(), &BackendId::new(backend), &world(project)))
+}
+
+/// A child that another test is just starting holds the lock until it is a program of its own.
+fn opened<T>(open: impl Fn() -> Result<T, SimulatorError>) -> T {
+    for _ in 0..100 {
+        match open() {
+            Ok(system) => return system,
+            Err(_) => thread::sleep(Duration::from_millis(20)),
+        }
+    }
+    open().unwrap_or_else(|error| panic!("{}", error.reason))
 }
 
 /// Asks a router for something that it is to do, and returns its answer.

@@ -15,7 +15,7 @@ use crate::conformance::Bed;
 use crate::conformance::bed::{
     create, create_peer, delete, keepalive, private, public, to, update, update_peer, wait,
 };
-use crate::firewalls::{Lab, backend, bare, bed};
+use crate::firewalls::{backend, bare, bed};
 use crate::simulated::{APPLY, PEER, PEERS, Simulated, TUNNELS};
 use crate::{peers, supported};
 

@@ -81,8 +81,8 @@ pub async fn secret(
 pub struct Risks {
     /// Of a secret that is sent in the clear: the hint.
     pub in_the_clear: &'static str,
-    /// Of a device that does not have to prove what it is: the summary.
-    pub anybody: &'static str,
+    /// Of a device that does not have to prove what it is: makes the remark of what there is and of the hint.
+    pub anybody: fn(&'static str, &'static str) -> Remark,
 }
 
 /// Returns what is risky in how a device is reached.
@@ -97,8 +97,7 @@ pub fn risks(api_url: &str, tls: &Tls, Risks { in_the_clear, anybody }: &Risks) 
     let is_anybody =
         !tls.api_verify_tls && tls.tls_pin_sha256.is_none() && !api_url.starts_with("http://");
     is_anybody.then(|| {
-        Remark::new(
-            anybody,
+        anybody(
             "with `api_verify_tls = false`, whoever is on the way can be the device, and reads what lets one in, and every key",
             "Leave it out: what is said then has the SHA-256 that is to be written as `tls_pin_sha256`.",
         )

@@ -141,13 +141,15 @@ fn wrong_assignment(desired: &Desired) -> Vec<Diagnostic> {
     }
     let mut problems = Vec::new();
     if let Some(Field::Text(descr)) = known("assign_descr") {
-        let is_name = (1..=22).contains(&descr.chars().count())
-            && descr.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let is_name = (1..=128).contains(&descr.len())
+            && descr.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
+            && !descr.bytes().all(|c| c.is_ascii_digit())
+            && !descr.starts_with("pkg_");
         if !is_name {
             problems.push(
                 Diagnostic::error("invalid value")
                     .label(span("assign_descr"), "this is not the name of an interface of pfSense")
-                    .help("Write 1 to 22 letters, digits and underscores."),
+                    .help("Write letters, digits and underscores, not only digits, and without `pkg_` in front."),
             );
         }
     }

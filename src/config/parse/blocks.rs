@@ -239,6 +239,10 @@ impl Parser {
                             ("mikrotik" | "ros", _) => {
                                 "A MikroTik router is `routeros`.".to_owned()
                             }
+                            ("opnsense", _) => {
+                                "OPNsense has another API than pfSense, and is not known here."
+                                    .to_owned()
+                            }
                             ("netgate" | "pf", _) => "A pfSense firewall is `pfsense`.".to_owned(),
                             (_, Some(near)) => format!("Did you mean `{near}`?"),
                             _ => format!("The kind can be {}.", or(&kinds)),

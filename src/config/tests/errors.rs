@@ -272,7 +272,7 @@ fn an_interface_needs_a_backend_when_there_are_several() {
         "backend \"opnsense\" \"x\" {}\nbackend \"local\" \"y\" {\n  driver = \"fast\"\n  netns = \"a/b\"\n  ssh = 1\n}\ninterface \"a\" { backend = backend.x }\n",
         "error: unknown kind of backend
   1:9 `\"opnsense\"`: this version of wgform has no backend of kind `opnsense`
-  help: The kind can be `local`, `linux`, `routeros` or `pfsense`.
+  help: OPNsense has another API than pfSense, and is not known here.
 error: invalid value
   3:12 `\"fast\"`: there is no such driver
   help: The driver can be \"auto\", \"kernel\" or \"userspace\".

@@ -38,6 +38,8 @@ pub(crate) enum Claim {
     Port(BackendId, u64),
     /// A file with a private key.
     KeyFile(BackendId, PathBuf),
+    /// The key of a peer, where it is there once on a whole system.
+    Key(BackendId, PublicKey),
 }
 
 /// A step with what decides its place.
@@ -124,6 +126,7 @@ pub(crate) fn drafts(
     drafter.let_routes_follow(planner);
     drafter.persist(planner, view, &walked);
     drafter.files_go_first();
+    drafter.claim_keys(planner);
     drafter.services(planner);
     Drafts { drafts: drafter.drafts, changes: drafter.changes }
 }
@@ -172,6 +175,25 @@ impl Drafter {
         self.drafts.len() - 1
     }
 
+    /// On a firewall a key is there once: whoever has it goes before another one gets it.
+    fn claim_keys(&mut self, planner: &Planner<'_>) {
+        for draft in &mut self.drafts {
+            let Some(backend) = draft.step.backend.clone() else { continue };
+            if planner.kind_of(Some(&backend)) != BackendKind::PfSense {
+                continue;
+            }
+            match &draft.step.act {
+                PlannedAct::DeletePeer { public_key, .. } => {
+                    draft.gives.push(Claim::Key(backend, *public_key));
+                }
+                PlannedAct::CreatePeer { public_key: Some(key), replaces: None, .. } => {
+                    draft.takes.push(Claim::Key(backend, *key));
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Lets what is stored take effect: WireGuard is on before anything is written that needs it.
     fn services(&mut self, planner: &Planner<'_>) {
         let is_written = |it: &&Draft| !matches!(it.step.act, PlannedAct::Record);
@@ -196,7 +218,9 @@ impl Drafter {
                 Fate::Replace => self.replace_interface(planner, node, on_device),
                 Fate::Keep | Fate::Pending => self.update_interface(planner, node, on_device),
             },
-            Device::Peer(on_device) if node.reason == Reason::Requested => {
+            Device::Peer(on_device)
+                if node.reason == Reason::Requested || moves_alone(planner, node, on_device) =>
+            {
                 self.remake_peer(node, on_device);
             }
             Device::Peer(on_device) => self.peer(planner, node, on_device, claimed),
@@ -687,6 +711,15 @@ fn has_room_for_one(planner: &Planner<'_>, node: &Node, on_device: &OnDevice) ->
     let is_same_name = node.reason == Reason::Requested && on_device.renamed_from().is_none();
     let stays = on_device.old.as_ref().map(|it| &it.backend) == node.backend.as_ref();
     is_same_name || stays && planner.kind_of(node.backend.as_ref()) == BackendKind::PfSense
+}
+
+/// Returns whether a peer goes to another tunnel of one firewall, where its key is there once.
+fn moves_alone(planner: &Planner<'_>, node: &Node, on_device: &peer::OnDevice) -> bool {
+    let is_firewall = planner.kind_of(node.backend.as_ref()) == BackendKind::PfSense;
+    let old = on_device.old.as_ref().filter(|_| node.fate == Fate::Replace && is_firewall);
+    old.is_some_and(|old| {
+        Some(&old.backend) == node.backend.as_ref() && Some(old.public_key) == on_device.public_key
+    })
 }
 
 /// Returns whether an interface has its port also while it is down.
