@@ -300,7 +300,7 @@ fn whatever_a_client_does_what_was_hit_is_given_back_or_named() {
             let short = name.parse::<PublicKey>().map_or(name.clone(), |key| key.short());
             let is_said = said.contains(&format!("`{short}`"))
                 || said.contains("in its place")
-                || said.contains("the change hit a peer that is new there");
+                || said.contains("hit a peer that is new there");
             assert!(is_said, "seed {seed}, {}: {name} is harmed, and said is {said}", profile.name);
             named += 1;
         }
@@ -364,6 +364,34 @@ fn a_peer_that_slid_into_the_place_of_ours_gets_back_what_it_had() {
             assert_eq!(is_said, !is_back, "{}: {why}", profile.name);
         }
     }
+}
+
+#[test]
+fn what_is_hit_on_the_way_back_is_given_back_too() {
+    let lab = Simulated::newest();
+    lab.bed.hub();
+    let theirs = |n: u32| {
+        json!({
+            "enabled": true, "tun": "tun_wg0", "descr": format!("theirs {n}"), "publickey": key(n).to_string(),
+            "allowedips": [{"address": format!("10.{n}.0.0"), "mask": 16, "descr": ""}],
+        })
+    };
+    lab.by_hand("POST", PEER, "", &theirs(11));
+    lab.bed.done(create_peer(public(1), bare(only(&["10.1.0.0/16"]))));
+    lab.by_hand("POST", PEER, "", &theirs(12));
+    lab.by_hand("POST", PEER, "", &theirs(13));
+    let before: Vec<_> = lab.list(PEERS)[2..].iter().map(plain).collect();
+    for (skip, id) in [(0, 1), (1, 0)] {
+        let gone = request("DELETE", PEER, &format!("id={id}"), &Json::Null);
+        lab.firewall.inject(Rule::once("PATCH", skip, Fault::Meanwhile(vec![gone])));
+    }
+    let change = to("persistent_keepalive", keepalive("25s"));
+    let why = run(&lab.bed, vec![update_peer(public(1), change)]).remove(0).unwrap();
+    assert!(why.contains(&format!("`{}` on `tun_wg0`; that was undone", key(12).short())), "{why}");
+    let left: Vec<_> = lab.list(PEERS).iter().map(plain).collect();
+    assert_eq!(left, before);
+    // Ours, the one in its place, that one again, and the one that had come into its place then.
+    assert_eq!((lab.asked)("PATCH"), 4);
 }
 
 /// The window that is left: nothing in the answer tells such a peer from ours.
