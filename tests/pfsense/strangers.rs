@@ -19,10 +19,12 @@ use crate::conformance::bed::{
 };
 use crate::firewalls::{bare, psk, rekey, text};
 use crate::simulated::{PEER, PEERS, Simulated, TUNNEL, TUNNELS, by_hand, list, request};
-use crate::supported;
+use crate::{is_thorough, supported};
 
-/// How often a batch is run, each time with other numbers.
-const INTERLEAVINGS: u64 = 1000;
+/// How often a batch is run, each time with other numbers: a thousand times in all with `CI=true`.
+fn interleavings() -> u64 {
+    if is_thorough() { 500 } else { 50 }
+}
 
 /// Somebody else, who never touches what is ours, unless told to.
 struct Stranger {
@@ -108,7 +110,12 @@ impl Stranger {
     fn change_peer(&mut self) {
         let Some((key, id)) = self.any(PEERS, "publickey") else { return };
         let drawn = self.below(1000);
-        let body = json!({"id": id, "tun": "unassigned", "descr": format!("changed {drawn}")});
+        let mut body = json!({"id": id, "descr": format!("changed {drawn}")});
+        // A peer of a tunnel that is gone can only be changed together with that.
+        let on = &self.own[&key]["tun"];
+        if !list(&self.firewall, TUNNELS).iter().any(|it| it["name"] == *on) {
+            body["tun"] = json!("unassigned");
+        }
         by_hand(&self.firewall, "PATCH", PEER, "", &body);
         self.learn(PEERS, "publickey", &key);
     }
@@ -242,7 +249,7 @@ fn beside(
 fn a_client_that_shifts_every_place_loses_nothing_for_a_moment() {
     let versions: Vec<_> = supported().collect();
     let mut restless = 0;
-    for seed in 0..INTERLEAVINGS / 2 {
+    for seed in 0..interleavings() {
         let profile = versions[usize::try_from(seed).unwrap() % versions.len()];
         let lab = furnished(profile, seed % 2 == 0);
         let stranger = Stranger::new(&lab.firewall, seed, false);
@@ -267,16 +274,17 @@ fn a_client_that_shifts_every_place_loses_nothing_for_a_moment() {
         assert_eq!(ours, 5, "seed {seed}");
         drop(stranger);
     }
-    assert!(restless < INTERLEAVINGS / 20, "{restless} operations gave up");
+    assert!(restless < interleavings() / 10, "{restless} operations gave up");
 }
 
 /// The others, and one that removes our own peers: for a moment another object may be hit, and then it has back what it
 /// had, or is named.
 #[test]
+#[expect(clippy::print_stderr, reason = "says how often it came to that")]
 fn whatever_a_client_does_what_was_hit_is_given_back_or_named() {
     let versions: Vec<_> = supported().collect();
     let (mut hit, mut named) = (0, 0);
-    for seed in 0..INTERLEAVINGS / 2 {
+    for seed in 0..interleavings() {
         let profile = versions[usize::try_from(seed).unwrap() % versions.len()];
         let lab = furnished(profile, seed % 2 == 0);
         let stranger = Stranger::new(&lab.firewall, seed, true);
@@ -290,7 +298,7 @@ fn whatever_a_client_does_what_was_hit_is_given_back_or_named() {
             delete("wg1"),
         ];
         let (ends, stranger, harmed) = beside(&lab, stranger, acts);
-        hit += usize::from(!harmed.is_empty());
+        hit += u64::from(!harmed.is_empty());
         let said = ends.iter().flatten().cloned().collect::<Vec<_>>().join("\n");
         for name in stranger.harmed() {
             // What was on a tunnel of ours goes with it.
@@ -305,8 +313,8 @@ fn whatever_a_client_does_what_was_hit_is_given_back_or_named() {
             named += 1;
         }
     }
-    assert!(hit > 20, "only {hit} runs in which something was hit");
-    assert!(named < hit, "{named} of {hit} are not as they were");
+    eprintln!("in {hit} of {} runs something was hit, and {named} are named", interleavings());
+    assert!(hit > interleavings() / 20 && named < hit, "{named} of {hit}");
 }
 
 /// A peer of ours, and behind it one of somebody else.
