@@ -34,13 +34,17 @@ fn supported() -> impl Iterator<Item = &'static Profile> {
     PROFILES.iter().filter(|it| it.version >= (2, 4, 3))
 }
 
+/// Whether there is time for everything.
+fn is_thorough() -> bool {
+    std::env::var("CI").is_ok_and(|it| it == "true")
+}
+
 /// Runs a scenario on every version, with secrets hidden and shown; and at the other setting of each point, for lack of
 /// time on the oldest and the newest version only, unless `CI=true`.
 #[expect(clippy::print_stderr, reason = "says where a scenario fails")]
 fn everywhere(scenario: fn(&Lab)) {
-    let is_thorough = std::env::var("CI").is_ok_and(|it| it == "true");
     for profile in supported() {
-        let is_looked_at = is_thorough || matches!(profile.version, (2, 4, 3) | (2, 10, 0));
+        let is_looked_at = is_thorough() || matches!(profile.version, (2, 4, 3) | (2, 10, 0));
         let points = POINTS.iter().filter(|_| is_looked_at);
         let points = points.map(|(point, _)| (Some(*point), profile.version > (2, 4, 3)));
         for (point, is_exposed) in [(None, false), (None, true)].into_iter().chain(points) {

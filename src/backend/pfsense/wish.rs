@@ -144,17 +144,15 @@ pub(super) fn tunnel(
 
 fn addresses(setting: &Setting, held: &[Entry]) -> Result<Vec<Entry>, Misfit> {
     let is = |all: &BTreeSet<Cidr>, it: &Entry| it.cidr().is_some_and(|it| all.contains(&it));
-    let (add, keeps): (_, Box<dyn Fn(&Entry) -> bool>) = match setting {
-        Setting::To(Field::Addresses(wanted)) => {
-            (wanted.clone(), Box::new(move |it| is(wanted, it)))
-        }
-        Setting::Elements { add, remove } => {
-            (add.clone(), Box::new(move |it| is(add, it) || !is(remove, it)))
-        }
-        Setting::Clear => (BTreeSet::new(), Box::new(|_| false)),
+    // Where nothing says what goes, everything goes that is not wanted.
+    let (add, remove) = match setting {
+        Setting::To(Field::Addresses(wanted)) => (wanted.clone(), None),
+        Setting::Elements { add, remove } => (add.clone(), Some(remove)),
+        Setting::Clear => (BTreeSet::new(), None),
         _ => return Err(Misfit::unknown("addresses")),
     };
-    let mut after: Vec<Entry> = held.iter().filter(|it| keeps(it)).cloned().collect();
+    let keeps = |it: &&Entry| is(&add, it) || remove.is_some_and(|remove| !is(remove, it));
+    let mut after: Vec<Entry> = held.iter().filter(keeps).cloned().collect();
     let missing = add.iter().filter(|it| !after.iter().any(|held| held.cidr() == Some(**it)));
     let missing: Vec<_> = missing.map(|it| Entry::plain(it.address(), it.length())).collect();
     after.extend(missing);

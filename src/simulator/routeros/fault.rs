@@ -106,6 +106,7 @@ fn with_raw_bytes(body: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test writes the file of rules")]
 mod tests {
     use crate::simulator::routeros::fault::{Fault, Faults, Rule};
 

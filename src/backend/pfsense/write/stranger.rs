@@ -13,11 +13,28 @@ use crate::backend::pfsense::client::{Body, Failure};
 use crate::backend::pfsense::snapshot::{Odd, OddRow, PEER};
 use crate::backend::pfsense::wire::{Kept, Peer, PeerRow};
 use crate::backend::pfsense::wish;
-use crate::backend::pfsense::write::{Check, Done, Job, There, Written, all_peers};
+use crate::backend::pfsense::write::{
+    Check, Done, Job, SHIFTS, There, Written, all_peers, is_shifted,
+};
+use crate::value::PublicKey;
 
 /// What is left to do for a peer of somebody else.
 const HISTORY: &str =
     "take that peer from `Diagnostics > Backup & Restore > Config History` at once";
+
+/// What a try to give something back came to.
+enum Back {
+    /// It is as it was.
+    Done,
+    /// Nothing was changed, or nobody knows.
+    Again,
+    /// This one was hit.
+    Other(Box<Peer>),
+    /// One was hit that was made since, and of which nobody knows what it was.
+    New,
+    /// It cannot be done.
+    Lost,
+}
 
 impl Job<'_> {
     /// Compares what a peer is after a change with what was meant; looks closer where that is not certain.
@@ -48,9 +65,9 @@ impl Job<'_> {
             let mut hit = missing.filter(|it| !is_ours && could_be(it, now, &sent));
             match (hit.next(), hit.next()) {
                 (Some(stranger), None) => {
-                    return self.give_back(attempt, stranger, now, &sent).await;
+                    return self.give_back(attempt, stranger, (key, peers), &sent).await;
                 }
-                (Some(stranger), Some(_)) => return Err(self.lost(attempt, &stranger)),
+                (Some(stranger), Some(_)) => return Err(self.lost(attempt, [&stranger])),
                 (None, _) if is_still_there => return Err(self.unknown(attempt)),
                 (None, _) => {}
             }
@@ -71,24 +88,42 @@ impl Job<'_> {
         Ok(Written::new(Check::Peer { after: Box::new(after), sent, was }))
     }
 
-    /// Gives a peer back what it had.
-    async fn give_back(&mut self, attempt: &str, stranger: Peer, now: &Peer, sent: &Body) -> Done {
-        let mut body = wish::peer_change(now, &stranger);
-        body.set("id", now.id);
-        body.set("publickey", stranger.public_key.to_string());
-        let client = self.client;
-        let echo = self.send(client.patch::<PeerRow>(attempt, PEER, &body)).await;
-        let echo = echo.ok().and_then(|row| row.peer().ok());
-        let is_back =
-            echo.is_some_and(|it| wish::peer_difference(&stranger, &it, |_| true).is_none());
-        if !is_back {
-            return Err(self.lost(attempt, &stranger));
+    /// Gives a peer back what it had. When places shift once more, the way back hits yet another peer, which comes first then.
+    async fn give_back(
+        &mut self,
+        attempt: &str,
+        stranger: Peer,
+        (key, there): (PublicKey, Vec<Peer>),
+        sent: &Body,
+    ) -> Done {
+        let name = named(&stranger);
+        let is_bare = sent.has("presharedkey") && stranger.preshared_key == Kept::Hidden;
+        let (mut hit, mut there) = (vec![(key, stranger)], Some(there));
+        for _ in 0..2 * SHIFTS {
+            let Some((key, was)) = hit.last() else { break };
+            match self.put_back(*key, was, there.take()).await {
+                Back::Done => _ = hit.pop(),
+                Back::Again => {}
+                Back::Other(other) => {
+                    let key = was.public_key;
+                    hit.push((key, *other));
+                }
+                Back::New => {
+                    let reason = format!(
+                        "somebody changed the list in between, and the change hit {name}; the way back hit a peer that is new there"
+                    );
+                    return Err(self.error(attempt, reason, HISTORY));
+                }
+                Back::Lost => break,
+            }
         }
-        let name = format!("peer `{}` on `{}`", stranger.public_key.short(), stranger.tunnel);
+        if !hit.is_empty() {
+            return Err(self.lost(attempt, hit.iter().map(|(_, was)| was)));
+        }
         let reason = format!(
             "somebody changed the list in between, and the change hit {name}; that was undone"
         );
-        Err(match sent.has("presharedkey") && stranger.preshared_key == Kept::Hidden {
+        Err(match is_bare {
             true => self.error(
                 attempt,
                 format!("{reason}, but for its pre-shared key, which nobody can read"),
@@ -98,10 +133,61 @@ impl Job<'_> {
         })
     }
 
-    fn lost(&self, attempt: &str, stranger: &Peer) -> BackendError {
-        let name = format!("peer `{}` on `{}`", stranger.public_key.short(), stranger.tunnel);
+    /// Makes what has a key now into what it was; the peers are as they were read right before, if they were.
+    async fn put_back(&mut self, key: PublicKey, was: &Peer, there: Option<Vec<Peer>>) -> Back {
+        let client = self.client;
+        let read = match there {
+            Some(peers) => Ok(peers),
+            None => all_peers(client).await.map(|(peers, _)| peers),
+        };
+        let Ok(there) = read else { return Back::Lost };
+        let Some(now) = there.iter().find(|it| it.public_key == key) else {
+            return match there.iter().any(|it| it.public_key == was.public_key) {
+                true => Back::Done,
+                false => Back::Lost,
+            };
+        };
+        let mut body = wish::peer_change(now, was);
+        body.set("id", now.id);
+        body.set("publickey", was.public_key.to_string());
+        match self.send(client.patch::<PeerRow>("undo a change", PEER, &body)).await {
+            Ok(row) => {
+                let echo = row.peer().ok();
+                let is_so = |it: Peer| wish::peer_difference(was, &it, |_| true).is_none();
+                match echo.is_some_and(is_so) {
+                    true => Back::Done,
+                    false => self.other_hit(was, &there, &body).await,
+                }
+            }
+            Err(failure) if is_shifted(&failure) || failure.may_have_changed => Back::Again,
+            Err(_) => Back::Lost,
+        }
+    }
+
+    /// Finds the peer that got a key in the place of the one that it belongs to.
+    async fn other_hit(&self, was: &Peer, before: &[Peer], sent: &Body) -> Back {
+        let Ok((peers, _)) = all_peers(self.client).await else { return Back::Lost };
+        let key = was.public_key;
+        let Some(now) = peers.iter().find(|it| it.public_key == key) else { return Back::Lost };
+        let is_gone = |it: &&Peer| !peers.iter().any(|now| now.public_key == it.public_key);
+        let mut hit = before.iter().filter(is_gone).filter(|it| could_be(it, now, sent));
+        match (hit.next(), hit.next()) {
+            (Some(other), None) => Back::Other(Box::new(other.clone())),
+            (None, _) if could_be(was, now, sent) => Back::Done,
+            (None, _) => Back::New,
+            (Some(_), Some(_)) => Back::Lost,
+        }
+    }
+
+    fn lost<'p>(
+        &self,
+        attempt: &str,
+        strangers: impl IntoIterator<Item = &'p Peer>,
+    ) -> BackendError {
+        let names: Vec<_> = strangers.into_iter().map(named).collect();
         let reason = format!(
-            "somebody changed the list in between, and the change hit {name}, which could not be undone"
+            "somebody changed the list in between, and the change hit {}, which could not be undone",
+            names.join(", ")
         );
         self.error(attempt, reason, HISTORY)
     }
@@ -137,11 +223,14 @@ impl There {
         let now = self.peers.iter().find(|it| it.public_key == after.public_key)?;
         let missing = self.missing.iter().find(|it| could_be(it, now, sent))?;
         Some(format!(
-            "peer `{}` on `{}` is gone since, which is like it in everything that was not changed: either somebody removed it, or it was taken for this one",
-            missing.public_key.short(),
-            missing.tunnel
+            "{} is gone since, which is like it in everything that was not changed: either somebody removed it, or it was taken for this one",
+            named(missing)
         ))
     }
+}
+
+fn named(peer: &Peer) -> String {
+    format!("peer `{}` on `{}`", peer.public_key.short(), peer.tunnel)
 }
 
 /// Returns whether a change may have made a peer out of that one: what was not sent is the same.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::backend::pfsense::script::{
-    P0, P1, P2, PRESHARED, Say, Script, ok, peer, recorded, tunnel, with,
+    P0, P1, P2, PRESHARED, Say, Script, no, ok, peer, recorded, tunnel, with,
 };
 use crate::backend::pfsense::write::tests::{
     TUN, create_peer, delete_peer, ending, hub, key, prefixes, run, text, update_peer,
@@ -220,7 +220,7 @@ async fn a_stranger_that_was_hit_gets_back_what_it_had() {
         ok(json!([p1])),
         recorded("403"),
         recorded("404"),
-        recorded("402"),
+        no(400, "MODEL_REQUIRES_ID"),
         recorded("232"),
         recorded("233"),
     ]);
