@@ -159,7 +159,7 @@ fn a_firewall_is_asked_what_it_makes_of_a_plan() {
     project
         .run("plan -validate-on-device")
         .ends(0)
-        .tells("Asked backend `fw`: it would take 2 changes");
+        .tells("Asked backend `fw`: it would take 1 change; 2 cannot");
     assert_eq!(names(&project), [""; 0]);
     // Another peer has that key, on a tunnel of somebody else: a key is there once on a whole firewall.
     make_tunnel(&project, "tun_wg7", 50_007);

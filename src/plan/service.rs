@@ -147,7 +147,7 @@ impl Planner<'_> {
         }
         if let Some(at) = desired.spans.get("mtu") {
             self.warnings.push(
-                Diagnostic::warning("MTU that the firewall only stores")
+                Diagnostic::warning("tunnel MTU that the firewall only stores")
                     .label(at, "pfSense does not set the MTU of a tunnel that is not assigned")
                     .help("Write it as `mtu` in a block `assign`, which the firewall sets."),
             );
