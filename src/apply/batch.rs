@@ -231,12 +231,8 @@ impl Maker<'_, '_, '_> {
                 let settings = written(&settings, &wanted);
                 Some(Act::UpdatePeer { interface, public_key, settings, wanted })
             }
-            PlannedAct::Record
-            | PlannedAct::SetRoutes { .. }
-            | PlannedAct::DeleteInterface { .. }
-            | PlannedAct::Persist { .. }
-            | PlannedAct::Apply { .. }
-            | PlannedAct::DeletePeer { .. } => None,
+            // Nothing of the others is wanted of an object.
+            _ => None,
         })
     }
 

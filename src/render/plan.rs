@@ -290,6 +290,13 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
         Note::NoSystemd(unit) => {
             vec![format!("no systemd here: see that what `{unit}` does is done at boot")]
         }
+        other => firewall_lines(other),
+    }
+}
+
+/// Says what there is to a change only on a firewall.
+fn firewall_lines(note: &Note) -> Vec<String> {
+    match note {
         Note::SwitchedOn => vec![
             "WireGuard is off there, and will be switched on, with every tunnel that is stored"
                 .to_owned(),
@@ -306,6 +313,7 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
         Note::Released(name) => vec![format!(
             "the interface `{name}` of the firewall goes at once, with its firewall and NAT rules"
         )],
+        _ => Vec::new(),
     }
 }
 

@@ -175,6 +175,15 @@ fn wrong_assignment(desired: &Desired) -> Vec<Diagnostic> {
                 .help("Write a number from 1280 to 8192, or leave it out."),
         );
     }
+    problems.extend(beside_an_assignment(desired));
+    problems
+}
+
+/// Returns what has no place beside an assignment.
+fn beside_an_assignment(desired: &Desired) -> Vec<Diagnostic> {
+    let known = |name: &str| desired.fields.get(name).and_then(Wanted::known);
+    let span = |name: &str| desired.spans.get(name).unwrap_or(&desired.span);
+    let mut problems = Vec::new();
     if known("enabled") == Some(&Field::Bool(false)) {
         problems.push(
             Diagnostic::error("assigned tunnel that is disabled")

@@ -217,37 +217,13 @@ impl Parser {
             return;
         };
         let Some(kind) = BackendKind::from_label(&kind) else {
-            let kinds: Vec<_> =
-                BackendKind::ALL.iter().map(|kind| format!("`{}`", kind.as_str())).collect();
             self.problems.push(
                 Diagnostic::error("unknown kind of backend")
                     .label(
                         &self.span_of(&block.labels[0]),
                         format!("this version of wgform has no backend of kind `{kind}`"),
                     )
-                    .help(
-                        match (
-                            kind.as_str(),
-                            suggestion(&kind, BackendKind::ALL.map(BackendKind::as_str)),
-                        ) {
-                            ("host" | "localhost" | "kernel" | "wireguard", _) => {
-                                "This host is `local`.".to_owned()
-                            }
-                            ("ssh" | "remote", _) => {
-                                "Another host is `linux`, with an `ssh` block.".to_owned()
-                            }
-                            ("mikrotik" | "ros", _) => {
-                                "A MikroTik router is `routeros`.".to_owned()
-                            }
-                            ("opnsense", _) => {
-                                "OPNsense has another API than pfSense, and is not known here."
-                                    .to_owned()
-                            }
-                            ("netgate" | "pf", _) => "A pfSense firewall is `pfsense`.".to_owned(),
-                            (_, Some(near)) => format!("Did you mean `{near}`?"),
-                            _ => format!("The kind can be {}.", or(&kinds)),
-                        },
-                    ),
+                    .help(other_kind(&kind)),
             );
             self.blocks.broken.block("backend", &["", &id]);
             return;
@@ -574,5 +550,21 @@ impl Parser {
                     .help(format!("Write it as `{name} = \"…\"`.")),
             );
         }
+    }
+}
+
+/// Says what may have been meant by a kind of backend that there is not.
+fn other_kind(kind: &str) -> String {
+    let kinds = || BackendKind::ALL.map(|kind| format!("`{}`", kind.as_str())).to_vec();
+    match (kind, suggestion(kind, BackendKind::ALL.map(BackendKind::as_str))) {
+        ("host" | "localhost" | "kernel" | "wireguard", _) => "This host is `local`.".to_owned(),
+        ("ssh" | "remote", _) => "Another host is `linux`, with an `ssh` block.".to_owned(),
+        ("mikrotik" | "ros", _) => "A MikroTik router is `routeros`.".to_owned(),
+        ("opnsense", _) => {
+            "OPNsense has another API than pfSense, and is not known here.".to_owned()
+        }
+        ("netgate" | "pf", _) => "A pfSense firewall is `pfsense`.".to_owned(),
+        (_, Some(near)) => format!("Did you mean `{near}`?"),
+        _ => format!("The kind can be {}.", or(&kinds())),
     }
 }
