@@ -114,7 +114,7 @@ pub fn holds(firewall: &PfSense, peer: PublicKey, key: &PresharedKey) -> bool {
 pub fn bed(backend: Box<dyn Write>) -> Bed {
     Bed {
         kind: Kind::Firewall,
-        backend: Box::new(under::Under { inner: backend }),
+        backend: Box::new(under::Under { inner: backend, names: under::ALONE }),
         add_other_link: Box::new(|_| {}),
         add_route: Box::new(|_, _| {}),
         set_up: Box::new(|_, _| {}),
