@@ -31,7 +31,7 @@ use crate::value::{PresharedKey, PrivateKey, PublicKey, Route, RouteRule};
 use crate::world::World;
 
 #[cfg(any(test, fuzzing))]
-pub(crate) use crate::backend::{linux::fuzz, routeros::fuzz as router};
+pub(crate) use crate::backend::{linux::fuzz, pfsense::fuzz_answer, routeros::fuzz as router};
 
 /// Gets ready to talk to a backend. A real one is contacted when it is read; a simulated one is opened, for the
 /// whole run. What is asked and answered is told to `trace` where the declaration wants it.

@@ -28,6 +28,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("router_body", crate::backend::router::body),
     ("router_values", crate::backend::router::values),
     ("router_file", crate::simulator::routeros::fuzz_router_file),
+    ("firewall_answer", crate::backend::fuzz_answer),
     ("firewall_file", crate::simulator::pfsense::fuzz_firewall_file),
     ("values", values::values),
     ("command_line", values::command_line),

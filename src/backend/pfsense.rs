@@ -12,6 +12,9 @@ mod wish;
 mod write;
 mod checks;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use wire::fuzz as fuzz_answer;
+
 #[cfg(test)]
 mod script;
 

@@ -666,8 +666,8 @@ pub fn parted(text: &str) -> (&str, &str) {
 pub const BETWEEN: &str = ": ";
 
 /// Any bytes as a list of each kind: refused, or read into values, of which none is shown that is secret.
-#[cfg(test)]
-fn fuzz(body: &[u8]) {
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(body: &[u8]) {
     if let Ok(List(rows)) = serde_json::from_slice::<List<TunnelRow>>(body) {
         let shown =
             format!("{rows:?} {:?}", rows.iter().map(TunnelRow::tunnel).collect::<Vec<_>>());
