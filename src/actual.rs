@@ -73,8 +73,19 @@ pub struct Picture {
     pub routing: Routing,
     /// What brings interfaces back at boot; none where nobody asked for it.
     pub boot: Option<Boot>,
+    /// What becomes of what is stored, on a device that stores and applies.
+    pub service: Option<Service>,
     /// What somebody should know of the system before anything is changed on it.
     pub remarks: Vec<Remark>,
+}
+
+/// What becomes of what is stored on a device that stores and applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Service {
+    /// Whether WireGuard is on: while it is off, nothing takes effect.
+    pub is_on: bool,
+    /// Whether everything that is stored has taken effect.
+    pub is_applied: bool,
 }
 
 /// Something about a system that is worth a warning.

@@ -9,6 +9,7 @@
 
 mod batch;
 mod landed;
+mod rehearsal;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 
 use crate::actual::{Actual, Picture, Reading};
-use crate::apply::batch::{Prepared, prepare};
+use crate::apply::batch::{Maker, Prepared, prepare};
 use crate::apply::landed::Landing;
 use crate::backend::{BackendError, Batch, Interest, Operation, Outcome, Stop, Write};
 use crate::config::Evaluator;
@@ -32,6 +33,7 @@ use crate::state::{OutputRecord, State, StateChange};
 use crate::store::{Journal, Lock, StepOutcome, StoreError};
 use crate::world::World;
 
+pub use crate::apply::rehearsal::{Rehearsed, rehearse};
 pub use crate::outcome::{Fate, Report, StepReport};
 
 /// Outcomes are fsynced together when they land within this many milliseconds of each other: what is not on record
@@ -295,7 +297,7 @@ impl<'a, 'c> Run<'a, 'c> {
     fn change_on_record(&mut self, index: usize) -> Result<Option<StateChange>, String> {
         let key = &self.state.fingerprint_key;
         self.landing.settle_secret(&self.plan, index, key, self.tools.world);
-        self.resolved(index)?;
+        self.maker().resolved(index)?;
         if let Some(address) = self.plan.steps[index].subject.address()
             && let Some(key) = self.landing.peer_key(&self.plan.resources, address)
         {
@@ -304,10 +306,13 @@ impl<'a, 'c> Run<'a, 'c> {
         Ok(self.landing.change(&self.plan, &self.state, index, None))
     }
 
-    /// Evaluates what was not known of a resource when the plan was made.
-    fn resolved(&mut self, index: usize) -> Result<(), String> {
-        let Some(address) = self.plan.steps[index].subject.address() else { return Ok(()) };
-        self.landing.resolve(&mut self.plan.resources, address, self.tools.evaluator)
+    fn maker(&mut self) -> Maker<'_, 'a, 'c> {
+        Maker {
+            plan: &mut self.plan,
+            landing: &mut self.landing,
+            evaluator: self.tools.evaluator,
+            world: self.tools.world,
+        }
     }
 
     /// Collects as many steps as can be written in one go, the first one and others on its backend, and puts on record

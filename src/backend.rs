@@ -20,13 +20,14 @@ pub use crate::actual::Interest;
 use crate::actual::{Examination, Picture, Unreachable};
 pub use crate::backend::http::Trace;
 use crate::backend::linux::Linux;
+use crate::backend::pfsense::PfSense;
 use crate::backend::routeros::RouterOs;
 use crate::config::{BackendDeclaration, Transport};
 use crate::persist::{Outside, Style};
 use crate::resource::{BackendId, Fields, Settings};
 use crate::simulator::SimulatorError;
 use crate::simulator::linux::SimulatedLinux;
-use crate::value::{PrivateKey, PublicKey, Route, RouteRule};
+use crate::value::{PresharedKey, PrivateKey, PublicKey, Route, RouteRule};
 use crate::world::World;
 
 #[cfg(any(test, fuzzing))]
@@ -57,6 +58,10 @@ pub fn connect(
         Transport::RouterOs(settings) => {
             let router = RouterOs::new(id.clone(), settings.clone(), *simulate, world, trace)?;
             return Ok(Box::new(router));
+        }
+        Transport::PfSense(settings) => {
+            let firewall = PfSense::new(id.clone(), settings.clone(), *simulate, world, trace)?;
+            return Ok(Box::new(firewall));
         }
         Transport::Local { netns, .. } | Transport::Ssh { netns, .. } => netns.clone(),
     };
@@ -91,6 +96,40 @@ pub trait Read {
     /// # Errors
     /// As [`Read::read`].
     fn examine(&self) -> Answer<'_, Result<Examination, BackendError>>;
+
+    /// Asks whether a peer has this pre-shared key, or none, where the backend does not show it. None where that cannot
+    /// be asked, as of most kinds.
+    ///
+    /// # Errors
+    /// As [`Read::read`].
+    fn holds<'a>(
+        &'a self,
+        _peer: PublicKey,
+        _key: Option<&'a PresharedKey>,
+    ) -> Answer<'a, Result<Option<bool>, BackendError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Asks the backend what it would make of each operation of a batch, and changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be asked: most kinds never can.
+    fn validate<'a>(&'a self, batch: &'a Batch) -> Answer<'a, Result<Vec<Verdict>, BackendError>> {
+        let unchecked = |_| Verdict::Unchecked("a backend of this kind cannot be asked");
+        let all = batch.operations.iter().map(unchecked).collect();
+        Box::pin(async move { Ok(all) })
+    }
+}
+
+/// What a backend says of an operation that it was not to carry out.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// It would do it.
+    Taken,
+    /// It would refuse.
+    Refused(BackendError),
+    /// It was not asked, or cannot know yet; the text says why.
+    Unchecked(&'static str),
 }
 
 /// Changes a backend.
@@ -224,6 +263,11 @@ pub enum Act {
         settings: Settings,
         /// All wanted attributes, for a peer that is enabled again.
         wanted: Fields,
+    },
+    /// Lets what is stored on a device that applies it apart take effect.
+    Apply {
+        /// Whether WireGuard is switched on by that.
+        switch_on: bool,
     },
     /// Removes a peer. One that is gone already is done.
     DeletePeer {

@@ -33,6 +33,7 @@ pub mod completions;
 pub mod man;
 pub mod version;
 pub mod arguments;
+mod on_device;
 mod dashes;
 mod help;
 mod run;

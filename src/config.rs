@@ -12,14 +12,17 @@ mod expression;
 mod foreign;
 mod function;
 mod graph;
+mod lines;
 mod parse;
 mod reference;
+mod rendering;
 mod secrets;
 pub(crate) mod suggest;
 mod syntax;
 mod template;
 mod traversal;
 mod types;
+mod unify;
 mod value;
 mod version;
 pub mod vocabulary;
@@ -42,7 +45,7 @@ use crate::resource::{Address, BackendId, BackendKind, Field};
 use crate::source::{Files, Sources};
 use crate::value::Secret;
 
-pub use crate::config::evaluator::{Evaluator, own_public_key};
+pub use crate::config::evaluator::{Evaluator, of_the_interface, own_public_key};
 pub use crate::config::syntax::check_syntax;
 
 /// A configuration: its blocks, with nothing evaluated yet. An [`Evaluator`] does that.
@@ -98,6 +101,11 @@ fn place(problem: &Diagnostic) -> Option<(&str, usize)> {
 /// Returns how every function is called and what it returns, in the order of their names.
 pub fn functions() -> Vec<(&'static str, &'static str)> {
     function::declared()
+}
+
+/// Returns the functions of Terraform that are left out on purpose, and what to do instead.
+pub fn functions_left_out() -> &'static [(&'static str, &'static str)] {
+    function::left_out()
 }
 
 /// Lists the block types for a message.
@@ -227,6 +235,8 @@ pub enum Transport {
     },
     /// A router with RouterOS, over REST.
     RouterOs(RouterOs),
+    /// A firewall with pfSense, over its REST API package.
+    PfSense(PfSense),
 }
 
 /// How a router is reached over its REST service. Its `Debug` does not show the password.
@@ -240,19 +250,65 @@ pub struct RouterOs {
     pub api_password: Password,
     /// How long an answer may take.
     pub api_timeout: Duration,
-    /// Whether the router has to prove that it is the router.
-    pub api_verify_tls: bool,
-    /// A PEM file with the certificates that are believed, as it is written.
-    pub ca_file: Option<String>,
-    /// The SHA-256 of the certificate that is believed, in hexadecimal digits.
-    pub tls_pin_sha256: Option<String>,
+    /// Whom to believe to be the router.
+    pub tls: Tls,
     /// How many reads may be on their way at once.
     pub concurrency: NonZeroU8,
     /// Whether all that is asked and answered is shown.
     pub debug: bool,
 }
 
-/// Where the password of a user is.
+/// How a firewall is reached over its REST API package. Its `Debug` does not show what lets one in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PfSense {
+    /// Where, as it is written.
+    pub api_url: String,
+    /// Who asks.
+    pub login: Login,
+    /// How long an answer may take.
+    pub api_timeout: Duration,
+    /// Whom to believe to be the firewall.
+    pub tls: Tls,
+    /// Whether WireGuard may be switched on.
+    pub manage_service: bool,
+    /// Whether nothing may be written.
+    pub read_only: bool,
+    /// Whether all that is asked and answered is shown.
+    pub debug: bool,
+}
+
+impl PfSense {
+    /// How long an answer may take when nobody says: longer than the 180 s that the firewall allows itself, so that it is the
+    /// firewall who ends a request.
+    pub const TIMEOUT: Duration = Duration::from_secs(190);
+}
+
+/// Who asks a firewall.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// Whoever has this key.
+    Key(Password),
+    /// A user of the firewall.
+    User {
+        /// The name.
+        name: String,
+        /// The password.
+        password: Password,
+    },
+}
+
+/// Whom to believe to be a device that is asked over TLS, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Whether the device has to prove that it is the device.
+    pub api_verify_tls: bool,
+    /// A PEM file with the certificates that are believed.
+    pub ca_file: Option<String>,
+    /// The SHA-256 of the certificate that is believed, in hexadecimal digits.
+    pub tls_pin_sha256: Option<String>,
+}
+
+/// Where a password or a key is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Password {
     /// Here; it may be empty.

@@ -200,6 +200,10 @@ pub enum Work {
     Persist,
     /// Removes what brings it back when its host boots.
     StopPersisting,
+    /// Switches WireGuard on, on a backend.
+    SwitchOn,
+    /// Lets what is stored on a backend take effect.
+    Apply,
 }
 
 impl From<&Step> for StepName {
@@ -219,6 +223,9 @@ impl Work {
         }
         if matches!(step.act, PlannedAct::Persist { style: None, .. }) {
             return Self::StopPersisting;
+        }
+        if let PlannedAct::Apply { switch_on } = step.act {
+            return if switch_on { Self::SwitchOn } else { Self::Apply };
         }
         match (step.action, &step.effect) {
             (_, Effect::Nothing) if step.subject.address().is_some() => Self::Prepare,

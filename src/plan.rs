@@ -11,6 +11,7 @@
 //! * `check` looks across resources: what is wanted twice, what belongs to somebody else,
 //! * `persist` says what brings an interface back at boot, and what does now,
 //! * `order` makes the steps and puts them in order,
+//! * `service` says what becomes of what a device stores and applies apart, and what only a firewall has,
 //! * `session` says which sessions an apply keeps,
 //! * `finish` says what else changes, and what stands in the way,
 //! * `view` says what of all that was asked for,
@@ -28,6 +29,7 @@ mod persist;
 mod recover;
 mod routes;
 mod secret;
+mod service;
 mod session;
 mod view;
 mod walk;
@@ -85,6 +87,10 @@ pub struct BackendView {
     pub simulated: bool,
     /// How it is reached, for the state.
     pub transport: BTreeMap<String, Json>,
+    /// Whether WireGuard may be switched on there.
+    pub manage_service: bool,
+    /// Whether nothing may be written there.
+    pub read_only: bool,
 }
 
 /// What a user asked for.
@@ -144,6 +150,8 @@ pub struct Plan {
     pub pending: Vec<Address>,
     /// Peers that nobody declared and that stay.
     pub unmanaged: Vec<UnmanagedPeer>,
+    /// What was applied and the device does not show, so that nobody knows whether it was changed.
+    pub unchecked: BTreeMap<Address, BTreeSet<&'static str>>,
     /// Backends that could not be read, with the resources that were left out.
     pub unreachable: BTreeMap<BackendId, (Unreachable, Vec<Address>)>,
     /// Hosts that were rebooted since the last apply and lost interfaces by it.
@@ -181,6 +189,8 @@ impl Plan {
 pub enum Subject {
     /// A resource.
     Resource(Address),
+    /// A backend itself.
+    Backend(BackendId),
     /// A peer that nobody declared, on an interface of ours.
     Unmanaged {
         /// The interface.
@@ -195,7 +205,7 @@ impl Subject {
     pub fn address(&self) -> Option<&Address> {
         match self {
             Self::Resource(address) => Some(address),
-            Self::Unmanaged { .. } => None,
+            Self::Backend(_) | Self::Unmanaged { .. } => None,
         }
     }
 }
@@ -204,6 +214,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Resource(address) => write!(f, "{address}"),
+            Self::Backend(id) => write!(f, "backend.{id}"),
             Self::Unmanaged { interface, public_key } => {
                 write!(f, "unmanaged peer {public_key} of {interface}")
             }
@@ -341,6 +352,14 @@ pub enum Note {
     NotStarted(String),
     /// There is no systemd to start the unit that brings the interface back at boot.
     NoSystemd(String),
+    /// WireGuard is switched on.
+    SwitchedOn,
+    /// What was stored on the device by then takes effect.
+    Applied,
+    /// The tunnel is assigned to an interface of its firewall.
+    Assigned,
+    /// The interface of a firewall that a tunnel is assigned to goes, with its rules.
+    Released(String),
 }
 
 impl Note {
@@ -349,7 +368,8 @@ impl Note {
         match self {
             Self::File { change: FileChange::Text { is_touched, .. }, .. } => *is_touched,
             Self::File { change: FileChange::Gone | FileChange::Access, .. }
-            | Self::NotStarted(_) => true,
+            | Self::NotStarted(_)
+            | Self::Applied => true,
             _ => false,
         }
     }
@@ -566,6 +586,11 @@ pub enum PlannedAct {
         interface: String,
         /// Its key.
         public_key: PublicKey,
+    },
+    /// What is stored takes effect.
+    Apply {
+        /// Whether WireGuard is switched on by that.
+        switch_on: bool,
     },
 }
 

@@ -3,6 +3,7 @@
 //! A simulator plays the device, so it holds private keys, and its world is kept in a file that only its owner can
 //! read. Nothing here knows how a backend talks to the device.
 
+pub mod certificate;
 pub mod fault;
 pub mod file;
 pub mod http;

@@ -6,14 +6,16 @@
 #![expect(clippy::disallowed_methods, reason = "this module reads the files of a configuration")]
 
 pub mod edit;
+mod files;
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::diagnostic::SourceText;
 use crate::world::World;
+
+pub use crate::source::files::Files;
 
 /// The texts of a configuration, in the order in which they count.
 #[derive(Debug, Clone)]
@@ -60,43 +62,6 @@ pub enum VariableArgument {
     },
     /// `-var-file path`.
     File(PathBuf),
-}
-
-/// Reads the files that `file()` names, relative to the configuration.
-#[derive(Clone)]
-pub struct Files(Arc<Read>);
-
-type Read = dyn Fn(&str) -> Result<String, String> + Send + Sync;
-
-impl Files {
-    /// Takes what answers a read: the text, or why there is none.
-    pub fn new(read: impl Fn(&str) -> Result<String, String> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(read))
-    }
-
-    /// Reads files by a path that is absolute or relative to a directory. A byte order mark, which some editors put in
-    /// front, is no part of the text.
-    pub fn in_directory(directory: PathBuf) -> Self {
-        Self::new(move |path| {
-            let bytes = std::fs::read(directory.join(path)).map_err(|error| error.to_string())?;
-            let text = text_or_line(bytes).map_err(|line| format!("line {line} is not UTF-8"))?;
-            Ok(text.0)
-        })
-    }
-
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// Why it cannot be read, as a short clause.
-    pub fn read(&self, path: &str) -> Result<String, String> {
-        (self.0)(path)
-    }
-}
-
-impl fmt::Debug for Files {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Files")
-    }
 }
 
 /// The configuration could not be read.

@@ -48,6 +48,46 @@ const NO_CASE: &[(&str, &str)] = &[
         "a simulated router starts with its first use; `tests/routeros.rs` has one that is started",
     ),
     (
+        "objects of a tunnel that is gone",
+        "a case changes nothing on a firewall; `tests/firewall.rs` does, and shows it",
+    ),
+    (
+        "firewall with changes that are not applied",
+        "a case changes nothing on a firewall; `tests/firewall.rs` does, and shows it",
+    ),
+    (
+        "object of a firewall that cannot be read",
+        "a case changes nothing on a firewall; `tests/pfsense.rs` does, and shows it",
+    ),
+    (
+        "peer of a firewall without a key",
+        "a case changes nothing on a firewall; `tests/pfsense.rs` does, and shows it",
+    ),
+    (
+        "firewall that does not show its interfaces",
+        "the key of a simulated firewall may do everything; `tests/pfsense.rs` has one that may not",
+    ),
+    (
+        "firewall with a wrong clock",
+        "a simulated firewall has the clock of this host; `tests/pfsense.rs` has one that has not",
+    ),
+    (
+        "firewall that has just started",
+        "a simulated firewall starts with its first use; `tests/pfsense.rs` has one that is started",
+    ),
+    (
+        "path that is added to the URL anyway",
+        "a case has no firewall that is far away; `tests/firewall.rs` shows it",
+    ),
+    (
+        "time limit no longer than the firewall's own",
+        "a case has no firewall that is far away; `src/backend/pfsense.rs` shows it",
+    ),
+    (
+        "firewall that does not have to prove what it is",
+        "a case has no firewall that is far away; `src/backend/pfsense.rs` shows it",
+    ),
+    (
         "text that HCL reads in another way",
         "no text is known that the parser takes and the scanner of tokens does not",
     ),

@@ -13,6 +13,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::json;
+
+use crate::harness::devices::{self, ask_firewall, ask_router};
 use crate::harness::{Project, Ran, examples, program};
 
 const NOBODY: u32 = 65_534;
@@ -26,13 +29,25 @@ fn no_example_is_without_a_test() {
     names.sort();
     assert_eq!(
         names,
-        ["linux-site-to-site", "quickstart", "site-to-site-routeros", "two-hubs-over-ssh"]
+        [
+            "linux-site-to-site",
+            "quickstart",
+            "site-to-site-routeros",
+            "three-backends",
+            "two-hubs-over-ssh"
+        ]
     );
 }
 
 #[test]
 fn every_example_is_valid() {
-    for name in ["linux-site-to-site", "quickstart", "site-to-site-routeros", "two-hubs-over-ssh"] {
+    for name in [
+        "linux-site-to-site",
+        "quickstart",
+        "site-to-site-routeros",
+        "three-backends",
+        "two-hubs-over-ssh",
+    ] {
         Project::of_example(name).run("validate").ends(0).says("The configuration is valid.");
     }
 }
@@ -99,6 +114,39 @@ fn a_hub_and_a_router_are_one_plan_and_one_apply() {
     project.run("plan -refresh-only").ends(0);
     project.run("backend test").says("RouterOS");
     project.run("destroy -auto-approve").ends(0).says("5 destroyed");
+    assert_eq!(project.run("state list").ends(0).stdout, "");
+}
+
+#[test]
+fn what_is_changed_by_hand_on_three_devices_is_named_and_healed() {
+    let project = Project::of_example("three-backends");
+    let applied = project.run("apply -auto-approve").ends(0).says("9 added, 1 changed");
+    applied.says("WireGuard is off there, and will be switched on");
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+    project.run("drift").ends(0).says("No drift");
+    assert_eq!(project.left_over(), [""; 0]);
+
+    project.enter("hub").delete_address("wg0", "10.8.0.1/24".parse().unwrap()).unwrap();
+    let router = devices::router(&project, "branch");
+    let interface = ask_router(&router, "GET", "interface/wireguard", "");
+    let path = format!("interface/wireguard/{}", interface[0][".id"].as_str().unwrap());
+    ask_router(&router, "PATCH", &path, r#"{"comment":"by hand"}"#);
+    drop(router);
+    let firewall = devices::firewall(&project, "office");
+    let change = json!({"id": 0, "persistentkeepalive": 60});
+    ask_firewall(&firewall, "PATCH", "vpn/wireguard/peer", &change);
+    ask_firewall(&firewall, "POST", "vpn/wireguard/apply", &json!({"async": false}));
+    drop(firewall);
+
+    let mut drift = project.run("drift").ends(2);
+    for name in ["interface.hub", "interface.branch", "peer.office_to_hub"] {
+        drift = drift.says(&format!("  # {name} on "));
+    }
+    project.run("plan -detailed-exitcode").ends(2).says("Drift undone: 3");
+    project.run("apply -auto-approve").ends(0).says("3 changed");
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+
+    project.run("destroy -auto-approve").ends(0).says("9 destroyed");
     assert_eq!(project.run("state list").ends(0).stdout, "");
 }
 

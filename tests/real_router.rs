@@ -147,7 +147,9 @@ fn own_router() -> Option<RouterOs> {
     let url = variable("URL").filter(|url| !url.is_empty())?;
     let user = variable("USER").unwrap_or_else(|| "admin".to_owned());
     let password = Secret::new(variable("PASSWORD").unwrap_or_default());
-    Some(RouterOs { tls_pin_sha256: variable("TLS_PIN"), ..settings(url, &user, password) })
+    let mut settings = settings(url, &user, password);
+    settings.tls.tls_pin_sha256 = variable("TLS_PIN");
+    Some(settings)
 }
 
 fn simulated(

@@ -8,19 +8,17 @@
 
 mod harness;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::thread;
 
 use serde_json::{Value as Json, json};
-use wgform::resource::BackendId;
+use wgform::simulator::routeros::SimulatedRouter;
 use wgform::simulator::routeros::profile::POINTS;
-use wgform::simulator::routeros::request::Request;
-use wgform::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
-use wgform::value::{PrivateKey, Secret};
-use wgform::world::World;
+use wgform::value::PrivateKey;
 
-use crate::harness::{Project, now};
+use crate::harness::Project;
+use crate::harness::devices::{self, ask_router as ask};
 
 const PEERS: u8 = 50;
 
@@ -306,25 +304,7 @@ fn a_peer_without_a_key_keeps_its_interface() {
 
 /// Comes to the router past wgform.
 fn enter(project: &Project) -> SimulatedRouter {
-    let world = World::new(BTreeMap::new(), project.path().to_owned(), now, |it| it.fill(7));
-    SimulatedRouter::open(project.path(), &BackendId::new("branch"), &world).unwrap()
-}
-
-/// Asks it for something that it is to do, and returns its answer.
-fn ask(router: &SimulatedRouter, method: &str, path: &str, body: &str) -> Json {
-    router.set_user("x", &Secret::new("x"), &ALL_POLICIES);
-    let request = Request {
-        method: method.to_owned(),
-        path: format!("/rest/{path}"),
-        query: String::new(),
-        // x:x
-        authorization: Some("Basic eDp4".to_owned()),
-        content_type: Some("application/json".to_owned()),
-        body: body.as_bytes().to_owned(),
-    };
-    let reply = router.answer(&request, now()).unwrap();
-    assert!(reply.status < 300, "{method} {path}: {}", String::from_utf8_lossy(&reply.body));
-    serde_json::from_slice(&reply.body).unwrap_or_default()
+    devices::router(project, "branch")
 }
 
 /// Returns the id of the one WireGuard interface.

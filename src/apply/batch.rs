@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::apply::landed::Landing;
 use crate::apply::{Fate, Run};
 use crate::backend::{Act, Operation, Persist, PersistWish, Surroundings};
-use crate::config::Wanted;
+use crate::config::{Evaluator, Wanted};
 use crate::persist::Style;
 use crate::plan::{
-    Action, KeySource, PersistedPeers, PlannedAct, PlannedSetting, Recipe, WantedRoutes, outside,
-    persisted_fields,
+    Action, KeySource, PersistedPeers, Plan, PlannedAct, PlannedSetting, Recipe, WantedRoutes,
+    outside, persisted_fields,
 };
 use crate::resource::{
     Address, BackendId, BackendKind, Field, Fields, Kind, Setting, Settings, Support, declaration,
 };
 use crate::value::{PrivateKey, RouteRule};
+use crate::world::World;
 
 /// A batch holds at most so many operations. The ends of a link are next to each other in a plan, and a group of links
 /// must be through in less than the two minutes that a session survives a mismatch: the kernel and wireguard-go take
@@ -53,7 +55,7 @@ pub(crate) fn prepare(run: &mut Run<'_, '_>, backend: &BackendId) -> Prepared {
         if !is_ready || !step.follows.iter().all(has_ended) {
             continue;
         }
-        match operation(run, index, backend) {
+        match run.maker().operation(index, backend) {
             Ok(Some(act)) => {
                 places.insert(index, prepared.operations.len());
                 prepared.operations.push(Operation { after, act });
@@ -70,188 +72,236 @@ pub(crate) fn prepare(run: &mut Run<'_, '_>, backend: &BackendId) -> Prepared {
     prepared
 }
 
-/// Builds one operation; none while a value is not known.
-fn operation(
-    run: &mut Run<'_, '_>,
-    index: usize,
-    backend: &BackendId,
-) -> Result<Option<Act>, String> {
-    run.resolved(index)?;
-    let kind = run.plan.views[backend].kind;
-    let step = &run.plan.steps[index];
-    let address = step.subject.address().cloned();
-    let wanted = match address.as_ref().and_then(|address| run.plan.resources.get(address)) {
-        Some(desired) => {
-            // A secret that stays where it is, and that the device does not show, needs not be known.
-            let is_there = match &step.act {
-                PlannedAct::UpdatePeer { settings, .. } => !settings.contains_key("preshared_key"),
-                PlannedAct::CreatePeer { replaces, .. } => replaces.is_some(),
-                _ => false,
-            };
-            let stays = (is_there && kind.keeps_configuration()).then_some("preshared_key");
-            device_fields(desired.address.kind, &desired.fields, kind, stays)
-        }
-        None => Some(Fields::new()),
-    };
-    match (step.act.clone(), address) {
-        (PlannedAct::Record, _) => Ok(None),
-        (PlannedAct::DeleteInterface { name, remove_key_file, remove_boot_files }, _) => {
-            let around = surroundings(run, index);
-            Ok(around.map(|around| Act::DeleteInterface {
-                name,
-                remove_key_file,
-                remove_boot_files,
-                around,
-            }))
-        }
-        (
-            PlannedAct::Persist { name, style, peers, recipe, may_replace, remove },
-            Some(address),
-        ) => {
-            let wish = match style {
-                Some(style) => {
-                    Some(persist_wish(run, (backend, &address), style, peers, recipe.as_deref())?)
-                }
-                None => None,
-            };
-            Ok(Some(Act::Persist(Box::new(Persist { name, wish, may_replace, remove }))))
-        }
-        (PlannedAct::DeletePeer { interface, public_key }, _) => {
-            Ok(Some(Act::DeletePeer { interface, public_key }))
-        }
-        (PlannedAct::SetRoutes { interface, recipe, remove_rules }, _) => {
-            Ok(set_routes(run, interface, recipe.as_deref(), remove_rules))
-        }
-        (act, Some(address)) => match wanted {
-            Some(wanted) => write(run, index, act, &address, wanted),
-            None => Ok(None),
-        },
-        (_, None) => Ok(None),
+/// Makes operations out of the steps of a plan, with what is known by now.
+pub(crate) struct Maker<'m, 'a, 'c> {
+    pub(crate) plan: &'m mut Plan,
+    pub(crate) landing: &'m mut Landing,
+    pub(crate) evaluator: &'a Evaluator<'c>,
+    pub(crate) world: &'a World,
+}
+
+impl Maker<'_, '_, '_> {
+    /// Evaluates what was not known of a resource when the plan was made.
+    pub(crate) fn resolved(&mut self, index: usize) -> Result<(), String> {
+        let Some(address) = self.plan.steps[index].subject.address() else { return Ok(()) };
+        self.landing.resolve(&mut self.plan.resources, address, self.evaluator)
     }
-}
 
-/// Builds the operation that writes routes; none while the allowed IPs of a peer are not known.
-fn set_routes(
-    run: &Run<'_, '_>,
-    interface: String,
-    recipe: Option<&Recipe>,
-    remove_rules: BTreeSet<RouteRule>,
-) -> Option<Act> {
-    let Some(recipe) = recipe else {
-        let add_rules = BTreeSet::new();
-        return Some(Act::SetRoutes { interface, routes: None, add_rules, remove_rules });
-    };
-    let WantedRoutes { routes, rules } = recipe.wanted(&run.plan.resources)?;
-    let routes = Some(routes.into_keys().collect());
-    Some(Act::SetRoutes { interface, routes, add_rules: rules, remove_rules })
-}
-
-/// Builds the operation that makes or changes an object, with what is wanted of it.
-fn write(
-    run: &mut Run<'_, '_>,
-    index: usize,
-    act: PlannedAct,
-    address: &Address,
-    mut wanted: Fields,
-) -> Result<Option<Act>, String> {
-    Ok(match act {
-        PlannedAct::CreateInterface { name, key, key_file, port, down } => {
-            if down {
-                wanted.insert("enabled", Field::Bool(false));
+    /// Builds one operation; none while a value is not known.
+    pub(crate) fn operation(
+        &mut self,
+        index: usize,
+        backend: &BackendId,
+    ) -> Result<Option<Act>, String> {
+        self.resolved(index)?;
+        let kind = self.plan.views[backend].kind;
+        let step = &self.plan.steps[index];
+        let address = step.subject.address().cloned();
+        let wanted = match address.as_ref().and_then(|address| self.plan.resources.get(address)) {
+            Some(desired) => {
+                // A secret that stays where it is, and that the device does not show, needs not be known.
+                let is_there = match &step.act {
+                    PlannedAct::UpdatePeer { settings, .. } => {
+                        !settings.contains_key("preshared_key")
+                    }
+                    PlannedAct::CreatePeer { replaces, .. } => replaces.is_some(),
+                    _ => false,
+                };
+                let stays = (is_there && kind.keeps_configuration()).then_some("preshared_key");
+                device_fields(desired.address.kind, &desired.fields, kind, stays)
             }
-            if let Some(port) = port {
-                wanted.entry("listen_port").or_insert(Field::Number(port));
+            None => Some(Fields::new()),
+        };
+        match (step.act.clone(), address) {
+            (PlannedAct::Record, _) => Ok(None),
+            (PlannedAct::DeleteInterface { name, remove_key_file, remove_boot_files }, _) => {
+                let around = self.surroundings(index);
+                Ok(around.map(|around| Act::DeleteInterface {
+                    name,
+                    remove_key_file,
+                    remove_boot_files,
+                    around,
+                }))
             }
-            let Some(around) = surroundings(run, index) else { return Ok(None) };
-            let private_key = Some(private_key(run, address, &key)?);
-            Some(Act::CreateInterface { name, private_key, key_file, fields: wanted, around })
+            (
+                PlannedAct::Persist { name, style, peers, recipe, may_replace, remove },
+                Some(address),
+            ) => {
+                let wish = match style {
+                    Some(style) => Some(self.persist_wish(
+                        (backend, &address),
+                        style,
+                        peers,
+                        recipe.as_deref(),
+                    )?),
+                    None => None,
+                };
+                Ok(Some(Act::Persist(Box::new(Persist { name, wish, may_replace, remove }))))
+            }
+            (PlannedAct::DeletePeer { interface, public_key }, _) => {
+                Ok(Some(Act::DeletePeer { interface, public_key }))
+            }
+            (PlannedAct::Apply { switch_on }, _) => Ok(Some(Act::Apply { switch_on })),
+            (PlannedAct::SetRoutes { interface, recipe, remove_rules }, _) => {
+                Ok(self.set_routes(interface, recipe.as_deref(), remove_rules))
+            }
+            (act, Some(address)) => match wanted {
+                Some(wanted) => self.write(index, act, &address, wanted),
+                None => Ok(None),
+            },
+            (_, None) => Ok(None),
         }
-        PlannedAct::UpdateInterface { name, rename, key, key_file, remove_key_file, settings } => {
-            let Some(around) = surroundings(run, index) else { return Ok(None) };
-            let private_key = match &key {
-                Some(source) => Some(private_key(run, address, source)?),
-                None => None,
-            };
-            let settings = written(&settings, &wanted);
-            Some(Act::UpdateInterface {
+    }
+
+    /// Builds the operation that writes routes; none while the allowed IPs of a peer are not known.
+    fn set_routes(
+        &self,
+        interface: String,
+        recipe: Option<&Recipe>,
+        remove_rules: BTreeSet<RouteRule>,
+    ) -> Option<Act> {
+        let Some(recipe) = recipe else {
+            let add_rules = BTreeSet::new();
+            return Some(Act::SetRoutes { interface, routes: None, add_rules, remove_rules });
+        };
+        let WantedRoutes { routes, rules } = recipe.wanted(&self.plan.resources)?;
+        let routes = Some(routes.into_keys().collect());
+        Some(Act::SetRoutes { interface, routes, add_rules: rules, remove_rules })
+    }
+
+    /// Builds the operation that makes or changes an object, with what is wanted of it.
+    fn write(
+        &mut self,
+        index: usize,
+        act: PlannedAct,
+        address: &Address,
+        mut wanted: Fields,
+    ) -> Result<Option<Act>, String> {
+        Ok(match act {
+            PlannedAct::CreateInterface { name, key, key_file, port, down } => {
+                if down {
+                    wanted.insert("enabled", Field::Bool(false));
+                }
+                if let Some(port) = port {
+                    wanted.entry("listen_port").or_insert(Field::Number(port));
+                }
+                let Some(around) = self.surroundings(index) else { return Ok(None) };
+                let private_key = Some(self.private_key(address, &key)?);
+                Some(Act::CreateInterface { name, private_key, key_file, fields: wanted, around })
+            }
+            PlannedAct::UpdateInterface {
                 name,
                 rename,
-                private_key,
+                key,
                 key_file,
                 remove_key_file,
                 settings,
-                wanted,
-                around,
-            })
-        }
-        PlannedAct::CreatePeer { interface, public_key, replaces } => {
-            let landed = run.landing.peer_key(&run.plan.resources, address);
-            if let (None, Some(landed)) = (public_key, landed) {
-                run.landing.claim(&run.plan.resources, address, landed)?;
+            } => {
+                let Some(around) = self.surroundings(index) else { return Ok(None) };
+                let private_key = match &key {
+                    Some(source) => Some(self.private_key(address, source)?),
+                    None => None,
+                };
+                let settings = written(&settings, &wanted);
+                Some(Act::UpdateInterface {
+                    name,
+                    rename,
+                    private_key,
+                    key_file,
+                    remove_key_file,
+                    settings,
+                    wanted,
+                    around,
+                })
             }
-            let public_key = public_key.or(landed);
-            public_key.map(|public_key| Act::CreatePeer {
-                interface,
-                public_key,
-                replaces,
-                fields: wanted,
-            })
-        }
-        PlannedAct::UpdatePeer { interface, public_key, settings } => {
-            let settings = written(&settings, &wanted);
-            Some(Act::UpdatePeer { interface, public_key, settings, wanted })
-        }
-        PlannedAct::Record
-        | PlannedAct::SetRoutes { .. }
-        | PlannedAct::DeleteInterface { .. }
-        | PlannedAct::Persist { .. }
-        | PlannedAct::DeletePeer { .. } => None,
-    })
-}
-
-/// Returns what happens around an operation on an interface; none while a command is not known.
-fn surroundings(run: &Run<'_, '_>, index: usize) -> Option<Surroundings> {
-    let step = &run.plan.steps[index];
-    let action = match step.action {
-        Action::Create => "create",
-        Action::Update => "update",
-        Action::Replace => "replace",
-        Action::Delete => "destroy",
-    };
-    Some(Surroundings {
-        address: step.subject.address().map(ToString::to_string).unwrap_or_default(),
-        action,
-        hooks: run.plan.hooks(step)?,
-        had_name_servers: run.plan.had_name_servers(step),
-    })
-}
-
-/// Collects what comes back at boot. A peer that is not there by now, because it failed, does not.
-fn persist_wish(
-    run: &mut Run<'_, '_>,
-    (backend, address): (&BackendId, &Address),
-    style: Style,
-    peers: PersistedPeers,
-    recipe: Option<&Recipe>,
-) -> Result<PersistWish, String> {
-    let PersistedPeers { wanted, as_recorded } = peers;
-    let desired = run.plan.resources.get(address);
-    let Some(fields) = desired.and_then(persisted_fields) else {
-        return Err("a value that it needs is still not known".to_owned());
-    };
-    let mut peers = as_recorded;
-    for peer in wanted {
-        // Why it cannot be evaluated is said where it was to be made.
-        let _said = run.landing.resolve(&mut run.plan.resources, &peer, run.tools.evaluator);
-        let key = run.landing.peer_key(&run.plan.resources, &peer);
-        let fields = run.plan.resources.get(&peer).and_then(persisted_fields);
-        peers.extend(key.zip(fields));
+            PlannedAct::CreatePeer { interface, public_key, replaces } => {
+                let landed = self.landing.peer_key(&self.plan.resources, address);
+                if let (None, Some(landed)) = (public_key, landed) {
+                    self.landing.claim(&self.plan.resources, address, landed)?;
+                }
+                let public_key = public_key.or(landed);
+                public_key.map(|public_key| Act::CreatePeer {
+                    interface,
+                    public_key,
+                    replaces,
+                    fields: wanted,
+                })
+            }
+            PlannedAct::UpdatePeer { interface, public_key, settings } => {
+                let settings = written(&settings, &wanted);
+                Some(Act::UpdatePeer { interface, public_key, settings, wanted })
+            }
+            PlannedAct::Record
+            | PlannedAct::SetRoutes { .. }
+            | PlannedAct::DeleteInterface { .. }
+            | PlannedAct::Persist { .. }
+            | PlannedAct::Apply { .. }
+            | PlannedAct::DeletePeer { .. } => None,
+        })
     }
-    let Some(routes) = recipe.and_then(|it| it.wanted(&run.plan.resources)) else {
-        return Err("the routes are still not known".to_owned());
-    };
-    let outside = outside(backend, address, &routes);
-    Ok(PersistWish { style, fields, outside, peers })
+
+    /// Returns what happens around an operation on an interface; none while a command is not known.
+    fn surroundings(&self, index: usize) -> Option<Surroundings> {
+        let step = &self.plan.steps[index];
+        let action = match step.action {
+            Action::Create => "create",
+            Action::Update => "update",
+            Action::Replace => "replace",
+            Action::Delete => "destroy",
+        };
+        Some(Surroundings {
+            address: step.subject.address().map(ToString::to_string).unwrap_or_default(),
+            action,
+            hooks: self.plan.hooks(step)?,
+            had_name_servers: self.plan.had_name_servers(step),
+        })
+    }
+
+    /// Collects what comes back at boot. A peer that is not there by now, because it failed, does not.
+    fn persist_wish(
+        &mut self,
+        (backend, address): (&BackendId, &Address),
+        style: Style,
+        peers: PersistedPeers,
+        recipe: Option<&Recipe>,
+    ) -> Result<PersistWish, String> {
+        let PersistedPeers { wanted, as_recorded } = peers;
+        let desired = self.plan.resources.get(address);
+        let Some(fields) = desired.and_then(persisted_fields) else {
+            return Err("a value that it needs is still not known".to_owned());
+        };
+        let mut peers = as_recorded;
+        for peer in wanted {
+            // Why it cannot be evaluated is said where it was to be made.
+            let _said = self.landing.resolve(&mut self.plan.resources, &peer, self.evaluator);
+            let key = self.landing.peer_key(&self.plan.resources, &peer);
+            let fields = self.plan.resources.get(&peer).and_then(persisted_fields);
+            peers.extend(key.zip(fields));
+        }
+        let Some(routes) = recipe.and_then(|it| it.wanted(&self.plan.resources)) else {
+            return Err("the routes are still not known".to_owned());
+        };
+        let outside = outside(backend, address, &routes);
+        Ok(PersistWish { style, fields, outside, peers })
+    }
+
+    /// Takes the key from where the plan says, or makes it: before the intent is written, which names the public key.
+    fn private_key(&mut self, address: &Address, source: &KeySource) -> Result<PrivateKey, String> {
+        let key = match source {
+            KeySource::Held(key) => key.clone(),
+            KeySource::Configured => {
+                let wanted =
+                    self.plan.resources.get(address).and_then(|it| it.fields.get("private_key"));
+                match wanted.and_then(Wanted::known) {
+                    Some(Field::PrivateKey(key)) => key.clone(),
+                    _ => return Err("its `private_key` is still not known".to_owned()),
+                }
+            }
+            KeySource::New => self.landing.new_key(address, self.world),
+        };
+        self.landing.known.publish(address, "public_key", Field::PublicKey(key.public()));
+        Ok(key)
+    }
 }
 
 /// Returns the wanted attributes that the device holds; none while one of them is not known.
@@ -294,26 +344,4 @@ fn written(planned: &BTreeMap<&'static str, PlannedSetting>, wanted: &Fields) ->
         (*name, setting)
     };
     planned.iter().map(setting).collect()
-}
-
-/// Takes the key from where the plan says, or makes it: before the intent is written, which names the public key.
-fn private_key(
-    run: &mut Run<'_, '_>,
-    address: &Address,
-    source: &KeySource,
-) -> Result<PrivateKey, String> {
-    let key = match source {
-        KeySource::Held(key) => key.clone(),
-        KeySource::Configured => {
-            let wanted =
-                run.plan.resources.get(address).and_then(|it| it.fields.get("private_key"));
-            match wanted.and_then(Wanted::known) {
-                Some(Field::PrivateKey(key)) => key.clone(),
-                _ => return Err("its `private_key` is still not known".to_owned()),
-            }
-        }
-        KeySource::New => run.landing.new_key(address, run.tools.world),
-    };
-    run.landing.known.publish(address, "public_key", Field::PublicKey(key.public()));
-    Ok(key)
 }

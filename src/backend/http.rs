@@ -3,6 +3,7 @@
 //!
 //! Knows no device and no format: what a request says and what an answer means is each backend's own.
 
+mod access;
 mod silence;
 mod tls;
 mod trace;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use reqwest::Url;
 use zeroize::Zeroizing;
 
+pub use access::{Risks, risks, secret, trust};
 pub use silence::{Silence, SilenceKind, Words, silence};
 pub use tls::{Seen, Trust};
 pub use trace::{Trace, redacted};

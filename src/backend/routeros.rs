@@ -17,22 +17,17 @@ pub(crate) mod fuzz {
     pub(crate) use crate::backend::routeros::wire::fuzz as values;
 }
 
-use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::time::Duration;
 
-use reqwest::Url;
 use tokio::sync::OnceCell;
-use tokio::task::spawn_blocking;
 
 use crate::actual::{Examination, Picture, Remark};
+use crate::backend::http::{self, Risks};
 use crate::backend::routeros::client::{Client, Pace, Settings, Trace, Trust};
 use crate::backend::routeros::menus::{Menus, Wanted};
 use crate::backend::routeros::wire::Version;
-use crate::backend::{
-    Answer, BackendError, Batch, Interest, Landed, Outcome, Read, Stop, Write, program,
-};
+use crate::backend::{Answer, BackendError, Batch, Interest, Landed, Outcome, Read, Stop, Write};
 use crate::config::{self, Password};
 use crate::resource::BackendId;
 use crate::simulator::SimulatorError;
@@ -43,9 +38,6 @@ use crate::world::World;
 
 /// How long a router works on one command.
 const ROUTER_GIVES_UP: Duration = Duration::from_secs(60);
-
-/// How long the program may take that knows the password.
-const ASKED_WITHIN: Duration = Duration::from_secs(60);
 
 /// A router.
 pub struct RouterOs {
@@ -74,7 +66,7 @@ impl RouterOs {
         world: &World,
         trace: &Trace,
     ) -> Result<Self, BackendError> {
-        let trust = if simulate { Trust::Anybody } else { trust(&id, &router, world)? };
+        let trust = if simulate { Trust::Anybody } else { http::trust(&id, &router.tls, world)? };
         let password = match router.api_password.clone() {
             Password::Asked(_) if simulate => Password::Given(Secret::new("")),
             password => password,
@@ -108,30 +100,11 @@ impl RouterOs {
     /// Returns what asks the router. The program that knows the password is asked once.
     async fn client(&self) -> Result<&Client, BackendError> {
         let make = || async {
-            let api_password = match &self.password {
-                Password::Given(secret) => secret.clone(),
-                Password::Asked(argv) => self.ask_for_password(argv.clone()).await?,
-            };
+            let what = format!("the password of `{}`", self.settings.api_user);
+            let api_password = http::secret(&self.id, &what, &self.password, &self.world).await?;
             Client::new(Settings { api_password, ..self.settings.clone() })
         };
         self.client.get_or_try_init(make).await
-    }
-
-    async fn ask_for_password(&self, argv: Vec<String>) -> Result<Secret, BackendError> {
-        let (directory, environment) =
-            (self.world.directory.clone(), self.world.environment.clone());
-        let ask = move || program::first_line(&argv, ASKED_WITHIN, &directory, &environment);
-        let (reason, hint) = match spawn_blocking(ask).await {
-            Ok(Ok(password)) => return Ok(password),
-            Ok(Err(program::NoLine { reason, hint })) => (reason, hint),
-            Err(error) => (error.to_string(), "this is a fault of wgform: please report it"),
-        };
-        Err(BackendError {
-            backend: self.id.clone(),
-            attempt: format!("get the password of `{}`", self.settings.api_user),
-            reason,
-            hints: vec![hint.to_owned()],
-        })
     }
 
     async fn menus(&self, client: &Client, interest: &Interest) -> Result<Menus, BackendError> {
@@ -163,22 +136,15 @@ impl RouterOs {
     }
 }
 
+/// What is said of the way to a router.
+const RISKS: Risks = Risks {
+    in_the_clear: "Give the service `www-ssl` of the router a certificate, and write `https://` in `api_url`.",
+    anybody: |says, hint| Remark::new("router that does not have to prove what it is", says, hint),
+};
+
 /// Returns what is risky in how a router is reached.
 fn risks(router: &config::RouterOs) -> Vec<Remark> {
-    let mut remarks = Vec::new();
-    if is_in_the_clear(&router.api_url) {
-        remarks.push(Remark::new(
-            "password that is sent in the clear",
-            "with an `http` URL, whoever is on the way reads the password and every key",
-            "Give the service `www-ssl` of the router a certificate, and write `https://` in `api_url`.",
-        ));
-    } else if !router.api_verify_tls && router.tls_pin_sha256.is_none() {
-        remarks.push(Remark::new(
-            "router that does not have to prove what it is",
-            "with `api_verify_tls = false`, whoever is on the way can be the router and read the password and every key",
-            "Leave it out: what is said then has the SHA-256 that is to be written as `tls_pin_sha256`.",
-        ));
-    }
+    let mut remarks = Vec::from_iter(http::risks(&router.api_url, &router.tls, &RISKS));
     if router.api_timeout <= ROUTER_GIVES_UP {
         remarks.push(Remark::new(
             "time limit no longer than the router's own",
@@ -190,40 +156,6 @@ fn risks(router: &config::RouterOs) -> Vec<Remark> {
         ));
     }
     remarks
-}
-
-/// Returns whether what is sent there can be read on the way: on this host nobody is.
-fn is_in_the_clear(api_url: &str) -> bool {
-    let Ok(url) = Url::parse(api_url) else { return false };
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let is_here =
-        host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
-    url.scheme() == "http" && !is_here
-}
-
-/// Returns whom to believe to be the router.
-fn trust(id: &BackendId, router: &config::RouterOs, world: &World) -> Result<Trust, BackendError> {
-    if let Some(pin) = router.tls_pin_sha256.as_deref().and_then(Trust::pinned) {
-        return Ok(pin);
-    }
-    match (router.api_verify_tls, &router.ca_file) {
-        (false, _) => Ok(Trust::Anybody),
-        (true, None) => Ok(Trust::System),
-        (true, Some(path)) => {
-            let pem = certificates(&world.path(path)).map_err(|error| BackendError {
-                backend: id.clone(),
-                attempt: format!("read `{path}`"),
-                reason: error.to_string(),
-                hints: vec!["write the path of a PEM file as `ca_file`".to_owned()],
-            })?;
-            Ok(Trust::Authorities(pem))
-        }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "`ca_file` is read when its router is asked")]
-fn certificates(path: &Path) -> std::io::Result<Vec<u8>> {
-    std::fs::read(path)
 }
 
 fn simulated(
@@ -288,7 +220,7 @@ impl Write for RouterOs {
 #[cfg(test)]
 mod tests {
     use crate::backend::routeros::{ROUTER_GIVES_UP, risks};
-    use crate::config::{Password, RouterOs};
+    use crate::config::{Password, RouterOs, Tls};
     use crate::value::Secret;
 
     fn said_of(api_url: &str) -> Vec<&'static str> {
@@ -297,9 +229,7 @@ mod tests {
             api_user: "wgform".to_owned(),
             api_password: Password::Given(Secret::new("")),
             api_timeout: ROUTER_GIVES_UP * 2,
-            api_verify_tls: true,
-            ca_file: None,
-            tls_pin_sha256: None,
+            tls: Tls { api_verify_tls: true, ca_file: None, tls_pin_sha256: None },
             concurrency: RouterOs::CONCURRENCY,
             debug: false,
         });

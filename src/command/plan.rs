@@ -2,9 +2,9 @@
 
 use clap::{ArgAction, Args};
 
-use crate::command::Context;
 use crate::command::arguments::{Belief, Pace, Scope};
 use crate::command::session::{self, Needs, Session};
+use crate::command::{Context, on_device};
 use crate::error::{Error, Exit};
 use crate::plan::Options;
 use crate::render;
@@ -20,6 +20,7 @@ Examples:
   wgform plan -exclude=peer.laptop
   wgform plan -replace=interface.hub
   wgform plan -refresh-only
+  wgform plan -validate-on-device
   wgform plan -detailed-exitcode")]
 pub struct Arguments {
     /// What is planned.
@@ -41,6 +42,9 @@ pub struct Arguments {
     /// Plans to destroy everything that wgform owns
     #[arg(long)]
     pub destroy: bool,
+    /// Asks each firewall whether it would take what is planned for it, which changes nothing there
+    #[arg(long, conflicts_with = "refresh_only")]
+    pub validate_on_device: bool,
     /// Ends with exit code 2 when there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -65,6 +69,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
         replace,
         refresh_only,
         destroy,
+        validate_on_device,
         detailed_exitcode,
         pace,
         input: _,
@@ -89,5 +94,8 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     }
     let differs = if detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done };
     let is_whole = plan.unreachable.is_empty();
+    if validate_on_device {
+        on_device::validate(&session, &world.backends, plan).await?;
+    }
     Ok(if is_whole { differs } else { differs.or_worse(Exit::Unreachable) })
 }

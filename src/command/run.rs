@@ -7,9 +7,10 @@ use crate::command::session::{self, Session};
 use crate::error::{Error, Exit, Kind};
 use crate::event::Event;
 use crate::outcome::{Fate, Report};
-use crate::plan::{Options, Plan};
+use crate::plan::{Options, Plan, PlannedAct};
 use crate::render;
 use crate::render::plan::Purpose;
+use crate::resource::BackendId;
 use crate::ui::Input;
 
 /// What an apply or a destroy was told.
@@ -108,6 +109,15 @@ fn permit(plan: &Plan, request: &Request) -> Result<(), Error> {
         let message = format!("{what} {} could not be read, so nothing is changed", ids.join(", "));
         return Err(Error::new(Kind::Unreachable, message)
             .hint("say `-skip-unreachable` to leave out what lives there and apply the rest"));
+    }
+    let is_read_only = |id: &&BackendId| plan.views.get(*id).is_some_and(|view| view.read_only);
+    let written = plan.steps.iter().filter(|it| !matches!(it.act, PlannedAct::Record));
+    let mut written = written.filter_map(|step| step.backend.as_ref());
+    if let Some(id) = written.find(is_read_only) {
+        let message = format!("backend `{id}` is read-only, and the plan changes something on it");
+        return Err(Error::new(Kind::Refused, message)
+            .hint("say `-target` or `-exclude` to leave out what lives there")
+            .hint("or leave `read_only` out, with a key that may write"));
     }
     let undoes_drift = plan.has_drift() && !request.options.refresh_only;
     if undoes_drift && request.input == Input::Off && !request.heal {

@@ -1,5 +1,6 @@
 //! What the commands that look at backends have in common: the configuration, the state, the backends, the plan.
 
+mod secrets;
 mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,7 @@ use crate::command::Context;
 use crate::command::arguments::{self, Belief, Pace, Scope, VariableSource, Variables};
 use crate::command::watch::Watch;
 use crate::config::suggest::suggestion;
-use crate::config::{BackendDeclaration, Config, Evaluator, Settings};
+use crate::config::{BackendDeclaration, Config, Evaluator, Settings, Transport};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Kind};
 use crate::event::Event;
@@ -205,6 +206,9 @@ impl<'c> Session<'c> {
             let answered = |id: &BackendId, reading: &Reading| watch.answered(id, reading);
             let refresh = refresh(&to_read, &interest, self.at_once, &asked, &answered);
             actual.backends.extend(self.context.watched(refresh).await.backends);
+            let readers = backends.iter().map(|(id, it)| (id.clone(), as_read(it))).collect();
+            let compare = self.compare_secrets(state, &readers, &mut actual);
+            self.context.watched(compare).await;
         }
         watch.end(&actual);
         Ok(World { declarations, backends, actual })
@@ -440,11 +444,17 @@ fn no_plan(NoPlan { problems, refusals }: NoPlan) -> Error {
 }
 
 fn view(declaration: &BackendDeclaration) -> BackendView {
+    let firewall = match &declaration.transport {
+        Transport::PfSense(firewall) => Some(firewall),
+        Transport::Local { .. } | Transport::Ssh { .. } | Transport::RouterOs(_) => None,
+    };
     BackendView {
         kind: declaration.kind,
         display_name: declaration.display_name.clone(),
         simulated: declaration.simulate,
         transport: transport::recorded(&declaration.transport),
+        manage_service: firewall.is_some_and(|it| it.manage_service),
+        read_only: firewall.is_some_and(|it| it.read_only),
     }
 }
 

@@ -14,13 +14,7 @@ pub(crate) fn constant(expression: &Expression) -> Result<Value, Range<usize>> {
     Ok(match expression {
         Expression::Null(_) => Value::NULL,
         Expression::Bool(yes) => (*yes.value()).into(),
-        Expression::Number(number) => {
-            let number = match number.value().as_i64() {
-                Some(integer) => Some(Number::Integer(integer)),
-                None => number.value().as_f64().and_then(Number::from_f64),
-            };
-            number.ok_or_else(here)?.into()
-        }
+        Expression::Number(number) => Number::from_literal(number.value()).ok_or_else(here)?.into(),
         Expression::String(text) => Value::text(text.as_str()),
         Expression::StringTemplate(template) => literal(template).ok_or_else(here)?,
         Expression::HeredocTemplate(heredoc) => literal(&heredoc.template).ok_or_else(here)?,

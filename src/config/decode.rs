@@ -346,7 +346,7 @@ pub(crate) fn value_of(field: &Field) -> Value {
     match field {
         Field::Text(text) => Value::text(text.as_str()),
         Field::Bool(yes) => (*yes).into(),
-        Field::Number(number) => Value::integer((*number).into()),
+        Field::Number(number) => Value::integer(*number),
         Field::PublicKey(key) => Value::text(key.to_string()),
         Field::PrivateKey(_) | Field::PresharedKey(_) => Value::UNKNOWN.marked(true),
         Field::Addresses(set) => texts(set.iter().map(ToString::to_string).collect()),

@@ -1,5 +1,7 @@
 //! Evaluation on demand: settings, backends, one resource at a time, outputs.
 
+mod api;
+mod pfsense;
 mod resource;
 mod run;
 mod routeros;
@@ -7,16 +9,20 @@ mod settings;
 mod ssh;
 mod variable;
 
+pub use crate::config::evaluator::pfsense::of_the_interface;
 pub use crate::config::evaluator::resource::own_public_key;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use crate::config::block::{Node, OutputBlock};
 use crate::config::constant::constant;
 use crate::config::evaluator::run::Run;
 use crate::config::expression::{Effort, Evaluated, Failures, poisoned};
+use crate::config::rendering::Templates;
 use crate::config::{
     AllUnknown, BackendDeclaration, Computed, Config, Desired, Output, Settings, in_order,
 };
@@ -39,6 +45,9 @@ pub struct Evaluator<'c> {
     /// Variables whose `validation` was looked at, or is being looked at.
     validated: RefCell<BTreeSet<Arc<str>>>,
     effort: Effort,
+    /// The time of the plan: the same one wherever it is asked for.
+    planned_at: OnceCell<Timestamp>,
+    templates: Templates,
     /// Resources that [`problems`](Self::problems) has evaluated and that depend on no device, until they are asked for.
     ready: RefCell<BTreeMap<Address, Desired>>,
 }
@@ -52,6 +61,8 @@ impl<'c> Evaluator<'c> {
             memo: RefCell::default(),
             validated: RefCell::default(),
             effort: Effort::default(),
+            planned_at: OnceCell::new(),
+            templates: Templates::default(),
             ready: RefCell::default(),
         }
     }

@@ -12,12 +12,17 @@ use hcl_edit::expr::{
     BinaryOp, BinaryOperator, Conditional, Expression, ForExpr, FuncCall, ObjectKey, UnaryOp,
     UnaryOperator,
 };
+use jiff::Timestamp;
 
 use crate::config::function;
+use crate::config::lines::prepared;
+use crate::config::rendering::Templates;
 use crate::config::suggest::suggestion;
+use crate::config::unify;
 use crate::config::value::{Data, Map, Number, Value};
 use crate::diagnostic::{Diagnostic, SourceText, Span};
 use crate::resource::{Address, BackendId};
+use crate::source::Files;
 
 /// A value, or everything that is wrong with it; nothing where that is said elsewhere.
 pub(crate) type Evaluated<T = Value> = Result<T, Vec<Diagnostic>>;
@@ -36,8 +41,22 @@ pub(crate) trait Environment {
     /// Returns a variable of the process's environment.
     fn variable(&self, name: &str) -> Option<String>;
 
-    /// Reads a file.
-    fn file(&self, path: &str) -> Result<String, String>;
+    /// Returns what reads the files that an expression names.
+    fn files(&self) -> &Files;
+
+    /// Returns the directory of the configuration, from the root of the file system.
+    fn directory(&self) -> String;
+
+    /// Returns the time of the plan.
+    fn planned_at(&self) -> Timestamp;
+
+    /// Returns the templates that were read already.
+    fn templates(&self) -> &Templates;
+
+    /// Returns what a template was given; none outside of one.
+    fn given(&self) -> Option<&Value> {
+        None
+    }
 
     /// Counts what an evaluation takes, across expressions.
     fn effort(&self) -> &Effort;
@@ -50,6 +69,13 @@ pub(crate) struct Effort {
     pub(crate) depth: Cell<u32>,
     /// How many steps were taken: one for each expression, and one for each KiB of its value.
     pub(crate) steps: Cell<usize>,
+}
+
+impl Effort {
+    /// Counts steps.
+    pub(crate) fn charge(&self, steps: usize) {
+        self.steps.set(self.steps.get().saturating_add(steps));
+    }
 }
 
 /// How deep an evaluation may go. One expression has at most 64 levels and 128 operators; two such may be inside each
@@ -101,7 +127,7 @@ impl<'s> Scope<'s> {
         let value = self.dispatch(expression);
         depth.set(depth.get() - 1);
         let size = value.as_ref().map_or(0, Value::size);
-        steps.set(steps.get().saturating_add(1 + size / 1024));
+        self.environment.effort().charge(1 + size / 1024);
         if size > Value::MAX_SIZE { Err(vec![too_big(&self.span(expression))]) } else { value }
     }
 
@@ -116,7 +142,15 @@ impl<'s> Scope<'s> {
             }
             Expression::Object(object) => self.object(object),
             Expression::StringTemplate(template) => self.template(template, true),
-            Expression::HeredocTemplate(heredoc) => self.template(&heredoc.template, false),
+            Expression::HeredocTemplate(heredoc) => {
+                let whole = expression.span().unwrap_or_default();
+                self.environment.effort().charge(whole.len() / 64);
+                let start = whole.start;
+                let is_indented =
+                    self.source.text.get(start..).is_some_and(|it| it.starts_with("<<-"));
+                let lines = prepared(&heredoc.template, &self.source.text, is_indented);
+                self.template(&lines, false)
+            }
             Expression::Parenthesis(inner) => self.evaluate(inner.inner()),
             // Parsing says so of a name that nothing binds.
             Expression::Variable(name) => self.bound(name.as_str()).map_or_else(poisoned, Ok),
@@ -138,7 +172,7 @@ impl<'s> Scope<'s> {
         Span { source: self.source.clone(), range: range.unwrap_or(0..0) }
     }
 
-    /// Finds what a `for` around the expression calls by a name.
+    /// Finds what a `for` around the expression, or the call of a template, names so.
     pub(crate) fn bound(&self, name: &str) -> Option<Value> {
         let mut binding = self.bindings;
         while let Some(it) = binding {
@@ -147,7 +181,11 @@ impl<'s> Scope<'s> {
             }
             binding = it.outer;
         }
-        None
+        let given = self.environment.given()?;
+        match &given.data {
+            Data::Map(map) => map.get(name).map(|it| it.clone().marked(given.is_sensitive)),
+            _ => None,
+        }
     }
 
     /// Evaluates an expression that has to be a string, a number or a bool, and returns its text and its mark.
@@ -175,11 +213,10 @@ impl<'s> Scope<'s> {
     }
 
     fn number(&self, number: &hcl_edit::Number, expression: &Expression) -> Evaluated {
-        let parsed = match number.as_i64() {
-            Some(integer) => Some(Number::Integer(integer)),
-            None => number.as_f64().and_then(Number::from_f64),
-        };
-        parsed.map(Value::from).ok_or_else(|| vec![too_large(&self.span(expression))])
+        // The parser reads large ones with double precision.
+        let written = expression.span().and_then(|at| Number::parse(self.source.text.get(at)?));
+        let number = written.or_else(|| Number::from_literal(number));
+        number.map(Value::from).ok_or_else(|| vec![too_large(&self.span(expression))])
     }
 
     fn object(&self, object: &hcl_edit::expr::Object) -> Evaluated {
@@ -206,24 +243,45 @@ impl<'s> Scope<'s> {
         })
     }
 
+    /// A condition: both values get one type. What is wrong with the one that is not taken does not matter.
     fn conditional(&self, it: &Conditional) -> Evaluated {
         let condition = self.bool(&it.cond_expr, "a condition")?;
-        let Some(yes) = condition.yes else {
-            let is_sensitive =
-                self.is_sensitive(&it.true_expr) || self.is_sensitive(&it.false_expr);
-            return Ok(Value::UNKNOWN.marked(condition.is_sensitive || is_sensitive));
+        let (first, second) = match condition.yes {
+            Some(false) => (&it.false_expr, &it.true_expr),
+            _ => (&it.true_expr, &it.false_expr),
         };
-        let (taken, other) =
-            if yes { (&it.true_expr, &it.false_expr) } else { (&it.false_expr, &it.true_expr) };
-        let value = self.evaluate(taken)?;
-        let value = match (&value.data, value.to_text()) {
-            // Both sides get one type, so a number beside a string becomes one.
-            (Data::Number(_) | Data::Bool(_), Some(text)) if self.is_text(other) => {
-                Value::text(text).marked(value.is_sensitive)
+        let value = match (self.evaluate(first), self.evaluate(second)) {
+            (Ok(taken), Ok(other)) => {
+                // No mark may be lost until more is known.
+                let is_sensitive = condition.yes.is_none() && other.is_sensitive_anywhere();
+                self.in_one_type((first, &taken), (second, &other))?.marked(is_sensitive)
             }
-            _ => value,
+            (Ok(taken), Err(_)) => taken,
+            (Err(problems), _) if condition.yes.is_some() => return Err(problems),
+            (Err(_), other) => other.unwrap_or(Value::UNKNOWN),
+        };
+        let value = match condition.yes {
+            Some(_) => value,
+            None => Value::UNKNOWN.marked(value.is_sensitive_anywhere()),
         };
         Ok(value.marked(condition.is_sensitive))
+    }
+
+    /// Returns the first of two values in the type that both can have.
+    fn in_one_type(
+        &self,
+        (first, value): (&Expression, &Value),
+        (second, other): (&Expression, &Value),
+    ) -> Evaluated {
+        self.environment.effort().charge(unify::effort(value) + unify::effort(other));
+        unify::beside(value, other).ok_or_else(|| {
+            vec![
+                Diagnostic::error("condition with values of different types")
+                    .label(&self.span(first), format!("this is {}", value.noun()))
+                    .label(&self.span(second), format!("and this is {}", other.noun()))
+                    .help("Give both values one type: with `tostring` or `[…]`, or with `null` for none."),
+            ]
+        })
     }
 
     /// Returns whether a value is sensitive that may be taken once more is known: no mark may be lost until then, and
@@ -232,15 +290,12 @@ impl<'s> Scope<'s> {
         self.evaluate(expression).is_ok_and(|value| value.is_sensitive_anywhere())
     }
 
-    fn is_text(&self, expression: &Expression) -> bool {
-        self.evaluate(expression).is_ok_and(|value| matches!(value.data, Data::Text(_)))
-    }
-
     fn call(&self, call: &FuncCall) -> Evaluated {
         let name = call.name.name.as_str();
         match name {
             "try" => return self.attempt(call),
             "can" => return self.can(call),
+            "templatefile" | "templatestring" => return self.render(call),
             _ => {}
         }
         let mut arguments = Vec::new();
@@ -534,14 +589,11 @@ pub(crate) fn entries(collection: &Value) -> Option<Vec<(Value, Value)>> {
     let marked = |value: &Value| value.clone().marked(is_sensitive);
     Some(match &collection.data {
         Data::Unknown => vec![(collection.clone(), collection.clone())],
-        Data::List(items) => {
-            let index = |i| Value::integer(i64::try_from(i).unwrap_or(i64::MAX));
-            items
-                .iter()
-                .enumerate()
-                .map(|(i, item)| (index(i).marked(is_sensitive), marked(item)))
-                .collect()
-        }
+        Data::List(items) => items
+            .iter()
+            .enumerate()
+            .map(|(i, item)| (Value::count(i).marked(is_sensitive), marked(item)))
+            .collect(),
         Data::Set(items) => items.iter().map(|item| (marked(item), marked(item))).collect(),
         Data::Map(map) => map
             .iter()
@@ -595,7 +647,7 @@ pub(crate) fn wrong_type(at: &Span, what: &str, wanted: &str, value: &Value) -> 
         .label(at, format!("{what} has to be {wanted}, and this is {}", value.shown()))
         .help(match wanted {
             "a string" => "Write a text in quotes.",
-            "a number" => "Write a number, such as `1420`.",
+            "a number" | "a whole number" => "Write a number, such as `1420`.",
             "true or false" => "Write `true`, `false` or a comparison such as `a == b`.",
             _ => "Write it as `[…]` for a list, as `{ name = value }` for a map or an object.",
         });

@@ -141,9 +141,10 @@ pub(crate) fn root(word: &str) -> Option<&'static str> {
     Some(match word {
         "each" | "count" => "Write one block for each; `for x in LIST` makes lists and maps.",
         "self" => "Name the block, such as `interface.NAME`.",
-        "path" => "A path is relative to the directory of the configuration.",
+        "path" => "Write `path.module`, `path.root` or `path.cwd`.",
         "module" | "data" | "output" => "Put the value into a `variable` or into `locals`.",
-        "terraform" | "wgform" => "Settings cannot be referred to.",
+        "terraform" => "Keep a directory for each environment, or give its name as a `variable`.",
+        "wgform" => "Settings cannot be referred to.",
         "locals" => "Write `local.NAME`.",
         "wireguard_interface" | "wg" => "Write `interface.NAME`.",
         "wireguard_peer" => "Write `peer.NAME`.",

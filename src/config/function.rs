@@ -1,29 +1,38 @@
 //! The functions of expressions: Terraform's, under Terraform's names and with its results, and a few of our own.
 //!
-//! `try` and `can` are not here: they see expressions, not values.
+//! `try` and `can` are not here, and of the templates only the names: they see expressions, not values.
 
 mod collection;
 mod conversion;
+mod csv;
+mod encoding;
 mod format;
+mod hash;
+mod json;
 mod network;
+mod number;
 mod outside;
+mod path;
+mod pattern;
+mod set;
 mod table;
 mod text;
+mod time;
+mod yaml;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
 
 use crate::config::expression::{Environment, Evaluated, poisoned};
-use crate::config::function::table::FUNCTIONS;
-use crate::config::value::{Map, Number, Value};
+use crate::config::function::table::{EXPRESSIONS, FUNCTIONS, REFUSED};
+use crate::config::unify::{self, unified};
+use crate::config::value::{Data, Map, Number, Value};
 use crate::diagnostic::{Diagnostic, Span};
 
 /// One function.
 struct Function {
-    name: &'static str,
-    /// How it is called, for messages.
+    /// How it is called: `[step]` may be left out, and `values...` may be any number, also none.
     usage: &'static str,
-    least: usize,
-    most: usize,
     manner: Manner,
     run: fn(&Call) -> Answer,
     /// What it returns, for the reference.
@@ -50,39 +59,57 @@ struct Call<'c> {
 }
 
 /// A value, or why there is none.
-type Answer<T = Value> = Result<T, Failure>;
+pub(crate) type Answer<T = Value> = Result<T, Failure>;
 
 /// Why a function has no result.
-struct Failure {
+pub(crate) struct Failure {
     /// The argument that is wrong; none for the call as a whole.
     argument: Option<usize>,
     message: String,
     hint: Option<String>,
 }
 
-const MANY: usize = usize::MAX;
-
 /// Returns how every function is called and what it returns, in the order of their names.
 pub(crate) fn declared() -> Vec<(&'static str, &'static str)> {
-    let special = [
-        ("can(expression)", "Whether the expression has a value; an error in it is none."),
-        ("try(expressions...)", "The value of the first expression that has one."),
-    ];
     let functions = FUNCTIONS.iter().map(|function| (function.usage, function.doc));
-    let mut all: Vec<_> = functions.chain(special).collect();
+    let mut all: Vec<_> = functions.chain(EXPRESSIONS.iter().copied()).collect();
     all.sort_unstable();
     all
 }
 
 /// Returns the names of all functions.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    FUNCTIONS.iter().map(|function| function.name).chain(["can", "try"])
+    let special = EXPRESSIONS.iter().map(|(usage, _)| name_of(usage));
+    FUNCTIONS.iter().map(|function| name_of(function.usage)).chain(special)
 }
 
-/// Lists all functions, as a help.
-pub(crate) fn all_names() -> String {
-    let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
-    format!("The functions are {}.", names.join(", "))
+/// Says where all functions are listed, as a help.
+pub(crate) const ALL: &str = "`wgform schema reference` lists all functions; they are Terraform's.";
+
+/// Returns what to do instead of calling a function that Terraform has and that is left out on purpose.
+pub(crate) fn refused(name: &str) -> Option<&'static str> {
+    REFUSED.iter().find(|(refused, _)| *refused == name).map(|(_, why)| *why)
+}
+
+/// Returns the functions that are left out on purpose, and what to do instead.
+pub(crate) fn left_out() -> &'static [(&'static str, &'static str)] {
+    REFUSED
+}
+
+/// Returns how a function is called, for a help.
+pub(crate) fn usage_of(name: &str) -> String {
+    let usage = declared().into_iter().map(|(usage, _)| usage).find(|it| name_of(it) == name);
+    format!("Call it as `{}`.", usage.unwrap_or(name))
+}
+
+fn name_of(usage: &'static str) -> &'static str {
+    usage.split_once('(').map_or(usage, |(name, _)| name)
+}
+
+fn find(name: &str) -> Option<&'static Function> {
+    static BY_NAME: LazyLock<HashMap<&str, &Function>> =
+        LazyLock::new(|| FUNCTIONS.iter().map(|it| (name_of(it.usage), it)).collect());
+    BY_NAME.get(name).copied()
 }
 
 /// Calls a function. `places` says where each argument is, `whole` where the call is.
@@ -93,42 +120,50 @@ pub(crate) fn call(
     places: &[Span],
     whole: &Span,
 ) -> Evaluated {
-    let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) else {
+    let Some(function) = find(name) else {
         // Parsing says so.
         return poisoned();
     };
-    if !(function.least..=function.most).contains(&arguments.len()) {
-        return Err(vec![
-            Diagnostic::error("invalid function call")
-                .label(whole, wrong_count(function, arguments.len()))
-                .help(format!("Call it as `{}`.", function.usage)),
-        ]);
-    }
+    check_count(name, function.usage, arguments.len(), whole)?;
     let answer = run(function, &Call { arguments, environment });
     answer.map_err(|failure| {
-        let at = failure.argument.and_then(|i| places.get(i)).unwrap_or(whole);
         let is_sensitive = arguments.iter().any(Value::is_sensitive_anywhere);
-        // What the function says may quote its arguments.
-        let (message, hint) = match is_sensitive {
-            true => (format!("`{name}` cannot take this, and the reason is sensitive"), None),
-            false => (failure.message, failure.hint),
-        };
-        let hint = hint.unwrap_or_else(|| format!("Call it as `{}`.", function.usage));
-        vec![Diagnostic::error("invalid function call").label(at, message).help(hint)]
+        vec![failure.diagnostic(name, is_sensitive, places, whole)]
     })
 }
 
-fn wrong_count(function: &Function, n: usize) -> String {
+/// Says so when a call has too few or too many arguments.
+pub(crate) fn check_count(name: &str, usage: &str, n: usize, whole: &Span) -> Evaluated<()> {
+    let (least, most) = arity(usage);
     let arguments =
         |n: usize| if n == 1 { "1 argument".to_owned() } else { format!("{n} arguments") };
-    let Function { name, least, most, .. } = function;
-    if least == most {
-        format!("`{name}` takes {}, and here are {n}", arguments(*least))
-    } else if n < *least {
-        format!("`{name}` takes at least {}, and here are {n}", arguments(*least))
+    let message = if least == most && n != least {
+        format!("`{name}` takes {}, and here are {n}", arguments(least))
+    } else if n < least {
+        format!("`{name}` takes at least {}, and here are {n}", arguments(least))
+    } else if n > most {
+        format!("`{name}` takes at most {}, and here are {n}", arguments(most))
     } else {
-        format!("`{name}` takes at most {}, and here are {n}", arguments(*most))
-    }
+        return Ok(());
+    };
+    Err(vec![
+        Diagnostic::error("invalid function call")
+            .label(whole, message)
+            .help(format!("Call it as `{usage}`.")),
+    ])
+}
+
+/// Returns how many arguments a function takes at least and at most.
+fn arity(usage: &str) -> (usize, usize) {
+    let inside = usage.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches(')'));
+    let parameters = inside.split(", ").filter(|it| !it.is_empty());
+    parameters.fold((0, 0_usize), |(least, most), parameter| {
+        match (parameter.ends_with("..."), parameter.starts_with('[')) {
+            (true, _) => (least, usize::MAX),
+            (false, true) => (least, most + 1),
+            (false, false) => (least + 1, most.saturating_add(1)),
+        }
+    })
 }
 
 fn run(function: &Function, call: &Call) -> Answer {
@@ -151,13 +186,13 @@ fn run(function: &Function, call: &Call) -> Answer {
     }
     if is_unknown {
         // Which elements the result will have is not known either.
-        return Ok(Value::UNKNOWN.marked(arguments.iter().any(Value::is_sensitive_anywhere)));
+        return Ok(call.unknown());
     }
     (function.run)(call).map(|value| value.marked(is_sensitive))
 }
 
 impl Failure {
-    fn at(argument: usize, message: impl Into<String>) -> Self {
+    pub(crate) fn at(argument: usize, message: impl Into<String>) -> Self {
         Self { argument: Some(argument), message: message.into(), hint: None }
     }
 
@@ -165,13 +200,30 @@ impl Failure {
         Self { argument: None, message: message.into(), hint: None }
     }
 
-    fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     fn wanted(argument: usize, wanted: &str, value: &Value) -> Self {
         Self::at(argument, format!("this has to be {wanted}, and is {}", value.shown()))
+    }
+
+    /// Says it at the argument, unless what it says may quote something sensitive.
+    pub(crate) fn diagnostic(
+        self,
+        name: &str,
+        is_sensitive: bool,
+        places: &[Span],
+        whole: &Span,
+    ) -> Diagnostic {
+        let at = self.argument.and_then(|i| places.get(i)).unwrap_or(whole);
+        let (message, hint) = match is_sensitive {
+            true => (format!("`{name}` cannot take this, and the reason is sensitive"), None),
+            false => (self.message, self.hint),
+        };
+        let hint = hint.unwrap_or_else(|| usage_of(name));
+        Diagnostic::error("invalid function call").label(at, message).help(hint)
     }
 }
 
@@ -191,16 +243,68 @@ impl<'c> Call<'c> {
         self.number(i)?.to_integer().ok_or_else(whole)
     }
 
+    /// Returns the elements of a list or a set.
     fn items(&self, i: usize) -> Answer<&'c [Value]> {
         let value = &self.arguments[i];
         value.items().ok_or_else(|| Failure::wanted(i, "a list or a set", value))
     }
 
+    /// Returns the elements of a list, where a set will not do because it has no order.
+    fn list(&self, i: usize) -> Answer<&'c [Value]> {
+        match &self.arguments[i].data {
+            Data::List(items) => Ok(items),
+            Data::Set(_) => Err(Failure::at(i, "this has to be a list, and is a set")
+                .hint("A set has no order: turn it into a list with `tolist`.")),
+            _ => Err(Failure::wanted(i, "a list", &self.arguments[i])),
+        }
+    }
+
+    /// Returns the elements of a list or a set as strings; none may be null.
+    fn texts(&self, i: usize) -> Answer<Vec<Arc<str>>> {
+        let text = |item: &Value| {
+            item.to_text().ok_or_else(|| {
+                let shown = item.shown();
+                Failure::at(i, format!("every element has to be a string, and one is {shown}"))
+            })
+        };
+        self.items(i)?.iter().map(text).collect()
+    }
+
     fn map(&self, i: usize) -> Answer<&'c Map> {
         let value = &self.arguments[i];
         match &value.data {
-            crate::config::value::Data::Map(map) => Ok(map),
+            Data::Map(map) => Ok(map),
             _ => Err(Failure::wanted(i, "a map or an object", value)),
         }
     }
+
+    /// Returns values in one type; the argument at a place is wrong when there is none.
+    fn in_one_type(&self, values: &[Value], place: usize) -> Answer<Vec<Value>> {
+        self.charge(values.iter().map(unify::effort).fold(0, usize::saturating_add));
+        unified(values).ok_or_else(|| Failure::at(place, unify::mismatch(values)))
+    }
+
+    /// Returns an unknown value with the marks of everything in the arguments.
+    fn unknown(&self) -> Value {
+        Value::UNKNOWN.marked(self.arguments.iter().any(Value::is_sensitive_anywhere))
+    }
+
+    /// Counts work that the size of the result does not show, so that many calls do not take for ever.
+    fn charge(&self, steps: usize) {
+        self.environment.effort().charge(steps);
+    }
+}
+
+/// Reads the text of a file, as the first argument of a call names it.
+pub(crate) fn read_text(environment: &dyn Environment, path: &str) -> Answer<String> {
+    outside::text(&Call { arguments: &[], environment }, path)
+}
+
+/// Refuses to make something that no value could be, before the memory for it is taken.
+fn fits(size: usize) -> Answer<()> {
+    if size > Value::MAX_SIZE {
+        let limit = Value::MAX_SIZE >> 20;
+        return Err(Failure::whole(format!("this makes a value of more than {limit} MiB")));
+    }
+    Ok(())
 }

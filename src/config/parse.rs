@@ -28,7 +28,7 @@ use crate::source::Sources;
 pub(crate) use crate::config::parse::blocks::BLOCKS;
 pub(crate) use crate::config::parse::body::or;
 pub(crate) use crate::config::parse::given::Given;
-pub(crate) use crate::config::parse::names::{is_reference, referable};
+pub(crate) use crate::config::parse::names::{is_reference, referable, unknown_function};
 
 /// What the files say, and what is wrong with it.
 #[derive(Debug, Default)]

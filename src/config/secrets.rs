@@ -117,7 +117,7 @@ impl<'b> Search<'b> {
     /// Notes what is assigned to a name that sounds like a secret, where none belongs.
     fn misplaced(&mut self, file: usize, body: &'b Body) {
         let sounds_secret = |name: &str| {
-            !matches!(name, "public_key" | "api_password_command")
+            !matches!(name, "public_key" | "api_password_command" | "api_key_command")
                 && ["key", "secret", "password", "token", "psk"].iter().any(|it| name.contains(it))
         };
         let all = body.attributes().filter(|it| sounds_secret(it.key.as_str()));

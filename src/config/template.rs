@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hcl_edit::Span as _;
 use hcl_edit::template::{Directive, Element, ForDirective, IfDirective, Strip, Template};
 
 use crate::config::expression::{
@@ -49,7 +50,8 @@ impl Scope<'_> {
                     let start = before.map_or(trim.start, |it| strips(it).1);
                     let end = elements.get(i + 1).map_or(trim.end, |it| strips(it).0);
                     output.text.push_str(trimmed(text, Trim { start, end }));
-                    Ok(())
+                    let is_too_big = output.text.len() > Value::MAX_SIZE;
+                    if is_too_big { Err(vec![too_big(&self.at(text.span()))]) } else { Ok(()) }
                 }
                 Element::Interpolation(it) => self.interpolate(&it.expr, output),
                 Element::Directive(directive) => match &**directive {
@@ -113,6 +115,7 @@ impl Scope<'_> {
         let trim = Trim { start: ends(head.strip), end: starts(it.endfor_expr.strip) };
         let key_name = head.key_var.as_ref().map_or("", |name| name.as_str());
         for (key, value) in entries {
+            self.environment.effort().charge(1);
             let outer = Binding { name: key_name, value: key, outer: self.bindings };
             let inner = Binding { name: head.value_var.as_str(), value, outer: Some(&outer) };
             let scope = Scope { bindings: Some(&inner), ..*self };

@@ -4,10 +4,12 @@ mod errors;
 mod functions;
 mod resources;
 mod robust;
+mod rows;
 mod syntax;
 mod variables;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -29,6 +31,7 @@ struct Case {
     given: Vec<(Option<&'static str>, Origin, String)>,
     environment: BTreeMap<String, String>,
     computed: Known,
+    directory: Option<PathBuf>,
 }
 
 /// What is known of devices.
@@ -66,6 +69,12 @@ impl Case {
         self
     }
 
+    /// Reads files there.
+    fn directory(mut self, path: PathBuf) -> Self {
+        self.directory = Some(path);
+        self
+    }
+
     fn known(mut self, address: &str, attribute: &str, field: Field) -> Self {
         self.computed.0.insert((address.to_owned(), attribute.to_owned()), field);
         self
@@ -84,10 +93,13 @@ impl Case {
             origin: *origin,
             text: text(if name.is_some() { "-var" } else { "x.wgvars.hcl" }, value),
         });
-        let reader = Files::new(|path| match path {
-            "key.txt" => Ok(format!("{PRIVATE}\n")),
-            _ => Err("no such file".to_owned()),
-        });
+        let few = || {
+            Files::new(|path| match path {
+                "key.txt" => Ok(format!("{PRIVATE}\n")),
+                _ => Err("no such file".to_owned()),
+            })
+        };
+        let reader = self.directory.clone().map_or_else(few, Files::in_directory);
         Sources {
             files: self.files.iter().map(|(name, it)| text(name, it)).collect(),
             variables: variables.collect(),

@@ -39,6 +39,12 @@ impl Scope<'_> {
         for (i, operator) in operators.iter().enumerate() {
             let rest = &operators[i + 1..];
             let at = self.at(operator.span());
+            if let [second, ..] = rest
+                && [operator, second].iter().all(|it| is_legacy_index(it))
+            {
+                let both = operator.span().zip(second.span()).map(|(a, b)| a.start..b.end);
+                return Err(vec![double_index(&self.at(both))]);
+            }
             value = match operator.value() {
                 TraversalOperator::GetAttr(name) => {
                     self.attribute(&value, name.as_str(), &self.at(name.span()))?
@@ -48,13 +54,13 @@ impl Scope<'_> {
                     self.index(&value, &key, &self.span(index))?
                 }
                 TraversalOperator::LegacyIndex(index) => {
-                    let key = Value::integer(i64::try_from(*index.value()).unwrap_or(i64::MAX));
+                    let key = Value::integer(*index.value());
                     self.index(&value, &key, &at)?
                 }
                 TraversalOperator::FullSplat(_) => return self.splat(&value, rest),
                 TraversalOperator::AttrSplat(_) => {
                     let is_name = |it: &Decorated<TraversalOperator>| {
-                        matches!(it.value(), TraversalOperator::GetAttr(_))
+                        matches!(it.value(), TraversalOperator::GetAttr(_)) || is_legacy_index(it)
                     };
                     let names = rest.iter().take_while(|it| is_name(it)).count();
                     let list = self.splat(&value, &rest[..names])?;
@@ -115,17 +121,14 @@ impl Scope<'_> {
                     return Err(vec![wrong_type(at, "the index of a list", "a number", key)]);
                 };
                 let index = number.to_integer().and_then(|index| usize::try_from(index).ok());
-                let Some(item) = index.and_then(|index| items.get(index)) else {
-                    let n = items.len();
-                    let elements =
-                        if n == 1 { "1 element".to_owned() } else { format!("{n} elements") };
-                    return Err(vec![
-                        Diagnostic::error("reference to an element that is not there")
-                            .label(at, format!("the list has {elements}, counted from 0"))
-                            .help("For an element that may be missing, write `try(list[n], fallback)`."),
-                    ]);
-                };
-                item.clone()
+                match index.and_then(|index| items.get(index)) {
+                    Some(item) => item.clone(),
+                    None if number.to_wide().is_none() => {
+                        let what = "the index of a list";
+                        return Err(vec![wrong_type(at, what, "a whole number", key)]);
+                    }
+                    None => return Err(vec![missing_element(at, items.len())]),
+                }
             }
             Data::Map(map) => {
                 let Some(text) = key.to_text() else {
@@ -160,4 +163,24 @@ impl Scope<'_> {
         };
         Ok(found.marked(is_sensitive))
     }
+}
+
+/// Returns whether an operator is an index behind a dot, as in `list.0`.
+fn is_legacy_index(operator: &Decorated<TraversalOperator>) -> bool {
+    matches!(operator.value(), TraversalOperator::LegacyIndex(_))
+}
+
+/// Refuses `list.0.1`, as HCL does, which reads a number with a fraction there.
+fn double_index(at: &Span) -> Diagnostic {
+    Diagnostic::error("two indexes behind dots")
+        .label(at, "this could be a number with a fraction")
+        .help("Write them in brackets: `list[0][1]`.")
+}
+
+/// Says that a list has no such element.
+fn missing_element(at: &Span, n: usize) -> Diagnostic {
+    let elements = if n == 1 { "1 element".to_owned() } else { format!("{n} elements") };
+    Diagnostic::error("reference to an element that is not there")
+        .label(at, format!("the list has {elements}, counted from 0"))
+        .help("For an element that may be missing, write `try(list[n], fallback)`.")
 }

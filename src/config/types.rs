@@ -28,7 +28,7 @@ pub(crate) enum Type {
 /// One attribute of an object type.
 #[derive(Debug, Clone)]
 pub(crate) struct Member {
-    of: Type,
+    pub(crate) of: Type,
     is_optional: bool,
     default: Option<Value>,
 }
@@ -186,12 +186,17 @@ impl Type {
 }
 
 impl Member {
+    /// An attribute that has to be there.
+    pub(crate) fn required(of: Type) -> Self {
+        Self { of, is_optional: false, default: None }
+    }
+
     fn parse(expression: &Expression) -> Result<Self, Wrong> {
         let Expression::FuncCall(call) = expression else {
-            return Ok(Self { of: Type::parse(expression)?, is_optional: false, default: None });
+            return Ok(Self::required(Type::parse(expression)?));
         };
         if call.name.name.as_str() != "optional" {
-            return Ok(Self { of: Type::parse(expression)?, is_optional: false, default: None });
+            return Ok(Self::required(Type::parse(expression)?));
         }
         let at = expression.span().unwrap_or_default();
         let (Some(of), 1..=2) = (call.args.get(0), call.args.len()) else {

@@ -50,11 +50,12 @@ pub(crate) enum Data {
     Backend(BackendId),
 }
 
-/// A number: exact while it is an integer of 64 bits.
+/// A number: exact while it is an integer of 128 bits, else of double precision. Terraform's have 512 bits, so that there
+/// `0.1 + 0.2` is `0.3`; here it is what it is in most languages.
 #[derive(Clone, Copy)]
 pub(crate) enum Number {
-    Integer(i64),
-    /// Finite, and not an integer that [`Number::Integer`] could hold.
+    Integer(i128),
+    /// Finite, and no integer below 2^63.
     Float(f64),
 }
 
@@ -76,8 +77,13 @@ impl Value {
         Self { size: text.len().saturating_add(1), ..Self::plain(Data::Text(text)) }
     }
 
-    pub(crate) fn integer(number: i64) -> Self {
-        Self::plain(Data::Number(Number::Integer(number)))
+    pub(crate) fn integer(number: impl Into<i128>) -> Self {
+        Self::plain(Data::Number(Number::Integer(number.into())))
+    }
+
+    /// Makes the number of how many or which one.
+    pub(crate) fn count(number: usize) -> Self {
+        Self::integer(i64::try_from(number).unwrap_or(i64::MAX))
     }
 
     pub(crate) fn list(items: Vec<Self>) -> Self {
@@ -239,7 +245,6 @@ impl Value {
 
     fn rank(&self) -> u8 {
         match &self.data {
-            Data::Null => 0,
             Data::Unknown => 1,
             Data::Bool(_) => 2,
             Data::Number(_) => 3,
@@ -249,6 +254,8 @@ impl Value {
             Data::Map(_) => 7,
             Data::Resource(_) => 8,
             Data::Backend(_) => 9,
+            // In a set of others it comes last.
+            Data::Null => 10,
         }
     }
 
@@ -258,8 +265,7 @@ impl Value {
             Data::Unknown => return None,
             Data::Null => Json::Null,
             Data::Bool(yes) => (*yes).into(),
-            Data::Number(Number::Integer(number)) => (*number).into(),
-            Data::Number(Number::Float(number)) => (*number).into(),
+            Data::Number(number) => number.to_json(),
             Data::Text(text) => (&**text).into(),
             Data::List(items) | Data::Set(items) => {
                 Json::Array(items.iter().map(Self::to_json).collect::<Option<_>>()?)
@@ -279,7 +285,7 @@ impl Value {
         match json {
             Json::Null => Self::NULL,
             Json::Bool(yes) => yes.into(),
-            Json::Number(number) => match number.as_i64() {
+            Json::Number(number) => match number.as_i128() {
                 Some(integer) => Self::integer(integer),
                 None => number.as_f64().and_then(Number::from_f64).map_or(Self::NULL, Self::from),
             },
@@ -363,15 +369,21 @@ fn order_all<T>(
 impl Number {
     /// Takes a float; none when it is not finite.
     pub(crate) fn from_f64(number: f64) -> Option<Self> {
-        // 2^63: an `i64` holds every integer below, and none from there on.
+        // 2^63. A larger one is mostly the nearest to what was meant, as `1e30` is, and its digits would look exact.
         const LIMIT: f64 = 9_223_372_036_854_775_808.0;
         if !number.is_finite() {
             None
         } else if number.fract() == 0.0 && (-LIMIT..LIMIT).contains(&number) {
-            Some(Self::Integer(number as i64))
+            Some(Self::Integer(number as i128))
         } else {
             Some(Self::Float(number))
         }
+    }
+
+    /// Takes a number as the parser of HCL read it: exact below 2^64.
+    pub(crate) fn from_literal(number: &hcl_edit::Number) -> Option<Self> {
+        let exact = number.as_i64().map(i128::from).or(number.as_u64().map(i128::from));
+        exact.map(Self::Integer).or_else(|| number.as_f64().and_then(Self::from_f64))
     }
 
     /// Reads a decimal number as Terraform does: no sign `+`, no hexadecimal, no infinity.
@@ -397,9 +409,25 @@ impl Number {
 
     /// Returns an integer; none for a fraction or a number beyond 64 bits.
     pub(crate) fn to_integer(self) -> Option<i64> {
+        self.to_wide().and_then(|number| number.try_into().ok())
+    }
+
+    /// Returns an integer; none for a fraction or a number beyond 128 bits.
+    pub(crate) fn to_wide(self) -> Option<i128> {
         match self {
             Self::Integer(number) => Some(number),
             Self::Float(_) => None,
+        }
+    }
+
+    /// Returns the number as JSON, as near as JSON's readers agree on: beyond 64 bits, it is of double precision.
+    fn to_json(self) -> Json {
+        match self {
+            Self::Integer(number) => match serde_json::Number::from_i128(number) {
+                Some(exact) => Json::Number(exact),
+                None => (number as f64).into(),
+            },
+            Self::Float(number) => number.into(),
         }
     }
 
@@ -439,6 +467,12 @@ mod tests {
             ("2.0", Some("2")),
             ("1e3", Some("1000")),
             ("9223372036854775807", Some("9223372036854775807")),
+            (
+                "340282366920938463463374607431768211455",
+                Some("340282366920938500000000000000000000000"),
+            ),
+            ("18446744073709551616", Some("18446744073709551616")),
+            ("1e30", Some("1000000000000000000000000000000")),
             ("+1", None),
             ("inf", None),
             ("1e400", None),

@@ -420,6 +420,113 @@ pub const BACKEND_ROUTEROS: BlockType = BlockType {
     blocks: &[],
 };
 
+/// `backend "pfsense"`.
+pub const BACKEND_PFSENSE: BlockType = BlockType {
+    name: "backend",
+    head: "backend \"pfsense\" \"NAME\"",
+    doc: "A pfSense firewall with the REST API package v2.4.3 or later. docs/pfsense.md says which privileges its key needs. Others refer to it as `backend.NAME`, with the attributes of a `local` one.",
+    arguments: &[
+        Argument {
+            name: "api_url",
+            takes: Takes::Text,
+            is_required: true,
+            doc: "Where the web interface of the firewall is, such as `\"https://192.168.1.1\"`; `/api/v2` is added.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_key",
+            takes: Takes::Text,
+            doc: "The key, made in `System > REST API > Keys`, best from a sensitive variable or `env(…)`.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_key_command",
+            takes: Takes::Command,
+            doc: "A program that prints the key in its first line, such as `[\"pass\", \"show\", \"office\"]`, in the place of `api_key`. It is run on this machine and without a shell, in the directory of the configuration, once in a run that asks the firewall, and has a minute.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_user",
+            takes: Takes::Text,
+            doc: "A user of the firewall's own database, in the place of a key.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_password",
+            takes: Takes::Text,
+            doc: "The password of that user.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_password_command",
+            takes: Takes::Command,
+            doc: "A program that prints the password in its first line, as `api_key_command`.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_timeout",
+            takes: Takes::Text,
+            default: Some("\"190s\""),
+            doc: "How long an answer may take. The firewall itself ends a request after 180 s.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_verify_tls",
+            takes: Takes::Bool,
+            default: Some("true"),
+            doc: "Whether the firewall has to prove that it is the firewall. Without it, whoever is on the way can read the key.",
+            ..PLAIN
+        },
+        Argument {
+            name: "ca_file",
+            takes: Takes::Text,
+            doc: "A PEM file with the certificate of the firewall, or of the authority that signed it, in place of those that the system believes. Relative to the directory of the configuration.",
+            ..PLAIN
+        },
+        Argument {
+            name: "debug",
+            takes: Takes::Bool,
+            default: Some("false"),
+            doc: "Whether each request and each answer is shown on stderr, without what is secret.",
+            ..PLAIN
+        },
+        Argument {
+            name: "display_name",
+            takes: Takes::Text,
+            doc: "How messages call it.",
+            ..PLAIN
+        },
+        Argument {
+            name: "manage_service",
+            takes: Takes::Bool,
+            default: Some("false"),
+            doc: "Whether an apply switches WireGuard on where it is off. While it is off, nothing that is written reaches the kernel of the firewall.",
+            ..PLAIN
+        },
+        Argument {
+            name: "read_only",
+            takes: Takes::Bool,
+            default: Some("false"),
+            doc: "Whether nothing is ever written to the firewall: plans are made, and an apply that would change it is refused.",
+            ..PLAIN
+        },
+        Argument {
+            name: "simulate",
+            takes: Takes::Bool,
+            default: Some("false"),
+            doc: "Whether a strict simulated firewall stands in for it, kept under `.wgform/simulated/`. A state belongs to either.",
+            ..PLAIN
+        },
+        Argument {
+            name: "tls_pin_sha256",
+            takes: Takes::Text,
+            doc: "The SHA-256 of the one certificate that is believed, as 64 hexadecimal digits, with or without colons.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[],
+};
+
 /// `lifecycle`, in every resource.
 pub const LIFECYCLE: BlockType = BlockType {
     name: "lifecycle",
@@ -553,6 +660,38 @@ pub const CLIENT_ATTRIBUTES: [(&str, &str); 7] = [
     ("allowed_ips", "client_allowed_ips"),
 ];
 
+/// `assign`, in `interface`.
+pub const ASSIGN: BlockType = BlockType {
+    name: "assign",
+    head: "assign",
+    doc: "On a firewall: the interface that the tunnel is assigned to, without which nothing is routed into the tunnel. Each argument is an attribute of the interface: `descr` is `assign_descr`, and so on. Without the block an assignment of somebody else stays; when the block goes, so does the interface, with the firewall's rules for it.",
+    arguments: &[
+        Argument {
+            name: "descr",
+            takes: Takes::Text,
+            is_required: true,
+            doc: "What the firewall calls the interface, such as `\"VPN\"`.",
+            ..PLAIN
+        },
+        Argument {
+            name: "addresses",
+            doc: "Its addresses with their prefix length, one of each family at most, in the place of `addresses` of the tunnel.",
+            ..PLAIN
+        },
+        Argument {
+            name: "mtu",
+            takes: Takes::Number,
+            doc: "Its MTU in bytes, 1280 to 8192; that of the tunnel has no effect.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[],
+};
+
+/// The attribute of an interface that an argument of its `assign` block is.
+pub const ASSIGN_ATTRIBUTES: [(&str, &str); 3] =
+    [("descr", "assign_descr"), ("addresses", "assign_addresses"), ("mtu", "assign_mtu")];
+
 /// What every resource takes besides its own attributes.
 pub const EVERY_RESOURCE: &[Argument] = &[Argument {
     name: "depends_on",
@@ -562,5 +701,13 @@ pub const EVERY_RESOURCE: &[Argument] = &[Argument {
 }];
 
 /// The top-level blocks that are no resources, in the order in which the reference has them.
-pub const BLOCK_TYPES: [BlockType; 7] =
-    [WGFORM, VARIABLE, LOCALS, OUTPUT, BACKEND_LOCAL, BACKEND_LINUX, BACKEND_ROUTEROS];
+pub const BLOCK_TYPES: [BlockType; 8] = [
+    WGFORM,
+    VARIABLE,
+    LOCALS,
+    OUTPUT,
+    BACKEND_LOCAL,
+    BACKEND_LINUX,
+    BACKEND_ROUTEROS,
+    BACKEND_PFSENSE,
+];

@@ -9,7 +9,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::plan::view::View;
 use crate::plan::walk::{Fate, Node, Planner};
 use crate::plan::{Refusal, UnmanagedPeer};
-use crate::resource::{Address, BackendId, Field};
+use crate::resource::{Address, BackendId, BackendKind, Field};
 use crate::value::{Prefix, PublicKey};
 
 /// Peers that nobody declared.
@@ -139,19 +139,30 @@ fn foreign_port(
 }
 
 fn peers_of_each_interface(planner: &Planner<'_>, problems: &mut Vec<Diagnostic>) {
-    let mut keys: BTreeMap<(&Address, PublicKey), &Desired> = BTreeMap::new();
+    let mut keys: BTreeMap<(Option<&BackendId>, Option<&Address>, PublicKey), &Desired> =
+        BTreeMap::new();
     let mut prefixes: BTreeMap<(&Address, Prefix), &Desired> = BTreeMap::new();
     for address in &planner.walked {
         let (node, desired) = (&planner.nodes[address], &planner.desired[address]);
         let Some(peer) = node.peer() else { continue };
         if let Some(key) = peer.public_key {
-            if let Some(other) = keys.insert((&peer.on, key), desired) {
-                let text = format!("`{}` on `{}`", key.short(), peer.on);
+            // On a firewall a key is there once, whatever the tunnel.
+            let backend = node.backend.as_ref();
+            let is_unique = planner.kind_of(backend) == BackendKind::PfSense;
+            let place = if is_unique { (backend, None, key) } else { (None, Some(&peer.on), key) };
+            if let Some(other) = keys.insert(place, desired) {
+                let text = match (is_unique, backend) {
+                    (true, Some(backend)) => format!("`{}` on backend `{backend}`", key.short()),
+                    _ => format!("`{}` on `{}`", key.short(), peer.on),
+                };
                 problems.push(
                     Diagnostic::error("two peers with one public key")
                         .label(span(desired, "public_key"), &text)
                         .label(span(other, "public_key"), &text)
-                        .help("WireGuard knows a peer by its public key. Give each peer of an interface its own."),
+                        .help(match is_unique {
+                            true => "A firewall knows a peer by its public key, whatever the tunnel. Give each peer its own.",
+                            false => "WireGuard knows a peer by its public key. Give each peer of an interface its own.",
+                        }),
                 );
             }
             let own =

@@ -12,6 +12,7 @@ use crate::config::{Desired, Evaluator, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::link::Links;
 use crate::plan::persist::PERSISTED;
+use crate::plan::recover::public_key;
 use crate::plan::view::View;
 use crate::plan::walk::{Fate, Node, Planner};
 use crate::plan::{OutputChange, Plan, Refusal, Step, check, order, routes, secret, session};
@@ -36,6 +37,7 @@ impl Planner<'_> {
         let state_differs = self.state_differs || backends_differ(&self.state, &backends);
         let unreachable = self.unreachable(&view);
         let refusals = self.all_refusals(&view);
+        let unchecked = self.unchecked(&view);
         let pending = self.nodes.values().filter(|node| node.fate == Fate::Pending);
         Ok(Plan {
             pending: pending.map(|node| node.address.clone()).collect(),
@@ -51,6 +53,7 @@ impl Planner<'_> {
             backends,
             views: self.views,
             unmanaged: unmanaged.stay,
+            unchecked,
             unreachable,
             rebooted: self.verdict.rebooted,
             refusals,
@@ -60,6 +63,29 @@ impl Planner<'_> {
             is_partial: self.options.is_partial(),
             excluded: view.into_excluded(),
         })
+    }
+
+    /// Returns what was applied and is not shown by the device.
+    fn unchecked(&self, view: &View) -> BTreeMap<Address, BTreeSet<&'static str>> {
+        let mut unchecked = BTreeMap::new();
+        for (address, record) in self.state.resources.iter().filter(|(it, _)| view.contains(it)) {
+            let picture = record.backend.as_ref().and_then(|id| self.picture(id));
+            let hidden = picture.and_then(|picture| match &record.object {
+                ObjectKey::Interface { name, .. } => Some(&picture.interfaces.get(name)?.hidden),
+                ObjectKey::Peer { interface, .. } => {
+                    let peers = &picture.interfaces.get(interface)?.peers;
+                    Some(&peers.get(&public_key(&record.object)?)?.hidden)
+                }
+                ObjectKey::PresharedKey {} => None,
+            });
+            let applied = |name: &&'static str| record.attributes.contains_key(*name);
+            let hidden: BTreeSet<_> =
+                hidden.into_iter().flatten().copied().filter(applied).collect();
+            if !hidden.is_empty() {
+                unchecked.insert(address.clone(), hidden);
+            }
+        }
+        unchecked
     }
 
     /// Compares the outputs with those of the state; none when only a part was asked for.

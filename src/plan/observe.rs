@@ -213,6 +213,7 @@ impl Planner<'_> {
             views: self.views,
             pending: Vec::new(),
             unmanaged: Vec::new(),
+            unchecked: BTreeMap::new(),
             rebooted: self.verdict.rebooted,
             sessions: Sessions::default(),
             refusals,

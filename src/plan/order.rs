@@ -302,7 +302,7 @@ fn waiting(planner: &Planner<'_>, drafts: &[Draft], cycle: &[usize]) -> Diagnost
     let path =
         cycle.iter().chain(cycle.first()).filter_map(|index| match &drafts[*index].step.subject {
             Subject::Resource(address) => Some(format!("`{address}`")),
-            Subject::Unmanaged { .. } => None,
+            Subject::Backend(_) | Subject::Unmanaged { .. } => None,
         });
     let mut path: Vec<String> = path.collect();
     path.dedup();

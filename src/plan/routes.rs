@@ -266,7 +266,7 @@ fn table(
                     "Make it in `/routing/table` of the router, with `fib`. The router knows {}.",
                     known.join(", ")
                 ),
-                BackendKind::Local | BackendKind::Linux => format!(
+                BackendKind::Local | BackendKind::Linux | BackendKind::PfSense => format!(
                     "Give it a name in `/etc/iproute2/rt_tables` of the host, or write its number. The host knows {}.",
                     known.join(", ")
                 ),

@@ -75,6 +75,7 @@ impl<'a> Cuts<'a> {
                 }
             }
             PlannedAct::Record
+            | PlannedAct::Apply { .. }
             | PlannedAct::SetRoutes { .. }
             | PlannedAct::CreateInterface { .. }
             | PlannedAct::CreatePeer { replaces: None, .. }

@@ -157,6 +157,8 @@ pub(crate) struct Planner<'a> {
     /// What must be said before anything is done, and about what.
     pub(crate) refusals: Vec<(Address, Refusal)>,
     pub(crate) warnings: Vec<Diagnostic>,
+    /// Names of tunnels that the configuration asks for.
+    pub(crate) reserved: BTreeSet<(BackendId, String)>,
 }
 
 /// Which resource owns what is on a device.
@@ -249,6 +251,7 @@ impl<'a> Planner<'a> {
             diagnostics: Vec::new(),
             refusals: Vec::new(),
             warnings: Vec::new(),
+            reserved: BTreeSet::new(),
         }
     }
 
@@ -258,6 +261,7 @@ impl<'a> Planner<'a> {
         evaluator: &Evaluator<'_>,
     ) -> Result<Plan, Vec<Diagnostic>> {
         if !self.options.destroy {
+            self.reserve_names(config, evaluator);
             self.configured = config.resources().iter().cloned().collect();
             for address in config.resources() {
                 match evaluator.resource(address, &self.known) {
@@ -267,6 +271,8 @@ impl<'a> Planner<'a> {
             }
         }
         self.warn_of_remarks(config);
+        self.warn_of_service(config);
+        self.warn_of_unassigned();
         self.guard_far_ends();
         secret::resolve(&mut self);
         check::across_resources(&mut self);

@@ -7,8 +7,9 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::vocabulary::{
-    Argument, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_ROUTEROS, BlockType, CLIENT, EVERY_RESOURCE,
-    LIFECYCLE, LOCALS, OUTPUT, ROUTE_MODES, ROUTES, STATE, Takes, VARIABLE, WGFORM,
+    ASSIGN, Argument, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_PFSENSE, BACKEND_ROUTEROS, BlockType,
+    CLIENT, EVERY_RESOURCE, LIFECYCLE, LOCALS, OUTPUT, ROUTE_MODES, ROUTES, STATE, Takes, VARIABLE,
+    WGFORM,
 };
 use crate::resource::{
     Attribute, BackendKind, Change, Default, Form, Kind, Ownership, Presence, Support, declaration,
@@ -28,6 +29,7 @@ pub fn language_schema() -> Json {
                 (BackendKind::Local.as_str(), named(block(&BACKEND_LOCAL))),
                 (BackendKind::Linux.as_str(), named(block(&BACKEND_LINUX))),
                 (BackendKind::RouterOs.as_str(), named(block(&BACKEND_ROUTEROS))),
+                (BackendKind::PfSense.as_str(), named(block(&BACKEND_PFSENSE))),
             ]),
         ),
     ]);
@@ -95,6 +97,9 @@ fn resource(kind: Kind) -> Json {
     if kind == Kind::Peer {
         properties.insert(CLIENT.name.to_owned(), one_or_more(block(&CLIENT)));
     }
+    if kind == Kind::Interface {
+        properties.insert(ASSIGN.name.to_owned(), one_or_more(block(&ASSIGN)));
+    }
     let is_required =
         |it: &&Attribute| matches!(it.presence, Presence::Required | Presence::RequiredNullable);
     let required: Vec<_> = settable().filter(is_required).map(|it| it.name).collect();
@@ -111,6 +116,7 @@ fn attribute(attribute: &Attribute) -> Json {
         change,
         local: _,
         routeros: _,
+        pfsense: _,
         doc,
     } = attribute;
     let mut schema = or_expression(literal(form));

@@ -1,9 +1,9 @@
 //! The reference of the language as Markdown.
 
-use crate::config::functions;
 use crate::config::vocabulary::{
     Argument, BLOCK_TYPES, BlockType, EVERY_RESOURCE, LIFECYCLE, LOCALS, Takes,
 };
+use crate::config::{functions, functions_left_out};
 use crate::resource::{
     Attribute, BackendKind, Change, Default, Form, Kind, Ownership, Presence, Support, declaration,
 };
@@ -32,6 +32,25 @@ column of each kind of backend says where the attribute is kept: *on the device*
 place for it; *for wgform*, which it tells what to do; *no*: there it may only have its default.
 ";
 
+const FUNCTIONS: &str = "
+## Functions
+
+They have Terraform's names and results; `env` and `wg_public_key` are wgform's own. `[step]` may be left out, and `values...` is any
+number of them. A path is relative to the directory of the configuration, which `path.module` and `path.root` name too; `path.cwd` is
+its whole path.
+
+What differs from Terraform:
+
+* A number is exact while it is a whole one of 128 bits, and of double precision else, where Terraform's has 512 bits: `0.1 + 0.2` is
+  `0.30000000000000004`. What is not finite, as `1 / 0` is there, is an error.
+* A list and a tuple with the same elements are equal, and so are a map and an object.
+* `&&` and `||` do not look at a right side that decides nothing.
+* Texts keep the form of Unicode in which they are written; `length`, `substr` and `strrev` count what a reader takes for one character.
+* `textencodebase64` and `textdecodebase64` know UTF-8, UTF-16 in both orders, ISO-8859-1 and US-ASCII.
+* A regular expression and what it looks at, a list of files, and every text that is made have a limit, which is an error that says so.
+
+";
+
 /// Returns the reference of the language as Markdown, for one page.
 pub fn language_page() -> String {
     let mut page = HEAD.to_owned();
@@ -47,10 +66,15 @@ pub fn language_page() -> String {
     page += "\n### In every resource\n\n";
     page += &arguments_table(EVERY_RESOURCE);
     page += &block_section(&LIFECYCLE, 4);
-    page += "\n## Functions\n\nThey have Terraform's names and results; `env` and `wg_public_key` are wgform's own.\n\n";
+    page += FUNCTIONS;
     page += &table(
         &["call", "result"],
         functions().into_iter().map(|(usage, doc)| vec![code(usage), doc.to_owned()]),
+    );
+    page += "\nTerraform has others, which are left out on purpose:\n\n";
+    page += &table(
+        &["function", "instead"],
+        functions_left_out().iter().map(|(name, why)| vec![code(name), (*why).to_owned()]),
     );
     page
 }
@@ -138,6 +162,7 @@ fn attribute_row(attribute: &Attribute) -> Vec<String> {
         change,
         local: _,
         routeros: _,
+        pfsense: _,
         doc,
     } = attribute;
     let mut doc = (*doc).to_owned();

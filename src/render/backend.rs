@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::actual::{Examination, Fact, Identity};
 use crate::backend::BackendError;
-use crate::config::{BackendDeclaration, Driver, Transport};
+use crate::config::{BackendDeclaration, Driver, Login, Transport};
 use crate::diagnostic::sentence;
 use crate::render::value::age;
 use crate::render::{Paint, Style, count, printable};
@@ -89,6 +89,10 @@ fn machine(kind: BackendKind, Identity { id, boot_id: _, uptime, host_name }: &I
     match (kind, machine) {
         (BackendKind::RouterOs, "") => format!("{host_name}{up}"),
         (BackendKind::RouterOs, serial) => format!("{host_name}, serial number {serial}{up}"),
+        (BackendKind::PfSense, id) if id.is_empty() || id == host_name => {
+            format!("{host_name}{up}")
+        }
+        (BackendKind::PfSense, id) => format!("{host_name}, id {id}{up}"),
         (BackendKind::Local | BackendKind::Linux, id) => {
             format!("{host_name}, machine id {id}{up}")
         }
@@ -108,6 +112,13 @@ fn place(BackendDeclaration { simulate, transport, .. }: &BackendDeclaration) ->
             return match simulate {
                 true => "simulated".to_owned(),
                 false => format!("{} as `{}`", router.api_url, router.api_user),
+            };
+        }
+        Transport::PfSense(firewall) => {
+            return match (simulate, &firewall.login) {
+                (true, _) => "simulated".to_owned(),
+                (false, Login::Key(_)) => format!("{} with a key", firewall.api_url),
+                (false, Login::User { name, .. }) => format!("{} as `{name}`", firewall.api_url),
             };
         }
     };

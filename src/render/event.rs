@@ -56,6 +56,8 @@ fn done(step: &StepName) -> Option<String> {
         Work::SetRoutes => "routes set",
         Work::Persist => "persisted",
         Work::StopPersisting => "no longer persisted",
+        Work::SwitchOn => "WireGuard switched on",
+        Work::Apply => "what was stored is applied",
         // The end of another step says it.
         Work::Prepare => return None,
     };
@@ -75,6 +77,8 @@ pub fn under_way(step: &StepName) -> String {
         Work::Prepare => "preparing",
         Work::Persist => "persisting",
         Work::StopPersisting => "removing what is persisted",
+        Work::SwitchOn => "switching WireGuard on",
+        Work::Apply => "applying what is stored",
     };
     let on = step.backend.as_ref().map(|backend| format!(" on {backend}")).unwrap_or_default();
     printable(&format!("{}{on}: {verb}", step.subject)).into_owned()

@@ -13,7 +13,7 @@ use crate::plan::{
 };
 use crate::render::value::{SENSITIVE, UNKNOWN, after, age, is_default, literal, shown, sorted};
 use crate::render::{Paint, Style, count, printable};
-use crate::resource::Address;
+use crate::resource::{Address, BackendId, BackendKind};
 
 /// So many unchanged elements of a set are shown around those that change; more are counted.
 const NEIGHBOURS: usize = 4;
@@ -68,6 +68,9 @@ pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
         pending(plan, &mut text);
     }
     unmanaged(plan, paint, &mut text);
+    if purpose == Purpose::Drift {
+        unchecked(plan, paint, &mut text);
+    }
     unreachable(plan, paint, &mut text);
     part(plan, &mut text);
     match purpose {
@@ -127,6 +130,7 @@ fn resource(plan: &Plan, change: &ResourceChange, paint: Paint, text: &mut Strin
         Subject::Unmanaged { interface, public_key } => {
             format!("peer {public_key} of {interface}{place} {}", fate(plan, change))
         }
+        Subject::Backend(id) => return backend(id, change, paint, text),
     };
     let _ = writeln!(text, "  {}", paint.paint(Style::Bold, format!("# {}", printable(&heading))));
     for note in &change.notes {
@@ -140,15 +144,29 @@ fn resource(plan: &Plan, change: &ResourceChange, paint: Paint, text: &mut Strin
     let (kind, label) = match &change.subject {
         Subject::Resource(address) => (address.kind.as_str(), block_label(address)),
         Subject::Unmanaged { .. } => ("peer", "(unmanaged)".to_owned()),
+        Subject::Backend(id) => ("backend", format!("\"{id}\"")),
     };
     let glyph = match &change.reason {
         Reason::Requested if change.action == Action::Replace => "-/+",
+        // There is no room for both on a firewall.
+        Reason::CannotUpdate("name") if is_on_firewall(plan, change) => "-/+",
         _ => glyph(change.action),
     };
     let glyph = paint.paint(style(change.action), glyph);
     let _ = writeln!(text, "{glyph} {kind} {label} {{");
     attributes(change, paint, text);
     text.push_str("    }\n\n");
+}
+
+/// Shows what happens to a backend itself, of which there is no block to show.
+fn backend(id: &BackendId, change: &ResourceChange, paint: Paint, text: &mut String) {
+    for note in &change.notes {
+        for line in note_lines(change, note) {
+            let line = printable(&format!("# backend.{id}: {line}")).into_owned();
+            let _ = writeln!(text, "  {}", paint.paint(Style::Bold, line));
+        }
+    }
+    text.push('\n');
 }
 
 fn block_label(address: &Address) -> String {
@@ -161,6 +179,11 @@ fn place(plan: &Plan, change: &ResourceChange) -> String {
     let Some(view) = plan.views.get(backend) else { return format!(" on \"{backend}\"") };
     let simulated = if view.simulated { " (simulated)" } else { "" };
     format!(" on {} \"{backend}\"{simulated}", view.kind.as_str())
+}
+
+fn is_on_firewall(plan: &Plan, change: &ResourceChange) -> bool {
+    let view = change.backend.as_ref().and_then(|backend| plan.views.get(backend));
+    view.is_some_and(|view| view.kind == BackendKind::PfSense)
 }
 
 fn fate(plan: &Plan, change: &ResourceChange) -> String {
@@ -267,6 +290,22 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
         Note::NoSystemd(unit) => {
             vec![format!("no systemd here: see that what `{unit}` does is done at boot")]
         }
+        Note::SwitchedOn => vec![
+            "WireGuard is off there, and will be switched on, with every tunnel that is stored"
+                .to_owned(),
+        ],
+        Note::Applied => vec![
+            "something is stored there that has no effect yet, and will be applied, whoever stored it"
+                .to_owned(),
+        ],
+        Note::Assigned => vec![
+            "assigned to an interface of the firewall: see that its default gateway in `System > Routing`"
+                .to_owned(),
+            "  is not \"Automatic\", or pfSense may take the tunnel for the way to the Internet".to_owned(),
+        ],
+        Note::Released(name) => vec![format!(
+            "the interface `{name}` of the firewall goes at once, with its firewall and NAT rules"
+        )],
     }
 }
 
@@ -489,6 +528,7 @@ fn sessions(plan: &Plan, paint: Paint, text: &mut String) {
             Subject::Unmanaged { interface, public_key } => {
                 format!("unmanaged peer {public_key} of {interface}")
             }
+            Subject::Backend(id) => format!("backend.{id}"),
         };
         let _ =
             writeln!(text, "  {}, last handshake {} ago", printable(&who), age(cut.handshake_age));
@@ -531,6 +571,23 @@ fn unmanaged(plan: &Plan, paint: Paint, text: &mut String) {
         "\n  To manage one, declare it and run `wgform import peer.NAME INTERFACE/KEY`; \
          `unmanaged_peers` on the interface\n  decides whether they are reported, ignored or removed.\n\n",
     );
+}
+
+/// Lists what no device shows; most of it is of one kind.
+fn unchecked(plan: &Plan, paint: Paint, text: &mut String) {
+    if plan.unchecked.is_empty() {
+        return;
+    }
+    let heading = "Not checked, because the device does not show it:";
+    let _ = writeln!(text, "{}\n", paint.paint(Style::Warning, heading));
+    for (address, names) in plan.unchecked.iter().take(NAMED) {
+        let names = names.iter().copied().collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "  {}: {names}", printable(&address.to_string()));
+    }
+    if plan.unchecked.len() > NAMED {
+        let _ = writeln!(text, "  and {} more", plan.unchecked.len() - NAMED);
+    }
+    text.push('\n');
 }
 
 fn unreachable(plan: &Plan, paint: Paint, text: &mut String) {

@@ -11,11 +11,13 @@ pub enum BackendKind {
     Linux,
     /// A MikroTik router with RouterOS v7, over its REST service.
     RouterOs,
+    /// A pfSense firewall, over the REST API package.
+    PfSense,
 }
 
 impl BackendKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Local, Self::Linux, Self::RouterOs];
+    pub const ALL: [Self; 4] = [Self::Local, Self::Linux, Self::RouterOs, Self::PfSense];
 
     /// Returns the first label of its `backend` block.
     pub fn as_str(self) -> &'static str {
@@ -23,6 +25,7 @@ impl BackendKind {
             Self::Local => "local",
             Self::Linux => "linux",
             Self::RouterOs => "routeros",
+            Self::PfSense => "pfsense",
         }
     }
 
@@ -36,7 +39,7 @@ impl BackendKind {
     pub fn keeps_configuration(self) -> bool {
         match self {
             Self::Local | Self::Linux => false,
-            Self::RouterOs => true,
+            Self::RouterOs | Self::PfSense => true,
         }
     }
 }
@@ -220,6 +223,8 @@ pub struct Attribute {
     pub local: Support,
     /// How `backend "routeros"` takes it.
     pub routeros: Support,
+    /// How `backend "pfsense"` takes it.
+    pub pfsense: Support,
     /// One sentence for help and reference pages.
     pub doc: &'static str,
 }
@@ -230,6 +235,7 @@ impl Attribute {
         match backend {
             BackendKind::Local | BackendKind::Linux => self.local,
             BackendKind::RouterOs => self.routeros,
+            BackendKind::PfSense => self.pfsense,
         }
     }
 }
@@ -271,6 +277,7 @@ const PLAIN: Attribute = Attribute {
     change: Change::InPlace,
     local: Support::Device,
     routeros: Support::Device,
+    pfsense: Support::Device,
     doc: "",
 };
 
@@ -281,6 +288,7 @@ const INTERFACE: &[Attribute] = &[
         change: Change::Replace,
         local: Support::Wgform,
         routeros: Support::Wgform,
+        pfsense: Support::Wgform,
         doc: "The backend on which the interface lives; `default_backend` when it is not written.",
         ..PLAIN
     },
@@ -316,6 +324,7 @@ const INTERFACE: &[Attribute] = &[
         form: Form::Path,
         presence: Presence::OptionalComputed,
         routeros: Support::No,
+        pfsense: Support::No,
         doc: "Where the private key that wgform made is kept on the host, readable by root only. `/var/lib/wgform/keys/NAME` when it is not written.",
         ..PLAIN
     },
@@ -323,6 +332,7 @@ const INTERFACE: &[Attribute] = &[
         name: "key_rotation",
         local: Support::StateOnly,
         routeros: Support::StateOnly,
+        pfsense: Support::StateOnly,
         doc: "Any change of this text makes a new private key.",
         ..PLAIN
     },
@@ -361,6 +371,7 @@ const INTERFACE: &[Attribute] = &[
         form: Form::Mark,
         default: Default::Number(0),
         routeros: Support::No,
+        pfsense: Support::No,
         doc: "The firewall mark of the packets that the interface sends; 0 is none.",
         ..PLAIN
     },
@@ -370,6 +381,7 @@ const INTERFACE: &[Attribute] = &[
         default: Default::Text("off"),
         local: Support::Wgform,
         routeros: Support::Wgform,
+        pfsense: Support::No,
         doc: "Routes to the interface: `\"auto\"` for one to each allowed IP of its peers. Routes and rules of somebody else stay.",
         ..PLAIN
     },
@@ -378,6 +390,7 @@ const INTERFACE: &[Attribute] = &[
         form: Form::Servers,
         default: Default::Device,
         routeros: Support::No,
+        pfsense: Support::No,
         doc: "The name servers that the host asks through the interface, in order. The list is owned as a whole; the host's is left alone when it is not written.",
         ..PLAIN
     },
@@ -386,6 +399,7 @@ const INTERFACE: &[Attribute] = &[
         form: Form::Domains,
         default: Default::Device,
         routeros: Support::No,
+        pfsense: Support::No,
         doc: "The domains whose names are looked up there, also those that are written without them. `~` before one only looks up, `~.` is every name.",
         ..PLAIN
     },
@@ -395,6 +409,7 @@ const INTERFACE: &[Attribute] = &[
         default: Default::Empty,
         local: Support::StateOnly,
         routeros: Support::No,
+        pfsense: Support::No,
         doc: "Commands that run before the link is set up, each a list of a program and its arguments; no shell reads them. `%i` is the name of the interface.",
         ..PLAIN
     },
@@ -404,6 +419,7 @@ const INTERFACE: &[Attribute] = &[
         default: Default::Empty,
         local: Support::StateOnly,
         routeros: Support::No,
+        pfsense: Support::No,
         doc: "Commands that run after the link was set up.",
         ..PLAIN
     },
@@ -413,6 +429,7 @@ const INTERFACE: &[Attribute] = &[
         default: Default::Empty,
         local: Support::StateOnly,
         routeros: Support::No,
+        pfsense: Support::No,
         doc: "Commands that run before the link is set down or removed: those of the last apply.",
         ..PLAIN
     },
@@ -422,6 +439,7 @@ const INTERFACE: &[Attribute] = &[
         default: Default::Empty,
         local: Support::StateOnly,
         routeros: Support::No,
+        pfsense: Support::No,
         doc: "Commands that run after the link was set down or removed: those of the last apply.",
         ..PLAIN
     },
@@ -431,6 +449,7 @@ const INTERFACE: &[Attribute] = &[
         default: Default::Text("none"),
         local: Support::Wgform,
         routeros: Support::No,
+        pfsense: Support::No,
         doc: "What brings the interface back when the host boots: `/etc/wireguard/NAME.conf` with `wg-quick@NAME.service`, or files of systemd-networkd. Every plan warns until it is written, if only as \"none\".",
         ..PLAIN
     },
@@ -440,6 +459,7 @@ const INTERFACE: &[Attribute] = &[
         default: Default::Text("warn"),
         local: Support::Wgform,
         routeros: Support::Wgform,
+        pfsense: Support::Wgform,
         doc: "What to do with peers on the device that no configuration declares.",
         ..PLAIN
     },
@@ -449,6 +469,7 @@ const INTERFACE: &[Attribute] = &[
         default: Default::Bool(false),
         local: Support::Wgform,
         routeros: Support::Wgform,
+        pfsense: Support::Wgform,
         doc: "Whether the interface may be destroyed or replaced while it has unmanaged peers.",
         ..PLAIN
     },
@@ -456,6 +477,7 @@ const INTERFACE: &[Attribute] = &[
         name: "vrf",
         default: Default::Device,
         local: Support::No,
+        pfsense: Support::No,
         doc: "The VRF in which the tunnel's own packets travel, from RouterOS 7.21 on; `main` when it is not written.",
         ..PLAIN
     },
@@ -465,7 +487,34 @@ const INTERFACE: &[Attribute] = &[
         default: Default::Empty,
         ownership: Ownership::Elements,
         local: Support::No,
+        pfsense: Support::No,
         doc: "The interface lists of the router that the interface is in. Its default firewall drops what comes from an interface outside of `LAN`.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "assign_descr",
+        default: Default::Device,
+        local: Support::No,
+        routeros: Support::No,
+        doc: "What the firewall calls the interface that the tunnel is assigned to; `descr` in the block `assign`. Without one nothing is routed into the tunnel.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "assign_addresses",
+        form: Form::Addresses,
+        default: Default::Device,
+        local: Support::No,
+        routeros: Support::No,
+        doc: "The addresses of that interface, one of each family at most; `addresses` in the block `assign`.",
+        ..PLAIN
+    },
+    Attribute {
+        name: "assign_mtu",
+        form: Form::Mtu,
+        default: Default::Device,
+        local: Support::No,
+        routeros: Support::No,
+        doc: "The MTU of that interface in bytes, 1280 to 8192; `mtu` in the block `assign`.",
         ..PLAIN
     },
 ];
@@ -533,6 +582,7 @@ const PEER: &[Attribute] = &[
         default: Default::Bool(false),
         local: Support::Wgform,
         routeros: Support::Wgform,
+        pfsense: Support::Wgform,
         doc: "Whether an endpoint that differs from the written one is drift.",
         ..PLAIN
     },
@@ -548,6 +598,7 @@ const PEER: &[Attribute] = &[
         form: Form::Bool,
         default: Default::Device,
         local: Support::No,
+        pfsense: Support::No,
         doc: "Whether the router waits for the peer to call, from RouterOS 7.15 on.",
         ..PLAIN
     },
@@ -555,6 +606,7 @@ const PEER: &[Attribute] = &[
         name: "client_private_key",
         form: Form::PrivateKey,
         local: Support::StateOnly,
+        pfsense: Support::StateOnly,
         doc: "The private key of the far end, for the configuration of it that a router shows; `private_key` in the block `client`. One that the router has stays when it is not written.",
         ..PLAIN
     },
@@ -562,6 +614,7 @@ const PEER: &[Attribute] = &[
         name: "client_address",
         form: Form::Addresses,
         local: Support::StateOnly,
+        pfsense: Support::StateOnly,
         doc: "The addresses of the far end; `address` in the block `client`.",
         ..PLAIN
     },
@@ -569,12 +622,14 @@ const PEER: &[Attribute] = &[
         name: "client_dns",
         form: Form::Servers,
         local: Support::StateOnly,
+        pfsense: Support::StateOnly,
         doc: "The name servers of the far end, in order; `dns` in the block `client`.",
         ..PLAIN
     },
     Attribute {
         name: "client_endpoint",
         local: Support::StateOnly,
+        pfsense: Support::StateOnly,
         doc: "Where the far end reaches this one, a host with or without a port; `endpoint` in the block `client`.",
         ..PLAIN
     },
@@ -582,6 +637,7 @@ const PEER: &[Attribute] = &[
         name: "client_keepalive",
         form: Form::Keepalive,
         local: Support::StateOnly,
+        pfsense: Support::StateOnly,
         doc: "How often the far end sends a packet when it is idle; `keepalive` in the block `client`.",
         ..PLAIN
     },
@@ -589,6 +645,7 @@ const PEER: &[Attribute] = &[
         name: "client_listen_port",
         form: Form::Port,
         local: Support::StateOnly,
+        pfsense: Support::StateOnly,
         doc: "The UDP port of the far end; `listen_port` in the block `client`.",
         ..PLAIN
     },
@@ -596,6 +653,7 @@ const PEER: &[Attribute] = &[
         name: "client_allowed_ips",
         form: Form::Prefixes,
         local: Support::StateOnly,
+        pfsense: Support::StateOnly,
         doc: "What the far end sends into the tunnel; `allowed_ips` in the block `client`. From RouterOS 7.21 on.",
         ..PLAIN
     },
@@ -604,6 +662,7 @@ const PEER: &[Attribute] = &[
         form: Form::Time,
         local: Support::Wgform,
         routeros: Support::Wgform,
+        pfsense: Support::Wgform,
         doc: "When the peer ends. Past that time it is treated as disabled.",
         ..PLAIN
     },
@@ -615,6 +674,7 @@ const PRESHARED_KEY: &[Attribute] = &[
         form: Form::PresharedKey,
         local: Support::StateOnly,
         routeros: Support::StateOnly,
+        pfsense: Support::StateOnly,
         doc: "The secret. One is made, and kept on the devices that hold it, when it is not written.",
         ..PLAIN
     },
@@ -622,6 +682,7 @@ const PRESHARED_KEY: &[Attribute] = &[
         name: "rotation",
         local: Support::StateOnly,
         routeros: Support::StateOnly,
+        pfsense: Support::StateOnly,
         doc: "Any change of this text makes a new secret.",
         ..PLAIN
     },
@@ -630,6 +691,7 @@ const PRESHARED_KEY: &[Attribute] = &[
         form: Form::Reference(Kind::Peer),
         local: Support::Wgform,
         routeros: Support::Wgform,
+        pfsense: Support::Wgform,
         doc: "A peer whose device already holds the secret.",
         ..PLAIN
     },
@@ -638,6 +700,7 @@ const PRESHARED_KEY: &[Attribute] = &[
         presence: Presence::Computed,
         local: Support::StateOnly,
         routeros: Support::StateOnly,
+        pfsense: Support::StateOnly,
         doc: "The addresses of the peers that hold the secret.",
         ..PLAIN
     },
@@ -646,6 +709,7 @@ const PRESHARED_KEY: &[Attribute] = &[
         presence: Presence::Computed,
         local: Support::StateOnly,
         routeros: Support::StateOnly,
+        pfsense: Support::StateOnly,
         doc: "The fingerprint of the secret under this state's key.",
         ..PLAIN
     },

@@ -31,13 +31,16 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
 
 use crate::resource::BackendId;
+use crate::simulator::certificate::Certificate;
 use crate::simulator::file::{SimulatorError, SystemFile};
 use crate::simulator::pfsense::config::{Config, Object, Store};
 use crate::simulator::pfsense::fault::{Fault, Faults, Rule};
@@ -121,6 +124,19 @@ impl SimulatedFirewall {
             failed_logins: 0,
             blocked_until: Timestamp::MIN,
         })))
+    }
+
+    /// Returns the certificate that the firewall has signed itself, always the same.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn certificate(&self) -> io::Result<Certificate> {
+        let seed = self.lock().firewall.seed;
+        let key = Sha256::new()
+            .chain_update(b"simulated pfsense\0")
+            .chain_update(seed.to_be_bytes())
+            .finalize();
+        Certificate::self_signed(&key.into(), "firewall")
     }
 
     /// Adds a user with these privileges, or changes one: `api-v2-vpn-wireguard-peers-get`, [`ALL_PRIVILEGES`], or

@@ -6,7 +6,6 @@
 
 mod body;
 mod carried;
-mod certificate;
 mod duration;
 pub mod fault;
 pub mod http;
@@ -39,6 +38,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 
 use crate::resource::BackendId;
+use crate::simulator::certificate::Certificate;
 use crate::simulator::file::{SimulatorError, SystemFile};
 use crate::simulator::routeros::fault::{Fault, Faults, Rule, wrong_body};
 use crate::simulator::routeros::log::Log;
@@ -51,7 +51,6 @@ use crate::simulator::routeros::value::print_id;
 use crate::value::Secret;
 use crate::world::World;
 
-pub use certificate::Certificate;
 pub use users::ALL_POLICIES;
 
 #[cfg(any(test, fuzzing))]
@@ -127,7 +126,7 @@ impl SimulatedRouter {
     /// When it cannot be made.
     pub fn certificate(&self) -> io::Result<Certificate> {
         let key = self.lock().router.fixed(CERTIFICATE);
-        Certificate::self_signed(&key, &["127.0.0.1", "::1", "localhost"])
+        Certificate::self_signed(&key, "router")
     }
 
     /// Adds a user with these policies, or changes one. Changed policies count when the session of ten minutes ends.

@@ -8,7 +8,7 @@ _wgform() {
         [[ $word == [-=]* || $word == help || ${COMP_WORDS[i-1]} == '=' ]] && continue
         _wgform_takes_value "${COMP_WORDS[i-1]}" && continue
         case "$command $word" in
-            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | ' import' | ' backend' | 'backend list' | 'backend test' | ' force-unlock' | ' simulate' | 'simulate routeros' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
+            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | ' import' | ' backend' | 'backend list' | 'backend test' | ' force-unlock' | ' simulate' | 'simulate routeros' | 'simulate pfsense' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
         esac
     done
 
@@ -43,7 +43,7 @@ _wgform() {
         [[ $cur == --* ]] && before=- cur=${cur#-}
         case $command in
             '') _wgform_words '-version -chdir= -no-color -v -compact-warnings -help' ;;
-            'plan') _wgform_words '-var= -var-file= -target= -exclude= -refresh -accept-new-device= -accept-loss= -allow-new-key= -replace= -refresh-only -destroy -detailed-exitcode -parallelism= -input -chdir= -no-color -v -compact-warnings -help' ;;
+            'plan') _wgform_words '-var= -var-file= -target= -exclude= -refresh -accept-new-device= -accept-loss= -allow-new-key= -replace= -refresh-only -destroy -validate-on-device -detailed-exitcode -parallelism= -input -chdir= -no-color -v -compact-warnings -help' ;;
             'apply') _wgform_words '-var= -var-file= -target= -exclude= -refresh -destroy -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -heal -allow-new-key= -replace= -refresh-only -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
             'destroy') _wgform_words '-var= -var-file= -target= -exclude= -refresh -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
             'drift') _wgform_words '-var= -var-file= -target= -exclude= -parallelism= -chdir= -no-color -v -compact-warnings -help' ;;
@@ -63,6 +63,7 @@ _wgform() {
             'force-unlock') _wgform_words '-force -chdir= -no-color -v -compact-warnings -help' ;;
             'simulate') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
             'simulate routeros') _wgform_words '-version= -user= -listen= -tls -chdir= -no-color -v -compact-warnings -help' ;;
+            'simulate pfsense') _wgform_words '-version= -listen= -tls -chdir= -no-color -v -compact-warnings -help' ;;
             'schema') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
             'completions') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
             'man') _wgform_words '-dir= -chdir= -no-color -v -compact-warnings -help' ;;
@@ -75,7 +76,7 @@ _wgform() {
             'fmt') _wgform_paths -f ;;
             'state') _wgform_words 'list show mv rm help' ;;
             'backend') _wgform_words 'list test help' ;;
-            'simulate') _wgform_words 'routeros help' ;;
+            'simulate') _wgform_words 'routeros pfsense help' ;;
             'schema') _wgform_words 'language state events validation reference' ;;
             'completions') _wgform_words 'bash zsh fish' ;;
         esac

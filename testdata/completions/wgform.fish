@@ -2,7 +2,7 @@
 
 # Returns whether the command line so far is of this command: `state mv` for example.
 function __wgform_command
-    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'import' 'backend' 'backend list' 'backend test' 'force-unlock' 'simulate' 'simulate routeros' 'schema' 'completions' 'man' 'version'
+    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'import' 'backend' 'backend list' 'backend test' 'force-unlock' 'simulate' 'simulate routeros' 'simulate pfsense' 'schema' 'completions' 'man' 'version'
     set -l command
     set -l is_value no
     set -l words (commandline -opc)
@@ -66,6 +66,7 @@ complete -c wgform -n '__wgform_command plan' -o allow-new-key -l allow-new-key 
 complete -c wgform -n '__wgform_command plan' -o replace -l replace -x -d 'Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times'
 complete -c wgform -n '__wgform_command plan' -o refresh-only -l refresh-only -d 'Shows what changed outside of wgform since the last apply, and plans to undo nothing'
 complete -c wgform -n '__wgform_command plan' -o destroy -l destroy -d 'Plans to destroy everything that wgform owns'
+complete -c wgform -n '__wgform_command plan' -o validate-on-device -l validate-on-device -d 'Asks each firewall whether it would take what is planned for it, which changes nothing there'
 complete -c wgform -n '__wgform_command plan' -o detailed-exitcode -l detailed-exitcode -d 'Ends with exit code 2 when there are changes'
 complete -c wgform -n '__wgform_command plan' -o parallelism -l parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
 complete -c wgform -n '__wgform_command plan' -o input -l input -a 'true false' -d 'Never asks, which a plan never does: for scripts that say so to every command'
@@ -249,6 +250,7 @@ complete -c wgform -n '__wgform_command force-unlock' -o compact-warnings -l com
 complete -c wgform -n '__wgform_command force-unlock' -o help -l help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command simulate' -a routeros -d 'Serves a strict simulated router over REST on this host, until Ctrl-C'
+complete -c wgform -n '__wgform_command simulate' -a pfsense -d 'Serves a strict simulated firewall with the REST API package on this host, until Ctrl-C'
 complete -c wgform -n '__wgform_command simulate' -a help -d 'Shows the page of a command'
 complete -c wgform -n '__wgform_command simulate' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command simulate' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
@@ -265,6 +267,15 @@ complete -c wgform -n '__wgform_command simulate routeros' -o no-color -l no-col
 complete -c wgform -n '__wgform_command simulate routeros' -s v -d 'Says more about what is done'
 complete -c wgform -n '__wgform_command simulate routeros' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command simulate routeros' -o help -l help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command simulate pfsense' -o version -l version -x -a 'v2.3.0 v2.4.3 v2.7.0 v2.8.0 v2.8.2 v2.9.0 v2.10.0' -d 'Gives it this version of the REST API package; a new one has the newest'
+complete -c wgform -n '__wgform_command simulate pfsense' -o listen -l listen -x -d 'Listens at this address; on a port that is free when nothing else is said'
+complete -c wgform -n '__wgform_command simulate pfsense' -o tls -l tls -d 'Speaks TLS, with a certificate that the firewall has signed itself'
+complete -c wgform -n '__wgform_command simulate pfsense' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command simulate pfsense' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command simulate pfsense' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command simulate pfsense' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
+complete -c wgform -n '__wgform_command simulate pfsense' -o help -l help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command schema' -a 'language state events validation reference'
 complete -c wgform -n '__wgform_command schema' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'

@@ -76,6 +76,7 @@ _wgform_plan() {
         '*-replace=[Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times]:ADDRESS: ' \
         '-refresh-only[Shows what changed outside of wgform since the last apply, and plans to undo nothing]' \
         '-destroy[Plans to destroy everything that wgform owns]' \
+        '-validate-on-device[Asks each firewall whether it would take what is planned for it, which changes nothing there]' \
         '-detailed-exitcode[Ends with exit code 2 when there are changes]' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-input=-[Never asks, which a plan never does: for scripts that say so to every command]::value:(true false)' \
@@ -373,6 +374,7 @@ _wgform_simulate() {
         command)
             local -a commands=(
                 'routeros:Serves a strict simulated router over REST on this host, until Ctrl-C'
+                'pfsense:Serves a strict simulated firewall with the REST API package on this host, until Ctrl-C'
                 'help:Shows the page of a command'
             )
             _describe -t commands command commands
@@ -380,6 +382,7 @@ _wgform_simulate() {
         arguments)
             case $words[1] in
                 routeros) _wgform_simulate_routeros ;;
+                pfsense) _wgform_simulate_pfsense ;;
                 help) _wgform_simulate ;;
             esac
             ;;
@@ -392,6 +395,19 @@ _wgform_simulate_routeros() {
         '-user=[Lets this user do everything; `admin` when nothing else is said]:USER: ' \
         '-listen=[Listens at this address; on a port that is free when nothing else is said]:ADDRESS\:PORT: ' \
         '-tls[Speaks TLS, with a certificate that the router has signed itself]' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]' \
+        ':NAME: '
+}
+
+_wgform_simulate_pfsense() {
+    _arguments \
+        '-version=[Gives it this version of the REST API package; a new one has the newest]:value:(v2.3.0 v2.4.3 v2.7.0 v2.8.0 v2.8.2 v2.9.0 v2.10.0)' \
+        '-listen=[Listens at this address; on a port that is free when nothing else is said]:ADDRESS\:PORT: ' \
+        '-tls[Speaks TLS, with a certificate that the firewall has signed itself]' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \

@@ -13,11 +13,11 @@ use std::time::Duration;
 use wgform::actual::FoundPeer;
 use wgform::backend::pfsense::PfSense;
 use wgform::backend::pfsense::client::{Credentials, Pace, Settings, Trace, Trust};
-use wgform::backend::{Act, Write};
-use wgform::resource::{BackendKind, Field, Fields};
+use wgform::backend::{Act, BackendError, Batch, Operation, Outcome, Read as _, Stop, Write};
+use wgform::resource::{Field, Fields};
 use wgform::value::{PresharedKey, PublicKey};
 
-use crate::conformance::bed::{id, public, world};
+use crate::conformance::bed::{id, public, wait, world};
 use crate::conformance::{Bed, Kind};
 
 /// How long a client waits for an answer, however busy the machine is.
@@ -77,7 +77,37 @@ pub fn settings(api_url: String, credentials: Credentials, trust: Trust, pace: P
 /// Gets ready to ask it.
 pub fn backend(settings: Settings) -> PfSense {
     let world = world(BTreeMap::new(), "/nowhere".into());
-    PfSense::new(settings, BackendKind::RouterOs, false, &world).unwrap()
+    PfSense::reached(settings, &world).unwrap()
+}
+
+/// Lets a firewall do one thing that is not about an object.
+fn act(firewall: &PfSense, act: Act) -> Result<(), BackendError> {
+    let batch = Batch { operations: vec![Operation { after: Vec::new(), act }] };
+    let mut ended = Ok(());
+    let mut landed = |_, outcome| {
+        ended = match outcome {
+            Outcome::Done(_) => Ok(()),
+            Outcome::Failed(error) | Outcome::Untouched(error) => Err(error),
+            Outcome::Skipped(_) | Outcome::NotStarted => panic!("there is one operation"),
+        };
+    };
+    wait(firewall.write(batch, Stop::default(), &mut landed));
+    ended
+}
+
+/// Switches WireGuard on.
+pub fn enable_service(firewall: &PfSense) -> Result<(), BackendError> {
+    act(firewall, Act::Apply { switch_on: true })
+}
+
+/// Applies what is stored.
+pub fn apply_pending(firewall: &PfSense) -> Result<(), BackendError> {
+    act(firewall, Act::Apply { switch_on: false })
+}
+
+/// Returns whether a peer has this pre-shared key.
+pub fn holds(firewall: &PfSense, peer: PublicKey, key: &PresharedKey) -> bool {
+    wait(firewall.holds(peer, Some(key))).unwrap().unwrap()
 }
 
 /// Puts a firewall where scenarios expect a host.

@@ -64,6 +64,7 @@ pub fn lowered(mut act: Act) -> Act {
         | Act::UpdatePeer { interface, .. }
         | Act::DeletePeer { interface, .. } => *interface = under(interface),
         Act::Persist(persist) => persist.name = under(&persist.name),
+        Act::Apply { .. } => {}
     }
     act
 }

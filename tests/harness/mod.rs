@@ -7,6 +7,8 @@
 #![expect(clippy::disallowed_methods, reason = "these tests run programs and look at files")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+pub mod devices;
+
 use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File};

@@ -171,7 +171,8 @@ fn converge(lab: &Simulated, whose: &str) {
     let ends = run(lab, left.collect());
     assert!(ends.iter().all(|it| *it == End::Done), "{whose}: {ends:?}");
     // What was stored, and not brought to the kernel.
-    wait(lab.client().apply_pending()).unwrap_or_else(|error| panic!("{whose}: {error}"));
+    crate::firewalls::apply_pending(&lab.client())
+        .unwrap_or_else(|error| panic!("{whose}: {error}"));
     assert_eq!(done(lab), [true; 8], "{whose}");
     lab.assert_applied(whose);
 }

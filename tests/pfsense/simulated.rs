@@ -14,7 +14,7 @@ use wgform::simulator::pfsense::{ALL_PRIVILEGES, SimulatedFirewall};
 use wgform::value::Secret;
 
 use crate::conformance::Bed;
-use crate::conformance::bed::{wait, world};
+use crate::conformance::bed::world;
 use crate::firewalls::{Lab, backend, bed, settings};
 
 pub(crate) const TUNNELS: &str = "vpn/wireguard/tunnels";
@@ -46,7 +46,7 @@ impl Simulated {
         if let Some(point) = point {
             assert!(simulated.firewall.flip(point).unwrap(), "{point}");
         }
-        wait(simulated.client().enable_service()).unwrap();
+        crate::firewalls::enable_service(&simulated.client()).unwrap();
         let asked = simulated.firewall.clone();
         let before = simulated.firewall.requests().len();
         let lab = Lab {

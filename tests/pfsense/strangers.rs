@@ -357,7 +357,7 @@ fn a_peer_that_slid_into_the_place_of_ours_gets_back_what_it_had() {
             );
             let left: Vec<_> = lab.list(PEERS).iter().map(plain).collect();
             assert_eq!(left, [before], "{}", profile.name);
-            assert!(wait(lab.client().holds_preshared_key(key(1), &preshared(9))).unwrap());
+            assert!(crate::firewalls::holds(&lab.client(), key(1), &preshared(9)));
             lab.assert_applied(profile.name);
 
             // A secret of it that was overwritten, and that nobody could read before, cannot be given back.
@@ -366,7 +366,7 @@ fn a_peer_that_slid_into_the_place_of_ours_gets_back_what_it_had() {
             let change = to("preshared_key", psk(preshared(5)));
             let why = run(&lab.bed, vec![update_peer(public(1), change)]).remove(0).unwrap();
             let client = lab.client();
-            let is_back = wait(client.holds_preshared_key(key(1), &preshared(9))).unwrap();
+            let is_back = crate::firewalls::holds(&client, key(1), &preshared(9));
             assert_eq!(is_back, lab.shows_preshared_keys, "{}", profile.name);
             let is_said = why.contains("but for its pre-shared key, which nobody can read");
             assert_eq!(is_said, !is_back, "{}: {why}", profile.name);

@@ -285,7 +285,7 @@ impl Lab {
             let id = declaration.id.clone();
             let netns = match declaration.transport.clone() {
                 Transport::Local { netns, .. } | Transport::Ssh { netns, .. } => netns,
-                Transport::RouterOs(_) => None,
+                Transport::RouterOs(_) | Transport::PfSense(_) => None,
             };
             let host = self.linux(&id);
             let inner = Linux::simulated(id.clone(), netns, host, self.world.clone())
@@ -557,6 +557,8 @@ fn view(declaration: &BackendDeclaration) -> BackendView {
         display_name: declaration.display_name.clone(),
         simulated: declaration.simulate,
         transport: BTreeMap::new(),
+        manage_service: false,
+        read_only: false,
     }
 }
 
@@ -592,6 +594,7 @@ fn steps(plan: &Plan) -> String {
         let subject = match &step.subject {
             Subject::Resource(address) => address.to_string(),
             Subject::Unmanaged { public_key, .. } => format!("unmanaged {public_key}"),
+            Subject::Backend(id) => format!("backend.{id}"),
         };
         let act = match &step.act {
             PlannedAct::Record => "record".to_owned(),
@@ -622,6 +625,9 @@ fn steps(plan: &Plan) -> String {
             }
             PlannedAct::DeletePeer { interface, public_key } => {
                 format!("delete {interface}/{public_key}")
+            }
+            PlannedAct::Apply { switch_on } => {
+                if *switch_on { "switch on" } else { "apply" }.to_owned()
             }
         };
         let _ = writeln!(text, "{subject}: {}", act.trim_end());

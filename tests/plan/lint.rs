@@ -109,6 +109,7 @@ impl Model {
         };
         let is_unmanaged = matches!(step.subject, Subject::Unmanaged { .. });
         match &step.act {
+            PlannedAct::Apply { .. } => {}
             PlannedAct::Record | PlannedAct::SetRoutes { .. } => self.route(step),
             PlannedAct::CreateInterface { name, port, down, .. } => {
                 let is_up = !down && wanted("enabled") != Some(Field::Bool(false));

@@ -74,9 +74,7 @@ pub fn settings(api_url: String, api_user: &str, password: Secret) -> config::Ro
         api_user: api_user.to_owned(),
         api_password: config::Password::Given(password),
         api_timeout: ANSWERS_WITHIN,
-        api_verify_tls: true,
-        ca_file: None,
-        tls_pin_sha256: None,
+        tls: config::Tls { api_verify_tls: true, ca_file: None, tls_pin_sha256: None },
         concurrency: config::RouterOs::CONCURRENCY,
         debug: false,
     }

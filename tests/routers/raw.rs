@@ -74,7 +74,7 @@ impl Lines {
 impl Raw {
     pub fn new(router: &RouterOs) -> Self {
         let lines = Lines::default();
-        let pin = router.tls_pin_sha256.as_deref().and_then(Trust::pinned);
+        let pin = router.tls.tls_pin_sha256.as_deref().and_then(Trust::pinned);
         let Password::Given(password) = &router.api_password else { panic!("a password") };
         let settings = Settings {
             backend: id(),

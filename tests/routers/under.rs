@@ -172,6 +172,7 @@ fn lowered(act: Act) -> Act {
         Act::DeletePeer { interface, public_key } => {
             Act::DeletePeer { interface: under(&interface), public_key }
         }
+        Act::Apply { .. } => act,
         Act::Persist(_) => panic!("a router keeps what it is told"),
     }
 }

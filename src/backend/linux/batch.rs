@@ -157,6 +157,8 @@ impl Walk<'_> {
                 self.take_interface(index, &after, |job| routes::set(job, &wish));
             }
             Act::Persist(act) => self.take_interface(index, &after, |it| boot::carry_out(it, &act)),
+            // Here everything takes effect at once.
+            Act::Apply { .. } => self.take_interface(index, &after, |_| Ok(Fields::new())),
             // Here a peer is its key.
             Act::CreatePeer { interface, public_key, replaces: _, fields } => {
                 self.take_peer(index, after, interface, PeerAct::Create { public_key, fields });

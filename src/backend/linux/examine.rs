@@ -25,7 +25,7 @@ fn facts(host: &mut dyn Host, question: &Question<'_>) -> Result<Vec<Fact>, Refu
     let mut facts = vec![wireguard(host.wireguard()?)];
     facts.extend(host.means());
     let more_rights = match question.kind {
-        BackendKind::Local | BackendKind::RouterOs => {
+        BackendKind::Local | BackendKind::RouterOs | BackendKind::PfSense => {
             "run as root, or with the capability CAP_NET_ADMIN"
         }
         BackendKind::Linux => "log in as root, or let the user run `wg` and `ip` by `sudo -n`",

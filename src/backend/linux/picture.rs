@@ -56,6 +56,7 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
         explain::error(backend, attempt, During::Boot, refusal)
     })?;
     Ok(Picture {
+        service: None,
         kind,
         simulated,
         identity: in_namespace(identity, netns),

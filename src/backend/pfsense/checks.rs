@@ -8,19 +8,8 @@ use crate::backend::pfsense::snapshot::{self, PEER, PEERS, TUNNEL};
 use crate::backend::pfsense::wire::{List, Peer, PeerRow, Scalar, Tunnel, Version};
 use crate::backend::pfsense::wish::{self, Misfit};
 use crate::backend::pfsense::write::attempt;
-use crate::backend::{Act, BackendError, Batch};
+use crate::backend::{Act, BackendError, Batch, Verdict};
 use crate::value::{PresharedKey, PublicKey};
-
-/// What a firewall says of one operation.
-#[derive(Debug, Clone)]
-pub enum Verdict {
-    /// It would do it.
-    Taken,
-    /// It would refuse.
-    Refused(BackendError),
-    /// It was not asked, or cannot know yet; the text says why.
-    Unchecked(&'static str),
-}
 
 /// A request that says what it would do, and does nothing.
 struct Question {
@@ -136,7 +125,7 @@ fn question(
             body.set("publickey", public_key.to_string());
             Ok(Ok(Question { path: PEER, is_new: false, body }))
         }
-        Act::DeleteInterface { .. } | Act::DeletePeer { .. } => {
+        Act::DeleteInterface { .. } | Act::DeletePeer { .. } | Act::Apply { .. } => {
             Ok(Err("a firewall is asked for what is made or changed only"))
         }
         Act::SetRoutes { .. } | Act::Persist(_) => Ok(Err("a firewall does not have it")),
@@ -166,16 +155,16 @@ async fn ask(
     }
 }
 
-/// Returns whether a peer has this pre-shared key. A filter sees what is not shown; the key goes in a body, for a URL is
+/// Returns whether a peer has this pre-shared key, or none. A filter sees what is not shown; the key goes in a body, for a URL is
 /// logged.
 pub(super) async fn holds_preshared_key(
     client: &Client,
     peer: PublicKey,
-    key: &PresharedKey,
+    key: Option<&PresharedKey>,
 ) -> Result<bool, BackendError> {
     let attempt = format!("compare the pre-shared key of peer `{}`", peer.short());
     let mut filter = Body::of("publickey", peer.to_string());
-    filter.set_secret("presharedkey", key.expose_text());
+    filter.set_secret("presharedkey", key.map(PresharedKey::expose_text).unwrap_or_default());
     let rows = client.search(&attempt, PEERS, &filter).await;
     let List(rows): List<PeerRow> = rows.map_err(|failure: Failure| failure.error)?;
     Ok(rows.len() == 1 && rows[0].public_key() == Some(peer))

@@ -88,6 +88,13 @@ pub struct Pace {
     pub polls: u32,
 }
 
+impl Pace {
+    /// What is waited for where nobody has to be spared.
+    pub fn simulated() -> Self {
+        Self { poll: Duration::from_millis(20), ..Self::default() }
+    }
+}
+
 impl Default for Pace {
     fn default() -> Self {
         Self {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::actual::{
     Capabilities, Fact, FoundInterface, FoundPeer, Identity, NameServers, Picture, Remark, Routing,
+    Service,
 };
 use crate::backend::pfsense::snapshot::{Odd, OddRow, Snapshot};
 use crate::backend::pfsense::wire::{Kept, Peer, Port, Session, Tunnel, Version, parted};
@@ -36,7 +37,6 @@ const JUST_STARTED: Duration = Duration::from_secs(300);
 /// Which tunnel has no name: whatever is on it would seem to be gone.
 pub(super) fn picture(
     snapshot: &Snapshot,
-    kind: BackendKind,
     simulated: bool,
     now: Timestamp,
 ) -> Result<Picture, String> {
@@ -69,7 +69,7 @@ pub(super) fn picture(
     }
     let system = &snapshot.system;
     Ok(Picture {
-        kind,
+        kind: BackendKind::PfSense,
         simulated,
         identity: Identity {
             id: system.id.clone(),
@@ -88,6 +88,7 @@ pub(super) fn picture(
         key_files: BTreeMap::new(),
         routing: Routing::default(),
         boot: None,
+        service: Some(Service { is_on: snapshot.is_enabled, is_applied: snapshot.is_applied }),
         remarks: remarks(snapshot, simulated, now),
     })
 }
@@ -207,7 +208,7 @@ fn unreadable_peer() -> FoundPeer {
 
 /// Says what somebody should know of a firewall.
 fn remarks(snapshot: &Snapshot, simulated: bool, now: Timestamp) -> Vec<Remark> {
-    let mut remarks = service_remarks(snapshot);
+    let mut remarks = Vec::new();
     let haunted: Vec<_> = snapshot.haunted().into_iter().map(|it| format!("`{it}`")).collect();
     if !haunted.is_empty() {
         remarks.push(Remark::new(
@@ -238,25 +239,6 @@ fn remarks(snapshot: &Snapshot, simulated: bool, now: Timestamp) -> Vec<Remark> 
             "firewall that has just started",
             format!("it has been up for {} s", uptime.as_secs()),
             "It may not have installed its packages again: if something seems to be gone, run again in a few minutes.",
-        ));
-    }
-    remarks
-}
-
-fn service_remarks(snapshot: &Snapshot) -> Vec<Remark> {
-    let mut remarks = Vec::new();
-    if !snapshot.is_enabled {
-        remarks.push(Remark::new(
-            "firewall with WireGuard switched off",
-            "what is written is stored, and nothing of it reaches the kernel",
-            "Set `manage_service = true` on the backend, or enable WireGuard in `VPN > WireGuard > Settings`.",
-        ));
-    }
-    if !snapshot.is_applied {
-        remarks.push(Remark::new(
-            "firewall with changes that are not applied",
-            "something was changed and not brought to the kernel",
-            "The next apply of wgform brings it there too. To see what it is, look at `VPN > WireGuard`.",
         ));
     }
     remarks

@@ -28,7 +28,7 @@ use crate::failpoint::{Point, hit};
 use crate::resource::Fields;
 use crate::value::PublicKey;
 
-pub(super) use apply::{apply, enable_service};
+pub(super) use apply::enable_service;
 
 /// How often a change is tried whose object is at another place each time.
 const SHIFTS: usize = 5;
@@ -109,6 +109,8 @@ enum Check {
     Peer { after: Box<Peer>, sent: Body, was: Option<PublicKey> },
     /// No peer with that key on that tunnel.
     NoPeer { tunnel: String, key: PublicKey },
+    /// Nothing but that the apply has ended.
+    Nothing,
 }
 
 impl Written {
@@ -200,6 +202,15 @@ impl<'a> Job<'a> {
             Act::DeletePeer { interface, public_key } => {
                 self.delete_peer(attempt, &interface, public_key).await
             }
+            Act::Apply { switch_on } => {
+                if switch_on {
+                    self.is_touched = true;
+                    enable_service(self.client).await?;
+                }
+                // The end of the batch applies whatever is stored, whoever stored it.
+                self.is_dirty = true;
+                Ok(Written::new(Check::Nothing))
+            }
         }
     }
 
@@ -255,6 +266,7 @@ impl<'a> Job<'a> {
                     self.peer_row(attempt, peer.public_key).await?.and_then(|it| it.peer().ok()),
                 );
             }
+            Check::Nothing => return Ok(written),
             Check::NoPeer { key, .. } => {
                 peers.extend(self.peer_row(attempt, *key).await?.and_then(|it| it.peer().ok()));
             }
@@ -472,6 +484,7 @@ impl There {
                     self.peers.iter().any(|it| it.public_key == *key && it.tunnel == *tunnel);
                 (!is_back && on(tunnel, key)).then_some("the kernel still has the peer")
             }
+            Check::Nothing => None,
         }
     }
 }
@@ -512,6 +525,7 @@ impl Check {
                 let is_it = |it: &&Peer| it.public_key == *key && it.tunnel == *tunnel;
                 peers.iter().find(is_it).map(|_| "public_key")
             }
+            Self::Nothing => None,
         }
     }
 }
@@ -536,6 +550,8 @@ pub(super) fn attempt(act: &Act) -> String {
         Act::CreatePeer { interface, public_key, .. } => peer("create", interface, public_key),
         Act::UpdatePeer { interface, public_key, .. } => peer("update", interface, public_key),
         Act::DeletePeer { interface, public_key } => peer("delete", interface, public_key),
+        Act::Apply { switch_on: true } => "switch WireGuard on".to_owned(),
+        Act::Apply { switch_on: false } => "apply what is stored".to_owned(),
     }
 }
 

@@ -71,6 +71,7 @@ pub(super) fn picture(menus: Menus, simulated: bool, now: Timestamp) -> Result<P
         }
     }
     Ok(Picture {
+        service: None,
         kind: BackendKind::RouterOs,
         simulated,
         identity: identity(system),

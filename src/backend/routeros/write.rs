@@ -85,6 +85,7 @@ fn wanted(operations: &[Operation]) -> Wanted {
             }
             Act::SetRoutes { .. } => wanted.routes = true,
             Act::Persist(_)
+            | Act::Apply { .. }
             | Act::CreatePeer { .. }
             | Act::UpdatePeer { .. }
             | Act::DeletePeer { .. } => {}
@@ -134,6 +135,8 @@ impl<'a> Job<'a> {
                 }
             }
             Act::Persist(_) => Err(self.misfit(&attempt, &Misfit("persist"))),
+            // On a router everything takes effect at once.
+            Act::Apply { .. } => Ok(Fields::new()),
             Act::CreatePeer { interface, public_key, replaces, fields } => match replaces {
                 Some(old) => {
                     self.rekey_peer(&attempt, &interface, (old, public_key), &fields).await
@@ -183,6 +186,7 @@ fn attempt(act: &Act) -> String {
         Act::DeleteInterface { name, .. } => format!("delete interface `{name}`"),
         Act::SetRoutes { interface, .. } => format!("set the routes to `{interface}`"),
         Act::Persist(act) => format!("see to it that `{}` comes back", act.name),
+        Act::Apply { .. } => "apply what is stored".to_owned(),
         Act::CreatePeer { interface, public_key, replaces: None, .. } => {
             peer("create", interface, public_key)
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::config::{Driver, Jump, Password, RouterOs, Ssh, Transport};
+use crate::config::{Driver, Jump, Login, Password, PfSense, RouterOs, Ssh, Tls, Transport};
 use crate::resource::BackendKind;
 use crate::value::Secret;
 
@@ -21,6 +21,7 @@ pub(super) fn recorded(transport: &Transport) -> BTreeMap<String, Json> {
             (netns, driver, userspace_program, Some(ssh))
         }
         Transport::RouterOs(router) => return recorded_router(router),
+        Transport::PfSense(firewall) => return recorded_firewall(firewall),
     };
     let driver = match driver {
         Driver::Auto => "auto",
@@ -35,34 +36,58 @@ pub(super) fn recorded(transport: &Transport) -> BTreeMap<String, Json> {
 }
 
 fn recorded_router(router: &RouterOs) -> BTreeMap<String, Json> {
-    let RouterOs {
-        api_url,
-        api_user,
-        api_password,
-        api_timeout,
-        api_verify_tls,
-        ca_file,
-        tls_pin_sha256,
-        concurrency,
-        debug: _,
-    } = router;
-    // What program knows the password is no secret.
-    let command = match api_password {
-        Password::Given(_) => Json::Null,
-        Password::Asked(argv) => json!(argv),
-    };
-    let record = [
+    let RouterOs { api_url, api_user, api_password, api_timeout, tls, concurrency, debug: _ } =
+        router;
+    let mut record = given([
         ("api_url", json!(api_url)),
         ("api_user", json!(api_user)),
-        ("api_password_command", command),
+        ("api_password_command", asked(api_password)),
         ("api_timeout", json!(api_timeout.as_secs())),
+        ("concurrency", json!(concurrency)),
+    ]);
+    record.append(&mut recorded_tls(tls));
+    record
+}
+
+fn recorded_firewall(firewall: &PfSense) -> BTreeMap<String, Json> {
+    let PfSense { api_url, login, api_timeout, tls, manage_service, read_only, debug: _ } =
+        firewall;
+    let (key, user, password) = match login {
+        Login::Key(key) => (asked(key), Json::Null, Json::Null),
+        Login::User { name, password } => (Json::Null, json!(name), asked(password)),
+    };
+    let mut record = given([
+        ("api_url", json!(api_url)),
+        ("api_key_command", key),
+        ("api_user", user),
+        ("api_password_command", password),
+        ("api_timeout", json!(api_timeout.as_secs())),
+        ("manage_service", json!(manage_service)),
+        ("read_only", json!(read_only)),
+    ]);
+    record.append(&mut recorded_tls(tls));
+    record
+}
+
+fn recorded_tls(Tls { api_verify_tls, ca_file, tls_pin_sha256 }: &Tls) -> BTreeMap<String, Json> {
+    given([
         ("api_verify_tls", json!(api_verify_tls)),
         ("ca_file", json!(ca_file)),
         ("tls_pin_sha256", json!(tls_pin_sha256)),
-        ("concurrency", json!(concurrency)),
-    ];
+    ])
+}
+
+fn given<const N: usize>(record: [(&str, Json); N]) -> BTreeMap<String, Json> {
     let record = record.into_iter().filter(|(_, value)| !value.is_null());
     record.map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What program knows a secret is no secret.
+fn asked(secret: &Password) -> Json {
+    match secret {
+        Password::Given(_) => Json::Null,
+        Password::Asked(argv) => json!(argv),
+    }
 }
 
 fn recorded_ssh(ssh: &Ssh) -> Json {
@@ -116,28 +141,73 @@ pub(super) fn remembered(
             let is_let_in = simulated || matches!(router.api_password, Password::Asked(_));
             Transport::RouterOs(is_let_in.then_some(router)?)
         }
+        BackendKind::PfSense => {
+            let firewall = remembered_firewall(record)?;
+            let is_asked = match &firewall.login {
+                Login::Key(secret) | Login::User { password: secret, .. } => {
+                    matches!(secret, Password::Asked(_))
+                }
+            };
+            Transport::PfSense((simulated || is_asked).then_some(firewall)?)
+        }
     })
 }
 
 fn remembered_router(record: &BTreeMap<String, Json>) -> Option<RouterOs> {
-    let text = |name: &str| record.get(name).and_then(Json::as_str).map(str::to_owned);
     let number = |name: &str| record.get(name).and_then(Json::as_u64);
-    let argv = record.get("api_password_command").and_then(Json::as_array);
-    let argv: Option<Vec<String>> =
-        argv.and_then(|parts| parts.iter().map(|it| Some(it.as_str()?.to_owned())).collect());
-    let api_password = argv.map_or(Password::Given(Secret::new("")), Password::Asked);
     let concurrency = number("concurrency").and_then(|it| NonZeroU8::new(u8::try_from(it).ok()?));
     Some(RouterOs {
-        api_url: text("api_url")?,
-        api_user: text("api_user")?,
-        api_password,
-        api_timeout: number("api_timeout").map_or(RouterOs::TIMEOUT, Duration::from_secs),
-        api_verify_tls: record.get("api_verify_tls").and_then(Json::as_bool).unwrap_or(true),
-        ca_file: text("ca_file"),
-        tls_pin_sha256: text("tls_pin_sha256"),
+        api_url: text(record, "api_url")?,
+        api_user: text(record, "api_user")?,
+        api_password: remembered_secret(record, "api_password_command"),
+        api_timeout: timeout(record).unwrap_or(RouterOs::TIMEOUT),
+        tls: remembered_tls(record),
         concurrency: concurrency.unwrap_or(RouterOs::CONCURRENCY),
         debug: false,
     })
+}
+
+fn remembered_firewall(record: &BTreeMap<String, Json>) -> Option<PfSense> {
+    let flag = |name: &str| record.get(name).and_then(Json::as_bool).unwrap_or_default();
+    let login = match text(record, "api_user") {
+        Some(name) => {
+            Login::User { name, password: remembered_secret(record, "api_password_command") }
+        }
+        None => Login::Key(remembered_secret(record, "api_key_command")),
+    };
+    Some(PfSense {
+        api_url: text(record, "api_url")?,
+        login,
+        api_timeout: timeout(record).unwrap_or(PfSense::TIMEOUT),
+        tls: remembered_tls(record),
+        manage_service: flag("manage_service"),
+        read_only: flag("read_only"),
+        debug: false,
+    })
+}
+
+fn remembered_tls(record: &BTreeMap<String, Json>) -> Tls {
+    Tls {
+        api_verify_tls: record.get("api_verify_tls").and_then(Json::as_bool).unwrap_or(true),
+        ca_file: text(record, "ca_file"),
+        tls_pin_sha256: text(record, "tls_pin_sha256"),
+    }
+}
+
+/// Only the program that knows a secret is remembered.
+fn remembered_secret(record: &BTreeMap<String, Json>, name: &str) -> Password {
+    let argv = record.get(name).and_then(Json::as_array);
+    let argv: Option<Vec<String>> =
+        argv.and_then(|parts| parts.iter().map(|it| Some(it.as_str()?.to_owned())).collect());
+    argv.map_or(Password::Given(Secret::new("")), Password::Asked)
+}
+
+fn text(record: &BTreeMap<String, Json>, name: &str) -> Option<String> {
+    record.get(name).and_then(Json::as_str).map(str::to_owned)
+}
+
+fn timeout(record: &BTreeMap<String, Json>) -> Option<Duration> {
+    record.get("api_timeout").and_then(Json::as_u64).map(Duration::from_secs)
 }
 
 fn remembered_ssh(record: &Json) -> Option<Ssh> {
@@ -172,7 +242,7 @@ mod tests {
     use std::time::Duration;
 
     use crate::command::session::transport::{recorded, remembered};
-    use crate::config::{Driver, Jump, Password, RouterOs, Ssh, Transport};
+    use crate::config::{Driver, Jump, Password, RouterOs, Ssh, Tls, Transport};
     use crate::resource::BackendKind;
     use crate::value::Secret;
 
@@ -210,9 +280,11 @@ mod tests {
             api_user: "wgform".to_owned(),
             api_password: Password::Given(Secret::new("hunter2hunter2")),
             api_timeout: Duration::from_secs(70),
-            api_verify_tls: false,
-            ca_file: Some("router.pem".to_owned()),
-            tls_pin_sha256: None,
+            tls: Tls {
+                api_verify_tls: false,
+                ca_file: Some("router.pem".to_owned()),
+                tls_pin_sha256: None,
+            },
             concurrency: RouterOs::CONCURRENCY,
             debug: false,
         };

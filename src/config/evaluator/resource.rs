@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::config::block::{Expr, Node, ResourceBlock};
 use crate::config::decode::{Decoded, decode, default_of, linux_name, value_of};
-use crate::config::evaluator::routeros;
 use crate::config::evaluator::run::Run;
 use crate::config::evaluator::settings::unknown;
+use crate::config::evaluator::{pfsense, routeros};
 use crate::config::expression::{Evaluated, Failures, poisoned};
 use crate::config::parse::{is_reference, or};
 use crate::config::reference::name_of;
@@ -174,10 +174,20 @@ impl Run<'_> {
         let computed = self.computed.and_then(|it| it.computed(address, name));
         Ok(match computed {
             Some(field) => value_of(&field),
+            // A firewall has names of its own, of which the plan takes a free one.
+            None if name == "name" && self.is_named_by_plan(address)? => Value::UNKNOWN,
             None if name == "name" => Value::text(address.default_name()),
             None if self.computed.is_some_and(|it| it.is_null(address, name)) => Value::NULL,
             None => Value::UNKNOWN,
         })
+    }
+
+    fn is_named_by_plan(&self, address: &Address) -> Evaluated<bool> {
+        let backend = match address.kind {
+            Kind::Interface => self.backend_of(address)?,
+            Kind::Peer | Kind::PresharedKey => None,
+        };
+        Ok(backend.is_some_and(|id| self.kind_of(&id) == BackendKind::PfSense))
     }
 
     /// Returns the public key of a private key that is written. It is no secret.
@@ -214,6 +224,9 @@ impl Run<'_> {
         match (kind, desired.address.kind) {
             (BackendKind::RouterOs, _) => {
                 routeros::misfits(desired).into_iter().for_each(|it| failures.add(it));
+            }
+            (BackendKind::PfSense, _) => {
+                pfsense::misfits(desired).into_iter().for_each(|it| failures.add(it));
             }
             (BackendKind::Local | BackendKind::Linux, Kind::Interface) => {
                 self.wrong_name(desired, block).into_iter().for_each(|it| failures.add(it));

@@ -3,15 +3,19 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
+
 use crate::config::Computed;
 use crate::config::block::{Expr, Need, Node};
 use crate::config::evaluator::Evaluator;
 use crate::config::expression::{Effort, Environment, Evaluated, Scope, poisoned};
 use crate::config::parse::Given;
+use crate::config::rendering::Templates;
 use crate::config::suggest::suggestion;
 use crate::config::value::Value;
 use crate::diagnostic::{Diagnostic, Span, unique};
 use crate::resource::{Address, BackendId, Kind};
+use crate::source::Files;
 
 /// As many values may be evaluated inside each other: those that [`Run::prepare`] cannot see, such as in the conditions
 /// of variables that use each other. A test's thread with 2 MiB of stack has room for them.
@@ -173,6 +177,9 @@ impl Environment for Run<'_> {
             "var" => self.node(&Node::Variable(name.into())),
             "local" => self.node(&Node::Local(name.into())),
             "backend" => self.node(&Node::Backend(BackendId::new(name))),
+            "path" if name == "cwd" => Ok(Value::text(self.directory())),
+            // A path starts at the directory of the configuration.
+            "path" => Ok(Value::text(".")),
             _ => {
                 let address = Kind::from_block(root).map(|kind| Address::root(kind, name));
                 let address = address.filter(|it| config.blocks.resources.contains_key(it));
@@ -219,8 +226,20 @@ impl Environment for Run<'_> {
         self.evaluator.world.variable(name).map(str::to_owned)
     }
 
-    fn file(&self, path: &str) -> Result<String, String> {
-        self.evaluator.config.reader.read(path)
+    fn files(&self) -> &Files {
+        &self.evaluator.config.reader
+    }
+
+    fn directory(&self) -> String {
+        self.evaluator.world.directory.display().to_string()
+    }
+
+    fn planned_at(&self) -> Timestamp {
+        *self.evaluator.planned_at.get_or_init(|| self.evaluator.world.now())
+    }
+
+    fn templates(&self) -> &Templates {
+        &self.evaluator.templates
     }
 
     fn effort(&self) -> &Effort {

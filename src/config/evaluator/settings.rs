@@ -7,7 +7,7 @@ use crate::config::evaluator::run::Run;
 use crate::config::expression::{Evaluated, both, poisoned, wrong_type};
 use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Value};
-use crate::config::{BackendDeclaration, Driver, RouterOs, Settings, Ssh, Transport};
+use crate::config::{BackendDeclaration, Driver, PfSense, RouterOs, Settings, Ssh, Transport};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{BackendId, BackendKind};
 
@@ -19,6 +19,7 @@ enum Way {
     Here,
     Ssh(Ssh),
     RouterOs(RouterOs),
+    PfSense(PfSense),
 }
 
 impl Run<'_> {
@@ -107,6 +108,7 @@ impl Run<'_> {
             BackendKind::Local => Ok(Way::Here),
             BackendKind::Linux => self.ssh(block).map(Way::Ssh),
             BackendKind::RouterOs => self.routeros(block).map(Way::RouterOs),
+            BackendKind::PfSense => self.pfsense(block).map(Way::PfSense),
         };
         let (((display_name, netns), (simulate, (driver, userspace_program))), way) =
             both(both(names, both(simulate, driver)), way)?;
@@ -114,6 +116,7 @@ impl Run<'_> {
             Way::Here => Transport::Local { netns, driver, userspace_program },
             Way::Ssh(ssh) => Transport::Ssh { ssh, netns, driver, userspace_program },
             Way::RouterOs(router) => Transport::RouterOs(router),
+            Way::PfSense(firewall) => Transport::PfSense(firewall),
         };
         Ok(BackendDeclaration {
             id: id.clone(),

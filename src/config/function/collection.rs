@@ -1,49 +1,128 @@
-//! Functions on lists, sets, maps and numbers.
+//! Functions on lists and maps.
 
-use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::config::function::{Answer, Call, Failure};
-use crate::config::value::{Data, Map, Number, Value};
+use unicode_segmentation::UnicodeSegmentation as _;
 
-/// As many elements as `range` makes at most, which is Terraform's limit.
-const MAX_RANGE: usize = 1024;
+use crate::config::function::{Answer, Call, Failure, fits};
+use crate::config::value::{Data, Map, Value};
+
+pub(super) fn alltrue(call: &Call) -> Answer {
+    for item in call.items(0)? {
+        if !truth(item)? {
+            return Ok(false.into());
+        }
+    }
+    Ok(true.into())
+}
+
+/// Whether one is true; the others need not be known then.
+pub(super) fn anytrue(call: &Call) -> Answer {
+    let is_sensitive = call.arguments[0].is_sensitive_anywhere();
+    if call.arguments[0].is_unknown() {
+        return Ok(call.unknown());
+    }
+    let mut is_unknown = false;
+    for item in call.items(0)? {
+        is_unknown |= item.is_unknown();
+        if !item.is_unknown() && truth(item)? {
+            return Ok(Value::from(true).marked(is_sensitive));
+        }
+    }
+    let value = if is_unknown { Value::UNKNOWN } else { false.into() };
+    Ok(value.marked(is_sensitive))
+}
+
+/// What an element counts as: `null` is not true.
+fn truth(item: &Value) -> Answer<bool> {
+    if item.is_null() {
+        return Ok(false);
+    }
+    let wrong = || {
+        let message = format!("every element has to be true or false, and one is {}", item.shown());
+        Failure::at(0, message)
+    };
+    item.to_bool().ok_or_else(wrong)
+}
+
+pub(super) fn chunklist(call: &Call) -> Answer {
+    let (items, size) = (call.in_one_type(call.items(0)?, 0)?, call.integer(1)?);
+    let size = match usize::try_from(size) {
+        Ok(0) => items.len().max(1),
+        Ok(size) => size,
+        Err(_) => return Err(Failure::at(1, "a size cannot be negative")),
+    };
+    Ok(Value::list(items.chunks(size).map(|chunk| Value::list(chunk.to_vec())).collect()))
+}
 
 pub(super) fn coalesce(call: &Call) -> Answer {
-    let mut is_sensitive = false;
-    let texts = call.arguments.iter().any(|value| matches!(value.data, Data::Text(_)));
-    for value in call.arguments {
-        is_sensitive |= value.is_sensitive;
+    let is_sensitive = call.arguments.iter().any(|value| value.is_sensitive);
+    let values = call.in_one_type(call.arguments, call.arguments.len() - 1)?;
+    for value in values {
         if value.is_unknown() {
-            let is_sensitive = call.arguments.iter().any(Value::is_sensitive_anywhere);
-            return Ok(Value::UNKNOWN.marked(is_sensitive));
+            return Ok(call.unknown());
         }
         let is_empty = matches!(&value.data, Data::Text(text) if text.is_empty());
         if !value.is_null() && !is_empty {
-            let value = match value.to_text() {
-                Some(text) if texts => Value::text(text),
-                _ => value.clone(),
-            };
             return Ok(value.marked(is_sensitive));
         }
     }
     Err(Failure::whole("every argument is null or an empty string"))
 }
 
+/// The first list that has elements.
+pub(super) fn coalescelist(call: &Call) -> Answer {
+    let has_parts = |value: &Value| !(value.is_null() || value.is_unknown());
+    for (i, _) in call.arguments.iter().enumerate().filter(|(_, value)| has_parts(value)) {
+        call.list(i)?;
+    }
+    let is_empty = |value: &&Value| value.items().is_none_or(<[Value]>::is_empty);
+    let is_sensitive = call.arguments.iter().any(Value::is_sensitive_anywhere);
+    let found = call.arguments.iter().find(|value| value.is_unknown() || !is_empty(value));
+    let found = found.ok_or_else(|| Failure::whole("every list is null or empty"))?;
+    Ok(found.clone().marked(is_sensitive))
+}
+
+pub(super) fn compact(call: &Call) -> Answer {
+    let items = call.items(0)?;
+    if items.iter().any(|item| !item.is_null() && item.to_text().is_none()) {
+        return Err(Failure::at(0, "every element has to be a string"));
+    }
+    let texts = items.iter().filter_map(Value::to_text).filter(|text| !text.is_empty());
+    Ok(Value::list(texts.map(Value::text).collect()))
+}
+
 pub(super) fn concat(call: &Call) -> Answer {
     let mut all = Vec::new();
     for i in 0..call.arguments.len() {
-        all.extend_from_slice(call.items(i)?);
+        all.extend_from_slice(call.list(i)?);
     }
     Ok(Value::list(all))
 }
 
+/// Whether a list has a value; what is not known does not matter when another element is it.
 pub(super) fn contains(call: &Call) -> Answer {
-    let wanted = &call.arguments[1];
-    Ok(call.items(0)?.iter().any(|item| item.order(wanted).is_eq()).into())
+    let [list, wanted] = call.arguments else {
+        return Err(Failure::whole("`contains` takes a list and a value"));
+    };
+    if list.is_null() {
+        return Err(Failure::at(0, "this is null, and may not be"));
+    }
+    if list.is_unknown() || wanted.is_unknown_anywhere() {
+        return Ok(call.unknown());
+    }
+    let is_it = |item: &&Value| !item.is_unknown_anywhere() && item.order(wanted).is_eq();
+    let value = match call.items(0)?.iter().find(is_it) {
+        Some(_) => true.into(),
+        None if list.is_unknown_anywhere() => Value::UNKNOWN,
+        None => false.into(),
+    };
+    Ok(value.marked(list.is_sensitive_anywhere() || wanted.is_sensitive_anywhere()))
 }
 
 pub(super) fn distinct(call: &Call) -> Answer {
-    let items = call.items(0)?;
+    let items = &*call.in_one_type(call.items(0)?, 0)?;
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.sort_by(|a, b| items[*a].order(&items[*b]).then(a.cmp(b)));
     order.dedup_by(|later, first| items[*later].order(&items[*first]).is_eq());
@@ -53,7 +132,7 @@ pub(super) fn distinct(call: &Call) -> Answer {
 
 /// The element at an index, which wraps round at both ends.
 pub(super) fn element(call: &Call) -> Answer {
-    let (items, index) = (call.items(0)?, call.integer(1)?);
+    let (items, index) = (call.list(0)?, call.integer(1)?);
     let n = i64::try_from(items.len()).unwrap_or(i64::MAX);
     if n == 0 {
         return Err(Failure::at(0, "an empty list has no element"));
@@ -98,12 +177,12 @@ pub(super) fn values(call: &Call) -> Answer {
 pub(super) fn length(call: &Call) -> Answer {
     let value = &call.arguments[0];
     let n = match &value.data {
-        Data::Text(text) => text.chars().count(),
+        Data::Text(text) => text.graphemes(true).count(),
         Data::List(items) | Data::Set(items) => items.len(),
         Data::Map(map) => map.len(),
         _ => return Err(Failure::wanted(0, "a string, a list, a set or a map", value)),
     };
-    Ok(Value::integer(i64::try_from(n).unwrap_or(i64::MAX)))
+    Ok(Value::count(n))
 }
 
 pub(super) fn lookup(call: &Call) -> Answer {
@@ -124,25 +203,6 @@ pub(super) fn lookup(call: &Call) -> Answer {
     }
 }
 
-pub(super) fn max(call: &Call) -> Answer {
-    extreme(call, Ordering::Greater)
-}
-
-pub(super) fn min(call: &Call) -> Answer {
-    extreme(call, Ordering::Less)
-}
-
-fn extreme(call: &Call, wanted: Ordering) -> Answer {
-    let mut best = call.number(0)?;
-    for i in 1..call.arguments.len() {
-        let number = call.number(i)?;
-        if number.order(&best) == wanted {
-            best = number;
-        }
-    }
-    Ok(best.into())
-}
-
 /// Merges maps, later ones over earlier ones; `null` counts as empty.
 pub(super) fn merge(call: &Call) -> Answer {
     let is_sensitive = call.arguments.iter().any(|map| map.is_sensitive);
@@ -159,30 +219,102 @@ pub(super) fn merge(call: &Call) -> Answer {
     Ok(Value::map(merged).marked(is_sensitive))
 }
 
-pub(super) fn range(call: &Call) -> Answer {
-    let numbers = (0..call.arguments.len()).map(|i| call.number(i)).collect::<Answer<Vec<_>>>()?;
-    let (start, limit) = match numbers.as_slice() {
-        [limit] => (0.0, limit.to_f64()),
-        [start, limit, ..] => (start.to_f64(), limit.to_f64()),
-        [] => return Err(Failure::whole("`range` takes a limit")),
-    };
-    let step = match numbers.get(2) {
-        Some(step) => step.to_f64(),
-        None if limit < start => -1.0,
-        None => 1.0,
-    };
-    if step == 0.0 || (limit - start) * step < 0.0 {
-        let message = format!("a step of {step} never gets from {start} to {limit}");
-        return Err(Failure::at(numbers.len() - 1, message));
+/// Where a value is in a list.
+pub(super) fn index(call: &Call) -> Answer {
+    let (items, wanted) = (call.list(0)?, &call.arguments[1]);
+    let found = items.iter().position(|item| item.order(wanted).is_eq());
+    found.map(Value::count).ok_or_else(|| {
+        Failure::at(1, format!("the list does not hold {}", wanted.shown()))
+            .hint("Ask first with `contains(list, value)`.")
+    })
+}
+
+/// The values at the places at which a list of keys has one of the wanted keys.
+pub(super) fn matchkeys(call: &Call) -> Answer {
+    let (values, keys, wanted) = (call.items(0)?, call.items(1)?, call.items(2)?);
+    if values.len() != keys.len() {
+        let (keys, values) = (keys.len(), values.len());
+        let message = format!("the number of keys, {keys}, is not that of the values, {values}");
+        return Err(Failure::at(1, message));
     }
-    let mut made = Vec::new();
-    let mut at = start;
-    while (step > 0.0 && at < limit) || (step < 0.0 && at > limit) {
-        if made.len() == MAX_RANGE {
-            return Err(Failure::whole(format!("this makes more than {MAX_RANGE} values")));
+    let all: Vec<Value> = keys.iter().chain(wanted).cloned().collect();
+    let all = call.in_one_type(&all, 2)?;
+    let (keys, wanted) = all.split_at(keys.len());
+    let mut wanted = wanted.to_vec();
+    wanted.sort_by(Value::order);
+    let is_wanted = |key: &Value| wanted.binary_search_by(|it| it.order(key)).is_ok();
+    let chosen = values.iter().zip(keys).filter(|(_, key)| is_wanted(key));
+    Ok(Value::list(chosen.map(|(value, _)| value.clone()).collect()))
+}
+
+/// The only element, or null when there is none.
+pub(super) fn one(call: &Call) -> Answer {
+    match call.items(0)? {
+        [] => Ok(Value::NULL),
+        [only] => Ok(only.clone()),
+        several => {
+            let message = format!("this may have one element at most, and has {}", several.len());
+            Err(Failure::at(0, message))
         }
-        made.push(Number::from_f64(at).map_or(Value::NULL, Value::from));
-        at += step;
     }
-    Ok(Value::list(made))
+}
+
+pub(super) fn reverse(call: &Call) -> Answer {
+    Ok(Value::list(call.items(0)?.iter().rev().cloned().collect()))
+}
+
+pub(super) fn slice(call: &Call) -> Answer {
+    let (items, start, end) = (call.list(0)?, call.integer(1)?, call.integer(2)?);
+    let n = items.len();
+    let place = |i: usize, at: i64| {
+        let inside = usize::try_from(at).ok().filter(|at| *at <= n);
+        inside.ok_or_else(|| Failure::at(i, format!("{at} is no place in a list of {n}")))
+    };
+    let (start, end) = (place(1, start)?, place(2, end)?);
+    match items.get(start..end) {
+        Some(part) => Ok(Value::list(part.to_vec())),
+        None => Err(Failure::at(1, format!("the start {start} is behind the end {end}"))),
+    }
+}
+
+/// The elements as strings, in the order of their bytes.
+pub(super) fn sort(call: &Call) -> Answer {
+    let mut texts = call.texts(0)?;
+    texts.sort_unstable();
+    Ok(Value::list(texts.into_iter().map(Value::text).collect()))
+}
+
+/// A map of lists with keys and elements swapped.
+pub(super) fn transpose(call: &Call) -> Answer {
+    let mut made: BTreeMap<Arc<str>, Vec<Arc<str>>> = BTreeMap::new();
+    for (key, list) in call.map(0)? {
+        let texts = list.items().map(|items| items.iter().map(Value::to_text).collect());
+        let Some(texts) = texts.and_then(|texts: Option<Vec<_>>| texts) else {
+            let message =
+                format!("every value has to be a list of strings, and that of {key:?} is not");
+            return Err(Failure::at(0, message));
+        };
+        for text in texts {
+            made.entry(text).or_default().push(key.clone());
+        }
+    }
+    let keys = made.values().flatten().fold(0, |sum: usize, key| sum.saturating_add(key.len()));
+    fits(keys)?;
+    let list = |keys: Vec<Arc<str>>| Value::list(keys.into_iter().map(Value::text).collect());
+    Ok(Value::map(made.into_iter().map(|(text, keys)| (text, list(keys))).collect()))
+}
+
+pub(super) fn zipmap(call: &Call) -> Answer {
+    if call.arguments[0].is_unknown_anywhere() {
+        return Ok(call.unknown());
+    }
+    let (keys, values) = (call.texts(0)?, call.list(1)?);
+    if keys.len() != values.len() {
+        let (keys, values) = (keys.len(), values.len());
+        let message = format!("the number of values, {values}, is not that of the keys, {keys}");
+        return Err(Failure::at(1, message));
+    }
+    let is_sensitive = call.arguments[0].is_sensitive_anywhere();
+    let map: Map = keys.into_iter().zip(values.iter().cloned()).collect();
+    Ok(Value::map(map).marked(is_sensitive))
 }

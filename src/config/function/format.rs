@@ -2,8 +2,9 @@
 
 use std::iter::Peekable;
 
-use crate::config::function::text::fits;
-use crate::config::function::{Answer, Call, Failure};
+use unicode_segmentation::UnicodeSegmentation as _;
+
+use crate::config::function::{Answer, Call, Failure, fits, json};
 use crate::config::value::{Data, Number, Value};
 
 /// Nobody wants a wider field, and a billion would exhaust the memory.
@@ -25,12 +26,45 @@ struct Verb {
 }
 
 pub(super) fn format(call: &Call) -> Answer {
-    let template = call.text(0)?;
-    let values = &call.arguments[1..];
+    formatted(&call.text(0)?, &call.arguments[1..]).map(Value::text)
+}
+
+/// One text for each element of the lists; a value that is no list is the same for all.
+pub(super) fn formatlist(call: &Call) -> Answer {
+    let (template, values) = (call.text(0)?, &call.arguments[1..]);
+    let lists = values.iter().enumerate().filter_map(|(i, value)| Some((i, value.items()?.len())));
+    let mut count = None;
+    for (i, n) in lists {
+        match count {
+            Some(count) if count != n => {
+                let message = format!("this list has {n} elements, and another one has {count}");
+                return Err(Failure::at(i + 1, message));
+            }
+            _ => count = Some(n),
+        }
+    }
+    if let Some(i) = values.iter().position(|it| matches!(it.data, Data::Map(_))) {
+        return Err(Failure::wanted(i + 1, "a list or a value without parts", &values[i]));
+    }
+    let count = count.unwrap_or(1);
+    // Also verbs that show nothing take their time.
+    fits(count.saturating_mul(template.len()))?;
+    let (mut made, mut size) = (Vec::new(), 0_usize);
+    for at in 0..count {
+        let row = values.iter().map(|value| value.items().map_or(value, |items| &items[at]));
+        let text = formatted(&template, &row.cloned().collect::<Vec<_>>())?;
+        size = size.saturating_add(text.len());
+        fits(size)?;
+        made.push(Value::text(text));
+    }
+    Ok(Value::list(made))
+}
+
+fn formatted(template: &str, values: &[Value]) -> Answer<String> {
     let mut output = String::new();
     let mut next = 0;
     let mut used = 0;
-    let mut rest = &*template;
+    let mut rest = template;
     while let Some(start) = rest.find('%') {
         output.push_str(&rest[..start]);
         rest = &rest[start..];
@@ -59,7 +93,7 @@ pub(super) fn format(call: &Call) -> Answer {
     if used < values.len() {
         return Err(Failure::at(used + 1, "no verb of the template uses this value"));
     }
-    Ok(Value::text(output))
+    Ok(output)
 }
 
 impl Verb {
@@ -112,14 +146,11 @@ impl Verb {
             return Err(Failure::at(place, format!("`{}` cannot show null", self.text)));
         }
         Ok(match self.mode {
-            'v' => self.pad(&self.as_is(value), false),
-            't' => {
-                let yes = value.to_bool().ok_or_else(|| wanted("true or false"))?;
-                self.pad(&yes.to_string(), false)
-            }
+            'v' => self.pad(&self.as_is(value)?),
+            't' => value.to_bool().ok_or_else(|| wanted("true or false"))?.to_string(),
             'd' | 'b' | 'o' | 'x' | 'X' => {
-                let number = value.to_number().ok_or_else(|| wanted("a number"))?;
-                self.integer(number)
+                let number = value.to_number().and_then(whole);
+                self.integer(number.ok_or_else(|| wanted("a whole number"))?)
             }
             'e' | 'E' | 'f' | 'g' | 'G' => {
                 let number = value.to_number().ok_or_else(|| wanted("a number"))?;
@@ -127,12 +158,9 @@ impl Verb {
             }
             's' | 'q' => {
                 let text = value.to_text().ok_or_else(|| wanted("a string"))?;
-                let cut: String = text.chars().take(self.precision.unwrap_or(usize::MAX)).collect();
-                let is_quoted = self.mode == 'q';
-                self.pad(
-                    &if is_quoted { serde_json::Value::from(cut).to_string() } else { cut },
-                    false,
-                )
+                let length = self.precision.unwrap_or(usize::MAX);
+                let cut: String = text.graphemes(true).take(length).collect();
+                self.pad(&if self.mode == 'q' { json::quoted(&cut) } else { cut })
             }
             mode => {
                 return Err(Failure::at(0, format!("there is no verb `%{mode}`")).hint(
@@ -143,20 +171,16 @@ impl Verb {
     }
 
     /// `%v`: strings and numbers as they are, anything else as JSON.
-    fn as_is(&self, value: &Value) -> String {
+    fn as_is(&self, value: &Value) -> Answer<String> {
         match &value.data {
-            Data::Text(text) if !self.is_sharp => text.to_string(),
-            Data::Number(number) if !self.is_sharp => general(number.to_f64(), None, false),
-            _ => value.to_json().unwrap_or_default().to_string(),
+            Data::Text(text) if !self.is_sharp => Ok(text.to_string()),
+            Data::Number(Number::Integer(number)) if !self.is_sharp => Ok(general_integer(*number)),
+            Data::Number(number) if !self.is_sharp => Ok(general(number.to_f64(), None, false)),
+            _ => json::text_of(value),
         }
     }
 
-    fn integer(&self, number: Number) -> String {
-        let number = match number {
-            Number::Integer(number) => i128::from(number),
-            // A fraction is cut off.
-            Number::Float(number) => number as i128,
-        };
+    fn integer(&self, number: i128) -> String {
         let magnitude = number.unsigned_abs();
         let (prefix, digits) = match self.mode {
             'b' => ("", format!("{magnitude:b}")),
@@ -166,7 +190,7 @@ impl Verb {
             _ => ("", magnitude.to_string()),
         };
         let digits = format!("{digits:0>width$}", width = self.precision.unwrap_or(0));
-        self.pad(&format!("{}{prefix}{digits}", self.sign(number < 0)), self.precision.is_none())
+        self.pad(&format!("{}{prefix}{digits}", self.sign(number < 0)))
     }
 
     fn float(&self, number: f64) -> String {
@@ -177,7 +201,7 @@ impl Verb {
             _ => general(magnitude, self.precision, self.is_sharp),
         };
         let digits = if self.mode.is_uppercase() { digits.to_uppercase() } else { digits };
-        self.pad(&format!("{}{digits}", self.sign(number < 0.0)), true)
+        self.pad(&format!("{}{digits}", self.sign(number < 0.0)))
     }
 
     fn sign(&self, is_negative: bool) -> &'static str {
@@ -189,12 +213,14 @@ impl Verb {
         }
     }
 
-    fn pad(&self, text: &str, is_number: bool) -> String {
-        let missing = self.width.saturating_sub(text.chars().count());
+    fn pad(&self, text: &str) -> String {
+        let missing = self.width.saturating_sub(text.graphemes(true).count());
         if self.is_left {
             return format!("{text}{}", " ".repeat(missing));
         }
-        if !(self.is_zero && is_number) {
+        // With a precision, an integer has its zeroes already.
+        let is_full = self.precision.is_some() && "dboxX".contains(self.mode);
+        if !self.is_zero || is_full {
             return format!("{}{text}", " ".repeat(missing));
         }
         let sign = text.len() - text.trim_start_matches(['-', '+', ' ']).len();
@@ -210,6 +236,32 @@ fn number<I: Iterator<Item = (usize, char)>>(chars: &mut Peekable<I>) -> Option<
         number = Some(number.unwrap_or(0_usize).saturating_mul(10).saturating_add(digit));
     }
     number
+}
+
+/// Returns a number without a fraction.
+fn whole(number: Number) -> Option<i128> {
+    // 2^127: an `i128` holds every integer below.
+    const LIMIT: f64 = 170_141_183_460_469_231_731_687_303_715_884_105_728.0;
+    match number {
+        Number::Integer(number) => Some(number),
+        Number::Float(number) => {
+            (number.fract() == 0.0 && number.abs() < LIMIT).then_some(number as i128)
+        }
+    }
+}
+
+/// The same as [`general`] for an integer, with all its digits.
+fn general_integer(number: i128) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let power = digits.len() - 1;
+    if power < 6 {
+        return number.to_string();
+    }
+    let sign = if number < 0 { "-" } else { "" };
+    let (first, rest) = digits.split_at(1);
+    let rest = rest.trim_end_matches('0');
+    let point = if rest.is_empty() { "" } else { "." };
+    exponent(&format!("{sign}{first}{point}{rest}e{power}"))
 }
 
 /// Go's `%g`: plain for middling exponents, else with an exponent.

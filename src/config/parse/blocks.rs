@@ -15,8 +15,9 @@ use crate::config::reference::name_of;
 use crate::config::suggest::suggestion;
 use crate::config::types::Type;
 use crate::config::vocabulary::{
-    BACKEND_LINUX, BACKEND_LOCAL, BACKEND_ROUTEROS, CLIENT, CLIENT_ATTRIBUTES, EVERY_RESOURCE,
-    LIFECYCLE, OUTPUT, ROUTES, SSH, STATE, VALIDATION, VARIABLE, WGFORM,
+    ASSIGN, ASSIGN_ATTRIBUTES, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_PFSENSE, BACKEND_ROUTEROS,
+    BlockType, CLIENT, CLIENT_ATTRIBUTES, EVERY_RESOURCE, LIFECYCLE, OUTPUT, ROUTES, SSH, STATE,
+    VALIDATION, VARIABLE, WGFORM,
 };
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, BackendKind, Kind, Presence, declaration};
@@ -238,6 +239,11 @@ impl Parser {
                             ("mikrotik" | "ros", _) => {
                                 "A MikroTik router is `routeros`.".to_owned()
                             }
+                            ("opnsense", _) => {
+                                "OPNsense has another API than pfSense, and is not known here."
+                                    .to_owned()
+                            }
+                            ("netgate" | "pf", _) => "A pfSense firewall is `pfsense`.".to_owned(),
                             (_, Some(near)) => format!("Did you mean `{near}`?"),
                             _ => format!("The kind can be {}.", or(&kinds)),
                         },
@@ -250,6 +256,7 @@ impl Parser {
             BackendKind::Local => &BACKEND_LOCAL,
             BackendKind::Linux => &BACKEND_LINUX,
             BackendKind::RouterOs => &BACKEND_ROUTEROS,
+            BackendKind::PfSense => &BACKEND_PFSENSE,
         };
         let mut contents = self.contents_of(declared, block.body);
         self.warn_of_password(&contents);
@@ -274,7 +281,13 @@ impl Parser {
 
     /// A password in a file is everybody's who can read the file.
     fn warn_of_password(&mut self, contents: &Contents) {
-        let Some(attribute) = contents.attributes.get("api_password") else { return };
+        for name in ["api_password", "api_key"] {
+            self.warn_of_literal(contents, name);
+        }
+    }
+
+    fn warn_of_literal(&mut self, contents: &Contents, name: &str) {
+        let Some(attribute) = contents.attributes.get(name) else { return };
         let is_literal = match &attribute.value {
             Expression::String(text) => !text.as_str().is_empty(),
             Expression::HeredocTemplate(_) => true,
@@ -348,7 +361,7 @@ impl Parser {
         let everywhere = EVERY_RESOURCE.iter().map(|it| it.name);
         let known: Vec<&str> = settable.map(|it| it.name).chain(everywhere).collect();
         let inner: &[&str] = match kind {
-            Kind::Interface => &[LIFECYCLE.name, ROUTES.name],
+            Kind::Interface => &[LIFECYCLE.name, ROUTES.name, ASSIGN.name],
             Kind::Peer => &[LIFECYCLE.name, CLIENT.name],
             Kind::PresharedKey => &[LIFECYCLE.name],
         };
@@ -368,8 +381,12 @@ impl Parser {
         let (routes, others): (Vec<_>, Vec<_>) = std::mem::take(&mut contents.blocks)
             .into_iter()
             .partition(|(name, _)| *name == ROUTES.name);
-        let (client, lifecycle) = others.into_iter().partition(|(name, _)| *name == CLIENT.name);
-        self.client(client, &mut contents);
+        let (flat, lifecycle) =
+            others.into_iter().partition(|(name, _)| [CLIENT.name, ASSIGN.name].contains(name));
+        match kind {
+            Kind::Interface => self.flatten(&ASSIGN, &ASSIGN_ATTRIBUTES, flat, &mut contents),
+            _ => self.flatten(&CLIENT, &CLIENT_ATTRIBUTES, flat, &mut contents),
+        }
         let prevent_destroy = self.lifecycle(lifecycle);
         let meant = std::mem::take(&mut contents.meant);
         let written = contents.attributes.get(ROUTES.name).map(|it| self.span_of(&it.key));
@@ -430,33 +447,28 @@ impl Parser {
         attributes
     }
 
-    /// Takes the arguments of the one block `client` for the attributes of the peer that they are.
-    fn client(&mut self, blocks: Vec<(&'static str, Block)>, contents: &mut Contents) {
-        let mut first: Option<Span> = None;
-        for (_, block) in blocks {
-            let span = self.head(&block);
-            if let Some(first) = &first {
-                let first = first.clone();
-                self.twice(CLIENT.name, &first, &span);
-                continue;
+    /// Takes the arguments of the one block of its type for the attributes of the resource that they are.
+    fn flatten(
+        &mut self,
+        declared: &BlockType,
+        parts: &[(&'static str, &'static str)],
+        blocks: Vec<(&'static str, Block)>,
+        contents: &mut Contents,
+    ) {
+        let usage = format!("{} {{ … }}", declared.head);
+        let Some((_, block)) = self.only(None, blocks, &usage) else { return };
+        let mut inner = self.contents_of(declared, block.body);
+        for (argument, attribute) in parts {
+            if inner.meant.contains(argument) {
+                contents.meant.insert(attribute);
             }
-            first = Some(span);
-            if self.labels::<0>(&block, "client { … }").is_none() {
-                continue;
-            }
-            let mut inner = self.contents_of(&CLIENT, block.body);
-            for (argument, attribute) in CLIENT_ATTRIBUTES {
-                if inner.meant.contains(argument) {
-                    contents.meant.insert(attribute);
+            let Some(written) = inner.attributes.remove(argument) else { continue };
+            match contents.attributes.get(attribute).map(|it| self.span_of(&it.key)) {
+                Some(first) => {
+                    let second = self.span_of(&written.key);
+                    self.twice(attribute, &first, &second);
                 }
-                let Some(written) = inner.attributes.remove(argument) else { continue };
-                match contents.attributes.get(attribute).map(|it| self.span_of(&it.key)) {
-                    Some(first) => {
-                        let second = self.span_of(&written.key);
-                        self.twice(attribute, &first, &second);
-                    }
-                    None => _ = contents.attributes.insert(attribute, written),
-                }
+                None => _ = contents.attributes.insert(attribute, written),
             }
         }
     }

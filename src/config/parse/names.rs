@@ -100,6 +100,7 @@ impl Declared {
         let Expr { expression, source, needs, head: _ } = expr;
         let at = |range: Range<usize>| Span { source: source.clone(), range };
         walk(expression, &mut |found| match found {
+            Found::Name(Name { root: "path", name: Some("module" | "root" | "cwd"), .. }) => {}
             Found::Name(name) => match self.node(&name, &at) {
                 Ok(node) => needs.push(Need { node, span: at(name.range.clone()) }),
                 Err(problem) => problems.extend(problem),
@@ -234,6 +235,12 @@ impl Declared {
     fn unknown_root(&self, it: &Name, span: &Span) -> Diagnostic {
         let root = it.root;
         let diagnostic = Diagnostic::error("reference to an unknown name");
+        if let ("path", Some(name)) = (root, it.name) {
+            let label = format!("`path` has no `{name}`");
+            return diagnostic
+                .label(span, label)
+                .help("Write `path.module`, `path.root` or `path.cwd`.");
+        }
         if let Some(advice) = foreign::root(root) {
             let label = format!("this version of wgform has no `{root}`");
             return diagnostic.label(span, label).help(advice);
@@ -281,12 +288,17 @@ pub(crate) fn referable(kind: Kind, name: &str, span: &Span) -> Result<&'static 
         .help(hint))
 }
 
-fn unknown_function(name: &str, span: &Span) -> Diagnostic {
+/// Says that there is no such function, and what to call instead.
+pub(crate) fn unknown_function(name: &str, span: &Span) -> Diagnostic {
+    if let Some(why) = function::refused(name) {
+        let label = format!("`{name}` is left out on purpose");
+        return Diagnostic::error("call of an unknown function").label(span, label).help(why);
+    }
     let diagnostic = Diagnostic::error("call of an unknown function")
         .label(span, format!("this version of wgform has no function `{name}`"));
     match suggestion(name, function::names()) {
         Some(near) => diagnostic.help(format!("Did you mean `{near}`?")),
-        None => diagnostic.help(function::all_names()),
+        None => diagnostic.help(function::ALL),
     }
 }
 

@@ -269,10 +269,10 @@ fn an_interface_needs_a_backend_when_there_are_several() {
   help: Add `backend = backend.NAME`, or set `default_backend` in the `wgform` block.",
     );
     check(
-        "backend \"pfsense\" \"x\" {}\nbackend \"local\" \"y\" {\n  driver = \"fast\"\n  netns = \"a/b\"\n  ssh = 1\n}\ninterface \"a\" { backend = backend.x }\n",
+        "backend \"opnsense\" \"x\" {}\nbackend \"local\" \"y\" {\n  driver = \"fast\"\n  netns = \"a/b\"\n  ssh = 1\n}\ninterface \"a\" { backend = backend.x }\n",
         "error: unknown kind of backend
-  1:9 `\"pfsense\"`: this version of wgform has no backend of kind `pfsense`
-  help: The kind can be `local`, `linux` or `routeros`.
+  1:9 `\"opnsense\"`: this version of wgform has no backend of kind `opnsense`
+  help: OPNsense has another API than pfSense, and is not known here.
 error: invalid value
   3:12 `\"fast\"`: there is no such driver
   help: The driver can be \"auto\", \"kernel\" or \"userspace\".
@@ -394,7 +394,7 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "join(\",\", [[1]])",
-            "error: invalid function call\n  21 `[[1]]`: every element has to be a string, and one is a list\n  help: Call it as `join(separator, lists...)`.",
+            "error: invalid function call\n  21 `[[1]]`: every element has to be a string, and one is a list\n  help: Call it as `join(separator, list, lists...)`.",
         ),
         (
             "upper(null)",
@@ -402,11 +402,11 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "range(2000)",
-            "error: invalid function call\n  11 `range(2000)`: this makes more than 1024 values\n  help: Call it as `range(start, limit, step)`.",
+            "error: invalid function call\n  11 `range(2000)`: this makes more than 1024 values\n  help: Call it as `range([start], limit, [step])`.",
         ),
         (
             "range(1, 5, -1)",
-            "error: invalid function call\n  23 `-1`: a step of -1 never gets from 1 to 5\n  help: Call it as `range(start, limit, step)`.",
+            "error: invalid function call\n  23 `-1`: a step of -1 never gets from 1 to 5\n  help: Call it as `range([start], limit, [step])`.",
         ),
         (
             "element([], 0)",
@@ -418,11 +418,11 @@ fn expressions_point_at_the_part_that_is_wrong() {
         ),
         (
             "coalesce(null, \"\")",
-            "error: invalid function call\n  11 `coalesce(null, \"\")`: every argument is null or an empty string\n  help: Call it as `coalesce(values...)`.",
+            "error: invalid function call\n  11 `coalesce(null, \"\")`: every argument is null or an empty string\n  help: Call it as `coalesce(value, values...)`.",
         ),
         (
             "format(\"%d\", \"x\")",
-            "error: invalid function call\n  24 `\"x\"`: `%d` shows a number, and this is \"x\"\n  help: Call it as `format(template, values...)`.",
+            "error: invalid function call\n  24 `\"x\"`: `%d` shows a whole number, and this is \"x\"\n  help: Call it as `format(template, values...)`.",
         ),
         (
             "format(\"%d %d\", 1)",

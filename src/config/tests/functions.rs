@@ -19,7 +19,7 @@ fn operators_follow_terraform() {
         ("-7 % 3", "-1"),
         ("\"5\" + 1", "6"),
         ("9223372036854775807 + 0", "9223372036854775807"),
-        ("9223372036854775807 + 1", "9.223372036854776e+18"),
+        ("9223372036854775807 + 1", "9223372036854775808"),
         ("1 < 2 && !(2 <= 1)", "true"),
         ("\"a\" == \"a\"", "true"),
         ("1 == \"1\"", "false"),
@@ -299,4 +299,36 @@ fn no_mark_is_lost_while_something_else_is_unknown() {
     ] {
         assert!(!is_refused(expression), "{expression}");
     }
+}
+
+#[test]
+fn a_problem_in_a_template_does_not_show_a_template_that_is_sensitive() {
+    let text = |is_sensitive| {
+        format!(
+            "variable \"t\" {{\n  sensitive = {is_sensitive}\n  default = \"$${{hunter2}}\"\n}}\n\
+             output \"x\" {{\n  sensitive = true\n  value = templatestring(var.t, {{}})\n}}\n"
+        )
+    };
+    let open = Case::new(&text(false)).problems();
+    assert!(open.starts_with("error: reference to what a template was not given\n"), "{open}");
+    assert!(open.contains("the call gives no `hunter2`"), "{open}");
+    let hidden = Case::new(&text(true)).problems();
+    assert!(hidden.contains("this has no result, and the reason is sensitive"), "{hidden}");
+    assert!(!hidden.contains("hunter2"), "{hidden}");
+}
+
+#[test]
+fn the_time_of_a_plan_is_the_same_wherever_it_is_asked_for() {
+    let seconds = std::sync::atomic::AtomicI64::new(0);
+    let tick = move || {
+        let now = seconds.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        jiff::Timestamp::from_second(now).unwrap()
+    };
+    let case = Case::new("output \"x\" { value = [plantimestamp(), plantimestamp()] }\n");
+    let (config, _) = case.parse();
+    let world =
+        crate::world::World::new(std::collections::BTreeMap::new(), ".".into(), tick, |_| {});
+    let outputs = crate::config::Evaluator::new(&config, &world).outputs(&case.computed).unwrap();
+    let value = outputs["x"].value.as_ref().unwrap().to_string();
+    assert_eq!(value, r#"["1970-01-01T00:00:00Z","1970-01-01T00:00:00Z"]"#);
 }

@@ -265,19 +265,110 @@ fn a_mistake_that_doubles_through_locals_is_one_mistake() {
 }
 
 #[test]
+fn yaml_whose_aliases_stand_for_something_huge_or_deep_is_refused() {
+    for (step, why) in [
+        ("[*a${i - 1}]", "too many lists and maps are inside each other"),
+        ("[*a${i - 1}, *a${i - 1}]", "this makes a value of more than 32 MiB"),
+    ] {
+        let lines = format!("[for i in range(1, 200) : \"a${{i}}: &a${{i}} {step}\"]");
+        let expression = format!("yamldecode(join(\"\\n\", concat([\"a0: &a0 [1]\"], {lines})))");
+        let problems = crate::config::tests::evaluate(&expression);
+        assert!(problems.contains(why), "{problems}");
+    }
+}
+
+#[test]
+fn no_function_takes_time_or_memory_without_end() {
+    for (expression, why) in [
+        ("setproduct(range(1024), range(1024), range(1024))", "more than 32 MiB"),
+        ("cidrsubnets(\"10.0.0.0/8\", [for i in range(1024) : 1]...)", "no room for this one"),
+        ("regex(format(\"%70000s\", \"\"), \"\")", "at most 10000 characters wide"),
+        (
+            "regex(join(\"\", [for i in range(1000) : format(\"%100s\", \"\")]), \"\")",
+            "longer than 65536 bytes",
+        ),
+        ("regex(\"((a{1000}){1000}){1000}\", \"a\")", "too large for a text of 1 bytes"),
+        ("indent(1000000000, \"a\\nb\")", "more than 32 MiB"),
+    ] {
+        let problems = crate::config::tests::evaluate(expression);
+        assert!(problems.contains(why), "{expression}: {problems}");
+    }
+    assert_eq!(
+        crate::config::tests::evaluate("setproduct(range(1024), range(1024), range(1024), [])"),
+        "[]"
+    );
+}
+
+#[test]
+fn what_grows_with_the_square_of_its_input_is_bounded() {
+    let long = "join(\"\", [for i in range(100) : format(\"%01000d\", 0)])";
+    let many = "flatten([for a in range(1000) : [for b in range(100) : [[1]]]])";
+    let merged = format!(
+        "join(\"\", concat([\"a: &a {{b: 1}}\\nc:\\n\"], [for i in range(1000) : \"  {}\"]))",
+        "<<: *a\\n  ".repeat(100).trim_end()
+    );
+    for (expression, result) in [
+        (format!("length(regexall(\"0*1|0\", {long}))"), "there are too many matches"),
+        (format!("replace({long}, \"/0*1|0/\", \"x\")"), "there are too many matches"),
+        (format!("trim({long}, format(\"1%s0\", {long}))"), "\"\""),
+        (format!("length(setunion({many}...))"), "1"),
+        (format!("length(setintersection({many}...))"), "1"),
+        (format!("length(yamldecode({merged}))"), "2"),
+        (format!("{}1{} == {0}[]{1}", "[".repeat(50), "]".repeat(50)), "false"),
+        (
+            format!("true ? {}1{} : {0}[]{1}", "[".repeat(50), "]".repeat(50)),
+            "condition with values of different types",
+        ),
+        (
+            format!("true ? {}1{} : {0}[]{1}", "{ a = ".repeat(50), "}".repeat(50)),
+            "condition with values of different types",
+        ),
+    ] {
+        let said = crate::config::tests::evaluate(&expression);
+        assert!(said.contains(result), "{expression}: {}", &said[..said.len().min(300)]);
+    }
+}
+
+#[test]
+fn a_template_of_literal_text_that_repeats_itself_is_bounded() {
+    let repeat = |text: &str| {
+        let (mut open, mut close) = (String::new(), String::new());
+        for name in ["a", "b", "c", "d"] {
+            write!(open, "%{{ for {name} in range(1024) }}").unwrap();
+            close += "%{ endfor }";
+        }
+        crate::config::tests::evaluate(&format!("\"{open}{text}{close}\""))
+    };
+    assert!(repeat(&"ten bytes!".repeat(100)).contains("value too large"));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a template is a file")]
+fn a_template_that_is_nested_deep_is_an_error_and_never_an_overflow() {
+    let directory = tempfile::tempdir().unwrap();
+    for (open, close) in [("${[", "]}"), ("%{ if true }", "%{ endif }"), ("${\"", "\"}")] {
+        let text = format!("{}{}", open.repeat(20_000), close.repeat(20_000));
+        std::fs::write(directory.path().join("deep"), text).unwrap();
+        let case = Case::new("output \"x\" { value = templatefile(\"deep\", {}) }\n");
+        let problems = case.directory(directory.path().to_owned()).problems();
+        assert!(problems.starts_with("error: invalid template\n"), "{open}: {problems}");
+    }
+}
+
+#[test]
 fn a_text_of_many_gigabytes_is_refused_before_it_is_made() {
     let long = "format(\"%10000s\", \"\")";
     for (expression, why) in [
-        (format!("replace({long}, \" \", {long})"), "this makes a text of more than 32 MiB"),
+        (format!("replace({long}, \" \", {long})"), "this makes a value of more than 32 MiB"),
         (
             format!("replace({long}, \"/( )/\", \"$1{}\")", "$0".repeat(5000)),
-            "this makes a text of more than 32 MiB",
+            "this makes a value of more than 32 MiB",
         ),
-        (format!("replace({long}, \"/ /\", {long})"), "this makes a text of more than 32 MiB"),
-        (format!("join({long}, split(\"\", {long}))"), "this makes a text of more than 32 MiB"),
+        (format!("replace({long}, \"/ /\", {long})"), "this makes a value of more than 32 MiB"),
+        (format!("join({long}, split(\"\", {long}))"), "this makes a value of more than 32 MiB"),
         (
             format!("format(replace({long}, \" \", \"%10000[1]d\"), 1)"),
-            "this makes a text of more than 32 MiB",
+            "this makes a value of more than 32 MiB",
         ),
         (
             format!(

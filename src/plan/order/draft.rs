@@ -10,13 +10,14 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use crate::actual::KeyFile;
+use crate::actual::{FoundInterface, KeyFile};
 use crate::config::Wanted;
 use crate::diff::{AttributeDiff, Side};
 use crate::link::Links;
 use crate::plan::check::{self, Unmanaged};
 use crate::plan::hooks;
 use crate::plan::order::draft::removal::{is_only_recorded, is_there, leaves_files};
+use crate::plan::service;
 use crate::plan::view::View;
 use crate::plan::walk::interface::{OnDevice, recorded_key_file};
 use crate::plan::walk::{Device, Fate, Node, Planner, peer};
@@ -24,7 +25,7 @@ use crate::plan::{
     Action, Effect, KeySource, Note, PlannedAct, PlannedSetting, Reason, Refusal, ResourceChange,
     Step, Subject,
 };
-use crate::resource::{Address, BackendId, Field, Form, Kind, Setting, Support};
+use crate::resource::{Address, BackendId, BackendKind, Field, Form, Kind, Setting, Support};
 use crate::state::{ObjectKey, ResourceRecord};
 use crate::value::{Cidr, PublicKey};
 
@@ -37,6 +38,8 @@ pub(crate) enum Claim {
     Port(BackendId, u64),
     /// A file with a private key.
     KeyFile(BackendId, PathBuf),
+    /// The key of a peer, where it is there once on a whole system.
+    Key(BackendId, PublicKey),
 }
 
 /// A step with what decides its place.
@@ -111,7 +114,8 @@ pub(crate) fn drafts(
             drafter.leave_rules(planner, node, first);
             drafter.set_routes(node, on_device, first);
         }
-        let notes = new_key_note(planner, links, node).into_iter();
+        let assigned = service::assignment_note(node, &planner.desired[address]);
+        let notes = new_key_note(planner, links, node).into_iter().chain(assigned);
         drafter.change(planner, node, notes);
     }
     drafter.guard_replaced(planner, &walked);
@@ -122,6 +126,8 @@ pub(crate) fn drafts(
     drafter.let_routes_follow(planner);
     drafter.persist(planner, view, &walked);
     drafter.files_go_first();
+    drafter.claim_keys(planner);
+    drafter.services(planner);
     Drafts { drafts: drafter.drafts, changes: drafter.changes }
 }
 
@@ -169,19 +175,52 @@ impl Drafter {
         self.drafts.len() - 1
     }
 
+    /// On a firewall a key is there once: whoever has it goes before another one gets it.
+    fn claim_keys(&mut self, planner: &Planner<'_>) {
+        for draft in &mut self.drafts {
+            let Some(backend) = draft.step.backend.clone() else { continue };
+            if planner.kind_of(Some(&backend)) != BackendKind::PfSense {
+                continue;
+            }
+            match &draft.step.act {
+                PlannedAct::DeletePeer { public_key, .. } => {
+                    draft.gives.push(Claim::Key(backend, *public_key));
+                }
+                PlannedAct::CreatePeer { public_key: Some(key), replaces: None, .. } => {
+                    draft.takes.push(Claim::Key(backend, *key));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Lets what is stored take effect: WireGuard is on before anything is written that needs it.
+    fn services(&mut self, planner: &Planner<'_>) {
+        let is_written = |it: &&Draft| !matches!(it.step.act, PlannedAct::Record);
+        let written = self.drafts.iter().filter(is_written);
+        let written = written.filter_map(|it| it.step.backend.clone()).collect();
+        for (id, step, change) in planner.services(&written) {
+            let first = self.drafts.len();
+            let on_it = self.drafts.iter_mut().filter(|it| it.step.backend.as_ref() == Some(&id));
+            on_it.for_each(|it| it.follows.push(first));
+            self.drafts.push(Draft::new(step));
+            self.changes.push(change);
+        }
+    }
+
     fn node(&mut self, planner: &Planner<'_>, node: &Node, claimed: &BTreeMap<PeerKey, Address>) {
         match &node.device {
             Device::Interface(on_device) => match node.fate {
                 Fate::Create => self.create_interface(planner, node, on_device),
-                Fate::Replace
-                    if node.reason == Reason::Requested && on_device.renamed_from().is_none() =>
-                {
+                Fate::Replace if has_room_for_one(planner, node, on_device) => {
                     self.remake_interface(planner, node, on_device);
                 }
                 Fate::Replace => self.replace_interface(planner, node, on_device),
                 Fate::Keep | Fate::Pending => self.update_interface(planner, node, on_device),
             },
-            Device::Peer(on_device) if node.reason == Reason::Requested => {
+            Device::Peer(on_device)
+                if node.reason == Reason::Requested || moves_alone(planner, node, on_device) =>
+            {
                 self.remake_peer(node, on_device);
             }
             Device::Peer(on_device) => self.peer(planner, node, on_device, claimed),
@@ -232,7 +271,7 @@ impl Drafter {
     /// Under one name there is room for one object, so the old one goes first. Its key is in a file by then, and is not
     /// lost when the run is cut off in between; where it can be in none, the plan was refused.
     fn remake_interface(&mut self, planner: &Planner<'_>, node: &Node, on_device: &OnDevice) {
-        let name = on_device.name.clone();
+        let name = on_device.renamed_from().unwrap_or(&on_device.name).to_owned();
         let keep = keep_act(planner, node, on_device)
             .map(|act| self.push(Draft::new(step(node, Action::Update, act, Effect::Nothing))));
         let remove_key_file = outdated_key_file(planner, node, on_device);
@@ -666,6 +705,28 @@ fn setting(diff: &AttributeDiff) -> PlannedSetting {
     }
 }
 
+/// Returns whether the old object has to go before the new one comes: it has the same name, or it is on a firewall, where
+/// an interface that it is assigned to, or the name of one, would be in the way.
+fn has_room_for_one(planner: &Planner<'_>, node: &Node, on_device: &OnDevice) -> bool {
+    let is_same_name = node.reason == Reason::Requested && on_device.renamed_from().is_none();
+    let stays = on_device.old.as_ref().map(|it| &it.backend) == node.backend.as_ref();
+    is_same_name || stays && planner.kind_of(node.backend.as_ref()) == BackendKind::PfSense
+}
+
+/// Returns whether a peer goes to another tunnel of one firewall, where its key is there once.
+fn moves_alone(planner: &Planner<'_>, node: &Node, on_device: &peer::OnDevice) -> bool {
+    let is_firewall = planner.kind_of(node.backend.as_ref()) == BackendKind::PfSense;
+    let old = on_device.old.as_ref().filter(|_| node.fate == Fate::Replace && is_firewall);
+    old.is_some_and(|old| {
+        Some(&old.backend) == node.backend.as_ref() && Some(old.public_key) == on_device.public_key
+    })
+}
+
+/// Returns whether an interface has its port also while it is down.
+fn keeps_port(planner: &Planner<'_>, backend: &BackendId) -> bool {
+    planner.kind_of(Some(backend)) == BackendKind::PfSense
+}
+
 fn is_enabled(planner: &Planner<'_>, address: &Address) -> bool {
     planner.desired[address].fields.get("enabled") != Some(&Wanted::Known(Field::Bool(false)))
 }
@@ -678,7 +739,7 @@ fn takes(planner: &Planner<'_>, node: &Node, on_device: &OnDevice) -> Vec<Claim>
         Some(Wanted::Unknown) => None,
         _ => on_device.port,
     };
-    let port = port.filter(|_| is_enabled(planner, &node.address));
+    let port = port.filter(|_| is_enabled(planner, &node.address) || keeps_port(planner, backend));
     claims.extend(port.map(|port| Claim::Port(backend.clone(), port.into())));
     claims
 }
@@ -687,7 +748,8 @@ fn takes(planner: &Planner<'_>, node: &Node, on_device: &OnDevice) -> Vec<Claim>
 fn gives(planner: &Planner<'_>, backend: &BackendId, name: &str) -> Vec<Claim> {
     let mut claims = vec![Claim::Name(backend.clone(), name.to_owned())];
     let found = planner.picture(backend).and_then(|picture| picture.interfaces.get(name));
-    if let Some(found) = found.filter(|it| it.fields.get("enabled") != Some(&Field::Bool(false)))
+    let is_up = |it: &FoundInterface| it.fields.get("enabled") != Some(&Field::Bool(false));
+    if let Some(found) = found.filter(|it| is_up(it) || keeps_port(planner, backend))
         && let Some(Field::Number(port)) = found.fields.get("listen_port")
     {
         claims.push(Claim::Port(backend.clone(), u64::from(*port)));

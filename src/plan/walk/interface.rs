@@ -17,7 +17,7 @@ use crate::plan::walk::interface::key::key_file_diff;
 use crate::plan::walk::peer::as_applied;
 use crate::plan::walk::{Device, Fate, Node, Planner, all_new, as_new_object};
 use crate::plan::{Note, Reason};
-use crate::resource::{BackendId, Field, Kind, declaration};
+use crate::resource::{Address, BackendId, BackendKind, Field, Kind, declaration};
 use crate::state::{ObjectKey, ResourceRecord};
 use crate::value::Cidr;
 
@@ -72,10 +72,15 @@ impl<'a> Planner<'a> {
         let address = desired.address.clone();
         self.take_label_over(&desired);
         let standing = self.interface_standing(&desired);
+        if self.kind_of(Some(&standing.backend)) == BackendKind::PfSense {
+            self.reserved.insert((standing.backend.clone(), standing.name.clone()));
+        }
         self.check_lacks(&desired);
         self.check_name(&desired, &standing);
         self.check_persist(&desired, &standing.backend, &standing.name);
         self.check_resolver(&desired, &standing.backend);
+        let is_assigned = standing.found.is_some_and(|it| it.fields.contains_key("assign_descr"));
+        self.check_firewall(&desired, is_assigned);
         let found = self.found_interface(&standing);
         let mut notes = Vec::new();
         self.settle_mark(&mut desired, &standing, &mut notes);
@@ -130,7 +135,13 @@ impl<'a> Planner<'a> {
         });
         let name = match desired.fields.get("name").and_then(Wanted::known) {
             Some(Field::Text(name)) => name.clone(),
-            _ => recorded_name.clone().unwrap_or_else(|| address.default_name()),
+            _ => match recorded_name.clone().filter(|_| self.keeps_name(address, &backend)) {
+                Some(name) => name,
+                None if self.kind_of(Some(&backend)) == BackendKind::PfSense => {
+                    self.free_name(&backend)
+                }
+                None => address.default_name(),
+            },
         };
         let old_backend = record.as_ref().and_then(|record| record.backend.clone());
         let old_name = recorded_name.filter(|_| old_backend.is_some());
@@ -167,6 +178,13 @@ impl<'a> Planner<'a> {
             Some(old) => (Fate::Keep, Reason::Configuration, Some(old)),
         };
         Standing { backend, name, record, old, found, fate, reason }
+    }
+
+    /// Returns whether the name that an interface has is one on the backend where it is to be.
+    fn keeps_name(&self, address: &Address, backend: &BackendId) -> bool {
+        let recorded = self.state.resources.get(address).and_then(|it| it.backend.as_ref());
+        let is_firewall = |id| self.kind_of(id) == BackendKind::PfSense;
+        recorded == Some(backend) || !(is_firewall(recorded) || is_firewall(Some(backend)))
     }
 
     fn renames(&self, backend: &BackendId) -> bool {

@@ -29,9 +29,10 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsAcceptor;
 
+use crate::simulator::certificate::Certificate;
+use crate::simulator::routeros::SimulatedRouter;
 use crate::simulator::routeros::fault::Fault;
 use crate::simulator::routeros::request::{Refused, Reply, Request};
-use crate::simulator::routeros::{Certificate, SimulatedRouter};
 use crate::world::World;
 
 /// The header that names a fault for its request.

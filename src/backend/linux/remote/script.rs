@@ -302,6 +302,7 @@ impl Query {
             Act::UpdatePeer { interface, public_key: _, settings, wanted } => {
                 self.foresee_peer(interface, wanted, Some(settings));
             }
+            Act::Apply { .. } => {}
             Act::DeletePeer { interface, public_key: _ } => {
                 _ = self.devices.insert(interface.clone());
             }

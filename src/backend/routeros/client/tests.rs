@@ -11,10 +11,11 @@ use crate::backend::routeros::client::{
     Cause, Client, Failure, Fields, Pace, Settings, Trace, Trust,
 };
 use crate::resource::BackendId;
+use crate::simulator::certificate::Certificate;
 use crate::simulator::routeros::fault::{Fault, Rule};
 use crate::simulator::routeros::http::{Options, Server, Tls};
 use crate::simulator::routeros::profile::Profile;
-use crate::simulator::routeros::{ALL_POLICIES, Certificate, SimulatedRouter};
+use crate::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
 use crate::value::Secret;
 use crate::world::World;
 

@@ -15,6 +15,7 @@ use crate::plan::order::draft::{
 use crate::plan::persist::is_left;
 use crate::plan::recover::{exists, public_key};
 use crate::plan::routes::recorded_rules;
+use crate::plan::service;
 use crate::plan::view::View;
 use crate::plan::walk::interface::{diff_of, recorded_key_file};
 use crate::plan::walk::{Fate, Planner};
@@ -288,6 +289,8 @@ fn removal(
             gives_up.extend(key_file(Some(backend), file.as_ref()));
             let unmanaged = (foreign > 0).then_some(Note::UnmanagedGo(foreign));
             let hooks = hooks::removal_note(planner, record, name);
+            let found = planner.picture(backend).and_then(|it| it.interfaces.get(name));
+            let released = found.and_then(service::released);
             Removal {
                 act: PlannedAct::DeleteInterface {
                     name: name.clone(),
@@ -295,7 +298,7 @@ fn removal(
                     remove_boot_files: planner.files_of(backend, &record.attributes),
                 },
                 gives_up,
-                notes: unmanaged.into_iter().chain(hooks).collect(),
+                notes: unmanaged.into_iter().chain(hooks).chain(released).collect(),
                 taken_over_by: None,
             }
         }

@@ -1,4 +1,4 @@
-//! What the router's service shows of itself in TLS: a certificate that the router has signed, or none.
+//! What a simulated device shows of itself in TLS: a certificate that it has signed itself.
 
 use std::io;
 
@@ -22,15 +22,15 @@ const ED25519: [u8; 16] = [
 ];
 
 impl Certificate {
-    /// Makes a certificate for these names and addresses, always the same from the same key.
-    pub(super) fn self_signed(key: &[u8; 32], names: &[&str]) -> io::Result<Self> {
+    /// Makes a certificate of a device on the loopback, always the same from the same key.
+    pub(super) fn self_signed(key: &[u8; 32], of: &str) -> io::Result<Self> {
         let key = Zeroizing::new([&ED25519[..], key].concat());
         let pair = KeyPair::try_from(&PrivatePkcs8KeyDer::from(key.as_slice()));
         let pair = pair.map_err(io::Error::other)?;
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let names = ["127.0.0.1", "::1", "localhost"].map(str::to_owned).to_vec();
         let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
         params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, "router");
+        params.distinguished_name.push(DnType::CommonName, of);
         let made = params.self_signed(&pair).map_err(io::Error::other)?;
         Ok(Self { der: made.der().to_vec(), key })
     }
