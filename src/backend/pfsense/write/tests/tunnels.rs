@@ -160,7 +160,7 @@ async fn a_tunnel_goes_after_its_interface_and_its_peers() {
         ok(json!([stray, p1])),
         ok(json!([p1])),
         ok(json!([p1])),
-        // Whether anything is stored is looked at once.
+        // What is removed first is gone indeed.
         ok(json!([])),
         ok(json!([stray])),
         ok(stray.clone()),
