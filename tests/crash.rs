@@ -10,10 +10,11 @@ mod harness;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use serde_json::Value as Json;
 use wgform::failpoint::Point;
 
 use crate::aftermath::{Before, check, side_by_side};
-use crate::harness::{Project, Ran};
+use crate::harness::{Project, Ran, devices};
 
 const FIRST: &str = include_str!("crash/first.wg.hcl");
 const SECOND: &str = include_str!("crash/second.wg.hcl");
@@ -87,6 +88,68 @@ fn an_apply_that_goes_on_after_a_kill_is_killed_and_finished_by_the_next_one() {
     let kills = kills.into_inner();
     eprintln!("{kills} second kills");
     assert!(kills > 60, "only {kills} second kills");
+}
+
+/// A tunnel with what it is assigned to, and two peers; a change of each; and the end of all.
+#[test]
+fn whatever_a_firewall_was_in_the_middle_of_is_finished_by_the_next_run() {
+    let office = include_str!("crash/firewall.wg.hcl");
+    let changed = office.replace("10.8.0.3/24", "10.8.0.4/24").replace("\"25s\"", "\"30s\"");
+    let new = Project::new(office);
+    let kills = killed_on_firewall(&new, "apply", 2);
+    let made = new.fork();
+    made.run("apply -auto-approve").ends(0);
+    let assign = "assign {\n    descr     = \"HUB\"\n    addresses = [\"10.8.0.4/24\"]\n  }";
+    let released = changed.replace(assign, "addresses = [\"10.8.0.4/24\"]");
+    assert_ne!(released, changed);
+    made.configure(&released);
+    let kills = kills + killed_on_firewall(&made, "apply", 2);
+    made.configure(&changed);
+    let kills = kills + killed_on_firewall(&made, "apply", 2);
+    let kills = kills + killed_on_firewall(&made, "destroy", 0);
+    eprintln!("{kills} kills on a firewall");
+    assert!(kills > 40, "only {kills} kills");
+}
+
+/// Kills a run at each instant of it; the next one has to leave so many peers, in what is stored and in the kernel alike.
+fn killed_on_firewall(start: &Project, command: &str, peers: usize) -> usize {
+    let kills = AtomicUsize::new(0);
+    let points = [
+        Point::BatchWrite,
+        Point::HostChange,
+        Point::HostChanged,
+        Point::OutcomeLanded,
+        Point::BatchWritten,
+    ];
+    side_by_side(points.into_iter(), |point| {
+        for hit in 1..TOO_MANY {
+            let project = start.fork();
+            let at = format!("{}:{hit}", point.as_str());
+            if killed(&project, command, &at).signal.is_none() {
+                break;
+            }
+            kills.fetch_add(1, Ordering::SeqCst);
+            project.run(&format!("{command} -auto-approve")).ends(0);
+            if command == "apply" {
+                project.run("plan -detailed-exitcode").ends(0);
+            }
+            let firewall = devices::firewall(&project, "office");
+            let ask = |list: &str| {
+                devices::ask_firewall(
+                    &firewall,
+                    "GET",
+                    &format!("vpn/wireguard/{list}"),
+                    &Json::Null,
+                )
+            };
+            assert_eq!(ask("peers").as_array().unwrap().len(), peers, "{command}, {at}");
+            assert_eq!(ask("tunnels").as_array().unwrap().len(), peers.min(1), "{command}, {at}");
+            assert_eq!(ask("apply")["applied"], true, "{command}, {at}");
+            let live = firewall.device("tun_wg0").map_or(0, |it| it.peers.len());
+            assert_eq!(live, peers, "{command}, {at}");
+        }
+    });
+    kills.into_inner()
 }
 
 #[test]

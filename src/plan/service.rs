@@ -54,7 +54,8 @@ impl Planner<'_> {
             let Some(Service { is_on, is_applied }) = picture.service else { continue };
             let is_refused = self.verdict.refusals.contains_key(id);
             let is_written = written.contains(id);
-            let is_ours = self.state.resources.values().any(|it| it.backend.as_ref() == Some(id));
+            // What a run removed before it was cut off is not in the state any more, and may be in the kernel.
+            let is_ours = self.in_use.contains(id);
             let concerns = is_written || (is_ours && !self.options.is_partial());
             let is_managed = self.views.get(id).is_some_and(|view| view.manage_service);
             let switch_on = !is_on && is_managed && !self.options.destroy;

@@ -157,6 +157,8 @@ pub(crate) struct Planner<'a> {
     /// What must be said before anything is done, and about what.
     pub(crate) refusals: Vec<(Address, Refusal)>,
     pub(crate) warnings: Vec<Diagnostic>,
+    /// The backends that something of the state was on when the run began.
+    pub(crate) in_use: BTreeSet<BackendId>,
     /// Names of tunnels that the configuration asks for.
     pub(crate) reserved: BTreeSet<(BackendId, String)>,
 }
@@ -225,7 +227,9 @@ impl<'a> Planner<'a> {
     pub(crate) fn new(inputs: Inputs<'a>) -> Self {
         let Inputs { state, open, actual, backends, options, planned_at } = inputs;
         let had_open = !open.is_empty();
+        let mut in_use = state.backends_in_use();
         let Recovered { mut state, open, interrupted } = recover(state, open, actual);
+        in_use.extend(state.backends_in_use());
         let state_differs = come_back(&mut state, actual) || had_open;
         own_what_files_give(&mut state, actual);
         let verdict = guard::judge(&state, actual, &backends, &options);
@@ -251,6 +255,7 @@ impl<'a> Planner<'a> {
             diagnostics: Vec::new(),
             refusals: Vec::new(),
             warnings: Vec::new(),
+            in_use,
             reserved: BTreeSet::new(),
         }
     }

@@ -101,6 +101,11 @@ impl Job<'_> {
                 hint,
             ));
         }
+        // A run that was cut off may have left the tunnel stored, and no more.
+        if !self.is_dirty {
+            self.is_dirty =
+                !snapshot::is_applied(self.client).await.map_err(|failure| failure.error)?;
+        }
         self.apply().await
     }
 
