@@ -145,7 +145,7 @@ fn what_was_stored_and_not_applied_is_applied_by_the_next_run() {
     at(&project, "PATCH", PEER, &json!({"id": 0, "persistentkeepalive": 60}));
     project.edit("persistent_keepalive = \"25s\"", "persistent_keepalive = \"60s\"");
     let plan = project.run("plan -detailed-exitcode").ends(2);
-    plan.says("# backend.fw: something is stored there that has no effect yet");
+    plan.says("# backend.fw: something stored there has no effect yet");
     let ran = project.run("apply -auto-approve -input=false").ends(8);
     ran.tells("`-heal`");
     project.run("apply -auto-approve").ends(0).tells("backend.fw: what was stored is applied");

@@ -120,11 +120,15 @@ impl Planner<'_> {
     /// Chooses the name of a tunnel: the lowest that nothing on the firewall has or points to, and nobody asks for.
     pub(crate) fn free_name(&self, backend: &BackendId) -> String {
         let picture = self.picture(backend);
+        // Two backends may be one firewall.
+        let host = self.host_of(backend);
+        let on_host = self.reserved.iter().filter(|(other, _)| self.host_of(other) == host);
+        let reserved: BTreeSet<&str> = on_host.map(|(_, name)| name.as_str()).collect();
         let is_free = |name: &String| {
             let is_there = picture.is_some_and(|it| {
                 it.interfaces.contains_key(name) || it.other_links.contains(name)
             });
-            !is_there && !self.reserved.contains(&(backend.clone(), name.clone()))
+            !is_there && !reserved.contains(name.as_str())
         };
         let mut names = (0..).map(|number: u32| format!("tun_wg{number}"));
         names.find(is_free).unwrap_or_default()

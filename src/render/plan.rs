@@ -298,11 +298,11 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
 fn firewall_lines(note: &Note) -> Vec<String> {
     match note {
         Note::SwitchedOn => vec![
-            "WireGuard is off there, and will be switched on, with every tunnel that is stored"
+            "WireGuard is off there, and will be switched on with all its tunnels"
                 .to_owned(),
         ],
         Note::Applied => vec![
-            "something is stored there that has no effect yet, and will be applied, whoever stored it"
+            "something stored there has no effect yet, and will be applied"
                 .to_owned(),
         ],
         Note::Assigned => vec![
