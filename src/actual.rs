@@ -301,6 +301,10 @@ pub struct FoundPeer {
 }
 
 impl FoundPeer {
+    /// In [`FoundPeer::hidden`]: the pre-shared key is another one than was applied, and its value in the fields stands for
+    /// one that nobody knows.
+    pub const OTHER_SECRET: &str = "another preshared_key";
+
     /// A session lives while its last handshake is younger than this: WireGuard's REJECT_AFTER_TIME.
     pub const SESSION: Duration = Duration::from_secs(180);
 

@@ -368,8 +368,7 @@ impl Note {
         match self {
             Self::File { change: FileChange::Text { is_touched, .. }, .. } => *is_touched,
             Self::File { change: FileChange::Gone | FileChange::Access, .. }
-            | Self::NotStarted(_)
-            | Self::Applied => true,
+            | Self::NotStarted(_) => true,
             _ => false,
         }
     }

@@ -121,7 +121,7 @@ fn killed_on_firewall(start: &Project, command: &str, peers: usize) -> usize {
         Point::OutcomeLanded,
         Point::BatchWritten,
     ];
-    side_by_side(points.into_iter(), |point| {
+    side_by_side(points, |point| {
         for hit in 1..TOO_MANY {
             let project = start.fork();
             let at = format!("{}:{hit}", point.as_str());

@@ -48,6 +48,10 @@ const NO_CASE: &[(&str, &str)] = &[
         "a simulated router starts with its first use; `tests/routeros.rs` has one that is started",
     ),
     (
+        "two backends that are one firewall",
+        "each simulated firewall is one of its own; `tests/firewall.rs` has two that are not",
+    ),
+    (
         "objects of a tunnel that is gone",
         "a case changes nothing on a firewall; `tests/firewall.rs` does, and shows it",
     ),

@@ -64,6 +64,7 @@ fn another_name_makes_the_tunnel_anew_and_keeps_what_it_is_assigned_to() {
     project.run("apply -auto-approve").ends(0);
     project.edit("tun_wg0", "tun_wg5");
     let plan = project.run("plan").ends(0);
+    let plan = plan.says("the interface `VPN` of the firewall goes at once");
     plan.says("must be replaced (`name` cannot change on pfsense)")
         .says("-/+ interface \"office\"")
         .says("Plan: 2 to add, 0 to change, 1 to destroy");
@@ -282,6 +283,87 @@ fn a_key_that_is_there_once_goes_to_another_tunnel_and_to_another_resource() {
 }
 
 #[test]
+fn what_nobody_wrote_of_an_assigned_interface_stays() {
+    let project = office("");
+    project.run("apply -auto-approve").ends(0);
+    let port = json!({"if": "tun_wg0", "descr": "BY_HAND", "enable": true, "typev4": "static", "ipaddr": "10.8.0.3", "subnet": 24, "mtu": 1400});
+    at(&project, "POST", "interface", &port);
+    at(&project, "POST", "interface/apply", &json!({"async": false}));
+    project.edit(
+        "interface \"office\" {",
+        "interface \"office\" {\n  assign {\n    descr = \"VPN\"\n  }\n",
+    );
+    project
+        .run("plan")
+        .ends(0)
+        .says("assign_descr = \"BY_HAND\" -> \"VPN\"")
+        .says_no("goes at once");
+    project.run("apply -auto-approve").ends(0);
+    let ports = at(&project, "GET", "interfaces", &Json::Null);
+    let port = ports.as_array().unwrap().iter().find(|it| it["if"] == "tun_wg0").unwrap();
+    assert_eq!(
+        (&port["descr"], &port["ipaddr"], &port["mtu"]),
+        (&json!("VPN"), &json!("10.8.0.3"), &json!(1400))
+    );
+    project.run("plan -detailed-exitcode").ends(0);
+}
+
+#[test]
+fn a_tunnel_comes_from_another_backend_with_what_it_is_assigned_to() {
+    let private = PrivateKey::from_bytes([7; 32]).expose_text().to_string();
+    let project = office(&format!(
+        "backend = backend.hub\n  private_key = \"{private}\"\n  persist = \"none\""
+    ));
+    let hub = "\nbackend \"local\" \"hub\" {\n  simulate = true\n}\n";
+    let text = fs::read_to_string(project.path().join("main.wg.hcl")).unwrap() + hub;
+    project.configure(&text);
+    project.run("apply -auto-approve").ends(0);
+    let assign = "backend = backend.fw\n  assign {\n    descr = \"VPN\"\n    addresses = [\"10.8.0.3/24\"]\n  }";
+    project.edit("backend = backend.hub", assign);
+    project.edit("persist = \"none\"", "");
+    project.run("apply -auto-approve").ends(0);
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+    assert_eq!(names(&project), ["tun_wg0"]);
+    let back = fs::read_to_string(project.path().join("main.wg.hcl")).unwrap();
+    project.configure(
+        &back.replace(assign, "backend = backend.hub\n  name = \"wg0\"\n  persist = \"none\""),
+    );
+    project.run("plan").ends(0).says("the interface `VPN` of the firewall goes at once");
+    project.run("apply -auto-approve").ends(0);
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+    assert_eq!(names(&project), [""; 0]);
+}
+
+#[test]
+fn a_secret_that_nobody_shows_is_not_lost_with_the_peer_that_has_it() {
+    let project = office("");
+    project.edit(
+        "interface \"office\" {",
+        "interface \"other\" {}\n\npreshared_key \"psk\" {}\n\ninterface \"office\" {",
+    );
+    project.edit("allowed_ips", "preshared_key = preshared_key.psk\n  allowed_ips");
+    project.run("apply -auto-approve").ends(0);
+    project.run("plan -detailed-exitcode").ends(0);
+    project.edit("= interface.office", "= interface.other");
+    let refused = project.run("apply -auto-approve").ends(8);
+    refused.tells("a new secret would cut it off");
+    assert_eq!(at(&project, "GET", PEERS, &Json::Null).as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn two_backends_that_are_one_firewall_are_refused() {
+    let project = office("backend = backend.fw");
+    let text = fs::read_to_string(project.path().join("main.wg.hcl")).unwrap();
+    let second = "\nbackend \"pfsense\" \"again\" {\n  api_url = \"https://192.168.1.2\"\n  api_key = \"none\"\n  simulate = true\n}\n";
+    project.configure(&(text + second));
+    project.run("plan").ends(0);
+    for name in ["fw", "again"] {
+        firewall(&project, name).set_netgate_id("1234567890").unwrap();
+    }
+    project.run("plan").ends(1).tells("two backends that are one firewall");
+}
+
+#[test]
 fn nothing_is_written_to_a_firewall_that_is_read_only() {
     let project = office("");
     project.run("apply -auto-approve").ends(0);
@@ -291,6 +373,9 @@ fn nothing_is_written_to_a_firewall_that_is_read_only() {
     project.run("plan -detailed-exitcode").ends(2);
     let refused = project.run("apply -auto-approve").ends(8);
     refused.tells("backend `fw` is read-only, and the plan changes something on it");
+    project.edit("30s", "25s");
+    at(&project, "PATCH", PEER, &json!({"id": 0, "descr": "far"}));
+    project.run("plan -detailed-exitcode").ends(0);
     assert_eq!(at(&project, "GET", PEERS, &Json::Null)[0]["persistentkeepalive"], 25);
 }
 

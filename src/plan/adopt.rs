@@ -250,6 +250,10 @@ fn as_found(
             || attribute.presence == Presence::OptionalComputed;
         let is_on_device = kind.is_some_and(|kind| attribute.support(kind) == Support::Device);
         let is_unseen = hidden.contains(attribute.name) && !attribute.form.is_secret();
+        if is_unseen && attribute.name.starts_with("assign_") {
+            // There may be none at all: the firewall is told what is wanted.
+            new.attributes.remove(attribute.name);
+        }
         if !is_on_device
             || is_unseen
             || matches!(

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use crate::actual::FoundPeer;
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{self, AttributeDiff, Class, Side, Sides};
 use crate::link::Links;
 use crate::plan::check::span;
 use crate::plan::walk::{Device, Fate, Node, Planner, peer};
-use crate::plan::{Note, Refusal, SecretSource};
+use crate::plan::{Note, Reason, Refusal, SecretSource};
 use crate::resource::{Address, Field, Kind, Support, declaration};
 use crate::state::ResourceRecord;
 use crate::value::PresharedKey;
@@ -217,6 +218,18 @@ fn source_of(
 /// Returns whether a peer was given the secret by a device that does not show it.
 fn is_kept_hidden(planner: &Planner<'_>, peer: &Address, fingerprint: &str) -> bool {
     let Some(record) = planner.state.resources.get(peer) else { return false };
+    // Made anew, it would have to be given it.
+    let stays = planner.nodes.get(peer).is_some_and(|node| match node.fate {
+        Fate::Keep | Fate::Pending => true,
+        Fate::Replace => {
+            node.reason == Reason::CannotUpdate("public_key")
+                && planner.kind_of(node.backend.as_ref()).keeps_configuration()
+        }
+        Fate::Create => false,
+    });
+    if !stays {
+        return false;
+    }
     let found = peer::Old::of(record).and_then(|old| {
         let picture = planner.picture(&old.backend)?;
         picture.interfaces.get(&old.interface)?.peers.get(&old.public_key)
@@ -243,7 +256,7 @@ fn adopted(planner: &mut Planner<'_>, address: &Address) -> SecretSource {
     }
     let problem = Diagnostic::error("no pre-shared key to adopt")
         .label(span(desired, "adopt_from"), "the device of this peer does not give a pre-shared key")
-        .help("Import the peer first if wgform does not manage it yet, or leave `adopt_from` out and wgform makes a new one.");
+        .help("Import the peer first if wgform does not manage it yet. Where the device does not show it, write the secret as `value`, or leave `adopt_from` out and wgform makes a new one.");
     planner.diagnostics.push(problem);
     SecretSource::New
 }
@@ -261,6 +274,8 @@ fn held_by(planner: &Planner<'_>, peer: &Address) -> Option<PresharedKey> {
     };
     let found = planner.picture(&backend)?.interfaces.get(&interface)?.peers.get(&public_key)?;
     match found.fields.get("preshared_key") {
+        // That it is another one is all that is known of it.
+        _ if found.hidden.contains(FoundPeer::OTHER_SECRET) => None,
         Some(Field::PresharedKey(key)) => key.clone(),
         _ => None,
     }

@@ -1,13 +1,13 @@
 //! What only a device has that stores and applies apart, and a firewall: whether its WireGuard is on, and what a tunnel
 //! is called and assigned to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::actual::{FoundInterface, Reading, Service};
 use crate::config::{AllUnknown, Config, Desired, Evaluator, Wanted, of_the_interface};
 use crate::diagnostic::Diagnostic;
 use crate::plan::check::span;
-use crate::plan::walk::{Node, Planner};
+use crate::plan::walk::{Fate, Node, Planner};
 use crate::plan::{Action, Effect, Note, PlannedAct, Reason, ResourceChange, Step, Subject};
 use crate::resource::{BackendId, BackendKind, Field, Kind};
 use crate::state::ObjectKey;
@@ -31,13 +31,34 @@ impl Planner<'_> {
                 (true, false) => (
                     Diagnostic::warning("firewall with changes that are not applied"),
                     "something was changed and not brought to the kernel",
-                    "The next apply of wgform brings it there too. To see what it is, look at `VPN > WireGuard`.",
+                    "An apply of wgform that writes there brings it there too. To see what it is, look at `VPN > WireGuard`.",
                 ),
                 _ => continue,
             };
             self.warnings.push(match config.backend_span(id) {
                 Some(span) => warning.label(span, says).help(help),
                 None => warning.help(format!("Backend `{id}`: {says}. {help}")),
+            });
+        }
+    }
+
+    /// Reports backends that are one firewall: two clients of it would lose what the other one writes.
+    pub(super) fn check_one_firewall(&mut self, config: &Config) {
+        let mut firewalls: BTreeMap<&str, &BackendId> = BTreeMap::new();
+        for (id, reading) in &self.actual.backends {
+            let Reading::Read(picture) = reading else { continue };
+            let identity = picture.identity.id.as_str();
+            if picture.kind != BackendKind::PfSense || identity.is_empty() {
+                continue;
+            }
+            let Some(other) = firewalls.insert(identity, id) else { continue };
+            let problem = Diagnostic::error("two backends that are one firewall")
+                .help("Keep one of the two: a firewall keeps nobody apart, and each would lose what the other writes.");
+            self.diagnostics.push(match (config.backend_span(other), config.backend_span(id)) {
+                (Some(first), Some(second)) => problem
+                    .label(first, format!("`{other}` is the firewall {identity}"))
+                    .label(second, format!("and so is `{id}`")),
+                _ => problem,
             });
         }
     }
@@ -57,7 +78,9 @@ impl Planner<'_> {
             // What a run removed before it was cut off is not in the state any more, and may be in the kernel.
             let is_ours = self.in_use.contains(id);
             let concerns = is_written || (is_ours && !self.options.is_partial());
-            let is_managed = self.views.get(id).is_some_and(|view| view.manage_service);
+            let view = self.views.get(id);
+            let is_managed = view.is_some_and(|view| view.manage_service);
+            let is_refused = is_refused || view.is_some_and(|view| view.read_only);
             let switch_on = !is_on && is_managed && !self.options.destroy;
             // A batch applies whatever is stored when it has ended.
             let waits = is_on && !is_applied && !is_written;
@@ -66,6 +89,8 @@ impl Planner<'_> {
             }
             let (reason, note) = match switch_on {
                 true => (Reason::Configuration, Note::SwitchedOn),
+                // What a run of ours was cut off before is nobody's change.
+                false if self.had_open => (Reason::Interrupted, Note::Applied),
                 false => (Reason::Drift, Note::Applied),
             };
             let subject = Subject::Backend(id.clone());
@@ -204,18 +229,19 @@ fn is_assigned(node: &Node, desired: &Desired) -> bool {
     desired.fields.contains_key(ASSIGNED) || stays
 }
 
-/// Says what an assignment, or the end of one, brings about.
-pub(crate) fn assignment_note(node: &Node, desired: &Desired) -> Option<Note> {
-    let on_device = node.interface()?;
-    let diff = node.diffs.iter().find(|it| it.attribute.name == ASSIGNED && it.is_write())?;
-    match desired.fields.contains_key(ASSIGNED) {
-        true if diff.before.is_none() => Some(Note::Assigned),
-        true => None,
-        false => {
-            let name = on_device.found.as_ref()?.get(ASSIGNED)?.as_str()?;
-            Some(Note::Released(name.to_owned()))
-        }
-    }
+/// Says what an assignment, or the end of one, brings about. What takes the place of a tunnel gets an interface of its own.
+pub(crate) fn assignment_notes(node: &Node, desired: &Desired) -> Vec<Note> {
+    let Some(on_device) = node.interface() else { return Vec::new() };
+    let found = on_device.found.as_ref().and_then(|it| it.get(ASSIGNED)?.as_str());
+    let is_wanted = desired.fields.contains_key(ASSIGNED);
+    let is_written = node.diffs.iter().any(|it| it.attribute.name == ASSIGNED && it.is_write());
+    let goes = match node.fate {
+        Fate::Replace => true,
+        _ => is_written && !is_wanted,
+    };
+    let comes = is_wanted && (node.fate != Fate::Keep || is_written && found.is_none());
+    let released = found.filter(|_| goes).map(|name| Note::Released(name.to_owned()));
+    released.into_iter().chain(comes.then_some(Note::Assigned)).collect()
 }
 
 /// Says what goes with a tunnel that is removed.

@@ -157,6 +157,8 @@ pub(crate) struct Planner<'a> {
     /// What must be said before anything is done, and about what.
     pub(crate) refusals: Vec<(Address, Refusal)>,
     pub(crate) warnings: Vec<Diagnostic>,
+    /// Whether an apply was cut off before.
+    pub(crate) had_open: bool,
     /// The backends that something of the state was on when the run began.
     pub(crate) in_use: BTreeSet<BackendId>,
     /// Names of tunnels that the configuration asks for.
@@ -255,6 +257,7 @@ impl<'a> Planner<'a> {
             diagnostics: Vec::new(),
             refusals: Vec::new(),
             warnings: Vec::new(),
+            had_open,
             in_use,
             reserved: BTreeSet::new(),
         }
@@ -276,6 +279,7 @@ impl<'a> Planner<'a> {
             }
         }
         self.warn_of_remarks(config);
+        self.check_one_firewall(config);
         self.warn_of_service(config);
         self.warn_of_unassigned();
         self.guard_far_ends();

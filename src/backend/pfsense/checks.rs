@@ -6,10 +6,19 @@ use std::collections::BTreeSet;
 use crate::backend::pfsense::client::{Body, Cause, Client, Failure};
 use crate::backend::pfsense::snapshot::{self, PEER, PEERS, TUNNEL};
 use crate::backend::pfsense::wire::{List, Peer, PeerRow, Scalar, Tunnel, Version};
-use crate::backend::pfsense::wish::{self, Misfit};
+use crate::backend::pfsense::wish::{self, Assignment, Misfit};
 use crate::backend::pfsense::write::attempt;
 use crate::backend::{Act, BackendError, Batch, Verdict};
 use crate::value::{PresharedKey, PublicKey};
+
+/// What is said of a value that is taken by what the plan may change before.
+const TAKEN: &str = "something has that value now that the same plan may change";
+
+/// What other operations of a batch may give up before.
+struct Given {
+    anything: bool,
+    addresses: bool,
+}
 
 /// A request that says what it would do, and does nothing.
 struct Question {
@@ -43,14 +52,22 @@ pub(super) async fn dry_run(client: &Client, batch: &Batch) -> Result<Vec<Verdic
     let there: BTreeSet<String> = tunnels.iter().map(|it| it.name.clone()).collect();
     // An earlier step may give up what a later one takes.
     let gives = |act: &Act| !matches!(act, Act::CreateInterface { .. } | Act::CreatePeer { .. });
-    let givers = batch.operations.iter().filter(|it| gives(&it.act)).count();
+    let gives_addresses =
+        |act: &Act| matches!(act, Act::UpdateInterface { .. } | Act::DeleteInterface { .. });
+    let count =
+        |is: &dyn Fn(&Act) -> bool| batch.operations.iter().filter(|it| is(&it.act)).count();
+    let (givers, givers_of_addresses) = (count(&gives), count(&gives_addresses));
     let mut verdicts = Vec::new();
     for operation in &batch.operations {
         let attempt = attempt(&operation.act);
         let verdict = match question(&operation.act, &there, &mut tunnels, &peers) {
             Ok(Ok(question)) => {
-                let others = givers - usize::from(gives(&operation.act));
-                ask(client, &attempt, question, others > 0).await?
+                let act = &operation.act;
+                let given = Given {
+                    anything: givers > usize::from(gives(act)),
+                    addresses: givers_of_addresses > usize::from(gives_addresses(act)),
+                };
+                ask(client, &attempt, question, &given).await?
             }
             Ok(Err(why)) => Verdict::Unchecked(why),
             Err(Misfit { attribute, hint }) => Verdict::Refused(BackendError {
@@ -91,7 +108,9 @@ fn question(
             let Some(before) = tunnels.iter().find(|it| it.name == *name) else {
                 return Ok(Err("the tunnel is not there"));
             };
-            wish::assignment(settings, wanted)?;
+            if wish::assignment(settings, wanted)? == Assignment::Release {
+                return Ok(Err("what it is assigned to goes before"));
+            }
             let free = wish::free_port(tunnels);
             let after = wish::tunnel(settings, before, private_key.as_ref(), free)?;
             let mut body = wish::tunnel_change(before, &after, private_key.as_ref());
@@ -136,7 +155,7 @@ async fn ask(
     client: &Client,
     attempt: &str,
     Question { path, is_new, mut body }: Question,
-    may_be_given_up: bool,
+    given: &Given,
 ) -> Result<Verdict, BackendError> {
     body.set("dry_run", true);
     let answer = match is_new {
@@ -146,8 +165,9 @@ async fn ask(
     match answer {
         Ok(_) => Ok(Verdict::Taken),
         Err(Failure { error, cause: Cause::Refused(id), .. }) => Ok(match id.as_str() {
-            "FIELD_MUST_BE_UNIQUE" if may_be_given_up => {
-                Verdict::Unchecked("something has that value now that the same plan may change")
+            "FIELD_MUST_BE_UNIQUE" if given.anything => Verdict::Unchecked(TAKEN),
+            "WIREGUARD_TUNNEL_ADDRESS_AND_MASK_ALREADY_IN_USE" if given.addresses => {
+                Verdict::Unchecked(TAKEN)
             }
             _ => Verdict::Refused(error),
         }),

@@ -62,8 +62,10 @@ pub(super) enum Assignment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PortWish {
     pub(super) description: String,
-    pub(super) addresses: BTreeSet<Cidr>,
-    pub(super) mtu: Option<u32>,
+    /// None where it is not for us to say.
+    pub(super) addresses: Option<BTreeSet<Cidr>>,
+    /// None where it is not for us to say; none within for the firewall's own.
+    pub(super) mtu: Option<Option<u32>>,
 }
 
 /// Says all attributes of an object that is to be made as settings.
@@ -250,21 +252,25 @@ pub(super) fn assignment(settings: &Settings, wanted: &Fields) -> Result<Assignm
         None => return Ok(Assignment::Release),
         Some(_) => return Err(Misfit::unknown(ASSIGN_DESCR)),
     };
-    let addresses = match wanted.get(ASSIGN_ADDRESSES) {
-        Some(Field::Addresses(all)) => all.clone(),
-        None => BTreeSet::new(),
-        Some(_) => return Err(Misfit::unknown(ASSIGN_ADDRESSES)),
+    // What is not written is somebody else's, and stays.
+    let addresses = match (settings.get(ASSIGN_ADDRESSES), wanted.get(ASSIGN_ADDRESSES)) {
+        (None, _) => None,
+        (Some(_), Some(Field::Addresses(all))) => Some(all.clone()),
+        (Some(_), None) => Some(BTreeSet::new()),
+        (Some(_), Some(_)) => return Err(Misfit::unknown(ASSIGN_ADDRESSES)),
     };
     let is_v6 = |it: &&Cidr| it.address().is_ipv6();
-    let sixes = addresses.iter().filter(is_v6).count();
-    if sixes > 1 || addresses.len() - sixes > 1 {
+    let all = || addresses.iter().flatten();
+    let sixes = all().filter(is_v6).count();
+    if sixes > 1 || all().count() - sixes > 1 {
         let hint = "an interface of a firewall has one IPv4 and one IPv6 address at most; others are virtual IPs";
         return Err(Misfit::new(ASSIGN_ADDRESSES, hint));
     }
-    let mtu = match wanted.get(ASSIGN_MTU) {
-        Some(Field::Number(mtu @ 1280..=8192)) => Some(*mtu),
-        None => None,
-        Some(_) => {
+    let mtu = match (settings.get(ASSIGN_MTU), wanted.get(ASSIGN_MTU)) {
+        (None, _) => None,
+        (Some(_), Some(Field::Number(mtu @ 1280..=8192))) => Some(Some(*mtu)),
+        (Some(_), None) => Some(None),
+        (Some(_), Some(_)) => {
             return Err(Misfit::new(ASSIGN_MTU, "an interface of a firewall takes 1280 to 8192"));
         }
     };
@@ -383,10 +389,18 @@ pub(super) fn port_change(before: Option<&Port>, wish: &PortWish) -> Body {
     if before.is_none_or(|it| it.description != *description) {
         body.set("descr", description.as_str());
     }
-    if before.is_none_or(|it| it.mtu != *mtu) && (before.is_some() || mtu.is_some()) {
+    if let Some(mtu) = mtu
+        && before.is_none_or(|it| it.mtu != *mtu)
+        && (before.is_some() || mtu.is_some())
+    {
         body.set("mtu", mtu.map_or(Json::Null, Json::from));
     }
-    if before.is_none_or(|it| it.addresses.as_ref() != Some(addresses)) {
+    let none = BTreeSet::new();
+    // A new one has to say something.
+    let addresses = addresses.as_ref().or(before.is_none().then_some(&none));
+    if let Some(addresses) = addresses
+        && before.is_none_or(|it| it.addresses.as_ref() != Some(addresses))
+    {
         let of = |is_v6: bool| addresses.iter().find(|it| it.address().is_ipv6() == is_v6);
         body.set("typev4", if of(false).is_some() { "static" } else { "none" });
         if let Some(four) = of(false) {
@@ -486,8 +500,8 @@ pub(super) fn port_difference(wish: &PortWish, found: &Port) -> Option<&'static 
     let PortWish { description, addresses, mtu } = wish;
     let differs = [
         (ASSIGN_DESCR, *description != found.description),
-        (ASSIGN_ADDRESSES, found.addresses.as_ref() != Some(addresses)),
-        (ASSIGN_MTU, *mtu != found.mtu),
+        (ASSIGN_ADDRESSES, addresses.is_some() && found.addresses.as_ref() != addresses.as_ref()),
+        (ASSIGN_MTU, mtu.is_some_and(|mtu| mtu != found.mtu)),
     ];
     differs.into_iter().find_map(|(name, differs)| differs.then_some(name))
 }

@@ -1,7 +1,7 @@
 //! Pre-shared keys that a device has and does not show: where the value is known anyway, the device is asked whether it
 //! is that one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
@@ -25,6 +25,7 @@ impl Session<'_> {
     ) {
         let known = self.secrets_in_hand(state, actual);
         let none = Field::PresharedKey(None).recorded(&state.fingerprint_key);
+        let mut silent = BTreeSet::new();
         for record in state.resources.values() {
             let (ObjectKey::Peer { interface, public_key }, Some(backend), Some(applied)) =
                 (&record.object, &record.backend, record.attributes.get(NAME))
@@ -45,12 +46,24 @@ impl Session<'_> {
                 },
                 _ => continue,
             };
-            let Ok(Some(is_it)) = reader.holds(key, secret).await else { continue };
+            if silent.contains(backend) {
+                continue;
+            }
+            let is_it = match reader.holds(key, secret).await {
+                Ok(Some(is_it)) => is_it,
+                // Who cannot tell, or is gone, is not asked again.
+                Ok(None) | Err(_) => {
+                    silent.insert(backend.clone());
+                    continue;
+                }
+            };
             found.hidden.remove(NAME);
-            // One that nobody knows is like no other.
             let held = match is_it {
                 true => secret.cloned(),
-                false => Some(self.context.world.new_preshared_key()),
+                false => {
+                    found.hidden.insert(FoundPeer::OTHER_SECRET);
+                    Some(self.context.world.new_preshared_key())
+                }
             };
             found.fields.insert(NAME, Field::PresharedKey(held));
         }

@@ -100,8 +100,10 @@ pub(super) fn misfits(desired: &Desired) -> Vec<Diagnostic> {
         problems.push(invalid("name", "there is `: ` in this name", help));
     }
     let of_peer = if desired.address.kind == Kind::Peer { text("name") } else { None };
-    let length = |text: Option<&str>| text.map_or(0, |it| it.chars().count() + 2);
-    if length(of_peer) + length(text("description")) > LONGEST_TEXT {
+    let length = |text: Option<&str>| text.map_or(0, |it| it.chars().count());
+    let (name, description) = (length(of_peer), length(text("description")));
+    let between = if name > 0 && description > 0 { ": ".len() } else { 0 };
+    if name + between + description > LONGEST_TEXT {
         let help = "A firewall takes 1024 characters, the name of a peer among them.";
         problems.push(invalid("description", "this is too long for a firewall", help));
     }

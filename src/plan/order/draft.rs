@@ -114,7 +114,7 @@ pub(crate) fn drafts(
             drafter.leave_rules(planner, node, first);
             drafter.set_routes(node, on_device, first);
         }
-        let assigned = service::assignment_note(node, &planner.desired[address]);
+        let assigned = service::assignment_notes(node, &planner.desired[address]);
         let notes = new_key_note(planner, links, node).into_iter().chain(assigned);
         drafter.change(planner, node, notes);
     }
@@ -186,8 +186,9 @@ impl Drafter {
                 PlannedAct::DeletePeer { public_key, .. } => {
                     draft.gives.push(Claim::Key(backend, *public_key));
                 }
-                PlannedAct::CreatePeer { public_key: Some(key), replaces: None, .. } => {
-                    draft.takes.push(Claim::Key(backend, *key));
+                PlannedAct::CreatePeer { public_key: Some(key), replaces, .. } => {
+                    draft.takes.push(Claim::Key(backend.clone(), *key));
+                    draft.gives.extend(replaces.map(|old| Claim::Key(backend, old)));
                 }
                 _ => {}
             }
@@ -345,7 +346,9 @@ impl Drafter {
 
     /// The new one is made down with the old one's key, then the old one goes, then the new one is brought up.
     fn replace_interface(&mut self, planner: &Planner<'_>, node: &Node, on_device: &OnDevice) {
-        let is_up = is_enabled(planner, &node.address);
+        // A firewall assigns only what is up, and gives a port only once.
+        let is_firewall = planner.kind_of(node.backend.as_ref()) == BackendKind::PfSense;
+        let is_up = is_enabled(planner, &node.address) && !is_firewall;
         let mut meanwhile = BTreeMap::new();
         if is_up {
             meanwhile.insert("enabled", Json::Bool(false));
@@ -355,7 +358,7 @@ impl Drafter {
             Draft::new(step(node, Action::Replace, create_act(on_device, is_up), effect));
         let (names, ports): (Vec<_>, Vec<_>) = takes(planner, node, on_device)
             .into_iter()
-            .partition(|it| matches!(it, Claim::Name(..)));
+            .partition(|it| matches!(it, Claim::Name(..)) || is_firewall);
         create.takes = names;
         create.takes.extend(key_file(node.backend.as_ref(), on_device.key.file.as_ref()));
         let create = self.push(create);
@@ -567,7 +570,7 @@ fn keep_act(planner: &Planner<'_>, node: &Node, on_device: &OnDevice) -> Option<
 /// Refuses to make a peer anew when that would lose a pre-shared key which is nowhere but on the device.
 fn guard_unkept_secret(planner: &mut Planner<'_>, address: &Address) {
     let node = &planner.nodes[address];
-    let is_remade = |node: &Node| node.reason == Reason::Requested;
+    let is_remade = |node: &Node| goes_first(planner, node);
     let on = node.peer().and_then(|peer| planner.nodes.get(&peer.on));
     let is_configured = planner.desired[address].fields.contains_key("preshared_key");
     if is_configured || !(is_remade(node) || on.is_some_and(is_remade)) {
@@ -599,13 +602,18 @@ fn guard_unkept_key(planner: &mut Planner<'_>, address: &Address) {
     let key = node.interface().map(|it| &it.key);
     let is_unkept =
         key.is_some_and(|it| matches!(it.source, Some(KeySource::Held(_))) && it.file.is_none());
-    if node.fate == Fate::Replace && node.reason == Reason::Requested && is_unkept {
-        planner.refuse(address, Refusal {
-            message: format!("`{address}` has a key that is nowhere but on its device, and could lose it"),
-            hints: vec![format!(
-                "change what is wrong with `{address}` without `-replace`, or write its key as `private_key`"
-            )],
-        });
+    if node.fate == Fate::Replace && goes_first(planner, node) && is_unkept {
+        planner.refuse(
+            address,
+            Refusal {
+                message: format!(
+                    "`{address}` has a key that is nowhere but on its device, and could lose it"
+                ),
+                hints: vec![format!(
+                    "leave its name and drop `-replace`, or write its key as `private_key`"
+                )],
+            },
+        );
     }
 }
 
@@ -711,6 +719,19 @@ fn has_room_for_one(planner: &Planner<'_>, node: &Node, on_device: &OnDevice) ->
     let is_same_name = node.reason == Reason::Requested && on_device.renamed_from().is_none();
     let stays = on_device.old.as_ref().map(|it| &it.backend) == node.backend.as_ref();
     is_same_name || stays && planner.kind_of(node.backend.as_ref()) == BackendKind::PfSense
+}
+
+/// Returns whether the old object is removed before the new one is made, so that what only its device has would be lost.
+fn goes_first(planner: &Planner<'_>, node: &Node) -> bool {
+    match &node.device {
+        Device::Interface(on_device) => {
+            node.fate == Fate::Replace && has_room_for_one(planner, node, on_device)
+        }
+        Device::Peer(on_device) => {
+            node.reason == Reason::Requested || moves_alone(planner, node, on_device)
+        }
+        Device::Secret(_) => false,
+    }
 }
 
 /// Returns whether a peer goes to another tunnel of one firewall, where its key is there once.

@@ -205,12 +205,16 @@ impl<'a> Planner<'a> {
         let is_old = old.as_ref().is_some_and(|old| old.backend == *backend && old.name == *name);
         let Some(picture) = self.picture(backend).filter(|_| !is_old) else { return };
         if picture.other_links.contains(name) {
+            let (what, help) = match picture.kind {
+                BackendKind::PfSense => (
+                    "is gone, and peers or an interface still point to it",
+                    "Remove them in `VPN > WireGuard > Peers` and `Interfaces > Assignments`, or give the tunnel another `name`.",
+                ),
+                _ => ("is a link that is not WireGuard's", "Give the interface another `name`."),
+            };
             let problem = Diagnostic::error("interface name taken by another link")
-                .label(
-                    span,
-                    format!("`{name}` on backend `{backend}` is a link that is not WireGuard's"),
-                )
-                .help("Give the interface another `name`.");
+                .label(span, format!("`{name}` on backend `{backend}` {what}"))
+                .help(help);
             self.diagnostics.push(problem);
         } else if picture.interfaces.contains_key(name)
             && self.owners.interface(backend, name).is_none()

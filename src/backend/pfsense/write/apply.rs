@@ -101,7 +101,7 @@ pub(super) async fn ended(
         attempt: APPLYING.to_owned(),
         reason: "the firewall does not come to an end with it".to_owned(),
         hints: vec![
-            "apply them in `VPN > WireGuard`, and see `Status > System Logs` for why it failed"
+            "apply them in `VPN > WireGuard` or `Interfaces`, and see `Status > System Logs` for why it failed"
                 .to_owned(),
         ],
     })

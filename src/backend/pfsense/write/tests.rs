@@ -249,7 +249,7 @@ async fn an_apply_that_does_not_end_fails_what_waited_for_it() {
     let (ends, _) = run(&script, vec![create_peer(P0, 2)]).await;
     assert_eq!(
         ends,
-        "0: failed: it is stored, and could not apply the changes: the firewall does not come to an end with it / apply them in `VPN > WireGuard`, and see `Status > System Logs` for why it failed"
+        "0: failed: it is stored, and could not apply the changes: the firewall does not come to an end with it / apply them in `VPN > WireGuard` or `Interfaces`, and see `Status > System Logs` for why it failed"
     );
     let script =
         Script::new([recorded("008"), ok(there.clone()), ok(json!([there])), recorded("268")]);

@@ -177,6 +177,13 @@ impl Drafter {
             ObjectKey::Interface { name, .. } => hooks::removal_note(planner, &record, name),
             ObjectKey::Peer { .. } | ObjectKey::PresharedKey {} => None,
         };
+        let released = match &record.object {
+            ObjectKey::Interface { name, .. } => planner
+                .picture(&deposed.backend)
+                .and_then(|it| it.interfaces.get(name))
+                .and_then(service::released),
+            ObjectKey::Peer { .. } | ObjectKey::PresharedKey {} => None,
+        };
         self.changes.push(ResourceChange {
             subject,
             backend,
@@ -184,7 +191,7 @@ impl Drafter {
             reason: Reason::Deposed,
             attributes: gone(address.kind, &record),
             sensitive: BTreeSet::new(),
-            notes: hooks.into_iter().collect(),
+            notes: hooks.into_iter().chain(released).collect(),
         });
         self.push(draft)
     }

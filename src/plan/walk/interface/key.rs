@@ -14,7 +14,7 @@ use crate::plan::walk::interface::{Standing, diff_of};
 use crate::plan::walk::{Fate, Planner};
 use crate::plan::{KeySource, Note, Reason, Refusal};
 use crate::resource::{Address, BackendId, Field, Kind};
-use crate::state::ResourceRecord;
+use crate::state::{ObjectKey, ResourceRecord};
 use crate::value::{PrivateKey, PublicKey};
 
 /// A key of an interface and where it comes from.
@@ -291,6 +291,19 @@ impl Planner<'_> {
         else {
             return;
         };
+        if self.is_hidden_key(address, recorded) {
+            self.refuse(address, Refusal {
+                message: format!(
+                    "`{address}` has the key {recorded}, which its device does not show: it would get a NEW KEY, and every \
+                     far end would have to learn it"
+                ),
+                hints: vec![
+                    "let the device show private keys, or write the key as `private_key`".to_owned(),
+                    format!("or accept the new key with `-allow-new-key={address}`"),
+                ],
+            });
+            return;
+        }
         self.refuse(address, Refusal {
             message: format!(
                 "`{address}` had the key {recorded}, which is on the host no longer: it would get a NEW KEY, and every \
@@ -301,6 +314,15 @@ impl Planner<'_> {
                 format!("or accept the new key with `-allow-new-key={address}`"),
             ],
         });
+    }
+
+    /// Returns whether the device has that key and does not show it.
+    fn is_hidden_key(&self, address: &Address, recorded: PublicKey) -> bool {
+        let found = self.state.resources.get(address).and_then(|record| {
+            let ObjectKey::Interface { name, .. } = &record.object else { return None };
+            self.picture(record.backend.as_ref()?)?.interfaces.get(name)
+        });
+        found.is_some_and(|it| found_key(Some(it)) == Some(recorded) && it.private_key.is_none())
     }
 
     /// Refuses to change a key while somebody who has to learn it cannot be reached.
