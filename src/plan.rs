@@ -352,14 +352,8 @@ pub enum Note {
     NotStarted(String),
     /// There is no systemd to start the unit that brings the interface back at boot.
     NoSystemd(String),
-    /// WireGuard is switched on.
-    SwitchedOn,
-    /// What was stored on the device by then takes effect.
-    Applied,
-    /// The tunnel is assigned to an interface of its firewall.
-    Assigned,
-    /// The interface of a firewall that a tunnel is assigned to goes, with its rules.
-    Released(String),
+    /// Something that there is on a firewall only.
+    Firewall(FirewallNote),
 }
 
 impl Note {
@@ -372,6 +366,19 @@ impl Note {
             _ => false,
         }
     }
+}
+
+/// What must be said about a change on a firewall.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FirewallNote {
+    /// WireGuard is switched on.
+    SwitchedOn,
+    /// What was stored on it by then takes effect.
+    Applied,
+    /// The tunnel is assigned to an interface.
+    Assigned,
+    /// The interface that a tunnel is assigned to goes, with its rules.
+    Released(String),
 }
 
 /// How a file differs from what is to be in it.

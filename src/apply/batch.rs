@@ -198,10 +198,8 @@ impl Maker<'_, '_, '_> {
                 settings,
             } => {
                 let Some(around) = self.surroundings(index) else { return Ok(None) };
-                let private_key = match &key {
-                    Some(source) => Some(self.private_key(address, source)?),
-                    None => None,
-                };
+                let private_key =
+                    key.map(|source| self.private_key(address, &source)).transpose()?;
                 let settings = written(&settings, &wanted);
                 Some(Act::UpdateInterface {
                     name,
@@ -219,20 +217,20 @@ impl Maker<'_, '_, '_> {
                 if let (None, Some(landed)) = (public_key, landed) {
                     self.landing.claim(&self.plan.resources, address, landed)?;
                 }
-                let public_key = public_key.or(landed);
-                public_key.map(|public_key| Act::CreatePeer {
-                    interface,
-                    public_key,
-                    replaces,
-                    fields: wanted,
-                })
+                let fields = wanted;
+                let make = |public_key| Act::CreatePeer { interface, public_key, replaces, fields };
+                public_key.or(landed).map(make)
             }
             PlannedAct::UpdatePeer { interface, public_key, settings } => {
                 let settings = written(&settings, &wanted);
                 Some(Act::UpdatePeer { interface, public_key, settings, wanted })
             }
-            // Nothing of the others is wanted of an object.
-            _ => None,
+            PlannedAct::Record
+            | PlannedAct::SetRoutes { .. }
+            | PlannedAct::DeleteInterface { .. }
+            | PlannedAct::Persist { .. }
+            | PlannedAct::Apply { .. }
+            | PlannedAct::DeletePeer { .. } => None,
         })
     }
 

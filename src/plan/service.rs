@@ -8,7 +8,9 @@ use crate::config::{AllUnknown, Config, Desired, Evaluator, Wanted, of_the_inter
 use crate::diagnostic::Diagnostic;
 use crate::plan::check::span;
 use crate::plan::walk::{Fate, Node, Planner};
-use crate::plan::{Action, Effect, Note, PlannedAct, Reason, ResourceChange, Step, Subject};
+use crate::plan::{
+    Action, Effect, FirewallNote, Note, PlannedAct, Reason, ResourceChange, Step, Subject,
+};
 use crate::resource::{BackendId, BackendKind, Field, Kind};
 use crate::state::ObjectKey;
 
@@ -88,10 +90,10 @@ impl Planner<'_> {
                 continue;
             }
             let (reason, note) = match switch_on {
-                true => (Reason::Configuration, Note::SwitchedOn),
+                true => (Reason::Configuration, FirewallNote::SwitchedOn),
                 // What a run of ours was cut off before is nobody's change.
-                false if self.had_open => (Reason::Interrupted, Note::Applied),
-                false => (Reason::Drift, Note::Applied),
+                false if self.had_open => (Reason::Interrupted, FirewallNote::Applied),
+                false => (Reason::Drift, FirewallNote::Applied),
             };
             let subject = Subject::Backend(id.clone());
             let step = Step {
@@ -110,7 +112,7 @@ impl Planner<'_> {
                 reason,
                 attributes: Vec::new(),
                 sensitive: BTreeSet::new(),
-                notes: vec![note],
+                notes: vec![Note::Firewall(note)],
             };
             steps.push((id.clone(), step, change));
         }
@@ -145,15 +147,11 @@ impl Planner<'_> {
     /// Chooses the name of a tunnel: the lowest that nothing on the firewall has or points to, and nobody asks for.
     pub(crate) fn free_name(&self, backend: &BackendId) -> String {
         let picture = self.picture(backend);
-        // Two backends may be one firewall.
-        let host = self.host_of(backend);
-        let on_host = self.reserved.iter().filter(|(other, _)| self.host_of(other) == host);
-        let reserved: BTreeSet<&str> = on_host.map(|(_, name)| name.as_str()).collect();
         let is_free = |name: &String| {
             let is_there = picture.is_some_and(|it| {
                 it.interfaces.contains_key(name) || it.other_links.contains(name)
             });
-            !is_there && !reserved.contains(name.as_str())
+            !is_there && !self.reserved.contains(&(backend.clone(), name.clone()))
         };
         let mut names = (0..).map(|number: u32| format!("tun_wg{number}"));
         names.find(is_free).unwrap_or_default()
@@ -240,14 +238,15 @@ pub(crate) fn assignment_notes(node: &Node, desired: &Desired) -> Vec<Note> {
         _ => is_written && !is_wanted,
     };
     let comes = is_wanted && (node.fate != Fate::Keep || is_written && found.is_none());
-    let released = found.filter(|_| goes).map(|name| Note::Released(name.to_owned()));
-    released.into_iter().chain(comes.then_some(Note::Assigned)).collect()
+    let released = found.filter(|_| goes).map(|name| FirewallNote::Released(name.to_owned()));
+    let notes = released.into_iter().chain(comes.then_some(FirewallNote::Assigned));
+    notes.map(Note::Firewall).collect()
 }
 
 /// Says what goes with a tunnel that is removed.
 pub(crate) fn released(found: &FoundInterface) -> Option<Note> {
     match found.fields.get(ASSIGNED)? {
-        Field::Text(name) => Some(Note::Released(name.clone())),
+        Field::Text(name) => Some(Note::Firewall(FirewallNote::Released(name.clone()))),
         _ => None,
     }
 }

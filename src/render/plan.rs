@@ -9,7 +9,8 @@ use serde_json::Value as Json;
 use crate::diagnostic::sentence;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::{
-    Action, FileChange, Hook, Note, OutputChange, Plan, Reason, ResourceChange, Subject,
+    Action, FileChange, FirewallNote, Hook, Note, OutputChange, Plan, Reason, ResourceChange,
+    Subject,
 };
 use crate::render::value::{SENSITIVE, UNKNOWN, after, age, is_default, literal, shown, sorted};
 use crate::render::{Paint, Style, count, printable};
@@ -290,30 +291,29 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
         Note::NoSystemd(unit) => {
             vec![format!("no systemd here: see that what `{unit}` does is done at boot")]
         }
-        other => firewall_lines(other),
+        Note::Firewall(note) => firewall_lines(note),
     }
 }
 
 /// Says what there is to a change only on a firewall.
-fn firewall_lines(note: &Note) -> Vec<String> {
+fn firewall_lines(note: &FirewallNote) -> Vec<String> {
     match note {
-        Note::SwitchedOn => vec![
+        FirewallNote::SwitchedOn => vec![
             "WireGuard is off there, and will be switched on with all its tunnels"
                 .to_owned(),
         ],
-        Note::Applied => vec![
+        FirewallNote::Applied => vec![
             "something stored there has no effect yet, and will be applied"
                 .to_owned(),
         ],
-        Note::Assigned => vec![
+        FirewallNote::Assigned => vec![
             "assigned to an interface of the firewall: see that its default gateway in `System > Routing`"
                 .to_owned(),
             "  is not \"Automatic\", or pfSense may take the tunnel for the way to the Internet".to_owned(),
         ],
-        Note::Released(name) => vec![format!(
+        FirewallNote::Released(name) => vec![format!(
             "the interface `{name}` of the firewall goes at once, with its firewall and NAT rules"
         )],
-        _ => Vec::new(),
     }
 }
 

@@ -106,20 +106,6 @@ struct Group {
     operations: Vec<PeerOperation>,
 }
 
-/// Returns what is done to a peer, and on which interface. Here a peer is its key.
-fn peer_act(act: Act) -> Option<(String, PeerAct)> {
-    Some(match act {
-        Act::CreatePeer { interface, public_key, replaces: _, fields } => {
-            (interface, PeerAct::Create { public_key, fields })
-        }
-        Act::UpdatePeer { interface, public_key, settings, wanted } => {
-            (interface, PeerAct::Update { public_key, settings, wanted })
-        }
-        Act::DeletePeer { interface, public_key } => (interface, PeerAct::Delete { public_key }),
-        _ => return None,
-    })
-}
-
 impl Walk<'_> {
     fn take(&mut self, index: usize, after: Vec<usize>, act: Act) {
         match act {
@@ -163,21 +149,24 @@ impl Walk<'_> {
                 self.take_interface(index, &after, delete);
             }
             Act::SetRoutes { interface, routes, add_rules, remove_rules } => {
-                let wish = routes::Wish {
-                    interface: &interface,
-                    routes: routes.as_ref(),
-                    add_rules: &add_rules,
-                    remove_rules: &remove_rules,
-                };
+                let (interface, routes) = (interface.as_str(), routes.as_ref());
+                let (add_rules, remove_rules) = (&add_rules, &remove_rules);
+                let wish = routes::Wish { interface, routes, add_rules, remove_rules };
                 self.take_interface(index, &after, |job| routes::set(job, &wish));
             }
             Act::Persist(act) => self.take_interface(index, &after, |it| boot::carry_out(it, &act)),
             // Here everything takes effect at once.
             Act::Apply { .. } => self.take_interface(index, &after, |_| Ok(Fields::new())),
-            act => {
-                if let Some((interface, act)) = peer_act(act) {
-                    self.take_peer(index, after, interface, act);
-                }
+            // Here a peer is its key.
+            Act::CreatePeer { interface, public_key, replaces: _, fields } => {
+                self.take_peer(index, after, interface, PeerAct::Create { public_key, fields });
+            }
+            Act::UpdatePeer { interface, public_key, settings, wanted } => {
+                let act = PeerAct::Update { public_key, settings, wanted };
+                self.take_peer(index, after, interface, act);
+            }
+            Act::DeletePeer { interface, public_key } => {
+                self.take_peer(index, after, interface, PeerAct::Delete { public_key });
             }
         }
     }
