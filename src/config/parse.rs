@@ -103,7 +103,12 @@ struct Parser {
 impl Default for Parser {
     fn default() -> Self {
         let source = SourceText { name: String::new(), text: String::new(), secrets: Vec::new() };
-        Self { blocks: Blocks::default(), problems: Vec::new(), source: Arc::new(source), is_root: true }
+        Self {
+            blocks: Blocks::default(),
+            problems: Vec::new(),
+            source: Arc::new(source),
+            is_root: true,
+        }
     }
 }
 

@@ -250,8 +250,21 @@ fn unknown_type(word: &str) -> String {
     }
 }
 
-const NAMES: &[&str] =
-    &["any", "string", "number", "bool", "list", "set", "map", "object", "tuple", "backend", "interface", "peer", "preshared_key"];
+const NAMES: &[&str] = &[
+    "any",
+    "string",
+    "number",
+    "bool",
+    "list",
+    "set",
+    "map",
+    "object",
+    "tuple",
+    "backend",
+    "interface",
+    "peer",
+    "preshared_key",
+];
 
 /// Converts the attributes that an object type has, and drops others as Terraform does.
 fn object(members: &BTreeMap<Arc<str>, Member>, map: &Map) -> Result<Map, Mismatch> {

@@ -44,11 +44,9 @@ impl Type {
     /// Returns the type that a value shows; any for what has none or is not known.
     fn of(value: &Value) -> Self {
         match &value.data {
-            Data::Null
-            | Data::Unknown
-            | Data::Resource(_)
-            | Data::Backend(_)
-            | Data::Module(_) => Self::Any,
+            Data::Null | Data::Unknown | Data::Resource(_) | Data::Backend(_) | Data::Module(_) => {
+                Self::Any
+            }
             Data::Bool(_) => Self::Bool,
             Data::Number(_) => Self::Number,
             Data::Text(_) => Self::String,

@@ -54,7 +54,9 @@ pub fn adopt(
     if !evaluator.has(address) {
         let hint = match config.has_block(address) {
             true => "the block is there, and has other instances".to_owned(),
-            false => format!("write the block first: {} \"{}\" {{ … }}", address.kind, address.label),
+            false => {
+                format!("write the block first: {} \"{}\" {{ … }}", address.kind, address.label)
+            }
         };
         return Err(refused(format!("the configuration has no `{address}`"), hint));
     }

@@ -18,10 +18,7 @@ use crate::state::{ResourceRecord, State};
 const NAME_SERVERS: [&str; 2] = ["dns", "dns_search"];
 
 /// Returns what has to be looked at to plan.
-pub fn interest(
-    evaluator: &Evaluator<'_>,
-    state: &State,
-) -> BTreeMap<BackendId, Interest> {
+pub fn interest(evaluator: &Evaluator<'_>, state: &State) -> BTreeMap<BackendId, Interest> {
     let mut interests = recorded_interest(state);
     for address in evaluator.resources().iter().filter(|it| it.kind == Kind::Interface) {
         // What is wrong with it is said when it is planned.

@@ -25,12 +25,8 @@ const SHORT: usize = 8;
 pub(super) fn discreet(diagnostic: &Diagnostic) -> Diagnostic {
     let places = diagnostic.places();
     let secrets: Vec<&str> = places.iter().flat_map(|label| secrets(&label.span.source)).collect();
-    let mut discreet = Diagnostic {
-        labels: places.clone(),
-        within: Vec::new(),
-        others: 0,
-        ..diagnostic.clone()
-    };
+    let mut discreet =
+        Diagnostic { labels: places.clone(), within: Vec::new(), others: 0, ..diagnostic.clone() };
     discreet.labels.iter_mut().for_each(|label| hide(&secrets, &mut label.text));
     discreet.help.iter_mut().for_each(|help| hide(&secrets, help));
     discreet

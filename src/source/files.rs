@@ -89,7 +89,8 @@ impl Files {
     /// # Errors
     /// Why that cannot be done, as a short clause.
     pub fn configuration(&self, path: &str) -> Result<Vec<Arc<SourceText>>, String> {
-        let named = |name: &str| if path == "." { name.to_owned() } else { format!("{path}/{name}") };
+        let named =
+            |name: &str| if path == "." { name.to_owned() } else { format!("{path}/{name}") };
         match &self.0 {
             Shelf::Texts(read) => {
                 let name = named("main.wg.hcl");

@@ -303,9 +303,12 @@ impl<'r> Run<'r> {
                 let number = value.to_number().and_then(|it| it.to_integer());
                 match number.and_then(|it| u32::try_from(it).ok()) {
                     Some(n) if n as usize <= MAX_INSTANCES => Ok(Keys::Count(n)),
-                    _ => Err(vec![
-                        wrong_type(&expr.span(), "`count`", "a whole number from 0 to 1000000", &value),
-                    ]),
+                    _ => Err(vec![wrong_type(
+                        &expr.span(),
+                        "`count`",
+                        "a whole number from 0 to 1000000",
+                        &value,
+                    )]),
                 }
             }
             Repetition::ForEach(expr) => {
@@ -378,7 +381,8 @@ impl<'r> Run<'r> {
                         && module[..depth - 1] == outer[..depth - 1]
                         && module[depth - 1].label == **label
                 };
-                let lowest = Address::new(outer.clone(), crate::resource::Kind::Interface, "", None);
+                let lowest =
+                    Address::new(outer.clone(), crate::resource::Kind::Interface, "", None);
                 let after = self.evaluator.expansion().known.range(lowest..);
                 after.take_while(is_inside).cloned().collect()
             }
@@ -455,7 +459,8 @@ fn sensitive_keys(at: &Span, label: &str) -> Diagnostic {
 fn names(expr: &Expr, value: &Value) -> Evaluated<Keys> {
     let at = expr.span();
     check_open(expr, value, "`for_each`")?;
-    let wrong = |value: &Value| vec![wrong_type(&at, "`for_each`", "a map or a set of strings", value)];
+    let wrong =
+        |value: &Value| vec![wrong_type(&at, "`for_each`", "a map or a set of strings", value)];
     let names: Vec<Arc<str>> = match &value.data {
         Data::Map(map) => map.keys().cloned().collect(),
         Data::Set(items) => {

@@ -428,7 +428,8 @@ fn own_key(desired: &Desired, block: &ResourceBlock) -> Option<Diagnostic> {
     let name = name_of(&key.expression)?;
     let of = (name.root, name.name?, name.attribute?.0);
     let is_here = on.key().is_none() && on.module() == desired.address.module();
-    (is_here && of == (on.kind.as_str(), &*on.label, "public_key")).then(|| own_public_key(&key.span(), on))
+    (is_here && of == (on.kind.as_str(), &*on.label, "public_key"))
+        .then(|| own_public_key(&key.span(), on))
 }
 
 /// Says that a peer would be the interface that it is on.

@@ -72,12 +72,7 @@ impl<'r> Run<'r> {
 
     /// Returns the same call in another place.
     pub(super) fn at(&self, place: Place) -> Self {
-        Self {
-            evaluator: self.evaluator,
-            computed: self.computed,
-            place,
-            call: self.call.clone(),
-        }
+        Self { evaluator: self.evaluator, computed: self.computed, place, call: self.call.clone() }
     }
 
     /// Notes that something of a resource is used.
@@ -185,13 +180,16 @@ impl<'r> Run<'r> {
             Node::Backend(id) if blocks.backends.contains_key(id) => self.whole(node),
             Node::Backend(id) if blocks.has_backend(id) => Ok(id.clone().into()),
             Node::Module(label, None) if blocks.modules.contains_key(label) => self.whole(node),
-            Node::Output(name) => match blocks.outputs.get(&**name).and_then(|it| it.value.as_ref())
-            {
-                Some(value) => self.at_block().evaluate(value),
-                None => poisoned(),
-            },
+            Node::Output(name) => {
+                match blocks.outputs.get(&**name).and_then(|it| it.value.as_ref()) {
+                    Some(value) => self.at_block().evaluate(value),
+                    None => poisoned(),
+                }
+            }
             Node::Repetition(block) => self.at_block().repetition(block),
-            Node::Resource(..) | Node::Backend(_) | Node::Module(..) | Node::Inside(_) => poisoned(),
+            Node::Resource(..) | Node::Backend(_) | Node::Module(..) | Node::Inside(_) => {
+                poisoned()
+            }
         }
     }
 
@@ -219,10 +217,8 @@ impl<'r> Run<'r> {
         let mut stack: Vec<(&Need, bool)> = needs.iter().map(|need| (need, false)).collect();
         while let Some((need, is_ready)) = stack.pop() {
             let node = &need.node;
-            let is_value = matches!(
-                node,
-                Node::Variable(_) | Node::Local(_) | Node::Resource(_, Some(_))
-            );
+            let is_value =
+                matches!(node, Node::Variable(_) | Node::Local(_) | Node::Resource(_, Some(_)));
             // Only an early evaluation has nothing to ask for attributes.
             let is_early = self.computed.is_none() && matches!(node, Node::Resource(..));
             if is_ready {

@@ -97,8 +97,8 @@ impl Run<'_> {
                 let id = BackendId::instance(id.as_str(), key.as_ref());
                 let run = self.at_backend(&id);
                 let declared = run.backend(&id, block);
-                let declared = declared
-                    .map_err(|it| it.into_iter().map(|it| run.in_module(it)).collect());
+                let declared =
+                    declared.map_err(|it| it.into_iter().map(|it| run.in_module(it)).collect());
                 all.extend(failures.take(declared));
             }
         }

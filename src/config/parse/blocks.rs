@@ -16,17 +16,24 @@ use crate::config::suggest::suggestion;
 use crate::config::types::Type;
 use crate::config::vocabulary::{
     ASSIGN, ASSIGN_ATTRIBUTES, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_PFSENSE, BACKEND_ROUTEROS,
-    BlockType, CLIENT, CLIENT_ATTRIBUTES, EVERY_RESOURCE, LIFECYCLE, LIFECYCLE_OF_MODULE, OUTPUT, ROUTES, SSH, STATE,
-    VALIDATION, VARIABLE, WGFORM,
+    BlockType, CLIENT, CLIENT_ATTRIBUTES, EVERY_RESOURCE, LIFECYCLE, LIFECYCLE_OF_MODULE, OUTPUT,
+    ROUTES, SSH, STATE, VALIDATION, VARIABLE, WGFORM,
 };
 use crate::diagnostic::{Diagnostic, Span};
-use crate::resource::{
-    Address, BackendId, BackendKind, InstanceKey, Kind, Presence, declaration,
-};
+use crate::resource::{Address, BackendId, BackendKind, InstanceKey, Kind, Presence, declaration};
 
 /// The block types, in the order in which messages list them.
-pub(crate) const BLOCKS: &[&str] =
-    &["wgform", "variable", "locals", "output", "module", "backend", "interface", "peer", "preshared_key"];
+pub(crate) const BLOCKS: &[&str] = &[
+    "wgform",
+    "variable",
+    "locals",
+    "output",
+    "module",
+    "backend",
+    "interface",
+    "peer",
+    "preshared_key",
+];
 
 impl Parser {
     pub(super) fn block(&mut self, block: Block) {
@@ -54,7 +61,9 @@ impl Parser {
     fn only_in_root(&mut self, block: &Block) {
         let ident = block.ident.as_str();
         let help = match ident {
-            "backend" => "Declare it in the root, and give it to the module as the value of a variable with `type = backend`.",
+            "backend" => {
+                "Declare it in the root, and give it to the module as the value of a variable with `type = backend`."
+            }
             _ => "Leave it out: the root has one for all.",
         };
         let problem = Diagnostic::error("block that only the root has")
@@ -370,8 +379,7 @@ impl Parser {
                 self.missing(&span, kind.as_str(), it.name);
             }
         }
-        let depends_on =
-            contents.take("depends_on").map_or_else(Vec::new, |it| self.named(&it));
+        let depends_on = contents.take("depends_on").map_or_else(Vec::new, |it| self.named(&it));
         let adopt_from =
             contents.take("adopt_from").and_then(|it| self.address(&it, &[Kind::Peer]));
         let (routes, others): (Vec<_>, Vec<_>) = std::mem::take(&mut contents.blocks)
@@ -494,10 +502,7 @@ impl Parser {
     }
 
     /// Returns `prevent_destroy` and `enabled`.
-    fn lifecycle(
-        &mut self,
-        blocks: Vec<(&'static str, Block)>,
-    ) -> (Option<Expr>, Option<Expr>) {
+    fn lifecycle(&mut self, blocks: Vec<(&'static str, Block)>) -> (Option<Expr>, Option<Expr>) {
         let Some((_, block)) = self.only(None, blocks, "lifecycle { … }") else {
             return (None, None);
         };
@@ -533,7 +538,10 @@ impl Parser {
             self.problems.push(
                 Diagnostic::error("invalid resource address")
                     .label(&span, "this is not an address of a block")
-                    .help(format!("Write {}. It is not evaluated, and means all instances.", or(&kinds))),
+                    .help(format!(
+                        "Write {}. It is not evaluated, and means all instances.",
+                        or(&kinds)
+                    )),
             );
         }
         node.map(|node| (node, span))

@@ -83,9 +83,8 @@ impl Parser {
         contents: &mut super::body::Contents,
         enabled: Option<Expr>,
     ) -> Repetition {
-        let place = |parser: &Self, it: &Option<Attribute>| {
-            it.as_ref().map(|it| parser.span_of(&it.key))
-        };
+        let place =
+            |parser: &Self, it: &Option<Attribute>| it.as_ref().map(|it| parser.span_of(&it.key));
         let for_each = contents.attributes.remove("for_each");
         let count = contents.attributes.remove("count");
         let places = [
@@ -174,13 +173,16 @@ impl Parser {
                         .label(span, format!("`module.{label}` has no variable `{name}`"))
                         .help(match near {
                             Some(near) => format!("Did you mean `{near}`?"),
-                            None => format!("Leave it out, or declare `variable \"{name}\"` in `{}`.", module.directory),
+                            None => format!(
+                                "Leave it out, or declare `variable \"{name}\"` in `{}`.",
+                                module.directory
+                            ),
                         }),
                 );
             }
-            let lacks = variables.iter().filter(|(name, it)| {
-                it.default.is_none() && !block.arguments.contains_key(*name)
-            });
+            let lacks = variables
+                .iter()
+                .filter(|(name, it)| it.default.is_none() && !block.arguments.contains_key(*name));
             for (name, variable) in lacks {
                 problems.push(
                     Diagnostic::error("missing argument")
@@ -211,7 +213,9 @@ fn directory(
             return Err(Box::new(
                 Diagnostic::error("module that calls itself")
                     .label(span, "this leads back to a module that it is in")
-                    .help("A module cannot be inside itself. Move what both need into another one."),
+                    .help(
+                        "A module cannot be inside itself. Move what both need into another one.",
+                    ),
             ));
         }
         around = module.caller.as_ref().map(|it| it.0);

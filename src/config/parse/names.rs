@@ -68,16 +68,8 @@ impl Parser {
 impl Blocks {
     /// Visits every expression that is evaluated, with what it can use by where it stands.
     pub(crate) fn each_expression(&mut self, visit: &mut dyn FnMut(&mut Expr, Within)) {
-        let Self {
-            settings,
-            variables,
-            locals,
-            outputs,
-            modules,
-            backends,
-            resources,
-            broken: _,
-        } = self;
+        let Self { settings, variables, locals, outputs, modules, backends, resources, broken: _ } =
+            self;
         let mut plain = |expr: &mut Expr| visit(expr, Within::NOTHING);
         settings.default_backend.iter_mut().chain(&mut settings.state_path).for_each(&mut plain);
         for variable in variables.values_mut() {
@@ -235,13 +227,9 @@ impl<'m> Declared<'m> {
         let Some((name, range)) = &it.attribute else {
             return Ok(Node::Resource(address, None));
         };
-        if let Some(argument) = repeated {
-            return Err(Some(unnamed_instance(
-                &address.to_string(),
-                argument,
-                name,
-                &at(range.clone()),
-            )));
+        if repeated.is_some() {
+            // What follows may be a key.
+            return Ok(Node::Resource(address, None));
         }
         referable(kind, name, &at(range.clone()))
             .map(|attribute| Node::Resource(address, Some(attribute)))
@@ -261,9 +249,8 @@ impl<'m> Declared<'m> {
         let Some((name, range)) = &it.attribute else {
             return Ok(Node::Module(key.clone(), None));
         };
-        if let Some(argument) = repeated {
-            let whole = format!("module.{label}");
-            return Err(Some(unnamed_instance(&whole, argument, name, &at(range.clone()))));
+        if repeated.is_some() {
+            return Ok(Node::Module(key.clone(), None));
         }
         // What cannot be read has been reported.
         let Some(blocks) = blocks else { return Err(None) };
@@ -370,11 +357,7 @@ impl<'m> Declared<'m> {
 }
 
 /// Checks `each.key`, `each.value` and `count.index`.
-fn repeated(
-    it: &Name,
-    within: Within,
-    at: &dyn Fn(Range<usize>) -> Span,
-) -> Option<Diagnostic> {
+fn repeated(it: &Name, within: Within, at: &dyn Fn(Range<usize>) -> Span) -> Option<Diagnostic> {
     let (has, names, argument): (bool, &[&str], _) = match it.root {
         "each" => (within.each, &["key", "value"], "for_each"),
         _ => (within.count, &["index"], "count"),
@@ -383,7 +366,9 @@ fn repeated(
     if !has {
         let problem = Diagnostic::error("key of an instance outside of a repeated block")
             .label(&at(it.range.clone()), format!("there is no `{argument}` around this"));
-        return Some(problem.help(format!("`{root}` is for the arguments of a block with `{argument}`.")));
+        return Some(
+            problem.help(format!("`{root}` is for the arguments of a block with `{argument}`.")),
+        );
     }
     match it.name {
         Some(name) if names.contains(&name) => None,
@@ -394,16 +379,6 @@ fn repeated(
             Some(problem.help(format!("Write {}.", or(&usable))))
         }
     }
-}
-
-/// Says that an instance has to be named.
-fn unnamed_instance(whole: &str, argument: &str, name: &str, span: &Span) -> Diagnostic {
-    let key = if argument == "count" { "0" } else { "\"KEY\"" };
-    Diagnostic::error("reference to a repeated block as if it were one")
-        .label(span, format!("`{whole}` has `{argument}`, so it has instances and no `{name}`"))
-        .help(format!(
-            "Name an instance as in `{whole}[{key}].{name}`, or go over all with `[for it in {whole} : it.{name}]`."
-        ))
 }
 
 /// Says that a module has no such output, unless it has.
