@@ -225,3 +225,17 @@ error: invalid value for a variable
 "
     );
 }
+
+#[test]
+fn modules_are_not_inside_each_other_without_end() {
+    let inner = |n: usize| format!("module \"m\" {{\n  source = \"../m{}\"\n}}\n", n + 1);
+    let root = "module \"m\" {\n  source = \"./m1\"\n}\n";
+    let deep = |levels: usize| {
+        let case = (1..levels)
+            .fold(Case::new(root), |case, n| case.file(&format!("m{n}/main.wg.hcl"), &inner(n)));
+        case.file(&format!("m{levels}/main.wg.hcl"), "interface \"i\" {}\n").problems()
+    };
+    assert_eq!(deep(20), "");
+    let problems = deep(21);
+    assert!(problems.starts_with("error: too many modules\n  m20/main.wg.hcl:2:12"), "{problems}");
+}
