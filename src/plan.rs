@@ -100,6 +100,8 @@ pub struct Options {
     pub destroy: bool,
     /// Only these, with what they need; all when empty.
     pub targets: Vec<Address>,
+    /// The other ends of their links are left out.
+    pub target_exact: bool,
     /// Everything but these, and but what depends on them.
     pub excludes: Vec<Address>,
     /// These are made anew although nothing about them demands it.

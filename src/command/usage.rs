@@ -9,7 +9,8 @@ use regex::Regex;
 
 use crate::command::{dashes, help};
 use crate::error::{Error, Kind};
-use crate::resource::Address;
+use crate::resource::Pattern;
+use crate::resource::pattern::in_shell;
 use crate::value::InvalidValue;
 
 /// What users of Terraform, OpenTofu and wg-quick may look for, and what there is in its place.
@@ -122,8 +123,8 @@ fn for_word(word: &str, arguments: &[OsString]) -> Option<String> {
     if matches!(word, "true" | "false") && before.starts_with("--") {
         return Some(format!("Write it as `{}={word}`.", &before[1..]));
     }
-    let address: Address = word.parse().ok()?;
-    Some(format!("A resource is chosen with `-target={address}`."))
+    let address: Pattern = word.parse().ok()?;
+    Some(format!("A resource is chosen with `-target={}`.", in_shell(&address.to_string())))
 }
 
 /// Puts names between backticks, as in all other messages.
