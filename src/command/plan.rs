@@ -82,10 +82,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let loaded = session.read()?;
     let state = session::state_of(context, loaded.state);
     let world = session.look(&state, scope.refresh).await?;
-    let options = Options {
-        refresh_only,
-        ..session::options(&scope, &belief, destroy)
-    };
+    let options = Options { refresh_only, ..session::options(&scope, &belief, destroy) };
     let choice = Choice { replace, new_keys, ..Choice::of(scope.selection) };
     let plan = session.plan(state, loaded.open, &world, options, &choice)?;
     let purpose = if refresh_only { Purpose::RefreshOnly } else { Purpose::Apply };

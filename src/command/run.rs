@@ -36,7 +36,8 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     // Also with `-refresh=false`: the plan then takes the state for what is there, but which host it is, which keys it
     // holds and whose peers are on it must be known before anything is written.
     let world = session.look_and_hold(&state).await?;
-    let plan = session.plan(state, loaded.open, &world, request.options.clone(), &request.choice)?;
+    let plan =
+        session.plan(state, loaded.open, &world, request.options.clone(), &request.choice)?;
     ui.result(&render::plan::plan(&plan, Purpose::Apply, ui.result_paint()));
     permit(&plan, &request)?;
     if !plan.is_empty() && !request.auto_approve {
@@ -79,7 +80,8 @@ pub(crate) async fn refresh_only(session: &Session<'_>, request: Request) -> Res
     session::refuse_open("apply -refresh-only", &loaded)?;
     let state = session::state_of(session.context, loaded.state);
     let world = session.look(&state, true).await?;
-    let mut plan = session.plan(state, loaded.open, &world, request.options.clone(), &request.choice)?;
+    let mut plan =
+        session.plan(state, loaded.open, &world, request.options.clone(), &request.choice)?;
     ui.result(&render::plan::plan(&plan, Purpose::RefreshOnly, ui.result_paint()));
     permit(&plan, &request)?;
     if !plan.is_empty() && !request.auto_approve {

@@ -149,9 +149,8 @@ fn look(session: &Session<'_>) -> Result<State, Error> {
 fn list(session: &Session<'_>, only: &[Pattern], id: Option<&str>) -> Result<(), Error> {
     let Some(state) = session.read()?.state else { return Ok(()) };
     let named: BTreeSet<Address> = session::owned(&state, only)?.into_iter().collect();
-    let is_by_name = |address: &Address| {
-        only.iter().any(|only| only.is_address() && only.matches(address, []))
-    };
+    let is_by_name =
+        |address: &Address| only.iter().any(|only| only.is_address() && only.matches(address, []));
     // Of an interface that is known to be gone there is only the key, which is shown to whoever asks for it by name.
     let is_listed = |(address, record): &(&Address, &ResourceRecord)| {
         let is_named = only.is_empty() || named.contains(address);

@@ -321,7 +321,9 @@ fn key(text: &str) -> Result<(Key, &str), String> {
     let key = match (key, written.contains('*')) {
         (InstanceKey::Index(index), _) => Key::Index(index),
         (InstanceKey::Name(name), false) => Key::Name(Glob(vec![name])),
-        (InstanceKey::Name(_), true) => Key::Name(escaped(&written[1..written.len() - "\"]".len()])),
+        (InstanceKey::Name(_), true) => {
+            Key::Name(escaped(&written[1..written.len() - "\"]".len()]))
+        }
     };
     Ok((key, rest))
 }
