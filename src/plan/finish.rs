@@ -32,14 +32,18 @@ impl Planner<'_> {
         let unmanaged = check::unmanaged(&mut self, &view);
         let mut ordered = order::steps(&mut self, &links, &view, &unmanaged)?;
         session::judge(&self, &mut ordered);
-        let one_sided = one_sided(&self, &all_links, &view, &ordered.changes);
+        let refusals = self.all_refusals(&view);
+        let one_sided = match refusals.is_empty() {
+            true => one_sided(&self, &all_links, &view, &ordered.changes),
+            // Nothing is changed.
+            false => Vec::new(),
+        };
         self.settle_finished(&ordered.steps);
         let secrets = secret::sources(&self);
         self.record_what_needs_no_write(&view);
         let backends = self.backend_records();
         let state_differs = self.state_differs || backends_differ(&self.state, &backends);
         let unreachable = self.unreachable(&view);
-        let refusals = self.all_refusals(&view);
         let unchecked = self.unchecked(&view);
         let pending = self.nodes.values().filter(|node| node.fate == Fate::Pending);
         Ok(Plan {

@@ -55,18 +55,23 @@ impl Planner<'_> {
     /// device.
     fn differs(&self, desired: &Desired, before: &ResourceRecord) -> bool {
         let now = record(desired, before.object.clone(), Some(before), self.fingerprint_key());
-        let is_other = |(name, value): (&String, _)| before.attributes.get(name) != Some(value);
-        // The name that it has by itself is not among those that are wanted.
-        let is_dropped = |name: &String| name != "name" && !now.attributes.contains_key(name);
+        // The name that it has by itself, and what it refers to, are not among the values that are wanted.
+        let is_said = |name: &str| name != "name" && !desired.references.contains_key(name);
         let has_other_key = match desired.fields.get("public_key").and_then(Wanted::known) {
             Some(Field::PublicKey(key)) => public_key(&before.object) != Some(*key),
             _ => false,
         };
         let secret = desired.references.get("preshared_key");
+        let is_unknown =
+            |(name, wanted): (&&str, &Wanted)| *wanted == Wanted::Unknown && is_said(name);
+        let names: BTreeSet<&String> =
+            now.attributes.keys().chain(before.attributes.keys()).collect();
+        let is_other = |name: &&String| {
+            is_said(name) && now.attributes.get(*name) != before.attributes.get(*name)
+        };
         has_other_key
-            || desired.fields.values().any(|it| *it == Wanted::Unknown)
-            || now.attributes.iter().any(is_other)
-            || before.attributes.keys().any(is_dropped)
+            || desired.fields.iter().any(is_unknown)
+            || names.iter().any(is_other)
             || secret.and_then(|it| self.nodes.get(&**it)).is_some_and(Node::is_change)
     }
 
@@ -95,7 +100,7 @@ pub(crate) fn one_sided(
     view: &View,
     changes: &[ResourceChange],
 ) -> Vec<OneSided> {
-    if !planner.is_of_part() || !planner.refusals.is_empty() {
+    if !planner.is_of_part() {
         return Vec::new();
     }
     let changed: BTreeSet<&Address> =

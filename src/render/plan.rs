@@ -651,7 +651,7 @@ fn one_sided(plan: &Plan, paint: Paint, text: &mut String) {
     let _ = writeln!(text, "{}\n", paint.paint(Style::Warning, heading));
     for OneSided { changed, left_out, unread } in plan.one_sided.iter().take(NAMED) {
         let why = match unread {
-            Some(id) => format!(", because backend `{id}` was not read"),
+            Some(id) => format!(" with backend `{id}`"),
             None => String::new(),
         };
         let line = format!("{changed} changes, and {left_out} is left out{why}");
