@@ -204,7 +204,7 @@ fn move_record(state: &mut State, from: &Address, to: &Address) -> Result<(), Er
     if state.resources.contains_key(to) {
         let message = format!("the state has a resource `{to}` already");
         return Err(Error::new(Kind::Failed, message)
-            .hint(format!("forget it first with `wgform state rm {to}`")));
+            .hint(format!("forget it first with `wgform state rm {}`", to.in_shell())));
     }
     let record = take(state, from)?;
     for other in state.resources.values_mut() {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::resource::pattern::for_shell;
+use crate::resource::pattern::{for_shell, in_shell};
 use crate::value::InvalidValue;
 
 /// The kinds of resource that wgform manages.
@@ -120,6 +120,11 @@ impl Address {
     /// Returns its instance, when the block is repeated.
     pub fn key(&self) -> Option<&InstanceKey> {
         self.place.as_ref().and_then(|place| place.key.as_ref())
+    }
+
+    /// Returns it as one word of a command line, for somebody to copy: keys have quotes that a shell would take away.
+    pub fn in_shell(&self) -> String {
+        in_shell(&self.to_string())
     }
 
     /// Returns the name that its object gets when the configuration gives none: module keys, label and key, joined
