@@ -42,9 +42,9 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let session = Session::open(context, &config, Needs::All)?.at_pace(&pace);
     let loaded = session.read()?;
     let state = session::state_of(context, loaded.state);
+    let chosen = session.choose(&state, Options::default(), &Choice::of(selection))?;
     let world = session.look(&state, true).await?;
-    let choice = Choice::of(selection);
-    let plan = session.plan(state, loaded.open, &world, Options::default(), &choice)?;
+    let plan = session.plan(state, loaded.open, &world, chosen)?;
     context.ui.result(&render::plan::plan(&plan, Purpose::Drift, context.ui.result_paint()));
     if let Some(refusal) = session::refusal(&plan) {
         return Err(refusal);

@@ -23,7 +23,9 @@ Examples:
   wgform plan -replace=interface.hub
   wgform plan -refresh-only
   wgform plan -validate-on-device
-  wgform plan -detailed-exitcode")]
+  wgform plan -detailed-exitcode
+
+An ADDRESS names one resource, or many: 'peer.rw[*]', module.site, backend.hq.")]
 pub struct Arguments {
     /// What is planned.
     #[command(flatten)]
@@ -81,10 +83,12 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let session = Session::open(context, &config, Needs::unless(destroy))?.at_pace(&pace);
     let loaded = session.read()?;
     let state = session::state_of(context, loaded.state);
-    let world = session.look(&state, scope.refresh).await?;
     let options = Options { refresh_only, ..session::options(&scope, &belief, destroy) };
+    let is_refreshed = scope.refresh;
     let choice = Choice { replace, new_keys, ..Choice::of(scope.selection) };
-    let plan = session.plan(state, loaded.open, &world, options, &choice)?;
+    let chosen = session.choose(&state, options, &choice)?;
+    let world = session.look(&state, is_refreshed).await?;
+    let plan = session.plan(state, loaded.open, &world, chosen)?;
     let purpose = if refresh_only { Purpose::RefreshOnly } else { Purpose::Apply };
     context.ui.result(&render::plan::plan(&plan, purpose, context.ui.result_paint()));
     if let Some(refusal) = session::refusal(&plan) {

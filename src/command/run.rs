@@ -33,11 +33,11 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     let lock = session.lock(request.operation, &request.lock).await?;
     let loaded = session.read_locked(&lock)?;
     let state = session::state_of(session.context, loaded.state);
+    let chosen = session.choose(&state, request.options.clone(), &request.choice)?;
     // Also with `-refresh=false`: the plan then takes the state for what is there, but which host it is, which keys it
     // holds and whose peers are on it must be known before anything is written.
     let world = session.look_and_hold(&state).await?;
-    let plan =
-        session.plan(state, loaded.open, &world, request.options.clone(), &request.choice)?;
+    let plan = session.plan(state, loaded.open, &world, chosen)?;
     ui.result(&render::plan::plan(&plan, Purpose::Apply, ui.result_paint()));
     permit(&plan, &request)?;
     if !plan.is_empty() && !request.auto_approve {
@@ -79,9 +79,9 @@ pub(crate) async fn refresh_only(session: &Session<'_>, request: Request) -> Res
     let loaded = session.read_locked(&lock)?;
     session::refuse_open("apply -refresh-only", &loaded)?;
     let state = session::state_of(session.context, loaded.state);
+    let chosen = session.choose(&state, request.options.clone(), &request.choice)?;
     let world = session.look(&state, true).await?;
-    let mut plan =
-        session.plan(state, loaded.open, &world, request.options.clone(), &request.choice)?;
+    let mut plan = session.plan(state, loaded.open, &world, chosen)?;
     ui.result(&render::plan::plan(&plan, Purpose::RefreshOnly, ui.result_paint()));
     permit(&plan, &request)?;
     if !plan.is_empty() && !request.auto_approve {

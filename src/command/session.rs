@@ -11,7 +11,6 @@ use crate::actual::{Actual, Reading};
 use crate::backend::{BackendError, Read, Write};
 use crate::command::Context;
 use crate::command::arguments::{self, Belief, Pace, Scope, VariableSource, Variables};
-use crate::command::session::choice::Chosen;
 use crate::command::watch::Watch;
 use crate::config::{BackendDeclaration, Config, Evaluator, Settings, Transport};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -24,7 +23,7 @@ use crate::source::{self, VariableArgument};
 use crate::state::{BackendRecord, State, StateChange};
 use crate::store::{Loaded, Lock, LockRequest, Store};
 
-pub(crate) use crate::command::session::choice::{Choice, missing, owned};
+pub(crate) use crate::command::session::choice::{Choice, Chosen, missing, owned};
 
 /// How much of a configuration a command needs to be right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -260,10 +259,8 @@ impl<'c> Session<'c> {
         state: State,
         open: Vec<StateChange>,
         world: &World<B>,
-        options: Options,
-        choice: &Choice,
+        Chosen { options, replaced }: Chosen,
     ) -> Result<Plan, Error> {
-        let Chosen { options, replaced } = self.chosen(&state, options, choice)?;
         let inputs = self.inputs(state, open, world, options);
         let plan = plan::plan(self.config, &self.evaluator, inputs).map_err(no_plan)?;
         choice::check_is_replaced(&plan, &replaced)?;

@@ -86,6 +86,10 @@ fn instead(error: &clap::Error, command: &Command, arguments: &[OsString]) -> Op
             let (_, hint) = ELSEWHERE.iter().find(|(there, _)| *there == name)?;
             Some((*hint).to_owned())
         }
+        ErrorKind::TooManyValues if said(ContextKind::InvalidArg)? == "--target-exact" => {
+            let address = in_shell(&said(ContextKind::InvalidValue)?);
+            Some(format!("Write it as `-target={address} -target-exact`."))
+        }
         ErrorKind::UnknownArgument => {
             let word = said(ContextKind::InvalidArg)?;
             match word.strip_prefix("--") {
@@ -188,6 +192,8 @@ mod tests {
                 "`-auto-approve` is a flag of `wgform apply` and `wgform destroy`.",
             ),
             ("wgform plan peer.laptop", "A resource is chosen with `-target=peer.laptop`."),
+            ("wgform plan peer.*", "A resource is chosen with `-target='peer.*'`."),
+            ("wgform plan -target-exact=peer.a", "Write it as `-target=peer.a -target-exact`."),
             ("wgform plan -refresh false", "Write it as `-refresh=false`."),
             ("wgform apply -tagret=peer.a", "A similar argument exists: `-target`."),
             ("wgform completions tcsh", "Possible values: bash, zsh, fish."),

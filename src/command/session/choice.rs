@@ -12,7 +12,7 @@ use crate::error::{Error, Kind};
 use crate::plan::{Options, Plan};
 use crate::resource::pattern::in_shell;
 use crate::resource::{self, Address, BackendId, Pattern};
-use crate::state::State;
+use crate::state::{ResourceRecord, State};
 
 /// What a command line chooses, as it is written.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +39,8 @@ impl Choice {
 }
 
 /// What is meant by it.
-pub(super) struct Chosen {
+#[derive(Debug)]
+pub(crate) struct Chosen {
     pub(super) options: Options,
     /// What is to be made anew, as it is written and as it is meant.
     pub(super) replaced: Vec<(Pattern, BTreeSet<Address>)>,
@@ -56,7 +57,10 @@ struct There<'a> {
 
 impl Session<'_> {
     /// Finds out what is meant by a choice, and adds it to the options of a plan.
-    pub(super) fn chosen(
+    ///
+    /// # Errors
+    /// When something of it names nothing.
+    pub(crate) fn choose(
         &self,
         state: &State,
         options: Options,
@@ -91,7 +95,7 @@ impl Session<'_> {
             homes.entry(address).or_default().extend(desired.flatten().and_then(|it| it.backend));
         }
         for (address, record) in &state.resources {
-            homes.entry(address).or_default().extend(record.backend.clone());
+            homes.entry(address).or_default().extend(homes_of(record).cloned());
         }
         let declared = self.declared.iter().map(|it| it.id.clone());
         let backends = declared.chain(state.backends.keys().cloned()).collect();
@@ -182,6 +186,11 @@ impl There<'_> {
     }
 }
 
+/// Returns where there is something of a resource.
+fn homes_of(record: &ResourceRecord) -> impl Iterator<Item = &BackendId> {
+    record.backend.iter().chain(record.deposed.iter().map(|it| &it.backend))
+}
+
 /// Returns what patterns mean of what is owned, in their order; each has to mean something.
 pub(crate) fn owned(state: &State, patterns: &[Pattern]) -> Result<Vec<Address>, Error> {
     let mut owned = Vec::new();
@@ -189,7 +198,7 @@ pub(crate) fn owned(state: &State, patterns: &[Pattern]) -> Result<Vec<Address>,
     for pattern in patterns {
         let resources = state.resources.iter();
         let meant: Vec<&Address> = resources
-            .filter(|(address, record)| pattern.matches(address, &record.backend))
+            .filter(|(address, record)| pattern.matches(address, homes_of(record)))
             .map(|(address, _)| address)
             .collect();
         if meant.is_empty() {
