@@ -71,7 +71,7 @@ pub fn model() -> impl Strategy<Value = Model> {
 /// One with a link at least.
 pub fn linked_model() -> impl Strategy<Value = Model> {
     let has_link = |model: &Model| model.text().contains("peer \"l");
-    model_of(3..5, 1..3).prop_filter("there is no link", has_link)
+    model_of(3..5, 1..2).prop_filter("there is no link", has_link)
 }
 
 fn model_of(interfaces: Range<usize>, links: Range<usize>) -> impl Strategy<Value = Model> {
