@@ -359,8 +359,14 @@ fn as_found(
     new.attributes.remove("key_file");
     // A peer that has a name on its device keeps it, unless another one is written.
     let name = found.get("name").filter(|_| !desired.spans.contains_key("name"));
-    if let Some(name) = name.filter(|_| desired.address.kind == Kind::Peer) {
-        new.attributes.insert("name".to_owned(), name.clone());
+    if desired.address.kind == Kind::Peer {
+        match name {
+            Some(name) => _ = new.attributes.insert("name".to_owned(), name.clone()),
+            None => {
+                let own = || desired.address.default_name().into();
+                new.attributes.entry("name".to_owned()).or_insert_with(own);
+            }
+        }
     }
     new
 }
