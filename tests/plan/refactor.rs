@@ -9,6 +9,7 @@ use wgform::state::{ObjectKey, StateChange};
 use crate::backend::Crash;
 use crate::changes::HUB;
 use crate::lab::Lab;
+use crate::persist::conf;
 
 fn moved(from: &str, to: &str) -> String {
     format!("moved {{\n  from = {from}\n  to   = {to}\n}}\n")
@@ -25,7 +26,9 @@ fn import(to: &str, id: &str) -> String {
 /// Renames the hub of `HUB`, with its references.
 fn renamed() -> Lab {
     let mut lab = Lab::matching(HUB);
-    let text = HUB.replace("interface \"hub\"", "interface \"main\"").replace("interface.hub", "interface.main");
+    let text = HUB
+        .replace("interface \"hub\"", "interface \"main\"")
+        .replace("interface.hub", "interface.main");
     lab.replace(&text).append(&moved("interface.hub", "interface.main"));
     lab
 }
@@ -126,7 +129,10 @@ fn two_objects_for_one_address_are_refused() {
     lab.remove_block("peer \"laptop\"").append(&moved("peer.laptop", "peer.phone"));
     let plan = lab.plan();
     assert!(plan.contains("two objects for one address"), "{plan}");
-    assert!(plan.contains("`peer.laptop` moves here, and `peer.phone` is in the state already"), "{plan}");
+    assert!(
+        plan.contains("`peer.laptop` moves here, and `peer.phone` is in the state already"),
+        "{plan}"
+    );
     assert_eq!(lab.owned().len(), 3);
 }
 
@@ -137,7 +143,11 @@ fn moves_that_meet_are_refused() {
     lab.remove_block("peer \"laptop\"").remove_block("peer \"phone\"").append(text);
     lab.append(&moved("peer.laptop", "peer.phone")).append(&moved("peer.phone", "peer.both"));
     let plan = lab.plan();
-    assert!(plan.contains("`peer.laptop` moves here, and so does `peer.phone`") || plan.contains("`peer.phone` moves here, and so does `peer.laptop`"), "{plan}");
+    assert!(
+        plan.contains("`peer.laptop` moves here, and so does `peer.phone`")
+            || plan.contains("`peer.phone` moves here, and so does `peer.laptop`"),
+        "{plan}"
+    );
 }
 
 #[test]
@@ -147,11 +157,18 @@ fn what_an_apply_was_cut_off_in_follows() {
             let mut lab = Lab::new(HUB);
             lab.crash(Crash { done, reported });
             let text = HUB.replace("interface \"hub\"", "interface \"main\"");
-            let text = text.replace("interface.hub", "interface.main").replace("peer \"laptop\"", "peer \"alice\"");
+            let text = text
+                .replace("interface.hub", "interface.main")
+                .replace("peer \"laptop\"", "peer \"alice\"");
             lab.replace(&text);
-            lab.append(&moved("interface.hub", "interface.main")).append(&moved("peer.laptop", "peer.alice"));
+            lab.append(&moved("interface.hub", "interface.main"))
+                .append(&moved("peer.laptop", "peer.alice"));
             lab.settle();
-            assert_eq!(lab.owned(), ["interface.main", "peer.alice", "peer.phone"], "{done} {reported}");
+            assert_eq!(
+                lab.owned(),
+                ["interface.main", "peer.alice", "peer.phone"],
+                "{done} {reported}"
+            );
             let shown = lab.show("hq");
             assert_eq!(shown.lines().count(), 4, "{shown}");
         }
@@ -163,7 +180,8 @@ fn what_is_on_its_way_to_the_new_address_stands_in_the_way() {
     let mut lab = Lab::matching(HUB);
     lab.edit_state(|state| {
         let resource = Box::new(state.resources[&"peer.laptop".parse().unwrap()].clone());
-        let change = StateChange::Put { address: "peer.alice".parse().unwrap(), resource, depose: false };
+        let change =
+            StateChange::Put { address: "peer.alice".parse().unwrap(), resource, depose: false };
         state.keep_open([change]);
     });
     lab.edit("peer \"laptop\"", "peer \"alice\"").append(&moved("peer.laptop", "peer.alice"));
@@ -196,10 +214,18 @@ fn what_is_removed_so_stays_where_it_is() {
     let before = lab.show("hq");
     lab.remove_block("peer \"phone\"").append(&kept("peer.phone"));
     let plan = lab.plan();
-    assert!(plan.contains("peer.phone on local \"hq\" (simulated) will no longer be managed, and stays as it is"), "{plan}");
+    assert!(
+        plan.contains(
+            "peer.phone on local \"hq\" (simulated) will no longer be managed, and stays as it is"
+        ),
+        "{plan}"
+    );
     assert!(plan.contains("0 to destroy, 1 to forget."), "{plan}");
     let said = lab.apply();
-    assert!(said.contains("peer.phone: no longer managed") && said.contains("1 forgotten"), "{said}");
+    assert!(
+        said.contains("peer.phone: no longer managed") && said.contains("1 forgotten"),
+        "{said}"
+    );
     assert_eq!(lab.show("hq"), before);
     assert_eq!(lab.owned(), ["interface.hub", "peer.laptop"]);
     lab.assert_settled();
@@ -223,7 +249,10 @@ fn an_interface_does_not_go_with_a_peer_that_is_left_alone() {
     let mut lab = Lab::matching(HUB);
     lab.replace("backend \"local\" \"hq\" {\n  simulate = true\n}\n").append(&kept("peer.phone"));
     let plan = lab.plan();
-    assert!(plan.contains("`interface.hub` would be destroyed with 1 peer that wgform does not manage"), "{plan}");
+    assert!(
+        plan.contains("`interface.hub` would be destroyed with 1 peer that wgform does not manage"),
+        "{plan}"
+    );
 }
 
 #[test]
@@ -321,14 +350,16 @@ fn an_import_that_was_done_is_done() {
 #[test]
 fn what_belongs_to_another_resource_is_not_imported() {
     let mut lab = Lab::matching(HUB);
-    lab.append("interface \"side\" {\n  name = \"wg0\"\n}\n").append(&import("interface.side", "wg0"));
+    lab.append("interface \"side\" {\n  name = \"wg0\"\n}\n")
+        .append(&import("interface.side", "wg0"));
     let plan = lab.plan();
     assert!(plan.contains("`wg0` is owned already, by `interface.hub`"), "{plan}");
 }
 
 #[test]
 fn an_import_that_was_not_asked_for_waits() {
-    let mut lab = by_hand(&(import("interface.hub", "wg0") + &import("peer.laptop", "wg0/«laptop»")));
+    let mut lab =
+        by_hand(&(import("interface.hub", "wg0") + &import("peer.laptop", "wg0/«laptop»")));
     lab.options.targets = vec!["interface.hub".parse().unwrap()];
     let plan = lab.plan();
     assert!(plan.contains("Plan: 1 to import, 0 to add"), "{plan}");
@@ -348,7 +379,9 @@ fn importing_by_hand_waits_for_a_move_to_the_same_address() {
 #[test]
 fn ten_thousand_moves_take_their_time_each() {
     let time = |number: usize| {
-        let mut lab = Lab::new("backend \"local\" \"hq\" {\n  simulate = true\n}\ninterface \"hub\" {\n  name = \"wg0\"\n}\n");
+        let mut lab = Lab::new(
+            "backend \"local\" \"hq\" {\n  simulate = true\n}\ninterface \"hub\" {\n  name = \"wg0\"\n}\n",
+        );
         lab.settle();
         lab.edit_state(|state| {
             let hub = state.resources[&"interface.hub".parse().unwrap()].clone();
@@ -362,7 +395,10 @@ fn ten_thousand_moves_take_their_time_each() {
         });
         let mut text = String::new();
         for at in 0..number {
-            let _ = writeln!(text, "moved {{\n from = preshared_key.k{at}\n to = preshared_key.n{at}\n}}");
+            let _ = writeln!(
+                text,
+                "moved {{\n from = preshared_key.k{at}\n to = preshared_key.n{at}\n}}"
+            );
         }
         lab.append(&text);
         let began = Instant::now();
@@ -371,4 +407,25 @@ fn ten_thousand_moves_take_their_time_each() {
     };
     let (few, many) = (time(500), time(5_000));
     assert!(many < few * 40, "500 take {few:?}, 5000 take {many:?}");
+}
+
+#[test]
+fn a_moved_interface_comes_back_from_the_files_that_it_has() {
+    let text = HUB.replace(
+        "\"wg0\"",
+        "\"wg0\"\n  persist = \"wg-quick\"\n  post_up = [[\"logger\", \"up\"]]",
+    );
+    let mut lab = Lab::matching(&text);
+    let before = lab.show("hq");
+    let text = text.replace("\"hub\"", "\"main\"").replace("interface.hub", "interface.main");
+    lab.replace(&text).append(&moved("interface.hub", "interface.main"));
+    assert_eq!(lab.steps(), "", "{}", lab.plan());
+    lab.settle();
+    assert_eq!(lab.show("hq"), before);
+    let files = conf(&lab);
+    assert!(files.contains("WGFORM_ADDRESS=interface.hub"), "{files}");
+    lab.edit("51820\n  addresses", "51821\n  addresses");
+    lab.settle();
+    let files = conf(&lab);
+    assert!(files.contains("WGFORM_ADDRESS=interface.main"), "{files}");
 }
