@@ -161,8 +161,9 @@ fn what_is_left_alone_can_be_taken_back() {
         .tells("peer.laptop: no longer managed");
     assert_eq!(links(&project), before);
     project.run("plan -detailed-exitcode").ends(0).says(&key.to_string());
-    let import =
-        format!("import {{\n  to = peer.laptop\n  id = \"${{interface.berlin.public_key}}/{key}\"\n}}\n");
+    let import = format!(
+        "import {{\n  to = peer.laptop\n  id = \"${{interface.berlin.public_key}}/{key}\"\n}}\n"
+    );
     project.configure(&format!("{head}{peer}{import}"));
     project.run("plan").ends(1).tells("value that is not known yet");
     project.edit("${interface.berlin.public_key}", "berlin");

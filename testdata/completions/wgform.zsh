@@ -214,7 +214,7 @@ _wgform_state() {
             local -a commands=(
                 'list:Lists the addresses of what wgform owns'
                 'show:Shows one resource as it was last written'
-                'mv:Gives a resource another address, after it was renamed in the configuration'
+                'mv:Gives a resource or a module another address, after it was renamed in the configuration'
                 'rm:Forgets a resource, and leaves it on its device as it is'
                 'help:Shows the page of a command'
             )
