@@ -377,6 +377,7 @@ fn importing_by_hand_waits_for_a_move_to_the_same_address() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the test measures time")]
 fn ten_thousand_moves_take_their_time_each() {
     let time = |number: usize| {
         let mut lab = Lab::new(
