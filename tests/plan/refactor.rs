@@ -163,6 +163,8 @@ fn what_an_apply_was_cut_off_in_follows() {
             lab.replace(&text);
             lab.append(&moved("interface.hub", "interface.main"))
                 .append(&moved("peer.laptop", "peer.alice"));
+            let plan = lab.plan();
+            assert!(!plan.contains("will be destroyed"), "{done} {reported}\n{plan}");
             lab.settle();
             assert_eq!(
                 lab.owned(),
