@@ -332,6 +332,14 @@ fn an_import_of_what_is_not_there_says_so() {
 }
 
 #[test]
+fn an_import_has_to_look() {
+    let mut lab = by_hand(&import("interface.hub", "wg0"));
+    lab.options.without_refresh = true;
+    let plan = lab.plan();
+    assert!(plan.contains("Leave `-refresh=false` out"), "{plan}");
+}
+
+#[test]
 fn an_import_of_another_object_is_an_error() {
     let mut lab = Lab::matching(HUB);
     lab.host("hq").add_interface("wg7", "old", 51999);
