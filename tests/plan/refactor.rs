@@ -192,6 +192,18 @@ fn what_is_on_its_way_to_the_new_address_stands_in_the_way() {
 }
 
 #[test]
+fn what_was_on_its_way_to_go_takes_nothing_along() {
+    let mut lab = Lab::matching(HUB);
+    lab.edit_state(|state| {
+        state.keep_open([StateChange::Remove { address: "peer.old".parse().unwrap() }]);
+    });
+    lab.append(&moved("peer.old", "peer.laptop"));
+    assert_eq!(lab.steps(), "");
+    lab.settle();
+    assert_eq!(lab.owned().len(), 3);
+}
+
+#[test]
 fn destroying_everything_minds_no_moves() {
     let mut lab = Lab::matching(HUB);
     lab.remove_block("peer \"laptop\"").append(&moved("peer.laptop", "peer.phone"));
