@@ -40,9 +40,12 @@ pub(crate) struct ImportBlock {
     pub(crate) steps: Vec<Step>,
     pub(crate) to: Span,
     pub(crate) id: Expr,
+    /// What it is repeated over; in the others, `each` is an element of that.
+    pub(crate) for_each: Option<Expr>,
 }
 
 impl ImportBlock {
+    /// Returns the expressions in which `each` can be used.
     pub(crate) fn expressions(&mut self) -> impl Iterator<Item = &mut Expr> {
         let keys = self.steps.iter_mut().filter_map(|step| match &mut step.key {
             Some(TargetKey::Expression(expr)) => Some(&mut **expr),

@@ -768,6 +768,11 @@ pub const IMPORT: BlockType = BlockType {
             doc: "How it is found: the NAME of an interface, such as `wg0` or `tun_wg0`; INTERFACE/PUBLIC_KEY of a peer; on a router also its `.id`, such as `*3`, and the name of a peer if no other one has it.",
             ..PLAIN
         },
+        Argument {
+            name: "for_each",
+            doc: "A map or a set of texts: an object is taken over for each of its elements. In `to` and `id`, `each.key` and `each.value` are that element.",
+            ..PLAIN
+        },
     ],
     blocks: &[],
 };

@@ -10,8 +10,7 @@ use crate::config::foreign;
 use crate::config::function;
 use crate::config::parse::body::or;
 use crate::config::parse::{Given, Parser};
-use crate::config::refactor::ImportBlock;
-use crate::config::reference::{Found, Name, walk};
+use crate::config::reference::{Found, Name, walk_in};
 use crate::config::suggest::suggestion;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, Form, Kind, declaration};
@@ -26,8 +25,12 @@ impl Parser {
         let declared = Declared::of(&mut blocks);
         let mut problems = Vec::new();
         blocks.each_expression(&mut |expr| {
-            declared.resolve(expr, &mut problems);
+            declared.resolve(expr, &[], &mut problems);
         });
+        for import in &mut blocks.refactoring.imports {
+            let bound: &[&str] = if import.for_each.is_some() { &["each"] } else { &[] };
+            import.expressions().for_each(|it| declared.resolve(it, bound, &mut problems));
+        }
         for resource in blocks.resources.values() {
             for (address, span) in resource.depends_on.iter().chain(&resource.adopt_from) {
                 if !declared.resources.contains(address) {
@@ -64,7 +67,7 @@ impl Blocks {
             resource.attributes.values_mut().for_each(&mut *visit);
             resource.prevent_destroy.iter_mut().for_each(&mut *visit);
         }
-        self.refactoring.imports.iter_mut().flat_map(ImportBlock::expressions).for_each(visit);
+        self.refactoring.imports.iter_mut().filter_map(|it| it.for_each.as_mut()).for_each(visit);
     }
 }
 
@@ -98,10 +101,11 @@ impl Declared {
         }
     }
 
-    fn resolve(&self, expr: &mut Expr, problems: &mut Vec<Diagnostic>) {
+    /// Checks the names of an expression, around which some are bound.
+    fn resolve(&self, expr: &mut Expr, bound: &[&str], problems: &mut Vec<Diagnostic>) {
         let Expr { expression, source, needs, head: _ } = expr;
         let at = |range: Range<usize>| Span { source: source.clone(), range };
-        walk(expression, &mut |found| match found {
+        walk_in(expression, bound, &mut |found| match found {
             Found::Name(Name { root: "path", name: Some("module" | "root" | "cwd"), .. }) => {}
             Found::Name(name) => match self.node(&name, &at) {
                 Ok(node) => needs.push(Need { node, span: at(name.range.clone()) }),

@@ -82,8 +82,9 @@ impl Parser {
         }
         let to = contents.take("to").and_then(|it| self.target(&it));
         let id = contents.take("id").map(|it| self.expr(it));
+        let for_each = contents.take("for_each").map(|it| self.expr(it));
         let (Some((steps, to)), Some(id)) = (to, id) else { return };
-        self.blocks.refactoring.imports.push(ImportBlock { steps, to, id });
+        self.blocks.refactoring.imports.push(ImportBlock { steps, to, id, for_each });
     }
 
     /// Reads the address of a resource or a module.
