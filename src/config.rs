@@ -14,6 +14,7 @@ mod function;
 mod graph;
 mod lines;
 mod parse;
+mod refactor;
 mod reference;
 mod rendering;
 mod secrets;
@@ -47,6 +48,7 @@ use crate::source::{Files, Sources};
 use crate::value::Secret;
 
 pub use crate::config::evaluator::{Evaluator, of_the_interface, own_public_key};
+pub use crate::config::refactor::{Import, Refactoring, Removed};
 pub use crate::config::syntax::check_syntax;
 
 /// A configuration: its blocks, with nothing evaluated yet. An [`Evaluator`] does that.
@@ -58,6 +60,7 @@ pub struct Config {
     order: Vec<At>,
     given: BTreeMap<Arc<str>, Given>,
     reader: Files,
+    refactoring: Refactoring,
 }
 
 impl Config {
@@ -65,12 +68,18 @@ impl Config {
     /// without evaluating anything. While there is an error among it, nothing should be evaluated but by
     /// [`Evaluator::problems`]: what depends on something broken has no value, without a word.
     pub fn parse(sources: Sources) -> (Self, Vec<Diagnostic>) {
-        let Parsed { modules, given, mut problems } = parse::parse(&sources);
+        let Parsed { mut modules, given, mut problems } = parse::parse(&sources);
         let (order, circles) = graph::order(&modules);
         problems.extend(circles);
         let mut problems = unique(problems);
         problems.sort_by(|a, b| place(a).cmp(&place(b)));
-        (Self { modules, order, given, reader: sources.reader }, problems)
+        let refactoring = Refactoring::of(&mut modules);
+        (Self { modules, order, given, reader: sources.reader, refactoring }, problems)
+    }
+
+    /// Returns what moved and what is no longer declared.
+    pub fn refactoring(&self) -> &Refactoring {
+        &self.refactoring
     }
 
     /// Returns the blocks of the root.

@@ -64,6 +64,13 @@ pub enum Event {
         /// Since the first one was asked.
         elapsed_ms: u64,
     },
+    /// The state has learnt what no device hears of: new addresses, and objects that are taken over as they are.
+    StateRecorded {
+        /// How many resources have another address.
+        moved: usize,
+        /// How many objects were taken over.
+        imported: usize,
+    },
     /// The steps of a plan are about to be done.
     ApplyStarted {
         /// How many.
@@ -186,6 +193,8 @@ pub enum Work {
     Update,
     /// Removes it.
     Delete,
+    /// Leaves it alone, and lets it be nobody's.
+    Forget,
     /// Brings up what was made in the place of another one.
     BringUp,
     /// Removes what another one was made for.
@@ -236,6 +245,7 @@ impl Work {
             (Action::Create | Action::Replace, _) => Self::Create,
             (Action::Update, _) => Self::Update,
             (Action::Delete, _) => Self::Delete,
+            (Action::Forget, _) => Self::Forget,
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod address;
 pub mod declaration;
 pub mod field;
+pub mod moves;
 pub mod pattern;
 
 pub use address::{Address, BackendId, InstanceKey, Kind, ModuleStep};
@@ -14,4 +15,5 @@ pub use declaration::{
     Attribute, BackendKind, Change, Default, Form, Ownership, Presence, Support,
 };
 pub use field::{Field, Fields, Setting, Settings};
+pub use moves::{Circle, Movable, Move, Moved, Moves, ResourceStep};
 pub use pattern::Pattern;

@@ -19,7 +19,8 @@ A plan that finds something it would have to create prints the line to copy.")]
 pub struct Arguments {
     /// The resource in the configuration
     pub address: Address,
-    /// How it is found on its backend: NAME for an interface, INTERFACE/PUBLIC_KEY for a peer
+    /// How it is found on its backend: NAME for an interface, INTERFACE/PUBLIC_KEY for a peer; on a router also its `.id`,
+    /// such as `*3`
     pub id: String,
     /// Values of variables.
     #[command(flatten)]

@@ -22,7 +22,7 @@ impl Broken {
     pub(crate) fn block(&mut self, ident: &str, labels: &[&str]) {
         match (ident, labels) {
             ("wgform" | "state", _) => self.settings = true,
-            ("validation" | "lifecycle", _) => {}
+            ("validation" | "lifecycle" | "moved" | "removed" | "import", _) => {}
             ("output", [name, ..]) => self.name("output", name),
             ("output", []) => self.nameless("output"),
             ("module", [label, ..]) => self.name("module", label),

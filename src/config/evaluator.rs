@@ -1,6 +1,7 @@
 //! Evaluation on demand: settings, backends, one resource at a time, outputs.
 
 mod api;
+mod import;
 mod pfsense;
 mod repeat;
 mod resource;
@@ -26,7 +27,7 @@ use crate::config::evaluator::run::{Memo, Run};
 use crate::config::expression::{Effort, Evaluated, Failures, poisoned};
 use crate::config::rendering::Templates;
 use crate::config::{
-    AllUnknown, BackendDeclaration, Computed, Config, Desired, Output, Settings, in_order,
+    AllUnknown, BackendDeclaration, Computed, Config, Desired, Import, Output, Settings, in_order,
 };
 use crate::diagnostic::Diagnostic;
 use crate::resource::Address;
@@ -97,6 +98,9 @@ impl<'c> Evaluator<'c> {
             }
         }
         problems.extend(self.outputs(&AllUnknown).err().unwrap_or_default());
+        let config = self.config;
+        problems.extend(config.refactoring.problems(self.resources(), |it| config.span(it)));
+        problems.extend(self.imports().err().unwrap_or_default());
         in_order(problems)
     }
 
@@ -161,6 +165,20 @@ impl<'c> Evaluator<'c> {
         ready.map_or_else(|| Run::over(self, computed).resource(address), Ok)
     }
 
+    /// Evaluates the `import` blocks.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn imports(&self) -> Result<BTreeMap<Address, Import>, Vec<Diagnostic>> {
+        let config = self.config;
+        let blocks = config.root();
+        let imports = Run::over(self, &AllUnknown).imports(&blocks.refactoring.imports)?;
+        let is_broken = |it: &Address| blocks.broken.may_declare(it.kind.as_str(), &it.label);
+        let missing = imports.values().filter(|it| !self.has(&it.to) && !is_broken(&it.to));
+        let problems: Vec<Diagnostic> = missing.map(|it| undeclared(config, it)).collect();
+        if problems.is_empty() { Ok(imports) } else { Err(problems) }
+    }
+
     /// Evaluates the outputs.
     ///
     /// # Errors
@@ -177,6 +195,22 @@ impl<'c> Evaluator<'c> {
             }
         }
         failures.or(outputs)
+    }
+}
+
+/// Says that an import has no resource to go to.
+fn undeclared(config: &Config, import: &Import) -> Diagnostic {
+    let Import { to, id: _, to_span, id_span: _ } = import;
+    let problem = Diagnostic::error("import to an undeclared resource")
+        .label(to_span, format!("no `{to}` in this configuration"));
+    match config.span(to) {
+        Some(block) => problem
+            .label(block, "this block has other instances")
+            .help("Correct the address, or let the block have that instance."),
+        None => problem.help(format!(
+            "Declare it with `{} \"{}\" {{ … }}`, or remove the block.",
+            to.kind, to.label
+        )),
     }
 }
 

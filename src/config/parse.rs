@@ -8,6 +8,7 @@ mod given;
 mod module;
 mod names;
 pub(crate) mod recover;
+mod refactor;
 mod split;
 mod syntax;
 

@@ -24,7 +24,8 @@ pub fn line(event: &Event) -> Option<String> {
                 [(*failed, "failed"), (*skipped, "skipped"), (*not_started, "not started")],
             ) + &format!(" in {}.", elapsed(*elapsed_ms))
         }
-        Event::RefreshStarted { .. }
+        Event::StateRecorded { .. }
+        | Event::RefreshStarted { .. }
         | Event::BackendAsked { .. }
         | Event::RefreshEnded { .. }
         | Event::ApplyStarted { .. }
@@ -50,6 +51,7 @@ fn done(step: &StepName) -> Option<String> {
         Work::Create => "created",
         Work::Update => "updated",
         Work::Delete => "destroyed",
+        Work::Forget => "no longer managed",
         Work::BringUp => "brought up",
         Work::DeleteOld => "old one destroyed",
         Work::PutAside => "put out of the way",
@@ -70,6 +72,7 @@ pub fn under_way(step: &StepName) -> String {
         Work::Create => "creating",
         Work::Update => "updating",
         Work::Delete => "destroying",
+        Work::Forget => "forgetting",
         Work::BringUp => "bringing up",
         Work::DeleteOld => "destroying the old one",
         Work::PutAside => "putting out of the way",

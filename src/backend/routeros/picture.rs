@@ -115,7 +115,8 @@ fn found_interface(menus: &Menus, interface: &Interface) -> FoundInterface {
         Kept::Unset | Kept::Hidden => None,
     };
     let keyless = keyless(menus, &interface.name);
-    FoundInterface { fields, private_key, hidden, peers: BTreeMap::new(), keyless }
+    let id = Some(interface.id.clone());
+    FoundInterface { fields, private_key, hidden, peers: BTreeMap::new(), keyless, id }
 }
 
 /// Counts the peers of an interface that have no key, or none that can be read.
@@ -184,7 +185,7 @@ fn put_text(
 pub(super) fn found_peer(peer: Peer, version: Version, sees_keys: bool) -> FoundPeer {
     let endpoint = endpoint(&peer);
     let Peer {
-        id: _,
+        id,
         interface: _,
         name,
         comment,
@@ -231,6 +232,7 @@ pub(super) fn found_peer(peer: Peer, version: Version, sees_keys: bool) -> Found
         handshake_age: session.handshake_age,
         received: session.received,
         sent: session.sent,
+        id: Some(id),
     }
 }
 
@@ -306,6 +308,7 @@ fn unreadable_peer() -> FoundPeer {
         handshake_age: None,
         received: 0,
         sent: 0,
+        id: None,
     }
 }
 

@@ -50,6 +50,8 @@ pub(crate) struct Chosen {
 struct There<'a> {
     wanted: BTreeSet<&'a Address>,
     state: &'a State,
+    /// What of the state has another address in this plan.
+    renames: &'a BTreeMap<Address, Address>,
     /// Where it is wanted and where it was made, of every resource; asked for only if somebody asks for a backend.
     homes: BTreeMap<&'a Address, BTreeSet<BackendId>>,
     backends: BTreeSet<BackendId>,
@@ -69,13 +71,18 @@ impl Session<'_> {
         if choice.patterns().next().is_none() {
             return Ok(Chosen { options, replaced: Vec::new() });
         }
-        let there = self.there(state, choice.patterns().any(Pattern::is_of_backend));
+        let renames = self.renames(state);
+        let there = self.there(state, choice.patterns().any(Pattern::is_of_backend), &renames);
+        let new = |it: Address| renames.get(&it).cloned().unwrap_or(it);
         let replaced: Vec<_> = choice
             .replace
             .iter()
-            .map(|pattern| Ok((pattern.clone(), there.to_replace(pattern)?)))
+            .map(|pattern| {
+                let meant = there.to_replace(pattern)?.into_iter().map(new);
+                Ok((pattern.clone(), meant.collect::<BTreeSet<_>>()))
+            })
             .collect::<Result<_, Error>>()?;
-        let options = Options {
+        let mut options = Options {
             targets: there.all("-target", &choice.targets)?,
             excludes: there.all("-exclude", &choice.excludes)?,
             target_exact: choice.is_exact,
@@ -83,10 +90,16 @@ impl Session<'_> {
             allow_new_key: there.interfaces("-allow-new-key", &choice.new_keys)?,
             ..options
         };
+        options.follow(&renames);
         Ok(Chosen { options, replaced })
     }
 
-    fn there<'a>(&'a self, state: &'a State, with_homes: bool) -> There<'a> {
+    fn there<'a>(
+        &'a self,
+        state: &'a State,
+        with_homes: bool,
+        renames: &'a BTreeMap<Address, Address>,
+    ) -> There<'a> {
         let wanted: BTreeSet<&Address> = self.evaluator.resources().iter().collect();
         let mut homes: BTreeMap<&Address, BTreeSet<BackendId>> = BTreeMap::new();
         for address in wanted.iter().copied() {
@@ -99,7 +112,7 @@ impl Session<'_> {
         }
         let declared = self.declared.iter().map(|it| it.id.clone());
         let backends = declared.chain(state.backends.keys().cloned()).collect();
-        There { wanted, state, homes, backends }
+        There { wanted, state, renames, homes, backends }
     }
 }
 
@@ -140,8 +153,12 @@ impl There<'_> {
 
     /// Only what there is, and what is wanted, can be made anew.
     fn to_replace(&self, pattern: &Pattern) -> Result<BTreeSet<Address>, Error> {
-        let is_owned = |it: &Address| self.state.resources.contains_key(it);
-        let is_wanted = |it: &Address| self.wanted.contains(it);
+        let moved: BTreeSet<&Address> = self.renames.values().collect();
+        let is_owned = |it: &Address| self.state.resources.contains_key(it) || moved.contains(it);
+        let is_wanted = |it: &Address| {
+            self.wanted.contains(it)
+                || self.renames.get(it).is_some_and(|it| self.wanted.contains(it))
+        };
         let matching = self.matching(pattern);
         let both: BTreeSet<Address> =
             matching.iter().filter(|it| is_owned(it) && is_wanted(it)).cloned().collect();

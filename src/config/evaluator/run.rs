@@ -10,7 +10,7 @@ use crate::config::Computed;
 use crate::config::block::{Expr, Need, Node};
 use crate::config::evaluator::Evaluator;
 use crate::config::evaluator::repeat::Place;
-use crate::config::expression::{Effort, Environment, Evaluated, Scope, poisoned};
+use crate::config::expression::{Binding, Effort, Environment, Evaluated, Scope, poisoned};
 use crate::config::parse::{Given, unknown_output};
 use crate::config::rendering::Templates;
 use crate::config::suggest::suggestion;
@@ -90,6 +90,11 @@ impl<'r> Run<'r> {
 
     /// Evaluates an expression of the configuration.
     pub(super) fn evaluate(&self, expr: &Expr) -> Evaluated {
+        self.evaluate_in(expr, None)
+    }
+
+    /// Evaluates an expression around which a name is bound.
+    pub(super) fn evaluate_in(&self, expr: &Expr, bindings: Option<&Binding<'_>>) -> Evaluated {
         if self.call.active.borrow().len() > MAX_ACTIVE {
             return Err(vec![
                 Diagnostic::error("expression nested too deep")
@@ -102,7 +107,7 @@ impl<'r> Run<'r> {
         if depth.get() == 0 {
             steps.set(0);
         }
-        let scope = Scope { environment: self, source: &expr.source, bindings: None };
+        let scope = Scope { environment: self, source: &expr.source, bindings };
         // What is wrong with a value is said once, however often the expression has it.
         let value = scope.evaluate(&expr.expression).map_err(unique)?;
         if value.depth() > Value::MAX_DEPTH {

@@ -33,18 +33,24 @@ pub(crate) const BLOCKS: &[&str] = &[
     "interface",
     "peer",
     "preshared_key",
+    "moved",
+    "removed",
+    "import",
 ];
 
 impl Parser {
     pub(super) fn block(&mut self, block: Block) {
         match block.ident.as_str() {
-            "wgform" | "backend" if !self.is_root => self.only_in_root(&block),
+            "wgform" | "backend" | "import" if !self.is_root => self.only_in_root(&block),
             "wgform" => self.settings(block),
             "module" => self.module(block),
             "variable" => self.variable(block),
             "locals" => self.locals(block),
             "output" => self.output(block),
             "backend" => self.backend(block),
+            "moved" => self.moved(block),
+            "removed" => self.removed(block),
+            "import" => self.import(block),
             ident => match Kind::from_block(ident) {
                 Some(kind) => self.resource(kind, block),
                 None => {
@@ -63,6 +69,9 @@ impl Parser {
         let help = match ident {
             "backend" => {
                 "Declare it in the root, and give it to the module as the value of a variable with `type = backend`."
+            }
+            "import" => {
+                "Write it in the root, with the module in its address, as in `module.NAME.peer.NAME`."
             }
             _ => "Leave it out: the root has one for all.",
         };
@@ -333,7 +342,7 @@ impl Parser {
 
     /// Takes the one block of its type, with its head, and reports the others. `first` is where something else stands
     /// that is one already.
-    fn only(
+    pub(super) fn only(
         &mut self,
         mut first: Option<Span>,
         blocks: Vec<(&'static str, Block)>,
@@ -577,7 +586,12 @@ impl Parser {
         });
     }
 
-    fn literal_bool(&mut self, contents: &mut Contents, name: &str, default: bool) -> bool {
+    pub(super) fn literal_bool(
+        &mut self,
+        contents: &mut Contents,
+        name: &str,
+        default: bool,
+    ) -> bool {
         let Some(expression) = contents.take(name) else { return default };
         expression.as_bool().unwrap_or_else(|| {
             let span = self.span_of(&expression);

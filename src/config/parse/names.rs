@@ -10,7 +10,7 @@ use crate::config::foreign;
 use crate::config::function;
 use crate::config::parse::body::or;
 use crate::config::parse::{Given, Parser};
-use crate::config::reference::{Found, Name, walk};
+use crate::config::reference::{Found, Name, walk_in};
 use crate::config::suggest::suggestion;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, Form, Kind, declaration};
@@ -46,8 +46,14 @@ impl Parser {
         let declared = Declared::of(&mut blocks, modules);
         let mut problems = Vec::new();
         blocks.each_expression(&mut |expr, within| {
-            declared.resolve(expr, within, &mut problems);
+            declared.resolve(expr, within, &[], &mut problems);
         });
+        for import in &mut blocks.refactoring.imports {
+            let bound: &[&str] = if import.for_each.is_some() { &["each"] } else { &[] };
+            import
+                .expressions()
+                .for_each(|it| declared.resolve(it, Within::NOTHING, bound, &mut problems));
+        }
         for resource in blocks.resources.values() {
             for (node, span) in &resource.depends_on {
                 problems.extend(declared.unknown_node(node, span));
@@ -68,9 +74,19 @@ impl Parser {
 impl Blocks {
     /// Visits every expression that is evaluated, with what it can use by where it stands.
     pub(crate) fn each_expression(&mut self, visit: &mut dyn FnMut(&mut Expr, Within)) {
-        let Self { settings, variables, locals, outputs, modules, backends, resources, broken: _ } =
-            self;
+        let Self {
+            settings,
+            variables,
+            locals,
+            outputs,
+            modules,
+            backends,
+            resources,
+            refactoring,
+            broken: _,
+        } = self;
         let mut plain = |expr: &mut Expr| visit(expr, Within::NOTHING);
+        refactoring.imports.iter_mut().filter_map(|it| it.for_each.as_mut()).for_each(&mut plain);
         settings.default_backend.iter_mut().chain(&mut settings.state_path).for_each(&mut plain);
         for variable in variables.values_mut() {
             variable.default.iter_mut().for_each(&mut plain);
@@ -141,10 +157,17 @@ impl<'m> Declared<'m> {
         }
     }
 
-    fn resolve(&self, expr: &mut Expr, within: Within, problems: &mut Vec<Diagnostic>) {
+    /// Checks the names of an expression, around which some are bound.
+    fn resolve(
+        &self,
+        expr: &mut Expr,
+        within: Within,
+        bound: &[&str],
+        problems: &mut Vec<Diagnostic>,
+    ) {
         let Expr { expression, source, needs, head: _ } = expr;
         let at = |range: Range<usize>| Span { source: source.clone(), range };
-        walk(expression, &mut |found| match found {
+        walk_in(expression, bound, &mut |found| match found {
             Found::Name(Name { root: "path", name: Some("module" | "root" | "cwd"), .. }) => {}
             Found::Name(name) if matches!(name.root, "each" | "count") => {
                 problems.extend(repeated(&name, within, &at));
