@@ -171,7 +171,7 @@ complete -c wgform -n '__wgform_command output' -o help -l help -d 'Shows the pa
 
 complete -c wgform -n '__wgform_command state' -a list -d 'Lists the addresses of what wgform owns'
 complete -c wgform -n '__wgform_command state' -a show -d 'Shows resources as they were last written'
-complete -c wgform -n '__wgform_command state' -a mv -d 'Gives a resource another address, after it was renamed in the configuration'
+complete -c wgform -n '__wgform_command state' -a mv -d 'Gives a resource or a module another address, after it was renamed in the configuration'
 complete -c wgform -n '__wgform_command state' -a rm -d 'Forgets resources, and leaves them on their devices as they are'
 complete -c wgform -n '__wgform_command state' -a help -d 'Shows the page of a command'
 complete -c wgform -n '__wgform_command state' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'

@@ -219,7 +219,7 @@ _wgform_state() {
             local -a commands=(
                 'list:Lists the addresses of what wgform owns'
                 'show:Shows resources as they were last written'
-                'mv:Gives a resource another address, after it was renamed in the configuration'
+                'mv:Gives a resource or a module another address, after it was renamed in the configuration'
                 'rm:Forgets resources, and leaves them on their devices as they are'
                 'help:Shows the page of a command'
             )
