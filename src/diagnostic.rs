@@ -2,7 +2,7 @@
 //!
 //! Plain data. `render` draws it; nothing here knows about terminals.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -143,15 +143,21 @@ pub fn unique(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
         let own = (!is_file).then_some(Arc::as_ptr(source));
         (source.name.clone(), own, range.clone(), text.clone())
     };
-    let mut seen = HashMap::new();
+    let mut seen: HashMap<_, (usize, HashSet<_>)> = HashMap::new();
     let mut unique: Vec<Diagnostic> = Vec::new();
     for it in diagnostics {
         let key = (it.summary, it.labels.iter().map(place).collect::<Vec<_>>());
-        match seen.get(&key).and_then(|at: &usize| unique.get_mut(*at)) {
-            Some(first) if first.within != it.within => first.others += 1 + it.others,
-            Some(_) => {}
+        let instance: Vec<_> = it.within.iter().map(place).collect();
+        match seen.get_mut(&key) {
+            Some((at, instances)) => {
+                if instances.insert(instance)
+                    && let Some(first) = unique.get_mut(*at)
+                {
+                    first.others += 1 + it.others;
+                }
+            }
             None => {
-                seen.insert(key, unique.len());
+                seen.insert(key, (unique.len(), HashSet::from([instance])));
                 unique.push(it);
             }
         }
