@@ -67,7 +67,8 @@ _wgform_plan() {
     _arguments \
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
-        '*-target=[Limits the run to a resource and what it depends on; may be given several times]:ADDRESS: ' \
+        '*-target=[Limits the run to a resource, what it depends on, and the other end of its link; may be given several times]:ADDRESS: ' \
+        '-target-exact[Leaves the other ends of links out of `-target`]' \
         '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
         '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
@@ -91,7 +92,8 @@ _wgform_apply() {
     _arguments \
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
-        '*-target=[Limits the run to a resource and what it depends on; may be given several times]:ADDRESS: ' \
+        '*-target=[Limits the run to a resource, what it depends on, and the other end of its link; may be given several times]:ADDRESS: ' \
+        '-target-exact[Leaves the other ends of links out of `-target`]' \
         '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
         '-destroy[Destroys everything that wgform owns, as `wgform destroy` does]' \
@@ -118,7 +120,8 @@ _wgform_destroy() {
     _arguments \
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
-        '*-target=[Limits the run to a resource and what it depends on; may be given several times]:ADDRESS: ' \
+        '*-target=[Limits the run to a resource, what it depends on, and the other end of its link; may be given several times]:ADDRESS: ' \
+        '-target-exact[Leaves the other ends of links out of `-target`]' \
         '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
         '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
@@ -140,7 +143,8 @@ _wgform_drift() {
     _arguments \
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
-        '*-target=[Limits the report to a resource; may be given several times]:ADDRESS: ' \
+        '*-target=[Limits the run to a resource, what it depends on, and the other end of its link; may be given several times]:ADDRESS: ' \
+        '-target-exact[Leaves the other ends of links out of `-target`]' \
         '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
@@ -183,7 +187,8 @@ _wgform_show() {
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
-        '-help[Shows the page of the command]'
+        '-help[Shows the page of the command]' \
+        ':ADDRESS: '
 }
 
 _wgform_output() {
