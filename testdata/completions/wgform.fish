@@ -170,9 +170,9 @@ complete -c wgform -n '__wgform_command output' -o compact-warnings -l compact-w
 complete -c wgform -n '__wgform_command output' -o help -l help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command state' -a list -d 'Lists the addresses of what wgform owns'
-complete -c wgform -n '__wgform_command state' -a show -d 'Shows one resource as it was last written'
+complete -c wgform -n '__wgform_command state' -a show -d 'Shows resources as they were last written'
 complete -c wgform -n '__wgform_command state' -a mv -d 'Gives a resource or a module another address, after it was renamed in the configuration'
-complete -c wgform -n '__wgform_command state' -a rm -d 'Forgets a resource, and leaves it on its device as it is'
+complete -c wgform -n '__wgform_command state' -a rm -d 'Forgets resources, and leaves them on their devices as they are'
 complete -c wgform -n '__wgform_command state' -a help -d 'Shows the page of a command'
 complete -c wgform -n '__wgform_command state' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command state' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'

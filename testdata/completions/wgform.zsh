@@ -218,9 +218,9 @@ _wgform_state() {
         command)
             local -a commands=(
                 'list:Lists the addresses of what wgform owns'
-                'show:Shows one resource as it was last written'
+                'show:Shows resources as they were last written'
                 'mv:Gives a resource or a module another address, after it was renamed in the configuration'
-                'rm:Forgets a resource, and leaves it on its device as it is'
+                'rm:Forgets resources, and leaves them on their devices as they are'
                 'help:Shows the page of a command'
             )
             _describe -t commands command commands
