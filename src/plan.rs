@@ -177,12 +177,12 @@ pub struct Plan {
     pub is_partial: bool,
     /// What was left out of it by name, with what had to be left out with that.
     pub excluded: BTreeSet<Address>,
-    /// The links of which it changes one end only.
-    pub one_sided: Vec<OneSided>,
     /// What has another address now, with its old one.
     pub moved: BTreeMap<Address, Address>,
     /// What is taken over, with what it is found by.
     pub imported: BTreeMap<Address, String>,
+    /// The links of which it changes one end only.
+    pub one_sided: Vec<OneSided>,
 }
 
 impl Plan {

@@ -18,7 +18,7 @@ use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::plan::{self, BackendView, Inputs, NoPlan, NotAdopted, Options, Plan, Refusal};
 use crate::refresh::refresh;
-use crate::resource::{self, Address, BackendId, BackendKind};
+use crate::resource::{self, BackendId, BackendKind};
 use crate::source::{self, VariableArgument};
 use crate::state::{BackendRecord, State, StateChange};
 use crate::store::{Loaded, Lock, LockRequest, Store};
@@ -266,12 +266,6 @@ impl<'c> Session<'c> {
         choice::check_is_replaced(&plan, &replaced)?;
         self.context.ui.diagnostics(&plan.warnings);
         Ok(plan)
-    }
-
-    /// Returns what moves in a plan; what is wrong with it is said by the plan.
-    fn renames(&self, state: &State) -> BTreeMap<Address, Address> {
-        let declared = self.evaluator.resources().iter().collect();
-        plan::renames(self.config.refactoring(), &declared, state).unwrap_or_default()
     }
 
     /// Takes an object that is there into the state.

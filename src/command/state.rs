@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use crate::command::Context;
 use crate::command::arguments::{Lock, Variables};
 use crate::command::session::{self, Needs, Session};
+use crate::config::suggest::suggestion;
 use crate::error::{Error, Exit, Kind};
 use crate::render;
 use crate::resource::{Address, Movable, Move as Statement, Moves, Pattern};
@@ -249,13 +250,6 @@ fn renames(
     }
 }
 
-fn missing(state: &State, named: &Movable) -> Error {
-    match named.to_string().parse() {
-        Ok(pattern) => session::missing(state, &pattern),
-        Err(_) => Error::new(Kind::Failed, format!("the state has no `{named}`")),
-    }
-}
-
 fn take_all(state: &mut State, patterns: &[Pattern]) -> Result<Vec<Address>, Error> {
     let addresses = session::owned(state, patterns)?;
     addresses.iter().try_for_each(|address| take(state, address).map(drop))?;
@@ -263,5 +257,17 @@ fn take_all(state: &mut State, patterns: &[Pattern]) -> Result<Vec<Address>, Err
 }
 
 fn take(state: &mut State, address: &Address) -> Result<ResourceRecord, Error> {
-    state.resources.remove(address).ok_or_else(|| session::missing(state, &address.into()))
+    let record = state.resources.remove(address);
+    record.ok_or_else(|| session::missing(state, &address.into()))
+}
+
+fn missing(state: &State, named: &Movable) -> Error {
+    let what = if named.resource.is_some() { "resource" } else { "module" };
+    let error = Error::new(Kind::Failed, format!("the state has no {what} `{named}`"));
+    let known: Vec<String> = state.resources.keys().map(ToString::to_string).collect();
+    let error = match suggestion(&named.to_string(), known.iter().map(String::as_str)) {
+        Some(meant) => error.hint(format!("did you mean `{meant}`?")),
+        None => error,
+    };
+    error.hint("`wgform state list` lists what there is")
 }

@@ -22,8 +22,8 @@ pub(super) fn values(bytes: &[u8]) {
     same_when_printed::<Endpoint>(text);
     same_when_printed::<Keepalive>(text);
     same_when_printed::<Address>(text);
-    same_when_printed::<Pattern>(text);
     same_when_printed::<Movable>(text);
+    same_when_printed::<Pattern>(text);
     secret(text, |text| text.parse::<PrivateKey>().map(|it| it.expose_text().to_string()));
     secret(text, |text| text.parse::<PresharedKey>().map(|it| it.expose_text().to_string()));
     secret(text, |text| FingerprintKey::from_text(text).map(|it| it.expose_text().to_string()));

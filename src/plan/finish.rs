@@ -70,9 +70,9 @@ impl Planner<'_> {
             links,
             is_partial: self.options.is_partial(),
             excluded: view.into_excluded(),
-            one_sided,
             moved: self.moved,
             imported: self.imported,
+            one_sided,
         })
     }
 

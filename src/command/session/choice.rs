@@ -9,7 +9,7 @@ use crate::command::session::Session;
 use crate::config::AllUnknown;
 use crate::config::suggest::suggestion;
 use crate::error::{Error, Kind};
-use crate::plan::{Options, Plan};
+use crate::plan::{self, Options, Plan};
 use crate::resource::pattern::in_shell;
 use crate::resource::{self, Address, BackendId, Pattern};
 use crate::state::{ResourceRecord, State};
@@ -49,8 +49,8 @@ pub(crate) struct Chosen {
 /// Everything that an address can be.
 struct There<'a> {
     wanted: BTreeSet<&'a Address>,
+    /// What is owned, under its new addresses, and those by the old ones.
     state: &'a State,
-    /// What of the state has another address in this plan.
     renames: &'a BTreeMap<Address, Address>,
     /// Where it is wanted and where it was made, of every resource; asked for only if somebody asks for a backend.
     homes: BTreeMap<&'a Address, BTreeSet<BackendId>>,
@@ -71,18 +71,19 @@ impl Session<'_> {
         if choice.patterns().next().is_none() {
             return Ok(Chosen { options, replaced: Vec::new() });
         }
-        let renames = self.renames(state);
-        let there = self.there(state, choice.patterns().any(Pattern::is_of_backend), &renames);
-        let new = |it: Address| renames.get(&it).cloned().unwrap_or(it);
+        let declared = self.evaluator.resources().iter().collect();
+        // What is wrong with moves is said by the plan.
+        let renames =
+            plan::renames(self.config.refactoring(), &declared, state).unwrap_or_default();
+        let mut moved = state.clone();
+        moved.rename(&renames);
+        let there = self.there(&moved, &renames, choice.patterns().any(Pattern::is_of_backend));
         let replaced: Vec<_> = choice
             .replace
             .iter()
-            .map(|pattern| {
-                let meant = there.to_replace(pattern)?.into_iter().map(new);
-                Ok((pattern.clone(), meant.collect::<BTreeSet<_>>()))
-            })
+            .map(|pattern| Ok((pattern.clone(), there.to_replace(pattern)?)))
             .collect::<Result<_, Error>>()?;
-        let mut options = Options {
+        let options = Options {
             targets: there.all("-target", &choice.targets)?,
             excludes: there.all("-exclude", &choice.excludes)?,
             target_exact: choice.is_exact,
@@ -90,15 +91,14 @@ impl Session<'_> {
             allow_new_key: there.interfaces("-allow-new-key", &choice.new_keys)?,
             ..options
         };
-        options.follow(&renames);
         Ok(Chosen { options, replaced })
     }
 
     fn there<'a>(
         &'a self,
         state: &'a State,
-        with_homes: bool,
         renames: &'a BTreeMap<Address, Address>,
+        with_homes: bool,
     ) -> There<'a> {
         let wanted: BTreeSet<&Address> = self.evaluator.resources().iter().collect();
         let mut homes: BTreeMap<&Address, BTreeSet<BackendId>> = BTreeMap::new();
@@ -119,7 +119,10 @@ impl Session<'_> {
 impl There<'_> {
     fn matching(&self, pattern: &Pattern) -> BTreeSet<Address> {
         let matches = |it: &(&&Address, &BTreeSet<BackendId>)| pattern.matches(it.0, it.1);
-        self.homes.iter().filter(matches).map(|(address, _)| (*address).clone()).collect()
+        let now = self.homes.iter().filter(matches).map(|(address, _)| (*address).clone());
+        // What has another address now may be named by its old one.
+        let was = |(old, _): &(&Address, &Address)| pattern.matches(old, []);
+        now.chain(self.renames.iter().filter(was).map(|(_, new)| new.clone())).collect()
     }
 
     /// Returns what one of the patterns means; each has to mean something.
@@ -153,12 +156,8 @@ impl There<'_> {
 
     /// Only what there is, and what is wanted, can be made anew.
     fn to_replace(&self, pattern: &Pattern) -> Result<BTreeSet<Address>, Error> {
-        let moved: BTreeSet<&Address> = self.renames.values().collect();
-        let is_owned = |it: &Address| self.state.resources.contains_key(it) || moved.contains(it);
-        let is_wanted = |it: &Address| {
-            self.wanted.contains(it)
-                || self.renames.get(it).is_some_and(|it| self.wanted.contains(it))
-        };
+        let is_owned = |it: &Address| self.state.resources.contains_key(it);
+        let is_wanted = |it: &Address| self.wanted.contains(it);
         let matching = self.matching(pattern);
         let both: BTreeSet<Address> =
             matching.iter().filter(|it| is_owned(it) && is_wanted(it)).cloned().collect();
