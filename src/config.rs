@@ -13,6 +13,7 @@ mod foreign;
 mod function;
 mod graph;
 mod lines;
+mod lint;
 mod parse;
 mod reference;
 mod rendering;
@@ -39,8 +40,8 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use crate::config::block::Blocks;
-use crate::config::parse::{Given, Parsed};
-use crate::diagnostic::{Diagnostic, Span, unique};
+use crate::config::parse::{Given, Ignored, Parsed};
+use crate::diagnostic::{Diagnostic, Severity, Span, unique};
 use crate::resource::{Address, BackendId, BackendKind, Field};
 use crate::source::{Files, Sources};
 use crate::value::Secret;
@@ -55,6 +56,9 @@ pub struct Config {
     order: Vec<Address>,
     given: BTreeMap<Arc<str>, Given>,
     reader: Files,
+    /// What lint finds without evaluating anything.
+    found: Vec<Diagnostic>,
+    ignored: Ignored,
 }
 
 impl Config {
@@ -62,11 +66,25 @@ impl Config {
     /// without evaluating anything. While there is an error among it, nothing should be evaluated but by
     /// [`Evaluator::problems`]: what depends on something broken has no value, without a word.
     pub fn parse(sources: Sources) -> (Self, Vec<Diagnostic>) {
-        let Parsed { mut blocks, given, mut problems } = parse::parse(&sources);
+        let Parsed { mut blocks, given, mut problems, ignored } = parse::parse(&sources);
         let (order, circles) = graph::order(&mut blocks);
         problems.extend(circles);
+        problems.retain(|it| !ignored.covers(it));
         problems.sort_by(|a, b| place(a).cmp(&place(b)));
-        (Self { blocks, order, given, reader: sources.reader }, problems)
+        // What refers to what is not known of what cannot be read.
+        let is_whole = problems.iter().all(|it| it.severity != Severity::Error);
+        let found = if is_whole { lint::look(&mut blocks) } else { Vec::new() };
+        (Self { blocks, order, given, reader: sources.reader, found, ignored }, problems)
+    }
+
+    /// Returns what lint finds without evaluating anything, also what a comment silences.
+    pub fn lint(&self) -> &[Diagnostic] {
+        &self.found
+    }
+
+    /// Returns whether a comment silences a diagnostic.
+    pub fn is_ignored(&self, diagnostic: &Diagnostic) -> bool {
+        self.ignored.covers(diagnostic)
     }
 
     /// Returns the resources, each after everything that it refers to; ties are in source order.

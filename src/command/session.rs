@@ -16,6 +16,7 @@ use crate::config::{BackendDeclaration, Config, Evaluator, Settings, Transport};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Kind};
 use crate::event::Event;
+use crate::lint;
 use crate::plan::{self, BackendView, Inputs, NoPlan, NotAdopted, Options, Plan, Refusal};
 use crate::refresh::refresh;
 use crate::resource::{self, Address, BackendId, BackendKind};
@@ -30,12 +31,14 @@ pub(crate) enum Needs {
     Settings,
     /// Everything.
     All,
+    /// Everything, and what is allowed and seldom meant is worth a warning.
+    Linted,
 }
 
 impl Needs {
     /// Whoever destroys everything asks for no resource of the configuration.
     pub(crate) fn unless(destroy: bool) -> Self {
-        if destroy { Self::Settings } else { Self::All }
+        if destroy { Self::Settings } else { Self::Linted }
     }
 }
 
@@ -50,15 +53,22 @@ pub(crate) fn configuration(
 
 /// Checks what a command needs of the configuration, and returns the warnings; errors end the run.
 pub(crate) fn check(
+    context: &Context,
+    config: &Config,
     evaluator: &Evaluator<'_>,
     parsed: Vec<Diagnostic>,
     needs: Needs,
 ) -> Result<Vec<Diagnostic>, Error> {
-    let problems = match needs {
+    let mut problems = match needs {
         Needs::Settings => evaluator.settings_problems(parsed),
-        Needs::All => evaluator.problems(parsed),
+        Needs::All | Needs::Linted => evaluator.problems(parsed),
     };
-    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+    let has_error =
+        |problems: &[Diagnostic]| problems.iter().any(|it| it.severity == Severity::Error);
+    if needs == Needs::Linted && !has_error(&problems) {
+        problems.extend(lint::look(config, evaluator, context.world.now()));
+    }
+    if has_error(&problems) {
         return Err(Error::diagnostics(problems));
     }
     Ok(problems)
@@ -103,7 +113,7 @@ impl<'c> Session<'c> {
         needs: Needs,
     ) -> Result<Self, Error> {
         let evaluator = Evaluator::new(config, &context.world);
-        context.ui.diagnostics(&check(&evaluator, parsed.clone(), needs)?);
+        context.ui.diagnostics(&check(context, config, &evaluator, parsed.clone(), needs)?);
         let settings = evaluator.settings().map_err(Error::diagnostics)?;
         let declared = evaluator.backends().map_err(Error::diagnostics)?;
         let Settings { state_path, default_backend: _ } = settings;

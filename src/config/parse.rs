@@ -5,6 +5,7 @@
 mod blocks;
 mod body;
 mod given;
+mod ignore;
 mod names;
 pub(crate) mod recover;
 mod split;
@@ -28,6 +29,7 @@ use crate::source::Sources;
 pub(crate) use crate::config::parse::blocks::BLOCKS;
 pub(crate) use crate::config::parse::body::or;
 pub(crate) use crate::config::parse::given::Given;
+pub(crate) use crate::config::parse::ignore::Ignored;
 pub(crate) use crate::config::parse::names::{is_reference, referable, unknown_function};
 
 /// What the files say, and what is wrong with it.
@@ -36,6 +38,7 @@ pub(crate) struct Parsed {
     pub(crate) blocks: Blocks,
     pub(crate) given: BTreeMap<Arc<str>, Given>,
     pub(crate) problems: Vec<Diagnostic>,
+    pub(crate) ignored: Ignored,
 }
 
 /// Parses the files of a configuration.
@@ -59,12 +62,14 @@ pub(crate) fn parse(sources: &Sources) -> Parsed {
         parser.source = source;
         parser.mistakes(&text);
         text.note_blocks(&mut parser.blocks.broken);
+        let wrong = parser.ignored.read(&parser.source, &text.body);
+        parser.problems.extend(wrong);
         parser.file(text.body);
     }
     let given = parser.given(&sources.variables);
     parser.resolve_names();
-    let Parser { blocks, problems, .. } = parser;
-    Parsed { blocks, given, problems }
+    let Parser { blocks, problems, ignored, source: _ } = parser;
+    Parsed { blocks, given, problems, ignored }
 }
 
 /// The blocks so far, and the file that is being read.
@@ -73,12 +78,18 @@ struct Parser {
     blocks: Blocks,
     problems: Vec<Diagnostic>,
     source: Arc<SourceText>,
+    ignored: Ignored,
 }
 
 impl Default for Parser {
     fn default() -> Self {
         let source = SourceText { name: String::new(), text: String::new(), secrets: Vec::new() };
-        Self { blocks: Blocks::default(), problems: Vec::new(), source: Arc::new(source) }
+        Self {
+            blocks: Blocks::default(),
+            problems: Vec::new(),
+            source: Arc::new(source),
+            ignored: Ignored::default(),
+        }
     }
 }
 

@@ -1,0 +1,37 @@
+//! Looks for what is allowed and seldom meant, in a configuration that has no error.
+//!
+//! What each rule is for is in [`rule`](crate::diagnostic::rule), and the comments that silence one are read in
+//! `config`. Nothing is said of what is not certain: a value that only a device can make breaks no rule.
+
+pub mod clash;
+mod addresses;
+mod links;
+mod peers;
+
+use jiff::Timestamp;
+
+use crate::config::{Config, Evaluator};
+use crate::diagnostic::{Diagnostic, unique};
+use crate::network::{Kinds, Network, kinds};
+
+/// Looks at everything, and returns what was found and is not silenced. Ask after
+/// [`problems`](Evaluator::problems) found no error.
+pub fn look(config: &Config, evaluator: &Evaluator<'_>, now: Timestamp) -> Vec<Diagnostic> {
+    let kinds = kinds(evaluator);
+    let mut found = config.lint().to_vec();
+    found.extend(Network::show(evaluator, now, |network| look_at(network, &kinds)));
+    found.retain(|it| !config.is_ignored(it));
+    unique(found)
+}
+
+fn look_at(network: &Network<'_>, kinds: &Kinds) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    clash::between_interfaces(network, &mut found);
+    clash::between_peers(network, kinds, &mut found);
+    for interface in network.interfaces.values() {
+        peers::of_an_interface(network, interface, &mut found);
+        addresses::of_an_interface(network, interface, &mut found);
+    }
+    links::all(network, &mut found);
+    found
+}
