@@ -35,3 +35,6 @@ fn look_at(network: &Network<'_>, kinds: &Kinds) -> Vec<Diagnostic> {
     links::all(network, &mut found);
     found
 }
+
+#[cfg(test)]
+mod tests;

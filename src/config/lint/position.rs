@@ -55,9 +55,8 @@ pub(super) fn look(blocks: &mut Blocks) -> Vec<Diagnostic> {
             let at = |range| Span { source: source.clone(), range };
             Diagnostic::warning("address computed from a list position")
                 .rule(&ADDRESS_FROM_LIST_POSITION)
-                .label(&at(it.position), "this is a position in a list")
-                .label(&at(it.address), "whoever removes an element moves the addresses behind it")
-                .help("Write the number beside the name, as in `{ alice = 2, bob = 3 }`, and compute the address from that.")
+                .label(&at(it), "an address is made of this position in a list")
+                .help("Whoever removes an element moves the addresses behind it. Write the number beside the name, as in `{ alice = 2, bob = 3 }`, and compute the address from that.")
         }));
     });
     found
@@ -109,17 +108,11 @@ impl Lists {
     }
 }
 
-/// An address and the position that it is made from.
-struct Found {
-    address: Range<usize>,
-    position: Range<usize>,
-}
-
 struct Walk<'l, 'e> {
     lists: &'l Lists,
     /// The names that a `for` binds, with whether they are positions; the innermost last.
     positions: Vec<(&'e str, bool)>,
-    found: Vec<Found>,
+    found: Vec<Range<usize>>,
 }
 
 impl<'e> Walk<'_, 'e> {
@@ -143,7 +136,7 @@ impl<'e> Walk<'_, 'e> {
                 self.expression(&it.false_expr);
             }
             Expression::FuncCall(call) => {
-                self.call(call, expression);
+                self.call(call);
                 call.args.iter().for_each(|argument| self.expression(argument));
             }
             Expression::Traversal(traversal) => {
@@ -185,11 +178,8 @@ impl<'e> Walk<'_, 'e> {
             match element {
                 Element::Literal(text) => before = text.as_str(),
                 Element::Interpolation(it) => {
-                    if begins_an_address(before)
-                        && let Some(position) = self.position(&it.expr)
-                    {
-                        let address = it.span().unwrap_or_default();
-                        self.found.push(Found { address, position });
+                    if begins_an_address(before) {
+                        self.found.extend(self.position(&it.expr));
                     }
                     self.expression(&it.expr);
                     before = "";
@@ -221,16 +211,13 @@ impl<'e> Walk<'_, 'e> {
     }
 
     /// Looks at the number of a call that makes an address.
-    fn call(&mut self, call: &FuncCall, whole: &Expression) {
-        let numbers = match call.name.name.as_str() {
-            "cidrhost" => 1,
-            "cidrsubnet" => 2,
-            _ => return,
+    fn call(&mut self, call: &FuncCall) {
+        let number = match call.name.name.as_str() {
+            "cidrhost" => call.args.iter().nth(1),
+            "cidrsubnet" => call.args.iter().nth(2),
+            _ => None,
         };
-        let position = call.args.iter().nth(numbers).and_then(|number| self.position(number));
-        if let Some(position) = position {
-            self.found.push(Found { address: whole.span().unwrap_or_default(), position });
-        }
+        self.found.extend(number.and_then(|number| self.position(number)));
     }
 
     /// Returns where a number comes from a position; nothing of one that is only looked up by it.
