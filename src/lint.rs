@@ -11,7 +11,7 @@ mod peers;
 use jiff::Timestamp;
 
 use crate::config::{Config, Evaluator};
-use crate::diagnostic::{Diagnostic, unique};
+use crate::diagnostic::{Diagnostic, Severity, unique};
 use crate::network::{Kinds, Network, kinds};
 
 /// Looks at everything, and returns what was found and is not silenced. Ask after
@@ -28,6 +28,10 @@ fn look_at(network: &Network<'_>, kinds: &Kinds) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     clash::between_interfaces(network, &mut found);
     clash::between_peers(network, kinds, &mut found);
+    if found.iter().any(|it| it.severity == Severity::Error) {
+        // Whatever else would be found may only follow from it.
+        return found;
+    }
     for interface in network.interfaces.values() {
         peers::of_an_interface(network, interface, &mut found);
         addresses::of_an_interface(network, interface, &mut found);

@@ -104,7 +104,7 @@ fn default_routes(interface: &Interface<'_>, wide: &[Held<'_, '_>], found: &mut 
 fn small_mtu(interface: &Interface<'_>, prefix: Prefix, peer: &Peer<'_>) -> Option<Diagnostic> {
     let Said::Value(Field::Number(mtu)) = said(interface.wanted, "mtu") else { return None };
     (*mtu < IPV6_PACKET).then(|| {
-        Diagnostic::warning("IPv6 network behind a small MTU")
+        Diagnostic::warning("small MTU in front of an IPv6 network")
             .rule(&IPV6_THROUGH_SMALL_MTU)
             .label(
                 span(peer.wanted, "allowed_ips"),

@@ -142,7 +142,7 @@ fn breaks() -> Vec<(&'static str, Edits<'static>)> {
                 ("listen_port = 51821", "listen_port = 51821\n  private_key = var.key"),
                 (
                     "",
-                    "variable \"key\" {\n  sensitive = true\n  default = \"yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=\"\n}\n",
+                    "variable \"key\" {\n  sensitive = true\n  default = \"YNqHbfBQKaGvzefSSKgu6rZFMSdBkyFaFZqgNFYVZFA=\"\n}\n",
                 ),
             ],
         ),
@@ -150,7 +150,7 @@ fn breaks() -> Vec<(&'static str, Edits<'static>)> {
             "literal-key",
             &[(
                 "listen_port = 51820",
-                "private_key = \"yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=\"\n  listen_port = 51820",
+                "private_key = \"YNqHbfBQKaGvzefSSKgu6rZFMSdBkyFaFZqgNFYVZFA=\"\n  listen_port = 51820",
             )],
         ),
         (
@@ -367,9 +367,10 @@ fn nothing_is_said_of_what_is_unused_while_something_cannot_be_read() {
 fn a_made_up_key_is_in_no_message() {
     let text = edited(&[(LAPTOPS_KEY, "interface.branch.public_key")]);
     let found = found(&text);
-    assert_eq!(
-        found[0].labels[0].text,
-        "`peer.laptop` has the key of `interface.branch` on `interface.hq`"
+    let texts: Vec<&str> = found[0].labels.iter().map(|it| it.text.as_str()).collect();
+    assert!(
+        texts.contains(&"`peer.laptop` has the key of `interface.branch` on `interface.hq`"),
+        "{texts:?}"
     );
 }
 
@@ -378,7 +379,7 @@ fn a_made_up_key_is_in_no_message() {
 fn ten_thousand_peers_are_compared_by_sorting() {
     let mut text = "interface \"hub\" {\n  listen_port = 1\n}\n".to_owned();
     for n in 0..10_000_u32 {
-        let key = format!("{n:0>10}{}", &LAPTOPS_KEY[11..45]);
+        let key = format!("{n:0>10}{}", &LAPTOPS_KEY[11..]);
         let (a, b) = (n / 250, n % 250);
         text += &format!(
             "peer \"p{n}\" {{\n  interface = interface.hub\n  public_key = \"{key}\n  allowed_ips = [\"10.{a}.{b}.0/24\"]\n}}\n"

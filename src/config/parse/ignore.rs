@@ -10,7 +10,6 @@ use std::sync::Arc;
 use hcl_edit::Span as _;
 use hcl_edit::structure::{Body, Structure};
 
-use crate::config::parse::body::or;
 use crate::config::suggest::suggestion;
 use crate::diagnostic::rule::{RULES, Rule};
 use crate::diagnostic::{Diagnostic, SourceText, Span};
@@ -182,15 +181,12 @@ fn codes(
 }
 
 fn unknown(code: &str, place: &Span) -> Diagnostic {
-    let silenceable = || RULES.iter().filter(|rule| rule.can_be_silenced).map(|rule| rule.code);
+    let silenceable = RULES.iter().filter(|rule| rule.can_be_silenced).map(|rule| rule.code);
     Diagnostic::warning("comment that silences nothing")
         .label(place, format!("there is no rule `{code}`"))
-        .help(match suggestion(code, silenceable()) {
+        .help(match suggestion(code, silenceable) {
             Some(near) => format!("Did you mean `{near}`?"),
-            None => {
-                let codes: Vec<_> = silenceable().map(|code| format!("`{code}`")).collect();
-                format!("The codes are {}.", or(&codes).replace(" or ", " and "))
-            }
+            None => "`wgform schema lint` lists the rules.".to_owned(),
         })
 }
 
