@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::config::{Computed, Desired, Evaluator, Wanted};
+use crate::config::{AllUnknown, Computed, Desired, Evaluator, Wanted};
 use crate::diagnostic::Span;
 use crate::link::{End, Links};
 use crate::resource::{Address, BackendId, BackendKind, Field, Kind};
@@ -33,8 +33,8 @@ pub struct Interface<'d> {
     pub wanted: &'d Desired,
     /// Its public key, real or stood in for; none while it depends on something unknown.
     pub key: Option<PublicKey>,
-    /// Whether that key is written, rather than the device's.
-    pub has_written_key: bool,
+    /// Whether that key is real: written, or known of the device.
+    pub has_known_key: bool,
     /// Whether it is certain to be up.
     pub is_up: bool,
     /// Its peers, as places in [`Network::peers`].
@@ -78,13 +78,33 @@ impl<'d> Network<'d> {
         now: Timestamp,
         look: impl FnOnce(&Network<'_>) -> T,
     ) -> T {
-        evaluator.with_wanted(&StandIns, |wanted| look(&Network::of(wanted, now)))
+        let known = StandIns(&AllUnknown);
+        evaluator.with_wanted(&known, |wanted| look(&Network::of(wanted, &AllUnknown, now)))
     }
 
-    fn of(wanted: &[&'d Desired], now: Timestamp) -> Self {
+    /// Shows the same network again, once `known` knows what the devices say, with the resources as they are planned.
+    pub fn show_planned<T>(
+        evaluator: &Evaluator<'_>,
+        planned: &BTreeMap<Address, Desired>,
+        known: &dyn Computed,
+        now: Timestamp,
+        look: impl FnOnce(&Network<'_>) -> T,
+    ) -> T {
+        let known_or_not = StandIns(known);
+        let lacks_key = |it: &&Desired| it.fields.get("public_key") == Some(&Wanted::Unknown);
+        let lacking = planned.values().filter(lacks_key).map(|it| &it.address);
+        let again: BTreeMap<&Address, Desired> = lacking
+            .filter_map(|address| Some((address, evaluator.resource(address, &known_or_not).ok()?)))
+            .collect();
+        let all: Vec<&Desired> =
+            planned.values().map(|it| again.get(&it.address).unwrap_or(it)).collect();
+        look(&Network::of(&all, known, now))
+    }
+
+    fn of(wanted: &[&'d Desired], known: &dyn Computed, now: Timestamp) -> Self {
         let mut interfaces: BTreeMap<&Address, Interface<'d>> = BTreeMap::new();
         for wanted in wanted.iter().filter(|it| it.address.kind == Kind::Interface) {
-            interfaces.insert(&wanted.address, Interface::of(wanted));
+            interfaces.insert(&wanted.address, Interface::of(wanted, known));
         }
         let by_key = by_key(&interfaces);
         let mut peers = Vec::new();
@@ -159,17 +179,23 @@ fn by_key<'d>(
 }
 
 impl<'d> Interface<'d> {
-    fn of(wanted: &'d Desired) -> Self {
-        let written = said(wanted, "private_key");
-        let key = match written {
-            Said::Value(Field::PrivateKey(key)) => Some(key.public()),
-            Said::Nothing => Some(stand_in(&wanted.address)),
+    fn of(wanted: &'d Desired, known: &dyn Computed) -> Self {
+        let written = match said(wanted, "private_key") {
+            Said::Value(Field::PrivateKey(key)) => Some(Some(key.public())),
+            Said::Nothing => None,
+            _ => Some(None),
+        };
+        let of_device = || match known.computed(&wanted.address, "public_key") {
+            Some(Field::PublicKey(key)) => Some(key),
             _ => None,
         };
+        let real = written.unwrap_or_else(of_device);
+        let stands_in = || written.is_none().then(|| stand_in(&wanted.address));
+        let (key, has_known_key) = (real.or_else(stands_in), real.is_some());
         Self {
             wanted,
             key,
-            has_written_key: written != Said::Nothing,
+            has_known_key,
             is_up: is_enabled(wanted),
             peers: Vec::new(),
             has_open_peer: false,
@@ -258,13 +284,18 @@ fn is_enabled(wanted: &Desired) -> bool {
     matches!(said(wanted, "enabled"), Said::Nothing | Said::Value(Field::Bool(true)))
 }
 
-/// Knows a key of every interface, and nothing else.
-struct StandIns;
+/// Knows a key of every interface, and of all else what is known.
+struct StandIns<'k>(&'k dyn Computed);
 
-impl Computed for StandIns {
+impl Computed for StandIns<'_> {
     fn computed(&self, address: &Address, attribute: &'static str) -> Option<Field> {
         let is_key = (address.kind, attribute) == (Kind::Interface, "public_key");
-        is_key.then(|| Field::PublicKey(stand_in(address)))
+        let stand_in = || is_key.then(|| Field::PublicKey(stand_in(address)));
+        self.0.computed(address, attribute).or_else(stand_in)
+    }
+
+    fn is_null(&self, address: &Address, attribute: &'static str) -> bool {
+        self.0.is_null(address, attribute)
     }
 }
 

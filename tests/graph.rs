@@ -1,8 +1,15 @@
 //! `wgform graph`, as the built program prints it.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test runs graphviz, and asks whether it may be missing"
+)]
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod harness;
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use crate::harness::Project;
 
@@ -128,4 +135,30 @@ fn no_device_is_asked_and_no_state_is_read() {
     assert_eq!(ran.stderr, "");
     let wrong = Project::new("interface \"a\" {\n  mtuu = 1\n}\n").run("graph").ends(1);
     assert_eq!(wrong.stdout, "");
+}
+
+#[test]
+fn graphviz_takes_what_is_written() {
+    let project = Project::new(
+        "backend \"local\" \"a\" {\n  display_name = \"a\\\"b\\\\n&lt;<br>\\\\\"\n}\n\
+         interface \"a\" {\n  name = \"a\\\"b\\\\n&lt;\\\\\"\n}\ninterface \"b\" {\n}\n",
+    );
+    let text = project.run("graph -topology").ends(0).stdout;
+    let child = Command::new("dot")
+        .arg("-Tplain")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else {
+        let is_wanted = std::env::var("CI").is_ok_and(|it| it == "true");
+        assert!(!is_wanted, "graphviz is not installed");
+        eprintln!("skipped graphviz_takes_what_is_written: graphviz is not installed");
+        return;
+    };
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
+    let plain = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(plain.lines().filter(|it| it.starts_with("node ")).count(), 2, "{plain}");
 }

@@ -12,7 +12,7 @@ use crate::command::Context;
 use crate::command::arguments::{self, Belief, Pace, Scope, VariableSource, Variables};
 use crate::command::watch::Watch;
 use crate::config::suggest::suggestion;
-use crate::config::{BackendDeclaration, Config, Evaluator, Settings, Transport};
+use crate::config::{BackendDeclaration, Computed, Config, Evaluator, Settings, Transport};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Kind};
 use crate::event::Event;
@@ -63,8 +63,6 @@ pub(crate) fn check(
         Needs::Settings => evaluator.settings_problems(parsed),
         Needs::All | Needs::Linted => evaluator.problems(parsed),
     };
-    let has_error =
-        |problems: &[Diagnostic]| problems.iter().any(|it| it.severity == Severity::Error);
     if needs == Needs::Linted && !has_error(&problems) {
         problems.extend(lint::look(config, evaluator, context.world.now()));
     }
@@ -72,6 +70,10 @@ pub(crate) fn check(
         return Err(Error::diagnostics(problems));
     }
     Ok(problems)
+}
+
+fn has_error(problems: &[Diagnostic]) -> bool {
+    problems.iter().any(|it| it.severity == Severity::Error)
 }
 
 fn argument(source: &VariableSource) -> VariableArgument {
@@ -92,6 +94,8 @@ pub(crate) struct Session<'c> {
     /// How many backends are talked to at once.
     pub(crate) at_once: NonZeroUsize,
     declared: Vec<BackendDeclaration>,
+    /// What was shown of the configuration, where lint was asked for.
+    linted: Option<Vec<Diagnostic>>,
 }
 
 /// What was found out about the world.
@@ -113,12 +117,14 @@ impl<'c> Session<'c> {
         needs: Needs,
     ) -> Result<Self, Error> {
         let evaluator = Evaluator::new(config, &context.world);
-        context.ui.diagnostics(&check(context, config, &evaluator, parsed.clone(), needs)?);
+        let warnings = check(context, config, &evaluator, parsed.clone(), needs)?;
+        context.ui.diagnostics(&warnings);
+        let linted = (needs == Needs::Linted).then_some(warnings);
         let settings = evaluator.settings().map_err(Error::diagnostics)?;
         let declared = evaluator.backends().map_err(Error::diagnostics)?;
         let Settings { state_path, default_backend: _ } = settings;
         let store = Store::new(context.world.path(state_path));
-        Ok(Self { context, config, evaluator, store, at_once: Pace::DEFAULT, declared })
+        Ok(Self { context, config, evaluator, store, at_once: Pace::DEFAULT, declared, linted })
     }
 
     /// Talks to as many backends at once as the command line says.
@@ -273,10 +279,25 @@ impl<'c> Session<'c> {
         self.check_replaced(&state, &options)?;
         let replaced = options.replace.clone();
         let inputs = self.inputs(state, open, world, options);
-        let plan = plan::plan(self.config, &self.evaluator, inputs).map_err(no_plan)?;
+        let mut plan = plan::plan(self.config, &self.evaluator, inputs).map_err(no_plan)?;
         check_is_replaced(&plan, &replaced)?;
+        plan.warnings.extend(self.lint(&plan)?);
         self.context.ui.diagnostics(&plan.warnings);
         Ok(plan)
+    }
+
+    /// Looks once more with what the devices have said, unless some of them said nothing.
+    fn lint(&self, plan: &Plan) -> Result<Vec<Diagnostic>, Error> {
+        let Some(seen) = self.linted.as_ref().filter(|_| plan.unreachable.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let planned = (&plan.resources, &plan.known as &dyn Computed);
+        let now = self.context.world.now();
+        let found = lint::look_again(self.config, &self.evaluator, planned, now, seen);
+        match has_error(&found) {
+            true => Err(Error::diagnostics(found)),
+            false => Ok(found),
+        }
     }
 
     /// An address that names nothing is a slip of the pen, and must not read as "nothing to do".

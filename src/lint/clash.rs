@@ -17,7 +17,7 @@ pub(super) fn between_interfaces(network: &Network<'_>, found: &mut Vec<Diagnost
     let mut keys: BTreeMap<PublicKey, &Desired> = BTreeMap::new();
     for interface in network.interfaces.values() {
         let wanted = interface.wanted;
-        if let (Some(key), true) = (interface.key, interface.has_written_key)
+        if let (Some(key), true) = (interface.key, interface.has_known_key)
             && let Some(other) = keys.insert(key, wanted)
         {
             found.push(one_interface_key(wanted, other));

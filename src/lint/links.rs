@@ -115,7 +115,7 @@ fn preshared_keys(one: &Peer<'_>, other: &Peer<'_>) -> Option<Diagnostic> {
 fn not_answered(network: &Network<'_>, peer: &Peer<'_>, far: &Interface<'_>) -> Option<Diagnostic> {
     let own = network.interface_of(peer)?;
     // A written key may be the one that the device has made.
-    let may_be_stranger = far.has_stranger && (own.key.is_none() || !own.has_written_key);
+    let may_be_stranger = far.has_stranger && !own.has_known_key;
     if network.other_end(peer).is_some() || far.has_open_peer || may_be_stranger {
         return None;
     }

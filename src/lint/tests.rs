@@ -96,104 +96,96 @@ fn codes(text: &str) -> Vec<&'static str> {
 }
 
 /// What breaks each rule, and no other.
-fn breaks() -> Vec<(&'static str, Edits<'static>)> {
-    vec![
-        ("overlapping-allowed-ips", &[(LAPTOP, r#"["10.20.3.0/24"]"#)]),
-        ("duplicate-allowed-ip", &[(LAPTOP, r#"["10.8.0.2/32"]"#)]),
-        ("two-default-routes", &[(LAPTOP, r#"["::/0"]"#), ("10.20.0.0/16", "0.0.0.0/0")]),
-        (
-            "two-default-routes",
-            &[(LAPTOP, r#"["0.0.0.0/1", "128.0.0.0/1"]"#), ("10.20.0.0/16", "0.0.0.0/0")],
-        ),
-        ("own-address", &[(LAPTOP, r#"["10.8.0.1/32"]"#)]),
-        ("address-outside-networks", &[(LAPTOP, r#"["10.9.0.9/32"]"#)]),
-        (
-            "address-outside-networks",
-            &[(LAPTOP, "[\"10.8.0.9/32\"]\n  client {\n    address = [\"10.9.0.9/32\"]\n  }")],
-        ),
-        (
-            "address-from-list-position",
-            &[(LAPTOP, r#"["${cidrhost("10.8.0.0/24", index(["a"], "a") + 9)}/32"]"#)],
-        ),
-        (
-            "address-from-list-position",
-            &[(LAPTOP, r#"[for i, name in ["a"] : "10.8.0.${i + 9}/32"]"#)],
-        ),
-        (
-            "address-from-list-position",
-            &[
-                (
-                    LAPTOP,
-                    "[for i in range(length(local.names)) : cidrsubnet(\"10.8.0.0/24\", 8, i + 9)]",
-                ),
-                ("", "locals {\n  names = split(\",\", \"a\")\n}\n"),
-            ],
-        ),
-        ("duplicate-public-key", &[(LAPTOPS_KEY, "interface.branch.public_key")]),
-        ("own-public-key", &[(LAPTOPS_KEY, "interface.hq.public_key")]),
-        (
-            "own-public-key",
-            &[(LAPTOPS_KEY, "local.key"), ("", "locals {\n  key = interface.hq.public_key\n}\n")],
-        ),
-        (
-            "shared-interface-key",
-            &[
-                ("listen_port = 51820", "listen_port = 51820\n  private_key = var.key"),
-                ("listen_port = 51821", "listen_port = 51821\n  private_key = var.key"),
-                (
-                    "",
-                    "variable \"key\" {\n  sensitive = true\n  default = \"YNqHbfBQKaGvzefSSKgu6rZFMSdBkyFaFZqgNFYVZFA=\"\n}\n",
-                ),
-            ],
-        ),
-        (
-            "literal-key",
-            &[(
-                "listen_port = 51820",
-                "private_key = \"YNqHbfBQKaGvzefSSKgu6rZFMSdBkyFaFZqgNFYVZFA=\"\n  listen_port = 51820",
-            )],
-        ),
-        (
-            "literal-password",
-            &[(
+const BREAKS: &[(&str, Edits<'static>)] = &[
+    ("overlapping-allowed-ips", &[(LAPTOP, r#"["10.20.3.0/24"]"#)]),
+    ("duplicate-allowed-ip", &[(LAPTOP, r#"["10.8.0.2/32"]"#)]),
+    ("two-default-routes", &[(LAPTOP, r#"["::/0"]"#), ("10.20.0.0/16", "0.0.0.0/0")]),
+    (
+        "two-default-routes",
+        &[(LAPTOP, r#"["0.0.0.0/1", "128.0.0.0/1"]"#), ("10.20.0.0/16", "0.0.0.0/0")],
+    ),
+    ("own-address", &[(LAPTOP, r#"["10.8.0.1/32"]"#)]),
+    ("address-outside-networks", &[(LAPTOP, r#"["10.9.0.9/32"]"#)]),
+    (
+        "address-outside-networks",
+        &[(LAPTOP, "[\"10.8.0.9/32\"]\n  client {\n    address = [\"10.9.0.9/32\"]\n  }")],
+    ),
+    (
+        "address-from-list-position",
+        &[(LAPTOP, r#"["${cidrhost("10.8.0.0/24", index(["a"], "a") + 9)}/32"]"#)],
+    ),
+    ("address-from-list-position", &[(LAPTOP, r#"[for i, name in ["a"] : "10.8.0.${i + 9}/32"]"#)]),
+    (
+        "address-from-list-position",
+        &[
+            (
+                LAPTOP,
+                "[for i in range(length(local.names)) : cidrsubnet(\"10.8.0.0/24\", 8, i + 9)]",
+            ),
+            ("", "locals {\n  names = split(\",\", \"a\")\n}\n"),
+        ],
+    ),
+    ("duplicate-public-key", &[(LAPTOPS_KEY, "interface.branch.public_key")]),
+    ("own-public-key", &[(LAPTOPS_KEY, "interface.hq.public_key")]),
+    (
+        "own-public-key",
+        &[(LAPTOPS_KEY, "local.key"), ("", "locals {\n  key = interface.hq.public_key\n}\n")],
+    ),
+    (
+        "shared-interface-key",
+        &[
+            ("listen_port = 51820", "listen_port = 51820\n  private_key = var.key"),
+            ("listen_port = 51821", "listen_port = 51821\n  private_key = var.key"),
+            (
                 "",
-                "backend \"routeros\" \"three\" {\n  api_url = \"https://192.0.2.7\"\n  api_user = \"wgform\"\n  api_password = \"hunter22\"\n}\n",
-            )],
-        ),
-        ("unreachable-pair", &[(ENDPOINT, "")]),
-        ("missing-keepalive", &[(KEEPALIVE, "")]),
-        ("missing-keepalive", &[(KEEPALIVE, "  persistent_keepalive = \"off\"\n")]),
-        ("one-sided-link", &[(HQ_TO_BRANCH, "")]),
-        ("one-sided-preshared-key", &[("  preshared_key = preshared_key.tunnel\n", "")]),
-        ("one-sided-preshared-key", &[("preshared_key.tunnel", "\"none\"")]),
-        (
-            "one-sided-preshared-key",
-            &[
-                ("preshared_key.tunnel", "preshared_key.other"),
-                ("", "preshared_key \"other\" {}\n"),
-            ],
-        ),
-        ("dialled-without-fixed-port", &[("  listen_port = 51820\n", "")]),
-        ("listen-port-clash", &[("backend.two", "backend.one"), ("51821", "51820")]),
-        ("mtu-below-1280", &[("listen_port = 51820", "listen_port = 51820\n  mtu = 1279")]),
-        (
-            "ipv6-through-small-mtu",
-            &[
-                ("[\"10.8.0.1/24\", \"fd00:8::1/64\"]", "[\"10.8.0.1/24\"]\n  mtu = 1279"),
-                (LAPTOP, "[\"10.8.0.9/32\", \"fd00:8::9/128\"]"),
-            ],
-        ),
-        ("unused-variable", &[("", "variable \"x\" {\n  default = 1\n}\n")]),
-        (
-            "unused-variable",
-            &[(
-                "",
-                "variable \"x\" {\n  default = 1\n  validation {\n    condition = var.x > 0\n    error_message = \"No.\"\n  }\n}\n",
-            )],
-        ),
-        ("unused-local", &[("", "locals {\n  x = 1\n}\n")]),
-    ]
-}
+                "variable \"key\" {\n  sensitive = true\n  default = \"YNqHbfBQKaGvzefSSKgu6rZFMSdBkyFaFZqgNFYVZFA=\"\n}\n",
+            ),
+        ],
+    ),
+    (
+        "literal-key",
+        &[(
+            "listen_port = 51820",
+            "private_key = \"YNqHbfBQKaGvzefSSKgu6rZFMSdBkyFaFZqgNFYVZFA=\"\n  listen_port = 51820",
+        )],
+    ),
+    (
+        "literal-password",
+        &[(
+            "",
+            "backend \"routeros\" \"three\" {\n  api_url = \"https://192.0.2.7\"\n  api_user = \"wgform\"\n  api_password = \"hunter22\"\n}\n",
+        )],
+    ),
+    ("unreachable-pair", &[(ENDPOINT, "")]),
+    ("missing-keepalive", &[(KEEPALIVE, "")]),
+    ("missing-keepalive", &[(KEEPALIVE, "  persistent_keepalive = \"off\"\n")]),
+    ("one-sided-link", &[(HQ_TO_BRANCH, "")]),
+    ("one-sided-preshared-key", &[("  preshared_key = preshared_key.tunnel\n", "")]),
+    ("one-sided-preshared-key", &[("preshared_key.tunnel", "\"none\"")]),
+    (
+        "one-sided-preshared-key",
+        &[("preshared_key.tunnel", "preshared_key.other"), ("", "preshared_key \"other\" {}\n")],
+    ),
+    ("dialled-without-fixed-port", &[("  listen_port = 51820\n", "")]),
+    ("listen-port-clash", &[("backend.two", "backend.one"), ("51821", "51820")]),
+    ("mtu-below-1280", &[("listen_port = 51820", "listen_port = 51820\n  mtu = 1279")]),
+    (
+        "ipv6-through-small-mtu",
+        &[
+            ("[\"10.8.0.1/24\", \"fd00:8::1/64\"]", "[\"10.8.0.1/24\"]\n  mtu = 1279"),
+            (LAPTOP, "[\"10.8.0.9/32\", \"fd00:8::9/128\"]"),
+        ],
+    ),
+    ("unused-variable", &[("", "variable \"x\" {\n  default = 1\n}\n")]),
+    (
+        "unused-variable",
+        &[(
+            "",
+            "variable \"x\" {\n  default = 1\n  validation {\n    condition = var.x > 0\n    error_message = \"No.\"\n  }\n}\n",
+        )],
+    ),
+    ("unused-local", &[("", "locals {\n  x = 1\n}\n")]),
+];
 
 /// What looks like a broken rule, and is fine or not certain.
 const FINE: &[(&str, Edits<'static>)] = &[
@@ -299,14 +291,14 @@ const FINE: &[(&str, Edits<'static>)] = &[
 #[test]
 fn what_breaks_a_rule_is_found() {
     let mut shown = BTreeSet::new();
-    for (code, edits) in breaks() {
+    for (code, edits) in BREAKS {
         // Who is on the road could be the far end that is missing.
-        let text = match code {
+        let text = match *code {
             "one-sided-link" => without_the_laptop(&edited(edits)),
             _ => edited(edits),
         };
-        assert_eq!(codes(&text), [code], "{text}");
-        shown.insert(code);
+        assert_eq!(codes(&text), [*code], "{text}");
+        shown.insert(*code);
     }
     let all: BTreeSet<_> = RULES.iter().map(|rule| rule.code).collect();
     assert_eq!(shown, all);
@@ -322,8 +314,8 @@ fn what_only_looks_like_it_is_not() {
 
 #[test]
 fn a_comment_at_any_of_the_places_silences_what_may_be_silenced() {
-    for (code, edits) in breaks() {
-        let text = match code {
+    for (code, edits) in BREAKS {
+        let text = match *code {
             "one-sided-link" => without_the_laptop(&edited(edits)),
             _ => edited(edits),
         };
@@ -338,12 +330,12 @@ fn a_comment_at_any_of_the_places_silences_what_may_be_silenced() {
             match Rule::named(code).unwrap().can_be_silenced {
                 true => assert_eq!(left, Vec::<&str>::new(), "{silenced}"),
                 false => {
-                    assert!(left.contains(&code) && left.contains(&"comment that silences nothing"))
+                    assert!(left.contains(code) && left.contains(&"comment that silences nothing"))
                 }
             }
             let other = format!("{before}# wgform:ignore=literal-password,unused-local\n{after}");
-            let is_named = ["literal-password", "unused-local"].contains(&code);
-            assert!(is_named || codes(&other).contains(&code), "{other}");
+            let is_named = ["literal-password", "unused-local"].contains(code);
+            assert!(is_named || codes(&other).contains(code), "{other}");
         }
     }
 }

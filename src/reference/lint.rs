@@ -9,9 +9,9 @@ const HEAD: &str = "\
 
 <!-- Written by `wgform schema lint`; a change here is lost. -->
 
-`wgform validate`, `plan` and `apply` look for what is allowed and seldom meant, once a configuration has no other error. It is
-done with nothing known of any device, so that all three find the same, before any device is asked. What is not certain is not
-reported: a value that only a device can make breaks no rule.
+`wgform validate`, `plan` and `apply` look for what is allowed and seldom meant, once a configuration has no other error, and before
+any device is asked. `plan` and `apply` look once more with the keys that the devices have, so that a key that is written out leads to its
+interface too. What is not certain is not reported: a value that only a device can make breaks no rule.
 
 What is found has a code behind its summary, in `validate -json` in `code`:
 
