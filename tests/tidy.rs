@@ -169,6 +169,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "state",
             "simulator",
             "backend",
+            "lint",
             "render",
             "command",
         ],
