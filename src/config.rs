@@ -77,16 +77,6 @@ impl Config {
         (Self { blocks, order, given, reader: sources.reader, found, ignored }, problems)
     }
 
-    /// Returns what lint finds without evaluating anything, also what a comment silences.
-    pub fn lint(&self) -> &[Diagnostic] {
-        &self.found
-    }
-
-    /// Returns whether a comment silences a diagnostic.
-    pub fn is_ignored(&self, diagnostic: &Diagnostic) -> bool {
-        self.ignored.covers(diagnostic)
-    }
-
     /// Returns the resources, each after everything that it refers to; ties are in source order.
     pub fn resources(&self) -> &[Address] {
         &self.order

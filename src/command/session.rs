@@ -1,5 +1,6 @@
 //! What the commands that look at backends have in common: the configuration, the state, the backends, the plan.
 
+mod lint;
 mod secrets;
 mod transport;
 
@@ -12,11 +13,10 @@ use crate::command::Context;
 use crate::command::arguments::{self, Belief, Pace, Scope, VariableSource, Variables};
 use crate::command::watch::Watch;
 use crate::config::suggest::suggestion;
-use crate::config::{BackendDeclaration, Computed, Config, Evaluator, Settings, Transport};
+use crate::config::{BackendDeclaration, Config, Evaluator, Settings, Transport};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Kind};
 use crate::event::Event;
-use crate::lint;
 use crate::plan::{self, BackendView, Inputs, NoPlan, NotAdopted, Options, Plan, Refusal};
 use crate::refresh::refresh;
 use crate::resource::{self, Address, BackendId, BackendKind};
@@ -64,7 +64,7 @@ pub(crate) fn check(
         Needs::All | Needs::Linted => evaluator.problems(parsed),
     };
     if needs == Needs::Linted && !has_error(&problems) {
-        problems.extend(lint::look(config, evaluator, context.world.now()));
+        problems.extend(crate::lint::look(config, evaluator, context.world.now()));
     }
     if has_error(&problems) {
         return Err(Error::diagnostics(problems));
@@ -284,20 +284,6 @@ impl<'c> Session<'c> {
         plan.warnings.extend(self.lint(&plan)?);
         self.context.ui.diagnostics(&plan.warnings);
         Ok(plan)
-    }
-
-    /// Looks once more with what the devices have said, unless some of them said nothing.
-    fn lint(&self, plan: &Plan) -> Result<Vec<Diagnostic>, Error> {
-        let Some(seen) = self.linted.as_ref().filter(|_| plan.unreachable.is_empty()) else {
-            return Ok(Vec::new());
-        };
-        let planned = (&plan.resources, &plan.known as &dyn Computed);
-        let now = self.context.world.now();
-        let found = lint::look_again(self.config, &self.evaluator, planned, now, seen);
-        match has_error(&found) {
-            true => Err(Error::diagnostics(found)),
-            false => Ok(found),
-        }
     }
 
     /// An address that names nothing is a slip of the pen, and must not read as "nothing to do".

@@ -6,9 +6,22 @@ mod position;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::config::Config;
 use crate::config::block::{Blocks, Node};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::rule::{UNUSED_LOCAL, UNUSED_VARIABLE};
+
+impl Config {
+    /// Returns what lint finds without evaluating anything, also what a comment silences.
+    pub fn lint(&self) -> &[Diagnostic] {
+        &self.found
+    }
+
+    /// Returns whether a comment silences a diagnostic.
+    pub fn is_ignored(&self, diagnostic: &Diagnostic) -> bool {
+        self.ignored.covers(diagnostic)
+    }
+}
 
 /// Looks at the blocks of a configuration in which every name is known.
 pub(crate) fn look(blocks: &mut Blocks) -> Vec<Diagnostic> {
