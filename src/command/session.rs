@@ -215,7 +215,7 @@ impl<'c> Session<'c> {
             }
         }
         if is_refreshed {
-            let interest = plan::interest(self.config, &self.evaluator, state);
+            let interest = plan::interest(&self.evaluator, state);
             let to_read: Vec<&dyn Read> =
                 backends.values().map(|backend| as_read(backend)).collect();
             let asked = |id: &BackendId| watch.asked(id);
@@ -239,7 +239,7 @@ impl<'c> Session<'c> {
         let in_use = state.backends_in_use();
         for implicit in self.declared.iter().filter(|it| it.span.is_none()) {
             // This host needs rights that not everybody has; it is asked only when it matters.
-            if self.config.resources().is_empty() && !in_use.contains(&implicit.id) {
+            if self.evaluator.resources().is_empty() && !in_use.contains(&implicit.id) {
                 declarations.remove(&implicit.id);
             }
         }
@@ -289,7 +289,7 @@ impl<'c> Session<'c> {
     /// An address that names nothing is a slip of the pen, and must not read as "nothing to do".
     fn check_addresses(&self, state: &State, options: &Options) -> Result<(), Error> {
         let known: BTreeSet<&Address> =
-            self.config.resources().iter().chain(state.resources.keys()).collect();
+            self.evaluator.resources().iter().chain(state.resources.keys()).collect();
         let targets = options.targets.iter().map(|it| ("-target", it));
         let mut named = targets.chain(options.excludes.iter().map(|it| ("-exclude", it)));
         let Some((flag, address)) = named.find(|(_, address)| !known.contains(address)) else {
@@ -305,7 +305,7 @@ impl<'c> Session<'c> {
 
     /// Only what there is, and what is wanted, can be made anew.
     fn check_replaced(&self, state: &State, options: &Options) -> Result<(), Error> {
-        let is_wanted = |address: &Address| self.config.resources().contains(address);
+        let is_wanted = |address: &Address| self.evaluator.has(address);
         for address in &options.replace {
             let message = match (state.resources.contains_key(address), is_wanted(address)) {
                 (true, true) => continue,

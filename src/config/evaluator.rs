@@ -2,6 +2,7 @@
 
 mod api;
 mod pfsense;
+mod repeat;
 mod resource;
 mod run;
 mod routeros;
@@ -14,14 +15,15 @@ pub use crate::config::evaluator::pfsense::of_the_interface;
 pub use crate::config::evaluator::resource::own_public_key;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::config::block::{Node, OutputBlock};
 use crate::config::constant::constant;
-use crate::config::evaluator::run::Run;
+use crate::config::evaluator::repeat::{Expansion, Instances, Place};
+use crate::config::evaluator::run::{Memo, Run};
 use crate::config::expression::{Effort, Evaluated, Failures, poisoned};
 use crate::config::rendering::Templates;
 use crate::config::{
@@ -41,10 +43,16 @@ use crate::world::World;
 pub struct Evaluator<'c> {
     config: &'c Config,
     world: &'c World,
+    /// The root module, as a place.
+    root: Place,
+    instances: RefCell<Instances>,
+    expansion: OnceCell<Expansion>,
     /// What does not depend on a device.
-    memo: RefCell<HashMap<Node, Evaluated>>,
-    /// Variables whose `validation` was looked at, or is being looked at.
-    validated: RefCell<BTreeSet<Arc<str>>>,
+    memo: RefCell<Memo>,
+    /// Variables whose `validation` was looked at, or is being looked at, by the instance of their module.
+    validated: RefCell<BTreeSet<(usize, Arc<str>)>>,
+    /// What many resources depend on, once.
+    shared: RefCell<BTreeSet<Arc<BTreeSet<Address>>>>,
     effort: Effort,
     /// The time of the plan: the same one wherever it is asked for.
     planned_at: OnceCell<Timestamp>,
@@ -59,8 +67,12 @@ impl<'c> Evaluator<'c> {
         Self {
             config,
             world,
+            root: Place::root(),
+            instances: RefCell::default(),
+            expansion: OnceCell::new(),
             memo: RefCell::default(),
             validated: RefCell::default(),
+            shared: RefCell::default(),
             effort: Effort::default(),
             planned_at: OnceCell::new(),
             templates: Templates::default(),
@@ -73,10 +85,12 @@ impl<'c> Evaluator<'c> {
     pub fn problems(&self, parsed: Vec<Diagnostic>) -> Vec<Diagnostic> {
         let mut problems = self.early_problems(parsed);
         problems.extend(self.variables());
-        for address in self.config.resources() {
+        problems.extend(self.expansion().problems.iter().cloned());
+        problems.extend(self.given_to_modules());
+        for address in self.resources() {
             let run = Run::over(self, &AllUnknown);
             match run.resource(address) {
-                Ok(desired) if !run.consulted.get() => {
+                Ok(desired) if !run.call.consulted.get() => {
                     self.ready.borrow_mut().insert(address.clone(), desired);
                 }
                 Ok(_) => {}
@@ -120,7 +134,22 @@ impl<'c> Evaluator<'c> {
         Run::early(self).variables()
     }
 
-    /// Evaluates a resource. Ask in the order of [`Config::resources`], so that `computed` knows what comes before.
+    /// Evaluates what every module is given, also what nothing uses, and its outputs.
+    fn given_to_modules(&self) -> Vec<Diagnostic> {
+        let mut problems = Vec::new();
+        let instances = (1..self.config.modules.len()).flat_map(|it| self.instances_of(it));
+        for instance in instances {
+            let run = Run::over(self, &AllUnknown).at(Place { instance, each: None });
+            let blocks = run.blocks();
+            let variables = blocks.variables.keys().map(|name| Node::Variable(name.clone()));
+            let outputs = blocks.outputs.keys().map(|name| Node::Output(name.as_str().into()));
+            let failed = variables.chain(outputs).filter_map(|it| run.node(&it).err()).flatten();
+            problems.extend(failed.map(|it| run.in_module(it)));
+        }
+        problems
+    }
+
+    /// Evaluates a resource. Ask in the order of [`Self::resources`], so that `computed` knows what comes before.
     ///
     /// # Errors
     /// Everything that is wrong with it, and with what it refers to.
@@ -143,7 +172,7 @@ impl<'c> Evaluator<'c> {
     ) -> Result<BTreeMap<String, Output>, Vec<Diagnostic>> {
         let mut failures = Failures::default();
         let mut outputs = BTreeMap::new();
-        for (name, block) in &self.config.blocks.outputs {
+        for (name, block) in &self.config.modules[0].blocks.outputs {
             if let Some(output) = failures.take(Run::over(self, computed).output(name, block)) {
                 outputs.insert(name.clone(), output);
             }

@@ -4,13 +4,10 @@
 const LATER: &[&str] = &[
     "assign",
     "check",
-    "count",
     "data",
-    "for_each",
     "hold",
     "ignore_changes",
     "import",
-    "module",
     "moved",
     "organization",
     "postcondition",

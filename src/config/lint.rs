@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::config::block::{Blocks, Node};
+use crate::config::block::{Blocks, Module, Node};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::rule::{UNUSED_LOCAL, UNUSED_VARIABLE};
 
@@ -19,21 +19,29 @@ impl Config {
 
     /// Returns whether a comment silences a diagnostic.
     pub fn is_ignored(&self, diagnostic: &Diagnostic) -> bool {
-        self.ignored.covers(diagnostic)
+        is_ignored(&self.modules, diagnostic)
     }
 }
 
-/// Looks at the blocks of a configuration in which every name is known.
-pub(crate) fn look(blocks: &mut Blocks) -> Vec<Diagnostic> {
-    let mut found = unused(blocks);
-    found.extend(position::look(blocks));
+/// Returns whether a comment in one of these modules silences a diagnostic.
+pub(crate) fn is_ignored(modules: &[Module], diagnostic: &Diagnostic) -> bool {
+    modules.iter().any(|module| module.blocks.ignored.covers(diagnostic))
+}
+
+/// Looks at the modules of a configuration in which every name is known.
+pub(crate) fn look(modules: &mut [Module]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for Module { blocks, .. } in modules {
+        found.extend(unused(blocks));
+        found.extend(position::look(blocks));
+    }
     found
 }
 
 /// Finds variables and local values that nothing refers to but what is unused itself.
 fn unused(blocks: &mut Blocks) -> Vec<Diagnostic> {
     let mut uses: HashMap<Node, usize> = HashMap::new();
-    blocks.each_expression(&mut |expr| {
+    blocks.each_expression(&mut |expr, _| {
         for need in &expr.needs {
             if matches!(need.node, Node::Variable(_) | Node::Local(_)) {
                 *uses.entry(need.node.clone()).or_default() += 1;

@@ -341,6 +341,56 @@ fn a_comment_at_any_of_the_places_silences_what_may_be_silenced() {
 }
 
 #[test]
+fn instances_are_looked_at_one_by_one() {
+    let mesh = |endpoint: &str| {
+        format!(
+            r#"
+locals {{
+  sites = {{ berlin = 1, lyon = 2 }}
+}}
+backend "local" "at" {{
+  for_each = local.sites
+}}
+interface "site" {{
+  for_each    = local.sites
+  backend     = backend.at[each.key]
+  listen_port = 51820
+  addresses   = ["10.8.0.${{each.value}}/24"]
+}}
+peer "to_lyon" {{
+  interface   = interface.site["berlin"]
+  public_key  = interface.site["lyon"].public_key
+  allowed_ips = ["10.8.0.2/32"]
+  {endpoint}
+}}
+peer "back" {{
+  for_each    = {{ lyon = "berlin" }}
+  interface   = interface.site[each.key]
+  public_key  = interface.site[each.value].public_key
+  allowed_ips = ["10.8.0.1/32"]
+}}
+"#
+        )
+    };
+    let text = mesh("");
+    assert_eq!(codes(&text), ["unreachable-pair"]);
+    let labels: Vec<_> = found(&text)[0].labels.iter().map(|it| it.text.clone()).collect();
+    assert!(
+        labels[0].contains("`peer.back[\"lyon\"]`") || labels[1].contains("`peer.back[\"lyon\"]`"),
+        "{labels:?}"
+    );
+    let dialled = mesh("endpoint = \"192.0.2.2:51820\"\n  persistent_keepalive = \"25s\"");
+    assert_eq!(codes(&dialled), Vec::<&str>::new());
+}
+
+#[test]
+fn the_number_of_an_instance_is_a_position() {
+    let text =
+        edited(&[(LAPTOP, "[\"${cidrhost(\"10.8.0.0/24\", count.index + 9)}/32\"]\n  count = 1")]);
+    assert_eq!(codes(&text), ["address-from-list-position"]);
+}
+
+#[test]
 fn what_only_an_unused_value_uses_is_unused_too() {
     let text =
         "variable \"a\" {\n  default = 1\n}\nlocals {\n  b = var.a\n  c = local.b + local.b\n}\n";

@@ -142,7 +142,8 @@ struct Drawn {
 
 impl Drawn {
     fn new(diagnostic: &Diagnostic, look: Look, index: &mut LineIndex) -> Self {
-        let Diagnostic { severity, summary: _, rule: _, labels, help } = diagnostic;
+        let Diagnostic { severity, summary: _, rule: _, labels, help, within: _, others: _ } =
+            diagnostic;
         let mut snippet = Snippet::default();
         let mut drawn = Vec::new();
         for source in sources(diagnostic) {

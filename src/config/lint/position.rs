@@ -47,7 +47,7 @@ const MAX_DEPTH: usize = 8;
 pub(super) fn look(blocks: &mut Blocks) -> Vec<Diagnostic> {
     let lists = Lists::of(blocks);
     let mut found = Vec::new();
-    blocks.each_expression(&mut |expr| {
+    blocks.each_expression(&mut |expr, _| {
         let Expr { expression, source, .. } = &*expr;
         let mut walk = Walk { lists: &lists, positions: Vec::new(), found: Vec::new() };
         walk.expression(expression);
