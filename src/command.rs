@@ -303,7 +303,7 @@ mod tests {
         };
         assert!(apply.scope.refresh);
         assert_eq!(apply.asking.allowed(), Input::Allowed);
-        assert_eq!(apply.scope.targets.len(), 2);
+        assert_eq!(apply.scope.selection.targets.len(), 2);
     }
 
     #[test]

@@ -154,7 +154,7 @@ pub fn unique(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
         let Label { span: Span { source, range }, text } = label;
         // A file is read once for each module that it is part of; what else has a text has no name of its own.
         let is_file = source.name.ends_with(".hcl");
-        let own = (!is_file).then(|| Arc::as_ptr(source));
+        let own = (!is_file).then_some(Arc::as_ptr(source));
         (source.name.clone(), own, range.clone(), text.clone())
     };
     let mut seen = HashMap::new();

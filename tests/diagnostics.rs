@@ -36,6 +36,10 @@ const NO_HELP: &[(&str, &str)] = &[("syntax error", "what the parser of HCL says
 /// Diagnostics that no configuration shows yet, each with the reason.
 const NO_CASE: &[(&str, &str)] = &[
     (
+        "too many modules",
+        "a case of twenty directories is nothing to read; `src/config/tests/modules.rs` has one",
+    ),
+    (
         "attribute that the system is too old for",
         "a simulated router has the newest version; `tests/routeros.rs` has those that are older",
     ),

@@ -202,6 +202,7 @@ impl Planner<'_> {
             state_differs: self.state_differs,
             is_partial: self.options.is_partial(),
             excluded: view.into_excluded(),
+            one_sided: Vec::new(),
             changes,
             steps: Vec::new(),
             resources: BTreeMap::new(),

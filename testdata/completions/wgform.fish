@@ -58,7 +58,8 @@ complete -c wgform -n '__wgform_command' -o help -l help -d 'Shows the page of t
 
 complete -c wgform -n '__wgform_command plan' -o var -l var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command plan' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
-complete -c wgform -n '__wgform_command plan' -o target -l target -x -d 'Limits the run to a resource and what it depends on; may be given several times'
+complete -c wgform -n '__wgform_command plan' -o target -l target -x -d 'Limits the run to a resource, what it depends on, and the other end of its link; may be given several times'
+complete -c wgform -n '__wgform_command plan' -o target-exact -l target-exact -d 'Leaves the other ends of links out of `-target`'
 complete -c wgform -n '__wgform_command plan' -o exclude -l exclude -x -d 'Leaves out a resource, what depends on it, and the other end of its link; may be given several times'
 complete -c wgform -n '__wgform_command plan' -o refresh -l refresh -a 'true false' -d 'Asks the backends first (the default); with false, takes the state for what is there'
 complete -c wgform -n '__wgform_command plan' -o accept-new-device -l accept-new-device -x -d 'Takes a backend for the right one although its identity has changed'
@@ -79,7 +80,8 @@ complete -c wgform -n '__wgform_command plan' -o help -l help -d 'Shows the page
 
 complete -c wgform -n '__wgform_command apply' -o var -l var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command apply' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
-complete -c wgform -n '__wgform_command apply' -o target -l target -x -d 'Limits the run to a resource and what it depends on; may be given several times'
+complete -c wgform -n '__wgform_command apply' -o target -l target -x -d 'Limits the run to a resource, what it depends on, and the other end of its link; may be given several times'
+complete -c wgform -n '__wgform_command apply' -o target-exact -l target-exact -d 'Leaves the other ends of links out of `-target`'
 complete -c wgform -n '__wgform_command apply' -o exclude -l exclude -x -d 'Leaves out a resource, what depends on it, and the other end of its link; may be given several times'
 complete -c wgform -n '__wgform_command apply' -o refresh -l refresh -a 'true false' -d 'Asks the backends first (the default); with false, takes the state for what is there'
 complete -c wgform -n '__wgform_command apply' -o destroy -l destroy -d 'Destroys everything that wgform owns, as `wgform destroy` does'
@@ -103,7 +105,8 @@ complete -c wgform -n '__wgform_command apply' -o help -l help -d 'Shows the pag
 
 complete -c wgform -n '__wgform_command destroy' -o var -l var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command destroy' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
-complete -c wgform -n '__wgform_command destroy' -o target -l target -x -d 'Limits the run to a resource and what it depends on; may be given several times'
+complete -c wgform -n '__wgform_command destroy' -o target -l target -x -d 'Limits the run to a resource, what it depends on, and the other end of its link; may be given several times'
+complete -c wgform -n '__wgform_command destroy' -o target-exact -l target-exact -d 'Leaves the other ends of links out of `-target`'
 complete -c wgform -n '__wgform_command destroy' -o exclude -l exclude -x -d 'Leaves out a resource, what depends on it, and the other end of its link; may be given several times'
 complete -c wgform -n '__wgform_command destroy' -o refresh -l refresh -a 'true false' -d 'Asks the backends first (the default); with false, takes the state for what is there'
 complete -c wgform -n '__wgform_command destroy' -o accept-new-device -l accept-new-device -x -d 'Takes a backend for the right one although its identity has changed'
@@ -122,7 +125,8 @@ complete -c wgform -n '__wgform_command destroy' -o help -l help -d 'Shows the p
 
 complete -c wgform -n '__wgform_command drift' -o var -l var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command drift' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
-complete -c wgform -n '__wgform_command drift' -o target -l target -x -d 'Limits the report to a resource; may be given several times'
+complete -c wgform -n '__wgform_command drift' -o target -l target -x -d 'Limits the run to a resource, what it depends on, and the other end of its link; may be given several times'
+complete -c wgform -n '__wgform_command drift' -o target-exact -l target-exact -d 'Leaves the other ends of links out of `-target`'
 complete -c wgform -n '__wgform_command drift' -o exclude -l exclude -x -d 'Leaves out a resource, what depends on it, and the other end of its link; may be given several times'
 complete -c wgform -n '__wgform_command drift' -o parallelism -l parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
 complete -c wgform -n '__wgform_command drift' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
@@ -177,9 +181,9 @@ complete -c wgform -n '__wgform_command output' -o compact-warnings -l compact-w
 complete -c wgform -n '__wgform_command output' -o help -l help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command state' -a list -d 'Lists the addresses of what wgform owns'
-complete -c wgform -n '__wgform_command state' -a show -d 'Shows one resource as it was last written'
+complete -c wgform -n '__wgform_command state' -a show -d 'Shows resources as they were last written'
 complete -c wgform -n '__wgform_command state' -a mv -d 'Gives a resource another address, after it was renamed in the configuration'
-complete -c wgform -n '__wgform_command state' -a rm -d 'Forgets a resource, and leaves it on its device as it is'
+complete -c wgform -n '__wgform_command state' -a rm -d 'Forgets resources, and leaves them on their devices as they are'
 complete -c wgform -n '__wgform_command state' -a help -d 'Shows the page of a command'
 complete -c wgform -n '__wgform_command state' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command state' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'

@@ -31,6 +31,7 @@ mod moves;
 mod together;
 mod counts;
 mod exclude;
+mod targets;
 mod requested;
 mod pace;
 mod refresh_only;
