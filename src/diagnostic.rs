@@ -2,10 +2,14 @@
 //!
 //! Plain data. `render` draws it; nothing here knows about terminals.
 
+pub mod rule;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+
+use crate::diagnostic::rule::Rule;
 
 /// A text that the user wrote, with the name under which a message shows it.
 #[derive(PartialEq, Eq)]
@@ -58,6 +62,8 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// A short constant sentence without names, lower case, no final period.
     pub summary: &'static str,
+    /// The rule of lint that it breaks, if it is one's.
+    pub rule: Option<&'static Rule>,
     /// The places.
     pub labels: Vec<Label>,
     /// The way out, as whole sentences.
@@ -74,6 +80,7 @@ impl Diagnostic {
         Self {
             severity: Severity::Error,
             summary,
+            rule: None,
             labels: Vec::new(),
             help: None,
             within: Vec::new(),
@@ -84,6 +91,13 @@ impl Diagnostic {
     /// Starts a warning.
     pub fn warning(summary: &'static str) -> Self {
         Self { severity: Severity::Warning, ..Self::error(summary) }
+    }
+
+    /// Says which rule of lint it breaks.
+    #[must_use]
+    pub fn rule(mut self, rule: &'static Rule) -> Self {
+        self.rule = Some(rule);
+        self
     }
 
     /// Adds a place.

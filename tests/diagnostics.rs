@@ -248,7 +248,8 @@ fn problems() -> Vec<Problem> {
         let mut is_in = false;
         for line in text.lines() {
             if let Some(summary) = line.strip_prefix("  × ").or(line.strip_prefix("  ⚠ ")) {
-                let summary = summary.to_owned();
+                // A rule of lint is named behind it.
+                let summary = summary.split_once(" [").map_or(summary, |(it, _)| it).to_owned();
                 problems.push(Problem { case: case.clone(), summary, text: String::new() });
                 is_in = true;
             }

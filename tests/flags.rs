@@ -232,7 +232,8 @@ fn warnings_are_one_line_each_when_they_shall_be_and_nothing_is_wrong() {
     let ran = project.run("validate -compact-warnings").ends(0);
     assert_eq!(
         ran.stderr,
-        "Warnings:\n\n- literal key in the configuration, in main.wg.hcl:2 (and 1 more)\n\n\
+        "Warnings:\n\n- literal key in the configuration [literal-key], in main.wg.hcl:2 (and 1 more)\n\
+         - two interfaces with one private key [shared-interface-key], in main.wg.hcl:6\n\n\
          Without -compact-warnings they are shown in full.\n"
     );
     project.configure(&(text + "x = 1\n"));

@@ -1,6 +1,7 @@
 //! What the commands that look at backends have in common: the configuration, the state, the backends, the plan.
 
 mod choice;
+mod lint;
 mod secrets;
 mod transport;
 
@@ -32,12 +33,14 @@ pub(crate) enum Needs {
     Settings,
     /// Everything.
     All,
+    /// Everything, and what is allowed and seldom meant is worth a warning.
+    Linted,
 }
 
 impl Needs {
     /// Whoever destroys everything asks for no resource of the configuration.
     pub(crate) fn unless(destroy: bool) -> Self {
-        if destroy { Self::Settings } else { Self::All }
+        if destroy { Self::Settings } else { Self::Linted }
     }
 }
 
@@ -52,18 +55,27 @@ pub(crate) fn configuration(
 
 /// Checks what a command needs of the configuration, and returns the warnings; errors end the run.
 pub(crate) fn check(
+    context: &Context,
+    config: &Config,
     evaluator: &Evaluator<'_>,
     parsed: Vec<Diagnostic>,
     needs: Needs,
 ) -> Result<Vec<Diagnostic>, Error> {
-    let problems = match needs {
+    let mut problems = match needs {
         Needs::Settings => evaluator.settings_problems(parsed),
-        Needs::All => evaluator.problems(parsed),
+        Needs::All | Needs::Linted => evaluator.problems(parsed),
     };
-    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+    if needs == Needs::Linted && !has_error(&problems) {
+        problems.extend(crate::lint::look(config, evaluator, context.world.now()));
+    }
+    if has_error(&problems) {
         return Err(Error::diagnostics(problems));
     }
     Ok(problems)
+}
+
+fn has_error(problems: &[Diagnostic]) -> bool {
+    problems.iter().any(|it| it.severity == Severity::Error)
 }
 
 fn argument(source: &VariableSource) -> VariableArgument {
@@ -84,6 +96,8 @@ pub(crate) struct Session<'c> {
     /// How many backends are talked to at once.
     pub(crate) at_once: NonZeroUsize,
     declared: Vec<BackendDeclaration>,
+    /// What was shown of the configuration, where lint was asked for.
+    linted: Option<Vec<Diagnostic>>,
 }
 
 /// What was found out about the world.
@@ -105,12 +119,14 @@ impl<'c> Session<'c> {
         needs: Needs,
     ) -> Result<Self, Error> {
         let evaluator = Evaluator::new(config, &context.world);
-        context.ui.diagnostics(&check(&evaluator, parsed.clone(), needs)?);
+        let warnings = check(context, config, &evaluator, parsed.clone(), needs)?;
+        context.ui.diagnostics(&warnings);
+        let linted = (needs == Needs::Linted).then_some(warnings);
         let settings = evaluator.settings().map_err(Error::diagnostics)?;
         let declared = evaluator.backends().map_err(Error::diagnostics)?;
         let Settings { state_path, default_backend: _ } = settings;
         let store = Store::new(context.world.path(state_path));
-        Ok(Self { context, config, evaluator, store, at_once: Pace::DEFAULT, declared })
+        Ok(Self { context, config, evaluator, store, at_once: Pace::DEFAULT, declared, linted })
     }
 
     /// Talks to as many backends at once as the command line says.
@@ -262,8 +278,9 @@ impl<'c> Session<'c> {
         Chosen { options, replaced }: Chosen,
     ) -> Result<Plan, Error> {
         let inputs = self.inputs(state, open, world, options);
-        let plan = plan::plan(self.config, &self.evaluator, inputs).map_err(no_plan)?;
+        let mut plan = plan::plan(self.config, &self.evaluator, inputs).map_err(no_plan)?;
         choice::check_is_replaced(&plan, &replaced)?;
+        plan.warnings.extend(self.lint(&plan)?);
         self.context.ui.diagnostics(&plan.warnings);
         Ok(plan)
     }

@@ -2,7 +2,7 @@
 
 # Returns whether the command line so far is of this command: `state mv` for example.
 function __wgform_command
-    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'import' 'backend' 'backend list' 'backend test' 'force-unlock' 'simulate' 'simulate routeros' 'simulate pfsense' 'schema' 'completions' 'man' 'version'
+    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'graph' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'import' 'backend' 'backend list' 'backend test' 'force-unlock' 'simulate' 'simulate routeros' 'simulate pfsense' 'schema' 'completions' 'man' 'version'
     set -l command
     set -l is_value no
     set -l words (commandline -opc)
@@ -12,7 +12,7 @@ function __wgform_command
             continue
         end
         switch $word
-            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -parallelism --parallelism -lock-timeout --lock-timeout -id --id -version --version -user --user -listen --listen -dir --dir
+            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -parallelism --parallelism -lock-timeout --lock-timeout -type --type -id --id -version --version -user --user -listen --listen -dir --dir
                 set is_value yes
             case '-*' help
             case '*'
@@ -36,6 +36,7 @@ complete -c wgform -n '__wgform_command' -a destroy -d 'Removes everything that 
 complete -c wgform -n '__wgform_command' -a drift -d 'Reports what was changed outside of wgform, and cannot change anything itself'
 complete -c wgform -n '__wgform_command' -a validate -d 'Checks the configuration without asking any backend'
 complete -c wgform -n '__wgform_command' -a fmt -d 'Lays the configuration\'s files out in the one common way'
+complete -c wgform -n '__wgform_command' -a graph -d 'Draws what depends on what, or the network, from the configuration alone'
 complete -c wgform -n '__wgform_command' -a show -d 'Shows what wgform owns, as of the last apply'
 complete -c wgform -n '__wgform_command' -a output -d 'Prints outputs, as of the last apply'
 complete -c wgform -n '__wgform_command' -a state -d 'Looks at what wgform owns, or changes what it takes for its own'
@@ -154,6 +155,16 @@ complete -c wgform -n '__wgform_command fmt' -o no-color -l no-color -d 'Writes 
 complete -c wgform -n '__wgform_command fmt' -s v -d 'Says more about what is done'
 complete -c wgform -n '__wgform_command fmt' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command fmt' -o help -l help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command graph' -o var -l var -x -d 'Sets a variable; may be given several times'
+complete -c wgform -n '__wgform_command graph' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
+complete -c wgform -n '__wgform_command graph' -o type -l type -x -a 'dot mermaid' -d 'The language of the graph: dot for graphviz, mermaid for Markdown'
+complete -c wgform -n '__wgform_command graph' -o topology -l topology -d 'Draws the network: backends, interfaces and the links between them. An arrow is at the end that is dialled'
+complete -c wgform -n '__wgform_command graph' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command graph' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command graph' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command graph' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
+complete -c wgform -n '__wgform_command graph' -o help -l help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command show' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command show' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
@@ -281,7 +292,7 @@ complete -c wgform -n '__wgform_command simulate pfsense' -s v -d 'Says more abo
 complete -c wgform -n '__wgform_command simulate pfsense' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command simulate pfsense' -o help -l help -d 'Shows the page of the command'
 
-complete -c wgform -n '__wgform_command schema' -a 'language state events validation reference'
+complete -c wgform -n '__wgform_command schema' -a 'language state events validation reference lint'
 complete -c wgform -n '__wgform_command schema' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command schema' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command schema' -s v -d 'Says more about what is done'

@@ -23,6 +23,7 @@ _wgform() {
                 'drift:Reports what was changed outside of wgform, and cannot change anything itself'
                 'validate:Checks the configuration without asking any backend'
                 'fmt:Lays the configuration'\''s files out in the one common way'
+                'graph:Draws what depends on what, or the network, from the configuration alone'
                 'show:Shows what wgform owns, as of the last apply'
                 'output:Prints outputs, as of the last apply'
                 'state:Looks at what wgform owns, or changes what it takes for its own'
@@ -46,6 +47,7 @@ _wgform() {
                 drift) _wgform_drift ;;
                 validate) _wgform_validate ;;
                 fmt) _wgform_fmt ;;
+                graph) _wgform_graph ;;
                 show) _wgform_show ;;
                 output) _wgform_output ;;
                 state) _wgform_state ;;
@@ -179,6 +181,19 @@ _wgform_fmt() {
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
         '-help[Shows the page of the command]' \
         ':file:_files'
+}
+
+_wgform_graph() {
+    _arguments \
+        '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
+        '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
+        '-type=[The language of the graph: dot for graphviz, mermaid for Markdown]:value:(dot mermaid)' \
+        '-topology[Draws the network: backends, interfaces and the links between them. An arrow is at the end that is dialled]' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]'
 }
 
 _wgform_show() {
@@ -428,7 +443,7 @@ _wgform_schema() {
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
         '-help[Shows the page of the command]' \
-        ':value:(language state events validation reference)'
+        ':value:(language state events validation reference lint)'
 }
 
 _wgform_completions() {

@@ -84,6 +84,7 @@ impl Blocks {
             resources,
             refactoring,
             broken: _,
+            ignored: _,
         } = self;
         let mut plain = |expr: &mut Expr| visit(expr, Within::NOTHING);
         refactoring.imports.iter_mut().filter_map(|it| it.for_each.as_mut()).for_each(&mut plain);
