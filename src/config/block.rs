@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hcl_edit::Span as _;
 use hcl_edit::expr::Expression;
 
+use crate::config::Trigger;
 use crate::config::broken::Broken;
 use crate::config::types::Type;
 use crate::diagnostic::{SourceText, Span};
@@ -45,6 +46,8 @@ pub(crate) enum Node {
     Backend(BackendId),
     /// A resource, or one attribute of it.
     Resource(Address, Option<&'static str>),
+    /// A `data "interface"` block.
+    Data(Arc<str>),
 }
 
 impl Node {
@@ -65,6 +68,7 @@ impl std::fmt::Display for Node {
             Self::Backend(id) => write!(f, "backend.{id}"),
             Self::Resource(address, None) => address.fmt(f),
             Self::Resource(address, Some(attribute)) => write!(f, "{address}.{attribute}"),
+            Self::Data(name) => write!(f, "data.interface.{name}"),
         }
     }
 }
@@ -78,6 +82,8 @@ pub(crate) struct Blocks {
     pub(crate) outputs: BTreeMap<String, OutputBlock>,
     pub(crate) backends: BTreeMap<BackendId, BackendBlock>,
     pub(crate) resources: BTreeMap<Address, ResourceBlock>,
+    pub(crate) data: BTreeMap<Arc<str>, DataBlock>,
+    pub(crate) checks: BTreeMap<String, CheckBlock>,
     /// What else there would be.
     pub(crate) broken: Broken,
 }
@@ -116,11 +122,18 @@ pub(crate) struct VariableBlock {
     pub(crate) validations: Vec<Validation>,
 }
 
-/// A `validation` block of a variable.
+/// A condition, and what to say when it does not hold: a `validation`, `precondition`, `postcondition` or `assert` block.
 #[derive(Debug)]
 pub(crate) struct Validation {
     pub(crate) condition: Expr,
     pub(crate) message: Expr,
+}
+
+impl Validation {
+    /// Returns its expressions.
+    pub(crate) fn expressions(&self) -> [&Expr; 2] {
+        [&self.condition, &self.message]
+    }
 }
 
 /// One entry of a `locals` block.
@@ -150,6 +163,39 @@ pub(crate) struct BackendBlock {
     pub(crate) attributes: BTreeMap<&'static str, Expr>,
 }
 
+/// A `check` block.
+#[derive(Debug)]
+pub(crate) struct CheckBlock {
+    pub(crate) span: Span,
+    pub(crate) asserts: Vec<Validation>,
+}
+
+/// A `data "interface"` block.
+#[derive(Debug)]
+pub(crate) struct DataBlock {
+    pub(crate) span: Span,
+    pub(crate) backend: Option<Expr>,
+    /// None when it is missing, which parsing says.
+    pub(crate) name: Option<Expr>,
+}
+
+/// What a `lifecycle` block says besides its flags.
+#[derive(Debug, Default)]
+pub(crate) struct LifecycleBlock {
+    /// The attributes whose changes are ignored.
+    pub(crate) ignored: BTreeSet<&'static str>,
+    pub(crate) triggers: Vec<Trigger>,
+    pub(crate) preconditions: Vec<Validation>,
+    pub(crate) postconditions: Vec<Validation>,
+}
+
+impl LifecycleBlock {
+    /// Returns the conditions, those before first.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = &Validation> {
+        self.preconditions.iter().chain(&self.postconditions)
+    }
+}
+
 /// An `interface`, a `peer` or a `preshared_key` block.
 #[derive(Debug)]
 pub(crate) struct ResourceBlock {
@@ -165,6 +211,7 @@ pub(crate) struct ResourceBlock {
     /// to it.
     pub(crate) adopt_from: Option<(Address, Span)>,
     pub(crate) prevent_destroy: Option<Expr>,
+    pub(crate) lifecycle: LifecycleBlock,
     /// Every resource that it refers to, through locals too; filled in once all blocks are known.
     pub(crate) refers_to: Arc<BTreeSet<Address>>,
 }

@@ -22,13 +22,20 @@ impl Broken {
     pub(crate) fn block(&mut self, ident: &str, labels: &[&str]) {
         match (ident, labels) {
             ("wgform" | "state", _) => self.settings = true,
-            ("output" | "validation" | "lifecycle", _) => {}
+            (
+                "output" | "check" | "validation" | "lifecycle" | "precondition" | "postcondition"
+                | "assert",
+                _,
+            ) => {}
             ("locals", _) => self.nameless("local"),
             ("variable", [name, ..]) => self.name("var", name),
             ("variable", []) => self.nameless("var"),
             ("backend", [_, id, ..]) => self.name("backend", id),
             ("interface" | "peer" | "preshared_key", [label, ..]) => self.name(ident, label),
-            ("backend" | "interface" | "peer" | "preshared_key", _) => self.nameless(ident),
+            ("data", [_, name]) => self.name("data", name),
+            ("backend" | "interface" | "peer" | "preshared_key" | "data", _) => {
+                self.nameless(ident);
+            }
             // A slip in the type, or a type of another tool: its labels are names of something.
             (_, labels) => labels.iter().for_each(|label| self.name(ANY, label)),
         }

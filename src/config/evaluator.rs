@@ -1,6 +1,8 @@
 //! Evaluation on demand: settings, backends, one resource at a time, outputs.
 
 mod api;
+mod condition;
+mod data;
 mod pfsense;
 mod resource;
 mod run;
@@ -9,6 +11,7 @@ mod settings;
 mod ssh;
 mod variable;
 
+pub use crate::config::evaluator::condition::Verdict;
 pub use crate::config::evaluator::pfsense::of_the_interface;
 pub use crate::config::evaluator::resource::own_public_key;
 
@@ -81,7 +84,10 @@ impl<'c> Evaluator<'c> {
                 Ok(_) => {}
                 Err(more) => problems.extend(more),
             }
+            problems.extend(self.preconditions(address, &AllUnknown).failed);
+            problems.extend(self.postconditions(address, &AllUnknown).failed);
         }
+        problems.extend(self.data_problems(&AllUnknown));
         problems.extend(self.outputs(&AllUnknown).err().unwrap_or_default());
         in_order(problems)
     }

@@ -3,21 +3,15 @@
 /// What later versions have, so that this one can say that it does not.
 const LATER: &[&str] = &[
     "assign",
-    "check",
     "count",
-    "data",
     "for_each",
     "hold",
-    "ignore_changes",
     "import",
     "module",
     "moved",
     "organization",
-    "postcondition",
-    "precondition",
     "provider",
     "removed",
-    "replace_triggered_by",
     "resource",
     "terraform",
 ];
@@ -140,9 +134,8 @@ pub(crate) fn advice(place: &str, word: &str) -> Option<&'static str> {
 pub(crate) fn root(word: &str) -> Option<&'static str> {
     Some(match word {
         "each" | "count" => "Write one block for each; `for x in LIST` makes lists and maps.",
-        "self" => "Name the block, such as `interface.NAME`.",
         "path" => "Write `path.module`, `path.root` or `path.cwd`.",
-        "module" | "data" | "output" => "Put the value into a `variable` or into `locals`.",
+        "module" | "output" => "Put the value into a `variable` or into `locals`.",
         "terraform" => "Keep a directory for each environment, or give its name as a `variable`.",
         "wgform" => "Settings cannot be referred to.",
         "locals" => "Write `local.NAME`.",

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use crate::config::block::{Blocks, Expr, Need, Node};
+use crate::config::block::{Blocks, Expr, Need, Node, Validation};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::Address;
 
@@ -64,13 +64,20 @@ fn edges(blocks: &Blocks) -> Edges {
         add(Node::Backend(id.clone()), &mut it.attributes.values().flat_map(|it| &it.needs));
     }
     for (address, it) in &blocks.resources {
-        let expressions = it.attributes.values().chain(&it.prevent_destroy);
+        let conditions = it.lifecycle.conditions().flat_map(Validation::expressions);
+        let expressions = it.attributes.values().chain(&it.prevent_destroy).chain(conditions);
         let node = Node::Resource(address.clone(), None);
         add(node, &mut expressions.flat_map(|it| &it.needs));
     }
+    for (name, it) in &blocks.data {
+        let expressions = it.backend.iter().chain(&it.name);
+        add(Node::Data(name.clone()), &mut expressions.flat_map(|it| &it.needs));
+    }
     for (address, it) in &blocks.resources {
-        let named = it.depends_on.iter();
-        let named = named.map(|(to, span)| (Node::Resource(to.clone(), None), span.clone()));
+        let named = it.depends_on.iter().map(|(to, span)| (to.clone(), span));
+        let triggers = it.lifecycle.triggers.iter().map(|it| (it.block(), &it.span));
+        let named = named.chain(triggers);
+        let named = named.map(|(to, span)| (Node::Resource(to, None), span.clone()));
         edges.entry(Node::Resource(address.clone(), None)).or_default().extend(named);
     }
     edges
@@ -141,9 +148,9 @@ fn early(blocks: &Blocks, edges: &Edges) -> Vec<Diagnostic> {
     let needs = early.iter().flat_map(|(place, it)| it.needs.iter().map(move |need| (place, need)));
     let mut problems = Vec::new();
     for (place, need) in needs {
-        let Some((address, span)) = first_resource(edges, need) else { continue };
+        let Some((node, span)) = first_resource(edges, need) else { continue };
         let diagnostic = Diagnostic::error("reference to a resource that is not known yet")
-            .label(&need.span, format!("a `{place}` block cannot depend on `{address}`"));
+            .label(&need.span, format!("a `{place}` block cannot depend on `{node}`"));
         let diagnostic = match span == need.span {
             true => diagnostic,
             false => diagnostic.label(&span, "it does through this reference"),
@@ -156,12 +163,12 @@ fn early(blocks: &Blocks, edges: &Edges) -> Vec<Diagnostic> {
 }
 
 /// Finds a resource that a reference leads to, and the reference that names it.
-fn first_resource(edges: &Edges, need: &Need) -> Option<(Address, Span)> {
+fn first_resource(edges: &Edges, need: &Need) -> Option<(Node, Span)> {
     let start = (need.node.block(), need.span.clone());
     let (mut queue, mut seen) = (vec![&start], BTreeSet::new());
     while let Some((node, span)) = queue.pop() {
-        if let Node::Resource(address, _) = node {
-            return Some((address.clone(), span.clone()));
+        if matches!(node, Node::Resource(..) | Node::Data(_)) {
+            return Some((node.clone(), span.clone()));
         }
         // A backend that refers to a resource is reported at that backend.
         if seen.insert(node) && !matches!(node, Node::Backend(_)) {

@@ -4,7 +4,10 @@
 
 mod blocks;
 mod body;
+mod condition;
+mod data;
 mod given;
+mod lifecycle;
 mod names;
 pub(crate) mod recover;
 mod split;

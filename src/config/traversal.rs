@@ -32,6 +32,14 @@ impl Scope<'_> {
             // Parsing says that a name has to follow.
             return poisoned();
         };
+        // The label of `data` comes second.
+        let (name, rest) = match (root.as_str(), rest.split_first()) {
+            ("data", Some((second, after))) => match second.value() {
+                TraversalOperator::GetAttr(label) => (label, after),
+                _ => return poisoned(),
+            },
+            _ => (name, rest),
+        };
         self.follow(self.environment.named(root.as_str(), name.as_str())?, rest)
     }
 

@@ -55,6 +55,7 @@ pub fn adopt(
         let hint = format!("write the block first: {} \"{}\" {{ … }}", address.kind, address.label);
         return Err(refused(format!("the configuration has no `{address}`"), hint));
     }
+    planner.know_data(evaluator);
     planner.configured = config.resources().iter().cloned().collect();
     for each in config.resources() {
         match evaluator.resource(each, &planner.known) {

@@ -62,6 +62,8 @@ impl Planner<'_> {
             links,
             is_partial: self.options.is_partial(),
             excluded: view.into_excluded(),
+            unsettled: self.unsettled,
+            checks: self.checks,
         })
     }
 

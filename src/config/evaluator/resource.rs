@@ -43,6 +43,7 @@ impl Run<'_> {
             let problems = failures.take(self.in_namespace(backend, &desired));
             problems.into_iter().flatten().for_each(|it| failures.add(it));
         }
+        desired.reads.clone_from(&self.reads.borrow());
         failures.or(desired)
     }
 
@@ -125,6 +126,9 @@ impl Run<'_> {
             let named = block.adopt_from.as_ref();
             return Ok(named.map_or(Value::NULL, |(address, _)| address.clone().into()));
         }
+        if let Some(value) = self.kept(address, name, block) {
+            return Ok(value);
+        }
         if let Some(expr) = block.attributes.get(name) {
             let value = self.evaluate(expr)?;
             let is_sensitive = value.is_sensitive_anywhere();
@@ -146,6 +150,16 @@ impl Run<'_> {
         self.unset_attribute(address, attribute, block)
     }
 
+    /// Returns the value of an attribute whose changes are ignored, once it is known that its object stays.
+    fn kept(&self, address: &Address, name: &'static str, block: &ResourceBlock) -> Option<Value> {
+        if !block.lifecycle.ignored.contains(name) {
+            return None;
+        }
+        self.consulted.set(true);
+        let kept = self.computed?.kept(address, name)?;
+        Some(kept.map_or(Value::NULL, |field| value_of(&field)))
+    }
+
     fn unset_attribute(
         &self,
         address: &Address,
@@ -163,6 +177,7 @@ impl Run<'_> {
             };
         }
         if (address.kind, name) == (Kind::Interface, "public_key")
+            && self.kept(address, "private_key", block).is_none()
             && let Some(value) = self.derived_public_key(block)?
         {
             return Ok(value);
@@ -339,6 +354,9 @@ fn empty(address: &Address, block: &ResourceBlock) -> Desired {
         depends_on,
         is_pending: false,
         prevent_destroy: false,
+        ignored: block.lifecycle.ignored.clone(),
+        triggers: block.lifecycle.triggers.clone(),
+        reads: BTreeSet::new(),
         span: block.span.clone(),
         spans,
         sensitive: BTreeSet::new(),

@@ -1,7 +1,7 @@
 //! One call of the evaluator: what its names mean, and what it has evaluated already.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -32,6 +32,10 @@ pub(crate) struct Run<'r> {
     pub(super) consulted: Cell<bool>,
     /// What is being evaluated.
     active: RefCell<HashSet<Node>>,
+    /// What `self` is.
+    pub(super) this: RefCell<Option<Address>>,
+    /// The backends that `data` blocks were looked for on.
+    pub(super) reads: RefCell<BTreeSet<BackendId>>,
 }
 
 impl<'r> Run<'r> {
@@ -42,6 +46,8 @@ impl<'r> Run<'r> {
             memo: RefCell::default(),
             consulted: Cell::new(false),
             active: RefCell::default(),
+            this: RefCell::default(),
+            reads: RefCell::default(),
         }
     }
 
@@ -121,6 +127,7 @@ impl<'r> Run<'r> {
             Node::Resource(address, None) => Ok(address.clone().into()),
             Node::Backend(id) if blocks.has_backend(id) => Ok(id.clone().into()),
             Node::Backend(_) => poisoned(),
+            Node::Data(name) => self.data(name),
         }
     }
 
@@ -136,7 +143,8 @@ impl<'r> Run<'r> {
             let node = &need.node;
             let is_value = !matches!(node, Node::Backend(_) | Node::Resource(_, None));
             // Only an early evaluation has nothing to ask for attributes.
-            let is_early = self.computed.is_none() && matches!(node, Node::Resource(..));
+            let is_early =
+                self.computed.is_none() && matches!(node, Node::Resource(..) | Node::Data(_));
             if is_ready {
                 drop(self.node(node));
             } else if is_value && !is_early && self.is_open(node) && seen.insert(node) {
@@ -165,7 +173,7 @@ impl<'r> Run<'r> {
             Node::Resource(address, Some(attribute)) => {
                 config.blocks.resources.get(address)?.attributes.get(attribute)
             }
-            Node::Backend(_) | Node::Resource(_, None) => None,
+            Node::Backend(_) | Node::Resource(_, None) | Node::Data(_) => None,
         }
     }
 }
@@ -177,6 +185,8 @@ impl Environment for Run<'_> {
             "var" => self.node(&Node::Variable(name.into())),
             "local" => self.node(&Node::Local(name.into())),
             "backend" => self.node(&Node::Backend(BackendId::new(name))),
+            "data" => self.node(&Node::Data(name.into())),
+            "self" => self.own(name),
             "path" if name == "cwd" => Ok(Value::text(self.directory())),
             // A path starts at the directory of the configuration.
             "path" => Ok(Value::text(".")),

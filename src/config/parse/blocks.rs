@@ -7,7 +7,7 @@ use hcl_edit::expr::{Expression, Object, ObjectKey, ObjectValue};
 use hcl_edit::structure::{Block, BlockLabel, Structure};
 
 use crate::config::block::{
-    BackendBlock, Expr, LocalBlock, OutputBlock, ResourceBlock, Validation, VariableBlock,
+    BackendBlock, Expr, LocalBlock, OutputBlock, ResourceBlock, VariableBlock,
 };
 use crate::config::parse::Parser;
 use crate::config::parse::body::{Contents, or};
@@ -23,8 +23,18 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, BackendKind, Kind, Presence, declaration};
 
 /// The block types, in the order in which messages list them.
-pub(crate) const BLOCKS: &[&str] =
-    &["wgform", "variable", "locals", "output", "backend", "interface", "peer", "preshared_key"];
+pub(crate) const BLOCKS: &[&str] = &[
+    "wgform",
+    "variable",
+    "locals",
+    "output",
+    "check",
+    "data",
+    "backend",
+    "interface",
+    "peer",
+    "preshared_key",
+];
 
 impl Parser {
     pub(super) fn block(&mut self, block: Block) {
@@ -33,6 +43,8 @@ impl Parser {
             "variable" => self.variable(block),
             "locals" => self.locals(block),
             "output" => self.output(block),
+            "check" => self.check(block),
+            "data" => self.data(block),
             "backend" => self.backend(block),
             ident => match Kind::from_block(ident) {
                 Some(kind) => self.resource(kind, block),
@@ -129,7 +141,8 @@ impl Parser {
         let is_nullable = self.literal_bool(&mut contents, "nullable", true);
         let default = contents.take("default").map(|it| self.expr(it));
         let blocks = std::mem::take(&mut contents.blocks);
-        let validations = blocks.into_iter().filter_map(|(_, it)| self.validation(it)).collect();
+        let validations =
+            blocks.into_iter().filter_map(|(_, it)| self.condition(&VALIDATION, it)).collect();
         let variable = VariableBlock {
             span: span.clone(),
             of,
@@ -144,23 +157,6 @@ impl Parser {
             return self.twice(&format!("var.{name}"), &first, &span);
         }
         self.blocks.variables.insert(key, variable);
-    }
-
-    fn validation(&mut self, block: Block) -> Option<Validation> {
-        let span = self.head(&block);
-        self.labels::<0>(&block, "validation { … }")?;
-        let mut contents = self.contents_of(&VALIDATION, block.body);
-        let mut required = |parser: &mut Self, name: &str| {
-            let is_mentioned = contents.mentions(name);
-            let found = contents.take(name);
-            if !is_mentioned {
-                parser.missing(&span, "validation", name);
-            }
-            found.map(|it| parser.expr(it))
-        };
-        let condition = required(self, "condition");
-        let message = required(self, "error_message");
-        Some(Validation { condition: condition?, message: message? })
     }
 
     fn locals(&mut self, block: Block) {
@@ -304,7 +300,7 @@ impl Parser {
 
     /// Takes the one block of its type, with its head, and reports the others. `first` is where something else stands
     /// that is one already.
-    fn only(
+    pub(super) fn only(
         &mut self,
         mut first: Option<Span>,
         blocks: Vec<(&'static str, Block)>,
@@ -363,7 +359,7 @@ impl Parser {
             Kind::Interface => self.flatten(&ASSIGN, &ASSIGN_ATTRIBUTES, flat, &mut contents),
             _ => self.flatten(&CLIENT, &CLIENT_ATTRIBUTES, flat, &mut contents),
         }
-        let prevent_destroy = self.lifecycle(lifecycle);
+        let (prevent_destroy, lifecycle) = self.lifecycle(kind, lifecycle);
         let meant = std::mem::take(&mut contents.meant);
         let written = contents.attributes.get(ROUTES.name).map(|it| self.span_of(&it.key));
         let mut attributes = self.attributes(kind, contents);
@@ -380,6 +376,7 @@ impl Parser {
             depends_on,
             adopt_from,
             prevent_destroy,
+            lifecycle,
             refers_to: Arc::default(),
         };
         self.blocks.resources.insert(address, resource);
@@ -472,12 +469,6 @@ impl Parser {
         Some(Expr { head: Some(Box::new(span.range)), ..expr })
     }
 
-    fn lifecycle(&mut self, blocks: Vec<(&'static str, Block)>) -> Option<Expr> {
-        let (_, block) = self.only(None, blocks, "lifecycle { … }")?;
-        let mut contents = self.contents_of(&LIFECYCLE, block.body);
-        contents.take("prevent_destroy").map(|it| self.expr(it))
-    }
-
     /// Reads a list of addresses, which is never evaluated.
     fn addresses(&mut self, list: &Expression) -> Vec<(Address, Span)> {
         let Expression::Array(items) = list else {
@@ -510,7 +501,7 @@ impl Parser {
         address.map(|address| (address, span))
     }
 
-    fn missing(&mut self, span: &Span, place: &str, name: &str) {
+    pub(super) fn missing(&mut self, span: &Span, place: &str, name: &str) {
         let diagnostic = Diagnostic::error("missing argument")
             .label(span, format!("this `{place}` has no `{name}`"));
         let hint = match (place, name) {

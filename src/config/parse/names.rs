@@ -9,6 +9,7 @@ use crate::config::broken::Broken;
 use crate::config::foreign;
 use crate::config::function;
 use crate::config::parse::body::or;
+use crate::config::parse::data::data_attribute;
 use crate::config::parse::{Given, Parser};
 use crate::config::reference::{Found, Name, walk};
 use crate::config::suggest::suggestion;
@@ -16,7 +17,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, Form, Kind, declaration};
 
 /// The words that a reference can start with.
-const ROOTS: &[&str] = &["var", "local", "backend", "interface", "peer", "preshared_key"];
+const ROOTS: &[&str] = &["var", "local", "backend", "interface", "peer", "preshared_key", "data"];
 
 impl Parser {
     /// Fills in what every expression needs.
@@ -25,12 +26,20 @@ impl Parser {
         let declared = Declared::of(&mut blocks);
         let mut problems = Vec::new();
         blocks.each_expression(&mut |expr| {
-            declared.resolve(expr, &mut problems);
+            declared.resolve(expr, None, &mut problems);
         });
-        for resource in blocks.resources.values() {
-            for (address, span) in resource.depends_on.iter().chain(&resource.adopt_from) {
-                if !declared.resources.contains(address) {
-                    problems.extend(declared.unknown_resource(address, span));
+        for (address, resource) in &mut blocks.resources {
+            for it in &mut resource.lifecycle.postconditions {
+                declared.resolve(&mut it.condition, Some(address.kind), &mut problems);
+                declared.resolve(&mut it.message, Some(address.kind), &mut problems);
+            }
+            let triggers = resource.lifecycle.triggers.iter().map(|it| (&it.address, &it.span));
+            let named = resource.depends_on.iter().chain(&resource.adopt_from);
+            for (address, span) in named.map(|(it, span)| (it, span)).chain(triggers) {
+                // Which instances there are is known when it is evaluated.
+                let block = Address::root(address.kind, address.label.clone());
+                if !declared.resources.contains(&block) {
+                    problems.extend(declared.unknown_resource(&block, span));
                 }
             }
         }
@@ -41,9 +50,9 @@ impl Parser {
 }
 
 impl Blocks {
-    /// Visits every expression that is evaluated.
+    /// Visits every expression that is evaluated, but for postconditions, in which there is `self`.
     pub(crate) fn each_expression(&mut self, visit: &mut dyn FnMut(&mut Expr)) {
-        let Self { settings, variables, locals, outputs, backends, resources, broken: _ } = self;
+        let Self { settings, variables, locals, outputs, backends, resources, .. } = &mut *self;
         settings.default_backend.iter_mut().chain(&mut settings.state_path).for_each(&mut *visit);
         for variable in variables.values_mut() {
             variable.default.iter_mut().for_each(&mut *visit);
@@ -62,6 +71,17 @@ impl Blocks {
         for resource in resources.values_mut() {
             resource.attributes.values_mut().for_each(&mut *visit);
             resource.prevent_destroy.iter_mut().for_each(&mut *visit);
+            for condition in &mut resource.lifecycle.preconditions {
+                visit(&mut condition.condition);
+                visit(&mut condition.message);
+            }
+        }
+        for data in self.data.values_mut() {
+            data.backend.iter_mut().chain(&mut data.name).for_each(&mut *visit);
+        }
+        for assert in self.checks.values_mut().flat_map(|it| &mut it.asserts) {
+            visit(&mut assert.condition);
+            visit(&mut assert.message);
         }
     }
 }
@@ -82,6 +102,7 @@ struct Declared {
     locals: BTreeSet<Arc<str>>,
     backends: BTreeSet<BackendId>,
     resources: BTreeSet<Address>,
+    data: BTreeSet<Arc<str>>,
     broken: Broken,
 }
 
@@ -93,14 +114,19 @@ impl Declared {
             locals: blocks.locals.keys().cloned().collect(),
             backends: blocks.backends.keys().cloned().collect(),
             resources: blocks.resources.keys().cloned().collect(),
+            data: blocks.data.keys().cloned().collect(),
         }
     }
 
-    fn resolve(&self, expr: &mut Expr, problems: &mut Vec<Diagnostic>) {
+    /// Checks the names of an expression; `this` is what `self` is in it.
+    fn resolve(&self, expr: &mut Expr, this: Option<Kind>, problems: &mut Vec<Diagnostic>) {
         let Expr { expression, source, needs, head: _ } = expr;
         let at = |range: Range<usize>| Span { source: source.clone(), range };
         walk(expression, &mut |found| match found {
             Found::Name(Name { root: "path", name: Some("module" | "root" | "cwd"), .. }) => {}
+            Found::Name(name) if name.root == "self" => {
+                problems.extend(own_attribute(&name, this, &at).err());
+            }
             Found::Name(name) => match self.node(&name, &at) {
                 Ok(node) => needs.push(Need { node, span: at(name.range.clone()) }),
                 Err(problem) => problems.extend(problem),
@@ -137,6 +163,9 @@ impl Declared {
         if let Some(kind) = Kind::from_block(root) {
             return self.resource(kind, name, it, at);
         }
+        if *root == "data" {
+            return self.data(name, it, at);
+        }
         let found = match *root {
             "var" => self.variables.get(name).map(|name| Node::Variable(name.clone())),
             "local" => self.locals.get(name).map(|name| Node::Local(name.clone())),
@@ -170,6 +199,35 @@ impl Declared {
             .map_err(Some)
     }
 
+    /// Finds the interface of somebody else that a name means.
+    fn data(
+        &self,
+        kind: &str,
+        it: &Name,
+        at: &dyn Fn(Range<usize>) -> Span,
+    ) -> Result<Node, Option<Diagnostic>> {
+        if kind != "interface" {
+            return Err(Some(
+                Diagnostic::error("reference to an unknown name")
+                    .label(&at(it.range.clone()), format!("there is no data `{kind}`"))
+                    .help("Write it as `data.interface.NAME`."),
+            ));
+        }
+        let Some((name, _)) = &it.attribute else {
+            let diagnostic = Diagnostic::error("reference without a name")
+                .label(&at(it.range.clone()), "a name has to follow")
+                .help("Write it as `data.interface.NAME`.");
+            return Err(Some(diagnostic));
+        };
+        let Some(name) = self.data.get(*name) else {
+            return Err(self.unknown("data", name, &at(it.range.clone())));
+        };
+        if let Some((attribute, range)) = &it.after {
+            data_attribute(attribute, &at(range.clone())).map_err(Some)?;
+        }
+        Ok(Node::Data(name.clone()))
+    }
+
     fn unknown_resource(&self, address: &Address, span: &Span) -> Option<Diagnostic> {
         self.unknown(address.kind.as_str(), &address.label, span)
     }
@@ -185,6 +243,7 @@ impl Declared {
             "backend" => Diagnostic::error("reference to an unknown backend"),
             "interface" => Diagnostic::error("reference to an unknown interface"),
             "peer" => Diagnostic::error("reference to an unknown peer"),
+            "data" => Diagnostic::error("reference to unknown data"),
             _ => Diagnostic::error("reference to an unknown pre-shared key"),
         };
         let (label, declaration) = match root {
@@ -195,6 +254,10 @@ impl Declared {
             "backend" => (
                 format!("no backend `{name}` in this configuration"),
                 format!("`backend \"local\" \"{name}\" {{ … }}`"),
+            ),
+            "data" => (
+                format!("no `data \"interface\" \"{name}\"` in this configuration"),
+                format!("`data \"interface\" \"{name}\" {{ … }}`"),
             ),
             root => {
                 let block = if root == "var" { "variable" } else { root };
@@ -212,10 +275,14 @@ impl Declared {
 
     /// Finds the reference that was most likely meant: a name like it, or the same name of something else.
     fn meant(&self, root: &str, name: &str) -> Option<String> {
-        let near = suggestion(name, self.names(root)).map(|near| format!("{root}.{near}"));
+        let of = |root: &str, name: &str| match root {
+            "data" => format!("data.interface.{name}"),
+            root => format!("{root}.{name}"),
+        };
+        let near = suggestion(name, self.names(root)).map(|near| of(root, near));
         near.or_else(|| {
             let other = ROOTS.iter().find(|root| self.names(root).any(|it| it == name))?;
-            Some(format!("{other}.{name}"))
+            Some(of(other, name))
         })
     }
 
@@ -227,6 +294,7 @@ impl Declared {
                 Box::new(of_kind.map(|it| &*it.label))
             }
             ("var", _) => Box::new(self.variables.iter().map(|it| &**it)),
+            ("data", _) => Box::new(self.data.iter().map(|it| &**it)),
             ("local", _) => Box::new(self.locals.iter().map(|it| &**it)),
             _ => Box::new(self.backends.iter().map(BackendId::as_str)),
         }
@@ -255,9 +323,31 @@ impl Declared {
             (None, None) if it.operators == 0 => {
                 diagnostic.help(format!("Write a text in quotes: \"{root}\"."))
             }
-            _ => diagnostic.help("A reference starts with `var`, `local`, `backend`, `interface`, `peer` or `preshared_key`."),
+            _ => diagnostic.help("A reference starts with `var`, `local`, `backend`, `interface`, `peer`, `preshared_key` or `data`."),
         }
     }
+}
+
+/// Checks a reference to the resource that an expression stands in.
+fn own_attribute(
+    it: &Name,
+    this: Option<Kind>,
+    at: &dyn Fn(Range<usize>) -> Span,
+) -> Result<(), Diagnostic> {
+    let Some(kind) = this else {
+        return Err(Diagnostic::error("reference to an unknown name")
+            .label(&at(it.start.clone()), "there is a `self` only in a `postcondition`")
+            .help("Name the block, such as `interface.NAME`."));
+    };
+    let Some(name) = it.name else {
+        return Err(Diagnostic::error("reference without a name")
+            .label(&at(it.range.clone()), "an attribute has to follow")
+            .help("Write it as `self.ATTRIBUTE`."));
+    };
+    // The attribute is the first name here.
+    let end =
+        it.attribute.as_ref().map_or(it.range.end, |(_, second)| second.start.saturating_sub(1));
+    referable(kind, name, &at(it.start.end + 1..end)).map(drop)
 }
 
 /// Finds an attribute that can be referred to.
