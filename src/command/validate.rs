@@ -5,7 +5,7 @@ use clap::Args;
 use crate::command::Context;
 use crate::command::arguments::Variables;
 use crate::command::session::{self, Needs};
-use crate::config::Evaluator;
+use crate::config::{AllUnknown, Evaluator};
 use crate::error::{Error, Exit};
 use crate::render::validation::Validation;
 
@@ -31,7 +31,9 @@ pub struct Arguments {
 /// Everything that is wrong.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
     let (config, parsed) = session::configuration(context, &arguments.variables)?;
-    let warnings = session::check(&Evaluator::new(&config, &context.world), parsed, Needs::All)?;
+    let evaluator = Evaluator::new(&config, &context.world);
+    let mut warnings = session::check(&evaluator, parsed, Needs::All)?;
+    warnings.extend(evaluator.checks(&AllUnknown).failed);
     if arguments.json {
         context.ui.result(&Validation::new(&warnings).text());
     } else {

@@ -38,3 +38,4 @@ mod routes;
 mod hooks;
 mod resolver;
 mod persist;
+mod lifecycle;
