@@ -77,13 +77,13 @@ impl Evaluator<'_> {
                 Ok(Answer::Unknown) => verdict.open.push(
                     new(false)
                         .label(&at, "this cannot be told")
-                        .label(&block.span, format!("`{address}` depends on it"))
+                        .label(&block.span, format!("`{address}` has it"))
                         .help("Write a condition on what is known when the apply is through."),
                 ),
                 Ok(Answer::No(message)) => verdict.failed.push(
                     new(true)
                         .label(&at, "this condition does not hold")
-                        .label(&block.span, format!("`{address}` depends on it"))
+                        .label(&block.span, format!("`{address}` has it"))
                         .help(message),
                 ),
             }
