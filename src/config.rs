@@ -110,6 +110,21 @@ impl Config {
         self.block_of(address).map(|block| &block.span)
     }
 
+    /// Says that a resource has no value although nothing is wrong with the configuration. It must not be taken for one
+    /// that is no longer wanted.
+    pub fn unexplained(&self, address: &Address) -> Diagnostic {
+        let problem = Diagnostic::error("resource that cannot be evaluated");
+        let problem = match self.span(address) {
+            Some(span) => {
+                problem.label(span, format!("`{address}` has no value, and nothing says why"))
+            }
+            None => problem,
+        };
+        problem.help(
+            "This is a mistake in wgform: please report it, with this block. Nothing was changed.",
+        )
+    }
+
     /// Returns whether there is a block that a resource could be an instance of.
     pub fn has_block(&self, address: &Address) -> bool {
         self.block_of(address).is_some()
@@ -215,6 +230,8 @@ pub struct Desired {
     pub references: BTreeMap<&'static str, Arc<Address>>,
     /// Everything that it refers to, directly or through locals, and `depends_on`.
     pub depends_on: Arc<BTreeSet<Address>>,
+    /// The interface whose public key a peer has, where its value says so.
+    pub far: Option<Arc<Address>>,
     /// A peer whose `public_key` is `null`.
     pub is_pending: bool,
     /// `lifecycle.prevent_destroy`.
@@ -261,6 +278,17 @@ impl Trigger {
                 (it.kind, &it.label, it.module())
                     == (address.kind, &address.label, address.module())
             }
+        }
+    }
+}
+
+impl Desired {
+    /// Returns whether it may hold the public key of an interface: where its value does not say whose key it is, every
+    /// interface that it refers to may be meant.
+    pub fn may_hold_key_of(&self, interface: &Address) -> bool {
+        match &self.far {
+            Some(far) => **far == *interface,
+            None => self.depends_on.contains(interface),
         }
     }
 }

@@ -161,19 +161,14 @@ pub fn unique(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut unique: Vec<Diagnostic> = Vec::new();
     for it in diagnostics {
         let key = (it.summary, it.labels.iter().map(place).collect::<Vec<_>>());
-        let instance: Vec<_> = it.within.iter().map(place).collect();
-        match seen.get_mut(&key) {
-            Some((at, instances)) => {
-                if instances.insert(instance)
-                    && let Some(first) = unique.get_mut(*at)
-                {
-                    first.others += 1 + it.others;
-                }
-            }
-            None => {
-                seen.insert(key, (unique.len(), HashSet::from([instance])));
-                unique.push(it);
-            }
+        // Whoever uses what is wrong says in which instance it is itself; the outermost one is common to all of them.
+        let instance = it.within.last().map(place);
+        let (at, instances) = seen.entry(key).or_insert_with(|| (unique.len(), HashSet::new()));
+        let is_new = instance.is_some_and(|it| instances.insert(it));
+        match unique.get_mut(*at) {
+            None => unique.push(it),
+            Some(first) if first.within.is_empty() => first.within = it.within,
+            Some(first) => first.others += usize::from(is_new) * (1 + it.others),
         }
     }
     unique

@@ -36,6 +36,10 @@ const NO_HELP: &[(&str, &str)] = &[("syntax error", "what the parser of HCL says
 /// Diagnostics that no configuration shows yet, each with the reason.
 const NO_CASE: &[(&str, &str)] = &[
     (
+        "resource that cannot be evaluated",
+        "it is for mistakes in wgform: no configuration is known that shows one",
+    ),
+    (
         "too many modules",
         "a case of twenty directories is nothing to read; `src/config/tests/modules.rs` has one",
     ),

@@ -1,6 +1,7 @@
 //! `moved`, `removed`, `import` and `state mv`, as somebody meets them who runs the program.
 
 #![expect(clippy::disallowed_methods, reason = "a test makes a directory")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod harness;
 

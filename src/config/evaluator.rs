@@ -33,7 +33,7 @@ use crate::config::rendering::Templates;
 use crate::config::{
     AllUnknown, BackendDeclaration, Computed, Config, Desired, Import, Output, Settings, in_order,
 };
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::resource::Address;
 use crate::world::World;
 
@@ -89,8 +89,9 @@ impl<'c> Evaluator<'c> {
     pub fn problems(&self, parsed: Vec<Diagnostic>) -> Vec<Diagnostic> {
         let mut problems = self.early_problems(parsed);
         problems.extend(self.variables());
-        problems.extend(self.expansion().problems.iter().cloned());
+        self.expansion();
         problems.extend(self.given_to_modules());
+        let mut silent = Vec::new();
         for address in self.resources() {
             let run = Run::over(self, &AllUnknown);
             match run.resource(address) {
@@ -98,7 +99,10 @@ impl<'c> Evaluator<'c> {
                     self.ready.borrow_mut().insert(address.clone(), desired);
                 }
                 Ok(_) => {}
-                Err(more) => problems.extend(more),
+                Err(more) => {
+                    silent.extend(more.is_empty().then_some(address));
+                    problems.extend(more);
+                }
             }
             problems.extend(self.preconditions(address, &AllUnknown).failed);
             problems.extend(self.postconditions(address, &AllUnknown).failed);
@@ -108,6 +112,9 @@ impl<'c> Evaluator<'c> {
         let config = self.config;
         problems.extend(config.refactoring.problems(self.resources(), |it| config.span(it)));
         problems.extend(self.imports().err().unwrap_or_default());
+        problems.extend(self.instances.borrow().problems.iter().cloned());
+        let is_said = problems.iter().any(|it| it.severity == Severity::Error);
+        problems.extend(silent.first().filter(|_| !is_said).map(|it| config.unexplained(it)));
         in_order(problems)
     }
 
@@ -120,6 +127,7 @@ impl<'c> Evaluator<'c> {
         let mut problems = parsed;
         problems.extend(self.settings().err().unwrap_or_default());
         problems.extend(self.backends().err().unwrap_or_default());
+        problems.extend(self.instances.borrow().problems.iter().cloned());
         problems
     }
 
@@ -154,7 +162,8 @@ impl<'c> Evaluator<'c> {
             let variables = blocks.variables.keys().map(|name| Node::Variable(name.clone()));
             let outputs = blocks.outputs.keys().map(|name| Node::Output(name.as_str().into()));
             let failed = variables.chain(outputs).filter_map(|it| run.node(&it).err()).flatten();
-            problems.extend(failed.map(|it| run.in_module(it)));
+            let shown = blocks.outputs.iter().filter_map(|(name, it)| run.shown_secret(name, it));
+            problems.extend(failed.chain(shown).map(|it| run.in_module(it)));
         }
         problems
     }
@@ -227,17 +236,27 @@ impl std::fmt::Debug for Evaluator<'_> {
     }
 }
 
+/// Says that an output would show a secret.
+fn sensitive_output(at: &Span, name: &str) -> Diagnostic {
+    Diagnostic::error("sensitive value in an output that is not sensitive")
+        .label(at, format!("`output.{name}` would show a sensitive value"))
+        .help("Add `sensitive = true` to the output, or wrap the value in `nonsensitive(…)` if it is no secret.")
+}
+
 impl Run<'_> {
+    /// Says that an output of this module has a secret and does not say so.
+    fn shown_secret(&self, name: &str, block: &OutputBlock) -> Option<Diagnostic> {
+        let value = self.node(&Node::Output(name.into())).ok()?;
+        let at = block.value.as_ref()?.span();
+        (value.is_sensitive_anywhere() && !block.is_sensitive).then(|| sensitive_output(&at, name))
+    }
+
     fn output(&self, name: &str, block: &OutputBlock) -> Evaluated<Output> {
         let OutputBlock { span: _, value, is_sensitive, description } = block;
         let Some(expr) = value else { return poisoned() };
         let value = self.evaluate(expr)?;
         if value.is_sensitive_anywhere() && !is_sensitive {
-            return Err(vec![
-                Diagnostic::error("sensitive value in an output that is not sensitive")
-                    .label(&expr.span(), format!("`output.{name}` would show a sensitive value"))
-                    .help("Add `sensitive = true` to the output, or wrap the value in `nonsensitive(…)` if it is no secret."),
-            ]);
+            return Err(vec![sensitive_output(&expr.span(), name)]);
         }
         let description = description.as_ref();
         let description = description.and_then(|it| constant(&it.expression).ok()?.to_text());

@@ -188,7 +188,7 @@ impl Type {
                 Value::map(object(members, map)?)
             }
         };
-        Ok(converted.marked(value.is_sensitive))
+        Ok(converted.marked(value.is_sensitive).originating(value.origin().cloned()))
     }
 
     fn elements(&self, items: &[Value]) -> Result<Vec<Value>, Mismatch> {

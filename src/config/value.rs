@@ -25,6 +25,8 @@ pub(crate) struct Value {
     pub(crate) is_sensitive: bool,
     /// How many collections are inside each other. It is bounded, so that walking a value cannot overflow the stack.
     depth: u8,
+    /// The interface whose public key it is, as long as it is nothing else.
+    origin: Option<Arc<Address>>,
     /// How many values and bytes of text are in it, each counted as often as it occurs. It is bounded, because a value
     /// that is shared a thousand times is small only until it is written down.
     size: usize,
@@ -72,7 +74,7 @@ impl Value {
     pub(crate) const UNKNOWN: Self = Self::plain(Data::Unknown);
 
     const fn plain(data: Data) -> Self {
-        Self { data, is_sensitive: false, depth: 0, size: 1 }
+        Self { data, is_sensitive: false, depth: 0, origin: None, size: 1 }
     }
 
     pub(crate) fn text(text: impl Into<Arc<str>>) -> Self {
@@ -91,7 +93,7 @@ impl Value {
 
     pub(crate) fn list(items: Vec<Self>) -> Self {
         let (depth, size) = (deeper(items.iter()), larger(items.iter()));
-        Self { data: Data::List(Arc::new(items)), is_sensitive: false, depth, size }
+        Self { depth, size, ..Self::plain(Data::List(Arc::new(items))) }
     }
 
     /// Makes a set. A sensitive element makes the whole set sensitive, since its place says something of its value;
@@ -104,13 +106,13 @@ impl Value {
         items.sort_by(Self::order);
         items.dedup_by(|a, b| a.order(b) == Ordering::Equal);
         let (depth, size) = (deeper(items.iter()), larger(items.iter()));
-        Self { data: Data::Set(Arc::new(items)), is_sensitive, depth, size }
+        Self { is_sensitive, depth, size, ..Self::plain(Data::Set(Arc::new(items))) }
     }
 
     pub(crate) fn map(map: Map) -> Self {
         let keys = map.keys().fold(0, |sum: usize, key| sum.saturating_add(key.len()));
         let (depth, size) = (deeper(map.values()), larger(map.values()).saturating_add(keys));
-        Self { data: Data::Map(Arc::new(map)), is_sensitive: false, depth, size }
+        Self { depth, size, ..Self::plain(Data::Map(Arc::new(map))) }
     }
 
     /// Returns the value, sensitive if it was or `is_sensitive` says so.
@@ -118,6 +120,17 @@ impl Value {
     pub(crate) fn marked(mut self, is_sensitive: bool) -> Self {
         self.is_sensitive |= is_sensitive;
         self
+    }
+
+    /// Notes whose public key it is.
+    pub(crate) fn originating(mut self, origin: Option<Arc<Address>>) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// Returns the interface whose public key it is, if that is known.
+    pub(crate) fn origin(&self) -> Option<&Arc<Address>> {
+        self.origin.as_ref()
     }
 
     /// Returns how many collections are inside each other.

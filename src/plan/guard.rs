@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use crate::actual::{Actual, Picture, Reading};
 use crate::plan::recover::{exists, public_key};
 use crate::plan::{BackendView, Options, Reboot, Refusal};
+use crate::resource::pattern::in_shell;
 use crate::resource::{BackendId, Field};
 use crate::state::{BackendRecord, ObjectKey, ResourceRecord, State};
 
@@ -197,7 +198,7 @@ fn another_system(id: &BackendId, record: &BackendRecord, picture: &Picture) -> 
         hints: vec![
             "a wrong host, or a run on another machine? Then nothing has to be done but to run it where it belongs"
                 .to_owned(),
-            format!("if the system was replaced for good, say `-accept-new-device={id}`"),
+            format!("if the system was replaced for good, say `-accept-new-device={}`", in_shell(id.as_str())),
         ],
     }
 }
@@ -216,7 +217,8 @@ fn untold_system(id: &BackendId, record: &BackendRecord) -> Refusal {
         hints: vec![
             "a wrong host? Then nothing has to be done but to name the right one".to_owned(),
             format!(
-                "if it is the right one and has lost them, or was replaced for good, say `-accept-new-device={id}`"
+                "if it is the right one and has lost them, or was replaced for good, say `-accept-new-device={}`",
+                in_shell(id.as_str())
             ),
         ],
     }
@@ -232,7 +234,8 @@ fn not_loaded(id: &BackendId, missing: &Missing) -> Refusal {
         hints: vec![
             "run again in a few minutes".to_owned(),
             format!(
-                "if it has lost them, and all of it is to be made again, say `-accept-loss={id}`"
+                "if it has lost them, and all of it is to be made again, say `-accept-loss={}`",
+                in_shell(id.as_str())
             ),
         ],
     }
@@ -247,7 +250,7 @@ fn mass_loss(id: &BackendId, missing: &Missing) -> Refusal {
         ),
         hints: vec![
             "so much is rarely removed by hand: look first whether this is the right host and namespace".to_owned(),
-            format!("if it was, and all of it is to be made again, say `-accept-loss={id}`"),
+            format!("if it was, and all of it is to be made again, say `-accept-loss={}`", in_shell(id.as_str())),
         ],
     }
 }

@@ -121,6 +121,7 @@ pub(crate) fn one_sided(
             continue;
         }
         let far = desired.depends_on.iter().filter(|it| own.is_none_or(|own| **own != **it));
+        let far = far.filter(|it| desired.may_hold_key_of(it));
         let rekeyed = far.into_iter().find(|it| is_rekeyed(it));
         let left_out = rekeyed.and_then(|it| planner.left_out(it, peer, view));
         found.extend(left_out.map(|it| (it.left_out.clone(), it)));

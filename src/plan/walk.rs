@@ -333,6 +333,7 @@ impl<'a> Planner<'a> {
         config: &Config,
         evaluator: &Evaluator<'_>,
     ) -> Result<Plan, Vec<Diagnostic>> {
+        let mut silent = Vec::new();
         if !self.options.destroy {
             self.know_data(evaluator);
             self.reserve_names(evaluator);
@@ -344,9 +345,15 @@ impl<'a> Planner<'a> {
                         self.visit(desired);
                         self.check_conditions(evaluator, address);
                     }
-                    Err(problems) => self.diagnostics.extend(problems),
+                    Err(problems) => {
+                        silent.extend(problems.is_empty().then_some(address));
+                        self.diagnostics.extend(problems);
+                    }
                 }
             }
+        }
+        if self.diagnostics.is_empty() {
+            self.diagnostics.extend(silent.first().map(|it| config.unexplained(it)));
         }
         self.warn_of_remarks(config);
         self.check_one_firewall(config);
@@ -694,7 +701,10 @@ impl<'a> Planner<'a> {
         Some(End {
             peer: desired.address.clone(),
             interface: (**interface).clone(),
-            far_interface: far_interface(&desired.depends_on, interface),
+            far_interface: match &desired.far {
+                Some(far) => Some((**far).clone()).filter(|far| *far != **interface),
+                None => far_interface(&desired.depends_on, interface),
+            },
             public_key,
             own_key,
         })

@@ -247,6 +247,13 @@ fn fate(plan: &Plan, change: &ResourceChange) -> String {
             format!("must be replaced (`{attribute}` cannot change on {kind})")
         }
         (Action::Replace, _) => "must be replaced".to_owned(),
+        (Action::Delete | Action::Forget, reason) => end(change.action, reason),
+    }
+}
+
+/// Says what becomes of something that is no longer wanted.
+fn end(action: Action, reason: &Reason) -> String {
+    match (action, reason) {
         (Action::Delete, Reason::Observed) => "has been deleted".to_owned(),
         (Action::Delete, Reason::NotConfigured) => {
             "will be destroyed (it is no longer in the configuration)".to_owned()
@@ -263,11 +270,11 @@ fn fate(plan: &Plan, change: &ResourceChange) -> String {
         (Action::Delete, Reason::Removed(at)) => {
             format!("will be destroyed (as the `removed` block at {at} says)")
         }
-        (Action::Delete, _) => "will be destroyed".to_owned(),
         (Action::Forget, Reason::Removed(at)) => format!(
             "will no longer be managed, and stays as it is (as the `removed` block at {at} says)"
         ),
         (Action::Forget, _) => "will no longer be managed, and stays as it is".to_owned(),
+        _ => "will be destroyed".to_owned(),
     }
 }
 

@@ -116,6 +116,10 @@ pub(crate) struct Instances {
     modules: BTreeMap<Vec<ModuleStep>, Rc<Instance>>,
     /// By the number of the module.
     of_module: HashMap<usize, Vec<Rc<Instance>>>,
+    /// The resources that the keys of a block are made of.
+    pub(super) used: HashMap<(usize, Node), BTreeSet<Address>>,
+    /// What is wrong with keys, whoever asked for them first.
+    pub(super) problems: Vec<Diagnostic>,
 }
 
 /// All resources, as instances.
@@ -123,7 +127,6 @@ pub(crate) struct Instances {
 pub(crate) struct Expansion {
     pub(crate) order: Vec<Address>,
     pub(crate) known: BTreeSet<Address>,
-    pub(crate) problems: Vec<Diagnostic>,
 }
 
 impl<'c> Evaluator<'c> {
@@ -156,16 +159,10 @@ impl<'c> Evaluator<'c> {
         };
         for instance in self.instances_of(*module) {
             let run = Run::over(self, &AllUnknown).at(Place { instance, each: None });
-            match run.keys(owner) {
-                Ok(keys) => {
-                    if let Node::Resource(block, _) = owner {
-                        let all = keys.list().into_iter();
-                        expansion.order.extend(all.map(|key| run.place.absolute(block, key)));
-                    }
-                }
-                Err(problems) => {
-                    expansion.problems.extend(problems.into_iter().map(|it| run.in_module(it)));
-                }
+            let Ok(keys) = run.keys(owner) else { continue };
+            if let Node::Resource(block, _) = owner {
+                let all = keys.list().into_iter();
+                expansion.order.extend(all.map(|key| run.place.absolute(block, key)));
             }
         }
     }
@@ -264,11 +261,18 @@ impl<'r> Run<'r> {
             None => Run::early(self.evaluator),
         };
         let place = Place { instance: self.place.instance.clone(), each: None };
-        let keys = anew.at(place).found_keys(block, repetition);
-        // What is wrong is said once, where the block is expanded.
-        let kept = keys.as_ref().map_or_else(|_| poisoned(), |keys| Ok(keys.clone()));
-        self.evaluator.instances.borrow_mut().keys.insert(at, kept);
-        keys
+        let anew = anew.at(place);
+        anew.call.is_for_keys.set(true);
+        let keys = anew.found_keys(block, repetition);
+        let mut instances = self.evaluator.instances.borrow_mut();
+        instances.used.insert(at.clone(), anew.take_touched());
+        // What is wrong with them is said once, also where whoever asks goes on without them.
+        let kept = keys.map_err(|problems| {
+            instances.problems.extend(problems.into_iter().map(|it| anew.in_module(it)));
+            Vec::new()
+        });
+        instances.keys.insert(at, kept.clone());
+        kept
     }
 
     fn repetition_of(&self, block: &Node) -> Option<&'r Repetition> {
@@ -502,6 +506,13 @@ fn names(expr: &Expr, value: &Value) -> Evaluated<Keys> {
             Diagnostic::error("invalid value")
                 .label(&at, format!("there are more than {MAX_INSTANCES} elements"))
                 .help("Use several blocks with fewer instances."),
+        ]);
+    }
+    if let Some(name) = names.iter().find(|it| it.contains(char::is_control)) {
+        return Err(vec![
+            Diagnostic::error("invalid value")
+                .label(&at, format!("the key {name:?} has a control character"))
+                .help("Keys are in addresses, which are shown on one line. Use other keys."),
         ]);
     }
     let mut names = names;

@@ -51,6 +51,7 @@ impl Run<'_> {
             problems.into_iter().flatten().for_each(|it| failures.add(it));
         }
         desired.depends_on = self.used_by(address, block);
+        self.check_adopted(block).into_iter().for_each(|it| failures.add(it));
         desired.reads.clone_from(&self.call.reads.borrow());
         failures.or(desired)
     }
@@ -65,6 +66,8 @@ impl Run<'_> {
         let triggers = block.lifecycle.triggers.iter();
         used.extend(triggers.flat_map(|it| self.meant(&Node::Resource(it.block(), None))));
         used.extend(block.depends_on.iter().flat_map(|(node, _)| self.meant(node)));
+        let own = Address::root(address.kind, address.label.clone());
+        used.extend(self.keys_of(&Node::Resource(own, None)));
         let mut outer = self.caller();
         while let Some(run) = outer {
             let steps = address.module();
@@ -72,6 +75,10 @@ impl Run<'_> {
             let block = step.and_then(|step| run.blocks().modules.get(step.label.as_str()));
             let named = block.into_iter().flat_map(|it| &it.depends_on);
             used.extend(named.flat_map(|(node, _)| run.meant(node)));
+            used.extend(
+                step.into_iter()
+                    .flat_map(|step| run.keys_of(&Node::Module(step.label.as_str().into(), None))),
+            );
             outer = run.caller();
         }
         used.remove(address);
@@ -82,6 +89,34 @@ impl Run<'_> {
         let used = Arc::new(used);
         shared.insert(used.clone());
         used
+    }
+
+    /// Returns the resources that the keys of a block of this module are made of.
+    fn keys_of(&self, block: &Node) -> Vec<Address> {
+        // What is wrong with them is said where all are found.
+        drop(self.keys(block));
+        let at = (self.place.instance.id, block.clone());
+        let instances = self.evaluator.instances.borrow();
+        instances.used.get(&at).into_iter().flatten().cloned().collect()
+    }
+
+    /// Checks that there is what `adopt_from` names.
+    fn check_adopted(&self, block: &ResourceBlock) -> Option<Diagnostic> {
+        let (named, span) = block.adopt_from.as_ref()?;
+        let peer = self.place.absolute(named, named.key().cloned());
+        let owner = Node::Resource(Address::root(named.kind, named.label.clone()), None);
+        let keys = self.keys(&owner).ok()?;
+        if keys.has(named.key()) {
+            return None;
+        }
+        let problem = Diagnostic::error("reference to an instance that is not there")
+            .label(span, format!("there is no `{peer}`"));
+        Some(match keys.list().into_iter().flatten().next() {
+            Some(key) => {
+                problem.help(format!("Name an instance, such as `{named}{key}`.", named = owner))
+            }
+            None => problem.help("Name a peer that is there."),
+        })
     }
 
     /// Evaluates one attribute into its place.
@@ -101,6 +136,9 @@ impl Run<'_> {
         };
         let value = self.evaluate(expr)?;
         let is_sensitive = value.is_sensitive_anywhere();
+        if name == "public_key" {
+            desired.far = value.origin().cloned();
+        }
         match decode(attribute, &value, expr)? {
             Decoded::Unset => match attribute.presence {
                 Presence::Required => return Err(vec![null(attribute, expr)]),
@@ -229,6 +267,8 @@ impl Run<'_> {
             Some(field) => value_of(&field),
             // A firewall has names of its own, of which the plan takes a free one.
             None if name == "name" && self.is_named_by_plan(address)? => Value::UNKNOWN,
+            // It may have another one, which it keeps when it moves; keys are the same whatever is known.
+            None if name == "name" && self.call.is_for_keys.get() => Value::UNKNOWN,
             None if name == "name" => Value::text(address.default_name()),
             None if self.computed.is_some_and(|it| it.is_null(address, name)) => Value::NULL,
             None => Value::UNKNOWN,
@@ -308,6 +348,7 @@ impl Run<'_> {
             fields: BTreeMap::new(),
             references,
             depends_on: Arc::default(),
+            far: None,
             is_pending: false,
             prevent_destroy: false,
             ignored: block.lifecycle.ignored.clone(),

@@ -3,11 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::config::Computed;
-use crate::config::block::{Expr, Need, Node};
+use crate::config::block::{Expr, Need, Node, OutputBlock};
 use crate::config::evaluator::Evaluator;
 use crate::config::evaluator::repeat::Place;
 use crate::config::expression::{Binding, Effort, Environment, Evaluated, Scope, poisoned};
@@ -39,6 +40,8 @@ pub(crate) struct Call {
     memo: RefCell<Memo>,
     /// Whether what is being evaluated depends on a device.
     pub(super) consulted: Cell<bool>,
+    /// Whether keys of instances are looked for.
+    pub(super) is_for_keys: Cell<bool>,
     /// What is being evaluated.
     active: RefCell<HashSet<(usize, Node)>>,
     /// The resources of which something was used so far.
@@ -156,6 +159,14 @@ impl<'r> Run<'r> {
         value
     }
 
+    /// Lets what is about to be evaluated use its own value, which it has already.
+    pub(super) fn note(&self, node: &Node, value: &Value) {
+        let memo = if self.call.consulted.get() { &self.call.memo } else { &self.evaluator.memo };
+        let touched = Rc::new(self.call.touched.borrow().clone());
+        let known = (Ok(value.clone()), touched);
+        memo.borrow_mut().insert(self.place.instance.id, node.clone(), known);
+    }
+
     fn known(&self, node: &Node) -> Option<Known> {
         let instance = self.place.instance.id;
         if let Some(known) = self.evaluator.memo.borrow().get(instance, node) {
@@ -187,20 +198,25 @@ impl<'r> Run<'r> {
                 self.whole(node)
             }
             Node::Backend(id) if blocks.backends.contains_key(id) => self.whole(node),
-            Node::Backend(id) if blocks.has_backend(id) => Ok(id.clone().into()),
+            Node::Backend(id) if self.is_root() && blocks.has_backend(id) => Ok(id.clone().into()),
             Node::Module(label, None) if blocks.modules.contains_key(label) => self.whole(node),
-            Node::Output(name) => {
-                match blocks.outputs.get(&**name).and_then(|it| it.value.as_ref()) {
-                    Some(value) => self.at_block().evaluate(value),
-                    None => poisoned(),
+            Node::Output(name) => match blocks.outputs.get(&**name) {
+                Some(OutputBlock { value: Some(value), is_sensitive, .. }) => {
+                    Ok(self.at_block().evaluate(value)?.marked(*is_sensitive))
                 }
-            }
+                _ => poisoned(),
+            },
             Node::Data(name) => self.data(name),
             Node::Repetition(block) => self.at_block().repetition(block),
             Node::Resource(..) | Node::Backend(_) | Node::Module(..) | Node::Inside(_) => {
                 poisoned()
             }
         }
+    }
+
+    /// Returns whether this is in the root, and in no module that it calls.
+    pub(super) fn is_root(&self) -> bool {
+        self.place.instance.module == 0
     }
 
     /// Returns an evaluation in the same module, of a block that is not repeated.
@@ -275,7 +291,9 @@ impl Run<'_> {
         let key = resource.key().cloned();
         let own = Address::new(Vec::new(), resource.kind, resource.label.clone(), key);
         let place = Place { instance, each: None };
-        self.at(place).node(&Node::Resource(own, Some(attribute)))
+        let value = self.at(place).node(&Node::Resource(own, Some(attribute)))?;
+        let is_key = (resource.kind, attribute) == (Kind::Interface, "public_key");
+        Ok(if is_key { value.originating(Some(Arc::new(resource.clone()))) } else { value })
     }
 }
 
@@ -302,7 +320,8 @@ impl Environment for Run<'_> {
                         .map(|kind| Node::Resource(Address::root(kind, name), None)),
                 };
                 match node {
-                    Some(node) if self.computed.is_some() => self.node(&node),
+                    // What a module makes of values is known before any device is read.
+                    Some(node) if self.computed.is_some() || root == "module" => self.node(&node),
                     // Parsing says that it comes too early, or that there is none. What has such a reference may be
                     // fine where it is evaluated later.
                     _ => {

@@ -49,7 +49,8 @@ impl Run<'_> {
     pub(super) fn default_backend(&self) -> Evaluated<Option<BackendId>> {
         let blocks = self.evaluator.config.root();
         if let Some(expr) = &blocks.settings.default_backend {
-            let value = self.evaluate(expr)?;
+            // It is asked for by interfaces in modules too.
+            let value = self.at(self.evaluator.root.clone()).evaluate(expr)?;
             return match &value.data {
                 Data::Null => Ok(None),
                 Data::Backend(id) => Ok(Some(id.clone())),

@@ -1,7 +1,6 @@
 //! The values of variables: given, or by default, converted to their type and checked.
 
 use std::ops::Range;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::config::block::{Expr, Node, Validation, VariableBlock};
@@ -31,11 +30,16 @@ impl Run<'_> {
         let Some(block) = self.blocks().variables.get(name) else { return poisoned() };
         let Some(of) = &block.of else { return poisoned() };
         let value = self.converted(name, block, of)?.marked(block.is_sensitive);
+        if block.validations.is_empty() {
+            return Ok(value);
+        }
         let instance = self.place.instance.id;
-        if self.evaluator.validated.borrow_mut().insert((instance, name.clone())) {
+        // What depends on a device may be another value each time.
+        let is_late = self.call.consulted.get();
+        let is_new = self.evaluator.validated.borrow_mut().insert((instance, name.clone()));
+        if is_new || is_late {
             // A condition may use the variable itself.
-            let known = (Ok(value.clone()), Rc::default());
-            self.evaluator.memo.borrow_mut().insert(instance, Node::Variable(name.clone()), known);
+            self.note(&Node::Variable(name.clone()), &value);
             let problems: Vec<Diagnostic> = block
                 .validations
                 .iter()
@@ -117,6 +121,9 @@ impl Run<'_> {
 
     fn validate(&self, name: &str, it: &Validation) -> Evaluated<()> {
         let value = self.evaluate(&it.condition)?;
+        if value.is_unknown() {
+            return Ok(());
+        }
         let Some(is_valid) = value.to_bool() else {
             let at = it.condition.span();
             return Err(vec![wrong_type(&at, "the condition", "true or false", &value)]);

@@ -57,7 +57,7 @@ impl Parser {
     /// Fills in what every expression needs.
     pub(super) fn resolve_names(&mut self, modules: &[Module]) {
         let mut blocks = std::mem::take(&mut self.blocks);
-        let declared = Declared::of(&mut blocks, modules);
+        let declared = Declared { is_root: self.is_root, ..Declared::of(&mut blocks, modules) };
         let mut problems = Vec::new();
         blocks.each_expression(&mut |expr, within| {
             declared.resolve(expr, within, &[], &mut problems);
@@ -164,6 +164,7 @@ impl Given {
 
 /// The names that are declared.
 struct Declared<'m> {
+    is_root: bool,
     variables: BTreeSet<Arc<str>>,
     locals: BTreeSet<Arc<str>>,
     backends: BTreeSet<BackendId>,
@@ -181,6 +182,7 @@ impl<'m> Declared<'m> {
             (it.repetition.argument(), it.module.map(|number| &modules[number].blocks))
         };
         Self {
+            is_root: true,
             broken: std::mem::take(&mut blocks.broken),
             variables: blocks.variables.keys().cloned().collect(),
             locals: blocks.locals.keys().cloned().collect(),
@@ -276,7 +278,8 @@ impl<'m> Declared<'m> {
 
     fn has_backend(&self, id: &BackendId) -> bool {
         // The implicit backend can be named too.
-        let is_implicit = self.backends.is_empty() && id.as_str() == BackendId::LOCAL;
+        let is_alone = self.is_root && self.backends.is_empty();
+        let is_implicit = is_alone && id.as_str() == BackendId::LOCAL;
         self.backends.contains(id) || (is_implicit && !self.broken.lacks("backend"))
     }
 
@@ -401,6 +404,9 @@ impl<'m> Declared<'m> {
         };
         Some(diagnostic.label(span, label).help(match self.meant(root, name) {
             Some(meant) => format!("Did you mean `{meant}`?"),
+            None if root == "backend" && !self.is_root => {
+                "A module has no backends: give it one as the value of a variable with `type = backend`.".to_owned()
+            }
             None => format!("Declare it with {declaration}."),
         }))
     }

@@ -1,6 +1,7 @@
 //! Modules: what they are given, what they give, and where they are.
 
-use crate::config::tests::{Case, known, shown};
+use crate::config::tests::{Case, PUBLIC, known, shown};
+use crate::resource::Field;
 
 const SITE: &str = r#"
 variable "name" { type = string }
@@ -238,4 +239,82 @@ fn modules_are_not_inside_each_other_without_end() {
     assert_eq!(deep(20), "");
     let problems = deep(21);
     assert!(problems.starts_with("error: too many modules\n  m20/main.wg.hcl:2:12"), "{problems}");
+}
+
+#[test]
+fn what_a_module_is_given_may_be_known_later() {
+    let case = Case::new(
+        "interface \"hub\" {}\nmodule \"m\" {\n  source = \"./m\"\n  key = interface.hub.public_key\n  port = interface.hub.listen_port\n}\n",
+    )
+    .file(
+        "m/main.wg.hcl",
+        "variable \"key\" { type = string }\n\
+         variable \"port\" {\n  validation {\n    condition = var.port > 1024\n    error_message = \"Use another one.\"\n  }\n}\n\
+         interface \"i\" { description = \"port ${var.port}\" }\n\
+         peer \"p\" {\n  interface = interface.i\n  public_key = var.key\n  allowed_ips = []\n}\n",
+    );
+    assert_eq!(case.problems(), "");
+    let known_later = |case: &Case, address: &str, attribute: &str| {
+        case.with(|_, evaluator, problems| {
+            assert_eq!(shown(&evaluator.problems(problems)), "");
+            known(
+                &evaluator.resource(&address.parse().unwrap(), &case.computed).unwrap(),
+                attribute,
+            )
+        })
+    };
+    assert_eq!(known_later(&case, "module.m.peer.p", "public_key"), "unknown");
+    let key = Field::PublicKey(PUBLIC.parse().unwrap());
+    let case = case.known("interface.hub", "public_key", key);
+    let case = case.known("interface.hub", "listen_port", Field::Number(51820));
+    assert!(known_later(&case, "module.m.peer.p", "public_key").contains("HIgo9xNz"));
+    assert_eq!(known_later(&case, "module.m.interface.i", "description"), "Text(\"port 51820\")");
+    let peer = case.desired("module.m.peer.p");
+    assert_eq!(peer.far.unwrap().to_string(), "interface.hub");
+    assert!(peer.depends_on.contains(&"interface.hub".parse().unwrap()));
+    let case = case.known("interface.hub", "listen_port", Field::Number(53));
+    case.with(|_, evaluator, problems| {
+        evaluator.problems(problems);
+        let wrong = evaluator
+            .resource(&"module.m.interface.i".parse().unwrap(), &case.computed)
+            .unwrap_err();
+        assert!(shown(&wrong).contains("Use another one."), "{}", shown(&wrong));
+    });
+}
+
+#[test]
+fn a_module_has_the_default_backend_of_the_root_and_none_of_its_own() {
+    let root = "wgform { default_backend = backend.b }\nbackend \"local\" \"a\" {}\nbackend \"local\" \"b\" {\n  display_name = module.m.x\n}\nmodule \"m\" {\n  source = \"./m\"\n}\n";
+    let module = "interface \"i\" {}\noutput \"x\" { value = \"The b\" }\n";
+    let case = Case::new(root).file("m/main.wg.hcl", module);
+    assert_eq!(case.problems(), "");
+    let interface = case.desired("module.m.interface.i");
+    assert_eq!(interface.backend.as_ref().unwrap().as_str(), "b");
+    case.with(|_, evaluator, _| {
+        let backends = evaluator.backends().unwrap_or_else(|it| panic!("{}", shown(&it)));
+        assert_eq!(backends[1].display_name.as_deref(), Some("The b"));
+    });
+    let case = Case::new(root)
+        .file("m/main.wg.hcl", &format!("{module}interface \"j\" {{ backend = backend.local }}\n"));
+    assert_eq!(
+        case.problems(),
+        "error: reference to an unknown backend\n  m/main.wg.hcl:3:27 `backend.local`: no backend `local` in this configuration\n  help: A module has no backends: give it one as the value of a variable with `type = backend`.\n"
+    );
+}
+
+#[test]
+fn a_secret_stays_one_through_a_module() {
+    let module = "variable \"s\" { sensitive = true }\noutput \"declared\" {\n  value = \"hunter2\"\n  sensitive = true\n}\noutput \"open\" { value = var.s }\n";
+    let root = "module \"m\" {\n  source = \"./m\"\n  s = \"hunter3\"\n}\noutput \"a\" { value = module.m.declared }\n";
+    let case = Case::new(root).file("m/main.wg.hcl", module);
+    let problems = case.problems();
+    assert_eq!(problems.matches("sensitive value in an output that is not sensitive").count(), 2);
+    assert!(
+        problems.contains("m/main.wg.hcl:6:25 `var.s`: `output.open` would show"),
+        "{problems}"
+    );
+    assert!(
+        problems.contains("main.wg.hcl:5:22 `module.m.declared`: `output.a` would"),
+        "{problems}"
+    );
 }

@@ -198,3 +198,38 @@ fn ten_thousand_instances_take_no_longer_each() {
     assert_eq!(case.problems(), "");
     assert_eq!(case.output("n"), "10000");
 }
+
+#[test]
+fn a_peer_knows_whose_key_it_has_also_by_a_map_of_many() {
+    let case = Case::new(
+        "interface \"wg\" {\n  for_each = toset([\"a\", \"b\", \"c\"])\n}\n\
+         locals { keys = { for k, it in interface.wg : k => it.public_key } }\n\
+         peer \"p\" {\n  for_each = { x = local.keys.b }\n  interface = interface.wg[\"a\"]\n  public_key = each.value\n  allowed_ips = []\n}\n\
+         peer \"q\" {\n  interface = interface.wg[\"a\"]\n  public_key = local.keys[\"c\"]\n  allowed_ips = []\n}\n",
+    );
+    let far = |address: &str| case.desired(address).far.map(|it| it.to_string());
+    assert_eq!(far("peer.p[\"x\"]").as_deref(), Some("interface.wg[\"b\"]"));
+    assert_eq!(far("peer.q").as_deref(), Some("interface.wg[\"c\"]"));
+}
+
+#[test]
+fn what_keys_are_made_of_comes_first() {
+    let case = Case::new(
+        "interface \"hub\" { addresses = [\"10.0.0.1/24\"] }\ninterface \"x\" {\n  count = length(interface.hub.addresses)\n}\n",
+    );
+    let used = case.desired("interface.x[0]").depends_on;
+    assert_eq!(used.iter().map(ToString::to_string).collect::<Vec<_>>(), ["interface.hub"]);
+}
+
+#[test]
+fn what_is_wrong_with_keys_is_said_whoever_asks_first() {
+    let case = Case::new(
+        "wgform {\n  state \"local\" { path = \"${local.b}.json\" }\n}\nlocals { b = try(backend.site[\"a\"].id, \"none\") }\n\
+         backend \"local\" \"site\" {\n  for_each = [\"a\"]\n}\n\
+         interface \"i\" {\n  for_each = toset([\"a\\nb\"])\n}\n\
+         peer \"p\" {\n  interface = interface.i\n  public_key = null\n  allowed_ips = []\n}\n",
+    );
+    let problems = case.problems();
+    assert!(problems.contains("`for_each` has to be a map or a set of strings"), "{problems}");
+    assert!(problems.contains("the key \"a\\nb\" has a control character"), "{problems}");
+}

@@ -811,7 +811,7 @@ fn protected_in_block(address: &Address, verb: &str) -> Refusal {
 fn new_key_note(planner: &Planner<'_>, links: &Links, view: &View, node: &Node) -> Option<Note> {
     node.interface().filter(|it| it.key.replaces_known)?;
     let refers = |address: &&Address| {
-        planner.desired[*address].depends_on.contains(&node.address)
+        planner.desired[*address].may_hold_key_of(&node.address)
             && planner.nodes[*address].peer().is_some_and(|peer| peer.on != node.address)
     };
     let asked_for = planner.walked.iter().filter(|it| view.contains(it));

@@ -346,7 +346,7 @@ impl Planner<'_> {
                 .values()
                 .filter(|it| {
                     it.address.kind == Kind::Peer
-                        && it.depends_on.contains(address)
+                        && it.may_hold_key_of(address)
                         && it.references.get("interface").is_none_or(|on| **on != *address)
                 })
                 .map(|it| format!("`{}`", it.address))
