@@ -26,6 +26,7 @@ mod unify;
 mod value;
 mod version;
 pub mod vocabulary;
+mod writable;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,9 @@ use crate::value::Secret;
 
 pub use crate::config::evaluator::{Evaluator, of_the_interface, own_public_key};
 pub use crate::config::syntax::check_syntax;
+pub use crate::config::writable::unwritable;
+
+pub(crate) use crate::config::decode::default_of;
 
 /// A configuration: its blocks, with nothing evaluated yet. An [`Evaluator`] does that.
 #[derive(Debug)]
@@ -72,6 +76,11 @@ impl Config {
     /// Returns the resources, each after everything that it refers to; ties are in source order.
     pub fn resources(&self) -> &[Address] {
         &self.order
+    }
+
+    /// Returns the names of the locals.
+    pub fn locals(&self) -> impl Iterator<Item = &str> {
+        self.blocks.locals.keys().map(|name| &**name)
     }
 
     /// Returns the head of a backend's block.

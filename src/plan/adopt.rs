@@ -169,7 +169,7 @@ fn known_already(address: &Address) -> NotAdopted {
 fn peer(planner: &Planner<'_>, desired: &Desired, id: &str) -> Result<ResourceRecord, NotAdopted> {
     let (backend, picture) = place(planner, desired)?;
     let form = || "write it as INTERFACE/PUBLIC_KEY, such as wg0/xTIB…=".to_owned();
-    let Some((interface, key)) = id.split_once('/') else {
+    let Some((interface, key)) = parts(id) else {
         return Err(refused(format!("`{id}` does not name a peer"), form()));
     };
     let key: PublicKey = key
@@ -212,6 +212,14 @@ fn peer(planner: &Planner<'_>, desired: &Desired, id: &str) -> Result<ResourceRe
         fields.insert("enabled", Field::Bool(true));
     }
     Ok(as_found(planner, desired, object, (&fields, &found.hidden)))
+}
+
+/// Takes the id of a peer apart. A key has a length of its own, and a router takes a `/` in the name of an interface.
+fn parts(id: &str) -> Option<(&str, &str)> {
+    let at = id.len().checked_sub("/xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=".len());
+    let split = at.and_then(|at| id.split_at_checked(at));
+    let whole = split.and_then(|(interface, key)| Some((interface, key.strip_prefix('/')?)));
+    whole.filter(|(_, key)| key.parse::<PublicKey>().is_ok()).or_else(|| id.split_once('/'))
 }
 
 fn place<'a>(
