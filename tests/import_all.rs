@@ -1,0 +1,139 @@
+//! `wgform import -all` with the built program, on all three kinds of system.
+
+#![expect(clippy::disallowed_methods, reason = "the tests look at the files of a run")]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod harness;
+mod taken;
+
+use std::env;
+
+use insta::assert_snapshot;
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use serde_json::Value as Json;
+use wgform::simulator::linux::call::{DeviceChange, HostFile, PeerChange};
+
+use crate::harness::Project;
+use crate::harness::devices::{ask_firewall, ask_router, firewall, router};
+
+use crate::taken::world::{self, tunnels};
+use crate::taken::{drafted, preshared, private, public, take_over};
+
+const HOST: &str = "backend \"local\" \"hq\" {\n  simulate = true\n}\n";
+const ROUTER: &str = "backend \"routeros\" \"branch\" {\n  api_url  = \"https://192.168.88.1\"\n  api_user = \"wgform\"\n  simulate = true\n}\n";
+const FIREWALL: &str = "backend \"pfsense\" \"fw\" {\n  api_url  = \"https://192.168.1.1\"\n  api_key  = \"none\"\n  simulate = true\n}\n";
+
+/// A host with an interface that has two peers.
+fn host() -> Project {
+    let project = Project::new(HOST);
+    project.run("plan").ends(0);
+    let host = project.enter("hq");
+    host.add_link("wg0").unwrap();
+    let peers = vec![
+        PeerChange {
+            preshared_key: Some(Some(preshared(9))),
+            endpoint: Some("192.0.2.7:51820".parse().unwrap()),
+            persistent_keepalive: Some("25s".parse().unwrap()),
+            allowed_ips: vec!["10.8.0.2/32".parse().unwrap(), "10.9.0.0/16".parse().unwrap()],
+            ..PeerChange::new(public(1))
+        },
+        PeerChange {
+            allowed_ips: vec!["0.0.0.0/0".parse().unwrap()],
+            ..PeerChange::new(public(2))
+        },
+    ];
+    let change = DeviceChange {
+        private_key: Some(private(100)),
+        listen_port: Some(51820),
+        peers,
+        ..DeviceChange::default()
+    };
+    host.configure("wg0", &change).unwrap();
+    host.set_up("wg0", true).unwrap();
+    host.add_address("wg0", "10.8.0.1/24".parse().unwrap()).unwrap();
+    host.add_address("wg0", "fd00:8::1/64".parse().unwrap()).unwrap();
+    project
+}
+
+#[test]
+fn everything_on_a_host_is_written_down() {
+    let project = host();
+    let before = project.host("hq");
+    let said = project.run("import -all backend.hq").ends(0);
+    assert_snapshot!(said.stdout);
+    assert!(!said.stderr.contains("Left alone"), "{said}");
+    assert_eq!(project.host("hq"), before);
+    take_over(&project, "hq", &drafted(&project, "hq", ""));
+    assert_eq!(project.host("hq"), before);
+}
+
+#[test]
+fn a_file_that_brings_an_interface_back_is_named_and_left_alone() {
+    let project = host();
+    let text = "[Interface]\nPrivateKey = x\n".to_owned().into();
+    let file = HostFile { text, mode: 0o600, group: None };
+    project.enter("hq").write_file("/etc/wireguard/wg0.conf".as_ref(), &file).unwrap();
+    let text = drafted(&project, "hq", "");
+    assert!(text.contains("# `/etc/wireguard/wg0.conf` brings it back at boot."), "{text}");
+    take_over(&project, "hq", &text);
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: if env::var("CI").is_ok_and(|it| it == "true") { 100 } else { 8 },
+        rng_seed: RngSeed::Fixed(1),
+        failure_persistence: None,
+        max_shrink_iters: 40,
+        ..ProptestConfig::default()
+    }
+}
+
+/// Everything that is secret on the systems.
+fn secrets() -> Vec<String> {
+    let keys = (0..=255).flat_map(|it| {
+        [private(it).expose_text().to_string(), preshared(it.max(1)).expose_text().to_string()]
+    });
+    keys.collect()
+}
+
+/// Returns all that is on the systems, as they show it to somebody who may see everything.
+fn systems(project: &Project) -> Vec<Json> {
+    let mut shown = vec![project.host("hq")];
+    let router = router(project, "branch");
+    for menu in ["interface/wireguard", "interface/wireguard/peers", "ip/address", "interface/list/member"] {
+        shown.push(ask_router(&router, "GET", menu, ""));
+    }
+    let firewall = firewall(project, "fw");
+    firewall.set_api("expose_sensitive_fields", true.into()).unwrap();
+    for list in ["vpn/wireguard/tunnels", "vpn/wireguard/peers", "interfaces", "vpn/wireguard/apply"] {
+        shown.push(ask_firewall(&firewall, "GET", list, &Json::Null));
+    }
+    shown
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn whatever_is_on_a_system_is_taken_over_without_a_change(
+        on_host in tunnels(), on_router in tunnels(), on_firewall in tunnels(),
+    ) {
+        let project = Project::new(&format!("{HOST}\n{ROUTER}\n{FIREWALL}"));
+        project.run("plan").ends(0);
+        world::on_host(&project, "hq", &on_host);
+        world::on_router(&project, "branch", &on_router);
+        world::on_firewall(&project, "fw", &on_firewall);
+        let before = systems(&project);
+        for backend in ["hq", "branch", "fw"] {
+            let text = drafted(&project, backend, "");
+            prop_assert_eq!(&drafted(&project, backend, ""), &text);
+            prop_assert!(!secrets().iter().any(|it| text.contains(it)));
+            take_over(&project, backend, &text);
+        }
+        prop_assert_eq!(systems(&project), before);
+        for backend in ["hq", "branch", "fw"] {
+            prop_assert_eq!(drafted(&project, backend, ""), "");
+        }
+    }
+}
