@@ -20,7 +20,7 @@ use crate::format::formatted;
 use crate::persist::{Style, is_ours, makes_interface};
 use crate::resource::{Address, BackendId, Field, Kind, declaration};
 use crate::state::{ObjectKey, State};
-use crate::value::PublicKey;
+use crate::value::{Prefix, PublicKey};
 
 /// How the peers of an interface are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,11 +70,14 @@ pub struct Draft {
 
 /// Drafts a configuration of what nobody owns.
 pub fn draft(question: &Question<'_>) -> Draft {
-    let choice = choose(question);
+    let mut choice = choose(question);
     let named = Named::of(question, &choice.interfaces);
-    let mut writer = Writer { question, named: &named, blocks: String::new(), imports: String::new() };
-    let mut draft = Draft { owned: choice.owned, left_alone: choice.left_alone, ..Draft::default() };
-    for interface in &choice.interfaces {
+    let mut writer =
+        Writer { question, named: &named, blocks: String::new(), imports: String::new() };
+    let mut draft =
+        Draft { owned: choice.owned, left_alone: choice.left_alone, ..Draft::default() };
+    for interface in &mut choice.interfaces {
+        interface.peers.sort_by_key(|peer| named.peers.get(&(interface.name.to_owned(), peer.key)));
         draft.interfaces += usize::from(matches!(interface.place, Place::New(_)));
         draft.peers += interface.peers.len();
         writer.interface(interface);
@@ -92,17 +95,18 @@ pub fn draft(question: &Question<'_>) -> Draft {
 
 /// Says which attributes stay on the device, because no configuration can have them as they are.
 fn left_out(interface: &Interface<'_>) -> Vec<Stranger> {
-    let why = "no configuration can have it as it is, and unwritten it stays";
     let own = match &interface.place {
         Place::New(written) => written.left_out.as_slice(),
         Place::Declared(_) => &[],
     };
-    let own = own.iter().map(|it| format!("`{it}` of interface `{}`", interface.name));
+    let name = interface.name;
+    let own = own.iter().map(|it| (it, format!("interface `{name}`")));
     let of_peers = interface.peers.iter().flat_map(|peer| {
-        let of = move |it| format!("`{it}` of peer `{}` on `{}`", peer.key.short(), interface.name);
+        let of = move |it| (it, format!("peer `{}` on `{name}`", peer.key.short()));
         peer.written.left_out.iter().map(of)
     });
-    own.chain(of_peers).map(|what| Stranger::new(what, why)).collect()
+    let all = own.chain(of_peers);
+    all.map(|((name, why), of)| Stranger::new(format!("`{name}` of {of}"), why.clone())).collect()
 }
 
 /// How everything in a draft is called.
@@ -120,7 +124,8 @@ struct Named {
 impl Named {
     fn of(question: &Question<'_>, all: &[Interface<'_>]) -> Self {
         let taken = |kind: Kind| -> BTreeSet<String> {
-            let root = question.declared.iter().filter(|it| it.kind == kind && it.module().is_empty());
+            let root =
+                question.declared.iter().filter(|it| it.kind == kind && it.module().is_empty());
             root.map(|it| it.label.to_string()).collect()
         };
         let new: Vec<_> = all.iter().filter(|it| matches!(it.place, Place::New(_))).collect();
@@ -140,7 +145,12 @@ impl Named {
         named
     }
 
-    fn name_peers(&mut self, question: &Question<'_>, all: &[Interface<'_>], taken: &BTreeSet<String>) {
+    fn name_peers(
+        &mut self,
+        question: &Question<'_>,
+        all: &[Interface<'_>],
+        taken: &BTreeSet<String>,
+    ) {
         // A block stands among all others, a peer in a map among those of its interface.
         let is_in_map = |on: &Interface<'_>, peer: &Peer<'_>| {
             question.form == Form::Map && self.key_of(on, peer).is_none()
@@ -162,15 +172,20 @@ impl Named {
         let wanted: Vec<String> = maps.iter().cloned().chain(of_peers).collect();
         let mut labels = label::unique(&wanted, taken).into_iter();
         let map_labels: Vec<_> = labels.by_ref().take(maps.len()).collect();
-        let wanted: Vec<_> = map_labels.iter().map(|it| format!("{}_peers", it.replace('-', "_"))).collect();
+        let wanted: Vec<_> =
+            map_labels.iter().map(|it| format!("{}_peers", it.replace('-', "_"))).collect();
         let locals = label::unique(&wanted, question.locals);
         let mut peers: BTreeMap<(String, PublicKey), String> = BTreeMap::new();
-        peers.extend(blocks.iter().zip(labels).map(|((on, peer), it)| (((*on).to_owned(), peer.key), it)));
+        peers.extend(
+            blocks.iter().zip(labels).map(|((on, peer), it)| (((*on).to_owned(), peer.key), it)),
+        );
         for (on, inside) in &entries {
             let on_label = label(on);
             let wanted: Vec<_> = inside.iter().map(|peer| label_of_peer(&on_label, peer)).collect();
             let keys = label::unique(&wanted, &BTreeSet::new());
-            peers.extend(inside.iter().zip(keys).map(|(peer, it)| (((*on).to_owned(), peer.key), it)));
+            peers.extend(
+                inside.iter().zip(keys).map(|(peer, it)| (((*on).to_owned(), peer.key), it)),
+            );
         }
         let names = entries.iter().map(|(on, _)| (*on).to_owned());
         self.maps = names.zip(map_labels.into_iter().zip(locals)).collect();
@@ -226,7 +241,8 @@ fn label_of_peer(on: &str, peer: &Peer<'_>) -> String {
     let given = given.or_else(|| text("description"));
     let address = || {
         let Some(Field::Prefixes(all)) = peer.found.fields.get("allowed_ips") else { return None };
-        let prefix = all.iter().find(|it| !it.is_default())?;
+        let is_host = |it: &&Prefix| it.length() == if it.address().is_ipv4() { 32 } else { 128 };
+        let prefix = all.iter().find(is_host).or_else(|| all.iter().find(|it| !it.is_default()))?;
         label::of(&format!("{on} {}", prefix.address()), "peer")
     };
     let key = || {
@@ -247,12 +263,20 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn finish(self) -> String {
+        let is_linux = !self.question.picture.kind.keeps_configuration();
+        let may_roam = match is_linux && self.blocks.contains("\nendpoint = ") {
+            true => hcl::comment(
+                "An `endpoint` may be where a peer roamed to: it can go where the peer is the one who calls.",
+            ),
+            false => String::new(),
+        };
         let head = hcl::comment(&format!(
             "What was on backend `{}`, by `wgform import -all`. Secrets are left as the device holds them.",
             self.question.backend
         ));
-        let imports = hcl::comment("Once an apply has taken everything over, the `import` blocks can go.");
-        let text = format!("{head}{}\n{imports}{}", self.blocks, self.imports);
+        let imports =
+            hcl::comment("Once an apply has taken everything over, the `import` blocks can go.");
+        let text = format!("{head}{may_roam}{}\n{imports}{}", self.blocks, self.imports);
         // One that cannot be laid out is as good, if less pretty.
         formatted(&text).unwrap_or(text)
     }
@@ -290,13 +314,16 @@ impl Writer<'_> {
         let is_in_namespace = picture.identity.id.contains("#netns=");
         let boot = picture.boot.as_ref().filter(|_| !is_in_namespace)?;
         let own = Style::ALL.into_iter().find(|style| {
-            let mut files = style.paths(name).into_iter().filter_map(|it| boot.files.get_key_value(&it).map(|(path, file)| (path.clone(), file)));
+            let mut files = style.paths(name).into_iter().filter_map(|it| {
+                boot.files.get_key_value(&it).map(|(path, file)| (path.clone(), file))
+            });
             files.any(|(path, file)| is_ours(&path, &file.text))
         });
         if let Some(style) = own {
             return Some(format!("persist = {}", hcl::quoted(style.word())));
         }
-        let foreign = boot.files.iter().find(|(path, file)| makes_interface(path, &file.text, name));
+        let foreign =
+            boot.files.iter().find(|(path, file)| makes_interface(path, &file.text, name));
         let comment = match foreign {
             Some((path, _)) => hcl::comment(&format!(
                 "`{}` brings it back at boot. \"wg-quick\" or \"networkd\" would write it anew, and keep it up to date.",
@@ -343,7 +370,8 @@ impl Writer<'_> {
             on.peers.iter().partition(|peer| self.named.key_of(on, peer).is_none());
         if let Some((label, local)) = self.named.maps.get(on.name) {
             // What all of them are called on the device is not said twice.
-            let key_of = |peer: &Peer<'_>| hcl::quoted(&self.named.peers[&(on.name.to_owned(), peer.key)]);
+            let key_of =
+                |peer: &Peer<'_>| hcl::quoted(&self.named.peers[&(on.name.to_owned(), peer.key)]);
             let has_its_key = |peer: &&Peer<'_>| {
                 let mut all = attributes(peer);
                 all.any(|(name, value)| name == "name" && value == key_of(peer))
@@ -356,14 +384,16 @@ impl Writer<'_> {
             for peer in &inside {
                 let mut lines = vec![format!("public_key = {}", self.public_key(on, peer))];
                 for (name, value) in attributes(peer).filter(|(name, _)| !is_by_key(name)) {
-                    let place = declaration::attributes(Kind::Peer).iter().position(|it| it.name == name);
+                    let place =
+                        declaration::attributes(Kind::Peer).iter().position(|it| it.name == name);
                     counts.entry(place.unwrap_or_default()).or_insert((name, 0)).1 += 1;
                     lines.push(format!("{name} = {value}"));
                 }
                 entries.push((key_of(peer), lines.join("\n")));
             }
             entries.sort();
-            let entries = entries.into_iter().map(|(key, lines)| format!("{key} = {{\n{lines}\n}}\n"));
+            let entries =
+                entries.into_iter().map(|(key, lines)| format!("{key} = {{\n{lines}\n}}\n"));
             let map = format!("{local} = {{\n{}}}", entries.collect::<String>());
             self.block("locals", vec![map], "");
             let mut lines = vec![

@@ -6,7 +6,7 @@
 mod harness;
 mod taken;
 
-use std::env;
+use std::{env, fs};
 
 use insta::assert_snapshot;
 use proptest::prelude::*;
@@ -17,7 +17,7 @@ use wgform::simulator::linux::call::{DeviceChange, HostFile, PeerChange};
 use crate::harness::Project;
 use crate::harness::devices::{ask_firewall, ask_router, firewall, router};
 
-use crate::taken::world::{self, tunnels};
+use crate::taken::world::{self, Network, Peer, Tunnel, Whose, tunnels};
 use crate::taken::{drafted, preshared, private, public, take_over};
 
 const HOST: &str = "backend \"local\" \"hq\" {\n  simulate = true\n}\n";
@@ -79,6 +79,94 @@ fn a_file_that_brings_an_interface_back_is_named_and_left_alone() {
     take_over(&project, "hq", &text);
 }
 
+/// A peer that has everything.
+fn peer(text: &'static str, name: &'static str, whose: Whose) -> Peer {
+    let endpoint = Some("192.0.2.1:51820");
+    Peer {
+        text,
+        name,
+        is_up: true,
+        has_secret: true,
+        endpoint,
+        keepalive: 25,
+        network: Network::Own,
+        whose,
+    }
+}
+
+fn tunnel(text: &'static str, is_assigned: bool, peers: Vec<Peer>) -> Tunnel {
+    Tunnel { text, is_up: true, has_port: true, has_address: true, mtu: 1380, is_assigned, peers }
+}
+
+fn worlds() -> Vec<Tunnel> {
+    let quiet = |text, name| Peer {
+        is_up: false,
+        has_secret: false,
+        endpoint: None,
+        keepalive: 0,
+        ..peer(text, name, Whose::Anybody)
+    };
+    let shared = |text| Peer { network: Network::Shared, ..peer(text, "", Whose::Anybody) };
+    vec![
+        tunnel(
+            "Büro \"${x}\"",
+            true,
+            vec![
+                peer("phone", "Jörg Müßig", Whose::Anybody),
+                quiet("alice", ""),
+                quiet("alice", ""),
+                peer("", "", Whose::Bytes),
+                peer("", "", Whose::Dynamic),
+                peer("lost", "", Whose::Orphan),
+            ],
+        ),
+        tunnel(
+            "",
+            false,
+            vec![
+                peer("", "", Whose::OtherTunnel),
+                shared("one"),
+                shared("two"),
+                quiet("two\nlines", ""),
+                Peer { network: Network::None, ..quiet("none", "") },
+            ],
+        ),
+    ]
+}
+
+#[test]
+fn everything_on_a_router_is_written_down() {
+    let project = Project::new(&format!("{HOST}{ROUTER}"));
+    world::on_router(&project, "branch", &worlds());
+    let said = project.run("import -all backend.branch").ends(0);
+    assert_snapshot!(format!("{}\n{}", said.stdout, left_alone(&said.stderr)));
+    take_over(&project, "branch", &said.stdout);
+}
+
+#[test]
+fn everything_on_a_firewall_is_written_down() {
+    let project = Project::new(&format!("{HOST}{FIREWALL}"));
+    project.run("backend test fw").ends(0);
+    world::on_firewall(&project, "fw", &worlds());
+    let said = project.run("import -all backend.fw").ends(0);
+    assert_snapshot!(format!("{}\n{}", said.stdout, left_alone(&said.stderr)));
+    take_over(&project, "fw", &said.stdout);
+}
+
+#[test]
+fn a_map_holds_all_peers_of_an_interface() {
+    let project = Project::new(&format!("{HOST}{ROUTER}"));
+    world::on_router(&project, "branch", &worlds());
+    let said = project.run("import -all backend.branch -as=map -out=branch.wg.hcl").ends(0);
+    said.says("Wrote 2 interfaces and 5 peers into `branch.wg.hcl`.");
+    assert_snapshot!(fs::read_to_string(project.path().join("branch.wg.hcl")).unwrap());
+    project.run("fmt -check").ends(0);
+}
+
+fn left_alone(stderr: &str) -> &str {
+    &stderr[stderr.find("Left alone").unwrap()..]
+}
+
 fn config() -> ProptestConfig {
     ProptestConfig {
         cases: if env::var("CI").is_ok_and(|it| it == "true") { 100 } else { 8 },
@@ -101,12 +189,16 @@ fn secrets() -> Vec<String> {
 fn systems(project: &Project) -> Vec<Json> {
     let mut shown = vec![project.host("hq")];
     let router = router(project, "branch");
-    for menu in ["interface/wireguard", "interface/wireguard/peers", "ip/address", "interface/list/member"] {
+    for menu in
+        ["interface/wireguard", "interface/wireguard/peers", "ip/address", "interface/list/member"]
+    {
         shown.push(ask_router(&router, "GET", menu, ""));
     }
     let firewall = firewall(project, "fw");
     firewall.set_api("expose_sensitive_fields", true.into()).unwrap();
-    for list in ["vpn/wireguard/tunnels", "vpn/wireguard/peers", "interfaces", "vpn/wireguard/apply"] {
+    for list in
+        ["vpn/wireguard/tunnels", "vpn/wireguard/peers", "interfaces", "vpn/wireguard/apply"]
+    {
         shown.push(ask_firewall(&firewall, "GET", list, &Json::Null));
     }
     shown

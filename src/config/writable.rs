@@ -13,32 +13,40 @@ use crate::diagnostic::{SourceText, Span};
 use crate::resource::{Address, Attribute, BackendKind, Field, Fields, Kind, declaration};
 
 /// Returns those of the attributes that no configuration could have for a backend of that kind: their form or the
-/// kind refuses the value, or it would be read as another one.
-pub fn unwritable(kind: Kind, backend: BackendKind, fields: &Fields) -> BTreeSet<&'static str> {
+/// kind refuses the value, or it would be read as another one. Each with the reason, as a clause.
+pub fn unwritable(
+    kind: Kind,
+    backend: BackendKind,
+    fields: &Fields,
+) -> BTreeMap<&'static str, String> {
     let attributes = declaration::attributes(kind);
     let text = SourceText { name: String::new(), text: String::new(), secrets: Vec::new() };
     let source = Arc::new(text);
     // Each attribute has a place of its own, by which a problem tells which it is about.
     let place = |index: usize| Span { source: source.clone(), range: index..index };
     let mut desired = alone(kind, place(attributes.len()));
-    let mut unwritable = BTreeSet::new();
+    let mut unwritable = BTreeMap::new();
     for (index, attribute) in attributes.iter().enumerate() {
         let Some(field) = fields.get(attribute.name) else { continue };
         if !is_read_back(attribute, field, place(index)) {
-            unwritable.insert(attribute.name);
+            let why = format!("a configuration has {} there", attribute.form.noun());
+            unwritable.insert(attribute.name, why);
             continue;
         }
         desired.fields.insert(attribute.name, Wanted::Known(field.clone()));
         desired.spans.insert(attribute.name, place(index));
     }
     let problems = misfits(backend, &desired);
-    let places = problems.iter().filter_map(|it| Some(it.labels.first()?.span.range.start));
-    unwritable.extend(places.filter_map(|index| Some(attributes.get(index)?.name)));
+    for label in problems.iter().filter_map(|it| it.labels.first()) {
+        if let Some(attribute) = attributes.get(label.span.range.start) {
+            unwritable.insert(attribute.name, label.text.clone());
+        }
+    }
     let is_linux = !backend.keeps_configuration();
     if let (Kind::Interface, true, Some(Field::Text(name))) = (kind, is_linux, fields.get("name"))
-        && linux_name(name).is_err()
+        && let Err(why) = linux_name(name)
     {
-        unwritable.insert("name");
+        unwritable.insert("name", format!("`{name}` {why}"));
     }
     unwritable
 }
@@ -72,7 +80,7 @@ mod tests {
 
     fn of(kind: Kind, backend: BackendKind, fields: &[(&'static str, Field)]) -> Vec<&'static str> {
         let fields: Fields = fields.iter().cloned().collect();
-        unwritable(kind, backend, &fields).into_iter().collect()
+        unwritable(kind, backend, &fields).into_keys().collect()
     }
 
     fn text(text: &str) -> Field {
@@ -86,12 +94,18 @@ mod tests {
             (Kind::Interface, BackendKind::Local, vec![("mtu", Field::Number(500))], vec!["mtu"]),
             (Kind::Interface, BackendKind::Local, vec![("name", text("wg%"))], vec!["name"]),
             (Kind::Interface, BackendKind::PfSense, vec![("name", text("wg0"))], vec!["name"]),
-            (Kind::Peer, BackendKind::RouterOs, vec![("description", text("a\nb"))], vec![
-                "description",
-            ]),
-            (Kind::Peer, BackendKind::RouterOs, vec![("allowed_ips", none.clone())], vec![
-                "allowed_ips",
-            ]),
+            (
+                Kind::Peer,
+                BackendKind::RouterOs,
+                vec![("description", text("a\nb"))],
+                vec!["description"],
+            ),
+            (
+                Kind::Peer,
+                BackendKind::RouterOs,
+                vec![("allowed_ips", none.clone())],
+                vec!["allowed_ips"],
+            ),
             (Kind::Peer, BackendKind::Local, vec![("allowed_ips", none)], vec![]),
             (Kind::Peer, BackendKind::PfSense, vec![("description", text("a\nb"))], vec![]),
         ] {

@@ -67,7 +67,8 @@ impl<'a> Holders<'a> {
         for (address, record) in question.state.resources.iter().filter(|(_, it)| !it.is_gone) {
             let own = record.backend.as_ref().map(|backend| (backend, &record.object));
             let deposed = record.deposed.iter().map(|it| (&it.backend, &it.object));
-            for (_, object) in own.into_iter().chain(deposed).filter(|(on, _)| *on == question.backend)
+            for (_, object) in
+                own.into_iter().chain(deposed).filter(|(on, _)| *on == question.backend)
             {
                 holders.own(address, object);
             }
@@ -295,7 +296,8 @@ fn leave_rivals(
         }
     }
     let held = left.keys().copied().collect::<Vec<_>>();
-    rivals.extend(held.iter().flat_map(|key| rivals_of(on, &of, key)).filter(|(key, _)| is_up(key)));
+    rivals
+        .extend(held.iter().flat_map(|key| rivals_of(on, &of, key)).filter(|(key, _)| is_up(key)));
     while let Some((key, prefix)) = rivals.pop() {
         if is_owned(&key) || left.contains_key(&key) {
             continue;

@@ -21,7 +21,7 @@ const ASSIGNED: &str = "assign_";
 pub(super) struct Written {
     pub(super) fields: Fields,
     /// Those that a configuration cannot have as the device has them, and that stay when they are not written.
-    pub(super) left_out: Vec<&'static str>,
+    pub(super) left_out: Vec<(&'static str, String)>,
 }
 
 /// Chooses the attributes of an object that have to be written.
@@ -41,23 +41,24 @@ pub(super) fn written(kind: Kind, backend: BackendKind, found: &Fields) -> Resul
     for _ in 0..2 {
         let mut refused = unwritable(kind, backend, &fields);
         // A tunnel that is disabled, or has no name that a configuration takes, is not assigned by a configuration.
-        if refused.contains("assign_descr") || refused.remove("enabled") {
-            refused.extend(fields.keys().filter(|name| name.starts_with(ASSIGNED)));
+        let why = refused.get("assign_descr").cloned().or_else(|| refused.remove("enabled"));
+        if let Some(why) = why {
+            let all = fields.keys().filter(|name| name.starts_with(ASSIGNED));
+            refused.extend(all.map(|name| (*name, why.clone())));
         }
-        for name in refused {
-            let attribute = declaration::attribute(kind, name).filter(|it| is_needed(it));
-            if attribute.is_some() {
-                return Err(format!("its `{name}` is not one that a configuration can have"));
+        for (name, why) in refused {
+            if declaration::attribute(kind, name).is_some_and(is_needed) {
+                return Err(format!("its `{name}` cannot be written: {why}"));
             }
             fields.remove(name);
-            left_out.push(name);
+            left_out.push((name, why));
         }
     }
     // The firewall's interface has them.
     let is_moved = |name: &&str| matches!(*name, "addresses" | "mtu");
     if found.keys().any(|name| name.starts_with(ASSIGNED)) {
         fields.retain(|name, _| !is_moved(name));
-        left_out.retain(|name| !is_moved(name));
+        left_out.retain(|(name, _)| !is_moved(name));
     }
     Ok(Written { fields, left_out })
 }
@@ -95,7 +96,10 @@ fn is_usual(attribute: &Attribute, field: &Field) -> bool {
     };
     let is_default = match default_of(attribute) {
         Some(default) => default == *field,
-        None => matches!(attribute.default, Default::Unset | Default::Device | Default::Empty) && is_nothing,
+        None => {
+            matches!(attribute.default, Default::Unset | Default::Device | Default::Empty)
+                && is_nothing
+        }
     };
     let shown = match field {
         Field::Text(text) => text.clone(),
@@ -112,7 +116,11 @@ mod tests {
     use crate::draft::written::written;
     use crate::resource::{BackendKind, Field, Fields, Kind};
 
-    fn names(kind: Kind, backend: BackendKind, fields: &[(&'static str, Field)]) -> Vec<&'static str> {
+    fn names(
+        kind: Kind,
+        backend: BackendKind,
+        fields: &[(&'static str, Field)],
+    ) -> Vec<&'static str> {
         let fields: Fields = fields.iter().cloned().collect();
         written(kind, backend, &fields).unwrap().fields.into_keys().collect()
     }
@@ -134,7 +142,8 @@ mod tests {
             ("responder", Field::Bool(false)),
         ];
         assert_eq!(names(Kind::Peer, BackendKind::RouterOs, &fields), ["allowed_ips"]);
-        let fields = [("mtu", Field::Number(1420)), ("fwmark", Field::Number(0)), ("name", text("a"))];
+        let fields =
+            [("mtu", Field::Number(1420)), ("fwmark", Field::Number(0)), ("name", text("a"))];
         assert_eq!(names(Kind::Interface, BackendKind::Local, &fields), ["name"]);
     }
 
@@ -154,6 +163,6 @@ mod tests {
             ("description", text("two\nlines")),
         ]);
         let why = written(Kind::Peer, BackendKind::RouterOs, &fields).unwrap_err();
-        assert_eq!(why, "its `allowed_ips` is not one that a configuration can have");
+        assert_eq!(why, "its `allowed_ips` cannot be written: a router takes no peer without one");
     }
 }

@@ -30,7 +30,8 @@ pub fn drafted(project: &Project, backend: &str, flags: &str) -> String {
 
 /// Takes everything over, one by one, and makes sure that a plan then has nothing to do.
 pub fn take_over(project: &Project, backend: &str, text: &str) {
-    let import = Regex::new("(?s)\nimport \\{\n  to = ([^\n]*)\n  id = \"([^\n]*)\"\n\\}\n").unwrap();
+    let import =
+        Regex::new("(?s)\nimport \\{\n  to = ([^\n]*)\n  id = \"([^\n]*)\"\n\\}\n").unwrap();
     let blocks = import.replace_all(text, "");
     assert!(!blocks.contains("import {"), "{blocks}");
     project.add(&format!("{backend}.wg.hcl"), &blocks);

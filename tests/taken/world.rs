@@ -75,7 +75,9 @@ impl Peer {
     fn networks(&self, tunnel: u8, number: u8) -> Vec<String> {
         match self.network {
             Network::None => Vec::new(),
-            Network::Own => vec![format!("10.{tunnel}.{number}.0/24"), format!("172.16.{number}.{tunnel}/32")],
+            Network::Own => {
+                vec![format!("10.{tunnel}.{number}.0/24"), format!("172.16.{number}.{tunnel}/32")]
+            }
             Network::Shared => vec!["0.0.0.0/0".to_owned()],
             Network::Six => vec![format!("fd00:{tunnel}:{number}::/64")],
         }
@@ -119,7 +121,8 @@ fn peer() -> impl Strategy<Value = Peer> {
 }
 
 fn tunnel() -> impl Strategy<Value = Tunnel> {
-    let flags = (prop::bool::weighted(0.8), any::<bool>(), any::<bool>(), prop::bool::weighted(0.3));
+    let flags =
+        (prop::bool::weighted(0.8), any::<bool>(), any::<bool>(), prop::bool::weighted(0.3));
     let mtu = prop::sample::select(vec![1420, 1420, 1380, 1280]);
     (text(), flags, mtu, prop::collection::vec(peer(), 0..5)).prop_map(
         |(text, (is_up, has_port, has_address, is_assigned), mtu, peers)| Tunnel {
@@ -163,7 +166,11 @@ pub fn on_host(project: &Project, backend: &str, tunnels: &[Tunnel]) {
             preshared_key: peer.has_secret.then(|| Some(preshared(number(i)))),
             endpoint: peer.endpoint.map(|it| it.parse().unwrap()),
             persistent_keepalive: Some(format!("{}s", peer.keepalive).parse().unwrap()),
-            allowed_ips: peer.networks(own, number(i)).iter().map(|it| it.parse().unwrap()).collect(),
+            allowed_ips: peer
+                .networks(own, number(i))
+                .iter()
+                .map(|it| it.parse().unwrap())
+                .collect(),
             ..PeerChange::new(public(key_of(peer, number(i), index)))
         });
         let change = DeviceChange {
@@ -212,7 +219,8 @@ pub fn on_router(project: &Project, backend: &str, tunnels: &[Tunnel]) {
             put("interface/list/member", &json!({"interface": name, "list": "LAN"}));
         }
         for (i, peer) in tunnel.peers.iter().enumerate() {
-            let id = put("interface/wireguard/peers", &router_peer(peer, name, (own, number(i)), index));
+            let id =
+                put("interface/wireguard/peers", &router_peer(peer, name, (own, number(i)), index));
             let mut planted: Vec<(&str, &[u8])> = Vec::new();
             match peer.whose {
                 Whose::Dynamic => planted.push(("dynamic", b"true")),
@@ -314,7 +322,8 @@ pub fn on_firewall(project: &Project, backend: &str, tunnels: &[Tunnel]) {
             }
             // A firewall has each key once.
             let is_there = ask_firewall(&firewall, "GET", "vpn/wireguard/peers", &Json::Null);
-            let is_there = is_there.as_array().unwrap().iter().any(|it| it["publickey"] == body["publickey"]);
+            let is_there =
+                is_there.as_array().unwrap().iter().any(|it| it["publickey"] == body["publickey"]);
             if !is_there {
                 post("vpn/wireguard/peer", &body);
             }
