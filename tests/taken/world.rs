@@ -1,5 +1,7 @@
 //! Random tunnels with random peers, put on each kind of system by somebody who knows nothing of wgform.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use wgform::simulator::linux::call::{DeviceChange, PeerChange};
@@ -218,7 +220,13 @@ pub fn on_router(project: &Project, backend: &str, tunnels: &[Tunnel]) {
         if tunnel.is_assigned {
             put("interface/list/member", &json!({"interface": name, "list": "LAN"}));
         }
+        let mut keys = BTreeSet::new();
         for (i, peer) in tunnel.peers.iter().enumerate() {
+            let key = key_of(peer, number(i), index);
+            let is_twin = !keys.insert(key);
+            let twin = public(key).to_string();
+            let anybody = Peer { whose: Whose::Anybody, ..peer.clone() };
+            let peer = if is_twin { &anybody } else { peer };
             let id =
                 put("interface/wireguard/peers", &router_peer(peer, name, (own, number(i)), index));
             let mut planted: Vec<(&str, &[u8])> = Vec::new();
@@ -226,6 +234,10 @@ pub fn on_router(project: &Project, backend: &str, tunnels: &[Tunnel]) {
                 Whose::Dynamic => planted.push(("dynamic", b"true")),
                 Whose::Bytes => planted.push(("comment", b"B\xfcro 1")),
                 Whose::Anybody | Whose::OtherTunnel | Whose::Orphan => {}
+            }
+            // It refuses what it has already, and older versions did not.
+            if is_twin {
+                planted.push(("public-key", twin.as_bytes()));
             }
             // Those of older versions may have none.
             if peer.network == Network::None {
