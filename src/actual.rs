@@ -300,6 +300,8 @@ pub struct FoundInterface {
     pub peers: BTreeMap<PublicKey, FoundPeer>,
     /// How many peers there are besides these, which have no key to be known by.
     pub keyless: usize,
+    /// What the device calls it by itself, such as `*3`, until it is made anew; none where that says nothing.
+    pub id: Option<String>,
 }
 
 /// One peer on a device.
@@ -318,6 +320,8 @@ pub struct FoundPeer {
     pub received: u64,
     /// Bytes sent to it.
     pub sent: u64,
+    /// What the device calls it by itself, such as `*3`, until it is made anew; none where that says nothing.
+    pub id: Option<String>,
 }
 
 impl FoundPeer {

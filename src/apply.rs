@@ -522,6 +522,8 @@ impl<'a, 'c> Run<'a, 'c> {
         let steps =
             steps.map(|(step, fate)| StepReport { step, fate: fate.unwrap_or(Fate::NotStarted) });
         Report {
+            moved: self.plan.moved.len(),
+            imported: self.plan.imported.len(),
             steps: steps.collect(),
             resolved: self.resolved,
             outputs: self.state.outputs,

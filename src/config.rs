@@ -14,6 +14,7 @@ mod function;
 mod graph;
 mod lines;
 mod parse;
+mod refactor;
 mod reference;
 mod rendering;
 mod secrets;
@@ -41,12 +42,14 @@ use serde_json::Value as Json;
 
 use crate::config::block::Blocks;
 use crate::config::parse::{Given, Parsed};
+use crate::config::refactor::RefactoringBlocks;
 use crate::diagnostic::{Diagnostic, Span, unique};
 use crate::resource::{Address, BackendId, BackendKind, Field};
 use crate::source::{Files, Sources};
 use crate::value::Secret;
 
 pub use crate::config::evaluator::{Evaluator, of_the_interface, own_public_key};
+pub use crate::config::refactor::{Import, Refactoring, Removed};
 pub use crate::config::syntax::check_syntax;
 pub use crate::config::writable::unwritable;
 
@@ -59,6 +62,7 @@ pub struct Config {
     order: Vec<Address>,
     given: BTreeMap<Arc<str>, Given>,
     reader: Files,
+    refactoring: Refactoring,
 }
 
 impl Config {
@@ -70,7 +74,14 @@ impl Config {
         let (order, circles) = graph::order(&mut blocks);
         problems.extend(circles);
         problems.sort_by(|a, b| place(a).cmp(&place(b)));
-        (Self { blocks, order, given, reader: sources.reader }, problems)
+        let RefactoringBlocks { moved, removed, imports: _ } = &mut blocks.refactoring;
+        let refactoring = Refactoring::new(std::mem::take(moved), std::mem::take(removed));
+        (Self { blocks, order, given, reader: sources.reader, refactoring }, problems)
+    }
+
+    /// Returns what moved and what is no longer declared.
+    pub fn refactoring(&self) -> &Refactoring {
+        &self.refactoring
     }
 
     /// Returns the resources, each after everything that it refers to; ties are in source order.

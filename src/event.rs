@@ -186,6 +186,8 @@ pub enum Work {
     Update,
     /// Removes it.
     Delete,
+    /// Leaves it alone, and lets it be nobody's.
+    Forget,
     /// Brings up what was made in the place of another one.
     BringUp,
     /// Removes what another one was made for.
@@ -236,6 +238,7 @@ impl Work {
             (Action::Create | Action::Replace, _) => Self::Create,
             (Action::Update, _) => Self::Update,
             (Action::Delete, _) => Self::Delete,
+            (Action::Forget, _) => Self::Forget,
         }
     }
 }

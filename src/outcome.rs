@@ -38,6 +38,10 @@ pub struct StepReport {
 pub struct Report {
     /// Every step of the plan, in order.
     pub steps: Vec<StepReport>,
+    /// How many resources the state has under another address than before.
+    pub moved: usize,
+    /// How many objects were taken over.
+    pub imported: usize,
     /// Endpoints that were written as a name, with the address that was set for each.
     pub resolved: Vec<(Address, String)>,
     /// The outputs afterwards.

@@ -6,6 +6,7 @@
 //! * `interest` says what has to be looked at before,
 //! * `recover` folds in the intents of an apply that was cut off,
 //! * `guard` refuses to believe in absence that is not plausible, and a device that is not the recorded one,
+//! * `refactor` gives everything its new address first, and notes what is left alone and what is taken over,
 //! * `walk` evaluates and compares every resource in dependency order,
 //! * `routes` says which routes each interface is to have, and what is in their way,
 //! * `check` looks across resources: what is wanted twice, what belongs to somebody else,
@@ -27,6 +28,7 @@ mod observe;
 mod order;
 mod persist;
 mod recover;
+mod refactor;
 mod routes;
 mod secret;
 mod service;
@@ -57,6 +59,7 @@ pub use finish::record;
 pub use interest::{interest, recorded_interest};
 pub use persist::{outside, persisted_fields, written};
 pub use recover::recover;
+pub use refactor::renames;
 pub use routes::{Recipe, WantedRoutes};
 pub use walk::Known;
 
@@ -170,12 +173,19 @@ pub struct Plan {
     pub is_partial: bool,
     /// What was left out of it by name, with what had to be left out with that.
     pub excluded: BTreeSet<Address>,
+    /// What has another address now, with its old one.
+    pub moved: BTreeMap<Address, Address>,
+    /// What is taken over, with what it is found by.
+    pub imported: BTreeMap<Address, String>,
 }
 
 impl Plan {
     /// Returns whether a device or the state has to be written to for the sake of a resource.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.outputs.is_empty()
+        self.changes.is_empty()
+            && self.outputs.is_empty()
+            && self.moved.is_empty()
+            && self.imported.is_empty()
     }
 
     /// Returns whether an apply would undo something that was changed outside of wgform.
@@ -274,6 +284,8 @@ pub enum Action {
     Replace,
     /// It is removed.
     Delete,
+    /// It stays as it is, and is nobody's from then on.
+    Forget,
 }
 
 /// Why.
@@ -301,6 +313,8 @@ pub enum Reason {
     CannotUpdate(&'static str),
     /// It is no longer in the configuration.
     NotConfigured,
+    /// A `removed` block says so; where that is.
+    Removed(String),
     /// Its `public_key` became `null`.
     BecamePending,
     /// Everything goes.
@@ -337,6 +351,8 @@ pub enum Note {
     LastHandshake(Option<Duration>),
     /// Peers that nobody declared go with the interface.
     UnmanagedGo(usize),
+    /// So many older objects of it, which were replaced and are still there, are forgotten with it.
+    OlderStay(usize),
     /// The pre-shared key is made anew because no holder can give it back.
     NewSecret,
     /// Commands of the user run on its host.
@@ -676,11 +692,21 @@ pub fn plan(
     evaluator: &Evaluator<'_>,
     inputs: Inputs<'_>,
 ) -> Result<Plan, NoPlan> {
-    let planner = walk::Planner::new(inputs);
-    let refusals = planner.verdict.refusals.values().cloned().collect();
-    let plan = match planner.options.refresh_only {
-        true => planner.observe(config, evaluator),
-        false => planner.plan(config, evaluator),
+    let mut inputs = inputs;
+    let moved = match refactor::carry_out_moves(config, &mut inputs) {
+        // Whoever destroys everything asks for no address.
+        Err(_) if inputs.options.destroy => Ok(BTreeMap::new()),
+        moved => moved,
     };
+    let mut planner = walk::Planner::new(inputs);
+    let refusals = planner.verdict.refusals.values().cloned().collect();
+    let plan = moved.and_then(|moved| {
+        planner.state_differs |= !moved.is_empty();
+        planner.moved = moved;
+        match planner.options.refresh_only {
+            true => planner.observe(config, evaluator),
+            false => planner.plan(config, evaluator),
+        }
+    });
     plan.map_err(|problems| NoPlan { problems, refusals })
 }

@@ -7,9 +7,11 @@
 pub mod address;
 pub mod declaration;
 pub mod field;
+pub mod moves;
 
 pub use address::{Address, BackendId, InstanceKey, Kind, ModuleStep};
 pub use declaration::{
     Attribute, BackendKind, Change, Default, Form, Ownership, Presence, Support,
 };
 pub use field::{Field, Fields, Setting, Settings};
+pub use moves::{Circle, Movable, Move, Moved, Moves, ResourceStep};

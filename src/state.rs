@@ -5,6 +5,7 @@
 
 pub mod document;
 pub mod journal;
+mod rename;
 
 pub use document::StateError;
 pub use journal::{JournalError, Recorded};

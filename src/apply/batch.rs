@@ -242,6 +242,7 @@ impl Maker<'_, '_, '_> {
             Action::Update => "update",
             Action::Replace => "replace",
             Action::Delete => "destroy",
+            Action::Forget => "forget",
         };
         Some(Surroundings {
             address: step.subject.address().map(ToString::to_string).unwrap_or_default(),

@@ -90,7 +90,7 @@ pub(crate) async fn refresh_only(session: &Session<'_>, request: Request) -> Res
         lock.write(&mut plan.state)?;
     }
     if !plan.is_empty() {
-        let what = render::count(plan.changes.len(), "resource");
+        let what = render::count(plan.changes.len() + plan.moved.len(), "resource");
         ui.result(&format!(
             "\nRecorded what changed about {what}. Nothing was written to any device."
         ));

@@ -287,14 +287,27 @@ impl<'c> Session<'c> {
         world: &World<B>,
         options: Options,
     ) -> Result<Plan, Error> {
+        let mut options = options;
+        let renames = self.renames(&state, &options);
+        options.follow(&renames);
         self.check_addresses(&state, &options)?;
-        self.check_replaced(&state, &options)?;
+        self.check_replaced(&state, &options, &renames)?;
         let replaced = options.replace.clone();
         let inputs = self.inputs(state, open, world, options);
         let plan = plan::plan(self.config, &self.evaluator, inputs).map_err(no_plan)?;
         check_is_replaced(&plan, &replaced)?;
         self.context.ui.diagnostics(&plan.warnings);
         Ok(plan)
+    }
+
+    /// Returns what moves in this plan, where somebody named an address; what is wrong with it is said by the plan.
+    fn renames(&self, state: &State, options: &Options) -> BTreeMap<Address, Address> {
+        let is_named = options.is_partial() || !options.replace.is_empty();
+        if !is_named && options.allow_new_key.is_empty() {
+            return BTreeMap::new();
+        }
+        let declared = self.config.resources().iter().collect();
+        plan::renames(self.config.refactoring(), &declared, state).unwrap_or_default()
     }
 
     /// An address that names nothing is a slip of the pen, and must not read as "nothing to do".
@@ -308,17 +321,24 @@ impl<'c> Session<'c> {
         };
         let message =
             format!("`{flag}={address}` is neither in the configuration nor in the state");
-        let new = meant(Error::new(Kind::Failed, message), address, known);
+        let new = meant(Error::new(Kind::Failed, message), &address.to_string(), known);
         Err(new.hint(
             "`wgform state list` lists what is managed; the blocks of the files are the rest",
         ))
     }
 
     /// Only what there is, and what is wanted, can be made anew.
-    fn check_replaced(&self, state: &State, options: &Options) -> Result<(), Error> {
+    fn check_replaced(
+        &self,
+        state: &State,
+        options: &Options,
+        renames: &BTreeMap<Address, Address>,
+    ) -> Result<(), Error> {
         let is_wanted = |address: &Address| self.config.resources().contains(address);
+        let moved: BTreeSet<&Address> = renames.values().collect();
+        let is_recorded = |it: &Address| state.resources.contains_key(it) || moved.contains(it);
         for address in &options.replace {
-            let message = match (state.resources.contains_key(address), is_wanted(address)) {
+            let message = match (is_recorded(address), is_wanted(address)) {
                 (true, true) => continue,
                 (false, true) => format!(
                     "`-replace={address}` is not in the state, so there is nothing to replace"
@@ -331,7 +351,7 @@ impl<'c> Session<'c> {
                 }
             };
             let both = state.resources.keys().filter(|it| is_wanted(it));
-            return Err(meant(Error::new(Kind::Failed, message), address, both)
+            return Err(meant(Error::new(Kind::Failed, message), &address.to_string(), both)
                 .hint("`wgform state list` lists what is managed"));
         }
         Ok(())
@@ -395,11 +415,11 @@ pub(crate) fn state_of(context: &Context, state: Option<State>) -> State {
 /// Adds the address that was probably meant.
 pub(crate) fn meant<'a>(
     error: Error,
-    written: &Address,
+    written: &str,
     known: impl IntoIterator<Item = &'a Address>,
 ) -> Error {
     let known: Vec<String> = known.into_iter().map(ToString::to_string).collect();
-    match suggestion(&written.to_string(), known.iter().map(String::as_str)) {
+    match suggestion(written, known.iter().map(String::as_str)) {
         Some(meant) => error.hint(format!("did you mean `{meant}`?")),
         None => error,
     }

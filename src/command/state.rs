@@ -1,5 +1,7 @@
 //! `wgform state`.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, Subcommand};
 
 use crate::command::Context;
@@ -7,7 +9,7 @@ use crate::command::arguments::{Lock, Variables};
 use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit, Kind};
 use crate::render;
-use crate::resource::Address;
+use crate::resource::{Address, Movable, Move as Statement, Moves};
 use crate::state::{ObjectKey, ResourceRecord, State};
 
 /// A subcommand of `wgform state` with its arguments.
@@ -21,7 +23,7 @@ pub enum Command {
     List(List),
     /// Shows one resource as it was last written
     Show(Show),
-    /// Gives a resource another address, after it was renamed in the configuration
+    /// Gives a resource or a module another address, after it was renamed in the configuration
     Mv(Move),
     /// Forgets a resource, and leaves it on its device as it is
     Rm(Remove),
@@ -59,12 +61,16 @@ pub struct Show {
 #[command(after_help = "\
 Examples:
   wgform state mv peer.laptop peer.alice_laptop
-  wgform state mv -dry-run peer.alice 'peer.rw[\"alice\"]'")]
+  wgform state mv -dry-run peer.alice 'peer.rw[\"alice\"]'
+  wgform state mv module.branch 'module.site[\"branch\"]'
+
+Without a key on either side, all instances move and keep theirs. A `moved` block does the same for everybody who uses the
+configuration, and its plan shows it.")]
 pub struct Move {
-    /// The address that it has
-    pub from: Address,
-    /// The address that it gets
-    pub to: Address,
+    /// The address that it has: a resource or a module
+    pub from: Movable,
+    /// The address that it gets, of the same kind
+    pub to: Movable,
     /// Says what would happen, and changes nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -102,12 +108,21 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::List(List { addresses, id }) => list(&session, &addresses, id.as_deref())?,
         Command::Show(Show { address }) => show(&session, &address)?,
         Command::Mv(Move { from, to, dry_run: true, .. }) => {
-            move_record(&mut look(&session)?, &from, &to)?;
-            context.ui.result(&format!("Would move `{from}` to `{to}`."));
+            let moved = renames(&look(&session)?, &from, &to)?;
+            let would =
+                |(old, new): (&Address, &Address)| format!("Would move `{old}` to `{new}`.");
+            context.ui.result(&lines(moved.iter().map(would)));
         }
         Command::Mv(Move { from, to, lock, .. }) => {
-            change(&session, "state mv", &lock, |state| move_record(state, &from, &to)).await?;
-            context.ui.result(&format!("Moved `{from}` to `{to}`."));
+            let mut moved = BTreeMap::new();
+            let rename = |state: &mut State| {
+                moved = renames(state, &from, &to)?;
+                state.rename(&moved);
+                Ok(())
+            };
+            change(&session, "state mv", &lock, rename).await?;
+            let done = |(old, new): (&Address, &Address)| format!("Moved `{old}` to `{new}`.");
+            context.ui.result(&lines(moved.iter().map(done)));
         }
         Command::Rm(Remove { addresses, dry_run: true, .. }) => {
             take_all(&mut look(&session)?, &addresses)?;
@@ -145,7 +160,7 @@ fn list(session: &Session<'_>, only: &[Address], id: Option<&str>) -> Result<(),
     };
     if let Some(missed) = only.iter().find(|only| !state.resources.keys().any(|it| names(only, it)))
     {
-        return Err(missing(&state, missed));
+        return Err(missing(&state, &missed.into()));
     }
     // Of an interface that is known to be gone there is only the key, which is shown to whoever asks for it by name.
     let is_listed = |(address, record): &(&Address, &ResourceRecord)| {
@@ -172,7 +187,7 @@ fn found_by(record: &ResourceRecord) -> Option<String> {
 
 fn show(session: &Session<'_>, address: &Address) -> Result<(), Error> {
     let state = look(session)?;
-    let record = state.resources.get(address).ok_or_else(|| missing(&state, address))?;
+    let record = state.resources.get(address).ok_or_else(|| missing(&state, &address.into()))?;
     session.context.ui.result(&render::state::resource(address, record));
     Ok(())
 }
@@ -192,27 +207,42 @@ async fn change(
     Ok(())
 }
 
-fn move_record(state: &mut State, from: &Address, to: &Address) -> Result<(), Error> {
-    if from.kind != to.kind {
+/// Returns the new addresses of what has the old one, by the rules of a `moved` block.
+fn renames(
+    state: &State,
+    from: &Movable,
+    to: &Movable,
+) -> Result<BTreeMap<Address, Address>, Error> {
+    let refused = |message: String| Error::new(Kind::Failed, message);
+    if from == to {
+        return Err(refused(format!("`{from}` would stay where it is")));
+    }
+    if from.kind() != to.kind() {
         let message = format!("`{from}` cannot become `{to}`: they are of different kinds");
-        return Err(Error::new(Kind::Failed, message));
+        return Err(refused(message));
     }
-    if state.resources.contains_key(to) {
-        let message = format!("the state has a resource `{to}` already");
-        return Err(Error::new(Kind::Failed, message)
-            .hint(format!("forget it first with `wgform state rm {to}`")));
+    let statement = Statement { scope: Vec::new(), from: from.clone(), to: to.clone() };
+    let moves = Moves::new(vec![statement]);
+    let mut renames = BTreeMap::new();
+    for address in state.resources.keys() {
+        let Ok(moved) = moves.follow(address) else {
+            return Err(refused(format!("`{from}` cannot become `{to}`, which is a part of it")));
+        };
+        renames.extend(moved.map(|moved| (address.clone(), moved.address)));
     }
-    let record = take(state, from)?;
-    for other in state.resources.values_mut() {
-        if other.dependencies.remove(from) {
-            other.dependencies.insert(to.clone());
+    if renames.is_empty() {
+        return Err(missing(state, from));
+    }
+    let is_taken = |(_, new): &(&Address, &Address)| {
+        state.resources.contains_key(*new) && !renames.contains_key(*new)
+    };
+    match renames.iter().find(is_taken) {
+        None => Ok(renames),
+        Some((old, new)) => {
+            let message = format!("`{old}` cannot become `{new}`: the state has that one already");
+            Err(refused(message).hint(format!("forget it first with `wgform state rm '{new}'`")))
         }
-        for value in other.attributes.values_mut().filter(|it| *it == &from.to_string()) {
-            *value = to.to_string().into();
-        }
     }
-    state.resources.insert(to.clone(), record);
-    Ok(())
 }
 
 fn take_all(state: &mut State, addresses: &[Address]) -> Result<(), Error> {
@@ -220,11 +250,12 @@ fn take_all(state: &mut State, addresses: &[Address]) -> Result<(), Error> {
 }
 
 fn take(state: &mut State, address: &Address) -> Result<ResourceRecord, Error> {
-    state.resources.remove(address).ok_or_else(|| missing(state, address))
+    state.resources.remove(address).ok_or_else(|| missing(state, &address.into()))
 }
 
-fn missing(state: &State, address: &Address) -> Error {
-    let new = Error::new(Kind::Failed, format!("the state has no resource `{address}`"));
-    session::meant(new, address, state.resources.keys())
+fn missing(state: &State, named: &Movable) -> Error {
+    let what = if named.resource.is_some() { "resource" } else { "module" };
+    let new = Error::new(Kind::Failed, format!("the state has no {what} `{named}`"));
+    session::meant(new, &named.to_string(), state.resources.keys())
         .hint("`wgform state list` lists what there is")
 }

@@ -8,6 +8,7 @@ use hcl_edit::Span as _;
 use hcl_edit::expr::Expression;
 
 use crate::config::broken::Broken;
+use crate::config::refactor::RefactoringBlocks;
 use crate::config::types::Type;
 use crate::diagnostic::{SourceText, Span};
 use crate::resource::{Address, BackendId, BackendKind};
@@ -78,6 +79,7 @@ pub(crate) struct Blocks {
     pub(crate) outputs: BTreeMap<String, OutputBlock>,
     pub(crate) backends: BTreeMap<BackendId, BackendBlock>,
     pub(crate) resources: BTreeMap<Address, ResourceBlock>,
+    pub(crate) refactoring: RefactoringBlocks,
     /// What else there would be.
     pub(crate) broken: Broken,
 }

@@ -22,7 +22,7 @@ impl Broken {
     pub(crate) fn block(&mut self, ident: &str, labels: &[&str]) {
         match (ident, labels) {
             ("wgform" | "state", _) => self.settings = true,
-            ("output" | "validation" | "lifecycle", _) => {}
+            ("output" | "validation" | "lifecycle" | "moved" | "removed" | "import", _) => {}
             ("locals", _) => self.nameless("local"),
             ("variable", [name, ..]) => self.name("var", name),
             ("variable", []) => self.nameless("var"),

@@ -1,6 +1,7 @@
 //! Evaluation on demand: settings, backends, one resource at a time, outputs.
 
 mod api;
+mod import;
 mod pfsense;
 mod resource;
 mod run;
@@ -26,7 +27,7 @@ use crate::config::evaluator::run::Run;
 use crate::config::expression::{Effort, Evaluated, Failures, poisoned};
 use crate::config::rendering::Templates;
 use crate::config::{
-    AllUnknown, BackendDeclaration, Computed, Config, Desired, Output, Settings, in_order,
+    AllUnknown, BackendDeclaration, Computed, Config, Desired, Import, Output, Settings, in_order,
 };
 use crate::diagnostic::Diagnostic;
 use crate::resource::Address;
@@ -85,6 +86,9 @@ impl<'c> Evaluator<'c> {
             }
         }
         problems.extend(self.outputs(&AllUnknown).err().unwrap_or_default());
+        let config = self.config;
+        problems.extend(config.refactoring.problems(config.resources(), |it| config.span(it)));
+        problems.extend(self.imports().err().unwrap_or_default());
         in_order(problems)
     }
 
@@ -134,6 +138,25 @@ impl<'c> Evaluator<'c> {
         ready.map_or_else(|| Run::over(self, computed).resource(address), Ok)
     }
 
+    /// Evaluates the `import` blocks.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn imports(&self) -> Result<BTreeMap<Address, Import>, Vec<Diagnostic>> {
+        let config = self.config;
+        let imports = Run::over(self, &AllUnknown).imports(&config.blocks.refactoring.imports)?;
+        let declared: BTreeSet<&Address> = match imports.is_empty() {
+            true => BTreeSet::new(),
+            false => config.resources().iter().collect(),
+        };
+        let is_broken =
+            |it: &Address| config.blocks.broken.may_declare(it.kind.as_str(), &it.label);
+        let missing = imports.values().filter(|it| !declared.contains(&it.to));
+        let problems: Vec<Diagnostic> =
+            missing.filter(|it| !is_broken(&it.to)).map(undeclared).collect();
+        if problems.is_empty() { Ok(imports) } else { Err(problems) }
+    }
+
     /// Evaluates the outputs.
     ///
     /// # Errors
@@ -151,6 +174,17 @@ impl<'c> Evaluator<'c> {
         }
         failures.or(outputs)
     }
+}
+
+/// Says that an import has no resource to go to.
+fn undeclared(import: &Import) -> Diagnostic {
+    let Import { to, id: _, to_span, id_span: _ } = import;
+    Diagnostic::error("import to an undeclared resource")
+        .label(to_span, format!("no `{to}` in this configuration"))
+        .help(format!(
+            "Declare it with `{} \"{}\" {{ … }}`, or remove the block.",
+            to.kind, to.label
+        ))
 }
 
 impl std::fmt::Debug for Evaluator<'_> {

@@ -7,6 +7,7 @@ mod body;
 mod given;
 mod names;
 pub(crate) mod recover;
+mod refactor;
 mod split;
 mod syntax;
 

@@ -46,6 +46,8 @@ pub enum Takes {
     Type,
     /// Addresses of resources, which are never evaluated.
     Addresses,
+    /// The address of a resource or a module, which is never evaluated.
+    Address,
     /// An expression that gives a string.
     Text,
     /// An expression that gives one of a few words.
@@ -692,6 +694,84 @@ pub const ASSIGN: BlockType = BlockType {
 pub const ASSIGN_ATTRIBUTES: [(&str, &str); 3] =
     [("descr", "assign_descr"), ("addresses", "assign_addresses"), ("mtu", "assign_mtu")];
 
+/// `moved`.
+pub const MOVED: BlockType = BlockType {
+    name: "moved",
+    head: "moved",
+    doc: "A resource or a module has another address now. What is recorded under the old one is recorded under the new one from the next apply on, and nothing is changed on any device. The block may stay for ever: once there is nothing under the old address, it does nothing. Blocks lead on to each other, in any order: `a` to `b` and `b` to `c` is `a` to `c`.",
+    arguments: &[
+        Argument {
+            name: "from",
+            takes: Takes::Address,
+            is_required: true,
+            doc: "The old address, such as `peer.laptop`, `peer.rw[\"alice\"]` or `module.site`. Nothing may be declared under it any more.",
+            ..PLAIN
+        },
+        Argument {
+            name: "to",
+            takes: Takes::Address,
+            is_required: true,
+            doc: "The new address, of the same kind. When neither of the two has a key, all instances move and keep theirs; otherwise one instance moves, and an address without a key is one that is not repeated.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[],
+};
+
+/// `removed`.
+pub const REMOVED: BlockType = BlockType {
+    name: "removed",
+    head: "removed",
+    doc: "A resource or a module is no longer declared, and this is what becomes of it. Without the block it is destroyed; with it, it can be left where it is.",
+    arguments: &[Argument {
+        name: "from",
+        takes: Takes::Address,
+        is_required: true,
+        doc: "The address that it had, with all its instances unless it has a key. Nothing may be declared under it any more.",
+        ..PLAIN
+    }],
+    blocks: &[REMOVED_LIFECYCLE],
+};
+
+/// `lifecycle`, in `removed`.
+pub const REMOVED_LIFECYCLE: BlockType = BlockType {
+    name: "lifecycle",
+    head: "lifecycle",
+    doc: "What happens on the device.",
+    arguments: &[Argument {
+        name: "destroy",
+        takes: Takes::PlainBool,
+        default: Some("true"),
+        doc: "`false` forgets the object and leaves it on its device as it is.",
+        ..PLAIN
+    }],
+    blocks: &[],
+};
+
+/// `import`.
+pub const IMPORT: BlockType = BlockType {
+    name: "import",
+    head: "import",
+    doc: "An object that is there already is taken over, as `wgform import` does, in the next apply: the plan shows what would change about it. Once the resource owns that object, the block does nothing.",
+    arguments: &[
+        Argument {
+            name: "to",
+            takes: Takes::Address,
+            is_required: true,
+            doc: "The resource that is to own it. The keys in it may be expressions, such as `peer.rw[each.key]`; nothing else of it is evaluated.",
+            ..PLAIN
+        },
+        Argument {
+            name: "id",
+            takes: Takes::Text,
+            is_required: true,
+            doc: "How it is found: the NAME of an interface, such as `wg0` or `tun_wg0`; INTERFACE/PUBLIC_KEY of a peer; on a router also its `.id`, such as `*3`, and the name of a peer if no other one has it.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[],
+};
+
 /// What every resource takes besides its own attributes.
 pub const EVERY_RESOURCE: &[Argument] = &[Argument {
     name: "depends_on",
@@ -701,7 +781,7 @@ pub const EVERY_RESOURCE: &[Argument] = &[Argument {
 }];
 
 /// The top-level blocks that are no resources, in the order in which the reference has them.
-pub const BLOCK_TYPES: [BlockType; 8] = [
+pub const BLOCK_TYPES: [BlockType; 11] = [
     WGFORM,
     VARIABLE,
     LOCALS,
@@ -710,4 +790,7 @@ pub const BLOCK_TYPES: [BlockType; 8] = [
     BACKEND_LINUX,
     BACKEND_ROUTEROS,
     BACKEND_PFSENSE,
+    MOVED,
+    REMOVED,
+    IMPORT,
 ];

@@ -1,4 +1,4 @@
-//! Takes an object that is there for one that is owned: what `import` does.
+//! Takes an object that is there for one that is owned: what `import` does, as a command and as a block.
 //!
 //! The object is recorded as it is. Whatever the configuration wants otherwise is then a change like any other, which
 //! a plan shows before anything is written.
@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use crate::actual::Picture;
+use crate::actual::{FoundInterface, FoundPeer, Picture};
 use crate::config::{Config, Desired, Evaluator, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::plan::finish::record;
 use crate::plan::persist::{self, style};
+use crate::plan::recover::public_key;
+use crate::plan::refactor::carry_out_moves;
 use crate::plan::walk::Planner;
 use crate::plan::{Inputs, Refusal};
 use crate::resource::{
@@ -45,6 +47,12 @@ pub fn adopt(
     address: &Address,
     id: &str,
 ) -> Result<State, NotAdopted> {
+    let mut inputs = inputs;
+    let moved = carry_out_moves(config, &mut inputs).map_err(NotAdopted::Configuration)?;
+    if let Some(old) = moved.get(address) {
+        let hint = "run `wgform apply` first, which records the move".to_owned();
+        return Err(refused(format!("`{old}` moves to `{address}`, and owns an object"), hint));
+    }
     let mut planner = Planner::new(inputs);
     let known = planner.state.resources.get(address).cloned();
     let is_it = |record: &ResourceRecord| matches!(&record.object, ObjectKey::Interface { name, .. } if name == id);
@@ -75,19 +83,9 @@ pub fn adopt(
             hints: vec!["run `wgform plan` to see why".to_owned()],
         }));
     };
-    let record = match address.kind {
-        Kind::Interface => match known {
-            Some(known) => with_files(&planner, desired, known, id, Files::Foreign)?,
-            None => {
-                let record = interface(&planner, desired, id)?;
-                with_files(&planner, desired, record, id, Files::Any)?
-            }
-        },
-        Kind::Peer => peer(&planner, desired, id)?,
-        Kind::PresharedKey => {
-            let hint = "name a peer that holds it as `adopt_from`, and apply".to_owned();
-            return Err(refused("a `preshared_key` has no object of its own".to_owned(), hint));
-        }
+    let record = match known {
+        Some(known) => with_files(&planner, desired, known, id, Files::Foreign)?,
+        None => take(&planner, desired, id)?,
     };
     let backend_records = planner.backend_records();
     let mut state = planner.state;
@@ -100,13 +98,88 @@ pub fn adopt(
     Ok(state)
 }
 
-fn interface(
+/// Finds the object that an id names, and records it as it is: what becomes of a resource that has none yet.
+///
+/// # Errors
+/// When there is no such object, or it is somebody else's.
+pub(crate) fn take(
     planner: &Planner<'_>,
     desired: &Desired,
     id: &str,
 ) -> Result<ResourceRecord, NotAdopted> {
     let (backend, picture) = place(planner, desired)?;
-    let Some(found) = picture.interfaces.get(id) else {
+    let object = object(planner, desired, id)?;
+    match &object {
+        ObjectKey::Interface { name, .. } => {
+            if let Some(owner) = planner.owners.interface(&backend, name) {
+                return Err(owned(id, owner));
+            }
+            let found = &picture.interfaces[name];
+            let record = as_found(planner, desired, object.clone(), (&found.fields, &found.hidden));
+            with_files(planner, desired, record, name, Files::Any)
+        }
+        ObjectKey::Peer { interface, public_key: text } => {
+            let key = public_key(&object).filter(|_| !text.is_empty());
+            if let Some(owner) = key.and_then(|it| planner.owners.peer(&backend, interface, it)) {
+                return Err(owned(id, owner));
+            }
+            let on = picture.interfaces.get(interface);
+            let Some(found) = on.zip(key).and_then(|(on, key)| on.peers.get(&key)) else {
+                return Err(no_peer(&backend, interface, id));
+            };
+            let mut fields = found.fields.clone();
+            if !picture.kind.keeps_configuration() {
+                fields.insert("enabled", Field::Bool(true));
+            }
+            Ok(as_found(planner, desired, object.clone(), (&fields, &found.hidden)))
+        }
+        ObjectKey::PresharedKey {} => Err(no_object()),
+    }
+}
+
+/// Returns whether what an id names is what a resource owns; also when nothing is there that it could name, or that is
+/// another resource's by now: the id was right once.
+pub(crate) fn found_again(
+    planner: &Planner<'_>,
+    desired: &Desired,
+    record: &ResourceRecord,
+    id: &str,
+) -> bool {
+    let Ok(named) = object(planner, desired, id) else { return true };
+    let Some(backend) = record.backend.as_ref() else { return true };
+    match (&named, &record.object) {
+        (ObjectKey::Interface { name, .. }, ObjectKey::Interface { name: own, .. }) => {
+            name == own || planner.owners.interface(backend, name).is_some()
+        }
+        (ObjectKey::Peer { interface, .. }, own) => {
+            let key = public_key(&named);
+            let owner = key.and_then(|key| planner.owners.peer(backend, interface, key));
+            named == *own || owner.is_some()
+        }
+        _ => true,
+    }
+}
+
+/// Finds the object that an id names on the backend of a resource: an interface by its name, a peer by
+/// INTERFACE/PUBLIC_KEY; both by what their device calls them, and a peer by its name if that is the only one.
+fn object(planner: &Planner<'_>, desired: &Desired, id: &str) -> Result<ObjectKey, NotAdopted> {
+    match desired.address.kind {
+        Kind::Interface => interface(planner, desired, id),
+        Kind::Peer => peer(planner, desired, id),
+        Kind::PresharedKey => Err(no_object()),
+    }
+}
+
+fn no_object() -> NotAdopted {
+    let hint = "name a peer that holds it as `adopt_from`, and apply".to_owned();
+    refused("a `preshared_key` has no object of its own".to_owned(), hint)
+}
+
+fn interface(planner: &Planner<'_>, desired: &Desired, id: &str) -> Result<ObjectKey, NotAdopted> {
+    let (backend, picture) = place(planner, desired)?;
+    let is_it = |it: &(&String, &FoundInterface)| it.1.id.as_deref() == Some(id);
+    let by_id = || picture.interfaces.iter().find(is_it);
+    let Some((name, found)) = picture.interfaces.get_key_value(id).or_else(by_id) else {
         let names: Vec<_> = picture.interfaces.keys().map(|name| format!("`{name}`")).collect();
         let hint = match names.is_empty() {
             true => "there is no WireGuard interface on that backend".to_owned(),
@@ -117,15 +190,11 @@ fn interface(
             hint,
         ));
     };
-    if let Some(owner) = planner.owners.interface(&backend, id) {
-        return Err(owned(id, owner));
-    }
     let Some(Field::PublicKey(key)) = found.fields.get("public_key") else {
         let hint = "set its private key first".to_owned();
-        return Err(refused(format!("interface `{id}` has no key"), hint));
+        return Err(refused(format!("interface `{name}` has no key"), hint));
     };
-    let object = ObjectKey::Interface { name: id.to_owned(), public_key: key.to_string() };
-    Ok(as_found(planner, desired, object, (&found.fields, &found.hidden)))
+    Ok(ObjectKey::Interface { name: name.clone(), public_key: key.to_string() })
 }
 
 /// Which files there have to be.
@@ -166,17 +235,18 @@ fn known_already(address: &Address) -> NotAdopted {
     refused(format!("`{address}` is in the state already"), hint)
 }
 
-fn peer(planner: &Planner<'_>, desired: &Desired, id: &str) -> Result<ResourceRecord, NotAdopted> {
+fn peer(planner: &Planner<'_>, desired: &Desired, id: &str) -> Result<ObjectKey, NotAdopted> {
     let (backend, picture) = place(planner, desired)?;
-    let form = || "write it as INTERFACE/PUBLIC_KEY, such as wg0/xTIB…=".to_owned();
-    let Some((interface, key)) = parts(id) else {
-        return Err(refused(format!("`{id}` does not name a peer"), form()));
-    };
-    let key: PublicKey = key
-        .parse()
-        .map_err(|error| refused(format!("`{id}` does not name a peer: {error}"), form()))?;
     let on = desired.references.get("interface").and_then(|on| planner.nodes.get(on)?.interface());
     let expected = on.map(|on| on.renamed_from().unwrap_or(&on.name)).unwrap_or_default();
+    let (interface, key) = match parts(id) {
+        Some((interface, key)) => {
+            let key: PublicKey =
+                key.parse().map_err(|error| no_peer_id(id, &format!(": {error}")))?;
+            (interface, key)
+        }
+        None => (expected, named_peer(picture.interfaces.get(expected), id)?),
+    };
     if expected != interface {
         let message = format!(
             "`{}` is on interface `{expected}` by its configuration, not on `{interface}`",
@@ -193,25 +263,38 @@ fn peer(planner: &Planner<'_>, desired: &Desired, id: &str) -> Result<ResourceRe
             "import the peer with that key, or change the configuration".to_owned(),
         ));
     }
-    let found = picture.interfaces.get(interface).and_then(|found| found.peers.get(&key));
-    let Some(found) = found else {
-        let hint =
-            "`wgform drift` lists the peers that nobody declared, on interfaces that wgform owns"
-                .to_owned();
-        return Err(refused(
-            format!("`{interface}` on backend `{backend}` has no peer {key}"),
-            hint,
-        ));
-    };
-    if let Some(owner) = planner.owners.peer(&backend, interface, key) {
-        return Err(owned(id, owner));
+    let is_there = picture.interfaces.get(interface).is_some_and(|it| it.peers.contains_key(&key));
+    if !is_there {
+        return Err(no_peer(&backend, interface, &key.to_string()));
     }
-    let object = ObjectKey::Peer { interface: interface.to_owned(), public_key: key.to_string() };
-    let mut fields = found.fields.clone();
-    if !picture.kind.keeps_configuration() {
-        fields.insert("enabled", Field::Bool(true));
+    Ok(ObjectKey::Peer { interface: interface.to_owned(), public_key: key.to_string() })
+}
+
+fn no_peer(backend: &BackendId, interface: &str, key: &str) -> NotAdopted {
+    let hint =
+        "`wgform drift` lists the peers that nobody declared, on interfaces that wgform owns";
+    refused(format!("`{interface}` on backend `{backend}` has no peer {key}"), hint.to_owned())
+}
+
+fn no_peer_id(id: &str, why: &str) -> NotAdopted {
+    let hint = "write it as INTERFACE/PUBLIC_KEY, such as wg0/xTIB…=".to_owned();
+    refused(format!("`{id}` does not name a peer{why}"), hint)
+}
+
+/// Finds the peer that its device calls by an id, or the only one of a name.
+fn named_peer(on: Option<&FoundInterface>, id: &str) -> Result<PublicKey, NotAdopted> {
+    let peers = || on.into_iter().flat_map(|on| &on.peers);
+    if let Some((key, _)) = peers().find(|(_, it)| it.id.as_deref() == Some(id)) {
+        return Ok(*key);
     }
-    Ok(as_found(planner, desired, object, (&fields, &found.hidden)))
+    let has_name =
+        |it: &FoundPeer| matches!(it.fields.get("name"), Some(Field::Text(name)) if name == id);
+    let mut named = peers().filter(|(_, it)| has_name(it)).map(|(key, _)| *key);
+    match (named.next(), named.next()) {
+        (Some(key), None) => Ok(key),
+        (Some(_), Some(_)) => Err(no_peer_id(id, ": there are several of that name")),
+        (None, _) => Err(no_peer_id(id, "")),
+    }
 }
 
 /// Takes the id of a peer apart. A key has a length of its own, and a router takes a `/` in the name of an interface.

@@ -204,7 +204,7 @@ pub(crate) fn span<'a>(desired: &'a Desired, attribute: &str) -> &'a Span {
 /// Finds the peers on interfaces of ours that nobody declared, and what is to become of them.
 pub(crate) fn unmanaged(planner: &mut Planner<'_>, view: &View) -> Unmanaged {
     let mut unmanaged = Unmanaged::default();
-    let mut problems = Vec::new();
+    let (mut problems, mut refusals) = (Vec::new(), Vec::new());
     let mut wanted: BTreeMap<&Address, BTreeMap<Prefix, &Address>> = BTreeMap::new();
     for (address, node) in planner.nodes.iter().filter(|(address, _)| view.contains(address)) {
         let peer = node.peer().filter(|peer| peer.is_enabled && node.fate != Fate::Pending);
@@ -226,6 +226,10 @@ pub(crate) fn unmanaged(planner: &mut Planner<'_>, view: &View) -> Unmanaged {
         for (key, found) in unowned_peers(planner, node, name) {
             let peer = describe(address, node, name, key, found);
             if policy == "remove" {
+                if let Some(owner) = planner.owners.peer(&peer.backend, name, key) {
+                    refusals.push((owner.clone(), not_left_alone(owner, address)));
+                    continue;
+                }
                 unmanaged.remove.push(peer);
                 continue;
             }
@@ -236,7 +240,21 @@ pub(crate) fn unmanaged(planner: &mut Planner<'_>, view: &View) -> Unmanaged {
         }
     }
     planner.diagnostics.extend(problems);
+    planner.refusals.extend(refusals);
     unmanaged
+}
+
+/// A peer that is forgotten is one that nobody declared, and would go with the next apply.
+fn not_left_alone(peer: &Address, interface: &Address) -> Refusal {
+    Refusal {
+        message: format!(
+            "`{peer}` is to be left alone, and `{interface}` has `unmanaged_peers = \"remove\"`, which would remove it"
+        ),
+        hints: vec![
+            "set `unmanaged_peers` to \"warn\" or \"ignore\"".to_owned(),
+            "or let the `removed` block destroy it, without `destroy = false`".to_owned(),
+        ],
+    }
 }
 
 fn describe(
@@ -293,7 +311,7 @@ fn unowned_peers<'a>(
     let found = backend.and_then(|backend| planner.picture(backend)?.interfaces.get(name));
     let peers = found.map(|found| &found.peers).into_iter().flatten();
     peers.filter_map(move |(key, found)| {
-        planner.owners.peer(backend?, name, *key).is_none().then_some((*key, found))
+        planner.peer_owner(backend?, name, *key).is_none().then_some((*key, found))
     })
 }
 
@@ -319,7 +337,7 @@ pub(crate) fn guard_destroy(
     else {
         return 0;
     };
-    let is_foreign = |key: &&PublicKey| planner.owners.peer(backend, name, **key).is_none();
+    let is_foreign = |key: &&PublicKey| planner.peer_owner(backend, name, **key).is_none();
     let count = found.peers.keys().filter(is_foreign).count() + found.keyless;
     if count > 0 && !is_forced {
         planner.refuse(

@@ -25,6 +25,7 @@ impl Planner<'_> {
     pub(crate) fn finish(mut self, outputs: Vec<OutputChange>) -> Result<Plan, Vec<Diagnostic>> {
         let links = Links::find(&self.ends());
         let view = View::new(&self, &links);
+        self.import_only(|it| view.contains(it));
         self.warn_of_unstated(&view);
         routes::resolve(&mut self, &view);
         let unmanaged = check::unmanaged(&mut self, &view);
@@ -62,6 +63,8 @@ impl Planner<'_> {
             links,
             is_partial: self.options.is_partial(),
             excluded: view.into_excluded(),
+            moved: self.moved,
+            imported: self.imported,
         })
     }
 
@@ -186,34 +189,31 @@ impl Planner<'_> {
     }
 
     pub(crate) fn backend_records(&self) -> BTreeMap<BackendId, BackendRecord> {
-        let mut records = BTreeMap::new();
-        for (id, reading) in &self.actual.backends {
-            let (Reading::Read(picture), Some(view)) = (reading, self.views.get(id)) else {
-                continue;
-            };
-            if self.verdict.refusals.contains_key(id) {
-                continue;
-            }
-            let capabilities = [("renames".to_owned(), Json::Bool(picture.capabilities.renames))];
-            records.insert(
-                id.clone(),
-                BackendRecord {
-                    kind: picture.kind.as_str().to_owned(),
-                    identity: match self.state.backends.get(id) {
-                        Some(known) if picture.identity.id.is_empty() => known.identity.clone(),
-                        _ => picture.identity.id.clone(),
-                    },
-                    boot_id: picture.identity.boot_id.clone(),
-                    host_name: picture.identity.host_name.clone(),
-                    simulated: picture.simulated,
-                    transport: view.transport.clone(),
-                    capabilities: capabilities.into(),
-                    organization: None,
-                    other: BTreeMap::new(),
-                },
-            );
+        let ids = self.actual.backends.keys();
+        ids.filter_map(|id| Some((id.clone(), self.backend_record(id)?))).collect()
+    }
+
+    /// Returns what is recorded of a backend; none of one that was not read, or is not believed.
+    pub(crate) fn backend_record(&self, id: &BackendId) -> Option<BackendRecord> {
+        let (picture, view) = (self.picture(id)?, self.views.get(id)?);
+        if self.verdict.refusals.contains_key(id) {
+            return None;
         }
-        records
+        let capabilities = [("renames".to_owned(), Json::Bool(picture.capabilities.renames))];
+        Some(BackendRecord {
+            kind: picture.kind.as_str().to_owned(),
+            identity: match self.state.backends.get(id) {
+                Some(known) if picture.identity.id.is_empty() => known.identity.clone(),
+                _ => picture.identity.id.clone(),
+            },
+            boot_id: picture.identity.boot_id.clone(),
+            host_name: picture.identity.host_name.clone(),
+            simulated: picture.simulated,
+            transport: view.transport.clone(),
+            capabilities: capabilities.into(),
+            organization: None,
+            other: BTreeMap::new(),
+        })
     }
 
     pub(crate) fn unreachable(
@@ -236,7 +236,9 @@ impl Planner<'_> {
     fn left_out_on(&self, id: &BackendId, view: &View) -> Vec<Address> {
         let mut left_out = self.left_out.get(id).cloned().unwrap_or_default();
         let gone = self.state.resources.iter().filter(|(address, record)| {
-            record.backend.as_ref() == Some(id) && !self.desired.contains_key(*address)
+            record.backend.as_ref() == Some(id)
+                && !self.desired.contains_key(*address)
+                && !self.is_forgotten(address)
         });
         left_out.extend(gone.map(|(address, _)| address.clone()));
         left_out.into_iter().filter(|address| view.contains(address)).collect()

@@ -201,6 +201,8 @@ impl Planner<'_> {
             unreachable: self.unreachable(&view),
             state_differs: self.state_differs,
             is_partial: self.options.is_partial(),
+            moved: self.moved,
+            imported: BTreeMap::new(),
             excluded: view.into_excluded(),
             changes,
             steps: Vec::new(),

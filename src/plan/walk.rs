@@ -10,12 +10,13 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use crate::actual::{Actual, Lack, Picture, Reading, Remark};
-use crate::config::{Computed, Config, Desired, Evaluator, Wanted};
+use crate::config::{Computed, Config, Desired, Evaluator, Import, Removed, Wanted};
 use crate::diagnostic::{self, Diagnostic};
 use crate::diff::{self, AttributeDiff, Class, Side, Sides};
 use crate::link::End;
 use crate::plan::persist::own_what_files_give;
 use crate::plan::recover::{Recovered, come_back, recover};
+use crate::plan::refactor::Origins;
 use crate::plan::{
     BackendView, Inputs, Note, Options, Plan, Reason, Refusal, SecretSource, check, guard, secret,
 };
@@ -163,6 +164,14 @@ pub(crate) struct Planner<'a> {
     pub(crate) in_use: BTreeSet<BackendId>,
     /// Names of tunnels that the configuration asks for.
     pub(crate) reserved: BTreeSet<(BackendId, String)>,
+    /// What has another address now, with its old one.
+    pub(crate) moved: Origins,
+    /// What `removed` blocks say of what is recorded and has no block.
+    pub(crate) removed: BTreeMap<Address, Removed>,
+    /// What `import` blocks say, by the resource.
+    pub(crate) imports: BTreeMap<Address, Import>,
+    /// What was taken over, with what it is found by.
+    pub(crate) imported: BTreeMap<Address, String>,
 }
 
 /// Which resource owns what is on a device.
@@ -187,7 +196,7 @@ impl Owners {
         owners
     }
 
-    fn add(&mut self, address: &Address, backend: &BackendId, object: &ObjectKey) {
+    pub(crate) fn add(&mut self, address: &Address, backend: &BackendId, object: &ObjectKey) {
         match object {
             ObjectKey::Interface { name, .. } => {
                 self.interfaces.insert((backend.clone(), name.clone()), address.clone());
@@ -260,6 +269,10 @@ impl<'a> Planner<'a> {
             had_open,
             in_use,
             reserved: BTreeSet::new(),
+            moved: Origins::new(),
+            removed: BTreeMap::new(),
+            imports: BTreeMap::new(),
+            imported: BTreeMap::new(),
         }
     }
 
@@ -271,6 +284,7 @@ impl<'a> Planner<'a> {
         if !self.options.destroy {
             self.reserve_names(config, evaluator);
             self.configured = config.resources().iter().cloned().collect();
+            self.note_refactoring(config, evaluator.imports());
             for address in config.resources() {
                 match evaluator.resource(address, &self.known) {
                     Ok(desired) => self.visit(desired),
@@ -300,6 +314,7 @@ impl<'a> Planner<'a> {
             return;
         }
         self.refuse_sensitive(&desired);
+        self.import(&desired);
         let address = desired.address.clone();
         let (desired, node) = match address.kind {
             Kind::Interface => self.visit_interface(desired),
@@ -450,6 +465,16 @@ impl<'a> Planner<'a> {
             device: Device::Secret(SecretSource::New),
         };
         (desired, node)
+    }
+
+    /// Returns which resource a peer belongs to, and will.
+    pub(crate) fn peer_owner(
+        &self,
+        backend: &BackendId,
+        interface: &str,
+        key: PublicKey,
+    ) -> Option<&Address> {
+        self.owners.peer(backend, interface, key).filter(|owner| !self.is_forgotten(owner))
     }
 
     pub(crate) fn refuse(&mut self, about: &Address, refusal: Refusal) {

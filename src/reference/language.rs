@@ -8,8 +8,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::config::vocabulary::{
     ASSIGN, Argument, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_PFSENSE, BACKEND_ROUTEROS, BlockType,
-    CLIENT, EVERY_RESOURCE, LIFECYCLE, LOCALS, OUTPUT, ROUTE_MODES, ROUTES, STATE, Takes, VARIABLE,
-    WGFORM,
+    CLIENT, EVERY_RESOURCE, IMPORT, LIFECYCLE, LOCALS, MOVED, OUTPUT, REMOVED, ROUTE_MODES, ROUTES,
+    STATE, Takes, VARIABLE, WGFORM,
 };
 use crate::resource::{
     Attribute, BackendKind, Change, Default, Form, Kind, Ownership, Presence, Support, declaration,
@@ -33,6 +33,9 @@ pub fn language_schema() -> Json {
             ]),
         ),
     ]);
+    for refactoring in [&MOVED, &REMOVED, &IMPORT] {
+        properties.insert(refactoring.name.to_owned(), one_or_more(block(refactoring)));
+    }
     properties.extend(Kind::ALL.map(|kind| (kind.to_string(), named(resource(kind)))));
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -67,6 +70,7 @@ fn argument(argument: &Argument) -> Json {
     let mut schema = match takes {
         Takes::PlainText | Takes::Type => json!({ "type": "string" }),
         Takes::PlainBool => json!({ "type": "boolean" }),
+        Takes::Address => json!({ "$ref": "#/$defs/expression" }),
         Takes::Addresses => addresses(),
         Takes::Text => json!({ "type": ["string", "null"] }),
         Takes::Choice(words) => or_expression(json!({ "enum": words })),

@@ -118,6 +118,7 @@ fn takes_text(takes: &Takes) -> String {
         Takes::PlainText => "a string, not evaluated".to_owned(),
         Takes::PlainBool => "`true` or `false`, not evaluated".to_owned(),
         Takes::Type => "a type".to_owned(),
+        Takes::Address => "an address, not evaluated".to_owned(),
         Takes::Addresses => "a list of addresses, not evaluated".to_owned(),
         Takes::Text => "a string".to_owned(),
         Takes::Choice(words) => noun(&Form::Choice(words)),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::diagnostic::sentence;
 use crate::outcome::{Fate, Report, StepReport};
 use crate::plan::Action;
+use crate::render::plan::tail;
 use crate::render::{Paint, Style, count, printable, state};
 
 /// Says how all of it went.
@@ -31,11 +32,16 @@ pub fn report(report: &Report, operation: &str, paint: Paint) -> String {
         }
         (false, false) => paint.paint(Style::Error, format!("{capital} failed.")),
     };
+    let imported = match report.imported {
+        0 => String::new(),
+        number => format!("{number} imported, "),
+    };
+    let others = tail(report.moved, report.count(Action::Forget), "forgotten");
     let (added, changed, destroyed) =
         (report.count(Action::Create), report.count(Action::Update), report.count(Action::Delete));
     let _ = writeln!(
         text,
-        "{heading} Resources: {added} added, {changed} changed, {destroyed} destroyed."
+        "{heading} Resources: {imported}{added} added, {changed} changed, {destroyed} destroyed{others}."
     );
     if !is_recorded {
         text.push_str(

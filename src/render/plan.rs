@@ -1,5 +1,7 @@
 //! A plan as text: the product's face.
 
+mod refactored;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,9 +14,12 @@ use crate::plan::{
     Action, FileChange, FirewallNote, Hook, Note, OutputChange, Plan, Reason, ResourceChange,
     Subject,
 };
+use crate::render::plan::refactored::{is_whole_note, origin, refactored};
 use crate::render::value::{SENSITIVE, UNKNOWN, after, age, is_default, literal, shown, sorted};
 use crate::render::{Paint, Style, count, printable};
 use crate::resource::{Address, BackendId, BackendKind};
+
+pub(crate) use crate::render::plan::refactored::tail;
 
 /// So many unchanged elements of a set are shown around those that change; more are counted.
 const NEIGHBOURS: usize = 4;
@@ -50,8 +55,10 @@ pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
         }
     };
     drift.extend(&in_part);
-    if purpose == Purpose::Apply && !changes.is_empty() {
+    let others = refactored(plan, paint);
+    if purpose == Purpose::Apply && !(changes.is_empty() && others.is_empty()) {
         text += "wgform will perform the following actions:\n\n";
+        text += &others;
         changes.iter().for_each(|it| resource(plan, it, paint, &mut text));
     }
     if !drift.is_empty() {
@@ -87,21 +94,23 @@ fn refresh_only(plan: &Plan, paint: Paint, text: &mut String) {
         text.push_str("Since the last apply, this was changed outside of wgform:\n\n");
         plan.changes.iter().for_each(|it| resource(plan, it, paint, text));
     }
+    text.push_str(&refactored(plan, paint));
     unreachable(plan, paint, text);
     part(plan, text);
-    if plan.changes.is_empty() && plan.refusals.is_empty() && !plan.backends.is_empty() {
+    if plan.is_empty() && plan.refusals.is_empty() && !plan.backends.is_empty() {
         let line = paint.paint(Style::Bold, "Nothing to record.");
         let _ = writeln!(text, "{line} The state says what the devices have{}.", extent(plan));
         return;
     }
-    if plan.changes.is_empty() {
+    if plan.is_empty() {
         return drift_summary(plan, 0, paint, text);
     }
     let what = count(plan.changes.len(), "resource");
+    let moved = tail(plan.moved.len(), 0, "");
     let heading = paint.paint(Style::Bold, "Refresh only:");
     let _ = writeln!(
         text,
-        "{heading} {what} to record, nothing to write.\n\n\
+        "{heading} {what} to record{moved}, nothing to write.\n\n\
          This is a refresh-only plan, so wgform will not take any actions to undo these. An apply of it takes them into \
          the\nstate; where they differ from the configuration, the next plan shows a change."
     );
@@ -134,6 +143,10 @@ fn resource(plan: &Plan, change: &ResourceChange, paint: Paint, text: &mut Strin
         Subject::Backend(id) => return backend(id, change, paint, text),
     };
     let _ = writeln!(text, "  {}", paint.paint(Style::Bold, format!("# {}", printable(&heading))));
+    for line in origin(plan, change) {
+        let line = format!("# ({})", printable(&line));
+        let _ = writeln!(text, "  {}", paint.paint(style(change.action), line));
+    }
     for note in &change.notes {
         for line in note_lines(change, note) {
             // Lines of a file that somebody else wrote are among them.
@@ -238,7 +251,14 @@ fn fate(plan: &Plan, change: &ResourceChange) -> String {
         (Action::Delete, Reason::Deposed) => {
             "will be destroyed (it was replaced by an earlier apply)".to_owned()
         }
+        (Action::Delete, Reason::Removed(at)) => {
+            format!("will be destroyed (as the `removed` block at {at} says)")
+        }
         (Action::Delete, _) => "will be destroyed".to_owned(),
+        (Action::Forget, Reason::Removed(at)) => format!(
+            "will no longer be managed, and stays as it is (as the `removed` block at {at} says)"
+        ),
+        (Action::Forget, _) => "will no longer be managed, and stays as it is".to_owned(),
     }
 }
 
@@ -280,6 +300,12 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
         Note::UnmanagedGo(number) => {
             let what = count(*number, "unmanaged peer");
             vec![format!("{what} {} with it", if *number == 1 { "goes" } else { "go" })]
+        }
+        Note::OlderStay(number) => {
+            let what = count(*number, "older object");
+            vec![format!(
+                "{what} of it, which an earlier apply replaced, will no longer be managed either"
+            )]
         }
         Note::NewSecret if change.action == Action::Create => Vec::new(),
         Note::NewSecret => vec!["a new secret is made and written to all its holders".to_owned()],
@@ -357,6 +383,7 @@ fn glyph(action: Action) -> &'static str {
         Action::Update => "  ~",
         Action::Replace => "+/-",
         Action::Delete => "  -",
+        Action::Forget => "  .",
     }
 }
 
@@ -365,6 +392,7 @@ fn style(action: Action) -> Style {
         Action::Create => Style::Add,
         Action::Update | Action::Replace => Style::Change,
         Action::Delete => Style::Remove,
+        Action::Forget => Style::Warning,
     }
 }
 
@@ -372,7 +400,7 @@ fn attributes(change: &ResourceChange, paint: Paint, text: &mut String) {
     let is_shown = |diff: &&AttributeDiff| match (&diff.after, change.action) {
         (Side::Known(json), Action::Create) => !is_default(diff.attribute, json),
         (after, Action::Create) => *after == Side::Unknown,
-        (_, Action::Delete) => {
+        (_, Action::Delete | Action::Forget) => {
             diff.before.as_ref().is_some_and(|it| !is_default(diff.attribute, it))
         }
         (_, Action::Replace) if diff.before.is_none() => match &diff.after {
@@ -407,6 +435,7 @@ fn attribute(
     let name = diff.attribute.name;
     let before = diff.before.as_ref().filter(|_| change.action != Action::Create);
     let action = match (before, &diff.after) {
+        _ if change.action == Action::Forget => None,
         _ if !diff.is_write() && change.action == Action::Update => None,
         (None, _) => Some(Action::Create),
         (Some(_), _) if change.action == Action::Delete => Some(Action::Delete),
@@ -621,6 +650,7 @@ fn part(plan: &Plan, text: &mut String) {
     if !plan.is_partial {
         return;
     }
+    is_whole_note(plan, text);
     if plan.excluded.is_empty() {
         text.push_str(
             "Only a part was planned, as `-target` says: what else differs is not shown here.\n\n",
@@ -676,12 +706,17 @@ fn summary(plan: &Plan, paint: Paint, text: &mut String) {
     let drift = plan.changes.iter().filter(|it| it.has_drift()).count();
     let drift = if drift == 0 { "none".to_owned() } else { drift.to_string() };
     let kept = plan.sessions.live - plan.sessions.cut.len();
+    let imported = match plan.imported.len() {
+        0 => String::new(),
+        number => format!("{number} to import, "),
+    };
     let line = format!(
-        "{} {} to add, {} to change, {} to destroy. Drift undone: {drift}. Sessions kept: {kept} of {}.",
+        "{} {imported}{} to add, {} to change, {} to destroy{}. Drift undone: {drift}. Sessions kept: {kept} of {}.",
         paint.paint(Style::Bold, "Plan:"),
         number(Action::Create),
         number(Action::Update),
         number(Action::Delete),
+        tail(plan.moved.len(), number(Action::Forget), "to forget"),
         plan.sessions.live,
     );
     let _ = writeln!(text, "{line}");

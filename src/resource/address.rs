@@ -207,10 +207,11 @@ impl<'de> Deserialize<'de> for Address {
     }
 }
 
-type Part<'a> = (&'a str, &'a str, Option<InstanceKey>, Option<&'a str>);
+/// A word, a label, an instance, and what follows.
+pub(super) type Part<'a> = (&'a str, &'a str, Option<InstanceKey>, Option<&'a str>);
 
 /// Takes `word.label` and an index off the front, and returns what follows the next dot.
-fn part(text: &str) -> Result<Part<'_>, String> {
+pub(super) fn part(text: &str) -> Result<Part<'_>, String> {
     let (word, rest) = text.split_once('.').ok_or_else(|| "it has no dot".to_owned())?;
     let end = rest.find(['.', '[']).unwrap_or(rest.len());
     let (label, rest) = rest.split_at(end);

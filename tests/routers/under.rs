@@ -89,12 +89,12 @@ fn raise(port: u32) -> u32 {
 
 /// An interface without the lists that are not ours.
 fn found(interface: FoundInterface) -> FoundInterface {
-    let FoundInterface { fields, private_key, hidden, peers, keyless } = interface;
+    let FoundInterface { fields, private_key, hidden, peers, keyless, id } = interface;
     let mut fields = ports(fields, raise);
     if let Some(Field::Names(lists)) = fields.get_mut("interface_lists") {
         *lists = lists.iter().map(|name| without(name)).collect();
     }
-    FoundInterface { fields, private_key, hidden, peers, keyless }
+    FoundInterface { fields, private_key, hidden, peers, keyless, id }
 }
 
 fn ports(mut fields: Fields, change: fn(u32) -> u32) -> Fields {

@@ -199,7 +199,7 @@ pub(crate) fn found_interface(link: &Link, device: Device, now: Timestamp) -> Fo
         fields.insert("listen_port", Field::Number(listen_port.into()));
     }
     let peers = peers.into_iter().map(|(key, peer)| (key, found_peer(peer, now))).collect();
-    FoundInterface { fields, private_key, hidden: BTreeSet::new(), peers, keyless: 0 }
+    FoundInterface { fields, private_key, hidden: BTreeSet::new(), peers, keyless: 0, id: None }
 }
 
 fn found_peer(peer: DevicePeer, now: Timestamp) -> FoundPeer {
@@ -225,7 +225,7 @@ fn found_peer(peer: DevicePeer, now: Timestamp) -> FoundPeer {
     let age = |then: Timestamp| Duration::try_from(now.duration_since(then)).unwrap_or_default();
     let hidden = BTreeSet::new();
     let handshake_age = last_handshake.map(age);
-    FoundPeer { fields, hidden, called: None, handshake_age, received, sent }
+    FoundPeer { fields, hidden, called: None, handshake_age, received, sent, id: None }
 }
 
 #[cfg(test)]

@@ -133,6 +133,8 @@ fn found_interface(snapshot: &Snapshot, tunnel: &Tunnel) -> FoundInterface {
         hidden,
         peers: BTreeMap::new(),
         keyless: snapshot.odd.iter().filter(is_keyless).count(),
+        // A firewall's own is a place in a list, which shifts.
+        id: None,
     }
 }
 
@@ -191,6 +193,7 @@ fn found_peer(snapshot: &Snapshot, peer: &Peer, now: Timestamp) -> FoundPeer {
         handshake_age: session.and_then(|it| it.latest_handshake).map(age),
         received: session.map_or(0, |it| it.received),
         sent: session.map_or(0, |it| it.sent),
+        id: None,
     }
 }
 
@@ -208,6 +211,7 @@ fn unreadable_peer() -> FoundPeer {
         handshake_age: None,
         received: 0,
         sent: 0,
+        id: None,
     }
 }
 

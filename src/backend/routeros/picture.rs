@@ -117,7 +117,8 @@ fn found_interface(menus: &Menus, interface: &Interface) -> FoundInterface {
         Kept::Unset | Kept::Hidden => None,
     };
     let keyless = keyless(menus, &interface.name);
-    FoundInterface { fields, private_key, hidden, peers: BTreeMap::new(), keyless }
+    let id = Some(interface.id.clone());
+    FoundInterface { fields, private_key, hidden, peers: BTreeMap::new(), keyless, id }
 }
 
 /// Counts the peers of an interface that have no key, or none that can be read.
@@ -187,7 +188,7 @@ pub(super) fn found_peer(peer: Peer, version: Version, sees_keys: bool) -> Found
     let endpoint = endpoint(&peer);
     let called = called(&peer);
     let Peer {
-        id: _,
+        id,
         interface: _,
         name,
         comment,
@@ -235,6 +236,7 @@ pub(super) fn found_peer(peer: Peer, version: Version, sees_keys: bool) -> Found
         handshake_age: session.handshake_age,
         received: session.received,
         sent: session.sent,
+        id: Some(id),
     }
 }
 
@@ -318,6 +320,7 @@ fn unreadable_peer() -> FoundPeer {
         handshake_age: None,
         received: 0,
         sent: 0,
+        id: None,
     }
 }
 

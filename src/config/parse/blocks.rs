@@ -23,8 +23,19 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, BackendKind, Kind, Presence, declaration};
 
 /// The block types, in the order in which messages list them.
-pub(crate) const BLOCKS: &[&str] =
-    &["wgform", "variable", "locals", "output", "backend", "interface", "peer", "preshared_key"];
+pub(crate) const BLOCKS: &[&str] = &[
+    "wgform",
+    "variable",
+    "locals",
+    "output",
+    "backend",
+    "interface",
+    "peer",
+    "preshared_key",
+    "moved",
+    "removed",
+    "import",
+];
 
 impl Parser {
     pub(super) fn block(&mut self, block: Block) {
@@ -34,6 +45,9 @@ impl Parser {
             "locals" => self.locals(block),
             "output" => self.output(block),
             "backend" => self.backend(block),
+            "moved" => self.moved(block),
+            "removed" => self.removed(block),
+            "import" => self.import(block),
             ident => match Kind::from_block(ident) {
                 Some(kind) => self.resource(kind, block),
                 None => {
@@ -304,7 +318,7 @@ impl Parser {
 
     /// Takes the one block of its type, with its head, and reports the others. `first` is where something else stands
     /// that is one already.
-    fn only(
+    pub(super) fn only(
         &mut self,
         mut first: Option<Span>,
         blocks: Vec<(&'static str, Block)>,
@@ -510,7 +524,7 @@ impl Parser {
         address.map(|address| (address, span))
     }
 
-    fn missing(&mut self, span: &Span, place: &str, name: &str) {
+    pub(super) fn missing(&mut self, span: &Span, place: &str, name: &str) {
         let diagnostic = Diagnostic::error("missing argument")
             .label(span, format!("this `{place}` has no `{name}`"));
         let hint = match (place, name) {
@@ -526,7 +540,12 @@ impl Parser {
         });
     }
 
-    fn literal_bool(&mut self, contents: &mut Contents, name: &str, default: bool) -> bool {
+    pub(super) fn literal_bool(
+        &mut self,
+        contents: &mut Contents,
+        name: &str,
+        default: bool,
+    ) -> bool {
         let Some(expression) = contents.take(name) else { return default };
         expression.as_bool().unwrap_or_else(|| {
             let span = self.span_of(&expression);

@@ -10,6 +10,7 @@ use crate::config::foreign;
 use crate::config::function;
 use crate::config::parse::body::or;
 use crate::config::parse::{Given, Parser};
+use crate::config::refactor::ImportBlock;
 use crate::config::reference::{Found, Name, walk};
 use crate::config::suggest::suggestion;
 use crate::diagnostic::{Diagnostic, Span};
@@ -43,7 +44,7 @@ impl Parser {
 impl Blocks {
     /// Visits every expression that is evaluated.
     pub(crate) fn each_expression(&mut self, visit: &mut dyn FnMut(&mut Expr)) {
-        let Self { settings, variables, locals, outputs, backends, resources, broken: _ } = self;
+        let Self { settings, variables, locals, outputs, backends, resources, .. } = self;
         settings.default_backend.iter_mut().chain(&mut settings.state_path).for_each(&mut *visit);
         for variable in variables.values_mut() {
             variable.default.iter_mut().for_each(&mut *visit);
@@ -63,6 +64,7 @@ impl Blocks {
             resource.attributes.values_mut().for_each(&mut *visit);
             resource.prevent_destroy.iter_mut().for_each(&mut *visit);
         }
+        self.refactoring.imports.iter_mut().flat_map(ImportBlock::expressions).for_each(visit);
     }
 }
 

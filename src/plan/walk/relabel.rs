@@ -6,8 +6,8 @@
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::plan::walk::Planner;
-use crate::resource::{Address, BackendId, Field};
-use crate::state::{ObjectKey, State};
+use crate::resource::{BackendId, Field};
+use crate::state::ObjectKey;
 
 impl Planner<'_> {
     /// Gives a wanted interface the record of the one in whose place it stands.
@@ -27,10 +27,11 @@ impl Planner<'_> {
             record.backend.as_ref() == Some(&backend)
                 && matches!(&record.object, ObjectKey::Interface { name: it, .. } if *it == name)
         });
-        if self.configured.contains(&old) || !is_current {
+        let is_removed = self.removed.contains_key(&old);
+        if self.configured.contains(&old) || !is_current || is_removed {
             return;
         }
-        move_record(&mut self.state, &old, address);
+        self.state.rename(&[(old.clone(), address.clone())].into());
         self.state_differs = true;
         self.owners.moved(&old, address);
         if self.interrupted.remove(&old) {
@@ -46,18 +47,4 @@ impl Planner<'_> {
                 )),
         );
     }
-}
-
-fn move_record(state: &mut State, from: &Address, to: &Address) {
-    let Some(record) = state.resources.remove(from) else { return };
-    for other in state.resources.values_mut() {
-        if other.dependencies.remove(from) {
-            other.dependencies.insert(to.clone());
-        }
-        let old = from.to_string();
-        for value in other.attributes.values_mut().filter(|it| **it == old.as_str()) {
-            *value = to.to_string().into();
-        }
-    }
-    state.resources.insert(to.clone(), record);
 }

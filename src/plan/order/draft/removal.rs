@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value as Json;
 
 use crate::actual::KeyFile;
+use crate::config::Removed;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::check;
 use crate::plan::hooks;
@@ -36,17 +37,52 @@ impl Drafter {
         let owned: Vec<Address> = planner.state.resources.keys().cloned().collect();
         // Peers sort after interfaces, and go first.
         for address in owned.iter().rev().filter(|it| view.contains(it) && !left_out.contains(it)) {
+            let removed = planner.removed.get(address).cloned();
+            if let Some(Removed { destroy: false, at }) = removed {
+                self.forget(planner, address, at);
+                continue;
+            }
             let deposed = self.deposed(planner, address, claimed);
             let is_pending = planner.nodes.get(address).is_some_and(|it| it.fate == Fate::Pending);
             if is_pending || !planner.desired.contains_key(address) {
                 let reason = match (planner.options.destroy, is_pending) {
                     (true, _) => Reason::Destroy,
                     (false, true) => Reason::BecamePending,
-                    (false, false) => Reason::NotConfigured,
+                    (false, false) => {
+                        removed.map_or(Reason::NotConfigured, |it| Reason::Removed(it.at))
+                    }
                 };
                 self.delete(planner, address, reason, claimed, deposed);
             }
         }
+    }
+
+    /// Lets a resource be nobody's. Its object, and those that it replaced, stay on their devices.
+    fn forget(&mut self, planner: &mut Planner<'_>, address: &Address, at: String) {
+        let Some(record) = planner.state.resources.get_mut(address) else { return };
+        // The state would take up an older object in the place of one that goes.
+        let older = std::mem::take(&mut record.deposed).len();
+        let record = record.clone();
+        planner.state_differs |= older > 0;
+        let subject = Subject::Resource(address.clone());
+        self.push(Draft::new(Step {
+            subject: subject.clone(),
+            backend: None,
+            action: Action::Forget,
+            act: PlannedAct::Record,
+            effect: Effect::Remove,
+            after: Vec::new(),
+            follows: Vec::new(),
+        }));
+        self.changes.push(ResourceChange {
+            subject,
+            action: Action::Forget,
+            reason: Reason::Removed(at),
+            attributes: gone(address.kind, &record),
+            backend: record.backend,
+            sensitive: BTreeSet::new(),
+            notes: (older > 0).then_some(Note::OlderStay(older)).into_iter().collect(),
+        });
     }
 
     fn delete(
