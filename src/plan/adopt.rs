@@ -365,10 +365,11 @@ fn as_found(
         }
     }
     new.attributes.remove("key_file");
-    // A peer that has a name on its device keeps it, unless another one is written.
-    let name = found.get("name").filter(|_| !desired.spans.contains_key("name"));
-    if let Some(name) = name.filter(|_| desired.address.kind == Kind::Peer) {
-        new.attributes.insert("name".to_owned(), name.clone());
+    // A peer that has a name on its device keeps it, unless another one is written; any other gets that of its label.
+    if desired.address.kind == Kind::Peer && !desired.spans.contains_key("name") {
+        let name = found.get("name").cloned();
+        let name = name.unwrap_or_else(|| desired.address.default_name().into());
+        new.attributes.insert("name".to_owned(), name);
     }
     new
 }
