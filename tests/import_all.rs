@@ -11,7 +11,7 @@ use std::{env, fs};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use wgform::simulator::linux::call::{DeviceChange, HostFile, PeerChange};
 
 use crate::harness::Project;
@@ -161,6 +161,97 @@ fn a_map_holds_all_peers_of_an_interface() {
     said.says("Wrote 2 interfaces and 5 peers into `branch.wg.hcl`.");
     assert_snapshot!(fs::read_to_string(project.path().join("branch.wg.hcl")).unwrap());
     project.run("fmt -check").ends(0);
+}
+
+#[test]
+fn what_has_an_owner_or_a_block_is_not_written_again() {
+    let owner = "interface \"hub\" {\n  name    = \"wg0\"\n  persist = \"none\"\n}\n";
+    let peer = |label: &str, number: u8| {
+        format!(
+            "peer \"{label}\" {{\n  interface   = interface.hub\n  public_key  = \"{}\"\n  allowed_ips = [\"10.7.{number}.0/24\"]\n}}\n",
+            public(number)
+        )
+    };
+    let project = host();
+    project.configure(&format!("{HOST}{owner}"));
+    let said = project.run("import -all hq").ends(0);
+    let declared = "`interface.hub` declares it: `wgform import interface.hub wg0` takes it over";
+    said.tells(declared).says("interface   = interface.hub").says_no("interface \"wg0\"");
+    project.run("import interface.hub wg0").ends(0);
+    let (first, second) = (peer("wg0_10_8_0_2", 1), peer("other", 50));
+    project.configure(&format!("{HOST}{owner}{first}{second}"));
+    let said =
+        project.run("import -all backend.hq").ends(0).tells("1 object has an owner already.");
+    let said = said.tells("`peer.wg0_10_8_0_2` declares it").says("peer \"hub_zo060cy2\" {");
+    assert!(!said.stdout.contains(&public(1).to_string()), "{said}");
+    project.configure(&format!("{HOST}{owner}"));
+    take_over(&project, "hq", &drafted(&project, "hq", ""));
+    let said = project.run("import -all backend.hq").ends(0);
+    said.tells("3 objects have an owner already.").tells("There is nothing to take over");
+}
+
+#[test]
+fn a_label_that_is_taken_gets_a_number() {
+    let project = host();
+    let other = "backend \"local\" \"other\" {\n  simulate = true\n}\n";
+    let taken = "interface \"wg0\" {\n  backend = backend.other\n  persist = \"none\"\n}\n";
+    project.configure(&format!("{HOST}{other}{taken}"));
+    let text = drafted(&project, "hq", "");
+    assert!(text.contains("interface \"wg0_2\" {\n  backend     = backend.hq\n"), "{text}");
+    assert!(text.contains("  name        = \"wg0\"\n"), "{text}");
+}
+
+#[test]
+fn the_order_of_the_rows_of_a_device_does_not_matter() {
+    let text = |numbers: [u8; 3]| {
+        let project = Project::new(ROUTER);
+        let router = router(&project, "branch");
+        let key = private(100).expose_text();
+        let body = json!({ "name": "wg0", "private-key": &*key }).to_string();
+        ask_router(&router, "PUT", "interface/wireguard", &body);
+        for number in numbers {
+            let body = json!({
+                "interface": "wg0",
+                "public-key": public(number).to_string(),
+                "allowed-address": format!("10.0.{number}.0/24"),
+                "comment": "alice",
+            });
+            ask_router(&router, "PUT", "interface/wireguard/peers", &body.to_string());
+        }
+        drop(router);
+        drafted(&project, "branch", "")
+    };
+    let port = |text: String| {
+        text.lines().filter(|it| !it.contains("listen_port")).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(port(text([1, 2, 3])), port(text([3, 1, 2])));
+}
+
+#[test]
+fn a_host_that_cannot_be_read_is_said() {
+    let project = Project::new(ROUTER);
+    project.edit("  simulate = true\n", "");
+    project.edit("https://192.168.88.1", "http://127.0.0.1:1");
+    let failed = project.run("import -all branch -out=branch.wg.hcl").ends(6);
+    failed.tells("could not read backend `branch`");
+    assert!(!project.names().contains(&"branch.wg.hcl".to_owned()));
+}
+
+/// What wgform itself has written for the boot, and a state that is lost.
+#[test]
+fn an_interface_that_wgform_brings_back_keeps_its_file() {
+    let project = Project::new(HOST);
+    let block =
+        "interface \"wg0\" {\n  addresses = [\"10.8.0.1/24\"]\n  persist = \"wg-quick\"\n}\n";
+    project.configure(&format!("{HOST}{block}"));
+    project.run("apply -auto-approve").ends(0);
+    for name in project.names().iter().filter(|it| it.starts_with("wgform.state")) {
+        fs::remove_file(project.path().join(name)).unwrap();
+    }
+    project.configure(HOST);
+    let text = drafted(&project, "hq", "");
+    assert!(text.contains("persist     = \"wg-quick\""), "{text}");
+    take_over(&project, "hq", &text);
 }
 
 fn left_alone(stderr: &str) -> &str {

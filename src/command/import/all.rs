@@ -99,7 +99,8 @@ fn interest(state: &State, declaration: &BackendDeclaration) -> Interest {
 fn say_left_alone(context: &Context, draft: &Draft) {
     let ui = &context.ui;
     if draft.owned > 0 {
-        ui.talk(&format!("{} have an owner already.", count(draft.owned, "object")));
+        let has = if draft.owned == 1 { "has" } else { "have" };
+        ui.talk(&format!("{} {has} an owner already.", count(draft.owned, "object")));
     }
     if draft.left_alone.is_empty() {
         return;
