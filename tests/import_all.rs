@@ -165,7 +165,7 @@ fn a_map_holds_all_peers_of_an_interface() {
 
 #[test]
 fn what_has_an_owner_or_a_block_is_not_written_again() {
-    let owner = "interface \"hub\" {\n  name    = \"wg0\"\n  persist = \"none\"\n}\n";
+    let owner = "interface \"hub\" {\n  name = \"wg0\"\n  addresses = [\"10.8.0.1/24\", \"fd00:8::1/64\"]\n  persist = \"none\"\n}\n";
     let peer = |label: &str, number: u8| {
         format!(
             "peer \"{label}\" {{\n  interface   = interface.hub\n  public_key  = \"{}\"\n  allowed_ips = [\"10.7.{number}.0/24\"]\n}}\n",

@@ -35,10 +35,10 @@ pub struct Arguments {
     #[arg(long, value_name = "BACKEND", conflicts_with = "address")]
     pub all: Option<String>,
     /// Writes it into this new file, and not to standard output
-    #[arg(long, value_name = "FILE", requires = "all", value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", requires = "all", conflicts_with = "address", value_hint = clap::ValueHint::FilePath)]
     pub out: Option<PathBuf>,
-    /// Writes peers as a block each, or as a map for each interface
-    #[arg(long = "as", value_name = "FORM", requires = "all")]
+    /// Writes peers as `blocks`, one for each, or as a `map` for each interface
+    #[arg(long = "as", value_name = "FORM", requires = "all", conflicts_with = "address")]
     pub form: Option<Form>,
     /// Values of variables.
     #[command(flatten)]

@@ -116,7 +116,7 @@ mod tests {
         ] {
             assert_eq!(of(text, "peer").as_deref(), label, "{text:?}");
         }
-        assert_eq!(of(&"long ".repeat(30), "peer").unwrap().len(), 47);
+        assert_eq!(of(&"long ".repeat(30), "peer").unwrap().len(), 48);
     }
 
     #[test]

@@ -214,7 +214,7 @@ _wgform_state() {
             local -a commands=(
                 'list:Lists the addresses of what wgform owns'
                 'show:Shows one resource as it was last written'
-                'mv:Gives a resource another address, after it was renamed in the configuration'
+                'mv:Gives a resource or a module another address, after it was renamed in the configuration'
                 'rm:Forgets a resource, and leaves it on its device as it is'
                 'help:Shows the page of a command'
             )
@@ -282,6 +282,9 @@ _wgform_state_rm() {
 
 _wgform_import() {
     _arguments \
+        '-all=[Writes a configuration of everything on a backend that nobody owns, and changes nothing]:BACKEND: ' \
+        '-out=[Writes it into this new file, and not to standard output]:file:_files' \
+        '-as=[Writes peers as a block each, or as a map for each interface]:value:(blocks map)' \
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \

@@ -32,7 +32,7 @@ pub fn drafted(project: &Project, backend: &str, flags: &str) -> String {
 pub fn take_over(project: &Project, backend: &str, text: &str) {
     project.add(&format!("{backend}.wg.hcl"), text);
     project.run("validate").ends(0);
-    project.run("fmt -check").ends(0);
+    project.run(&format!("fmt -check {backend}.wg.hcl")).ends(0);
     if text.contains("\nimport {") {
         let planned = project.run("plan");
         let line = planned.stdout.lines().find(|line| line.starts_with("Plan: "));
