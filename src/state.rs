@@ -260,6 +260,12 @@ pub struct ResourceRecord {
 }
 
 impl ResourceRecord {
+    /// What brings an interface back at boot, among its attributes.
+    pub const PERSISTED: &str = "persisted";
+
+    /// In that, the address that was written into the files.
+    pub const WRITTEN_AS: &str = "address";
+
     /// What the routes of an interface are among its elements.
     pub const ROUTES: &str = "routes";
 

@@ -90,6 +90,51 @@ fn an_apply_that_goes_on_after_a_kill_is_killed_and_finished_by_the_next_one() {
     assert!(kills > 60, "only {kills} second kills");
 }
 
+/// The second configuration with other names for an interface, a peer and a secret.
+fn renamed() -> String {
+    let mut text = SECOND.to_owned();
+    for (kind, old, new) in [
+        ("interface", "hq", "main"),
+        ("peer", "carol", "caroline"),
+        ("preshared_key", "tunnel", "link"),
+    ] {
+        text = text.replace(&format!("{kind} \"{old}\""), &format!("{kind} \"{new}\""));
+        for end in ["\n", "."] {
+            text = text.replace(&format!("{kind}.{old}{end}"), &format!("{kind}.{new}{end}"));
+        }
+        text += &format!("moved {{\n  from = {kind}.{old}\n  to   = {kind}.{new}\n}}\n");
+    }
+    text
+}
+
+#[test]
+fn an_apply_that_moves_and_changes_is_finished_by_the_next_one() {
+    let start = Project::new(FIRST);
+    start.run("apply -auto-approve").ends(0);
+    start.configure(&renamed());
+    start.run("plan").ends(0).says(", 3 moved.");
+    everywhere(&start, "apply");
+}
+
+#[test]
+fn what_an_apply_was_cut_off_in_can_be_renamed_before_the_next_one() {
+    let start = Project::new(FIRST);
+    start.run("apply -auto-approve").ends(0);
+    start.configure(SECOND);
+    let before = Before::of(&start, "apply");
+    let kills = AtomicUsize::new(0);
+    let points =
+        [Point::FileChange, Point::HostChanged, Point::HostHalfChanged, Point::OutcomeLanded];
+    let all = points.into_iter().flat_map(|point| instants(&start, "apply", point));
+    side_by_side(all, |(project, at)| {
+        kills.fetch_add(1, Ordering::SeqCst);
+        project.configure(&renamed());
+        check(&project, &before, "apply", &format!("{at}, and a rename"));
+    });
+    let kills = kills.into_inner();
+    assert!(kills > 50, "only {kills} kills");
+}
+
 /// A tunnel with what it is assigned to, and two peers; a change of each; and the end of all.
 #[test]
 fn whatever_a_firewall_was_in_the_middle_of_is_finished_by_the_next_run() {

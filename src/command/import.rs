@@ -28,7 +28,8 @@ pub struct Arguments {
     /// The resource in the configuration
     #[arg(required_unless_present = "all")]
     pub address: Option<Address>,
-    /// How it is found on its backend: NAME for an interface, INTERFACE/PUBLIC_KEY for a peer
+    /// How it is found on its backend: NAME for an interface, INTERFACE/PUBLIC_KEY for a peer; on a router also its `.id`,
+    /// such as `*3`
     #[arg(required_unless_present = "all")]
     pub id: Option<String>,
     /// Writes a configuration of everything on a backend that nobody owns, and changes nothing

@@ -64,8 +64,9 @@ Examples:
   wgform state mv -dry-run peer.alice 'peer.rw[\"alice\"]'
   wgform state mv module.branch 'module.site[\"branch\"]'
 
-Without a key on either side, all instances move and keep theirs. A `moved` block does the same for everybody who uses the
-configuration, and its plan shows it.")]
+Without a key on either side, all instances move and keep theirs. A `moved`
+block does the same for everybody who uses the configuration, and its plan
+shows it.")]
 pub struct Move {
     /// The address that it has: a resource or a module
     pub from: Movable,

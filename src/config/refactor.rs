@@ -249,7 +249,7 @@ impl Refactoring {
         }
         problem.help(match by.len() {
             1 => "It would move for ever, further in each time. Move it to an address outside of itself.",
-            _ => "They would move for ever. To swap two, apply one move to a third address first, then the others.",
+            _ => "They would move for ever. To swap two, use `wgform state mv` with a third address in between.",
         })
     }
 }

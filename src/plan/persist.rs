@@ -22,7 +22,7 @@ use crate::state::{ObjectKey, ResourceRecord, State};
 use crate::value::{FingerprintKey, PresharedKey, PrivateKey, PublicKey};
 
 /// The name under which a state remembers what was written.
-pub(crate) const PERSISTED: &str = "persisted";
+pub(crate) const PERSISTED: &str = ResourceRecord::PERSISTED;
 
 /// The attributes of an interface that come back with it.
 const OF_INTERFACE: [&str; 11] = [
@@ -47,6 +47,8 @@ pub(crate) struct Persisted {
     pub(crate) style: Style,
     pub(crate) name: String,
     pub(crate) fingerprint: String,
+    /// The address that the files give to commands of the user, where the resource has another one by now.
+    pub(crate) address: Option<String>,
 }
 
 impl Persisted {
@@ -54,7 +56,8 @@ impl Persisted {
         let json = attributes.get(PERSISTED)?;
         let text = |name: &str| json.get(name)?.as_str().map(str::to_owned);
         let style = Style::from_word(&text("style")?)?;
-        Some(Self { style, name: text("name")?, fingerprint: text("fingerprint")? })
+        let address = text(ResourceRecord::WRITTEN_AS);
+        Some(Self { style, name: text("name")?, fingerprint: text("fingerprint")?, address })
     }
 
     /// Returns what was last written; or what may have been, by a run that failed or was cut off before it was recorded.
@@ -62,14 +65,18 @@ impl Persisted {
         let text = |name: &str| attributes.get(name)?.as_str().map(str::to_owned);
         Self::of(attributes).or_else(|| {
             let style = Style::from_word(&text("persist")?)?;
-            Some(Self { style, name: text("name")?, fingerprint: String::new() })
+            Some(Self { style, name: text("name")?, fingerprint: String::new(), address: None })
         })
     }
 
     /// Returns the form in which a state remembers it.
     pub(crate) fn recorded(&self) -> Json {
-        let Self { style, name, fingerprint } = self;
-        json!({ "style": style.word(), "name": name, "fingerprint": fingerprint })
+        let Self { style, name, fingerprint, address } = self;
+        let mut json = json!({ "style": style.word(), "name": name, "fingerprint": fingerprint });
+        if let Some(address) = address {
+            json[ResourceRecord::WRITTEN_AS] = address.as_str().into();
+        }
+        json
     }
 
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
@@ -80,7 +87,7 @@ impl Persisted {
 /// Returns what a state remembers of files whose digest a backend has told.
 pub fn written(style: Style, name: &str, digest: &str, key: &FingerprintKey) -> Json {
     let fingerprint = persist::fingerprint(key, digest).to_string();
-    Persisted { style, name: name.to_owned(), fingerprint }.recorded()
+    Persisted { style, name: name.to_owned(), fingerprint, address: None }.recorded()
 }
 
 /// Returns the means by which a resource is to come back.
@@ -153,8 +160,15 @@ struct ExpectedPeer {
 }
 
 impl Planner<'_> {
-    /// Returns what an interface should come back as once the plan is carried out.
-    pub(crate) fn expected(&self, node: &Node, style: Style, index: &Index) -> Option<Expected> {
+    /// Returns what an interface should come back as once the plan is carried out, under an address that the user's
+    /// commands are told.
+    pub(crate) fn expected(
+        &self,
+        node: &Node,
+        style: Style,
+        index: &Index,
+        address: &str,
+    ) -> Option<Expected> {
         let on_device = node.interface()?;
         let mut peers = PersistedPeers::default();
         let mut known = Some(BTreeMap::new());
@@ -178,7 +192,7 @@ impl Planner<'_> {
         }
         let fields = self.interface_fields(node);
         let private_key = self.private_key(node);
-        let outside = self.outside(node);
+        let outside = self.outside(node).map(|it| Outside { address: address.to_owned(), ..it });
         let all = known.zip(fields).zip(private_key).zip(outside);
         let files = all.map(|(((peers, fields), private_key), outside)| {
             let peers = peers.iter().map(|(key, (fields, preshared_key))| {

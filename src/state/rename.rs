@@ -21,7 +21,9 @@ impl State {
         let resources = std::mem::take(&mut self.resources);
         let renamed = resources.into_iter().map(|(address, mut record)| {
             record.rename(new);
-            (new.get(&address).cloned().unwrap_or(address), record)
+            let Some(new) = new.get(&address) else { return (address, record) };
+            record.note_files_of(&address);
+            (new.clone(), record)
         });
         self.resources = renamed.collect();
         for json in &mut self.in_flight {
@@ -48,6 +50,15 @@ impl ResourceRecord {
         }
         rename_in(&mut self.attributes, new);
         self.deposed.iter_mut().for_each(|it| rename_in(&mut it.attributes, new));
+    }
+}
+
+impl ResourceRecord {
+    /// The files that bring an interface back at boot have its address in them, and stay as they are.
+    fn note_files_of(&mut self, address: &Address) {
+        if let Some(Json::Object(files)) = self.attributes.get_mut(Self::PERSISTED) {
+            files.entry(Self::WRITTEN_AS).or_insert_with(|| address.to_string().into());
+        }
     }
 }
 

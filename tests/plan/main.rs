@@ -28,6 +28,7 @@ mod scenarios;
 mod resume;
 mod keeping;
 mod moves;
+mod refactor;
 mod together;
 mod counts;
 mod exclude;

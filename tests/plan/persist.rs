@@ -24,7 +24,7 @@ fn hub() -> Lab {
     Lab::matching(&persisted("wg-quick"))
 }
 
-fn conf(lab: &Lab) -> String {
+pub fn conf(lab: &Lab) -> String {
     lab.host("hq").read_file(CONF).unwrap_or_default()
 }
 

@@ -33,7 +33,7 @@ error: unknown argument
   help: Write one block for each.
 error: unknown block
   5:1 `modul`: there is no block `modul`
-  help: It can be `wgform`, `variable`, `locals`, `output`, `backend`, `interface`, `peer` or `preshared_key`.
+  help: It can be `wgform`, `variable`, `locals`, `output`, `backend`, `interface`, `peer`, `preshared_key`, `moved`, `removed` or `import`.
 error: unknown block
   6:1 `module`: this version of wgform has no `module`
   help: Leave it out. A later version may have it.

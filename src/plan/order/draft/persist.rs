@@ -27,6 +27,8 @@ struct Standing {
     expected: Option<BTreeMap<PathBuf, HostFile>>,
     /// What is to go.
     remove: BTreeSet<PathBuf>,
+    /// The old address that the files have in them, which is no reason to write them again.
+    address: Option<String>,
 }
 
 impl Drafter {
@@ -218,7 +220,19 @@ fn standing(planner: &Planner<'_>, node: &Node, index: &Index) -> Option<Standin
         return None;
     }
     let recorded = record.and_then(|it| Persisted::of(&it.attributes));
-    let expected = style.and_then(|style| planner.expected(node, style, index));
+    let own = node.address.to_string();
+    let old = recorded.as_ref().and_then(|it| it.address.as_deref());
+    let as_written = |address: &str| {
+        let expected = planner.expected(node, style?, index, address)?;
+        let boot = planner.picture(backend)?.boot.as_ref()?;
+        expected.files.as_ref()?.iter().all(|it| is_in(boot, it)).then_some(expected)
+    };
+    // What moved stays as it was written, until something else changes it.
+    let as_it_was = || old.and_then(|old| Some((as_written(old)?, Some(old.to_owned()))));
+    let as_it_is = || Some((planner.expected(node, style?, index, &own)?, None));
+    let is_new = old.is_none() || as_written(&own).is_some();
+    let expected = if is_new { as_it_is() } else { as_it_was().or_else(as_it_is) };
+    let (expected, address) = expected.map_or((None, None), |(it, address)| (Some(it), address));
     let (peers, expected) = match expected {
         Some(it) => (it.peers, it.files),
         None => (PersistedPeers::default(), style.is_none().then(BTreeMap::new)),
@@ -226,7 +240,7 @@ fn standing(planner: &Planner<'_>, node: &Node, index: &Index) -> Option<Standin
     let kept = style.map(|style| style.paths(&on_device.name)).unwrap_or_default();
     let remove = record.map(|it| index.files_of(backend, &it.attributes)).unwrap_or_default();
     let remove = remove.into_iter().filter(|path| !kept.contains(path)).collect();
-    Some(Standing { style, recorded, peers, expected, remove })
+    Some(Standing { style, recorded, peers, expected, remove, address })
 }
 
 impl Standing {
@@ -234,12 +248,11 @@ impl Standing {
     fn holds(&self, boot: &Boot, node: &Node) -> bool {
         let Some(expected) = &self.expected else { return false };
         let name = node.interface().map(|it| it.name.as_str()).unwrap_or_default();
-        let is_there = |(path, file): (&PathBuf, &HostFile)| boot.files.get(path) == Some(file);
         let is_left = |path: &PathBuf| {
             boot.files.get(path).is_some_and(|it| persist::is_ours(path, &it.text))
         };
         let is_started = self.style.is_none_or(|it| is_started(boot, it, name));
-        expected.iter().all(is_there) && !self.remove.iter().any(is_left) && is_started
+        expected.iter().all(|it| is_in(boot, it)) && !self.remove.iter().any(is_left) && is_started
     }
 
     /// Returns whether the state says that it was written for this interface, by these means.
@@ -315,6 +328,10 @@ fn file_change(
     }
 }
 
+fn is_in(boot: &Boot, (path, file): (&PathBuf, &HostFile)) -> bool {
+    boot.files.get(path) == Some(file)
+}
+
 fn is_started(boot: &Boot, style: Style, name: &str) -> bool {
     !boot.has_systemd || boot.units.contains(&style.unit(name))
 }
@@ -335,7 +352,7 @@ fn learn(planner: &mut Planner<'_>, address: &Address, standing: &Standing) {
     let now = standing.style.zip(standing.expected.as_ref()).map(|(style, files)| {
         let fingerprint =
             persist::fingerprint(planner.fingerprint_key(), &persist::digest(files)).to_string();
-        Persisted { style, name, fingerprint }
+        Persisted { style, name, fingerprint, address: standing.address.clone() }
     });
     let is_known = standing.style.is_some() && standing.expected.is_none();
     if is_known || now == standing.recorded {
