@@ -227,6 +227,18 @@ fn the_order_of_the_rows_of_a_device_does_not_matter() {
     assert_eq!(port(text([1, 2, 3])), port(text([3, 1, 2])));
 }
 
+/// What is only worth a warning, or is an error that may be meant, is how the device is.
+#[test]
+fn two_ends_that_wait_for_each_other_are_taken_over() {
+    let project = Project::new(ROUTER);
+    let waits = || Peer { endpoint: None, ..peer("", "", Whose::OtherTunnel) };
+    let worlds = [tunnel("", false, vec![waits()]), tunnel("", false, vec![waits()])];
+    world::on_router(&project, "branch", &worlds);
+    let text = drafted(&project, "branch", "");
+    assert_eq!(text.matches("# wgform:ignore=unreachable-pair").count(), 2, "{text}");
+    take_over(&project, "branch", &text);
+}
+
 #[test]
 fn a_host_that_cannot_be_read_is_said() {
     let project = Project::new(ROUTER);
