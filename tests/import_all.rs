@@ -237,6 +237,14 @@ fn two_ends_that_wait_for_each_other_are_taken_over() {
     let text = drafted(&project, "branch", "");
     assert_eq!(text.matches("# wgform:ignore=unreachable-pair").count(), 2, "{text}");
     take_over(&project, "branch", &text);
+    // The other end is another backend's, where it was written down with its key.
+    let project = Project::new(&format!("{HOST}{ROUTER}"));
+    world::on_host(&project, "hq", &[tunnel("", false, vec![waits()])]);
+    take_over(&project, "hq", &drafted(&project, "hq", ""));
+    world::on_router(&project, "branch", &[tunnel("", false, vec![]), worlds[1].clone()]);
+    let text = drafted(&project, "branch", "");
+    assert!(text.contains("  public_key           = interface.wg0.public_key"), "{text}");
+    assert_eq!(text.matches("# wgform:ignore=unreachable-pair").count(), 1, "{text}");
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl Named {
             }
         }
         let keys = keys(question, all, &interfaces);
-        let waiting = waiting(all);
+        let waiting = waiting(question, all, &interfaces, &keys);
         let (peers, maps) = (BTreeMap::new(), BTreeMap::new());
         let mut named = Self { interfaces, peers, maps, keys, waiting };
         named.name_peers(question, all, &taken(Kind::Peer));
@@ -131,30 +131,43 @@ fn keys(
     keys
 }
 
-/// Finds the links between two interfaces of the device in which neither end dials.
-fn waiting(all: &[Interface<'_>]) -> BTreeSet<(String, PublicKey)> {
-    let key_of = |it: &Interface<'_>| match it.found.fields.get("public_key") {
-        Some(Field::PublicKey(key)) => Some(*key),
-        _ => None,
-    };
-    let names: BTreeMap<PublicKey, &str> =
-        all.iter().filter_map(|it| Some((key_of(it)?, it.name))).collect();
-    // Between interfaces of one device, so that there are few.
-    let mut links: BTreeMap<(&str, &str), PublicKey> = BTreeMap::new();
+/// Finds the peers whose far end is an interface that waits for them as they wait for it.
+fn waiting(
+    question: &Question<'_>,
+    all: &[Interface<'_>],
+    interfaces: &BTreeMap<String, Address>,
+    keys: &BTreeMap<PublicKey, Address>,
+) -> BTreeSet<(String, PublicKey)> {
+    // By the interface that a peer is on, and its key.
+    let mut waits: BTreeSet<(&Address, PublicKey)> = BTreeSet::new();
+    for desired in question.desired {
+        let field = |name: &str| desired.fields.get(name).and_then(Wanted::known);
+        if let (Some(on), Some(Field::PublicKey(key))) =
+            (desired.references.get("interface"), field("public_key"))
+            && !dials(desired.fields.contains_key("endpoint"), field("responder"))
+        {
+            waits.insert((on, *key));
+        }
+    }
+    let mut new = Vec::new();
     for on in all {
-        for peer in on.peers.iter().filter(|it| !dials(it)) {
-            if let Some(far) = names.get(&peer.key) {
-                links.insert((on.name, far), peer.key);
+        let Some(Field::PublicKey(own)) = on.found.fields.get("public_key") else { continue };
+        for peer in on.peers.iter().filter(|it| keys.contains_key(&it.key)) {
+            let fields = &peer.written.fields;
+            if !dials(fields.contains_key("endpoint"), fields.get("responder")) {
+                waits.insert((&interfaces[on.name], peer.key));
+                new.push((on.name, *own, peer.key));
             }
         }
     }
-    let mutual = links.iter().filter(|((on, far), _)| links.contains_key(&(*far, *on)));
-    mutual.map(|((on, _), key)| ((*on).to_owned(), *key)).collect()
+    let is_waited_for = |own: PublicKey, far: PublicKey| waits.contains(&(&keys[&far], own));
+    let mutual = new.into_iter().filter(|(_, own, far)| is_waited_for(*own, *far));
+    mutual.map(|(on, _, far)| (on.to_owned(), far)).collect()
 }
 
-fn dials(peer: &Peer<'_>) -> bool {
-    let waits = peer.written.fields.get("responder") == Some(&Field::Bool(true));
-    peer.written.fields.contains_key("endpoint") && !waits
+/// Returns whether a peer may send the first packet.
+fn dials(has_endpoint: bool, responder: Option<&Field>) -> bool {
+    has_endpoint && responder != Some(&Field::Bool(true))
 }
 
 fn label_of_interface(name: &str) -> String {
