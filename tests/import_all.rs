@@ -12,7 +12,10 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Value as Json, json};
-use wgform::simulator::linux::call::{DeviceChange, HostFile, PeerChange};
+use wgform::simulator::linux::call::{
+    DeviceChange, HostFile, HostRoute, PeerChange, RoutingChange,
+};
+use wgform::value::Route;
 
 use crate::harness::Project;
 use crate::harness::devices::{ask_firewall, ask_router, firewall, router};
@@ -69,13 +72,17 @@ fn everything_on_a_host_is_written_down() {
 }
 
 #[test]
-fn a_file_that_brings_an_interface_back_is_named_and_left_alone() {
+fn files_and_routes_are_named_and_left_alone() {
     let project = host();
     let text = "[Interface]\nPrivateKey = x\n".to_owned().into();
     let file = HostFile { text, mode: 0o600, group: None };
     project.enter("hq").write_file("/etc/wireguard/wg0.conf".as_ref(), &file).unwrap();
+    let to = Route::new("10.9.0.0/16".parse().unwrap(), Route::MAIN, None);
+    let route = HostRoute { route: to, device: Some("wg0".to_owned()), protocol: 3 };
+    project.enter("hq").change_routing(&[RoutingChange::AddRoute(route)]).unwrap();
     let text = drafted(&project, "hq", "");
     assert!(text.contains("# `/etc/wireguard/wg0.conf` brings it back at boot."), "{text}");
+    assert!(text.contains("# The routes to it stay as they are:"), "{text}");
     take_over(&project, "hq", &text);
 }
 

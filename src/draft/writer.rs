@@ -1,6 +1,6 @@
 //! The text of a draft.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::vocabulary::{ASSIGN_ATTRIBUTES, CLIENT_ATTRIBUTES};
 use crate::draft::choice::{Interface, Peer, Place};
@@ -9,7 +9,8 @@ use crate::draft::written::Written;
 use crate::draft::{Question, hcl};
 use crate::format::formatted;
 use crate::persist::{Style, is_ours, makes_interface};
-use crate::resource::{Kind, declaration};
+use crate::resource::{Field, Kind, declaration};
+use crate::value::{Cidr, Prefix};
 
 /// Writes a draft.
 pub(super) struct Writer<'a> {
@@ -64,10 +65,26 @@ impl<'a> Writer<'a> {
                 None => lines.push(format!("{} = {value}", attribute.name)),
             }
         }
+        lines.extend(self.routes(interface));
         lines.extend(self.persist(interface.name));
         let block = block("assign", assign);
         self.block(&format!("interface {}", hcl::quoted(&address.label)), lines, &block);
         self.import(&address.to_string(), interface.name);
+    }
+
+    /// Says that there are routes, which are nobody's as long as nobody writes so.
+    fn routes(&self, interface: &Interface<'_>) -> Option<String> {
+        let allowed = interface.found.peers.values().filter_map(|it| it.fields.get("allowed_ips"));
+        let networks: BTreeSet<_> = allowed.flat_map(prefixes).collect();
+        let own = interface.found.fields.get("addresses").into_iter();
+        let own: BTreeSet<_> = own.flat_map(prefixes).collect();
+        let routes = self.question.picture.routing.all();
+        let mut routes =
+            routes.filter(|(_, found)| found.device.as_deref() == Some(interface.name));
+        // The kernel makes one to the network of each address.
+        let is_there = routes.any(|(it, _)| networks.contains(&it.to) && !own.contains(&it.to));
+        let says = "The routes to it stay as they are: `routes = \"auto\"` would own one to each allowed IP of its peers.";
+        is_there.then(|| hcl::comment(says).trim_end().to_owned())
     }
 
     /// Says what brings an interface back at boot, so that no plan has to ask.
@@ -188,6 +205,15 @@ impl<'a> Writer<'a> {
     fn block(&mut self, head: &str, lines: Vec<String>, inner: &str) {
         let inner = if inner.is_empty() { String::new() } else { format!("\n{inner}") };
         self.blocks += &format!("\n{head} {{\n{}\n{inner}}}\n", lines.join("\n"));
+    }
+}
+
+/// Returns the networks of a set.
+fn prefixes(field: &Field) -> Vec<Prefix> {
+    match field {
+        Field::Prefixes(set) => set.iter().copied().collect(),
+        Field::Addresses(set) => set.iter().map(Cidr::prefix).collect(),
+        _ => Vec::new(),
     }
 }
 
