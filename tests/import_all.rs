@@ -15,6 +15,7 @@ use serde_json::{Value as Json, json};
 use wgform::simulator::linux::call::{
     DeviceChange, HostFile, HostRoute, PeerChange, RoutingChange,
 };
+use wgform::simulator::{pfsense, routeros};
 use wgform::value::Route;
 
 use crate::harness::Project;
@@ -313,7 +314,6 @@ fn systems(project: &Project) -> Vec<Json> {
         shown.push(ask_router(&router, "GET", menu, ""));
     }
     let firewall = firewall(project, "fw");
-    firewall.set_api("expose_sensitive_fields", true.into()).unwrap();
     for list in
         ["vpn/wireguard/tunnels", "vpn/wireguard/peers", "interfaces", "vpn/wireguard/apply"]
     {
@@ -328,12 +328,20 @@ proptest! {
     #[test]
     fn whatever_is_on_a_system_is_taken_over_without_a_change(
         on_host in tunnels(), on_router in tunnels(), on_firewall in tunnels(),
+        router_is in prop::sample::select(vec!["7.12", "7.17", "7.24"]),
+        firewall_is in prop::sample::select(vec!["v2.4.3", "v2.8.2", "v2.10.0"]),
+        shows_secrets in any::<bool>(),
     ) {
         let project = Project::new(&format!("{HOST}\n{ROUTER}\n{FIREWALL}"));
         project.run("plan").ends(0);
         world::on_host(&project, "hq", &on_host);
         world::on_router(&project, "branch", &on_router);
         world::on_firewall(&project, "fw", &on_firewall);
+        router(&project, "branch").install(routeros::profile::Profile::named(router_is).unwrap()).unwrap();
+        let fw = firewall(&project, "fw");
+        fw.install(pfsense::profile::Profile::named(firewall_is).unwrap()).unwrap();
+        fw.set_api("expose_sensitive_fields", shows_secrets.into()).unwrap();
+        drop(fw);
         let before = systems(&project);
         for backend in ["hq", "branch", "fw"] {
             let text = drafted(&project, backend, "");
