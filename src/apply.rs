@@ -70,6 +70,7 @@ pub async fn apply(plan: Plan, tools: Tools<'_, '_>) -> Result<Report, StoreErro
     if run.plan.state_differs && !run.plan.steps.is_empty() {
         // The journal tells only what this run does, so what the plan found out has to be on record before.
         run.tools.lock.write(&mut run.state)?;
+        run.say_recorded();
     }
     if !run.plan.steps.is_empty() {
         let backends = run.plan.backends.clone();
@@ -80,6 +81,9 @@ pub async fn apply(plan: Plan, tools: Tools<'_, '_>) -> Result<Report, StoreErro
         (run.tools.tell)(run.ended(began));
     }
     let unrecorded = run.finish().err();
+    if run.plan.steps.is_empty() && unrecorded.is_none() {
+        run.say_recorded();
+    }
     Ok(Report { unrecorded, ..run.report() })
 }
 
@@ -245,6 +249,14 @@ impl<'a, 'c> Run<'a, 'c> {
             skipped: count(|fate| matches!(fate, Fate::Skipped { .. })),
             not_started: count(|fate| matches!(fate, Fate::NotStarted)),
             elapsed_ms: self.tools.world.elapsed_ms(began),
+        }
+    }
+
+    /// Tells what the state has learnt before any step.
+    fn say_recorded(&self) {
+        let (moved, imported) = (self.plan.moved.len(), self.plan.imported.len());
+        if moved + imported > 0 {
+            (self.tools.tell)(Event::StateRecorded { moved, imported });
         }
     }
 

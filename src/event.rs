@@ -64,6 +64,13 @@ pub enum Event {
         /// Since the first one was asked.
         elapsed_ms: u64,
     },
+    /// The state has learnt what no device hears of: new addresses, and objects that are taken over as they are.
+    StateRecorded {
+        /// How many resources have another address.
+        moved: usize,
+        /// How many objects were taken over.
+        imported: usize,
+    },
     /// The steps of a plan are about to be done.
     ApplyStarted {
         /// How many.

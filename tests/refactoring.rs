@@ -1,7 +1,5 @@
 //! `moved`, `removed`, `import` and `state mv`, as somebody meets them who runs the program.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 mod harness;
 
 use serde_json::Value as Json;

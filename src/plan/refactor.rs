@@ -197,6 +197,9 @@ impl Planner<'_> {
                 self.imported.insert(desired.address.clone(), import.id);
                 self.state_differs = true;
             }
+            Err(NotAdopted::Unread(_)) if self.options.without_refresh => {
+                self.diagnostics.push(not_looked_at(&import));
+            }
             Err(why) => self.diagnostics.extend(not_imported(&import, why)),
         }
     }
@@ -218,6 +221,12 @@ fn another_object(import: &Import) -> Diagnostic {
         .help(format!(
             "Remove the block, import the object to another resource, or let wgform forget what it owns now:\n\n  wgform state rm '{to}'"
         ))
+}
+
+fn not_looked_at(import: &Import) -> Diagnostic {
+    Diagnostic::error("object that cannot be imported")
+        .label(&import.id_span, "no device was asked for it")
+        .help("Leave `-refresh=false` out, until it is imported.")
 }
 
 fn not_imported(import: &Import, why: NotAdopted) -> Vec<Diagnostic> {

@@ -24,7 +24,8 @@ pub fn line(event: &Event) -> Option<String> {
                 [(*failed, "failed"), (*skipped, "skipped"), (*not_started, "not started")],
             ) + &format!(" in {}.", elapsed(*elapsed_ms))
         }
-        Event::RefreshStarted { .. }
+        Event::StateRecorded { .. }
+        | Event::RefreshStarted { .. }
         | Event::BackendAsked { .. }
         | Event::RefreshEnded { .. }
         | Event::ApplyStarted { .. }

@@ -34,10 +34,14 @@ impl State {
         }
     }
 
-    /// Returns every address that something is recorded under, or on its way to be.
+    /// Returns every address that something is recorded under, or on its way to be. What is only on its way to go has
+    /// none any more.
     pub fn addresses(&self) -> BTreeSet<Address> {
-        let open = self.open().into_iter().map(|change| change.address().clone());
-        self.resources.keys().cloned().chain(open).collect()
+        let made = self.open().into_iter().filter_map(|change| match change {
+            StateChange::Put { address, .. } => Some(address),
+            StateChange::Remove { .. } | StateChange::RemoveDeposed { .. } => None,
+        });
+        self.resources.keys().cloned().chain(made).collect()
     }
 }
 

@@ -125,3 +125,49 @@ fn an_open_change_is_there_until_it_is_settled() {
     assert_eq!(state.open(), [two]);
     assert_eq!(state.in_flight.len(), 2);
 }
+
+#[test]
+fn everything_that_names_an_address_follows_it() {
+    let mut state = state();
+    state.apply(put("interface.hub", interface("a", "wg0"), false));
+    let mut peer = interface("a", "laptop");
+    peer.attributes.insert("interface".to_owned(), "interface.hub".into());
+    peer.attributes.insert("description".to_owned(), "interface.hub".into());
+    peer.dependencies = [hub("interface.hub"), hub("preshared_key.k")].into();
+    let mut old = interface("a", "old");
+    old.attributes.insert("interface".to_owned(), "interface.hub".into());
+    state.apply(put("peer.b", old, false));
+    state.apply(put("peer.b", peer.clone(), true));
+    let mut secret = ResourceRecord::new(None, ObjectKey::PresharedKey {});
+    secret.attributes.insert("holders".to_owned(), "peer.b, peer.c".into());
+    secret.attributes.insert("adopt_from".to_owned(), "peer.b".into());
+    state.apply(put("preshared_key.k", secret, false));
+    let remove = StateChange::Remove { address: hub("interface.hub") };
+    let (backend, object) = (BackendId::new("a"), ObjectKey::PresharedKey {});
+    let remove_old = StateChange::RemoveDeposed { address: hub("peer.b"), backend, object };
+    state.keep_open([put("peer.c", peer, false), remove, remove_old]);
+    state.in_flight.push(serde_json::json!({ "address": "peer.b" }));
+
+    let renames = [("interface.hub", "interface.main"), ("peer.b", "peer.d")];
+    state.rename(&renames.map(|(old, new)| (hub(old), hub(new))).into());
+
+    let text = serde_json::to_string(&state.open()).unwrap()
+        + &serde_json::to_string(&state.resources).unwrap();
+    let addresses: Vec<String> = state.resources.keys().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["interface.main", "peer.d", "preshared_key.k"]);
+    let peer = &state.resources[&hub("peer.d")];
+    assert_eq!(peer.attributes["interface"], "interface.main");
+    assert_eq!(peer.deposed[0].attributes["interface"], "interface.main");
+    assert_eq!(peer.dependencies, [hub("interface.main"), hub("preshared_key.k")].into());
+    // A text that is nobody's address stays: of the resource, and of the change that is on its way.
+    assert_eq!(text.matches("interface.hub").count(), 2, "{text}");
+    assert!(!text.contains("peer.b"), "{text}");
+    let secret = &state.resources[&hub("preshared_key.k")].attributes;
+    assert_eq!(
+        (&secret["holders"], &secret["adopt_from"]),
+        (&"peer.c, peer.d".into(), &"peer.d".into())
+    );
+    let open: Vec<String> = state.open().iter().map(|it| it.address().to_string()).collect();
+    assert_eq!(open, ["peer.c", "interface.main", "peer.d"]);
+    assert_eq!(state.in_flight[3], serde_json::json!({ "address": "peer.b" }));
+}

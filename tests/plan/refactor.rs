@@ -163,6 +163,8 @@ fn what_an_apply_was_cut_off_in_follows() {
             lab.replace(&text);
             lab.append(&moved("interface.hub", "interface.main"))
                 .append(&moved("peer.laptop", "peer.alice"));
+            let plan = lab.plan();
+            assert!(!plan.contains("will be destroyed"), "{done} {reported}\n{plan}");
             lab.settle();
             assert_eq!(
                 lab.owned(),
@@ -187,6 +189,18 @@ fn what_is_on_its_way_to_the_new_address_stands_in_the_way() {
     lab.edit("peer \"laptop\"", "peer \"alice\"").append(&moved("peer.laptop", "peer.alice"));
     let plan = lab.plan();
     assert!(plan.contains("An apply was cut off in the middle of `peer.alice`"), "{plan}");
+}
+
+#[test]
+fn what_was_on_its_way_to_go_takes_nothing_along() {
+    let mut lab = Lab::matching(HUB);
+    lab.edit_state(|state| {
+        state.keep_open([StateChange::Remove { address: "peer.old".parse().unwrap() }]);
+    });
+    lab.append(&moved("peer.old", "peer.laptop"));
+    assert_eq!(lab.steps(), "");
+    lab.settle();
+    assert_eq!(lab.owned().len(), 3);
 }
 
 #[test]
@@ -330,6 +344,14 @@ fn an_import_of_what_is_not_there_says_so() {
 }
 
 #[test]
+fn an_import_has_to_look() {
+    let mut lab = by_hand(&import("interface.hub", "wg0"));
+    lab.options.without_refresh = true;
+    let plan = lab.plan();
+    assert!(plan.contains("Leave `-refresh=false` out"), "{plan}");
+}
+
+#[test]
 fn an_import_of_another_object_is_an_error() {
     let mut lab = Lab::matching(HUB);
     lab.host("hq").add_interface("wg7", "old", 51999);
@@ -377,6 +399,7 @@ fn importing_by_hand_waits_for_a_move_to_the_same_address() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the test measures time")]
 fn ten_thousand_moves_take_their_time_each() {
     let time = |number: usize| {
         let mut lab = Lab::new(
