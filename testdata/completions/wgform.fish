@@ -209,7 +209,7 @@ complete -c wgform -n '__wgform_command state rm' -o help -l help -d 'Shows the 
 
 complete -c wgform -n '__wgform_command import' -o all -l all -x -d 'Writes a configuration of everything on a backend that nobody owns, and changes nothing'
 complete -c wgform -n '__wgform_command import' -o out -l out -r -F -d 'Writes it into this new file, and not to standard output'
-complete -c wgform -n '__wgform_command import' -o as -l as -x -a 'blocks map' -d 'Writes peers as a block each, or as a map for each interface'
+complete -c wgform -n '__wgform_command import' -o as -l as -x -a 'blocks map' -d 'Writes peers as `blocks`, one for each, or as a `map` for each interface'
 complete -c wgform -n '__wgform_command import' -o var -l var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command import' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
 complete -c wgform -n '__wgform_command import' -o lock -l lock -a 'true false' -d 'Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work'
