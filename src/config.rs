@@ -40,9 +40,9 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::config::block::Blocks;
+use crate::config::block::{Blocks, Module, ResourceBlock};
+use crate::config::graph::At;
 use crate::config::parse::{Given, Parsed};
-use crate::config::refactor::RefactoringBlocks;
 use crate::diagnostic::{Diagnostic, Span, unique};
 use crate::resource::{Address, BackendId, BackendKind, Field};
 use crate::source::{Files, Sources};
@@ -58,8 +58,10 @@ pub(crate) use crate::config::decode::default_of;
 /// A configuration: its blocks, with nothing evaluated yet. An [`Evaluator`] does that.
 #[derive(Debug)]
 pub struct Config {
-    blocks: Blocks,
-    order: Vec<Address>,
+    /// The root, and every module that is called.
+    modules: Vec<Module>,
+    /// The resources, and what each module is repeated over, each after everything that it refers to.
+    order: Vec<At>,
     given: BTreeMap<Arc<str>, Given>,
     reader: Files,
     refactoring: Refactoring,
@@ -70,13 +72,13 @@ impl Config {
     /// without evaluating anything. While there is an error among it, nothing should be evaluated but by
     /// [`Evaluator::problems`]: what depends on something broken has no value, without a word.
     pub fn parse(sources: Sources) -> (Self, Vec<Diagnostic>) {
-        let Parsed { mut blocks, given, mut problems } = parse::parse(&sources);
-        let (order, circles) = graph::order(&mut blocks);
+        let Parsed { mut modules, given, mut problems } = parse::parse(&sources);
+        let (order, circles) = graph::order(&modules);
         problems.extend(circles);
+        let mut problems = unique(problems);
         problems.sort_by(|a, b| place(a).cmp(&place(b)));
-        let RefactoringBlocks { moved, removed, imports: _ } = &mut blocks.refactoring;
-        let refactoring = Refactoring::new(std::mem::take(moved), std::mem::take(removed));
-        (Self { blocks, order, given, reader: sources.reader, refactoring }, problems)
+        let refactoring = Refactoring::of(&mut modules);
+        (Self { modules, order, given, reader: sources.reader, refactoring }, problems)
     }
 
     /// Returns what moved and what is no longer declared.
@@ -84,9 +86,9 @@ impl Config {
         &self.refactoring
     }
 
-    /// Returns the resources, each after everything that it refers to; ties are in source order.
-    pub fn resources(&self) -> &[Address] {
-        &self.order
+    /// Returns the blocks of the root.
+    fn root(&self) -> &Blocks {
+        &self.modules[0].blocks
     }
 
     /// Returns the names of the locals.
@@ -96,12 +98,28 @@ impl Config {
 
     /// Returns the head of a backend's block.
     pub fn backend_span(&self, id: &BackendId) -> Option<&Span> {
-        self.blocks.backends.get(id).map(|block| &block.span)
+        let block = BackendId::new(id.label());
+        self.root().backends.get(&block).map(|block| &block.span)
     }
 
     /// Returns where a resource is declared: the head of its block.
     pub fn span(&self, address: &Address) -> Option<&Span> {
-        self.blocks.resources.get(address).map(|block| &block.span)
+        self.block_of(address).map(|block| &block.span)
+    }
+
+    /// Returns whether there is a block that a resource could be an instance of.
+    pub fn has_block(&self, address: &Address) -> bool {
+        self.block_of(address).is_some()
+    }
+
+    /// Returns the block of which a resource is an instance.
+    fn block_of(&self, address: &Address) -> Option<&ResourceBlock> {
+        let mut blocks = self.root();
+        for step in address.module() {
+            let module = blocks.modules.get(step.label.as_str())?.module?;
+            blocks = &self.modules.get(module)?.blocks;
+        }
+        blocks.resources.get(&Address::root(address.kind, address.label.clone()))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Plain data. `render` draws it; nothing here knows about terminals.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -62,12 +62,23 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// The way out, as whole sentences.
     pub help: Option<String>,
+    /// The blocks of the instances that it is in, from the inside out.
+    pub within: Vec<Label>,
+    /// In how many other instances it is too.
+    pub others: usize,
 }
 
 impl Diagnostic {
     /// Starts an error.
     pub fn error(summary: &'static str) -> Self {
-        Self { severity: Severity::Error, summary, labels: Vec::new(), help: None }
+        Self {
+            severity: Severity::Error,
+            summary,
+            labels: Vec::new(),
+            help: None,
+            within: Vec::new(),
+            others: 0,
+        }
     }
 
     /// Starts a warning.
@@ -80,6 +91,26 @@ impl Diagnostic {
     pub fn label(mut self, span: &Span, text: impl Into<String>) -> Self {
         self.labels.push(Label { span: span.clone(), text: text.into() });
         self
+    }
+
+    /// Adds the block of an instance that it is in.
+    #[must_use]
+    pub fn within(mut self, span: &Span, text: impl Into<String>) -> Self {
+        self.within.push(Label { span: span.clone(), text: text.into() });
+        self
+    }
+
+    /// Returns all places: where it is, what matters to it, and the instances that it is in.
+    pub fn places(&self) -> Vec<Label> {
+        let mut within = self.within.clone();
+        if let (Some(first), 1..) = (within.first_mut(), self.others) {
+            let more = if self.others == 1 { "another one" } else { "others" };
+            first.text += &match self.others {
+                1 => format!(", and in {more}"),
+                n => format!(", and in {n} {more}"),
+            };
+        }
+        self.labels.iter().cloned().chain(within).collect()
     }
 
     /// Sets the way out.
@@ -102,14 +133,28 @@ pub fn sentence(text: &str) -> String {
     sentence
 }
 
-/// Drops diagnostics that say the same at the same place: a mistake that a hundred resources use is one mistake.
+/// Drops diagnostics that say the same at the same place: a mistake that a hundred resources use is one mistake, and so is
+/// one in a hundred instances of a block.
 pub fn unique(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let mut seen = HashSet::new();
     let place = |label: &Label| {
         let Label { span: Span { source, range }, text } = label;
-        (Arc::as_ptr(source), range.clone(), text.clone())
+        // A file is read once for each module that it is part of; what else has a text has no name of its own.
+        let is_file = source.name.ends_with(".hcl");
+        let own = (!is_file).then(|| Arc::as_ptr(source));
+        (source.name.clone(), own, range.clone(), text.clone())
     };
-    let mut unique = diagnostics;
-    unique.retain(|it| seen.insert((it.summary, it.labels.iter().map(place).collect::<Vec<_>>())));
+    let mut seen = HashMap::new();
+    let mut unique: Vec<Diagnostic> = Vec::new();
+    for it in diagnostics {
+        let key = (it.summary, it.labels.iter().map(place).collect::<Vec<_>>());
+        match seen.get(&key).and_then(|at: &usize| unique.get_mut(*at)) {
+            Some(first) if first.within != it.within => first.others += 1 + it.others,
+            Some(_) => {}
+            None => {
+                seen.insert(key, unique.len());
+                unique.push(it);
+            }
+        }
+    }
     unique
 }

@@ -693,7 +693,7 @@ pub fn plan(
     inputs: Inputs<'_>,
 ) -> Result<Plan, NoPlan> {
     let mut inputs = inputs;
-    let moved = match refactor::carry_out_moves(config, &mut inputs) {
+    let moved = match refactor::carry_out_moves(config, evaluator, &mut inputs) {
         // Whoever destroys everything asks for no address.
         Err(_) if inputs.options.destroy => Ok(BTreeMap::new()),
         moved => moved,

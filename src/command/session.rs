@@ -199,7 +199,7 @@ impl<'c> Session<'c> {
             }
         }
         if is_refreshed {
-            let interest = plan::interest(self.config, &self.evaluator, state);
+            let interest = plan::interest(&self.evaluator, state);
             let to_read: Vec<&dyn Read> =
                 backends.values().map(|backend| as_read(backend)).collect();
             let asked = |id: &BackendId| watch.asked(id);
@@ -251,7 +251,7 @@ impl<'c> Session<'c> {
         let in_use = state.backends_in_use();
         for implicit in self.declared.iter().filter(|it| it.span.is_none()) {
             // This host needs rights that not everybody has; it is asked only when it matters.
-            if self.config.resources().is_empty() && !in_use.contains(&implicit.id) {
+            if self.evaluator.resources().is_empty() && !in_use.contains(&implicit.id) {
                 declarations.remove(&implicit.id);
             }
         }
@@ -306,14 +306,14 @@ impl<'c> Session<'c> {
         if !is_named && options.allow_new_key.is_empty() {
             return BTreeMap::new();
         }
-        let declared = self.config.resources().iter().collect();
+        let declared = self.evaluator.resources().iter().collect();
         plan::renames(self.config.refactoring(), &declared, state).unwrap_or_default()
     }
 
     /// An address that names nothing is a slip of the pen, and must not read as "nothing to do".
     fn check_addresses(&self, state: &State, options: &Options) -> Result<(), Error> {
         let known: BTreeSet<&Address> =
-            self.config.resources().iter().chain(state.resources.keys()).collect();
+            self.evaluator.resources().iter().chain(state.resources.keys()).collect();
         let targets = options.targets.iter().map(|it| ("-target", it));
         let mut named = targets.chain(options.excludes.iter().map(|it| ("-exclude", it)));
         let Some((flag, address)) = named.find(|(_, address)| !known.contains(address)) else {
@@ -334,7 +334,7 @@ impl<'c> Session<'c> {
         options: &Options,
         renames: &BTreeMap<Address, Address>,
     ) -> Result<(), Error> {
-        let is_wanted = |address: &Address| self.config.resources().contains(address);
+        let is_wanted = |address: &Address| self.evaluator.has(address);
         let moved: BTreeSet<&Address> = renames.values().collect();
         let is_recorded = |it: &Address| state.resources.contains_key(it) || moved.contains(it);
         for address in &options.replace {

@@ -13,6 +13,53 @@ use crate::config::types::Type;
 use crate::diagnostic::{SourceText, Span};
 use crate::resource::{Address, BackendId, BackendKind};
 
+/// One module: the root, or what one `module` block calls.
+#[derive(Debug)]
+pub(crate) struct Module {
+    /// The number of the module that calls it, and the label of the block; none for the root.
+    pub(crate) caller: Option<(usize, Arc<str>)>,
+    /// Its directory, relative to the configuration.
+    pub(crate) directory: String,
+    pub(crate) blocks: Blocks,
+}
+
+/// How often a block stands for something.
+#[derive(Debug, Default)]
+pub(crate) enum Repetition {
+    #[default]
+    Once,
+    /// Once or not at all: `lifecycle.enabled`.
+    Enabled(Expr),
+    Count(Expr),
+    ForEach(Expr),
+}
+
+impl Repetition {
+    /// Returns the expression that decides.
+    pub(crate) fn expr(&self) -> Option<&Expr> {
+        match self {
+            Self::Once => None,
+            Self::Enabled(expr) | Self::Count(expr) | Self::ForEach(expr) => Some(expr),
+        }
+    }
+
+    pub(crate) fn expr_mut(&mut self) -> Option<&mut Expr> {
+        match self {
+            Self::Once => None,
+            Self::Enabled(expr) | Self::Count(expr) | Self::ForEach(expr) => Some(expr),
+        }
+    }
+
+    /// Returns the argument by which there are instances with keys.
+    pub(crate) fn argument(&self) -> Option<&'static str> {
+        match self {
+            Self::Once | Self::Enabled(_) => None,
+            Self::Count(_) => Some("count"),
+            Self::ForEach(_) => Some("for_each"),
+        }
+    }
+}
+
 /// An expression, where it stands, and what it refers to.
 #[derive(Debug)]
 pub(crate) struct Expr {
@@ -38,7 +85,7 @@ pub(crate) struct Need {
     pub(crate) span: Span,
 }
 
-/// What an expression can refer to.
+/// What an expression can refer to, within one module; and what else has a value there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Node {
     Variable(Arc<str>),
@@ -46,6 +93,14 @@ pub(crate) enum Node {
     Backend(BackendId),
     /// A resource, or one attribute of it.
     Resource(Address, Option<&'static str>),
+    /// A module that is called, or one output of it.
+    Module(Arc<str>, Option<Arc<str>>),
+    /// An output, as the caller sees it.
+    Output(Arc<str>),
+    /// What a block is repeated over.
+    Repetition(Box<Self>),
+    /// All resources of a module that is called.
+    Inside(Arc<str>),
 }
 
 impl Node {
@@ -66,6 +121,10 @@ impl std::fmt::Display for Node {
             Self::Backend(id) => write!(f, "backend.{id}"),
             Self::Resource(address, None) => address.fmt(f),
             Self::Resource(address, Some(attribute)) => write!(f, "{address}.{attribute}"),
+            Self::Module(label, None) | Self::Inside(label) => write!(f, "module.{label}"),
+            Self::Module(label, Some(output)) => write!(f, "module.{label}.{output}"),
+            Self::Output(name) => write!(f, "output.{name}"),
+            Self::Repetition(of) => of.fmt(f),
         }
     }
 }
@@ -77,6 +136,7 @@ pub(crate) struct Blocks {
     pub(crate) variables: BTreeMap<Arc<str>, VariableBlock>,
     pub(crate) locals: BTreeMap<Arc<str>, LocalBlock>,
     pub(crate) outputs: BTreeMap<String, OutputBlock>,
+    pub(crate) modules: BTreeMap<Arc<str>, ModuleBlock>,
     pub(crate) backends: BTreeMap<BackendId, BackendBlock>,
     pub(crate) resources: BTreeMap<Address, ResourceBlock>,
     pub(crate) refactoring: RefactoringBlocks,
@@ -88,6 +148,11 @@ impl Blocks {
     /// Returns whether there is a backend of this name; the implicit one can be named too.
     pub(crate) fn has_backend(&self, id: &BackendId) -> bool {
         self.backends.contains_key(id) || (id.as_str() == BackendId::LOCAL && self.has_only_local())
+    }
+
+    /// Returns how many blocks there are that can stand for something in a plan.
+    pub(crate) fn count(&self) -> usize {
+        self.resources.len() + self.modules.len()
     }
 
     /// Returns whether no backend is declared, so that there is the implicit one.
@@ -148,25 +213,42 @@ pub(crate) struct BackendBlock {
     /// Its place among all backends.
     pub(crate) order: usize,
     pub(crate) kind: BackendKind,
+    pub(crate) repetition: Repetition,
     /// Its arguments, and those of its `ssh` block, which have other names.
     pub(crate) attributes: BTreeMap<&'static str, Expr>,
+}
+
+/// A `module` block.
+#[derive(Debug)]
+pub(crate) struct ModuleBlock {
+    pub(crate) span: Span,
+    /// Its place among all resources and modules.
+    pub(crate) order: usize,
+    /// Where the files of the module are, as it is written.
+    pub(crate) source: Option<(String, Span)>,
+    pub(crate) repetition: Repetition,
+    /// The values of its variables, with where they are named.
+    pub(crate) arguments: BTreeMap<Arc<str>, (Span, Expr)>,
+    /// What `depends_on` names, and where.
+    pub(crate) depends_on: Vec<(Node, Span)>,
+    /// The number of the module; none when it could not be read.
+    pub(crate) module: Option<usize>,
 }
 
 /// An `interface`, a `peer` or a `preshared_key` block.
 #[derive(Debug)]
 pub(crate) struct ResourceBlock {
     pub(crate) span: Span,
-    /// Its place among all resources.
+    /// Its place among all resources and modules.
     pub(crate) order: usize,
+    pub(crate) repetition: Repetition,
     pub(crate) attributes: BTreeMap<&'static str, Expr>,
     /// The attributes that are probably meant by something that cannot be read.
     pub(crate) meant: BTreeSet<&'static str>,
     /// What `depends_on` names, and where.
-    pub(crate) depends_on: Vec<(Address, Span)>,
+    pub(crate) depends_on: Vec<(Node, Span)>,
     /// What `adopt_from` names. It is no dependency: the peer that held the secret first is mostly the one that refers
     /// to it.
     pub(crate) adopt_from: Option<(Address, Span)>,
     pub(crate) prevent_destroy: Option<Expr>,
-    /// Every resource that it refers to, through locals too; filled in once all blocks are known.
-    pub(crate) refers_to: Arc<BTreeSet<Address>>,
 }

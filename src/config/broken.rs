@@ -22,7 +22,11 @@ impl Broken {
     pub(crate) fn block(&mut self, ident: &str, labels: &[&str]) {
         match (ident, labels) {
             ("wgform" | "state", _) => self.settings = true,
-            ("output" | "validation" | "lifecycle" | "moved" | "removed" | "import", _) => {}
+            ("validation" | "lifecycle" | "moved" | "removed" | "import", _) => {}
+            ("output", [name, ..]) => self.name("output", name),
+            ("output", []) => self.nameless("output"),
+            ("module", [label, ..]) => self.name("module", label),
+            ("module", []) => self.nameless("module"),
             ("locals", _) => self.nameless("local"),
             ("variable", [name, ..]) => self.name("var", name),
             ("variable", []) => self.nameless("var"),

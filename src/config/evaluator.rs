@@ -3,6 +3,7 @@
 mod api;
 mod import;
 mod pfsense;
+mod repeat;
 mod resource;
 mod run;
 mod routeros;
@@ -16,14 +17,15 @@ pub use crate::config::evaluator::resource::own_public_key;
 pub(crate) use crate::config::evaluator::resource::misfits;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::config::block::{Node, OutputBlock};
 use crate::config::constant::constant;
-use crate::config::evaluator::run::Run;
+use crate::config::evaluator::repeat::{Expansion, Instances, Place};
+use crate::config::evaluator::run::{Memo, Run};
 use crate::config::expression::{Effort, Evaluated, Failures, poisoned};
 use crate::config::rendering::Templates;
 use crate::config::{
@@ -43,10 +45,16 @@ use crate::world::World;
 pub struct Evaluator<'c> {
     config: &'c Config,
     world: &'c World,
+    /// The root module, as a place.
+    root: Place,
+    instances: RefCell<Instances>,
+    expansion: OnceCell<Expansion>,
     /// What does not depend on a device.
-    memo: RefCell<HashMap<Node, Evaluated>>,
-    /// Variables whose `validation` was looked at, or is being looked at.
-    validated: RefCell<BTreeSet<Arc<str>>>,
+    memo: RefCell<Memo>,
+    /// Variables whose `validation` was looked at, or is being looked at, by the instance of their module.
+    validated: RefCell<BTreeSet<(usize, Arc<str>)>>,
+    /// What many resources depend on, once.
+    shared: RefCell<BTreeSet<Arc<BTreeSet<Address>>>>,
     effort: Effort,
     /// The time of the plan: the same one wherever it is asked for.
     planned_at: OnceCell<Timestamp>,
@@ -61,8 +69,12 @@ impl<'c> Evaluator<'c> {
         Self {
             config,
             world,
+            root: Place::root(),
+            instances: RefCell::default(),
+            expansion: OnceCell::new(),
             memo: RefCell::default(),
             validated: RefCell::default(),
+            shared: RefCell::default(),
             effort: Effort::default(),
             planned_at: OnceCell::new(),
             templates: Templates::default(),
@@ -75,10 +87,12 @@ impl<'c> Evaluator<'c> {
     pub fn problems(&self, parsed: Vec<Diagnostic>) -> Vec<Diagnostic> {
         let mut problems = self.early_problems(parsed);
         problems.extend(self.variables());
-        for address in self.config.resources() {
+        problems.extend(self.expansion().problems.iter().cloned());
+        problems.extend(self.given_to_modules());
+        for address in self.resources() {
             let run = Run::over(self, &AllUnknown);
             match run.resource(address) {
-                Ok(desired) if !run.consulted.get() => {
+                Ok(desired) if !run.call.consulted.get() => {
                     self.ready.borrow_mut().insert(address.clone(), desired);
                 }
                 Ok(_) => {}
@@ -87,7 +101,7 @@ impl<'c> Evaluator<'c> {
         }
         problems.extend(self.outputs(&AllUnknown).err().unwrap_or_default());
         let config = self.config;
-        problems.extend(config.refactoring.problems(config.resources(), |it| config.span(it)));
+        problems.extend(config.refactoring.problems(self.resources(), |it| config.span(it)));
         problems.extend(self.imports().err().unwrap_or_default());
         in_order(problems)
     }
@@ -125,7 +139,22 @@ impl<'c> Evaluator<'c> {
         Run::early(self).variables()
     }
 
-    /// Evaluates a resource. Ask in the order of [`Config::resources`], so that `computed` knows what comes before.
+    /// Evaluates what every module is given, also what nothing uses, and its outputs.
+    fn given_to_modules(&self) -> Vec<Diagnostic> {
+        let mut problems = Vec::new();
+        let instances = (1..self.config.modules.len()).flat_map(|it| self.instances_of(it));
+        for instance in instances {
+            let run = Run::over(self, &AllUnknown).at(Place { instance, each: None });
+            let blocks = run.blocks();
+            let variables = blocks.variables.keys().map(|name| Node::Variable(name.clone()));
+            let outputs = blocks.outputs.keys().map(|name| Node::Output(name.as_str().into()));
+            let failed = variables.chain(outputs).filter_map(|it| run.node(&it).err()).flatten();
+            problems.extend(failed.map(|it| run.in_module(it)));
+        }
+        problems
+    }
+
+    /// Evaluates a resource. Ask in the order of [`Self::resources`], so that `computed` knows what comes before.
     ///
     /// # Errors
     /// Everything that is wrong with it, and with what it refers to.
@@ -144,16 +173,11 @@ impl<'c> Evaluator<'c> {
     /// Everything that is wrong with them.
     pub fn imports(&self) -> Result<BTreeMap<Address, Import>, Vec<Diagnostic>> {
         let config = self.config;
-        let imports = Run::over(self, &AllUnknown).imports(&config.blocks.refactoring.imports)?;
-        let declared: BTreeSet<&Address> = match imports.is_empty() {
-            true => BTreeSet::new(),
-            false => config.resources().iter().collect(),
-        };
-        let is_broken =
-            |it: &Address| config.blocks.broken.may_declare(it.kind.as_str(), &it.label);
-        let missing = imports.values().filter(|it| !declared.contains(&it.to));
-        let problems: Vec<Diagnostic> =
-            missing.filter(|it| !is_broken(&it.to)).map(undeclared).collect();
+        let blocks = config.root();
+        let imports = Run::over(self, &AllUnknown).imports(&blocks.refactoring.imports)?;
+        let is_broken = |it: &Address| blocks.broken.may_declare(it.kind.as_str(), &it.label);
+        let missing = imports.values().filter(|it| !self.has(&it.to) && !is_broken(&it.to));
+        let problems: Vec<Diagnostic> = missing.map(|it| undeclared(config, it)).collect();
         if problems.is_empty() { Ok(imports) } else { Err(problems) }
     }
 
@@ -167,7 +191,7 @@ impl<'c> Evaluator<'c> {
     ) -> Result<BTreeMap<String, Output>, Vec<Diagnostic>> {
         let mut failures = Failures::default();
         let mut outputs = BTreeMap::new();
-        for (name, block) in &self.config.blocks.outputs {
+        for (name, block) in &self.config.modules[0].blocks.outputs {
             if let Some(output) = failures.take(Run::over(self, computed).output(name, block)) {
                 outputs.insert(name.clone(), output);
             }
@@ -177,14 +201,19 @@ impl<'c> Evaluator<'c> {
 }
 
 /// Says that an import has no resource to go to.
-fn undeclared(import: &Import) -> Diagnostic {
+fn undeclared(config: &Config, import: &Import) -> Diagnostic {
     let Import { to, id: _, to_span, id_span: _ } = import;
-    Diagnostic::error("import to an undeclared resource")
-        .label(to_span, format!("no `{to}` in this configuration"))
-        .help(format!(
+    let problem = Diagnostic::error("import to an undeclared resource")
+        .label(to_span, format!("no `{to}` in this configuration"));
+    match config.span(to) {
+        Some(block) => problem
+            .label(block, "this block has other instances")
+            .help("Correct the address, or let the block have that instance."),
+        None => problem.help(format!(
             "Declare it with `{} \"{}\" {{ … }}`, or remove the block.",
             to.kind, to.label
-        ))
+        )),
+    }
 }
 
 impl std::fmt::Debug for Evaluator<'_> {

@@ -21,7 +21,8 @@ use crate::config::suggest::suggestion;
 use crate::config::unify;
 use crate::config::value::{Data, Map, Number, Value};
 use crate::diagnostic::{Diagnostic, SourceText, Span};
-use crate::resource::{Address, BackendId};
+use crate::resource::address::path;
+use crate::resource::{Address, BackendId, ModuleStep};
 use crate::source::Files;
 
 /// A value, or everything that is wrong with it; nothing where that is said elsewhere.
@@ -34,6 +35,9 @@ pub(crate) trait Environment {
 
     /// Returns the value of an attribute of a resource.
     fn attribute(&self, resource: &Address, name: &str, at: &Span) -> Evaluated;
+
+    /// Returns the value of an output of a module.
+    fn output(&self, module: &[ModuleStep], name: &str, at: &Span) -> Evaluated;
 
     /// Returns the value of an attribute of a backend.
     fn backend_attribute(&self, backend: &BackendId, name: &str, at: &Span) -> Evaluated;
@@ -656,6 +660,9 @@ pub(crate) fn wrong_type(at: &Span, what: &str, wanted: &str, value: &Value) -> 
             diagnostic.help(format!("Name one of its attributes, such as `{address}.name`."))
         }
         Data::Backend(id) => diagnostic.help(format!("Name its id with `backend.{id}.id`.")),
+        Data::Module(steps) => {
+            diagnostic.help(format!("Name one of its outputs, as in `{}.NAME`.", path(steps)))
+        }
         _ => diagnostic,
     }
 }

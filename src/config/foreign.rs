@@ -4,12 +4,9 @@
 const LATER: &[&str] = &[
     "assign",
     "check",
-    "count",
     "data",
-    "for_each",
     "hold",
     "ignore_changes",
-    "module",
     "organization",
     "postcondition",
     "precondition",

@@ -5,6 +5,7 @@
 mod blocks;
 mod body;
 mod given;
+mod module;
 mod names;
 pub(crate) mod recover;
 mod refactor;
@@ -19,42 +20,63 @@ use hcl_edit::structure::{Body, Structure};
 use hcl_edit::visit_mut::{VisitMut, visit_traversal_mut};
 use regex::Regex;
 
-use crate::config::block::{Blocks, Expr};
+use crate::config::block::{Blocks, Expr, Module};
 use crate::config::parse::recover::Text;
 use crate::config::version::satisfies;
 use crate::config::{names_of_blocks, secrets};
 use crate::diagnostic::{Diagnostic, SourceText, Span};
-use crate::source::Sources;
+use crate::source::{Files, Sources};
 
 pub(crate) use crate::config::parse::blocks::BLOCKS;
 pub(crate) use crate::config::parse::body::or;
 pub(crate) use crate::config::parse::given::Given;
-pub(crate) use crate::config::parse::names::{is_reference, referable, unknown_function};
+pub(crate) use crate::config::parse::names::{
+    is_reference, referable, unknown_function, unknown_output,
+};
 
 /// What the files say, and what is wrong with it.
 #[derive(Debug, Default)]
 pub(crate) struct Parsed {
-    pub(crate) blocks: Blocks,
+    /// The root, and every module that is called.
+    pub(crate) modules: Vec<Module>,
     pub(crate) given: BTreeMap<Arc<str>, Given>,
     pub(crate) problems: Vec<Diagnostic>,
 }
 
-/// Parses the files of a configuration.
+/// Parses the files of a configuration, and those of its modules.
 pub(crate) fn parse(sources: &Sources) -> Parsed {
-    let texts: Vec<_> = sources.files.iter().map(|file| recover::read(&file.text)).collect();
+    let root = Module { caller: None, directory: ".".to_owned(), blocks: Blocks::default() };
+    let mut modules = vec![root];
+    let (blocks, problems) = checked(&sources.files, 0, &mut modules, &sources.reader);
+    let mut parser = Parser { blocks, problems, ..Parser::default() };
+    let given = parser.given(&sources.variables);
+    let Parser { blocks, problems, .. } = parser;
+    modules[0].blocks = blocks;
+    Parsed { modules, given, problems }
+}
+
+/// Parses the files of one module, and those of the modules that it calls, and checks all names in them.
+fn checked(
+    files: &[Arc<SourceText>],
+    number: usize,
+    modules: &mut Vec<Module>,
+    reader: &Files,
+) -> (Blocks, Vec<Diagnostic>) {
+    let texts: Vec<_> = files.iter().map(|file| recover::read(&file.text)).collect();
     let found = secrets::find(&texts.iter().map(|text| &text.body).collect::<Vec<_>>());
-    let masked = sources.files.iter().zip(&texts).zip(found).map(|((source, text), mut found)| {
+    let masked = files.iter().zip(&texts).zip(found).map(|((source, text), mut found)| {
         found.extend(secrets::guess(&source.text, &text.hidden));
         with_secrets(source, found)
     });
     let files: Vec<_> = masked.collect::<Vec<_>>().into_iter().zip(texts).collect();
-    let mut parser = Parser::default();
+    let mut parser = Parser { is_root: number == 0, ..Parser::default() };
     for (source, text) in &files {
         parser.check_version(source, text.is_whole().then_some(&text.body));
     }
     if !parser.problems.is_empty() {
         // Whatever else is wrong may be right in the version that is asked for.
-        return Parsed { problems: parser.problems, ..Parsed::default() };
+        parser.blocks.broken.anything();
+        return (parser.blocks, parser.problems);
     }
     for (source, text) in files {
         parser.source = source;
@@ -62,10 +84,11 @@ pub(crate) fn parse(sources: &Sources) -> Parsed {
         text.note_blocks(&mut parser.blocks.broken);
         parser.file(text.body);
     }
-    let given = parser.given(&sources.variables);
-    parser.resolve_names();
-    let Parser { blocks, problems, .. } = parser;
-    Parsed { blocks, given, problems }
+    let called = Parser::called(&mut parser.blocks, number, modules, reader);
+    parser.problems.extend(called);
+    parser.problems.extend(Parser::arguments(&parser.blocks, modules));
+    parser.resolve_names(modules);
+    (parser.blocks, parser.problems)
 }
 
 /// The blocks so far, and the file that is being read.
@@ -74,12 +97,19 @@ struct Parser {
     blocks: Blocks,
     problems: Vec<Diagnostic>,
     source: Arc<SourceText>,
+    /// Whether this is not a module that another one calls.
+    is_root: bool,
 }
 
 impl Default for Parser {
     fn default() -> Self {
         let source = SourceText { name: String::new(), text: String::new(), secrets: Vec::new() };
-        Self { blocks: Blocks::default(), problems: Vec::new(), source: Arc::new(source) }
+        Self {
+            blocks: Blocks::default(),
+            problems: Vec::new(),
+            source: Arc::new(source),
+            is_root: true,
+        }
     }
 }
 

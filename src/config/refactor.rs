@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::config::block::Expr;
+use crate::config::block::{Expr, Module};
 use crate::config::value::{Data, Value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, Circle, InstanceKey, Kind, ModuleStep, Movable, Move, Moves};
@@ -20,6 +20,8 @@ pub(crate) struct Addressed {
 /// A `moved` block.
 #[derive(Debug)]
 pub(crate) struct MovedBlock {
+    /// The labels of the modules that it stands in; none in the root.
+    pub(crate) scope: Vec<String>,
     pub(crate) from: Addressed,
     pub(crate) to: Addressed,
 }
@@ -27,6 +29,8 @@ pub(crate) struct MovedBlock {
 /// A `removed` block.
 #[derive(Debug)]
 pub(crate) struct RemovedBlock {
+    /// The labels of the modules that it stands in; none in the root.
+    pub(crate) scope: Vec<String>,
     /// Its head.
     pub(crate) span: Span,
     pub(crate) from: Addressed,
@@ -40,9 +44,12 @@ pub(crate) struct ImportBlock {
     pub(crate) steps: Vec<Step>,
     pub(crate) to: Span,
     pub(crate) id: Expr,
+    /// What it is repeated over; in the others, `each` is an element of that.
+    pub(crate) for_each: Option<Expr>,
 }
 
 impl ImportBlock {
+    /// Returns the expressions in which `each` can be used.
     pub(crate) fn expressions(&mut self) -> impl Iterator<Item = &mut Expr> {
         let keys = self.steps.iter_mut().filter_map(|step| match &mut step.key {
             Some(TargetKey::Expression(expr)) => Some(&mut **expr),
@@ -109,16 +116,31 @@ pub struct Import {
 }
 
 impl Refactoring {
-    /// Takes the blocks, but for imports, which have to be evaluated.
-    pub(crate) fn new(moved: Vec<MovedBlock>, removed: Vec<RemovedBlock>) -> Self {
+    /// Takes the blocks out of all modules, but for imports, which have to be evaluated.
+    pub(crate) fn of(modules: &mut [Module]) -> Self {
+        let (mut moved, mut removed) = (Vec::new(), Vec::new());
+        for number in 0..modules.len() {
+            let scope = scope(modules, number);
+            let blocks = &mut modules[number].blocks.refactoring;
+            let with_scope = std::mem::take(&mut blocks.moved).into_iter();
+            moved.extend(with_scope.map(|it| MovedBlock { scope: scope.clone(), ..it }));
+            let with_scope = std::mem::take(&mut blocks.removed).into_iter();
+            removed.extend(with_scope.map(|it| RemovedBlock { scope: scope.clone(), ..it }));
+        }
+        Self::new(moved, removed)
+    }
+
+    fn new(moved: Vec<MovedBlock>, removed: Vec<RemovedBlock>) -> Self {
         let moves = moved.iter().map(|it| Move {
-            scope: Vec::new(),
+            scope: it.scope.clone(),
             from: it.from.movable.clone(),
             to: it.to.movable.clone(),
         });
         let mut by_path: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, it) in removed.iter().enumerate() {
-            by_path.entry(path(&it.from.movable)).or_default().push(index);
+            let scope = it.scope.iter().map(|label| format!("module.{label}."));
+            let path = scope.collect::<String>() + &path(&it.from.movable);
+            by_path.entry(path).or_default().push(index);
         }
         Self { moves: Moves::new(moves.collect()), moved, removed, by_path }
     }
@@ -151,7 +173,7 @@ impl Refactoring {
             .chain([resource])
             .filter_map(|whole| {
                 let blocks = self.by_path.get(&path(&whole))?.iter().copied();
-                let fit = blocks.filter(|it| covers(&self.removed[*it].from.movable, &whole));
+                let fit = blocks.filter(|it| covers(&self.removed[*it], &whole));
                 fit.max_by_key(|it| keys(&self.removed[*it].from.movable).count())
             })
             .last()
@@ -224,10 +246,11 @@ impl Refactoring {
                 );
             }
         }
-        let mut first: HashMap<&Movable, &Span> = HashMap::new();
-        for RemovedBlock { span: _, from, destroy: _ } in &self.removed {
-            match first.get(&from.movable) {
-                None => _ = first.insert(&from.movable, &from.span),
+        let mut first: HashMap<(&[String], &Movable), &Span> = HashMap::new();
+        for RemovedBlock { scope, span: _, from, destroy: _ } in &self.removed {
+            let it = (scope.as_slice(), &from.movable);
+            match first.get(&it) {
+                None => _ = first.insert(it, &from.span),
                 Some(first) => problems.push(
                     Diagnostic::error("resource that is removed twice")
                         .label(&from.span, format!("`{}` is removed here again", from.movable))
@@ -243,7 +266,7 @@ impl Refactoring {
     pub fn circle(&self, Circle(by): &Circle) -> Diagnostic {
         let mut problem = Diagnostic::error("moves in a circle");
         for index in by {
-            let MovedBlock { from, to } = &self.moved[*index];
+            let MovedBlock { scope: _, from, to } = &self.moved[*index];
             let text = format!("`{}` becomes `{}`", from.movable, to.movable);
             problem = problem.label(&to.span, text);
         }
@@ -286,8 +309,22 @@ fn all_keys(movable: &Movable) -> impl Iterator<Item = Option<&InstanceKey>> {
 }
 
 /// Returns whether an address with the same names is meant: one without a key means every instance.
-fn covers(written: &Movable, it: &Movable) -> bool {
-    all_keys(written).zip(all_keys(it)).all(|(written, key)| written.is_none() || written == key)
+fn covers(block: &RemovedBlock, it: &Movable) -> bool {
+    let written = all_keys(&block.from.movable);
+    let inner = all_keys(it).skip(block.scope.len());
+    written.zip(inner).all(|(written, key)| written.is_none() || written == key)
+}
+
+/// Returns the labels of the modules that lead to one.
+fn scope(modules: &[Module], number: usize) -> Vec<String> {
+    let mut scope = Vec::new();
+    let mut next = modules[number].caller.as_ref();
+    while let Some((caller, label)) = next {
+        scope.push(label.to_string());
+        next = modules[*caller].caller.as_ref();
+    }
+    scope.reverse();
+    scope
 }
 
 /// Says where a block is.

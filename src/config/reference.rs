@@ -32,7 +32,16 @@ pub(crate) struct Name<'e> {
 
 /// Visits all names, calls and texts of an expression.
 pub(crate) fn walk<'e>(expression: &'e Expression, visit: &mut dyn FnMut(Found<'e>)) {
-    Walk { bound: Vec::new(), visit }.expression(expression);
+    walk_in(expression, &[], visit);
+}
+
+/// The same where some names are bound around the expression.
+pub(crate) fn walk_in<'e>(
+    expression: &'e Expression,
+    bound: &[&'e str],
+    visit: &mut dyn FnMut(Found<'e>),
+) {
+    Walk { bound: bound.to_vec(), visit }.expression(expression);
 }
 
 /// Takes a traversal or a variable apart.

@@ -21,7 +21,7 @@ use crate::config::secrets;
 use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Map, Value};
 use crate::diagnostic::{Diagnostic, SourceText, Span};
-use crate::resource::{Address, BackendId};
+use crate::resource::{Address, BackendId, ModuleStep};
 use crate::source::Files;
 
 /// The templates that were read: a thousand calls of one are one parse, and a problem in it is one problem.
@@ -231,6 +231,10 @@ impl Environment for Inside<'_> {
 
     fn attribute(&self, resource: &Address, name: &str, at: &Span) -> Evaluated {
         self.outer.attribute(resource, name, at)
+    }
+
+    fn output(&self, module: &[ModuleStep], name: &str, at: &Span) -> Evaluated {
+        self.outer.output(module, name, at)
     }
 
     fn backend_attribute(&self, backend: &BackendId, name: &str, at: &Span) -> Evaluated {

@@ -2,6 +2,8 @@
 
 mod errors;
 mod functions;
+mod modules;
+mod repeat;
 mod resources;
 mod robust;
 mod rows;
@@ -94,14 +96,22 @@ impl Case {
             text: text(if name.is_some() { "-var" } else { "x.wgvars.hcl" }, value),
         });
         let few = || {
-            Files::new(|path| match path {
-                "key.txt" => Ok(format!("{PRIVATE}\n")),
+            let texts: BTreeMap<_, _> = self.files.iter().cloned().collect();
+            Files::new(move |path| match (path, texts.get(path)) {
+                ("key.txt", _) => Ok(format!("{PRIVATE}\n")),
+                (_, Some(text)) => Ok(text.clone()),
                 _ => Err("no such file".to_owned()),
             })
         };
         let reader = self.directory.clone().map_or_else(few, Files::in_directory);
         Sources {
-            files: self.files.iter().map(|(name, it)| text(name, it)).collect(),
+            // What is in a directory belongs to a module.
+            files: self
+                .files
+                .iter()
+                .filter(|(name, _)| !name.contains('/'))
+                .map(|(name, it)| text(name, it))
+                .collect(),
             variables: variables.collect(),
             reader,
         }
@@ -173,7 +183,7 @@ fn shown(problems: &[Diagnostic]) -> String {
     for it in problems {
         let word = if it.severity == Severity::Error { "error" } else { "warning" };
         text += &format!("{word}: {}\n", it.summary);
-        for label in &it.labels {
+        for label in &it.places() {
             let (source, range) = (&label.span.source, &label.span.range);
             let before = &source.text[..range.start];
             let line = before.matches('\n').count() + 1;

@@ -91,6 +91,7 @@ impl Scope<'_> {
             Data::Unknown => return Ok(value.clone()),
             Data::Resource(address) => self.environment.attribute(address, name, at)?,
             Data::Backend(id) => self.environment.backend_attribute(id, name, at)?,
+            Data::Module(steps) => self.environment.output(steps, name, at)?,
             Data::Map(map) => match map.get(name) {
                 Some(found) => found.clone(),
                 None => return Err(vec![missing_key(at, name, value)]),
@@ -148,7 +149,9 @@ impl Scope<'_> {
                         .help("A set has no order: turn it into a list with `tolist`."),
                 ]);
             }
-            Data::Resource(_) | Data::Backend(_) if matches!(key.data, Data::Text(_)) => {
+            Data::Resource(_) | Data::Backend(_) | Data::Module(_)
+                if matches!(key.data, Data::Text(_)) =>
+            {
                 let name = key.to_text().unwrap_or_else(|| "".into());
                 self.attribute(value, &name, at)?
             }

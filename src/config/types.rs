@@ -10,6 +10,7 @@ use hcl_edit::expr::{Expression, FuncCall, Object, ObjectKey};
 use crate::config::constant::constant;
 use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Map, Value};
+use crate::resource::Kind;
 
 /// A type constraint.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub(crate) enum Type {
     Map(Box<Self>),
     Object(BTreeMap<Arc<str>, Member>),
     Tuple(Vec<Self>),
+    Backend,
+    Resource(Kind),
 }
 
 /// One attribute of an object type.
@@ -53,6 +56,10 @@ impl Type {
                 "string" => Ok(Self::String),
                 "number" => Ok(Self::Number),
                 "bool" => Ok(Self::Bool),
+                "backend" => Ok(Self::Backend),
+                "interface" => Ok(Self::Resource(Kind::Interface)),
+                "peer" => Ok(Self::Resource(Kind::Peer)),
+                "preshared_key" => Ok(Self::Resource(Kind::PresharedKey)),
                 "list" | "set" | "map" => Err((
                     at,
                     format!(
@@ -124,6 +131,10 @@ impl Type {
             Self::Map(_) => "a map",
             Self::Object(_) => "an object",
             Self::Tuple(_) => "a tuple",
+            Self::Backend => "a backend",
+            Self::Resource(Kind::Interface) => "an interface",
+            Self::Resource(Kind::Peer) => "a peer",
+            Self::Resource(Kind::PresharedKey) => "a pre-shared key",
         }
     }
 
@@ -141,6 +152,14 @@ impl Type {
             Self::String => Value::text(value.to_text().ok_or_else(wrong)?),
             Self::Number => value.to_number().ok_or_else(wrong)?.into(),
             Self::Bool => value.to_bool().ok_or_else(wrong)?.into(),
+            Self::Backend => match &value.data {
+                Data::Backend(_) => value.clone(),
+                _ => return Err(wrong()),
+            },
+            Self::Resource(kind) => match &value.data {
+                Data::Resource(address) if address.kind == *kind => value.clone(),
+                _ => return Err(wrong()),
+            },
             Self::List(of) => Value::list(of.elements(value.items().ok_or_else(wrong)?)?),
             Self::Set(of) => Value::set(of.elements(value.items().ok_or_else(wrong)?)?),
             Self::Tuple(types) => {
@@ -231,8 +250,21 @@ fn unknown_type(word: &str) -> String {
     }
 }
 
-const NAMES: &[&str] =
-    &["any", "string", "number", "bool", "list", "set", "map", "object", "tuple"];
+const NAMES: &[&str] = &[
+    "any",
+    "string",
+    "number",
+    "bool",
+    "list",
+    "set",
+    "map",
+    "object",
+    "tuple",
+    "backend",
+    "interface",
+    "peer",
+    "preshared_key",
+];
 
 /// Converts the attributes that an object type has, and drops others as Terraform does.
 fn object(members: &BTreeMap<Arc<str>, Member>, map: &Map) -> Result<Map, Mismatch> {

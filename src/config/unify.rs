@@ -44,7 +44,9 @@ impl Type {
     /// Returns the type that a value shows; any for what has none or is not known.
     fn of(value: &Value) -> Self {
         match &value.data {
-            Data::Null | Data::Unknown | Data::Resource(_) | Data::Backend(_) => Self::Any,
+            Data::Null | Data::Unknown | Data::Resource(_) | Data::Backend(_) | Data::Module(_) => {
+                Self::Any
+            }
             Data::Bool(_) => Self::Bool,
             Data::Number(_) => Self::Number,
             Data::Text(_) => Self::String,
@@ -65,7 +67,8 @@ impl Type {
     /// Names the kinds of types of which two can become one.
     fn family(&self) -> u8 {
         match self {
-            Self::Any => 0,
+            // No value that stands for a block has a type that another could get.
+            Self::Any | Self::Backend | Self::Resource(_) => 0,
             Self::String | Self::Number | Self::Bool => 1,
             Self::List(_) | Self::Tuple(_) | Self::Set(_) => 2,
             Self::Map(_) | Self::Object(_) => 3,

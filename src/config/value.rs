@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::resource::{Address, BackendId};
+use crate::resource::address::path;
+use crate::resource::{Address, BackendId, ModuleStep};
 
 /// A map or an object.
 pub(crate) type Map = BTreeMap<Arc<str>, Value>;
@@ -48,6 +49,8 @@ pub(crate) enum Data {
     Resource(Arc<Address>),
     /// A backend, such as `backend.hq`.
     Backend(BackendId),
+    /// A module, such as `module.site["berlin"]`, the outputs of which are evaluated when they are asked for.
+    Module(Arc<Vec<ModuleStep>>),
 }
 
 /// A number: exact while it is an integer of 128 bits, else of double precision. Terraform's have 512 bits, so that there
@@ -167,6 +170,7 @@ impl Value {
             Data::Map(_) => "a map",
             Data::Resource(_) => "a resource",
             Data::Backend(_) => "a backend",
+            Data::Module(_) => "a module",
         }
     }
 
@@ -179,6 +183,7 @@ impl Value {
             Data::Text(text) if text.chars().count() <= 60 => format!("{:?}", &**text),
             Data::Resource(address) => format!("`{address}`"),
             Data::Backend(id) => format!("`backend.{id}`"),
+            Data::Module(steps) => format!("`{}`", path(steps)),
             _ => self.noun().to_owned(),
         }
     }
@@ -239,6 +244,7 @@ impl Value {
             }
             (Data::Resource(a), Data::Resource(b)) => a.cmp(b),
             (Data::Backend(a), Data::Backend(b)) => a.cmp(b),
+            (Data::Module(a), Data::Module(b)) => a.cmp(b),
             _ => self.rank().cmp(&other.rank()),
         }
     }
@@ -254,6 +260,7 @@ impl Value {
             Data::Map(_) => 7,
             Data::Resource(_) => 8,
             Data::Backend(_) => 9,
+            Data::Module(_) => 10,
             // In a set of others it comes last.
             Data::Null => 10,
         }
@@ -277,6 +284,7 @@ impl Value {
             ),
             Data::Resource(address) => address.to_string().into(),
             Data::Backend(id) => format!("backend.{id}").into(),
+            Data::Module(steps) => path(steps).into(),
         })
     }
 
@@ -316,6 +324,13 @@ impl From<Address> for Value {
     }
 }
 
+impl Value {
+    /// Makes the value that stands for a module.
+    pub(crate) fn module(steps: Vec<ModuleStep>) -> Self {
+        Self::plain(Data::Module(Arc::new(steps)))
+    }
+}
+
 impl From<BackendId> for Value {
     fn from(id: BackendId) -> Self {
         Self::plain(Data::Backend(id))
@@ -336,6 +351,7 @@ impl fmt::Debug for Value {
             Data::Map(map) => f.debug_map().entries(map.iter()).finish(),
             Data::Resource(address) => address.fmt(f),
             Data::Backend(id) => write!(f, "backend.{id}"),
+            Data::Module(steps) => f.write_str(&path(steps)),
         }
     }
 }

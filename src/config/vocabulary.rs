@@ -220,6 +220,8 @@ pub const BACKEND_LOCAL: BlockType = BlockType {
     head: "backend \"local\" \"NAME\"",
     doc: "This Linux host, or a network namespace of it. Others refer to it as `backend.NAME`, which has the attributes `id`, `kind` and `display_name`. It is contacted only when something is on it.",
     arguments: &[
+        FOR_EACH,
+        COUNT,
         Argument {
             name: "display_name",
             takes: Takes::Text,
@@ -338,6 +340,8 @@ pub const BACKEND_ROUTEROS: BlockType = BlockType {
     head: "backend \"routeros\" \"NAME\"",
     doc: "A MikroTik router with RouterOS 7.12 or later, over its REST service. The user needs the policies `rest-api`, `api`, `read` and `write`, and `sensitive` for keys. Others refer to it as `backend.NAME`, with the attributes of a `local` one.",
     arguments: &[
+        FOR_EACH,
+        COUNT,
         Argument {
             name: "api_url",
             takes: Takes::Text,
@@ -428,6 +432,8 @@ pub const BACKEND_PFSENSE: BlockType = BlockType {
     head: "backend \"pfsense\" \"NAME\"",
     doc: "A pfSense firewall with the REST API package v2.4.3 or later. docs/pfsense.md says which privileges its key needs. Others refer to it as `backend.NAME`, with the attributes of a `local` one.",
     arguments: &[
+        FOR_EACH,
+        COUNT,
         Argument {
             name: "api_url",
             takes: Takes::Text,
@@ -534,14 +540,73 @@ pub const LIFECYCLE: BlockType = BlockType {
     name: "lifecycle",
     head: "lifecycle",
     doc: "What may happen to the object.",
-    arguments: &[Argument {
-        name: "prevent_destroy",
-        takes: Takes::Bool,
-        default: Some("false"),
-        doc: "Whether a plan that destroys or replaces the object is refused. It holds also after the block is gone from the configuration.",
-        ..PLAIN
-    }],
+    arguments: &[
+        Argument {
+            name: "prevent_destroy",
+            takes: Takes::Bool,
+            default: Some("false"),
+            doc: "Whether a plan that destroys or replaces the object is refused. It holds also after the block is gone from the configuration.",
+            ..PLAIN
+        },
+        ENABLED,
+    ],
     blocks: &[],
+};
+
+/// `lifecycle.enabled`.
+const ENABLED: Argument = Argument {
+    name: "enabled",
+    takes: Takes::Bool,
+    default: Some("true"),
+    doc: "Whether the block stands for anything. When not, a reference to it is `null`. It cannot stand beside `for_each` or `count`, and its value must be known before anything is applied.",
+    ..PLAIN
+};
+
+/// `lifecycle`, in `module`.
+pub const LIFECYCLE_OF_MODULE: BlockType = BlockType {
+    name: "lifecycle",
+    head: "lifecycle",
+    doc: "Whether the module is there.",
+    arguments: &[ENABLED],
+    blocks: &[],
+};
+
+/// `for_each`.
+const FOR_EACH: Argument = Argument {
+    name: "for_each",
+    takes: Takes::Anything,
+    is_required: false,
+    default: None,
+    doc: "A map or a set of strings: the block stands for one instance with each key, such as `peer.laptop[\"alice\"]`. In the block, `each.key` and `each.value` are the key and its value (in a set, the key again). The keys must be known before anything is applied, and cannot be sensitive.",
+};
+
+/// `count`.
+const COUNT: Argument = Argument {
+    name: "count",
+    takes: Takes::Number,
+    is_required: false,
+    default: None,
+    doc: "A number: the block stands for so many instances, `peer.laptop[0]` and on. In the block, `count.index` is the number of the instance. Where elements come and go, `for_each` keeps the others as they are.",
+};
+
+/// `module`.
+pub const MODULE: BlockType = BlockType {
+    name: "module",
+    head: "module \"NAME\"",
+    doc: "The configuration in another directory, with values for its variables: every other argument is one. Its outputs are referred to as `module.NAME.OUTPUT`, and its resources have addresses such as `module.NAME.peer.hub`. A module has no `wgform` and no `backend` blocks; it can be given backends, interfaces and peers as the values of variables with `type = backend`, `interface` or `peer`.",
+    arguments: &[
+        Argument {
+            name: "source",
+            takes: Takes::PlainText,
+            is_required: true,
+            doc: "Its directory, relative to the file's own: `\"./modules/site\"`.",
+            ..PLAIN
+        },
+        FOR_EACH,
+        COUNT,
+        DEPENDS_ON,
+    ],
+    blocks: &[LIFECYCLE_OF_MODULE],
 };
 
 /// What `routes` may be where one word is enough.
@@ -768,24 +833,34 @@ pub const IMPORT: BlockType = BlockType {
             doc: "How it is found: the NAME of an interface, such as `wg0` or `tun_wg0`; INTERFACE/PUBLIC_KEY of a peer; on a router also its `.id`, such as `*3`, and the name of a peer if no other one has it.",
             ..PLAIN
         },
+        Argument {
+            name: "for_each",
+            doc: "A map or a set of texts: an object is taken over for each of its elements. In `to` and `id`, `each.key` and `each.value` are that element.",
+            ..PLAIN
+        },
     ],
     blocks: &[],
 };
 
 /// What every resource takes besides its own attributes.
-pub const EVERY_RESOURCE: &[Argument] = &[Argument {
+pub const EVERY_RESOURCE: &[Argument] = &[FOR_EACH, COUNT, DEPENDS_ON];
+
+/// `depends_on`.
+const DEPENDS_ON: Argument = Argument {
     name: "depends_on",
     takes: Takes::Addresses,
-    doc: "Resources that have to be there first although nothing refers to them, such as `[interface.hub]`.",
-    ..PLAIN
-}];
+    is_required: false,
+    default: None,
+    doc: "Resources and modules that have to be there first although nothing refers to them, such as `[interface.hub, module.site]`: all instances of each.",
+};
 
 /// The top-level blocks that are no resources, in the order in which the reference has them.
-pub const BLOCK_TYPES: [BlockType; 11] = [
+pub const BLOCK_TYPES: [BlockType; 12] = [
     WGFORM,
     VARIABLE,
     LOCALS,
     OUTPUT,
+    MODULE,
     BACKEND_LOCAL,
     BACKEND_LINUX,
     BACKEND_ROUTEROS,

@@ -166,7 +166,7 @@ fn evaluated(config: &Config) -> (String, Vec<Diagnostic>) {
     };
     note(evaluator.settings().map(|it| format!("{it:?}")));
     note(evaluator.backends().map(|it| format!("{it:?}")));
-    for address in config.resources() {
+    for address in evaluator.resources() {
         note(evaluator.resource(address, &AllUnknown).map(|it| format!("{it:?}")));
     }
     let outputs = evaluator.outputs(&AllUnknown).map(|mut outputs| {

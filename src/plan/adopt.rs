@@ -48,7 +48,8 @@ pub fn adopt(
     id: &str,
 ) -> Result<State, NotAdopted> {
     let mut inputs = inputs;
-    let moved = carry_out_moves(config, &mut inputs).map_err(NotAdopted::Configuration)?;
+    let moved =
+        carry_out_moves(config, evaluator, &mut inputs).map_err(NotAdopted::Configuration)?;
     if let Some(old) = moved.get(address) {
         let hint = "run `wgform apply` first, which records the move".to_owned();
         return Err(refused(format!("`{old}` moves to `{address}`, and owns an object"), hint));
@@ -59,12 +60,17 @@ pub fn adopt(
     if known.as_ref().is_some_and(|record| !is_it(record)) {
         return Err(known_already(address));
     }
-    if !config.resources().contains(address) {
-        let hint = format!("write the block first: {} \"{}\" {{ … }}", address.kind, address.label);
+    if !evaluator.has(address) {
+        let hint = match config.has_block(address) {
+            true => "the block is there, and has other instances".to_owned(),
+            false => {
+                format!("write the block first: {} \"{}\" {{ … }}", address.kind, address.label)
+            }
+        };
         return Err(refused(format!("the configuration has no `{address}`"), hint));
     }
-    planner.configured = config.resources().iter().cloned().collect();
-    for each in config.resources() {
+    planner.configured = evaluator.resources().iter().cloned().collect();
+    for each in evaluator.resources() {
         match evaluator.resource(each, &planner.known) {
             Ok(desired) => planner.visit(desired),
             Err(problems) if each == address => return Err(NotAdopted::Configuration(problems)),

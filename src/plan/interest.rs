@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde_json::Value as Json;
 
 use crate::actual::Interest;
-use crate::config::{AllUnknown, Config, Evaluator, Wanted};
+use crate::config::{AllUnknown, Evaluator, Wanted};
 use crate::plan::persist::Persisted;
 use crate::resource::{BackendId, Field, Kind};
 use crate::state::{ResourceRecord, State};
@@ -18,13 +18,9 @@ use crate::state::{ResourceRecord, State};
 const NAME_SERVERS: [&str; 2] = ["dns", "dns_search"];
 
 /// Returns what has to be looked at to plan.
-pub fn interest(
-    config: &Config,
-    evaluator: &Evaluator<'_>,
-    state: &State,
-) -> BTreeMap<BackendId, Interest> {
+pub fn interest(evaluator: &Evaluator<'_>, state: &State) -> BTreeMap<BackendId, Interest> {
     let mut interests = recorded_interest(state);
-    for address in config.resources().iter().filter(|it| it.kind == Kind::Interface) {
+    for address in evaluator.resources().iter().filter(|it| it.kind == Kind::Interface) {
         // What is wrong with it is said when it is planned.
         let Ok(desired) = evaluator.resource(address, &AllUnknown) else { continue };
         let Some(backend) = desired.backend else { continue };

@@ -49,7 +49,7 @@ impl Planner<'_> {
         config: &Config,
         evaluator: &Evaluator<'_>,
     ) -> Result<Plan, Vec<Diagnostic>> {
-        let set = set(config, evaluator)?;
+        let set = set(evaluator)?;
         let view = View::new(&self, &Links::default());
         let mut changes = Vec::new();
         for (address, record) in self.state.resources.clone() {
@@ -226,10 +226,10 @@ impl Planner<'_> {
     }
 }
 
-fn set(config: &Config, evaluator: &Evaluator<'_>) -> Result<Set, Vec<Diagnostic>> {
+fn set(evaluator: &Evaluator<'_>) -> Result<Set, Vec<Diagnostic>> {
     let mut set = Set::new();
     let mut problems = Vec::new();
-    for address in config.resources() {
+    for address in evaluator.resources() {
         match evaluator.resource(address, &AllUnknown) {
             Ok(desired) => {
                 set.insert(address.clone(), desired.fields.keys().copied().collect());

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::{Config, Desired, Import, Refactoring};
+use crate::config::{Config, Desired, Evaluator, Import, Refactoring};
 use crate::diagnostic::{Diagnostic, sentence};
 use crate::plan::adopt::{NotAdopted, found_again, take};
 use crate::plan::walk::Planner;
@@ -20,9 +20,10 @@ pub(crate) type Origins = BTreeMap<Address, Address>;
 /// Gives everything that is recorded its new address, and returns the old ones.
 pub(crate) fn carry_out_moves(
     config: &Config,
+    evaluator: &Evaluator<'_>,
     inputs: &mut Inputs<'_>,
 ) -> Result<Origins, Vec<Diagnostic>> {
-    let declared: BTreeSet<&Address> = config.resources().iter().collect();
+    let declared: BTreeSet<&Address> = evaluator.resources().iter().collect();
     let renames = renames(config.refactoring(), &declared, &inputs.state)?;
     inputs.state.rename(&renames);
     if !renames.is_empty() {

@@ -121,7 +121,7 @@ impl Planner<'_> {
 
     /// Notes the names of tunnels that the state knows or the configuration asks for: none of them is chosen for another
     /// one.
-    pub(super) fn reserve_names(&mut self, config: &Config, evaluator: &Evaluator<'_>) {
+    pub(super) fn reserve_names(&mut self, evaluator: &Evaluator<'_>) {
         if !self.views.values().any(|view| view.kind == BackendKind::PfSense) {
             return;
         }
@@ -132,7 +132,7 @@ impl Planner<'_> {
                 self.reserved.insert((backend.clone(), name.clone()));
             }
         }
-        for address in config.resources().iter().filter(|it| it.kind == Kind::Interface) {
+        for address in evaluator.resources().iter().filter(|it| it.kind == Kind::Interface) {
             // What is wrong is said when it is planned.
             let Ok(desired) = evaluator.resource(address, &AllUnknown) else { continue };
             if let (Some(backend), Some(Wanted::Known(Field::Text(name)))) =

@@ -282,10 +282,10 @@ impl<'a> Planner<'a> {
         evaluator: &Evaluator<'_>,
     ) -> Result<Plan, Vec<Diagnostic>> {
         if !self.options.destroy {
-            self.reserve_names(config, evaluator);
-            self.configured = config.resources().iter().cloned().collect();
+            self.reserve_names(evaluator);
+            self.configured = evaluator.resources().iter().cloned().collect();
             self.note_refactoring(config, evaluator.imports());
-            for address in config.resources() {
+            for address in evaluator.resources() {
                 match evaluator.resource(address, &self.known) {
                     Ok(desired) => self.visit(desired),
                     Err(problems) => self.diagnostics.extend(problems),

@@ -136,7 +136,7 @@ struct Drawn {
 
 impl Drawn {
     fn new(diagnostic: &Diagnostic, look: Look, index: &mut LineIndex) -> Self {
-        let Diagnostic { severity, summary, labels, help } = diagnostic;
+        let Diagnostic { severity, summary, labels, help, within: _, others: _ } = diagnostic;
         let mut snippet = Snippet::default();
         let mut drawn = Vec::new();
         for source in sources(diagnostic) {

@@ -20,11 +20,13 @@ const TAB: usize = 4;
 /// A word this short may be in a message by chance.
 const SHORT: usize = 8;
 
-/// Puts stars in the place of what a message quotes from a secret, the whole of it or a part.
+/// Returns a message with all its places as labels, and stars in the place of what it quotes from a secret, the whole of it
+/// or a part.
 pub(super) fn discreet(diagnostic: &Diagnostic) -> Diagnostic {
-    let secrets: Vec<&str> =
-        diagnostic.labels.iter().flat_map(|label| secrets(&label.span.source)).collect();
-    let mut discreet = diagnostic.clone();
+    let places = diagnostic.places();
+    let secrets: Vec<&str> = places.iter().flat_map(|label| secrets(&label.span.source)).collect();
+    let mut discreet =
+        Diagnostic { labels: places.clone(), within: Vec::new(), others: 0, ..diagnostic.clone() };
     discreet.labels.iter_mut().for_each(|label| hide(&secrets, &mut label.text));
     discreet.help.iter_mut().for_each(|help| hide(&secrets, help));
     discreet

@@ -165,7 +165,7 @@ impl Validation {
 }
 
 fn problem(diagnostic: &Diagnostic, index: &mut LineIndex) -> Problem {
-    let Diagnostic { severity, summary, labels, help } = diagnostic;
+    let Diagnostic { severity, summary, labels, help, within: _, others: _ } = diagnostic;
     let mut places = labels.iter().map(|label| related(label, index));
     let (detail, place) = match places.next() {
         Some(Related { detail, range, snippet }) => (detail, Some((range, snippet))),

@@ -134,6 +134,15 @@ impl Address {
     }
 }
 
+/// Returns the address of a module, such as `module.site["berlin"].module.m`; nothing for the root.
+pub fn path(module: &[ModuleStep]) -> String {
+    let step = |ModuleStep { label, key }: &ModuleStep| {
+        let key = key.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("module.{label}{key}")
+    };
+    module.iter().map(step).collect::<Vec<_>>().join(".")
+}
+
 /// By module, then kind, label and instance.
 impl Ord for Address {
     fn cmp(&self, other: &Self) -> Ordering {
@@ -152,10 +161,8 @@ impl PartialOrd for Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
-        for ModuleStep { label, key } in self.module() {
-            text += &format!("module.{label}");
-            text += &key.as_ref().map(ToString::to_string).unwrap_or_default();
+        let mut text = path(self.module());
+        if !text.is_empty() {
             text.push('.');
         }
         text += self.kind.as_str();
@@ -285,6 +292,24 @@ impl BackendId {
     /// Takes the label of a block.
     pub fn new(id: impl Into<Arc<str>>) -> Self {
         Self(id.into())
+    }
+
+    /// Takes the label of a block, and the key of one instance of it.
+    pub fn instance(label: &str, key: Option<&InstanceKey>) -> Self {
+        match key {
+            Some(key) => Self(format!("{label}{key}").into()),
+            None => Self(label.into()),
+        }
+    }
+
+    /// Returns the label of its block.
+    pub fn label(&self) -> &str {
+        self.0.split_once('[').map_or(&self.0, |it| it.0)
+    }
+
+    /// Returns which instance of its block it is, when the block is repeated.
+    pub fn key(&self) -> Option<InstanceKey> {
+        instance_key(self.0.split_once('[')?.1).ok().map(|it| it.0)
     }
 
     /// Returns the text.

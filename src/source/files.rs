@@ -8,7 +8,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::source::text_or_line;
+use crate::diagnostic::SourceText;
+use crate::source::{SourceError, load_listed, names_in, text_or_line};
 
 /// As many bytes as a file has at most.
 const MAX_SIZE: u64 = 1 << 25;
@@ -83,6 +84,39 @@ impl Files {
         }
     }
 
+    /// Reads the `*.wg.hcl` files of the directory of a module, in name order.
+    ///
+    /// # Errors
+    /// Why that cannot be done, as a short clause.
+    pub fn configuration(&self, path: &str) -> Result<Vec<Arc<SourceText>>, String> {
+        let named =
+            |name: &str| if path == "." { name.to_owned() } else { format!("{path}/{name}") };
+        match &self.0 {
+            Shelf::Texts(read) => {
+                let name = named("main.wg.hcl");
+                let text = read(&name)?;
+                Ok(vec![Arc::new(SourceText { name, text, secrets: Vec::new() })])
+            }
+            Shelf::Directory(directory) => {
+                let whole = directory.join(path);
+                match fs::metadata(&whole) {
+                    Ok(it) if it.is_dir() => {}
+                    Ok(_) => return Err("it is not a directory".to_owned()),
+                    Err(error) => return Err(error.to_string()),
+                }
+                let names = names_in(&whole).map_err(|error| said(&error))?;
+                let names = names.into_iter().filter(|name| name.ends_with(".wg.hcl"));
+                let load = |name: String| load_listed(&whole.join(&name), &named(&name));
+                let texts: Vec<_> =
+                    names.map(load).collect::<Result<_, _>>().map_err(|error| said(&error))?;
+                match texts.is_empty() {
+                    true => Err("there is no `*.wg.hcl` file in it".to_owned()),
+                    false => Ok(texts),
+                }
+            }
+        }
+    }
+
     /// Lists the files in a directory and in those in it, down to a depth, with `/` in their names; none where there is
     /// no directory. A link to a directory is not followed, so that the list ends.
     ///
@@ -119,6 +153,14 @@ impl Files {
             }
         }
         Ok(found)
+    }
+}
+
+/// Says what is wrong with a file, with the reason.
+fn said(error: &SourceError) -> String {
+    match error {
+        SourceError::Unreadable { name, source } => format!("`{name}`: {source}"),
+        other => other.to_string(),
     }
 }
 

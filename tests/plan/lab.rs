@@ -297,7 +297,7 @@ impl Lab {
         }
         let mut actual = Actual::default();
         if !self.options.without_refresh {
-            let interest = interest(&config, &evaluator, &state);
+            let interest = interest(&evaluator, &state);
             let readers: Vec<&dyn Read> =
                 backends.values().map(|it| it.as_ref() as &dyn Read).collect();
             actual = wait(refresh(&readers, &interest, self.parallelism, &|_| {}, &|_, _| {}));

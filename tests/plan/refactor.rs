@@ -452,3 +452,23 @@ fn a_moved_interface_comes_back_from_the_files_that_it_has() {
     let files = conf(&lab);
     assert!(files.contains("WGFORM_ADDRESS=interface.main"), "{files}");
 }
+
+#[test]
+fn an_import_can_be_repeated() {
+    let mut lab = by_hand(&import("interface.hub", "wg0"));
+    lab.append(
+        "import {\n  for_each = { laptop = \"«laptop»\" }\n  to = peer.laptop\n  id = \"wg0/${each.value}\"\n}\n",
+    );
+    let plan = lab.plan();
+    assert!(plan.contains("Plan: 2 to import, 1 to add"), "{plan}");
+    lab.settle();
+    lab.edit("{ laptop = \"«laptop»\" }", "toset([\"a\", \"b\"])");
+    let plan = lab.plan();
+    assert!(plan.contains("resource that is imported twice"), "{plan}");
+    lab.edit("toset([\"a\", \"b\"])", "[\"a\"]");
+    let plan = lab.plan();
+    assert!(plan.contains("`for_each` has to be a map or a set of strings"), "{plan}");
+    lab.edit("  for_each = [\"a\"]\n", "");
+    let plan = lab.plan();
+    assert!(plan.contains("`each`"), "{plan}");
+}

@@ -76,7 +76,7 @@ impl Session<'_> {
             return BTreeMap::new();
         }
         let shown = peers(actual).filter_map(|it| it.fields.get(NAME).cloned());
-        let secrets = self.config.resources().iter().filter(|it| it.kind == Kind::PresharedKey);
+        let secrets = self.evaluator.resources().iter().filter(|it| it.kind == Kind::PresharedKey);
         // What is wrong with one is said when it is planned.
         let given = secrets.filter_map(|it| self.evaluator.resource(it, &AllUnknown).ok());
         let given = given.filter_map(|it| it.fields.get("value").and_then(Wanted::known).cloned());

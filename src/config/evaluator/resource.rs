@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::config::block::{Expr, Node, ResourceBlock};
+use crate::config::block::{Expr, ResourceBlock};
 use crate::config::decode::{Decoded, decode, default_of, linux_name, value_of};
 use crate::config::evaluator::run::Run;
 use crate::config::evaluator::settings::unknown;
@@ -21,11 +21,17 @@ use crate::resource::{
 use crate::value::PrivateKey;
 
 impl Run<'_> {
+    /// Evaluates a resource, and says of what is wrong with it in which instance that is.
     pub(super) fn resource(&self, address: &Address) -> Evaluated<Desired> {
-        let Some(block) = self.evaluator.config.blocks.resources.get(address) else {
-            return poisoned();
-        };
-        let mut desired = empty(address, block);
+        let Some(run) = self.at_resource(address) else { return poisoned() };
+        run.own(address)
+            .map_err(|problems| problems.into_iter().map(|it| run.in_module(it)).collect())
+    }
+
+    /// Evaluates the resource in the place of which this is.
+    fn own(&self, address: &Address) -> Evaluated<Desired> {
+        let Some(block) = self.evaluator.config.block_of(address) else { return poisoned() };
+        let mut desired = self.empty(address, block);
         let mut failures = Failures::default();
         for attribute in declaration::attributes(address.kind) {
             failures.take(self.take(attribute, block, &mut desired));
@@ -43,7 +49,31 @@ impl Run<'_> {
             let problems = failures.take(self.in_namespace(backend, &desired));
             problems.into_iter().flatten().for_each(|it| failures.add(it));
         }
+        desired.depends_on = self.used_by(address, block);
         failures.or(desired)
+    }
+
+    /// Returns everything that a resource uses something of, and what `depends_on` names for it and for its modules.
+    fn used_by(&self, address: &Address, block: &ResourceBlock) -> Arc<BTreeSet<Address>> {
+        let mut used = self.take_touched();
+        used.extend(block.depends_on.iter().flat_map(|(node, _)| self.meant(node)));
+        let mut outer = self.caller();
+        while let Some(run) = outer {
+            let steps = address.module();
+            let step = steps.get(run.place.instance.steps.len());
+            let block = step.and_then(|step| run.blocks().modules.get(step.label.as_str()));
+            let named = block.into_iter().flat_map(|it| &it.depends_on);
+            used.extend(named.flat_map(|(node, _)| run.meant(node)));
+            outer = run.caller();
+        }
+        used.remove(address);
+        let mut shared = self.evaluator.shared.borrow_mut();
+        if let Some(known) = shared.get(&used) {
+            return known.clone();
+        }
+        let used = Arc::new(used);
+        shared.insert(used.clone());
+        used
     }
 
     /// Evaluates one attribute into its place.
@@ -84,6 +114,7 @@ impl Run<'_> {
                 desired.fields.insert(name, Wanted::Known(field));
             }
             Decoded::Resource(address) => {
+                self.touch(&address);
                 desired.references.insert(name, address);
             }
             Decoded::Backend => {}
@@ -97,16 +128,15 @@ impl Run<'_> {
 
     /// Returns where a resource lives. A peer lives where its interface does.
     fn backend_of(&self, address: &Address) -> Evaluated<Option<BackendId>> {
-        let block = self.evaluator.config.blocks.resources.get(address);
         let attribute = match address.kind {
             Kind::Interface => "backend",
             Kind::Peer => "interface",
             Kind::PresharedKey => return Ok(None),
         };
-        if block.is_none() {
+        if !self.evaluator.config.has_block(address) {
             return poisoned();
         }
-        match self.node(&Node::Resource(address.clone(), Some(attribute)))?.data {
+        match self.attribute_node(address, attribute)?.data {
             Data::Backend(id) => Ok(Some(id)),
             Data::Resource(interface) if interface.kind == Kind::Interface => {
                 self.backend_of(&interface)
@@ -119,11 +149,12 @@ impl Run<'_> {
     /// Returns what an attribute of a resource is, for those that refer to it.
     pub(super) fn attribute_of(&self, address: &Address, name: &'static str) -> Evaluated {
         let declared = declaration::attribute(address.kind, name);
-        let block = self.evaluator.config.blocks.resources.get(address);
+        let block = self.evaluator.config.block_of(address);
         let (Some(attribute), Some(block)) = (declared, block) else { return poisoned() };
         if name == "adopt_from" {
             let named = block.adopt_from.as_ref();
-            return Ok(named.map_or(Value::NULL, |(address, _)| address.clone().into()));
+            let absolute = |it: &Address| self.place.absolute(it, it.key().cloned());
+            return Ok(named.map_or(Value::NULL, |(address, _)| absolute(address).into()));
         }
         if let Some(expr) = block.attributes.get(name) {
             let value = self.evaluate(expr)?;
@@ -170,7 +201,7 @@ impl Run<'_> {
         if !matches!(attribute.presence, Presence::Computed | Presence::OptionalComputed) {
             return Ok(Value::NULL);
         }
-        self.consulted.set(true);
+        self.call.consulted.set(true);
         let computed = self.computed.and_then(|it| it.computed(address, name));
         Ok(match computed {
             Some(field) => value_of(&field),
@@ -237,6 +268,28 @@ impl Run<'_> {
         own_key(desired, block).into_iter().for_each(|it| failures.add(it));
     }
 
+    fn empty(&self, address: &Address, block: &ResourceBlock) -> Desired {
+        let mut references = BTreeMap::new();
+        let mut spans = BTreeMap::new();
+        if let Some((peer, span)) = &block.adopt_from {
+            let peer = self.place.absolute(peer, peer.key().cloned());
+            references.insert("adopt_from", Arc::new(peer));
+            spans.insert("adopt_from", span.clone());
+        }
+        Desired {
+            address: address.clone(),
+            backend: None,
+            fields: BTreeMap::new(),
+            references,
+            depends_on: Arc::default(),
+            is_pending: false,
+            prevent_destroy: false,
+            span: block.span.clone(),
+            spans,
+            sensitive: BTreeSet::new(),
+        }
+    }
+
     /// Checks what a network namespace does not have: a resolver, which knows the links of its own namespace only and would
     /// take another link for the one that is meant; and something that makes it at boot.
     fn in_namespace(&self, backend: &BackendId, desired: &Desired) -> Evaluated<Vec<Diagnostic>> {
@@ -277,7 +330,7 @@ impl Run<'_> {
             }
             (Some(_), _) => None,
             (None, _) => {
-                self.consulted.set(true);
+                self.call.consulted.set(true);
                 let fixed = self.computed.and_then(|it| it.computed(address, "name"));
                 let name = address.default_name();
                 match (fixed, linux_name(&name)) {
@@ -318,31 +371,6 @@ fn commands_at_boot(desired: &Desired) -> Vec<Diagnostic> {
         (!all.is_empty()).then(|| problem.label(span, text).help(help))
     };
     ["pre_up", "post_up", "pre_down", "post_down"].iter().filter_map(problem).collect()
-}
-
-fn empty(address: &Address, block: &ResourceBlock) -> Desired {
-    let mut depends_on = block.refers_to.clone();
-    if depends_on.contains(address) {
-        Arc::make_mut(&mut depends_on).remove(address);
-    }
-    let mut references = BTreeMap::new();
-    let mut spans = BTreeMap::new();
-    if let Some((peer, span)) = &block.adopt_from {
-        references.insert("adopt_from", Arc::new(peer.clone()));
-        spans.insert("adopt_from", span.clone());
-    }
-    Desired {
-        address: address.clone(),
-        backend: None,
-        fields: BTreeMap::new(),
-        references,
-        depends_on,
-        is_pending: false,
-        prevent_destroy: false,
-        span: block.span.clone(),
-        spans,
-        sensitive: BTreeSet::new(),
-    }
 }
 
 fn null(attribute: &Attribute, expr: &Expr) -> Diagnostic {
@@ -410,7 +438,9 @@ fn own_key(desired: &Desired, block: &ResourceBlock) -> Option<Diagnostic> {
     let (on, key) = (desired.references.get("interface")?, block.attributes.get("public_key")?);
     let name = name_of(&key.expression)?;
     let of = (name.root, name.name?, name.attribute?.0);
-    (of == (on.kind.as_str(), &*on.label, "public_key")).then(|| own_public_key(&key.span(), on))
+    let is_here = on.key().is_none() && on.module() == desired.address.module();
+    (is_here && of == (on.kind.as_str(), &*on.label, "public_key"))
+        .then(|| own_public_key(&key.span(), on))
 }
 
 /// Says that a peer would be the interface that it is on.

@@ -1,57 +1,101 @@
 //! One call of the evaluator: what its names mean, and what it has evaluated already.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use jiff::Timestamp;
 
 use crate::config::Computed;
 use crate::config::block::{Expr, Need, Node};
 use crate::config::evaluator::Evaluator;
-use crate::config::expression::{Effort, Environment, Evaluated, Scope, poisoned};
-use crate::config::parse::Given;
+use crate::config::evaluator::repeat::Place;
+use crate::config::expression::{Binding, Effort, Environment, Evaluated, Scope, poisoned};
+use crate::config::parse::{Given, unknown_output};
 use crate::config::rendering::Templates;
 use crate::config::suggest::suggestion;
 use crate::config::value::Value;
 use crate::diagnostic::{Diagnostic, Span, unique};
-use crate::resource::{Address, BackendId, Kind};
+use crate::resource::{Address, BackendId, Kind, ModuleStep};
 use crate::source::Files;
 
 /// As many values may be evaluated inside each other: those that [`Run::prepare`] cannot see, such as in the conditions
 /// of variables that use each other. A test's thread with 2 MiB of stack has room for them.
 const MAX_ACTIVE: usize = 100;
 
-/// One call.
+/// One call, in one place.
 pub(crate) struct Run<'r> {
     pub(super) evaluator: &'r Evaluator<'r>,
     /// What is known of devices; none for what is evaluated before any is read.
     pub(super) computed: Option<&'r dyn Computed>,
+    pub(super) place: Place,
+    pub(super) call: Rc<Call>,
+}
+
+/// What all places of one call have in common.
+#[derive(Default)]
+pub(crate) struct Call {
     /// What depends on a device, as of this call.
-    memo: RefCell<HashMap<Node, Evaluated>>,
+    memo: RefCell<Memo>,
     /// Whether what is being evaluated depends on a device.
     pub(super) consulted: Cell<bool>,
     /// What is being evaluated.
-    active: RefCell<HashSet<Node>>,
+    active: RefCell<HashSet<(usize, Node)>>,
+    /// The resources of which something was used so far.
+    touched: RefCell<BTreeSet<Address>>,
+}
+
+/// What was evaluated already, by the instance of its module: with the resources of which it uses something.
+#[derive(Default)]
+pub(crate) struct Memo(HashMap<usize, HashMap<Node, Known>>);
+
+type Known = (Evaluated, Rc<BTreeSet<Address>>);
+
+impl Memo {
+    fn get(&self, instance: usize, node: &Node) -> Option<&Known> {
+        self.0.get(&instance)?.get(node)
+    }
+
+    pub(super) fn insert(&mut self, instance: usize, node: Node, known: Known) {
+        self.0.entry(instance).or_default().insert(node, known);
+    }
 }
 
 impl<'r> Run<'r> {
     pub(super) fn early(evaluator: &'r Evaluator<'r>) -> Self {
-        Self {
-            evaluator,
-            computed: None,
-            memo: RefCell::default(),
-            consulted: Cell::new(false),
-            active: RefCell::default(),
-        }
+        Self { evaluator, computed: None, place: evaluator.root.clone(), call: Rc::default() }
     }
 
     pub(super) fn over(evaluator: &'r Evaluator<'r>, computed: &'r dyn Computed) -> Self {
         Self { computed: Some(computed), ..Self::early(evaluator) }
     }
 
+    /// Returns the same call in another place.
+    pub(super) fn at(&self, place: Place) -> Self {
+        Self { evaluator: self.evaluator, computed: self.computed, place, call: self.call.clone() }
+    }
+
+    /// Notes that something of a resource is used.
+    pub(super) fn touch(&self, address: &Address) {
+        let mut touched = self.call.touched.borrow_mut();
+        if !touched.contains(address) {
+            touched.insert(address.clone());
+        }
+    }
+
+    /// Takes the resources of which something was used since this was asked for.
+    pub(super) fn take_touched(&self) -> BTreeSet<Address> {
+        self.call.touched.take()
+    }
+
     /// Evaluates an expression of the configuration.
     pub(super) fn evaluate(&self, expr: &Expr) -> Evaluated {
-        if self.active.borrow().len() > MAX_ACTIVE {
+        self.evaluate_in(expr, None)
+    }
+
+    /// Evaluates an expression around which a name is bound.
+    pub(super) fn evaluate_in(&self, expr: &Expr, bindings: Option<&Binding<'_>>) -> Evaluated {
+        if self.call.active.borrow().len() > MAX_ACTIVE {
             return Err(vec![
                 Diagnostic::error("expression nested too deep")
                     .label(&expr.span(), "too many values need each other on the way to this one")
@@ -63,7 +107,7 @@ impl<'r> Run<'r> {
         if depth.get() == 0 {
             steps.set(0);
         }
-        let scope = Scope { environment: self, source: &expr.source, bindings: None };
+        let scope = Scope { environment: self, source: &expr.source, bindings };
         // What is wrong with a value is said once, however often the expression has it.
         let value = scope.evaluate(&expr.expression).map_err(unique)?;
         if value.depth() > Value::MAX_DEPTH {
@@ -80,48 +124,92 @@ impl<'r> Run<'r> {
         Ok(value)
     }
 
-    /// Returns the value of a variable, a local value, or an attribute that is written.
+    /// Returns the value of something in this module.
     pub(super) fn node(&self, node: &Node) -> Evaluated {
-        if let Some(known) = self.known(node) {
+        let instance = self.place.instance.id;
+        if let Some((known, touched)) = self.known(node) {
+            self.call.touched.borrow_mut().extend(touched.iter().cloned());
             return known;
         }
-        if !self.active.borrow_mut().insert(node.clone()) {
+        if !self.call.active.borrow_mut().insert((instance, node.clone())) {
             // Parsing shows the whole circle.
             return poisoned();
         }
-        let outside = self.consulted.replace(false);
+        let outside = self.call.consulted.replace(false);
+        let before = self.take_touched();
         let value = self.compute(node);
-        self.active.borrow_mut().remove(node);
-        let memo = if self.consulted.get() { &self.memo } else { &self.evaluator.memo };
-        memo.borrow_mut().insert(node.clone(), value.clone());
-        self.consulted.set(outside || self.consulted.get());
+        let mut touched = self.call.touched.replace(before);
+        if let Node::Resource(block, Some(_)) = node {
+            // What an attribute is made of is the business of its resource.
+            touched = BTreeSet::from([self.place.absolute(block, block.key().cloned())]);
+        }
+        self.call.touched.borrow_mut().extend(touched.iter().cloned());
+        self.call.active.borrow_mut().remove(&(instance, node.clone()));
+        let is_late = self.call.consulted.get();
+        let memo = if is_late { &self.call.memo } else { &self.evaluator.memo };
+        memo.borrow_mut().insert(instance, node.clone(), (value.clone(), Rc::new(touched)));
+        self.call.consulted.set(outside || is_late);
         value
     }
 
-    fn known(&self, node: &Node) -> Option<Evaluated> {
-        if let Some(known) = self.evaluator.memo.borrow().get(node) {
+    fn known(&self, node: &Node) -> Option<Known> {
+        let instance = self.place.instance.id;
+        if let Some(known) = self.evaluator.memo.borrow().get(instance, node) {
             return Some(known.clone());
         }
-        let known = self.memo.borrow().get(node).cloned();
+        let known = self.call.memo.borrow().get(instance, node).cloned();
         if known.is_some() {
-            self.consulted.set(true);
+            self.call.consulted.set(true);
         }
         known
     }
 
     fn compute(&self, node: &Node) -> Evaluated {
-        let blocks = &self.evaluator.config.blocks;
+        let blocks = self.blocks();
         match node {
             Node::Variable(name) => self.variable(name),
             Node::Local(name) => match blocks.locals.get(name) {
-                Some(local) => self.evaluate(&local.value),
+                Some(local) => self.at_block().evaluate(&local.value),
                 None => poisoned(),
             },
-            Node::Resource(address, Some(attribute)) => self.attribute_of(address, attribute),
-            Node::Resource(address, None) => Ok(address.clone().into()),
+            Node::Resource(block, Some(attribute)) => {
+                let address = self.place.absolute(block, block.key().cloned());
+                match self.at_resource(&address) {
+                    Some(run) => run.attribute_of(&address, attribute),
+                    None => poisoned(),
+                }
+            }
+            Node::Resource(address, None) if blocks.resources.contains_key(address) => {
+                self.whole(node)
+            }
+            Node::Backend(id) if blocks.backends.contains_key(id) => self.whole(node),
             Node::Backend(id) if blocks.has_backend(id) => Ok(id.clone().into()),
-            Node::Backend(_) => poisoned(),
+            Node::Module(label, None) if blocks.modules.contains_key(label) => self.whole(node),
+            Node::Output(name) => {
+                match blocks.outputs.get(&**name).and_then(|it| it.value.as_ref()) {
+                    Some(value) => self.at_block().evaluate(value),
+                    None => poisoned(),
+                }
+            }
+            Node::Repetition(block) => self.at_block().repetition(block),
+            Node::Resource(..) | Node::Backend(_) | Node::Module(..) | Node::Inside(_) => {
+                poisoned()
+            }
         }
+    }
+
+    /// Returns an evaluation in the same module, of a block that is not repeated.
+    fn at_block(&self) -> Self {
+        self.at(Place { instance: self.place.instance.clone(), each: None })
+    }
+
+    /// Returns what is wrong with something in this module of which nothing else says so.
+    pub(super) fn output_of(&self, module: &[ModuleStep], name: &str, at: &Span) -> Evaluated {
+        let Some(instance) = self.evaluator.instance(module) else { return poisoned() };
+        let run = self.at(Place { instance, each: None });
+        let label = module.last().map_or("", |step| step.label.as_str());
+        unknown_output(run.blocks(), label, name, at).map_err(|it| Vec::from_iter(it))?;
+        run.node(&Node::Output(name.into()))
     }
 
     /// Evaluates what some references need, deepest first, so that a long chain of references is no deep recursion.
@@ -134,7 +222,8 @@ impl<'r> Run<'r> {
         let mut stack: Vec<(&Need, bool)> = needs.iter().map(|need| (need, false)).collect();
         while let Some((need, is_ready)) = stack.pop() {
             let node = &need.node;
-            let is_value = !matches!(node, Node::Backend(_) | Node::Resource(_, None));
+            let is_value =
+                matches!(node, Node::Variable(_) | Node::Local(_) | Node::Resource(_, Some(_)));
             // Only an early evaluation has nothing to ask for attributes.
             let is_early = self.computed.is_none() && matches!(node, Node::Resource(..));
             if is_ready {
@@ -149,46 +238,67 @@ impl<'r> Run<'r> {
 
     /// Returns whether a node still has to be evaluated.
     fn is_open(&self, node: &Node) -> bool {
-        !self.evaluator.memo.borrow().contains_key(node)
-            && !self.memo.borrow().contains_key(node)
-            && !self.active.borrow().contains(node)
+        let instance = self.place.instance.id;
+        self.evaluator.memo.borrow().get(instance, node).is_none()
+            && self.call.memo.borrow().get(instance, node).is_none()
+            && !self.call.active.borrow().contains(&(instance, node.clone()))
     }
 
     fn expression_of(&self, node: &Node) -> Option<&'r Expr> {
         let config = self.evaluator.config;
+        let blocks = self.blocks();
         match node {
+            // What a module is given is evaluated where it is called.
             Node::Variable(name) => match config.given.get(name) {
-                Some(Given::Expression(_) | Given::Text(_)) => None,
-                None => config.blocks.variables.get(name)?.default.as_ref(),
+                Some(Given::Expression(_) | Given::Text(_)) if self.place.instance.id == 0 => None,
+                _ => blocks.variables.get(name)?.default.as_ref(),
             },
-            Node::Local(name) => Some(&config.blocks.locals.get(name)?.value),
+            Node::Local(name) => Some(&blocks.locals.get(name)?.value),
             Node::Resource(address, Some(attribute)) => {
-                config.blocks.resources.get(address)?.attributes.get(attribute)
+                blocks.resources.get(address)?.attributes.get(attribute)
             }
-            Node::Backend(_) | Node::Resource(_, None) => None,
+            _ => None,
         }
+    }
+}
+
+impl Run<'_> {
+    /// Returns the value of an attribute of a resource, wherever it is.
+    pub(super) fn attribute_node(&self, resource: &Address, attribute: &'static str) -> Evaluated {
+        let Some(instance) = self.evaluator.instance(resource.module()) else { return poisoned() };
+        let key = resource.key().cloned();
+        let own = Address::new(Vec::new(), resource.kind, resource.label.clone(), key);
+        let place = Place { instance, each: None };
+        self.at(place).node(&Node::Resource(own, Some(attribute)))
     }
 }
 
 impl Environment for Run<'_> {
     fn named(&self, root: &str, name: &str) -> Evaluated {
-        let config = self.evaluator.config;
         match root {
             "var" => self.node(&Node::Variable(name.into())),
             "local" => self.node(&Node::Local(name.into())),
+            "each" | "count" => self.each(root, name),
             "backend" => self.node(&Node::Backend(BackendId::new(name))),
             "path" if name == "cwd" => Ok(Value::text(self.directory())),
+            "path" if name == "module" => {
+                let module = &self.evaluator.config.modules[self.place.instance.module];
+                Ok(Value::text(module.directory.as_str()))
+            }
             // A path starts at the directory of the configuration.
             "path" => Ok(Value::text(".")),
             _ => {
-                let address = Kind::from_block(root).map(|kind| Address::root(kind, name));
-                let address = address.filter(|it| config.blocks.resources.contains_key(it));
-                match address {
-                    Some(address) if self.computed.is_some() => Ok(address.into()),
+                let node = match root {
+                    "module" => Some(Node::Module(name.into(), None)),
+                    _ => Kind::from_block(root)
+                        .map(|kind| Node::Resource(Address::root(kind, name), None)),
+                };
+                match node {
+                    Some(node) if self.computed.is_some() => self.node(&node),
                     // Parsing says that it comes too early, or that there is none. What has such a reference may be
                     // fine where it is evaluated later.
                     _ => {
-                        self.consulted.set(true);
+                        self.call.consulted.set(true);
                         poisoned()
                     }
                 }
@@ -199,7 +309,11 @@ impl Environment for Run<'_> {
     fn attribute(&self, resource: &Address, name: &str, at: &Span) -> Evaluated {
         let attribute =
             crate::config::parse::referable(resource.kind, name, at).map_err(|it| vec![it])?;
-        self.node(&Node::Resource(resource.clone(), Some(attribute)))
+        self.attribute_node(resource, attribute)
+    }
+
+    fn output(&self, module: &[ModuleStep], name: &str, at: &Span) -> Evaluated {
+        self.output_of(module, name, at)
     }
 
     fn backend_attribute(&self, backend: &BackendId, name: &str, at: &Span) -> Evaluated {

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::config::block::{BackendBlock, Blocks, Expr};
+use crate::config::block::{BackendBlock, Blocks, Expr, Node};
+use crate::config::evaluator::repeat::Place;
 use crate::config::evaluator::run::Run;
-use crate::config::expression::{Evaluated, both, poisoned, wrong_type};
+use crate::config::expression::{Evaluated, Failures, both, poisoned, wrong_type};
 use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Value};
 use crate::config::{BackendDeclaration, Driver, PfSense, RouterOs, Settings, Ssh, Transport};
@@ -24,7 +25,7 @@ enum Way {
 
 impl Run<'_> {
     pub(super) fn settings(&self) -> Evaluated<Settings> {
-        let Blocks { settings, broken, .. } = &self.evaluator.config.blocks;
+        let Blocks { settings, broken, .. } = self.blocks();
         let path = match &settings.state_path {
             None if broken.settings => poisoned(),
             None => Ok(STATE_PATH.to_owned()),
@@ -46,7 +47,7 @@ impl Run<'_> {
 
     /// The backend of an interface that names none: what `default_backend` says, or the only one there is.
     pub(super) fn default_backend(&self) -> Evaluated<Option<BackendId>> {
-        let blocks = &self.evaluator.config.blocks;
+        let blocks = self.evaluator.config.root();
         if let Some(expr) = &blocks.settings.default_backend {
             let value = self.evaluate(expr)?;
             return match &value.data {
@@ -61,16 +62,16 @@ impl Run<'_> {
         if blocks.broken.settings || blocks.broken.lacks("backend") {
             return poisoned();
         }
-        let mut backends = blocks.backends.keys();
+        let mut backends = blocks.backends.iter();
         Ok(match (backends.next(), backends.next()) {
             (None, _) => Some(BackendId::new(BackendId::LOCAL)),
-            (Some(only), None) => Some(only.clone()),
-            (Some(_), Some(_)) => None,
+            (Some((only, it)), None) if it.repetition.argument().is_none() => Some(only.clone()),
+            _ => None,
         })
     }
 
     pub(super) fn backends(&self) -> Evaluated<Vec<BackendDeclaration>> {
-        let blocks = &self.evaluator.config.blocks;
+        let blocks = self.evaluator.config.root();
         if blocks.has_only_local() {
             return Ok(vec![BackendDeclaration {
                 id: BackendId::new(BackendId::LOCAL),
@@ -87,9 +88,32 @@ impl Run<'_> {
         }
         let mut backends: Vec<_> = blocks.backends.iter().collect();
         backends.sort_by_key(|(_, block)| block.order);
-        crate::config::expression::gather(
-            backends.into_iter().map(|(id, block)| self.backend(id, block)),
-        )
+        let mut failures = Failures::default();
+        let mut all = Vec::new();
+        for (id, block) in backends {
+            let node = Node::Backend(id.clone());
+            let Some(keys) = failures.take(self.keys(&node)) else { continue };
+            for key in keys.list() {
+                let id = BackendId::instance(id.as_str(), key.as_ref());
+                let run = self.at_backend(&id);
+                let declared = run.backend(&id, block);
+                let declared =
+                    declared.map_err(|it| it.into_iter().map(|it| run.in_module(it)).collect());
+                all.extend(failures.take(declared));
+            }
+        }
+        failures.or(all)
+    }
+
+    /// Returns an evaluation in the place of a backend.
+    fn at_backend(&self, id: &BackendId) -> Self {
+        let block = Node::Backend(BackendId::new(id.label()));
+        let each = id.key().map(|key| (block, key));
+        self.at(Place { instance: self.evaluator.root.instance.clone(), each })
+    }
+
+    fn backend_block(&self, id: &BackendId) -> Option<&BackendBlock> {
+        self.evaluator.config.root().backends.get(&BackendId::new(id.label()))
     }
 
     fn backend(&self, id: &BackendId, block: &BackendBlock) -> Evaluated<BackendDeclaration> {
@@ -161,8 +185,8 @@ impl Run<'_> {
 
     /// Returns the network namespace that a backend is in, if it is in one.
     pub(super) fn namespace_of(&self, id: &BackendId) -> Evaluated<Option<String>> {
-        match self.evaluator.config.blocks.backends.get(id) {
-            Some(block) => self.netns(block),
+        match self.backend_block(id) {
+            Some(block) => self.at_backend(id).netns(block),
             None => Ok(None),
         }
     }
@@ -192,13 +216,13 @@ impl Run<'_> {
     }
 
     pub(super) fn kind_of(&self, id: &BackendId) -> BackendKind {
-        self.evaluator.config.blocks.backends.get(id).map_or(BackendKind::Local, |it| it.kind)
+        self.backend_block(id).map_or(BackendKind::Local, |it| it.kind)
     }
 
     pub(super) fn display_name(&self, id: &BackendId) -> Evaluated<Option<Value>> {
-        let block = self.evaluator.config.blocks.backends.get(id);
+        let block = self.backend_block(id);
         match block.and_then(|block| block.attributes.get("display_name")) {
-            Some(expr) => self.evaluate(expr).map(Some),
+            Some(expr) => self.at_backend(id).evaluate(expr).map(Some),
             None => Ok(None),
         }
     }

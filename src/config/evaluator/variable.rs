@@ -1,9 +1,10 @@
 //! The values of variables: given, or by default, converted to their type and checked.
 
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::config::block::{Node, Validation, VariableBlock};
+use crate::config::block::{Expr, Node, Validation, VariableBlock};
 use crate::config::constant::constant;
 use crate::config::evaluator::run::Run;
 use crate::config::expression::{Evaluated, Scope, poisoned, wrong_type};
@@ -17,7 +18,7 @@ impl Run<'_> {
     pub(super) fn variables(&self) -> Vec<Diagnostic> {
         let config = self.evaluator.config;
         let mut problems = Vec::new();
-        for (name, block) in &config.blocks.variables {
+        for (name, block) in &config.root().variables {
             if config.given.contains_key(name) || block.default.is_some() {
                 let node = Node::Variable(name.clone());
                 problems.extend(self.node(&node).err().unwrap_or_default());
@@ -27,16 +28,14 @@ impl Run<'_> {
     }
 
     pub(super) fn variable(&self, name: &Arc<str>) -> Evaluated {
-        let config = self.evaluator.config;
-        let Some(block) = config.blocks.variables.get(name) else { return poisoned() };
+        let Some(block) = self.blocks().variables.get(name) else { return poisoned() };
         let Some(of) = &block.of else { return poisoned() };
         let value = self.converted(name, block, of)?.marked(block.is_sensitive);
-        if self.evaluator.validated.borrow_mut().insert(name.clone()) {
+        let instance = self.place.instance.id;
+        if self.evaluator.validated.borrow_mut().insert((instance, name.clone())) {
             // A condition may use the variable itself.
-            self.evaluator
-                .memo
-                .borrow_mut()
-                .insert(Node::Variable(name.clone()), Ok(value.clone()));
+            let known = (Ok(value.clone()), Rc::default());
+            self.evaluator.memo.borrow_mut().insert(instance, Node::Variable(name.clone()), known);
             let problems: Vec<Diagnostic> = block
                 .validations
                 .iter()
@@ -51,24 +50,41 @@ impl Run<'_> {
 
     fn converted(&self, name: &str, block: &VariableBlock, of: &Type) -> Evaluated {
         let config = self.evaluator.config;
-        if let Some(given) = config.given.get(name) {
+        let is_root = self.place.instance.id == 0;
+        if let Some(given) = config.given.get(name).filter(|_| is_root) {
             let value = self.given(given, block)?;
             if !value.is_null() || block.is_nullable {
                 return convert(block, of, &value, &given.span());
             }
         }
-        if config.blocks.broken.has_value(name) {
+        if let Some((caller, argument)) = self.argument(name) {
+            let value = caller.evaluate(argument)?;
+            if !value.is_null() || block.is_nullable {
+                return convert(block, of, &value, &argument.span());
+            }
+        }
+        if is_root && config.root().broken.has_value(name) {
             // It is given where nothing can be read.
             return poisoned();
         }
         let Some(default) = &block.default else {
-            return Err(vec![no_value(name, block)]);
+            // Parsing says what a module is not given.
+            return if is_root { Err(vec![no_value(name, block)]) } else { poisoned() };
         };
         let value = self.evaluate(default)?;
         if value.is_null() && !block.is_nullable {
             return Err(vec![wrong_type(&default.span(), "the default", "a value", &value)]);
         }
         convert(block, of, &value, &default.span())
+    }
+
+    /// Returns what the `module` block gives a variable, and where that is evaluated.
+    fn argument(&self, name: &str) -> Option<(Self, &Expr)> {
+        let caller = self.caller()?;
+        let label = &self.place.instance.steps.last()?.label;
+        let module = caller.blocks().modules.get(label.as_str())?;
+        let (_, argument) = module.arguments.get(name)?;
+        Some((caller, argument))
     }
 
     fn given(&self, given: &Given, block: &VariableBlock) -> Evaluated {
@@ -116,10 +132,10 @@ impl Run<'_> {
         };
         let config = self.evaluator.config;
         let mut diagnostic = Diagnostic::error("invalid value for a variable");
-        diagnostic = match config.given.get(name) {
-            Some(given) => {
-                diagnostic.label(&given.span(), format!("this is the value of `var.{name}`"))
-            }
+        let given = config.given.get(name).filter(|_| self.place.instance.id == 0);
+        let at = given.map(Given::span).or_else(|| Some(self.argument(name)?.1.span()));
+        diagnostic = match at {
+            Some(at) => diagnostic.label(&at, format!("this is the value of `var.{name}`")),
             None => diagnostic,
         };
         Err(vec![

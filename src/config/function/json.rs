@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::config::function::{Answer, Call, Failure, fits};
 use crate::config::value::{Data, Value};
+use crate::resource::address::path;
 
 pub(super) fn jsondecode(call: &Call) -> Answer {
     let text = call.text(0)?;
@@ -49,6 +50,7 @@ fn write(value: &Value, output: &mut String) -> Answer<()> {
         }
         Data::Resource(address) => output.push_str(&quoted(&address.to_string())),
         Data::Backend(id) => output.push_str(&quoted(&format!("backend.{id}"))),
+        Data::Module(steps) => output.push_str(&quoted(&path(steps))),
     }
     Ok(())
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hcl_edit::expr::{Expression, Object, ObjectKey, ObjectValue};
+use hcl_edit::expr::{Expression, Object, ObjectKey, ObjectValue, TraversalOperator};
 use hcl_edit::structure::{Block, BlockLabel, Structure};
 
 use crate::config::block::{
-    BackendBlock, Expr, LocalBlock, OutputBlock, ResourceBlock, Validation, VariableBlock,
+    BackendBlock, Expr, LocalBlock, Node, OutputBlock, ResourceBlock, Validation, VariableBlock,
 };
 use crate::config::parse::Parser;
 use crate::config::parse::body::{Contents, or};
@@ -16,11 +16,11 @@ use crate::config::suggest::suggestion;
 use crate::config::types::Type;
 use crate::config::vocabulary::{
     ASSIGN, ASSIGN_ATTRIBUTES, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_PFSENSE, BACKEND_ROUTEROS,
-    BlockType, CLIENT, CLIENT_ATTRIBUTES, EVERY_RESOURCE, LIFECYCLE, OUTPUT, ROUTES, SSH, STATE,
-    VALIDATION, VARIABLE, WGFORM,
+    BlockType, CLIENT, CLIENT_ATTRIBUTES, EVERY_RESOURCE, LIFECYCLE, LIFECYCLE_OF_MODULE, OUTPUT,
+    ROUTES, SSH, STATE, VALIDATION, VARIABLE, WGFORM,
 };
 use crate::diagnostic::{Diagnostic, Span};
-use crate::resource::{Address, BackendId, BackendKind, Kind, Presence, declaration};
+use crate::resource::{Address, BackendId, BackendKind, InstanceKey, Kind, Presence, declaration};
 
 /// The block types, in the order in which messages list them.
 pub(crate) const BLOCKS: &[&str] = &[
@@ -28,6 +28,7 @@ pub(crate) const BLOCKS: &[&str] = &[
     "variable",
     "locals",
     "output",
+    "module",
     "backend",
     "interface",
     "peer",
@@ -40,7 +41,9 @@ pub(crate) const BLOCKS: &[&str] = &[
 impl Parser {
     pub(super) fn block(&mut self, block: Block) {
         match block.ident.as_str() {
+            "wgform" | "backend" | "import" if !self.is_root => self.only_in_root(&block),
             "wgform" => self.settings(block),
+            "module" => self.module(block),
             "variable" => self.variable(block),
             "locals" => self.locals(block),
             "output" => self.output(block),
@@ -58,6 +61,24 @@ impl Parser {
                 }
             },
         }
+    }
+
+    /// A module is given what only the root can say.
+    fn only_in_root(&mut self, block: &Block) {
+        let ident = block.ident.as_str();
+        let help = match ident {
+            "backend" => {
+                "Declare it in the root, and give it to the module as the value of a variable with `type = backend`."
+            }
+            "import" => "Write it in the root, with the module in its address, as in `module.NAME.peer.NAME`.",
+            _ => "Leave it out: the root has one for all.",
+        };
+        let problem = Diagnostic::error("block that only the root has")
+            .label(&self.head(block), format!("there is no `{ident}` in a module"))
+            .help(help);
+        self.problems.push(problem);
+        let labels: Vec<&str> = block.labels.iter().map(BlockLabel::as_str).collect();
+        self.blocks.broken.block(ident, &labels);
     }
 
     fn settings(&mut self, block: Block) {
@@ -256,6 +277,7 @@ impl Parser {
             }
         }
         let blocks = std::mem::take(&mut contents.blocks);
+        let repetition = self.repetition(&mut contents, None);
         let mut attributes: BTreeMap<_, _> =
             contents.attributes.into_iter().map(|(name, it)| (name, self.expr(it.value))).collect();
         if kind == BackendKind::Linux {
@@ -266,7 +288,7 @@ impl Parser {
             return self.twice(&format!("backend.{id}"), &first, &span);
         }
         let order = self.blocks.backends.len();
-        self.blocks.backends.insert(id, BackendBlock { span, order, kind, attributes });
+        self.blocks.backends.insert(id, BackendBlock { span, order, kind, repetition, attributes });
     }
 
     /// A password in a file is everybody's who can read the file.
@@ -364,8 +386,7 @@ impl Parser {
                 self.missing(&span, kind.as_str(), it.name);
             }
         }
-        let depends_on =
-            contents.take("depends_on").map_or_else(Vec::new, |it| self.addresses(&it));
+        let depends_on = contents.take("depends_on").map_or_else(Vec::new, |it| self.named(&it));
         let adopt_from =
             contents.take("adopt_from").and_then(|it| self.address(&it, &[Kind::Peer]));
         let (routes, others): (Vec<_>, Vec<_>) = std::mem::take(&mut contents.blocks)
@@ -377,7 +398,8 @@ impl Parser {
             Kind::Interface => self.flatten(&ASSIGN, &ASSIGN_ATTRIBUTES, flat, &mut contents),
             _ => self.flatten(&CLIENT, &CLIENT_ATTRIBUTES, flat, &mut contents),
         }
-        let prevent_destroy = self.lifecycle(lifecycle);
+        let (prevent_destroy, enabled) = self.lifecycle(lifecycle);
+        let repetition = self.repetition(&mut contents, enabled);
         let meant = std::mem::take(&mut contents.meant);
         let written = contents.attributes.get(ROUTES.name).map(|it| self.span_of(&it.key));
         let mut attributes = self.attributes(kind, contents);
@@ -385,16 +407,16 @@ impl Parser {
         if let Some(first) = self.blocks.resources.get(&address).map(|it| it.span.clone()) {
             return self.twice(&address.to_string(), &first, &span);
         }
-        let order = self.blocks.resources.len();
+        let order = self.blocks.count();
         let resource = ResourceBlock {
             span,
             order,
+            repetition,
             attributes,
             meant,
             depends_on,
             adopt_from,
             prevent_destroy,
-            refers_to: Arc::default(),
         };
         self.blocks.resources.insert(address, resource);
     }
@@ -486,33 +508,55 @@ impl Parser {
         Some(Expr { head: Some(Box::new(span.range)), ..expr })
     }
 
-    fn lifecycle(&mut self, blocks: Vec<(&'static str, Block)>) -> Option<Expr> {
-        let (_, block) = self.only(None, blocks, "lifecycle { … }")?;
+    /// Returns `prevent_destroy` and `enabled`.
+    fn lifecycle(&mut self, blocks: Vec<(&'static str, Block)>) -> (Option<Expr>, Option<Expr>) {
+        let Some((_, block)) = self.only(None, blocks, "lifecycle { … }") else {
+            return (None, None);
+        };
         let mut contents = self.contents_of(&LIFECYCLE, block.body);
-        contents.take("prevent_destroy").map(|it| self.expr(it))
+        let mut take = |name| contents.take(name).map(|it| self.expr(it));
+        (take("prevent_destroy"), take("enabled"))
     }
 
-    /// Reads a list of addresses, which is never evaluated.
-    fn addresses(&mut self, list: &Expression) -> Vec<(Address, Span)> {
-        let Expression::Array(items) = list else {
-            let span = self.span_of(list);
+    /// Returns `enabled`, all that the `lifecycle` of a module has.
+    pub(super) fn lifecycle_of_module(
+        &mut self,
+        blocks: Vec<(&'static str, Block)>,
+    ) -> Option<Expr> {
+        let (_, block) = self.only(None, blocks, "lifecycle { … }")?;
+        let mut contents = self.contents_of(&LIFECYCLE_OF_MODULE, block.body);
+        contents.take("enabled").map(|it| self.expr(it))
+    }
+
+    /// Reads what `depends_on` names: a resource or a module, with all its instances.
+    pub(super) fn named_node(&mut self, expression: &Expression) -> Option<(Node, Span)> {
+        let span = self.span_of(expression);
+        let named = name_of(expression).filter(|it| it.operators == 1);
+        let node = named.and_then(|it| match (it.root, it.name?) {
+            ("module", label) => Some(Node::Inside(label.into())),
+            (root, label) => {
+                let kind = Kind::from_block(root)?;
+                Some(Node::Resource(Address::root(kind, label), None))
+            }
+        });
+        if node.is_none() {
+            let kinds = Kind::ALL.iter().map(|kind| format!("`{kind}.NAME`"));
+            let kinds: Vec<_> = kinds.chain(["`module.NAME`".to_owned()]).collect();
             self.problems.push(
-                Diagnostic::error("invalid list of resources")
-                    .label(&span, "this has to be a list of resources")
-                    .help("Write it as `[interface.NAME, peer.NAME]`."),
+                Diagnostic::error("invalid resource address")
+                    .label(&span, "this is not an address of a block")
+                    .help(format!(
+                        "Write {}. It is not evaluated, and means all instances.",
+                        or(&kinds)
+                    )),
             );
-            return Vec::new();
-        };
-        items.iter().filter_map(|item| self.address(item, &Kind::ALL)).collect()
+        }
+        node.map(|node| (node, span))
     }
 
     fn address(&mut self, expression: &Expression, kinds: &[Kind]) -> Option<(Address, Span)> {
         let span = self.span_of(expression);
-        let named = name_of(expression).filter(|it| it.operators == 1);
-        let address = named.and_then(|it| {
-            let kind = Kind::from_block(it.root).filter(|kind| kinds.contains(kind))?;
-            Some(Address::root(kind, it.name?))
-        });
+        let address = literal_address(expression).filter(|it| kinds.contains(&it.kind));
         if address.is_none() {
             let kinds: Vec<_> = kinds.iter().map(|kind| format!("`{kind}.NAME`")).collect();
             self.problems.push(
@@ -569,6 +613,28 @@ impl Parser {
                     .help(format!("Write it as `{name} = \"…\"`.")),
             );
         }
+    }
+}
+
+/// Reads `peer.NAME`, or `peer.NAME["KEY"]` with a key that is written out.
+fn literal_address(expression: &Expression) -> Option<Address> {
+    let name = name_of(expression)?;
+    let kind = Kind::from_block(name.root)?;
+    let label = name.name?;
+    let Expression::Traversal(traversal) = expression else { return None };
+    match traversal.operators.get(1).map(|it| it.value()) {
+        None => Some(Address::root(kind, label)),
+        Some(TraversalOperator::Index(key)) if name.operators == 2 => {
+            let key = match key {
+                Expression::String(text) => InstanceKey::Name(text.as_str().to_owned()),
+                Expression::Number(number) => {
+                    InstanceKey::Index(u32::try_from(number.as_u64()?).ok()?)
+                }
+                _ => return None,
+            };
+            Some(Address::new(Vec::new(), kind, label, Some(key)))
+        }
+        Some(_) => None,
     }
 }
 

@@ -1,39 +1,69 @@
 //! Checks every name in every expression against what is declared, and notes what refers to what.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::config::block::{Blocks, Expr, Need, Node};
+use crate::config::block::{Blocks, Expr, Module, ModuleBlock, Need, Node, Repetition};
 use crate::config::broken::Broken;
 use crate::config::foreign;
 use crate::config::function;
 use crate::config::parse::body::or;
 use crate::config::parse::{Given, Parser};
-use crate::config::refactor::ImportBlock;
-use crate::config::reference::{Found, Name, walk};
+use crate::config::reference::{Found, Name, walk_in};
 use crate::config::suggest::suggestion;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, Form, Kind, declaration};
 
 /// The words that a reference can start with.
-const ROOTS: &[&str] = &["var", "local", "backend", "interface", "peer", "preshared_key"];
+const ROOTS: &[&str] =
+    &["var", "local", "backend", "interface", "peer", "preshared_key", "module", "each", "count"];
+
+/// What an expression can use by where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Within {
+    /// `each`.
+    pub(crate) each: bool,
+    /// `count`.
+    pub(crate) count: bool,
+}
+
+impl Within {
+    const NOTHING: Self = Self { each: false, count: false };
+
+    fn of(repetition: &Repetition) -> Self {
+        Self {
+            each: matches!(repetition, Repetition::ForEach(_)),
+            count: matches!(repetition, Repetition::Count(_)),
+        }
+    }
+}
 
 impl Parser {
     /// Fills in what every expression needs.
-    pub(super) fn resolve_names(&mut self) {
+    pub(super) fn resolve_names(&mut self, modules: &[Module]) {
         let mut blocks = std::mem::take(&mut self.blocks);
-        let declared = Declared::of(&mut blocks);
+        let declared = Declared::of(&mut blocks, modules);
         let mut problems = Vec::new();
-        blocks.each_expression(&mut |expr| {
-            declared.resolve(expr, &mut problems);
+        blocks.each_expression(&mut |expr, within| {
+            declared.resolve(expr, within, &[], &mut problems);
         });
+        for import in &mut blocks.refactoring.imports {
+            let bound: &[&str] = if import.for_each.is_some() { &["each"] } else { &[] };
+            import
+                .expressions()
+                .for_each(|it| declared.resolve(it, Within::NOTHING, bound, &mut problems));
+        }
         for resource in blocks.resources.values() {
-            for (address, span) in resource.depends_on.iter().chain(&resource.adopt_from) {
-                if !declared.resources.contains(address) {
-                    problems.extend(declared.unknown_resource(address, span));
-                }
+            for (node, span) in &resource.depends_on {
+                problems.extend(declared.unknown_node(node, span));
             }
+            if let Some((address, span)) = &resource.adopt_from {
+                problems.extend(declared.unknown_resource(address, span));
+            }
+        }
+        for (node, span) in blocks.modules.values().flat_map(|it| &it.depends_on) {
+            problems.extend(declared.unknown_node(node, span));
         }
         blocks.broken = declared.broken;
         self.blocks = blocks;
@@ -42,29 +72,47 @@ impl Parser {
 }
 
 impl Blocks {
-    /// Visits every expression that is evaluated.
-    pub(crate) fn each_expression(&mut self, visit: &mut dyn FnMut(&mut Expr)) {
-        let Self { settings, variables, locals, outputs, backends, resources, .. } = self;
-        settings.default_backend.iter_mut().chain(&mut settings.state_path).for_each(&mut *visit);
+    /// Visits every expression that is evaluated, with what it can use by where it stands.
+    pub(crate) fn each_expression(&mut self, visit: &mut dyn FnMut(&mut Expr, Within)) {
+        let Self {
+            settings,
+            variables,
+            locals,
+            outputs,
+            modules,
+            backends,
+            resources,
+            refactoring,
+            broken: _,
+        } = self;
+        let mut plain = |expr: &mut Expr| visit(expr, Within::NOTHING);
+        refactoring.imports.iter_mut().filter_map(|it| it.for_each.as_mut()).for_each(&mut plain);
+        settings.default_backend.iter_mut().chain(&mut settings.state_path).for_each(&mut plain);
         for variable in variables.values_mut() {
-            variable.default.iter_mut().for_each(&mut *visit);
+            variable.default.iter_mut().for_each(&mut plain);
             for validation in &mut variable.validations {
-                visit(&mut validation.condition);
-                visit(&mut validation.message);
+                plain(&mut validation.condition);
+                plain(&mut validation.message);
             }
         }
-        locals.values_mut().for_each(|local| visit(&mut local.value));
-        for output in outputs.values_mut() {
-            output.value.iter_mut().for_each(&mut *visit);
+        locals.values_mut().for_each(|local| plain(&mut local.value));
+        outputs.values_mut().flat_map(|it| it.value.iter_mut()).for_each(&mut plain);
+        for module in modules.values_mut() {
+            let within = Within::of(&module.repetition);
+            module.arguments.values_mut().for_each(|(_, it)| visit(it, within));
+            module.repetition.expr_mut().into_iter().for_each(|it| visit(it, Within::NOTHING));
         }
         for backend in backends.values_mut() {
-            backend.attributes.values_mut().for_each(&mut *visit);
+            let within = Within::of(&backend.repetition);
+            backend.attributes.values_mut().for_each(|it| visit(it, within));
+            backend.repetition.expr_mut().into_iter().for_each(|it| visit(it, Within::NOTHING));
         }
         for resource in resources.values_mut() {
-            resource.attributes.values_mut().for_each(&mut *visit);
-            resource.prevent_destroy.iter_mut().for_each(&mut *visit);
+            let within = Within::of(&resource.repetition);
+            resource.attributes.values_mut().for_each(|it| visit(it, within));
+            resource.prevent_destroy.iter_mut().for_each(|it| visit(it, within));
+            resource.repetition.expr_mut().into_iter().for_each(|it| visit(it, Within::NOTHING));
         }
-        self.refactoring.imports.iter_mut().flat_map(ImportBlock::expressions).for_each(visit);
     }
 }
 
@@ -79,30 +127,51 @@ impl Given {
 }
 
 /// The names that are declared.
-struct Declared {
+struct Declared<'m> {
     variables: BTreeSet<Arc<str>>,
     locals: BTreeSet<Arc<str>>,
     backends: BTreeSet<BackendId>,
-    resources: BTreeSet<Address>,
+    /// With the argument by which each is repeated.
+    resources: BTreeMap<Address, Option<&'static str>>,
+    /// With the argument by which each is repeated, and what it calls.
+    modules: BTreeMap<Arc<str>, (Option<&'static str>, Option<&'m Blocks>)>,
     broken: Broken,
 }
 
-impl Declared {
-    fn of(blocks: &mut Blocks) -> Self {
+impl<'m> Declared<'m> {
+    fn of(blocks: &mut Blocks, modules: &'m [Module]) -> Self {
+        let called = |it: &ModuleBlock| {
+            (it.repetition.argument(), it.module.map(|number| &modules[number].blocks))
+        };
         Self {
             broken: std::mem::take(&mut blocks.broken),
             variables: blocks.variables.keys().cloned().collect(),
             locals: blocks.locals.keys().cloned().collect(),
             backends: blocks.backends.keys().cloned().collect(),
-            resources: blocks.resources.keys().cloned().collect(),
+            resources: blocks
+                .resources
+                .iter()
+                .map(|(address, it)| (address.clone(), it.repetition.argument()))
+                .collect(),
+            modules: blocks.modules.iter().map(|(label, it)| (label.clone(), called(it))).collect(),
         }
     }
 
-    fn resolve(&self, expr: &mut Expr, problems: &mut Vec<Diagnostic>) {
+    /// Checks the names of an expression, around which some are bound.
+    fn resolve(
+        &self,
+        expr: &mut Expr,
+        within: Within,
+        bound: &[&str],
+        problems: &mut Vec<Diagnostic>,
+    ) {
         let Expr { expression, source, needs, head: _ } = expr;
         let at = |range: Range<usize>| Span { source: source.clone(), range };
-        walk(expression, &mut |found| match found {
+        walk_in(expression, bound, &mut |found| match found {
             Found::Name(Name { root: "path", name: Some("module" | "root" | "cwd"), .. }) => {}
+            Found::Name(name) if matches!(name.root, "each" | "count") => {
+                problems.extend(repeated(&name, within, &at));
+            }
             Found::Name(name) => match self.node(&name, &at) {
                 Ok(node) => needs.push(Need { node, span: at(name.range.clone()) }),
                 Err(problem) => problems.extend(problem),
@@ -119,6 +188,17 @@ impl Declared {
         });
         // Most expressions need one thing, and there are many expressions.
         needs.shrink_to_fit();
+    }
+
+    /// Checks what `depends_on` names.
+    fn unknown_node(&self, node: &Node, span: &Span) -> Option<Diagnostic> {
+        match node {
+            Node::Resource(address, _) => self.unknown_resource(address, span),
+            Node::Inside(label) if !self.modules.contains_key(label) => {
+                self.unknown("module", label, span)
+            }
+            _ => None,
+        }
     }
 
     /// Finds what a name means; nothing is said of one whose declaration may be what cannot be read.
@@ -138,6 +218,9 @@ impl Declared {
         };
         if let Some(kind) = Kind::from_block(root) {
             return self.resource(kind, name, it, at);
+        }
+        if *root == "module" {
+            return self.output(name, it, at);
         }
         let found = match *root {
             "var" => self.variables.get(name).map(|name| Node::Variable(name.clone())),
@@ -161,18 +244,54 @@ impl Declared {
         at: &dyn Fn(Range<usize>) -> Span,
     ) -> Result<Node, Option<Diagnostic>> {
         let address = Address::root(kind, label);
-        if !self.resources.contains(&address) {
+        let Some(repeated) = self.resources.get(&address) else {
             return Err(self.unknown_resource(&address, &at(it.range.clone())));
-        }
+        };
         let Some((name, range)) = &it.attribute else {
             return Ok(Node::Resource(address, None));
         };
+        if let Some(argument) = repeated {
+            return Err(Some(unnamed_instance(
+                &address.to_string(),
+                argument,
+                name,
+                &at(range.clone()),
+            )));
+        }
         referable(kind, name, &at(range.clone()))
             .map(|attribute| Node::Resource(address, Some(attribute)))
             .map_err(Some)
     }
 
+    /// Finds a module, or an output of it.
+    fn output(
+        &self,
+        label: &str,
+        it: &Name,
+        at: &dyn Fn(Range<usize>) -> Span,
+    ) -> Result<Node, Option<Diagnostic>> {
+        let Some((key, (repeated, blocks))) = self.modules.get_key_value(label) else {
+            return Err(self.unknown("module", label, &at(it.range.clone())));
+        };
+        let Some((name, range)) = &it.attribute else {
+            return Ok(Node::Module(key.clone(), None));
+        };
+        if let Some(argument) = repeated {
+            let whole = format!("module.{label}");
+            return Err(Some(unnamed_instance(&whole, argument, name, &at(range.clone()))));
+        }
+        // What cannot be read has been reported.
+        let Some(blocks) = blocks else { return Err(None) };
+        unknown_output(blocks, label, name, &at(range.clone()))?;
+        Ok(Node::Module(key.clone(), Some((*name).into())))
+    }
+
+    /// Says that there is no such resource, unless there is.
     fn unknown_resource(&self, address: &Address, span: &Span) -> Option<Diagnostic> {
+        let block = Address::root(address.kind, address.label.clone());
+        if self.resources.contains_key(&block) {
+            return None;
+        }
         self.unknown(address.kind.as_str(), &address.label, span)
     }
 
@@ -185,6 +304,7 @@ impl Declared {
             "var" => Diagnostic::error("reference to an unknown variable"),
             "local" => Diagnostic::error("reference to an unknown local value"),
             "backend" => Diagnostic::error("reference to an unknown backend"),
+            "module" => Diagnostic::error("reference to an unknown module"),
             "interface" => Diagnostic::error("reference to an unknown interface"),
             "peer" => Diagnostic::error("reference to an unknown peer"),
             _ => Diagnostic::error("reference to an unknown pre-shared key"),
@@ -225,11 +345,13 @@ impl Declared {
     fn names(&self, root: &str) -> Box<dyn Iterator<Item = &str> + '_> {
         match (root, Kind::from_block(root)) {
             (_, Some(kind)) => {
-                let of_kind = self.resources.iter().filter(move |it| it.kind == kind);
+                let of_kind = self.resources.keys().filter(move |it| it.kind == kind);
                 Box::new(of_kind.map(|it| &*it.label))
             }
             ("var", _) => Box::new(self.variables.iter().map(|it| &**it)),
             ("local", _) => Box::new(self.locals.iter().map(|it| &**it)),
+            ("module", _) => Box::new(self.modules.keys().map(|it| &**it)),
+            ("each" | "count", _) => Box::new(std::iter::empty()),
             _ => Box::new(self.backends.iter().map(BackendId::as_str)),
         }
     }
@@ -257,9 +379,66 @@ impl Declared {
             (None, None) if it.operators == 0 => {
                 diagnostic.help(format!("Write a text in quotes: \"{root}\"."))
             }
-            _ => diagnostic.help("A reference starts with `var`, `local`, `backend`, `interface`, `peer` or `preshared_key`."),
+            _ => diagnostic.help("A reference starts with `var`, `local`, `backend`, `interface`, `peer`, `preshared_key` or `module`."),
         }
     }
+}
+
+/// Checks `each.key`, `each.value` and `count.index`.
+fn repeated(it: &Name, within: Within, at: &dyn Fn(Range<usize>) -> Span) -> Option<Diagnostic> {
+    let (has, names, argument): (bool, &[&str], _) = match it.root {
+        "each" => (within.each, &["key", "value"], "for_each"),
+        _ => (within.count, &["index"], "count"),
+    };
+    let root = it.root;
+    if !has {
+        let problem = Diagnostic::error("key of an instance outside of a repeated block")
+            .label(&at(it.range.clone()), format!("there is no `{argument}` around this"));
+        return Some(
+            problem.help(format!("`{root}` is for the arguments of a block with `{argument}`.")),
+        );
+    }
+    match it.name {
+        Some(name) if names.contains(&name) => None,
+        _ => {
+            let usable: Vec<_> = names.iter().map(|name| format!("`{root}.{name}`")).collect();
+            let problem = Diagnostic::error("reference to an unknown name")
+                .label(&at(it.range.clone()), "this is no part of an instance");
+            Some(problem.help(format!("Write {}.", or(&usable))))
+        }
+    }
+}
+
+/// Says that an instance has to be named.
+fn unnamed_instance(whole: &str, argument: &str, name: &str, span: &Span) -> Diagnostic {
+    let key = if argument == "count" { "0" } else { "\"KEY\"" };
+    Diagnostic::error("reference to a repeated block as if it were one")
+        .label(span, format!("`{whole}` has `{argument}`, so it has instances and no `{name}`"))
+        .help(format!(
+            "Name an instance as in `{whole}[{key}].{name}`, or go over all with `[for it in {whole} : it.{name}]`."
+        ))
+}
+
+/// Says that a module has no such output, unless it has.
+pub(crate) fn unknown_output(
+    blocks: &Blocks,
+    label: &str,
+    name: &str,
+    span: &Span,
+) -> Result<(), Option<Diagnostic>> {
+    if blocks.outputs.contains_key(name) {
+        return Ok(());
+    }
+    if blocks.broken.may_declare("output", name) {
+        return Err(None);
+    }
+    let near = suggestion(name, blocks.outputs.keys().map(String::as_str));
+    let problem = Diagnostic::error("reference to an unknown output")
+        .label(span, format!("`module.{label}` has no output `{name}`"));
+    Err(Some(problem.help(match near {
+        Some(near) => format!("Did you mean `{near}`?"),
+        None => format!("Declare it in the module with `output \"{name}\" {{ … }}`."),
+    })))
 }
 
 /// Finds an attribute that can be referred to.

@@ -29,7 +29,7 @@ impl Parser {
         let (Some(from), Some(to)) = (from, to) else { return };
         match self.check_move(&from, &to) {
             Some(problem) => self.problems.push(problem),
-            None => self.blocks.refactoring.moved.push(MovedBlock { from, to }),
+            None => self.blocks.refactoring.moved.push(MovedBlock { scope: Vec::new(), from, to }),
         }
     }
 
@@ -66,7 +66,12 @@ impl Parser {
             self.literal_bool(&mut contents, "destroy", true)
         });
         let Some(from) = from else { return };
-        self.blocks.refactoring.removed.push(RemovedBlock { span, from, destroy });
+        self.blocks.refactoring.removed.push(RemovedBlock {
+            scope: Vec::new(),
+            span,
+            from,
+            destroy,
+        });
     }
 
     pub(super) fn import(&mut self, block: Block) {
@@ -82,8 +87,9 @@ impl Parser {
         }
         let to = contents.take("to").and_then(|it| self.target(&it));
         let id = contents.take("id").map(|it| self.expr(it));
+        let for_each = contents.take("for_each").map(|it| self.expr(it));
         let (Some((steps, to)), Some(id)) = (to, id) else { return };
-        self.blocks.refactoring.imports.push(ImportBlock { steps, to, id });
+        self.blocks.refactoring.imports.push(ImportBlock { steps, to, id, for_each });
     }
 
     /// Reads the address of a resource or a module.

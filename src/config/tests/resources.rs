@@ -62,7 +62,7 @@ fn the_first_configuration_of_a_user_is_understood() {
             backends[1].transport,
             Transport::Local { netns, driver: Driver::Userspace, userspace_program: None }
         );
-        let order: Vec<_> = config.resources().iter().map(ToString::to_string).collect();
+        let order: Vec<_> = evaluator.resources().iter().map(ToString::to_string).collect();
         let wanted =
             ["interface.hq", "interface.branch", "preshared_key.link", "peer.hq_to_branch"];
         assert_eq!(order, wanted);
@@ -170,8 +170,8 @@ fn resources_come_after_what_they_refer_to_and_else_in_source_order() {
          interface \"b\" {}\ninterface \"c\" {}\n\
          interface \"a\" { depends_on = [interface.z] }\n",
     );
-    case.with(|config, _, _| {
-        let order: Vec<_> = config.resources().iter().map(|it| &*it.label).collect();
+    case.with(|_, evaluator, _| {
+        let order: Vec<_> = evaluator.resources().iter().map(|it| &*it.label).collect();
         assert_eq!(order, ["b", "c", "z", "a"]);
     });
     assert_eq!(known(&case.desired("interface.z"), "description"), "Text(\"c,b\")");

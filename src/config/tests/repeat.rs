@@ -1,0 +1,153 @@
+//! `for_each`, `count`, `enabled`, and references to instances.
+
+use crate::config::tests::{Case, check, known, shown};
+use crate::resource::Field;
+
+const SITES: &str = r#"
+locals {
+  sites = {
+    berlin = { port = 51821, address = "10.8.1.1/24" }
+    lyon   = { port = 51822, address = "10.8.2.1/24" }
+  }
+}
+interface "site" {
+  for_each    = local.sites
+  listen_port = each.value.port
+  addresses   = [each.value.address]
+}
+peer "hub_to" {
+  for_each    = local.sites
+  interface   = interface.site["berlin"]
+  public_key  = interface.site[each.key].public_key
+  allowed_ips = ["10.9.${each.value.port - 51820}.0/24"]
+}
+"#;
+
+fn resources(case: &Case) -> Vec<String> {
+    case.with(|_, evaluator, problems| {
+        assert_eq!(shown(&problems), "");
+        evaluator.resources().iter().map(ToString::to_string).collect()
+    })
+}
+
+#[test]
+fn for_each_makes_an_instance_with_each_key() {
+    let case = Case::new(SITES);
+    let all = [
+        "interface.site[\"berlin\"]",
+        "interface.site[\"lyon\"]",
+        "peer.hub_to[\"berlin\"]",
+        "peer.hub_to[\"lyon\"]",
+    ];
+    assert_eq!(resources(&case), all);
+    let lyon = case.desired("interface.site[\"lyon\"]");
+    assert_eq!(known(&lyon, "listen_port"), "Number(51822)");
+    assert!(lyon.depends_on.is_empty());
+    let peer = case.desired("peer.hub_to[\"lyon\"]");
+    let used: Vec<_> = peer.depends_on.iter().map(ToString::to_string).collect();
+    assert_eq!(used, ["interface.site[\"berlin\"]", "interface.site[\"lyon\"]"]);
+    assert_eq!(known(&peer, "allowed_ips"), "Prefixes({10.9.2.0/24})");
+}
+
+#[test]
+fn a_set_and_a_number_make_instances_too() {
+    let case = Case::new(
+        "interface \"a\" {\n  for_each = toset([\"x\", \"y\"])\n  description = \"${each.key} ${each.value}\"\n}\n\
+         interface \"b\" {\n  count = 2\n  name = \"wg${count.index}\"\n}\n\
+         output \"names\" { value = [interface.b[*].name, [for it in interface.a : it.description], interface.b[1].name] }\n",
+    );
+    assert_eq!(known(&case.desired("interface.a[\"y\"]"), "description"), "Text(\"y y\")");
+    assert_eq!(known(&case.desired("interface.b[1]"), "name"), "Text(\"wg1\")");
+    assert_eq!(case.output("names"), r#"[["wg0","wg1"],["x x","y y"],"wg1"]"#);
+}
+
+#[test]
+fn what_is_not_enabled_is_null_for_others() {
+    let text = "variable \"on\" { default = false }\n\
+         interface \"a\" {\n  lifecycle { enabled = var.on }\n}\n\
+         output \"a\" { value = interface.a == null }\n\
+         output \"port\" { value = try(interface.a.mtu, \"none\") }\n";
+    let case = Case::new(text);
+    assert_eq!(resources(&case), Vec::<String>::new());
+    assert_eq!(case.output("a"), "true");
+    assert_eq!(case.output("port"), "\"none\"");
+    assert_eq!(resources(&Case::new(text).var("on", "true")), ["interface.a"]);
+}
+
+#[test]
+fn values_may_be_known_later_than_keys() {
+    let text = "interface \"a\" {\n  for_each = toset([\"x\"])\n}\n\
+         peer \"p\" {\n  for_each = { for k, it in interface.a : k => it.public_key }\n\
+           interface = interface.a[each.key]\n  public_key = each.value\n  allowed_ips = []\n}\n";
+    let key: crate::value::PublicKey =
+        "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw=".parse().unwrap();
+    let case = Case::new(text);
+    assert_eq!(known(&case.desired("peer.p[\"x\"]"), "public_key"), "unknown");
+    let case = case.known("interface.a[\"x\"]", "public_key", Field::PublicKey(key));
+    assert!(known(&case.desired("peer.p[\"x\"]"), "public_key").contains("HIgo9xNz"));
+}
+
+#[test]
+fn backends_can_be_repeated() {
+    let case = Case::new(
+        "backend \"local\" \"site\" {\n  for_each = toset([\"a\", \"b\"])\n  netns = each.key\n  display_name = \"Site ${each.key}\"\n}\n\
+         interface \"w\" {\n  for_each = toset([\"a\", \"b\"])\n  backend = backend.site[each.key]\n  description = backend.site[each.key].display_name\n}\n",
+    );
+    case.with(|_, evaluator, _| {
+        let backends = evaluator.backends().unwrap_or_else(|it| panic!("{}", shown(&it)));
+        let ids: Vec<_> = backends.iter().map(|it| it.id.as_str()).collect();
+        assert_eq!(ids, ["site[\"a\"]", "site[\"b\"]"]);
+        assert_eq!(backends[1].display_name.as_deref(), Some("Site b"));
+    });
+    let b = case.desired("interface.w[\"b\"]");
+    assert_eq!(b.backend.as_ref().unwrap().as_str(), "site[\"b\"]");
+    assert_eq!(known(&b, "description"), "Text(\"Site b\")");
+}
+
+#[test]
+fn keys_that_cannot_be_had_are_refused() {
+    check(
+        "interface \"a\" {}\nvariable \"s\" {\n  sensitive = true\n  default = \"x\"\n}\n\
+         interface \"b\" {\n  for_each = toset([interface.a.public_key])\n}\n\
+         interface \"c\" {\n  for_each = toset([var.s])\n}\n\
+         interface \"d\" {\n  for_each = [\"x\"]\n}\n\
+         interface \"e\" {\n  count = interface.a.listen_port\n}\n\
+         interface \"f\" {\n  count = -1\n}\n\
+         interface \"g\" {\n  lifecycle { enabled = var.s == \"x\" }\n}\n\
+         interface \"h\" {\n  count = 1\n  for_each = {}\n}\n\
+         interface \"i\" {\n  description = each.key\n}\n\
+         interface \"j\" {\n  count = 1\n  description = count.key\n}\n\
+         output \"o\" { value = interface.j.name }\n",
+        "",
+    );
+}
+
+#[test]
+fn a_mistake_in_many_instances_is_one_mistake() {
+    check(
+        "interface \"a\" {\n  for_each = toset([\"x\", \"y\", \"z\"])\n  mtu = 1\n}\n\
+         interface \"b\" {\n  for_each = { x = 1420, y = 2, z = 3 }\n  mtu = each.value\n}\n",
+        "",
+    );
+}
+
+#[test]
+fn blocks_that_go_over_each_other_are_a_circle() {
+    check(
+        "interface \"a\" {\n  for_each = interface.b\n}\ninterface \"b\" {\n  for_each = interface.a\n}\n\
+         interface \"c\" {\n  count = length(interface.c)\n}\n",
+        "",
+    );
+}
+
+#[test]
+fn ten_thousand_instances_take_no_longer_each() {
+    let text = "locals {\n  all = { for i in range(10000) : format(\"p%05d\", i) => cidrhost(\"10.0.0.0/8\", i) }\n}\n\
+         interface \"hub\" {}\n\
+         peer \"p\" {\n  for_each = local.all\n  interface = interface.hub\n  public_key = null\n  allowed_ips = [each.value]\n}\n\
+         output \"n\" { value = length(peer.p) }\n";
+    let case = Case::new(text);
+    assert_eq!(resources(&case).len(), 10_001);
+    assert_eq!(case.problems(), "");
+    assert_eq!(case.output("n"), "10000");
+}
