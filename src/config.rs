@@ -93,7 +93,7 @@ impl Config {
 
     /// Returns the names of the locals.
     pub fn locals(&self) -> impl Iterator<Item = &str> {
-        self.blocks.locals.keys().map(|name| &**name)
+        self.root().locals.keys().map(|name| &**name)
     }
 
     /// Returns the head of a backend's block.

@@ -43,7 +43,7 @@ pub(super) async fn run(
     let declaration = backend_of(&session, &state, backend)?;
     let picture = session.picture(&declaration, interest(&state, &declaration)).await?;
     let settings = session.evaluator.settings().map_err(Error::diagnostics)?;
-    let declared: BTreeSet<Address> = session.config.resources().iter().cloned().collect();
+    let declared: BTreeSet<Address> = session.evaluator.resources().iter().cloned().collect();
     // What is wrong with a resource is said when it is planned.
     let desired = declared.iter().map(|it| session.evaluator.resource(it, &AllUnknown));
     let desired: Vec<Desired> = desired.filter_map(Result::ok).collect();
