@@ -167,8 +167,11 @@ fn a_map_holds_all_peers_of_an_interface() {
     world::on_router(&project, "branch", &worlds());
     let said = project.run("import -all backend.branch -as=map -out=branch.wg.hcl").ends(0);
     said.says("Wrote 2 interfaces and 5 peers into `branch.wg.hcl`.");
-    assert_snapshot!(fs::read_to_string(project.path().join("branch.wg.hcl")).unwrap());
-    project.run("fmt -check").ends(0);
+    let text = fs::read_to_string(project.path().join("branch.wg.hcl")).unwrap();
+    assert_snapshot!(text);
+    take_over(&project, "branch", &text);
+    let owned = project.run("state list").ends(0).says("peer.wg0[\"Joerg_Muessig\"]");
+    assert_eq!(owned.stdout.lines().count(), 7, "{owned}");
 }
 
 #[test]
@@ -331,6 +334,7 @@ proptest! {
         router_is in prop::sample::select(vec!["7.12", "7.17", "7.24"]),
         firewall_is in prop::sample::select(vec!["v2.4.3", "v2.8.2", "v2.10.0"]),
         shows_secrets in any::<bool>(),
+        form in prop::sample::select(vec!["", "-as=map"]),
     ) {
         let project = Project::new(&format!("{HOST}\n{ROUTER}\n{FIREWALL}"));
         project.run("plan").ends(0);
@@ -344,8 +348,8 @@ proptest! {
         drop(fw);
         let before = systems(&project);
         for backend in ["hq", "branch", "fw"] {
-            let text = drafted(&project, backend, "");
-            prop_assert_eq!(&drafted(&project, backend, ""), &text);
+            let text = drafted(&project, backend, form);
+            prop_assert_eq!(&drafted(&project, backend, form), &text);
             prop_assert!(!secrets().iter().any(|it| text.contains(it)));
             take_over(&project, backend, &text);
         }

@@ -70,7 +70,9 @@ impl Parser {
             "backend" => {
                 "Declare it in the root, and give it to the module as the value of a variable with `type = backend`."
             }
-            "import" => "Write it in the root, with the module in its address, as in `module.NAME.peer.NAME`.",
+            "import" => {
+                "Write it in the root, with the module in its address, as in `module.NAME.peer.NAME`."
+            }
             _ => "Leave it out: the root has one for all.",
         };
         let problem = Diagnostic::error("block that only the root has")
