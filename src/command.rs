@@ -21,6 +21,7 @@ pub mod destroy;
 pub mod drift;
 pub mod validate;
 pub mod fmt;
+pub mod graph;
 pub mod show;
 pub mod output;
 pub mod state;
@@ -111,6 +112,8 @@ pub enum Command {
     Validate(validate::Arguments),
     /// Lays the configuration's files out in the one common way
     Fmt(fmt::Arguments),
+    /// Draws what depends on what, or the network, from the configuration alone
+    Graph(graph::Arguments),
     /// Shows what wgform owns, as of the last apply
     Show(show::Arguments),
     /// Prints outputs, as of the last apply
@@ -223,6 +226,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::Drift(arguments) => drift::run(arguments, context).await,
         Command::Validate(arguments) => validate::run(&arguments, context),
         Command::Fmt(arguments) => fmt::run(arguments, context),
+        Command::Graph(arguments) => graph::run(&arguments, context),
         Command::Show(arguments) => show::run(&arguments, context),
         Command::Output(arguments) => output::run(&arguments, context),
         Command::State(command) => state::run(command, context).await,
@@ -299,7 +303,7 @@ mod tests {
         };
         assert!(apply.scope.refresh);
         assert_eq!(apply.asking.allowed(), Input::Allowed);
-        assert_eq!(apply.scope.targets.len(), 2);
+        assert_eq!(apply.scope.selection.targets.len(), 2);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod foreign;
 mod function;
 mod graph;
 mod lines;
+mod lint;
 mod parse;
 mod refactor;
 mod reference;
@@ -43,7 +44,7 @@ use serde_json::Value as Json;
 use crate::config::block::{Blocks, Module, ResourceBlock};
 use crate::config::graph::At;
 use crate::config::parse::{Given, Parsed};
-use crate::diagnostic::{Diagnostic, Span, unique};
+use crate::diagnostic::{Diagnostic, Severity, Span, unique};
 use crate::resource::{Address, BackendId, BackendKind, Field};
 use crate::source::{Files, Sources};
 use crate::value::Secret;
@@ -65,6 +66,8 @@ pub struct Config {
     given: BTreeMap<Arc<str>, Given>,
     reader: Files,
     refactoring: Refactoring,
+    /// What lint finds without evaluating anything.
+    found: Vec<Diagnostic>,
 }
 
 impl Config {
@@ -76,9 +79,13 @@ impl Config {
         let (order, circles) = graph::order(&modules);
         problems.extend(circles);
         let mut problems = unique(problems);
+        problems.retain(|it| !lint::is_ignored(&modules, it));
         problems.sort_by(|a, b| place(a).cmp(&place(b)));
+        // What refers to what is not known of what cannot be read.
+        let is_whole = problems.iter().all(|it| it.severity != Severity::Error);
+        let found = if is_whole { lint::look(&mut modules) } else { Vec::new() };
         let refactoring = Refactoring::of(&mut modules);
-        (Self { modules, order, given, reader: sources.reader, refactoring }, problems)
+        (Self { modules, order, given, reader: sources.reader, refactoring, found }, problems)
     }
 
     /// Returns what moved and what is no longer declared.

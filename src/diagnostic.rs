@@ -2,10 +2,14 @@
 //!
 //! Plain data. `render` draws it; nothing here knows about terminals.
 
-use std::collections::HashMap;
+pub mod rule;
+
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+
+use crate::diagnostic::rule::Rule;
 
 /// A text that the user wrote, with the name under which a message shows it.
 #[derive(PartialEq, Eq)]
@@ -58,6 +62,8 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// A short constant sentence without names, lower case, no final period.
     pub summary: &'static str,
+    /// The rule of lint that it breaks, if it is one's.
+    pub rule: Option<&'static Rule>,
     /// The places.
     pub labels: Vec<Label>,
     /// The way out, as whole sentences.
@@ -74,6 +80,7 @@ impl Diagnostic {
         Self {
             severity: Severity::Error,
             summary,
+            rule: None,
             labels: Vec::new(),
             help: None,
             within: Vec::new(),
@@ -84,6 +91,13 @@ impl Diagnostic {
     /// Starts a warning.
     pub fn warning(summary: &'static str) -> Self {
         Self { severity: Severity::Warning, ..Self::error(summary) }
+    }
+
+    /// Says which rule of lint it breaks.
+    #[must_use]
+    pub fn rule(mut self, rule: &'static Rule) -> Self {
+        self.rule = Some(rule);
+        self
     }
 
     /// Adds a place.
@@ -140,18 +154,24 @@ pub fn unique(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
         let Label { span: Span { source, range }, text } = label;
         // A file is read once for each module that it is part of; what else has a text has no name of its own.
         let is_file = source.name.ends_with(".hcl");
-        let own = (!is_file).then(|| Arc::as_ptr(source));
+        let own = (!is_file).then_some(Arc::as_ptr(source));
         (source.name.clone(), own, range.clone(), text.clone())
     };
-    let mut seen = HashMap::new();
+    let mut seen: HashMap<_, (usize, HashSet<_>)> = HashMap::new();
     let mut unique: Vec<Diagnostic> = Vec::new();
     for it in diagnostics {
         let key = (it.summary, it.labels.iter().map(place).collect::<Vec<_>>());
-        match seen.get(&key).and_then(|at: &usize| unique.get_mut(*at)) {
-            Some(first) if first.within != it.within => first.others += 1 + it.others,
-            Some(_) => {}
+        let instance: Vec<_> = it.within.iter().map(place).collect();
+        match seen.get_mut(&key) {
+            Some((at, instances)) => {
+                if instances.insert(instance)
+                    && let Some(first) = unique.get_mut(*at)
+                {
+                    first.others += 1 + it.others;
+                }
+            }
             None => {
-                seen.insert(key, unique.len());
+                seen.insert(key, (unique.len(), HashSet::from([instance])));
                 unique.push(it);
             }
         }

@@ -30,6 +30,8 @@ pub mod simulator;
 pub mod backend;
 pub mod refresh;
 pub mod link;
+pub mod network;
+pub mod lint;
 pub mod diff;
 pub mod graph;
 pub mod plan;

@@ -16,6 +16,7 @@
 //! * `session` says which sessions an apply keeps,
 //! * `finish` says what else changes, and what stands in the way,
 //! * `view` says what of all that was asked for,
+//! * `one_sided` finds the links of which only one end is asked for, or can be reached,
 //! * `observe` takes what is there for what was last applied, when only that was asked for.
 
 mod adopt;
@@ -25,6 +26,7 @@ mod guard;
 mod hooks;
 mod interest;
 mod observe;
+mod one_sided;
 mod order;
 mod persist;
 mod recover;
@@ -103,6 +105,8 @@ pub struct Options {
     pub destroy: bool,
     /// Only these, with what they need; all when empty.
     pub targets: Vec<Address>,
+    /// The other ends of their links are left out.
+    pub target_exact: bool,
     /// Everything but these, and but what depends on them.
     pub excludes: Vec<Address>,
     /// These are made anew although nothing about them demands it.
@@ -177,6 +181,8 @@ pub struct Plan {
     pub moved: BTreeMap<Address, Address>,
     /// What is taken over, with what it is found by.
     pub imported: BTreeMap<Address, String>,
+    /// The links of which it changes one end only.
+    pub one_sided: Vec<OneSided>,
 }
 
 impl Plan {
@@ -192,6 +198,17 @@ impl Plan {
     pub fn has_drift(&self) -> bool {
         self.changes.iter().any(ResourceChange::has_drift)
     }
+}
+
+/// A link of which one end changes, and the other one would.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneSided {
+    /// The end that changes; or the interface that gets another key.
+    pub changed: Address,
+    /// The end that does not.
+    pub left_out: Address,
+    /// The backend that is the reason; none where the end was not asked for.
+    pub unread: Option<BackendId>,
 }
 
 /// What a change is about.

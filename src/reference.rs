@@ -5,6 +5,7 @@
 //! commands there are is said by their help.
 
 mod language;
+mod lint;
 mod page;
 
 use std::sync::LazyLock;
@@ -20,6 +21,7 @@ use crate::render::validation::Validation;
 use crate::state::{FORMAT, State};
 
 pub use language::language_schema;
+pub use lint::lint_page;
 pub use page::language_page;
 
 /// Returns the JSON Schema of the state file.

@@ -10,6 +10,7 @@ pub mod backend;
 pub mod diagnostic;
 pub mod diff;
 pub mod event;
+pub mod graph;
 pub mod outcome;
 pub mod paint;
 pub mod plan;

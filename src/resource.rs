@@ -8,6 +8,7 @@ pub mod address;
 pub mod declaration;
 pub mod field;
 pub mod moves;
+pub mod pattern;
 
 pub use address::{Address, BackendId, InstanceKey, Kind, ModuleStep};
 pub use declaration::{
@@ -15,3 +16,4 @@ pub use declaration::{
 };
 pub use field::{Field, Fields, Setting, Settings};
 pub use moves::{Circle, Movable, Move, Moved, Moves, ResourceStep};
+pub use pattern::Pattern;

@@ -36,6 +36,10 @@ const NO_HELP: &[(&str, &str)] = &[("syntax error", "what the parser of HCL says
 /// Diagnostics that no configuration shows yet, each with the reason.
 const NO_CASE: &[(&str, &str)] = &[
     (
+        "too many modules",
+        "a case of twenty directories is nothing to read; `src/config/tests/modules.rs` has one",
+    ),
+    (
         "attribute that the system is too old for",
         "a simulated router has the newest version; `tests/routeros.rs` has those that are older",
     ),
@@ -244,7 +248,8 @@ fn problems() -> Vec<Problem> {
         let mut is_in = false;
         for line in text.lines() {
             if let Some(summary) = line.strip_prefix("  × ").or(line.strip_prefix("  ⚠ ")) {
-                let summary = summary.to_owned();
+                // A rule of lint is named behind it.
+                let summary = summary.split_once(" [").map_or(summary, |(it, _)| it).to_owned();
                 problems.push(Problem { case: case.clone(), summary, text: String::new() });
                 is_in = true;
             }

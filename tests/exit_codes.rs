@@ -38,7 +38,7 @@ use Given::{Broken, Changed, Drifted, Failing, Guarded, Locked, New, Unreachable
 
 const FAR: &str = "backend \"local\" \"far\" {\n  netns = \"wgform-no-such-namespace\"\n}\n\
                    interface \"far\" {\n  backend = backend.far\n  listen_port = 1\n}\n";
-const SECOND: &str = "interface \"second\" {\n  backend = backend.branch\n  name = \"wg1\"\n  listen_port = 51820\n}\n";
+const SECOND: &str = "interface \"second\" {\n  backend = backend.branch\n  name = \"wg0\"\n  listen_port = 51821\n}\n";
 
 fn arrange(project: &Project, given: Given) {
     match given {

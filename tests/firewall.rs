@@ -203,6 +203,7 @@ peer \"hub\" {
   interface     = interface.hub
   public_key    = interface.office.public_key
   preshared_key = preshared_key.both
+  endpoint      = \"192.0.2.9:51820\"
   allowed_ips   = [\"10.8.0.3/32\"]
 }
 

@@ -62,6 +62,70 @@ fn a_list_is_narrowed_by_addresses_and_by_what_is_found_on_a_device() {
 }
 
 #[test]
+fn a_pattern_names_many_resources_wherever_an_address_is_taken() {
+    let project = applied();
+    let list = |patterns: &str| project.run(&format!("state list {patterns}")).ends(0).stdout;
+    let peers = "peer.branch_to_hq\npeer.hq_to_branch\n";
+    assert_eq!(list("'peer.*'"), peers);
+    assert_eq!(list("'**.peer.*'"), peers);
+    assert_eq!(list("'peer.*' peer.hq_to_branch"), peers);
+    assert_eq!(list("'*.hq*'"), "interface.hq\npeer.hq_to_branch\n");
+    assert_eq!(list("backend.hq"), "interface.hq\npeer.hq_to_branch\n");
+    assert_eq!(list("'**'"), list(""));
+    let shown = project.run("state show 'peer.*'").ends(0).stdout;
+    assert_eq!(shown.matches("\npeer \"").count(), 2, "{shown}");
+    let shown = project.run("show backend.hq").ends(0);
+    let shown = shown.says("interface \"hq\" {").says("\n2 of 5 resources, serial ");
+    assert!(!shown.stdout.contains("\"branch\""), "{}", shown.stdout);
+    let would = project.run("state rm -dry-run backend.branch 'peer.branch*'").ends(0).stdout;
+    assert_eq!(
+        would,
+        "Would forget `interface.branch`. What is on its device would stay there.\n\
+         Would forget `peer.branch_to_hq`. What is on its device would stay there.\n"
+    );
+    project.run("state rm 'peer.*'").ends(0);
+    assert_eq!(list(""), "interface.branch\ninterface.hq\npreshared_key.tunnel\n");
+}
+
+#[test]
+fn a_plan_is_narrowed_and_something_is_made_anew_by_patterns() {
+    let project = applied();
+    project.edit("\"25s\"", "\"20s\"");
+    let changed = project.run("plan -target=backend.hq -detailed-exitcode").ends(2);
+    changed.says("peer.hq_to_branch on").says("1 to change");
+    project.run("plan -target=backend.branch -target-exact -detailed-exitcode").ends(0);
+    project.run("plan -exclude='peer.hq_*' -detailed-exitcode").ends(0);
+    project.run("plan -target='interface.*' -detailed-exitcode").ends(0);
+    project.run("drift -target=backend.hq -target-exact").ends(0);
+    let replaced = project.run("plan -replace='peer.*'").ends(0);
+    replaced.says("peer.branch_to_hq on").says("2 to add, 0 to change, 2 to destroy");
+    let destroyed = project.run("destroy -auto-approve -target='peer.hq*' -target-exact").ends(0);
+    destroyed.says("peer.hq_to_branch changes, and peer.branch_to_hq is left out\n");
+    project.run("state list peer.branch_to_hq").ends(0);
+}
+
+#[test]
+fn a_pattern_that_names_nothing_is_an_error_with_what_was_meant() {
+    let project = applied();
+    let ends = |line: &str| project.run(line).ends(1);
+    let nothing = ends("plan -target='interface.hp*'");
+    nothing.tells("`-target=interface.hp*` matches nothing in the configuration or in the state");
+    ends("plan -target='peer.hq_to_branhc[*]'").tells("Did you mean `peer.hq_to_branch`?");
+    ends("plan -exclude=backend.hp").tells("Did you mean `backend.hq`?");
+    ends("plan -target=module.site").tells("matches nothing");
+    ends("apply -replace=backend.x").tells("names a backend that there is not");
+    ends("plan -allow-new-key=interface.hp").tells("Did you mean `interface.hq`?");
+    ends("plan -allow-new-key='peer.*'").tells("`-allow-new-key=peer.*` names no interface");
+    ends("state list 'peer.x*'").tells("the state has no resource that `peer.x*` matches");
+    ends("state rm backend.x").tells("the state has nothing on `backend.x`");
+    ends("show interface.hp").tells("Did you mean `interface.hq`?");
+    ends("plan -target-exact").tells("-target=ADDRESS");
+    // What a shell leaves of `peer.rw["alice"]`.
+    ends("plan -target=peer.rw[alice]").tells("write it as `'peer.rw[\"alice\"]'`");
+    ends("import peer.rw[alice] wg0").tells("write it as `'peer.rw[\"alice\"]'`");
+}
+
+#[test]
 fn without_the_lock_a_run_waits_for_nobody_but_never_takes_a_journal_for_a_left_over() {
     let project = applied();
     project.edit("\"25s\"", "\"20s\"");
@@ -168,7 +232,8 @@ fn warnings_are_one_line_each_when_they_shall_be_and_nothing_is_wrong() {
     let ran = project.run("validate -compact-warnings").ends(0);
     assert_eq!(
         ran.stderr,
-        "Warnings:\n\n- literal key in the configuration, in main.wg.hcl:2 (and 1 more)\n\n\
+        "Warnings:\n\n- literal key in the configuration [literal-key], in main.wg.hcl:2 (and 1 more)\n\
+         - two interfaces with one private key [shared-interface-key], in main.wg.hcl:6\n\n\
          Without -compact-warnings they are shown in full.\n"
     );
     project.configure(&(text + "x = 1\n"));

@@ -22,6 +22,7 @@ const GENERATED: &[(&str, &str)] = &[
     ("events", "schema/events.schema.json"),
     ("validation", "schema/validation.schema.json"),
     ("reference", "docs/reference.md"),
+    ("lint", "docs/lint.md"),
 ];
 
 fn root() -> &'static Path {

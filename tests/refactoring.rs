@@ -1,5 +1,7 @@
 //! `moved`, `removed`, `import` and `state mv`, as somebody meets them who runs the program.
 
+#![expect(clippy::disallowed_methods, reason = "a test makes a directory")]
+
 mod harness;
 
 use serde_json::Value as Json;
@@ -220,4 +222,136 @@ fn routers_say_what_they_call_their_own() {
     project.run("plan -detailed-exitcode").ends(0);
     project.edit(&format!("wg7/{key}"), "nobody");
     project.run("plan -detailed-exitcode").ends(0);
+}
+
+/// A site: an interface whose name comes from its address, and a peer on it.
+const SITE: &str = r#"
+variable "port" {}
+
+interface "hub" {
+  persist     = "none"
+  listen_port = var.port
+}
+
+peer "laptop" {
+  interface   = interface.hub
+  public_key  = wg_public_key("AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=")
+  allowed_ips = ["10.8.0.2/32"]
+}
+"#;
+
+/// Sites in one module, and what else is to be said.
+fn sites(map: &str, more: &str) -> String {
+    format!(
+        "backend \"local\" \"hq\" {{\n  simulate = true\n}}\n\
+         module \"site\" {{\n  source   = \"./site\"\n  for_each = {{ {map} }}\n  port     = each.value\n}}\n{more}"
+    )
+}
+
+fn moves(from: &str, to: &str) -> String {
+    format!("moved {{\n  from = {from}\n  to   = {to}\n}}\n")
+}
+
+fn of_sites(map: &str) -> Project {
+    let project = Project::new(&sites(map, ""));
+    std::fs::create_dir(project.path().join("site")).unwrap();
+    project.add("site/main.wg.hcl", SITE);
+    project.run("apply -auto-approve").ends(0);
+    project
+}
+
+/// Demands that a plan only moves, and that nothing changes on the device by it.
+fn only_moves(project: &Project, number: usize) {
+    let before = links(project);
+    let planned = project.run("plan -detailed-exitcode").ends(2);
+    planned.says(&format!("Plan: 0 to add, 0 to change, 0 to destroy, {number} moved."));
+    project.run("apply -auto-approve").ends(0);
+    assert_eq!(links(project), before);
+    project.run("plan -detailed-exitcode").ends(0).says("No changes.");
+}
+
+#[test]
+fn a_site_of_a_module_gets_another_key() {
+    let project = of_sites("berlin = 51820, lyon = 51821");
+    let moved = moves("module.site[\"berlin\"]", "module.site[\"hamburg\"]");
+    project.configure(&sites("hamburg = 51820, lyon = 51821", &moved));
+    only_moves(&project, 2);
+    project.run("state list").says("module.site[\"hamburg\"].interface.hub").says_no("berlin");
+    project.configure(&sites("berlin = 51820, hamburg = 51820, lyon = 51821", &moved));
+    project.run("plan").ends(1).tells("moved resource that is still declared");
+}
+
+#[test]
+fn a_module_moves_whole_and_a_resource_within_it() {
+    let project = of_sites("berlin = 51820, lyon = 51821");
+    project.configure(
+        &sites("berlin = 51820, lyon = 51821", &moves("module.site", "module.place"))
+            .replace("module \"site\"", "module \"place\""),
+    );
+    project.add(
+        "site/main.wg.hcl",
+        &(SITE.replace("\"laptop\"", "\"pc\"") + &moves("peer.laptop", "peer.pc")),
+    );
+    only_moves(&project, 4);
+    project.run("state list").says("module.place[\"lyon\"].peer.pc");
+}
+
+#[test]
+fn a_site_is_left_alone_with_all_that_is_in_it() {
+    let project = of_sites("berlin = 51820, lyon = 51821");
+    let before = links(&project);
+    let removed =
+        "removed {\n  from = module.site[\"berlin\"]\n  lifecycle {\n    destroy = false\n  }\n}\n";
+    project.configure(&sites("lyon = 51821", removed));
+    let planned = project.run("plan -detailed-exitcode").ends(2);
+    planned.says("Plan: 0 to add, 0 to change, 0 to destroy, 2 to forget.");
+    project.run("apply -auto-approve").ends(0);
+    assert_eq!(links(&project), before);
+    project.run("state list").says_no("berlin").says("module.site[\"lyon\"].peer.laptop");
+    project.run("plan -detailed-exitcode").ends(0);
+}
+
+#[test]
+fn resources_move_into_a_repeated_block_and_out_of_it() {
+    let project = applied();
+    let peer = |head: &str| BEFORE.replace("peer \"laptop\" {", head);
+    project.configure(
+        &(peer("peer \"rw\" {\n  for_each = toset([\"alice\"])")
+            + &moves("peer.laptop", "peer.rw[\"alice\"]")),
+    );
+    only_moves(&project, 1);
+    project.configure(
+        &(peer("peer \"pc\" {")
+            + &moves("peer.laptop", "peer.rw[\"alice\"]")
+            + &moves("peer.rw[\"alice\"]", "peer.pc")),
+    );
+    only_moves(&project, 1);
+    // A block that gets a number keeps its first instance without being told.
+    project.configure(&peer("peer \"pc\" {\n  count = 1"));
+    only_moves(&project, 1);
+    project.run("state list").says("peer.pc[0]");
+    project.configure(&peer("peer \"pc\" {"));
+    only_moves(&project, 1);
+}
+
+#[test]
+fn an_import_takes_over_every_instance() {
+    let project = applied();
+    let key = PrivateKey::from_bytes([1; 32]).public();
+    project.run("state rm peer.laptop").ends(0);
+    let import = format!(
+        "import {{\n  for_each = {{ alice = \"{key}\" }}\n  to = peer.rw[each.key]\n  id = \"berlin/${{each.value}}\"\n}}\n"
+    );
+    let text =
+        BEFORE.replace("peer \"laptop\" {", "peer \"rw\" {\n  for_each = toset([\"alice\"])");
+    project.configure(&(text + &import));
+    project.run("plan -detailed-exitcode").ends(2).says("peer.rw[\"alice\"] will be imported");
+    project.run("apply -auto-approve").ends(0);
+    project.run("plan -detailed-exitcode").ends(0);
+    project.edit("{ alice =", "{ bob =");
+    project
+        .run("plan")
+        .ends(1)
+        .tells("import to an undeclared resource")
+        .tells("this block has other instances");
 }

@@ -19,14 +19,16 @@ fn document(project: &Project, arguments: &str) -> (Json, Option<i32>) {
 fn a_valid_configuration_may_have_warnings() {
     let project = Project::new("interface \"hub\" {}\n");
     let nothing = json!({
-        "format_version": "1.0", "valid": true, "error_count": 0, "warning_count": 0, "diagnostics": []
+        "format_version": "1.1", "valid": true, "error_count": 0, "warning_count": 0, "diagnostics": []
     });
     assert_eq!(document(&project, "validate -json"), (nothing, Some(0)));
 
     project.add("wgform.wgvars.hcl", "regoin = \"eu\"\n");
-    project.configure("variable \"region\" {\n  default = \"us\"\n}\n");
+    project.configure(
+        "variable \"region\" {\n  default = \"us\"\n}\noutput \"region\" {\n  value = var.region\n}\n",
+    );
     let warned = json!({
-        "format_version": "1.0", "valid": true, "error_count": 0, "warning_count": 1,
+        "format_version": "1.1", "valid": true, "error_count": 0, "warning_count": 1,
         "diagnostics": [{
             "severity": "warning",
             "summary": "value for an unknown variable",
@@ -47,6 +49,15 @@ fn a_valid_configuration_may_have_warnings() {
         }],
     });
     assert_eq!(document(&project, "validate -json"), (warned, Some(0)));
+}
+
+#[test]
+fn what_breaks_a_rule_has_its_code() {
+    let project = Project::new("locals {\n  a = 1\n}\n");
+    let (found, _) = document(&project, "validate -json");
+    assert_eq!(found["diagnostics"][0]["code"], "unused-local");
+    project.configure("locals {\n  a = 1 # wgform:ignore=unused-local for later\n}\n");
+    assert_eq!(document(&project, "validate -json").0["warning_count"], 0);
 }
 
 #[test]
@@ -112,7 +123,7 @@ fn what_is_in_no_file_is_a_document_too() {
     let project = Project::new("");
     let failure = |summary: &str, detail: &str| {
         json!({
-            "format_version": "1.0", "valid": false, "error_count": 1, "warning_count": 0,
+            "format_version": "1.1", "valid": false, "error_count": 1, "warning_count": 0,
             "diagnostics": [{ "severity": "error", "summary": summary, "detail": detail }],
         })
     };

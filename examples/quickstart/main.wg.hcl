@@ -12,12 +12,6 @@ backend "local" "branch" {
   simulate = true
 }
 
-variable "domain" {
-  type        = string
-  default     = "example.com"
-  description = "Where the public names of the sites are."
-}
-
 locals {
   sites = {
     hq     = "10.10.0.0/16"

@@ -5,10 +5,10 @@ use clap::Args;
 use crate::command::Context;
 use crate::command::arguments::{Asking, Belief, Consent, Lock, Pace, Scope};
 use crate::command::run::{self, Request};
-use crate::command::session::{self, Needs, Session};
+use crate::command::session::{self, Choice, Needs, Session};
 use crate::error::{Error, Exit};
 use crate::plan::Options;
-use crate::resource::Address;
+use crate::resource::Pattern;
 
 /// What `wgform apply` is told.
 #[derive(Debug, Args)]
@@ -17,6 +17,7 @@ Examples:
   wgform apply
   wgform apply -auto-approve -lock-timeout=1m
   wgform apply -exclude=peer.laptop
+  wgform apply -exclude=backend.branch
   wgform apply -replace=interface.hub
   wgform apply -refresh-only
   wgform apply -parallelism=1
@@ -39,11 +40,11 @@ pub struct Arguments {
     pub heal: bool,
     /// Lets an interface get a new key, which every one of its peers must then learn
     #[arg(long = "allow-new-key", value_name = "ADDRESS")]
-    pub new_keys: Vec<Address>,
+    pub new_keys: Vec<Pattern>,
     /// Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several
     /// times
     #[arg(long = "replace", value_name = "ADDRESS", conflicts_with = "destroy")]
-    pub replace: Vec<Address>,
+    pub replace: Vec<Pattern>,
     /// Records in the state what changed outside of wgform, after a yes, and writes to no device
     #[arg(long, conflicts_with_all = ["replace", "destroy", "heal"])]
     pub refresh_only: bool,
@@ -79,15 +80,12 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     scope.check_refresh(refresh_only)?;
     let config = session::configuration(context, &scope.variables)?;
     let session = Session::open(context, &config, Needs::unless(destroy))?.at_pace(&pace);
-    let options = Options {
-        allow_new_key: new_keys.into_iter().collect(),
-        replace: replace.into_iter().collect(),
-        refresh_only,
-        ..session::options(&scope, &belief, destroy)
-    };
+    let options = Options { refresh_only, ..session::options(&scope, &belief, destroy) };
+    let choice = Choice { replace, new_keys, ..Choice::of(scope.selection) };
     let request = Request {
         operation: if destroy { "destroy" } else { "apply" },
         options,
+        choice,
         lock,
         input: asking.allowed(),
         auto_approve: consent.auto_approve,

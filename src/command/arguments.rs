@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 
 use crate::error::{Error, Kind};
-use crate::resource::{Address, BackendId};
+use crate::resource::{BackendId, Pattern};
 use crate::ui::Input;
 use crate::value::{InvalidValue, Secret, parse_seconds};
 
@@ -91,18 +91,29 @@ fn assignment(text: &str) -> Result<VariableSource, clap::Error> {
     }
 }
 
+/// Which part is looked at.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Selection {
+    /// Limits the run to a resource, what it depends on, and the other end of its link; may be given several times
+    #[arg(long = "target", value_name = "ADDRESS")]
+    pub targets: Vec<Pattern>,
+    /// Leaves the other ends of links out of `-target`
+    #[arg(long = "target-exact", requires = "targets")]
+    pub is_exact: bool,
+    /// Leaves out a resource, what depends on it, and the other end of its link; may be given several times
+    #[arg(long = "exclude", value_name = "ADDRESS", conflicts_with = "targets")]
+    pub excludes: Vec<Pattern>,
+}
+
 /// What is looked at, and how.
 #[derive(Debug, Clone, Args)]
 pub struct Scope {
     /// Values of variables.
     #[command(flatten)]
     pub variables: Variables,
-    /// Limits the run to a resource and what it depends on; may be given several times
-    #[arg(long = "target", value_name = "ADDRESS")]
-    pub targets: Vec<Address>,
-    /// Leaves out a resource, what depends on it, and the other end of its link; may be given several times
-    #[arg(long = "exclude", value_name = "ADDRESS", conflicts_with = "targets")]
-    pub excludes: Vec<Address>,
+    /// Which part.
+    #[command(flatten)]
+    pub selection: Selection,
     /// Asks the backends first (the default); with false, takes the state for what is there
     #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true,
           default_value = "true", default_missing_value = "true", action = ArgAction::Set)]

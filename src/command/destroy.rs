@@ -5,7 +5,7 @@ use clap::Args;
 use crate::command::Context;
 use crate::command::arguments::{Asking, Belief, Consent, Lock, Pace, Scope};
 use crate::command::run::{self, Request};
-use crate::command::session::{self, Needs, Session};
+use crate::command::session::{self, Choice, Needs, Session};
 use crate::error::{Error, Exit};
 
 /// What `wgform destroy` is told.
@@ -15,6 +15,7 @@ Examples:
   wgform destroy
   wgform destroy -target=peer.laptop
   wgform destroy -exclude=interface.hub
+  wgform destroy -target=backend.branch
   wgform plan -destroy")]
 pub struct Arguments {
     /// What is destroyed.
@@ -48,6 +49,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let request = Request {
         operation: "destroy",
         options: session::options(&scope, &belief, true),
+        choice: Choice::of(scope.selection),
         lock,
         input: asking.allowed(),
         auto_approve: consent.auto_approve,

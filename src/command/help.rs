@@ -281,13 +281,18 @@ mod tests {
     /// Takes a line apart as a shell does, up to where its output goes to.
     fn shell_words(line: &str) -> Vec<String> {
         let line = line.split(['>', '|']).next().unwrap();
-        let mut words = Vec::new();
-        for (index, part) in line.split('\'').enumerate() {
-            match index % 2 {
-                0 => words.extend(part.split_whitespace().map(str::to_owned)),
-                _ => words.push(part.to_owned()),
+        let (mut words, mut word, mut is_quoted) = (Vec::new(), None::<String>, false);
+        for c in line.chars() {
+            match c {
+                '\'' => {
+                    is_quoted = !is_quoted;
+                    word.get_or_insert_default();
+                }
+                c if c.is_whitespace() && !is_quoted => words.extend(word.take()),
+                c => word.get_or_insert_default().push(c),
             }
         }
+        words.extend(word);
         words
     }
 

@@ -3,13 +3,13 @@
 use clap::{ArgAction, Args};
 
 use crate::command::arguments::{Belief, Pace, Scope};
-use crate::command::session::{self, Needs, Session};
+use crate::command::session::{self, Choice, Needs, Session};
 use crate::command::{Context, on_device};
 use crate::error::{Error, Exit};
 use crate::plan::Options;
 use crate::render;
 use crate::render::plan::Purpose;
-use crate::resource::Address;
+use crate::resource::Pattern;
 
 /// What `wgform plan` is told.
 #[derive(Debug, Args)]
@@ -18,10 +18,14 @@ Examples:
   wgform plan
   wgform plan -var 'region=eu' -target=interface.hub
   wgform plan -exclude=peer.laptop
+  wgform plan -target='peer.rw[\"alice-*\"]' -target-exact
+  wgform plan -target=module.site
   wgform plan -replace=interface.hub
   wgform plan -refresh-only
   wgform plan -validate-on-device
-  wgform plan -detailed-exitcode")]
+  wgform plan -detailed-exitcode
+
+An ADDRESS names one resource, or many: 'peer.rw[*]', module.site, backend.hq.")]
 pub struct Arguments {
     /// What is planned.
     #[command(flatten)]
@@ -31,11 +35,11 @@ pub struct Arguments {
     pub belief: Belief,
     /// Lets an interface get a new key, which every one of its peers must then learn
     #[arg(long = "allow-new-key", value_name = "ADDRESS")]
-    pub new_keys: Vec<Address>,
+    pub new_keys: Vec<Pattern>,
     /// Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several
     /// times
     #[arg(long = "replace", value_name = "ADDRESS", conflicts_with = "destroy")]
-    pub replace: Vec<Address>,
+    pub replace: Vec<Pattern>,
     /// Shows what changed outside of wgform since the last apply, and plans to undo nothing
     #[arg(long, conflicts_with_all = ["replace", "destroy"])]
     pub refresh_only: bool,
@@ -79,14 +83,12 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let session = Session::open(context, &config, Needs::unless(destroy))?.at_pace(&pace);
     let loaded = session.read()?;
     let state = session::state_of(context, loaded.state);
-    let world = session.look(&state, scope.refresh).await?;
-    let options = Options {
-        allow_new_key: new_keys.into_iter().collect(),
-        replace: replace.into_iter().collect(),
-        refresh_only,
-        ..session::options(&scope, &belief, destroy)
-    };
-    let plan = session.plan(state, loaded.open, &world, options)?;
+    let options = Options { refresh_only, ..session::options(&scope, &belief, destroy) };
+    let is_refreshed = scope.refresh;
+    let choice = Choice { replace, new_keys, ..Choice::of(scope.selection) };
+    let chosen = session.choose(&state, options, &choice)?;
+    let world = session.look(&state, is_refreshed).await?;
+    let plan = session.plan(state, loaded.open, &world, chosen)?;
     let purpose = if refresh_only { Purpose::RefreshOnly } else { Purpose::Apply };
     context.ui.result(&render::plan::plan(&plan, purpose, context.ui.result_paint()));
     if let Some(refusal) = session::refusal(&plan) {

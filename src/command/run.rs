@@ -3,7 +3,7 @@
 use crate::apply::{self, Tools};
 use crate::command::Context;
 use crate::command::arguments::Lock;
-use crate::command::session::{self, Session};
+use crate::command::session::{self, Choice, Session};
 use crate::error::{Error, Exit, Kind};
 use crate::event::Event;
 use crate::outcome::{Fate, Report};
@@ -18,6 +18,7 @@ pub(crate) struct Request {
     /// For the lock and for messages: `apply`, `destroy`.
     pub(crate) operation: &'static str,
     pub(crate) options: Options,
+    pub(crate) choice: Choice,
     pub(crate) lock: Lock,
     pub(crate) input: Input,
     pub(crate) auto_approve: bool,
@@ -32,10 +33,11 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     let lock = session.lock(request.operation, &request.lock).await?;
     let loaded = session.read_locked(&lock)?;
     let state = session::state_of(session.context, loaded.state);
+    let chosen = session.choose(&state, request.options.clone(), &request.choice)?;
     // Also with `-refresh=false`: the plan then takes the state for what is there, but which host it is, which keys it
     // holds and whose peers are on it must be known before anything is written.
     let world = session.look_and_hold(&state).await?;
-    let plan = session.plan(state, loaded.open, &world, request.options.clone())?;
+    let plan = session.plan(state, loaded.open, &world, chosen)?;
     ui.result(&render::plan::plan(&plan, Purpose::Apply, ui.result_paint()));
     permit(&plan, &request)?;
     if !plan.is_empty() && !request.auto_approve {
@@ -77,8 +79,9 @@ pub(crate) async fn refresh_only(session: &Session<'_>, request: Request) -> Res
     let loaded = session.read_locked(&lock)?;
     session::refuse_open("apply -refresh-only", &loaded)?;
     let state = session::state_of(session.context, loaded.state);
+    let chosen = session.choose(&state, request.options.clone(), &request.choice)?;
     let world = session.look(&state, true).await?;
-    let mut plan = session.plan(state, loaded.open, &world, request.options.clone())?;
+    let mut plan = session.plan(state, loaded.open, &world, chosen)?;
     ui.result(&render::plan::plan(&plan, Purpose::RefreshOnly, ui.result_paint()));
     permit(&plan, &request)?;
     if !plan.is_empty() && !request.auto_approve {

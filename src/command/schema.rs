@@ -16,7 +16,7 @@ Examples:
 Schemas are JSON Schema, draft 2020-12. The one of the language is over HCL's
 mapping to JSON, where an expression is a string such as \"${var.port}\".")]
 pub struct Arguments {
-    /// What to print: language, state, events, validation or reference
+    /// What to print: language, state, events, validation, reference or lint
     #[arg(value_enum)]
     pub subject: Subject,
 }
@@ -34,6 +34,8 @@ pub enum Subject {
     Validation,
     /// The configuration, as a page to read.
     Reference,
+    /// What lint looks for, as a page to read.
+    Lint,
 }
 
 /// Prints it.
@@ -47,6 +49,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
         Subject::Events => format!("{:#}", reference::events_schema()),
         Subject::Validation => format!("{:#}", reference::validation_schema()),
         Subject::Reference => reference::language_page(),
+        Subject::Lint => reference::lint_page(),
     });
     Ok(Exit::Done)
 }

@@ -1,9 +1,11 @@
 //! What the commands that look at backends have in common: the configuration, the state, the backends, the plan.
 
+mod choice;
+mod lint;
 mod secrets;
 mod transport;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use crate::actual::{Actual, Interest, Picture, Reading, Unreachable};
@@ -11,17 +13,18 @@ use crate::backend::{BackendError, Read, Write};
 use crate::command::Context;
 use crate::command::arguments::{self, Belief, Pace, Scope, VariableSource, Variables};
 use crate::command::watch::Watch;
-use crate::config::suggest::suggestion;
 use crate::config::{BackendDeclaration, Config, Evaluator, Settings, Transport};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Kind};
 use crate::event::Event;
 use crate::plan::{self, BackendView, Inputs, NoPlan, NotAdopted, Options, Plan, Refusal};
 use crate::refresh::refresh;
-use crate::resource::{self, Address, BackendId, BackendKind};
+use crate::resource::{self, BackendId, BackendKind};
 use crate::source::{self, VariableArgument};
 use crate::state::{BackendRecord, State, StateChange};
 use crate::store::{Loaded, Lock, LockRequest, Store};
+
+pub(crate) use crate::command::session::choice::{Choice, Chosen, missing, owned};
 
 /// How much of a configuration a command needs to be right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +33,14 @@ pub(crate) enum Needs {
     Settings,
     /// Everything.
     All,
+    /// Everything, and what is allowed and seldom meant is worth a warning.
+    Linted,
 }
 
 impl Needs {
     /// Whoever destroys everything asks for no resource of the configuration.
     pub(crate) fn unless(destroy: bool) -> Self {
-        if destroy { Self::Settings } else { Self::All }
+        if destroy { Self::Settings } else { Self::Linted }
     }
 }
 
@@ -50,18 +55,27 @@ pub(crate) fn configuration(
 
 /// Checks what a command needs of the configuration, and returns the warnings; errors end the run.
 pub(crate) fn check(
+    context: &Context,
+    config: &Config,
     evaluator: &Evaluator<'_>,
     parsed: Vec<Diagnostic>,
     needs: Needs,
 ) -> Result<Vec<Diagnostic>, Error> {
-    let problems = match needs {
+    let mut problems = match needs {
         Needs::Settings => evaluator.settings_problems(parsed),
-        Needs::All => evaluator.problems(parsed),
+        Needs::All | Needs::Linted => evaluator.problems(parsed),
     };
-    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+    if needs == Needs::Linted && !has_error(&problems) {
+        problems.extend(crate::lint::look(config, evaluator, context.world.now()));
+    }
+    if has_error(&problems) {
         return Err(Error::diagnostics(problems));
     }
     Ok(problems)
+}
+
+fn has_error(problems: &[Diagnostic]) -> bool {
+    problems.iter().any(|it| it.severity == Severity::Error)
 }
 
 fn argument(source: &VariableSource) -> VariableArgument {
@@ -82,6 +96,8 @@ pub(crate) struct Session<'c> {
     /// How many backends are talked to at once.
     pub(crate) at_once: NonZeroUsize,
     declared: Vec<BackendDeclaration>,
+    /// What was shown of the configuration, where lint was asked for.
+    linted: Option<Vec<Diagnostic>>,
 }
 
 /// What was found out about the world.
@@ -103,12 +119,14 @@ impl<'c> Session<'c> {
         needs: Needs,
     ) -> Result<Self, Error> {
         let evaluator = Evaluator::new(config, &context.world);
-        context.ui.diagnostics(&check(&evaluator, parsed.clone(), needs)?);
+        let warnings = check(context, config, &evaluator, parsed.clone(), needs)?;
+        context.ui.diagnostics(&warnings);
+        let linted = (needs == Needs::Linted).then_some(warnings);
         let settings = evaluator.settings().map_err(Error::diagnostics)?;
         let declared = evaluator.backends().map_err(Error::diagnostics)?;
         let Settings { state_path, default_backend: _ } = settings;
         let store = Store::new(context.world.path(state_path));
-        Ok(Self { context, config, evaluator, store, at_once: Pace::DEFAULT, declared })
+        Ok(Self { context, config, evaluator, store, at_once: Pace::DEFAULT, declared, linted })
     }
 
     /// Talks to as many backends at once as the command line says.
@@ -285,76 +303,14 @@ impl<'c> Session<'c> {
         state: State,
         open: Vec<StateChange>,
         world: &World<B>,
-        options: Options,
+        Chosen { options, replaced }: Chosen,
     ) -> Result<Plan, Error> {
-        let mut options = options;
-        let renames = self.renames(&state, &options);
-        options.follow(&renames);
-        self.check_addresses(&state, &options)?;
-        self.check_replaced(&state, &options, &renames)?;
-        let replaced = options.replace.clone();
         let inputs = self.inputs(state, open, world, options);
-        let plan = plan::plan(self.config, &self.evaluator, inputs).map_err(no_plan)?;
-        check_is_replaced(&plan, &replaced)?;
+        let mut plan = plan::plan(self.config, &self.evaluator, inputs).map_err(no_plan)?;
+        choice::check_is_replaced(&plan, &replaced)?;
+        plan.warnings.extend(self.lint(&plan)?);
         self.context.ui.diagnostics(&plan.warnings);
         Ok(plan)
-    }
-
-    /// Returns what moves in this plan, where somebody named an address; what is wrong with it is said by the plan.
-    fn renames(&self, state: &State, options: &Options) -> BTreeMap<Address, Address> {
-        let is_named = options.is_partial() || !options.replace.is_empty();
-        if !is_named && options.allow_new_key.is_empty() {
-            return BTreeMap::new();
-        }
-        let declared = self.evaluator.resources().iter().collect();
-        plan::renames(self.config.refactoring(), &declared, state).unwrap_or_default()
-    }
-
-    /// An address that names nothing is a slip of the pen, and must not read as "nothing to do".
-    fn check_addresses(&self, state: &State, options: &Options) -> Result<(), Error> {
-        let known: BTreeSet<&Address> =
-            self.evaluator.resources().iter().chain(state.resources.keys()).collect();
-        let targets = options.targets.iter().map(|it| ("-target", it));
-        let mut named = targets.chain(options.excludes.iter().map(|it| ("-exclude", it)));
-        let Some((flag, address)) = named.find(|(_, address)| !known.contains(address)) else {
-            return Ok(());
-        };
-        let message =
-            format!("`{flag}={address}` is neither in the configuration nor in the state");
-        let new = meant(Error::new(Kind::Failed, message), &address.to_string(), known);
-        Err(new.hint(
-            "`wgform state list` lists what is managed; the blocks of the files are the rest",
-        ))
-    }
-
-    /// Only what there is, and what is wanted, can be made anew.
-    fn check_replaced(
-        &self,
-        state: &State,
-        options: &Options,
-        renames: &BTreeMap<Address, Address>,
-    ) -> Result<(), Error> {
-        let is_wanted = |address: &Address| self.evaluator.has(address);
-        let moved: BTreeSet<&Address> = renames.values().collect();
-        let is_recorded = |it: &Address| state.resources.contains_key(it) || moved.contains(it);
-        for address in &options.replace {
-            let message = match (is_recorded(address), is_wanted(address)) {
-                (true, true) => continue,
-                (false, true) => format!(
-                    "`-replace={address}` is not in the state, so there is nothing to replace"
-                ),
-                (true, false) => format!(
-                    "`-replace={address}` is not in the configuration, so it would not be made again"
-                ),
-                (false, false) => {
-                    format!("`-replace={address}` is neither in the configuration nor in the state")
-                }
-            };
-            let both = state.resources.keys().filter(|it| is_wanted(it));
-            return Err(meant(Error::new(Kind::Failed, message), &address.to_string(), both)
-                .hint("`wgform state list` lists what is managed"));
-        }
-        Ok(())
     }
 
     /// Takes an object that is there into the state.
@@ -412,37 +368,6 @@ pub(crate) fn state_of(context: &Context, state: Option<State>) -> State {
     state.unwrap_or_else(|| State::new(&context.world))
 }
 
-/// Adds the address that was probably meant.
-pub(crate) fn meant<'a>(
-    error: Error,
-    written: &str,
-    known: impl IntoIterator<Item = &'a Address>,
-) -> Error {
-    let known: Vec<String> = known.into_iter().map(ToString::to_string).collect();
-    match suggestion(written, known.iter().map(String::as_str)) {
-        Some(meant) => error.hint(format!("did you mean `{meant}`?")),
-        None => error,
-    }
-}
-
-/// What was to be made anew and is not, because something else keeps it out of the plan, is not passed over silently.
-fn check_is_replaced(plan: &Plan, replaced: &BTreeSet<Address>) -> Result<(), Error> {
-    let left_out = plan.unreachable.values().flat_map(|(_, left_out)| left_out);
-    let changed = plan.changes.iter().filter_map(|change| change.subject.address());
-    let said: BTreeSet<&Address> = left_out.chain(changed).collect();
-    match replaced.iter().find(|it| !said.contains(it)).filter(|_| plan.refusals.is_empty()) {
-        None => Ok(()),
-        Some(address) => {
-            let message = format!("`-replace={address}` would replace nothing");
-            let hint = match plan.is_partial {
-                true => "`-target` or `-exclude` leaves it out; drop one of the two",
-                false => "it is disabled or pending, so there is nothing of it on its device",
-            };
-            Err(Error::new(Kind::Failed, message).hint(hint))
-        }
-    }
-}
-
 /// Says who takes the lock, and for what.
 pub(crate) fn lock_request(context: &Context, operation: &str) -> LockRequest {
     let world = &context.world;
@@ -462,18 +387,14 @@ pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// The options of a plan that the command line says.
+/// The options of a plan that the command line says, but for what it [chooses](Choice).
 pub(crate) fn options(scope: &Scope, belief: &Belief, destroy: bool) -> Options {
     Options {
         destroy,
-        targets: scope.targets.clone(),
-        excludes: scope.excludes.clone(),
         without_refresh: !scope.refresh,
-        replace: BTreeSet::new(),
-        refresh_only: false,
-        allow_new_key: BTreeSet::new(),
         accept_new_device: belief.new_devices.iter().cloned().collect(),
         accept_loss: belief.losses.iter().cloned().collect(),
+        ..Options::default()
     }
 }
 

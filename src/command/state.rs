@@ -1,15 +1,16 @@
 //! `wgform state`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Args, Subcommand};
 
 use crate::command::Context;
 use crate::command::arguments::{Lock, Variables};
 use crate::command::session::{self, Needs, Session};
+use crate::config::suggest::suggestion;
 use crate::error::{Error, Exit, Kind};
 use crate::render;
-use crate::resource::{Address, Movable, Move as Statement, Moves};
+use crate::resource::{Address, Movable, Move as Statement, Moves, Pattern};
 use crate::state::{ObjectKey, ResourceRecord, State};
 
 /// A subcommand of `wgform state` with its arguments.
@@ -21,11 +22,11 @@ Examples:
 pub enum Command {
     /// Lists the addresses of what wgform owns
     List(List),
-    /// Shows one resource as it was last written
+    /// Shows resources as they were last written
     Show(Show),
     /// Gives a resource or a module another address, after it was renamed in the configuration
     Mv(Move),
-    /// Forgets a resource, and leaves it on its device as it is
+    /// Forgets resources, and leaves them on their devices as they are
     Rm(Remove),
 }
 
@@ -35,11 +36,13 @@ pub enum Command {
 Examples:
   wgform state list
   wgform state list peer.laptop peer.phone
+  wgform state list 'peer.rw[\"alice-*\"]'
+  wgform state list module.site backend.hq
   wgform state list -id=wg0")]
 pub struct List {
     /// Lists only these resources, with all their instances
     #[arg(value_name = "ADDRESS")]
-    pub addresses: Vec<Address>,
+    pub addresses: Vec<Pattern>,
     /// Lists only what is found on its device by this: NAME for an interface, INTERFACE/PUBLIC_KEY for a peer
     #[arg(long, value_name = "ID")]
     pub id: Option<String>,
@@ -50,10 +53,12 @@ pub struct List {
 #[command(after_help = "\
 Examples:
   wgform state show interface.hub
-  wgform state show 'peer.rw[\"alice\"]'")]
+  wgform state show 'peer.rw[\"alice\"]'
+  wgform state show 'peer.rw[*]'")]
 pub struct Show {
-    /// The resource
-    pub address: Address,
+    /// The resources, with all their instances
+    #[arg(value_name = "ADDRESS", required = true)]
+    pub addresses: Vec<Pattern>,
 }
 
 /// What `wgform state mv` is told.
@@ -85,11 +90,12 @@ pub struct Move {
 #[command(after_help = "\
 Examples:
   wgform state rm peer.laptop
-  wgform state rm -dry-run interface.hub peer.laptop")]
+  wgform state rm -dry-run interface.hub peer.laptop
+  wgform state rm 'module.site[\"berlin\"]'")]
 pub struct Remove {
-    /// The resources
+    /// The resources, with all their instances
     #[arg(value_name = "ADDRESS", required = true)]
-    pub addresses: Vec<Address>,
+    pub addresses: Vec<Pattern>,
     /// Says what would happen, and changes nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -107,7 +113,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
     let session = Session::open(context, &config, Needs::Settings)?;
     match command {
         Command::List(List { addresses, id }) => list(&session, &addresses, id.as_deref())?,
-        Command::Show(Show { address }) => show(&session, &address)?,
+        Command::Show(Show { addresses }) => show(&session, &addresses)?,
         Command::Mv(Move { from, to, dry_run: true, .. }) => {
             let moved = renames(&look(&session)?, &from, &to)?;
             let would =
@@ -126,16 +132,21 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
             context.ui.result(&lines(moved.iter().map(done)));
         }
         Command::Rm(Remove { addresses, dry_run: true, .. }) => {
-            take_all(&mut look(&session)?, &addresses)?;
+            let forgotten = take_all(&mut look(&session)?, &addresses)?;
             let would = |it: &Address| {
                 format!("Would forget `{it}`. What is on its device would stay there.")
             };
-            context.ui.result(&lines(addresses.iter().map(would)));
+            context.ui.result(&lines(forgotten.iter().map(would)));
         }
         Command::Rm(Remove { addresses, lock, .. }) => {
-            change(&session, "state rm", &lock, |state| take_all(state, &addresses)).await?;
+            let mut forgotten = Vec::new();
+            let forget = |state: &mut State| {
+                forgotten = take_all(state, &addresses)?;
+                Ok(())
+            };
+            change(&session, "state rm", &lock, forget).await?;
             let done = |it: &Address| format!("Forgot `{it}`. What is on its device stays there.");
-            context.ui.result(&lines(addresses.iter().map(done)));
+            context.ui.result(&lines(forgotten.iter().map(done)));
         }
     }
     Ok(Exit::Done)
@@ -150,23 +161,15 @@ fn look(session: &Session<'_>) -> Result<State, Error> {
     Ok(session::state_of(session.context, session.read()?.state))
 }
 
-fn list(session: &Session<'_>, only: &[Address], id: Option<&str>) -> Result<(), Error> {
+fn list(session: &Session<'_>, only: &[Pattern], id: Option<&str>) -> Result<(), Error> {
     let Some(state) = session.read()?.state else { return Ok(()) };
-    let names = |only: &Address, it: &Address| {
-        let is_instance = only.key().is_none() || only.key() == it.key();
-        only.module() == it.module()
-            && only.kind == it.kind
-            && only.label == it.label
-            && is_instance
-    };
-    if let Some(missed) = only.iter().find(|only| !state.resources.keys().any(|it| names(only, it)))
-    {
-        return Err(missing(&state, &missed.into()));
-    }
+    let named: BTreeSet<Address> = session::owned(&state, only)?.into_iter().collect();
+    let is_by_name =
+        |address: &Address| only.iter().any(|only| only.is_address() && only.matches(address, []));
     // Of an interface that is known to be gone there is only the key, which is shown to whoever asks for it by name.
     let is_listed = |(address, record): &(&Address, &ResourceRecord)| {
-        let is_named = only.iter().any(|only| names(only, address));
-        let is_meant = is_named || only.is_empty() && !record.is_gone;
+        let is_named = only.is_empty() || named.contains(address);
+        let is_meant = is_named && (!record.is_gone || is_by_name(address));
         is_meant && id.is_none_or(|id| found_by(record).as_deref() == Some(id))
     };
     let listed: Vec<_> =
@@ -186,10 +189,10 @@ fn found_by(record: &ResourceRecord) -> Option<String> {
     }
 }
 
-fn show(session: &Session<'_>, address: &Address) -> Result<(), Error> {
+fn show(session: &Session<'_>, patterns: &[Pattern]) -> Result<(), Error> {
     let state = look(session)?;
-    let record = state.resources.get(address).ok_or_else(|| missing(&state, &address.into()))?;
-    session.context.ui.result(&render::state::resource(address, record));
+    let addresses = session::owned(&state, patterns)?;
+    session.context.ui.result(&render::state::resources(&state, &addresses));
     Ok(())
 }
 
@@ -241,22 +244,30 @@ fn renames(
         None => Ok(renames),
         Some((old, new)) => {
             let message = format!("`{old}` cannot become `{new}`: the state has that one already");
-            Err(refused(message).hint(format!("forget it first with `wgform state rm '{new}'`")))
+            Err(refused(message)
+                .hint(format!("forget it first with `wgform state rm {}`", new.in_shell())))
         }
     }
 }
 
-fn take_all(state: &mut State, addresses: &[Address]) -> Result<(), Error> {
-    addresses.iter().try_for_each(|address| take(state, address).map(drop))
+fn take_all(state: &mut State, patterns: &[Pattern]) -> Result<Vec<Address>, Error> {
+    let addresses = session::owned(state, patterns)?;
+    addresses.iter().try_for_each(|address| take(state, address).map(drop))?;
+    Ok(addresses)
 }
 
 fn take(state: &mut State, address: &Address) -> Result<ResourceRecord, Error> {
-    state.resources.remove(address).ok_or_else(|| missing(state, &address.into()))
+    let record = state.resources.remove(address);
+    record.ok_or_else(|| session::missing(state, &address.into()))
 }
 
 fn missing(state: &State, named: &Movable) -> Error {
     let what = if named.resource.is_some() { "resource" } else { "module" };
-    let new = Error::new(Kind::Failed, format!("the state has no {what} `{named}`"));
-    session::meant(new, &named.to_string(), state.resources.keys())
-        .hint("`wgform state list` lists what there is")
+    let error = Error::new(Kind::Failed, format!("the state has no {what} `{named}`"));
+    let known: Vec<String> = state.resources.keys().map(ToString::to_string).collect();
+    let error = match suggestion(&named.to_string(), known.iter().map(String::as_str)) {
+        Some(meant) => error.hint(format!("did you mean `{meant}`?")),
+        None => error,
+    };
+    error.hint("`wgform state list` lists what there is")
 }

@@ -9,7 +9,8 @@ use regex::Regex;
 
 use crate::command::{dashes, help};
 use crate::error::{Error, Kind};
-use crate::resource::Address;
+use crate::resource::Pattern;
+use crate::resource::pattern::in_shell;
 use crate::value::InvalidValue;
 
 /// What users of Terraform, OpenTofu and wg-quick may look for, and what there is in its place.
@@ -29,7 +30,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("login", "There is no service to log in to; the state is a file."),
     ("logout", "There is no service to log out from; the state is a file."),
     ("console", "`wgform output` prints values; expressions are evaluated by `wgform plan`."),
-    ("graph", "`wgform plan` shows every step with its reason."),
     ("query", "`wgform plan` reports interfaces and peers that nobody declared."),
     ("test", "`simulate = true` in a `backend` block tries a configuration without a device."),
     ("diff", "`wgform plan` shows what differs."),
@@ -85,6 +85,10 @@ fn instead(error: &clap::Error, command: &Command, arguments: &[OsString]) -> Op
             let (_, hint) = ELSEWHERE.iter().find(|(there, _)| *there == name)?;
             Some((*hint).to_owned())
         }
+        ErrorKind::TooManyValues if said(ContextKind::InvalidArg)? == "--target-exact" => {
+            let address = in_shell(&said(ContextKind::InvalidValue)?);
+            Some(format!("Write it as `-target={address} -target-exact`."))
+        }
         ErrorKind::UnknownArgument => {
             let word = said(ContextKind::InvalidArg)?;
             match word.strip_prefix("--") {
@@ -122,8 +126,8 @@ fn for_word(word: &str, arguments: &[OsString]) -> Option<String> {
     if matches!(word, "true" | "false") && before.starts_with("--") {
         return Some(format!("Write it as `{}={word}`.", &before[1..]));
     }
-    let address: Address = word.parse().ok()?;
-    Some(format!("A resource is chosen with `-target={address}`."))
+    let address: Pattern = word.parse().ok()?;
+    Some(format!("A resource is chosen with `-target={}`.", in_shell(&address.to_string())))
 }
 
 /// Puts names between backticks, as in all other messages.
@@ -187,6 +191,8 @@ mod tests {
                 "`-auto-approve` is a flag of `wgform apply` and `wgform destroy`.",
             ),
             ("wgform plan peer.laptop", "A resource is chosen with `-target=peer.laptop`."),
+            ("wgform plan peer.*", "A resource is chosen with `-target='peer.*'`."),
+            ("wgform plan -target-exact=peer.a", "Write it as `-target=peer.a -target-exact`."),
             ("wgform plan -refresh false", "Write it as `-refresh=false`."),
             ("wgform apply -tagret=peer.a", "A similar argument exists: `-target`."),
             ("wgform completions tcsh", "Possible values: bash, zsh, fish."),

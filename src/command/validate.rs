@@ -31,7 +31,8 @@ pub struct Arguments {
 /// Everything that is wrong.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
     let (config, parsed) = session::configuration(context, &arguments.variables)?;
-    let warnings = session::check(&Evaluator::new(&config, &context.world), parsed, Needs::All)?;
+    let evaluator = Evaluator::new(&config, &context.world);
+    let warnings = session::check(context, &config, &evaluator, parsed, Needs::Linted)?;
     if arguments.json {
         context.ui.result(&Validation::new(&warnings).text());
     } else {

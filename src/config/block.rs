@@ -8,6 +8,7 @@ use hcl_edit::Span as _;
 use hcl_edit::expr::Expression;
 
 use crate::config::broken::Broken;
+use crate::config::parse::Ignored;
 use crate::config::refactor::RefactoringBlocks;
 use crate::config::types::Type;
 use crate::diagnostic::{SourceText, Span};
@@ -142,6 +143,8 @@ pub(crate) struct Blocks {
     pub(crate) refactoring: RefactoringBlocks,
     /// What else there would be.
     pub(crate) broken: Broken,
+    /// The rules of lint that comments silence.
+    pub(crate) ignored: Ignored,
 }
 
 impl Blocks {

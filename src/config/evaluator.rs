@@ -10,6 +10,7 @@ mod routeros;
 mod settings;
 mod ssh;
 mod variable;
+mod wanted;
 
 pub use crate::config::evaluator::pfsense::of_the_interface;
 pub use crate::config::evaluator::resource::own_public_key;

@@ -651,6 +651,9 @@ pub(crate) fn wrong_type(at: &Span, what: &str, wanted: &str, value: &Value) -> 
         .label(at, format!("{what} has to be {wanted}, and this is {}", value.shown()))
         .help(match wanted {
             "a string" => "Write a text in quotes.",
+            "a whole number from 0 to 1000000" => {
+                "Write how many instances there are, such as `2`."
+            }
             "a number" | "a whole number" => "Write a number, such as `1420`.",
             "true or false" => "Write `true`, `false` or a comparison such as `a == b`.",
             _ => "Write it as `[…]` for a list, as `{ name = value }` for a map or an object.",

@@ -93,9 +93,6 @@ pub(crate) fn advice(place: &str, word: &str) -> Option<&'static str> {
         ("interface", "saveconfig") => {
             "The configuration is in these files; nothing is saved from the device."
         }
-        ("interface" | "peer" | "preshared_key" | "backend", "foreach" | "count") => {
-            "Write one block for each."
-        }
         ("interface", "endpoint" | "allowedips" | "presharedkey" | "persistentkeepalive") => {
             "It is an argument of `peer`."
         }
@@ -133,10 +130,9 @@ pub(crate) fn advice(place: &str, word: &str) -> Option<&'static str> {
 /// Returns the way out for a name that a reference cannot start with here.
 pub(crate) fn root(word: &str) -> Option<&'static str> {
     Some(match word {
-        "each" | "count" => "Write one block for each; `for x in LIST` makes lists and maps.",
         "self" => "Name the block, such as `interface.NAME`.",
         "path" => "Write `path.module`, `path.root` or `path.cwd`.",
-        "module" | "data" | "output" => "Put the value into a `variable` or into `locals`.",
+        "data" | "output" => "Put the value into a `variable` or into `locals`.",
         "terraform" => "Keep a directory for each environment, or give its name as a `variable`.",
         "wgform" => "Settings cannot be referred to.",
         "locals" => "Write `local.NAME`.",

@@ -5,6 +5,7 @@
 mod blocks;
 mod body;
 mod given;
+mod ignore;
 mod module;
 mod names;
 pub(crate) mod recover;
@@ -30,6 +31,7 @@ use crate::source::{Files, Sources};
 pub(crate) use crate::config::parse::blocks::BLOCKS;
 pub(crate) use crate::config::parse::body::or;
 pub(crate) use crate::config::parse::given::Given;
+pub(crate) use crate::config::parse::ignore::Ignored;
 pub(crate) use crate::config::parse::names::{
     is_reference, referable, unknown_function, unknown_output,
 };
@@ -82,6 +84,8 @@ fn checked(
         parser.source = source;
         parser.mistakes(&text);
         text.note_blocks(&mut parser.blocks.broken);
+        let wrong = parser.blocks.ignored.read(&parser.source, &text.body);
+        parser.problems.extend(wrong);
         parser.file(text.body);
     }
     let called = Parser::called(&mut parser.blocks, number, modules, reader);

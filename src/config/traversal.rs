@@ -4,6 +4,7 @@ use hcl_edit::expr::{Expression, Traversal, TraversalOperator};
 use hcl_edit::{Decorated, Span as _};
 
 use crate::config::expression::{Evaluated, Scope, gather, missing_key, poisoned, wrong_type};
+use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Value};
 use crate::diagnostic::{Diagnostic, Span};
 
@@ -94,8 +95,12 @@ impl Scope<'_> {
             Data::Module(steps) => self.environment.output(steps, name, at)?,
             Data::Map(map) => match map.get(name) {
                 Some(found) => found.clone(),
+                None if map.values().any(is_block) => return Err(vec![unnamed(at, name, value)]),
                 None => return Err(vec![missing_key(at, name, value)]),
             },
+            Data::List(items) if items.iter().any(is_block) => {
+                return Err(vec![unnamed(at, name, value)]);
+            }
             Data::List(_) | Data::Set(_) => {
                 return Err(vec![
                     wrong_type(at, "what stands before a name", "a map or an object", value).help(
@@ -166,6 +171,30 @@ impl Scope<'_> {
         };
         Ok(found.marked(is_sensitive))
     }
+}
+
+/// Returns whether a value stands for a block.
+fn is_block(value: &Value) -> bool {
+    matches!(value.data, Data::Resource(_) | Data::Backend(_) | Data::Module(_))
+}
+
+/// Says that one instance of a block has to be named, or that there is none of this name.
+fn unnamed(at: &Span, name: &str, value: &Value) -> Diagnostic {
+    let keys: Vec<&str> = match &value.data {
+        Data::Map(map) => map.keys().map(|key| &**key).collect(),
+        _ => Vec::new(),
+    };
+    let problem = Diagnostic::error("reference to a repeated block as if it were one")
+        .label(at, format!("this block has instances, and none of them is `{name}`"));
+    problem.help(match (suggestion(name, keys.iter().copied()), keys.first()) {
+        (Some(near), _) => format!("Did you mean `[{near:?}]`?"),
+        (None, Some(first)) => {
+            format!("Name an instance, as in `[{first:?}].{name}`, or go over all with a `for`.")
+        }
+        (None, None) => {
+            format!("Name an instance, as in `[0].{name}`, or all, as in `[*].{name}`.")
+        }
+    })
 }
 
 /// Returns whether an operator is an index behind a dot, as in `list.0`.

@@ -16,6 +16,7 @@ use crate::config::{AllUnknown, Config, Evaluator};
 use crate::diagnostic::{Diagnostic, Severity, SourceText, Span};
 use crate::format::formatted;
 use crate::fuzz::{assert_printable, text};
+use crate::lint;
 use crate::render::{Look, diagnostics};
 use crate::source::{Files, GivenVariable, Origin, Sources};
 use crate::token::{Token, scan};
@@ -175,6 +176,9 @@ fn evaluated(config: &Config) -> (String, Vec<Diagnostic>) {
         format!("{outputs:?}")
     });
     note(outputs);
+    if problems.iter().all(|it| it.severity != Severity::Error) {
+        problems.extend(lint::look(config, &evaluator, Timestamp::UNIX_EPOCH));
+    }
     (values, problems)
 }
 

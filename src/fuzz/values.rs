@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use crate::command::{self, Request};
 use crate::fuzz::text;
-use crate::resource::{Address, Movable};
+use crate::resource::{Address, Movable, Pattern};
 use crate::value::{
     Cidr, Endpoint, FingerprintKey, InvalidValue, Keepalive, Prefix, PresharedKey, PrivateKey,
     PublicKey, parse_seconds,
@@ -23,6 +23,7 @@ pub(super) fn values(bytes: &[u8]) {
     same_when_printed::<Keepalive>(text);
     same_when_printed::<Address>(text);
     same_when_printed::<Movable>(text);
+    same_when_printed::<Pattern>(text);
     secret(text, |text| text.parse::<PrivateKey>().map(|it| it.expose_text().to_string()));
     secret(text, |text| text.parse::<PresharedKey>().map(|it| it.expose_text().to_string()));
     secret(text, |text| FingerprintKey::from_text(text).map(|it| it.expose_text().to_string()));

@@ -237,7 +237,7 @@ fn with_files(
 }
 
 fn known_already(address: &Address) -> NotAdopted {
-    let hint = format!("forget it first with `wgform state rm {address}`");
+    let hint = format!("forget it first with `wgform state rm {}`", address.in_shell());
     refused(format!("`{address}` is in the state already"), hint)
 }
 

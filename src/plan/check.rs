@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::actual::FoundPeer;
 use crate::config::{Computed, Desired, Wanted, own_public_key};
 use crate::diagnostic::{Diagnostic, Span};
+use crate::lint::clash::{self, Scope};
 use crate::plan::view::View;
 use crate::plan::walk::{Fate, Node, Planner};
 use crate::plan::{Refusal, UnmanagedPeer};
@@ -104,10 +105,7 @@ fn one_port(planner: &Planner<'_>, one: &Desired, other: &Desired, port: u32) ->
             false => format!("this has {place} now, and keeps it because it names no other"),
         }
     };
-    Diagnostic::error("two interfaces with one listen port")
-        .label(span(one, "listen_port"), text(one))
-        .label(span(other, "listen_port"), text(other))
-        .help("Two interfaces that are up cannot listen on one port. Give one of them another `listen_port`.")
+    clash::one_listen_port((one, &text(one)), (other, &text(other)))
 }
 
 /// An interface that wgform does not own and that is up on the wanted port would make the write fail.
@@ -139,8 +137,7 @@ fn foreign_port(
 }
 
 fn peers_of_each_interface(planner: &Planner<'_>, problems: &mut Vec<Diagnostic>) {
-    let mut keys: BTreeMap<(Option<&BackendId>, Option<&Address>, PublicKey), &Desired> =
-        BTreeMap::new();
+    let mut keys: BTreeMap<(Scope<'_>, PublicKey), &Desired> = BTreeMap::new();
     let mut prefixes: BTreeMap<(&Address, Prefix), &Desired> = BTreeMap::new();
     for address in &planner.walked {
         let (node, desired) = (&planner.nodes[address], &planner.desired[address]);
@@ -149,21 +146,10 @@ fn peers_of_each_interface(planner: &Planner<'_>, problems: &mut Vec<Diagnostic>
             // On a firewall a key is there once, whatever the tunnel.
             let backend = node.backend.as_ref();
             let is_unique = planner.kind_of(backend) == BackendKind::PfSense;
-            let place = if is_unique { (backend, None, key) } else { (None, Some(&peer.on), key) };
-            if let Some(other) = keys.insert(place, desired) {
-                let text = match (is_unique, backend) {
-                    (true, Some(backend)) => format!("`{}` on backend `{backend}`", key.short()),
-                    _ => format!("`{}` on `{}`", key.short(), peer.on),
-                };
-                problems.push(
-                    Diagnostic::error("two peers with one public key")
-                        .label(span(desired, "public_key"), &text)
-                        .label(span(other, "public_key"), &text)
-                        .help(match is_unique {
-                            true => "A firewall knows a peer by its public key, whatever the tunnel. Give each peer its own.",
-                            false => "WireGuard knows a peer by its public key. Give each peer of an interface its own.",
-                        }),
-                );
+            let scope = if is_unique { Scope::Firewall(backend) } else { Scope::On(&peer.on) };
+            if let Some(other) = keys.insert((scope, key), desired) {
+                let key = format!("`{}`", key.short());
+                problems.push(clash::one_public_key(desired, other, &key, scope));
             }
             let own =
                 planner.nodes.get(&peer.on).and_then(Node::interface).and_then(|it| it.key.public);
@@ -176,13 +162,7 @@ fn peers_of_each_interface(planner: &Planner<'_>, problems: &mut Vec<Diagnostic>
         }
         for prefix in wanted_prefixes(desired) {
             if let Some(other) = prefixes.insert((&peer.on, *prefix), desired) {
-                let text = format!("`{prefix}` on `{}`", peer.on);
-                problems.push(
-                    Diagnostic::error("two peers with one allowed IP")
-                        .label(span(desired, "allowed_ips"), &text)
-                        .label(span(other, "allowed_ips"), &text)
-                        .help("WireGuard routes a network to one peer only. Remove it from one of the two."),
-                );
+                problems.push(clash::one_allowed_ip(desired, other, *prefix, &peer.on));
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::actual::{Reading, Unreachable};
 use crate::config::{Desired, Evaluator, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::link::Links;
+use crate::plan::one_sided::one_sided;
 use crate::plan::persist::PERSISTED;
 use crate::plan::recover::public_key;
 use crate::plan::view::View;
@@ -24,20 +25,26 @@ impl Planner<'_> {
     /// Makes the steps, and says what is to be said with them.
     pub(crate) fn finish(mut self, outputs: Vec<OutputChange>) -> Result<Plan, Vec<Diagnostic>> {
         let links = Links::find(&self.ends());
-        let view = View::new(&self, &links);
+        let all_links = if self.is_of_part() { self.all_links() } else { Links::default() };
+        let view = View::new(&self, &all_links);
         self.import_only(|it| view.contains(it));
         self.warn_of_unstated(&view);
         routes::resolve(&mut self, &view);
         let unmanaged = check::unmanaged(&mut self, &view);
         let mut ordered = order::steps(&mut self, &links, &view, &unmanaged)?;
         session::judge(&self, &mut ordered);
+        let refusals = self.all_refusals(&view);
+        let one_sided = match refusals.is_empty() {
+            true => one_sided(&self, &all_links, &view, &ordered.changes),
+            // Nothing is changed.
+            false => Vec::new(),
+        };
         self.settle_finished(&ordered.steps);
         let secrets = secret::sources(&self);
         self.record_what_needs_no_write(&view);
         let backends = self.backend_records();
         let state_differs = self.state_differs || backends_differ(&self.state, &backends);
         let unreachable = self.unreachable(&view);
-        let refusals = self.all_refusals(&view);
         let unchecked = self.unchecked(&view);
         let pending = self.nodes.values().filter(|node| node.fate == Fate::Pending);
         Ok(Plan {
@@ -65,6 +72,7 @@ impl Planner<'_> {
             excluded: view.into_excluded(),
             moved: self.moved,
             imported: self.imported,
+            one_sided,
         })
     }
 

@@ -204,6 +204,7 @@ impl Planner<'_> {
             moved: self.moved,
             imported: BTreeMap::new(),
             excluded: view.into_excluded(),
+            one_sided: Vec::new(),
             changes,
             steps: Vec::new(),
             resources: BTreeMap::new(),

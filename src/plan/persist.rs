@@ -358,7 +358,8 @@ impl Planner<'_> {
             }
             let help = match (is_own, is_there) {
                 (true, true) => format!(
-                    "To take it over, run:\n\n  wgform import {address} {name}\n\nWhat was in it is kept beside it, as `{}`.",
+                    "To take it over, run:\n\n  wgform import {} {name}\n\nWhat was in it is kept beside it, as `{}`.",
+                    address.in_shell(),
                     persist::kept(path).display()
                 ),
                 _ => {

@@ -1,7 +1,7 @@
 //! Which resources were asked for: `-target` and `-exclude`.
 //!
 //! Both keep together what cannot be changed on one side only: the ends of a link, a key and whoever refers to it, an
-//! object and what stands on it.
+//! object and what stands on it. `-target-exact` parts the ends of a link.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,12 +60,12 @@ fn targeted(planner: &Planner<'_>, links: &Links) -> BTreeSet<Address> {
         }
         let desired = planner.desired.get(&address);
         next.extend(desired.into_iter().flat_map(|it| it.depends_on.iter().cloned()));
-        // An other end that cannot be reached is left out and never in the way.
-        next.extend(
-            links.other_end(&address).filter(|it| planner.nodes.contains_key(*it)).cloned(),
-        );
+        let is_exact = planner.options.target_exact;
+        let other_end = links.other_end(&address).filter(|_| !is_exact);
+        next.extend(other_end.filter(|it| is_within_reach(planner, it)).cloned());
         let node = planner.nodes.get(&address);
-        if node.and_then(Node::interface).is_some_and(|it| it.key.replaces_known) {
+        let has_new_key = node.and_then(Node::interface).is_some_and(|it| it.key.replaces_known);
+        if has_new_key && !is_exact {
             // Whoever refers to the key would be cut off.
             next.extend(followers.get(&address).into_iter().flatten().map(|it| (*it).clone()));
         }
@@ -75,6 +75,14 @@ fn targeted(planner: &Planner<'_>, links: &Links) -> BTreeSet<Address> {
         }
     }
     view
+}
+
+/// An other end that cannot be reached is left out and never in the way.
+fn is_within_reach(planner: &Planner<'_>, address: &Address) -> bool {
+    let record = planner.state.resources.get(address);
+    let is_going = !planner.out_of_view.contains_key(address)
+        && record.is_some_and(|it| planner.out_of_reach(it.backend.as_ref()).is_none());
+    planner.nodes.contains_key(address) || is_going
 }
 
 /// Collects the excluded, what depends on them, the other ends of their links, and what they need as it is.

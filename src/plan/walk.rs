@@ -391,7 +391,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns the backend that keeps a resource out of the plan.
-    fn kept_out_by(&self, address: &Address) -> Option<BackendId> {
+    pub(crate) fn kept_out_by(&self, address: &Address) -> Option<BackendId> {
         // There may be many backends, and most resources wait for none.
         self.out_of_view.get(address)?;
         let (id, _) = self.left_out.iter().find(|(_, left_out)| left_out.contains(address))?;
@@ -413,7 +413,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Returns the backend if nothing is known of it now.
-    fn out_of_reach(&self, backend: Option<&BackendId>) -> Option<BackendId> {
+    pub(crate) fn out_of_reach(&self, backend: Option<&BackendId>) -> Option<BackendId> {
         let backend = backend?;
         let is_read = matches!(self.actual.backends.get(backend), Some(Reading::Read(_)));
         let is_trusted = !self.verdict.refusals.contains_key(backend);
@@ -603,35 +603,42 @@ impl<'a> Planner<'a> {
     }
 
     pub(crate) fn ends(&self) -> Vec<End> {
-        let key_of = |interface: &Address| match self.known.computed(interface, "public_key") {
+        self.desired.values().filter_map(|desired| self.end(desired)).collect()
+    }
+
+    /// Returns what a peer is an end of.
+    pub(crate) fn end(&self, desired: &Desired) -> Option<End> {
+        if desired.address.kind != Kind::Peer {
+            return None;
+        }
+        let interface = desired.references.get("interface")?;
+        let public_key = match desired.fields.get("public_key").and_then(Wanted::known) {
+            Some(Field::PublicKey(key)) => Some(*key),
+            _ => None,
+        };
+        let own_key = match self.known.computed(interface, "public_key") {
             Some(Field::PublicKey(key)) => Some(key),
             _ => None,
         };
-        let peers = self.desired.values().filter(|desired| desired.address.kind == Kind::Peer);
-        peers
-            .filter_map(|desired| {
-                let interface = desired.references.get("interface")?;
-                let public_key = match desired.fields.get("public_key").and_then(Wanted::known) {
-                    Some(Field::PublicKey(key)) => Some(*key),
-                    _ => None,
-                };
-                let others = desired
-                    .depends_on
-                    .iter()
-                    .filter(|it| it.kind == Kind::Interface && *it != &**interface);
-                let mut others = others.peekable();
-                let first = others.next().cloned();
-                let far_interface = if others.peek().is_none() { first } else { None };
-                Some(End {
-                    peer: desired.address.clone(),
-                    interface: (**interface).clone(),
-                    far_interface,
-                    public_key,
-                    own_key: key_of(interface),
-                })
-            })
-            .collect()
+        Some(End {
+            peer: desired.address.clone(),
+            interface: (**interface).clone(),
+            far_interface: far_interface(&desired.depends_on, interface),
+            public_key,
+            own_key,
+        })
     }
+}
+
+/// Returns the one interface that a peer refers to besides its own.
+pub(crate) fn far_interface(
+    depends_on: &BTreeSet<Address>,
+    interface: &Address,
+) -> Option<Address> {
+    let is_other = |it: &&Address| it.kind == Kind::Interface && *it != interface;
+    let mut others = depends_on.iter().filter(is_other);
+    let first = others.next();
+    if others.next().is_none() { first.cloned() } else { None }
 }
 
 /// Returns the attribute's difference for an object that is made: everything that is wanted is new.

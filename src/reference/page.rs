@@ -32,6 +32,13 @@ column of each kind of backend says where the attribute is kept: *on the device*
 place for it; *for wgform*, which it tells what to do; *no*: there it may only have its default.
 ";
 
+const LINT: &str = "
+## Lint
+
+What is allowed and seldom meant is looked for too; `wgform schema lint` prints the rules, and how a comment such as
+`# wgform:ignore=missing-keepalive` silences one.
+";
+
 const FUNCTIONS: &str = "
 ## Functions
 
@@ -66,6 +73,7 @@ pub fn language_page() -> String {
     page += "\n### In every resource\n\n";
     page += &arguments_table(EVERY_RESOURCE);
     page += &block_section(&LIFECYCLE, 4);
+    page += LINT;
     page += FUNCTIONS;
     page += &table(
         &["call", "result"],
@@ -227,12 +235,12 @@ fn support(support: Support) -> &'static str {
     }
 }
 
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     format!("`{text}`")
 }
 
 /// Sets out a table; a bar in a cell would end it.
-fn table(titles: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(super) fn table(titles: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let line = |cells: Vec<String>| {
         let cells = cells.iter().map(|cell| cell.replace('|', "\\|"));
         format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))

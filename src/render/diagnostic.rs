@@ -58,11 +58,11 @@ pub fn compact_warnings(warnings: &[Diagnostic]) -> String {
     if warnings.is_empty() {
         return String::new();
     }
-    let mut by_summary: Vec<(&str, Vec<&Diagnostic>)> = Vec::new();
+    let mut by_summary: Vec<(String, Vec<&Diagnostic>)> = Vec::new();
     for warning in sorted(warnings) {
-        match by_summary.iter_mut().find(|(summary, _)| *summary == warning.summary) {
+        match by_summary.iter_mut().find(|(_, same)| same[0].summary == warning.summary) {
             Some((_, same)) => same.push(warning),
-            None => by_summary.push((warning.summary, vec![warning])),
+            None => by_summary.push((heading(warning), vec![warning])),
         }
     }
     let mut text = "Warnings:\n\n".to_owned();
@@ -79,6 +79,12 @@ pub fn compact_warnings(warnings: &[Diagnostic]) -> String {
         };
     }
     text + "\nWithout -compact-warnings they are shown in full.\n"
+}
+
+/// Returns what a problem is headed by: its summary, and the code by which it can be looked up and silenced.
+fn heading(diagnostic: &Diagnostic) -> String {
+    let summary = diagnostic.summary;
+    diagnostic.rule.map_or_else(|| summary.to_owned(), |rule| format!("{summary} [{}]", rule.code))
 }
 
 /// Returns diagnostics with the errors first, and in the order of files and places.
@@ -128,7 +134,7 @@ const MIN_WIDTH: usize = 40;
 #[derive(Debug)]
 struct Drawn {
     severity: Severity,
-    summary: &'static str,
+    heading: String,
     help: Option<String>,
     labels: Vec<LabeledSpan>,
     snippet: Snippet,
@@ -136,7 +142,8 @@ struct Drawn {
 
 impl Drawn {
     fn new(diagnostic: &Diagnostic, look: Look, index: &mut LineIndex) -> Self {
-        let Diagnostic { severity, summary, labels, help, within: _, others: _ } = diagnostic;
+        let Diagnostic { severity, summary: _, rule: _, labels, help, within: _, others: _ } =
+            diagnostic;
         let mut snippet = Snippet::default();
         let mut drawn = Vec::new();
         for source in sources(diagnostic) {
@@ -147,7 +154,8 @@ impl Drawn {
             drawn.extend(snippet.add(source, lines, &places, look));
         }
         let help = help.as_ref().map(|help| printable(help).into_owned());
-        Self { severity: *severity, summary, help, labels: drawn, snippet }
+        let heading = heading(diagnostic);
+        Self { severity: *severity, heading, help, labels: drawn, snippet }
     }
 }
 
@@ -164,7 +172,7 @@ fn sources(diagnostic: &Diagnostic) -> Vec<&Arc<SourceText>> {
 
 impl fmt::Display for Drawn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.summary)
+        f.write_str(&self.heading)
     }
 }
 

@@ -11,8 +11,8 @@ use serde_json::Value as Json;
 use crate::diagnostic::sentence;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::{
-    Action, FileChange, FirewallNote, Hook, Note, OutputChange, Plan, Reason, ResourceChange,
-    Subject,
+    Action, FileChange, FirewallNote, Hook, Note, OneSided, OutputChange, Plan, Reason,
+    ResourceChange, Subject,
 };
 use crate::render::plan::refactored::{is_whole_note, origin, refactored};
 use crate::render::value::{SENSITIVE, UNKNOWN, after, age, is_default, literal, shown, sorted};
@@ -81,6 +81,9 @@ pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
     }
     unreachable(plan, paint, &mut text);
     part(plan, &mut text);
+    if purpose == Purpose::Apply {
+        one_sided(plan, paint, &mut text);
+    }
     match purpose {
         Purpose::Apply => summary(plan, paint, &mut text),
         _ => drift_summary(plan, changes.len(), paint, &mut text),
@@ -666,6 +669,30 @@ fn part(plan: &Plan, text: &mut String) {
         let _ = writeln!(text, "  and {} more", plan.excluded.len() - NAMED);
     }
     text.push('\n');
+}
+
+/// Names the links that an apply leaves one-sided, and why.
+fn one_sided(plan: &Plan, paint: Paint, text: &mut String) {
+    if plan.one_sided.is_empty() {
+        return;
+    }
+    let what = count(plan.one_sided.len(), "link");
+    let heading = format!("This apply leaves {what} one-sided:");
+    let _ = writeln!(text, "{}\n", paint.paint(Style::Warning, heading));
+    for OneSided { changed, left_out, unread } in plan.one_sided.iter().take(NAMED) {
+        let why = match unread {
+            Some(id) => format!(" with backend `{id}`"),
+            None => String::new(),
+        };
+        let line = format!("{changed} changes, and {left_out} is left out{why}");
+        let _ = writeln!(text, "  {}", printable(&line));
+    }
+    if plan.one_sided.len() > NAMED {
+        let _ = writeln!(text, "  and {} more", plan.one_sided.len() - NAMED);
+    }
+    text.push_str(
+        "\n  The ends of such a link may not reach each other until an apply changes both.\n\n",
+    );
 }
 
 /// Says how far a plan that shows nothing can be trusted.

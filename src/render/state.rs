@@ -12,9 +12,8 @@ use crate::state::{ObjectKey, OutputRecord, ResourceRecord, State};
 
 /// Shows a whole state.
 pub fn state(state: &State) -> String {
-    let mut text = String::new();
-    for (address, record) in &state.resources {
-        text += &resource(address, record);
+    let mut text = resources(state, state.resources.keys());
+    if !state.resources.is_empty() {
         text.push('\n');
     }
     if !state.outputs.is_empty() {
@@ -23,6 +22,25 @@ pub fn state(state: &State) -> String {
     let resources = count(state.resources.len(), "resource");
     let _ = writeln!(text, "{resources}, serial {} of lineage {}.", state.serial, state.lineage);
     text
+}
+
+/// Shows a part of a state, and says how much of it that is.
+pub fn part(state: &State, addresses: &[Address]) -> String {
+    let (part, whole) = (addresses.len(), count(state.resources.len(), "resource"));
+    let mut text = resources(state, addresses);
+    let _ = writeln!(
+        text,
+        "\n{part} of {whole}, serial {} of lineage {}.",
+        state.serial, state.lineage
+    );
+    text
+}
+
+/// Shows resources as they were last written.
+pub fn resources<'a>(state: &State, addresses: impl IntoIterator<Item = &'a Address>) -> String {
+    let records = addresses.into_iter().filter_map(|it| Some((it, state.resources.get(it)?)));
+    let shown: Vec<String> = records.map(|(address, record)| resource(address, record)).collect();
+    shown.join("\n")
 }
 
 /// Shows outputs, one a line.

@@ -37,6 +37,9 @@ pub struct Problem {
     pub severity: Severity,
     /// A short sentence without names, always the same for the same kind of problem.
     pub summary: String,
+    /// The code of the rule of lint that it breaks; absent where it is none's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
     /// What is wrong at this place and the way out, as whole sentences; may be empty.
     pub detail: String,
     /// Where; absent for a problem that is in no file.
@@ -133,7 +136,7 @@ impl Validation {
         let mut lines = LineIndex::default();
         let shown = sorted(diagnostics).into_iter().take(MAX_PROBLEMS);
         Self {
-            format_version: "1.0",
+            format_version: "1.1",
             valid: error_count == 0,
             error_count,
             warning_count: diagnostics.len() - error_count,
@@ -150,6 +153,7 @@ impl Validation {
         self.diagnostics.push(Problem {
             severity: Severity::Error,
             summary: printable(summary).into_owned(),
+            code: None,
             detail: details.join(" "),
             range: None,
             snippet: None,
@@ -165,7 +169,7 @@ impl Validation {
 }
 
 fn problem(diagnostic: &Diagnostic, index: &mut LineIndex) -> Problem {
-    let Diagnostic { severity, summary, labels, help, within: _, others: _ } = diagnostic;
+    let Diagnostic { severity, summary, rule, labels, help, within: _, others: _ } = diagnostic;
     let mut places = labels.iter().map(|label| related(label, index));
     let (detail, place) = match places.next() {
         Some(Related { detail, range, snippet }) => (detail, Some((range, snippet))),
@@ -180,6 +184,7 @@ fn problem(diagnostic: &Diagnostic, index: &mut LineIndex) -> Problem {
             diagnostic::Severity::Warning => Severity::Warning,
         },
         summary: (*summary).to_owned(),
+        code: rule.map(|rule| rule.code),
         detail: sentences.join(" "),
         range,
         snippet,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::resource::pattern::{for_shell, in_shell};
 use crate::value::InvalidValue;
 
 /// The kinds of resource that wgform manages.
@@ -121,6 +122,11 @@ impl Address {
         self.place.as_ref().and_then(|place| place.key.as_ref())
     }
 
+    /// Returns it as one word of a command line, for somebody to copy: keys have quotes that a shell would take away.
+    pub fn in_shell(&self) -> String {
+        in_shell(&self.to_string())
+    }
+
     /// Returns the name that its object gets when the configuration gives none: module keys, label and key, joined
     /// by `-`.
     pub fn default_name(&self) -> String {
@@ -177,9 +183,12 @@ impl FromStr for Address {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let quoted = || Some(for_shell(&requoted(text).filter(|it| it.parse::<Self>().is_ok())?));
         let wrong = |why: String| {
+            let hint = quoted()
+                .unwrap_or_else(|| "write it as `interface.hub` or `peer.laptop`".to_owned());
             InvalidValue::new(format!("`{text}` is not the address of a resource: {why}"))
-                .hint("write it as `interface.hub` or `peer.laptop`")
+                .hint(hint)
         };
         let mut rest = text;
         let mut module = Vec::new();
@@ -241,7 +250,7 @@ pub(super) fn part(text: &str) -> Result<Part<'_>, String> {
 }
 
 /// Reads `"name"]` or `3]`, and returns what follows.
-fn instance_key(text: &str) -> Result<(InstanceKey, &str), String> {
+pub(crate) fn instance_key(text: &str) -> Result<(InstanceKey, &str), String> {
     let Some(quoted) = text.strip_prefix('"') else {
         let (digits, rest) = text.split_once(']').ok_or("the `[` is not closed")?;
         let index = digits.parse().map_err(|_| format!("`{digits}` is not an index"))?;
@@ -260,6 +269,21 @@ fn instance_key(text: &str) -> Result<(InstanceKey, &str), String> {
         }
     }
     Err("the key is not closed".to_owned())
+}
+
+/// Gives each key its quotes that has none and is no number, as a shell leaves it; nothing where each has its own.
+pub(crate) fn requoted(text: &str) -> Option<String> {
+    let mut quoted_text = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('[') {
+        let (key, after) = after.split_once(']')?;
+        let has_own = key.starts_with('"') || key == "*" || key.parse::<u32>().is_ok();
+        let key = if has_own { key.to_owned() } else { quoted(key) };
+        quoted_text += &format!("{before}[{key}]");
+        rest = after;
+    }
+    quoted_text += rest;
+    (quoted_text != text).then_some(quoted_text)
 }
 
 fn quoted(name: &str) -> String {

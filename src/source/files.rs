@@ -101,8 +101,11 @@ impl Files {
                 let whole = directory.join(path);
                 match fs::metadata(&whole) {
                     Ok(it) if it.is_dir() => {}
-                    Ok(_) => return Err("it is not a directory".to_owned()),
-                    Err(error) => return Err(error.to_string()),
+                    Ok(_) => return Err("this is not a directory".to_owned()),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        return Err("there is no such directory".to_owned());
+                    }
+                    Err(error) => return Err(format!("this cannot be read: {error}")),
                 }
                 let names = names_in(&whole).map_err(|error| said(&error))?;
                 let names = names.into_iter().filter(|name| name.ends_with(".wg.hcl"));
@@ -110,7 +113,7 @@ impl Files {
                 let texts: Vec<_> =
                     names.map(load).collect::<Result<_, _>>().map_err(|error| said(&error))?;
                 match texts.is_empty() {
-                    true => Err("there is no `*.wg.hcl` file in it".to_owned()),
+                    true => Err("there is no `*.wg.hcl` file in this directory".to_owned()),
                     false => Ok(texts),
                 }
             }

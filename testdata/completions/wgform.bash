@@ -8,7 +8,7 @@ _wgform() {
         [[ $word == [-=]* || $word == help || ${COMP_WORDS[i-1]} == '=' ]] && continue
         _wgform_takes_value "${COMP_WORDS[i-1]}" && continue
         case "$command $word" in
-            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | ' import' | ' backend' | 'backend list' | 'backend test' | ' force-unlock' | ' simulate' | 'simulate routeros' | 'simulate pfsense' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
+            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' graph' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | ' import' | ' backend' | 'backend list' | 'backend test' | ' force-unlock' | ' simulate' | 'simulate routeros' | 'simulate pfsense' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
         esac
     done
 
@@ -37,6 +37,7 @@ _wgform() {
             -write) _wgform_words 'true false' ;;
             -out) _wgform_paths -f ;;
             -as) _wgform_words 'blocks map' ;;
+            -type) _wgform_words 'dot mermaid' ;;
             -version) _wgform_words '7.11 7.12 7.15 7.16 7.17 7.21 7.24' ;;
             -dir) _wgform_paths -d ;;
         esac
@@ -45,12 +46,13 @@ _wgform() {
         [[ $cur == --* ]] && before=- cur=${cur#-}
         case $command in
             '') _wgform_words '-version -chdir= -no-color -v -compact-warnings -help' ;;
-            'plan') _wgform_words '-var= -var-file= -target= -exclude= -refresh -accept-new-device= -accept-loss= -allow-new-key= -replace= -refresh-only -destroy -validate-on-device -detailed-exitcode -parallelism= -input -chdir= -no-color -v -compact-warnings -help' ;;
-            'apply') _wgform_words '-var= -var-file= -target= -exclude= -refresh -destroy -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -heal -allow-new-key= -replace= -refresh-only -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
-            'destroy') _wgform_words '-var= -var-file= -target= -exclude= -refresh -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
-            'drift') _wgform_words '-var= -var-file= -target= -exclude= -parallelism= -chdir= -no-color -v -compact-warnings -help' ;;
+            'plan') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -accept-new-device= -accept-loss= -allow-new-key= -replace= -refresh-only -destroy -validate-on-device -detailed-exitcode -parallelism= -input -chdir= -no-color -v -compact-warnings -help' ;;
+            'apply') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -destroy -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -heal -allow-new-key= -replace= -refresh-only -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
+            'destroy') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
+            'drift') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -parallelism= -chdir= -no-color -v -compact-warnings -help' ;;
             'validate') _wgform_words '-var= -var-file= -json -chdir= -no-color -v -compact-warnings -help' ;;
             'fmt') _wgform_words '-check -diff -recursive -list -write -chdir= -no-color -v -compact-warnings -help' ;;
+            'graph') _wgform_words '-var= -var-file= -type= -topology -chdir= -no-color -v -compact-warnings -help' ;;
             'show') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
             'output') _wgform_words '-json -raw -chdir= -no-color -v -compact-warnings -help' ;;
             'state') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
@@ -74,12 +76,12 @@ _wgform() {
         [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
     else
         case $command in
-            '') _wgform_words 'plan apply destroy drift validate fmt show output state import backend force-unlock simulate schema completions man version help' ;;
+            '') _wgform_words 'plan apply destroy drift validate fmt graph show output state import backend force-unlock simulate schema completions man version help' ;;
             'fmt') _wgform_paths -f ;;
             'state') _wgform_words 'list show mv rm help' ;;
             'backend') _wgform_words 'list test help' ;;
             'simulate') _wgform_words 'routeros pfsense help' ;;
-            'schema') _wgform_words 'language state events validation reference' ;;
+            'schema') _wgform_words 'language state events validation reference lint' ;;
             'completions') _wgform_words 'bash zsh fish' ;;
         esac
     fi
@@ -88,7 +90,7 @@ _wgform() {
 # Returns whether the word after this flag is its value.
 _wgform_takes_value() {
     case ${1/#--/-} in
-        -chdir | -var | -var-file | -target | -exclude | -accept-new-device | -accept-loss | -allow-new-key | -replace | -parallelism | -lock-timeout | -id | -all | -out | -as | -version | -user | -listen | -dir) return 0 ;;
+        -chdir | -var | -var-file | -target | -exclude | -accept-new-device | -accept-loss | -allow-new-key | -replace | -parallelism | -lock-timeout | -type | -id | -version | -user | -listen | -dir) return 0 ;;
     esac
     return 1
 }

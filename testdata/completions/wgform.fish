@@ -2,7 +2,7 @@
 
 # Returns whether the command line so far is of this command: `state mv` for example.
 function __wgform_command
-    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'import' 'backend' 'backend list' 'backend test' 'force-unlock' 'simulate' 'simulate routeros' 'simulate pfsense' 'schema' 'completions' 'man' 'version'
+    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'graph' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'import' 'backend' 'backend list' 'backend test' 'force-unlock' 'simulate' 'simulate routeros' 'simulate pfsense' 'schema' 'completions' 'man' 'version'
     set -l command
     set -l is_value no
     set -l words (commandline -opc)
@@ -12,7 +12,7 @@ function __wgform_command
             continue
         end
         switch $word
-            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -parallelism --parallelism -lock-timeout --lock-timeout -id --id -all --all -out --out -as --as -version --version -user --user -listen --listen -dir --dir
+            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -parallelism --parallelism -lock-timeout --lock-timeout -type --type -id --id -version --version -user --user -listen --listen -dir --dir
                 set is_value yes
             case '-*' help
             case '*'
@@ -36,6 +36,7 @@ complete -c wgform -n '__wgform_command' -a destroy -d 'Removes everything that 
 complete -c wgform -n '__wgform_command' -a drift -d 'Reports what was changed outside of wgform, and cannot change anything itself'
 complete -c wgform -n '__wgform_command' -a validate -d 'Checks the configuration without asking any backend'
 complete -c wgform -n '__wgform_command' -a fmt -d 'Lays the configuration\'s files out in the one common way'
+complete -c wgform -n '__wgform_command' -a graph -d 'Draws what depends on what, or the network, from the configuration alone'
 complete -c wgform -n '__wgform_command' -a show -d 'Shows what wgform owns, as of the last apply'
 complete -c wgform -n '__wgform_command' -a output -d 'Prints outputs, as of the last apply'
 complete -c wgform -n '__wgform_command' -a state -d 'Looks at what wgform owns, or changes what it takes for its own'
@@ -57,7 +58,8 @@ complete -c wgform -n '__wgform_command' -o help -l help -d 'Shows the page of t
 
 complete -c wgform -n '__wgform_command plan' -o var -l var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command plan' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
-complete -c wgform -n '__wgform_command plan' -o target -l target -x -d 'Limits the run to a resource and what it depends on; may be given several times'
+complete -c wgform -n '__wgform_command plan' -o target -l target -x -d 'Limits the run to a resource, what it depends on, and the other end of its link; may be given several times'
+complete -c wgform -n '__wgform_command plan' -o target-exact -l target-exact -d 'Leaves the other ends of links out of `-target`'
 complete -c wgform -n '__wgform_command plan' -o exclude -l exclude -x -d 'Leaves out a resource, what depends on it, and the other end of its link; may be given several times'
 complete -c wgform -n '__wgform_command plan' -o refresh -l refresh -a 'true false' -d 'Asks the backends first (the default); with false, takes the state for what is there'
 complete -c wgform -n '__wgform_command plan' -o accept-new-device -l accept-new-device -x -d 'Takes a backend for the right one although its identity has changed'
@@ -78,7 +80,8 @@ complete -c wgform -n '__wgform_command plan' -o help -l help -d 'Shows the page
 
 complete -c wgform -n '__wgform_command apply' -o var -l var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command apply' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
-complete -c wgform -n '__wgform_command apply' -o target -l target -x -d 'Limits the run to a resource and what it depends on; may be given several times'
+complete -c wgform -n '__wgform_command apply' -o target -l target -x -d 'Limits the run to a resource, what it depends on, and the other end of its link; may be given several times'
+complete -c wgform -n '__wgform_command apply' -o target-exact -l target-exact -d 'Leaves the other ends of links out of `-target`'
 complete -c wgform -n '__wgform_command apply' -o exclude -l exclude -x -d 'Leaves out a resource, what depends on it, and the other end of its link; may be given several times'
 complete -c wgform -n '__wgform_command apply' -o refresh -l refresh -a 'true false' -d 'Asks the backends first (the default); with false, takes the state for what is there'
 complete -c wgform -n '__wgform_command apply' -o destroy -l destroy -d 'Destroys everything that wgform owns, as `wgform destroy` does'
@@ -102,7 +105,8 @@ complete -c wgform -n '__wgform_command apply' -o help -l help -d 'Shows the pag
 
 complete -c wgform -n '__wgform_command destroy' -o var -l var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command destroy' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
-complete -c wgform -n '__wgform_command destroy' -o target -l target -x -d 'Limits the run to a resource and what it depends on; may be given several times'
+complete -c wgform -n '__wgform_command destroy' -o target -l target -x -d 'Limits the run to a resource, what it depends on, and the other end of its link; may be given several times'
+complete -c wgform -n '__wgform_command destroy' -o target-exact -l target-exact -d 'Leaves the other ends of links out of `-target`'
 complete -c wgform -n '__wgform_command destroy' -o exclude -l exclude -x -d 'Leaves out a resource, what depends on it, and the other end of its link; may be given several times'
 complete -c wgform -n '__wgform_command destroy' -o refresh -l refresh -a 'true false' -d 'Asks the backends first (the default); with false, takes the state for what is there'
 complete -c wgform -n '__wgform_command destroy' -o accept-new-device -l accept-new-device -x -d 'Takes a backend for the right one although its identity has changed'
@@ -121,7 +125,8 @@ complete -c wgform -n '__wgform_command destroy' -o help -l help -d 'Shows the p
 
 complete -c wgform -n '__wgform_command drift' -o var -l var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command drift' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
-complete -c wgform -n '__wgform_command drift' -o target -l target -x -d 'Limits the report to a resource; may be given several times'
+complete -c wgform -n '__wgform_command drift' -o target -l target -x -d 'Limits the run to a resource, what it depends on, and the other end of its link; may be given several times'
+complete -c wgform -n '__wgform_command drift' -o target-exact -l target-exact -d 'Leaves the other ends of links out of `-target`'
 complete -c wgform -n '__wgform_command drift' -o exclude -l exclude -x -d 'Leaves out a resource, what depends on it, and the other end of its link; may be given several times'
 complete -c wgform -n '__wgform_command drift' -o parallelism -l parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
 complete -c wgform -n '__wgform_command drift' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
@@ -151,6 +156,16 @@ complete -c wgform -n '__wgform_command fmt' -s v -d 'Says more about what is do
 complete -c wgform -n '__wgform_command fmt' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command fmt' -o help -l help -d 'Shows the page of the command'
 
+complete -c wgform -n '__wgform_command graph' -o var -l var -x -d 'Sets a variable; may be given several times'
+complete -c wgform -n '__wgform_command graph' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
+complete -c wgform -n '__wgform_command graph' -o type -l type -x -a 'dot mermaid' -d 'The language of the graph: dot for graphviz, mermaid for Markdown'
+complete -c wgform -n '__wgform_command graph' -o topology -l topology -d 'Draws the network: backends, interfaces and the links between them. An arrow is at the end that is dialled'
+complete -c wgform -n '__wgform_command graph' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command graph' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command graph' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command graph' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
+complete -c wgform -n '__wgform_command graph' -o help -l help -d 'Shows the page of the command'
+
 complete -c wgform -n '__wgform_command show' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command show' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command show' -s v -d 'Says more about what is done'
@@ -166,9 +181,9 @@ complete -c wgform -n '__wgform_command output' -o compact-warnings -l compact-w
 complete -c wgform -n '__wgform_command output' -o help -l help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command state' -a list -d 'Lists the addresses of what wgform owns'
-complete -c wgform -n '__wgform_command state' -a show -d 'Shows one resource as it was last written'
+complete -c wgform -n '__wgform_command state' -a show -d 'Shows resources as they were last written'
 complete -c wgform -n '__wgform_command state' -a mv -d 'Gives a resource or a module another address, after it was renamed in the configuration'
-complete -c wgform -n '__wgform_command state' -a rm -d 'Forgets a resource, and leaves it on its device as it is'
+complete -c wgform -n '__wgform_command state' -a rm -d 'Forgets resources, and leaves them on their devices as they are'
 complete -c wgform -n '__wgform_command state' -a help -d 'Shows the page of a command'
 complete -c wgform -n '__wgform_command state' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command state' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
@@ -280,7 +295,7 @@ complete -c wgform -n '__wgform_command simulate pfsense' -s v -d 'Says more abo
 complete -c wgform -n '__wgform_command simulate pfsense' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command simulate pfsense' -o help -l help -d 'Shows the page of the command'
 
-complete -c wgform -n '__wgform_command schema' -a 'language state events validation reference'
+complete -c wgform -n '__wgform_command schema' -a 'language state events validation reference lint'
 complete -c wgform -n '__wgform_command schema' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command schema' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command schema' -s v -d 'Says more about what is done'

@@ -23,6 +23,7 @@ _wgform() {
                 'drift:Reports what was changed outside of wgform, and cannot change anything itself'
                 'validate:Checks the configuration without asking any backend'
                 'fmt:Lays the configuration'\''s files out in the one common way'
+                'graph:Draws what depends on what, or the network, from the configuration alone'
                 'show:Shows what wgform owns, as of the last apply'
                 'output:Prints outputs, as of the last apply'
                 'state:Looks at what wgform owns, or changes what it takes for its own'
@@ -46,6 +47,7 @@ _wgform() {
                 drift) _wgform_drift ;;
                 validate) _wgform_validate ;;
                 fmt) _wgform_fmt ;;
+                graph) _wgform_graph ;;
                 show) _wgform_show ;;
                 output) _wgform_output ;;
                 state) _wgform_state ;;
@@ -67,7 +69,8 @@ _wgform_plan() {
     _arguments \
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
-        '*-target=[Limits the run to a resource and what it depends on; may be given several times]:ADDRESS: ' \
+        '*-target=[Limits the run to a resource, what it depends on, and the other end of its link; may be given several times]:ADDRESS: ' \
+        '-target-exact[Leaves the other ends of links out of `-target`]' \
         '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
         '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
@@ -91,7 +94,8 @@ _wgform_apply() {
     _arguments \
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
-        '*-target=[Limits the run to a resource and what it depends on; may be given several times]:ADDRESS: ' \
+        '*-target=[Limits the run to a resource, what it depends on, and the other end of its link; may be given several times]:ADDRESS: ' \
+        '-target-exact[Leaves the other ends of links out of `-target`]' \
         '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
         '-destroy[Destroys everything that wgform owns, as `wgform destroy` does]' \
@@ -118,7 +122,8 @@ _wgform_destroy() {
     _arguments \
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
-        '*-target=[Limits the run to a resource and what it depends on; may be given several times]:ADDRESS: ' \
+        '*-target=[Limits the run to a resource, what it depends on, and the other end of its link; may be given several times]:ADDRESS: ' \
+        '-target-exact[Leaves the other ends of links out of `-target`]' \
         '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
         '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
@@ -140,7 +145,8 @@ _wgform_drift() {
     _arguments \
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
-        '*-target=[Limits the report to a resource; may be given several times]:ADDRESS: ' \
+        '*-target=[Limits the run to a resource, what it depends on, and the other end of its link; may be given several times]:ADDRESS: ' \
+        '-target-exact[Leaves the other ends of links out of `-target`]' \
         '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
@@ -177,13 +183,27 @@ _wgform_fmt() {
         ':file:_files'
 }
 
+_wgform_graph() {
+    _arguments \
+        '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
+        '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
+        '-type=[The language of the graph: dot for graphviz, mermaid for Markdown]:value:(dot mermaid)' \
+        '-topology[Draws the network: backends, interfaces and the links between them. An arrow is at the end that is dialled]' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]'
+}
+
 _wgform_show() {
     _arguments \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
-        '-help[Shows the page of the command]'
+        '-help[Shows the page of the command]' \
+        ':ADDRESS: '
 }
 
 _wgform_output() {
@@ -213,9 +233,9 @@ _wgform_state() {
         command)
             local -a commands=(
                 'list:Lists the addresses of what wgform owns'
-                'show:Shows one resource as it was last written'
+                'show:Shows resources as they were last written'
                 'mv:Gives a resource or a module another address, after it was renamed in the configuration'
-                'rm:Forgets a resource, and leaves it on its device as it is'
+                'rm:Forgets resources, and leaves them on their devices as they are'
                 'help:Shows the page of a command'
             )
             _describe -t commands command commands
@@ -426,7 +446,7 @@ _wgform_schema() {
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
         '-help[Shows the page of the command]' \
-        ':value:(language state events validation reference)'
+        ':value:(language state events validation reference lint)'
 }
 
 _wgform_completions() {

@@ -254,6 +254,12 @@ fn an_unreachable_backend_is_left_out_and_its_last_known_values_are_used() {
       Switch it on.
       2 resources left out; where others refer to them, the last known values are used.
 
+    This apply leaves 1 link one-sided:
+
+      peer.to_branch changes, and peer.to_hq is left out with backend `branch`
+
+      The ends of such a link may not reach each other until an apply changes both.
+
     Plan: 0 to add, 1 to change, 0 to destroy. Drift undone: none. Sessions kept: 0 of 0.
     "#);
     assert_snapshot!(lab.steps(), @"peer.to_branch: update wg0/«wg0@branch» allowed_ips");
@@ -298,6 +304,12 @@ fn what_was_to_be_destroyed_on_an_unreachable_backend_waits() {
 
       Switch it on.
       2 resources left out; where others refer to them, the last known values are used.
+
+    This apply leaves 1 link one-sided:
+
+      peer.to_branch changes, and peer.to_hq is left out with backend `branch`
+
+      The ends of such a link may not reach each other until an apply changes both.
 
     Plan: 0 to add, 0 to change, 3 to destroy. Drift undone: none. Sessions kept: 0 of 0.
     "#);

@@ -32,6 +32,7 @@ mod refactor;
 mod together;
 mod counts;
 mod exclude;
+mod targets;
 mod requested;
 mod pace;
 mod refresh_only;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use proptest::prelude::*;
 use wgform::simulator::linux::call::PeerChange;
@@ -64,9 +65,19 @@ struct Link {
 }
 
 pub fn model() -> impl Strategy<Value = Model> {
-    let interfaces = prop::collection::btree_map(0u8..4, interface(), 1..4);
+    model_of(1..4, 0..2)
+}
+
+/// One with a link at least.
+pub fn linked_model() -> impl Strategy<Value = Model> {
+    let has_link = |model: &Model| model.text().contains("peer \"l");
+    model_of(3..5, 1..2).prop_filter("there is no link", has_link)
+}
+
+fn model_of(interfaces: Range<usize>, links: Range<usize>) -> impl Strategy<Value = Model> {
+    let interfaces = prop::collection::btree_map(0u8..4, interface(), interfaces);
     let peers = prop::collection::btree_map(0u8..6, peer(), 0..6);
-    let links = prop::collection::btree_map(0u8..2, link(), 0..2);
+    let links = prop::collection::btree_map(0u8..2, link(), links);
     let secrets = prop::collection::btree_map(0u8..2, 0u8..3, 0..3);
     (interfaces, peers, links, secrets).prop_map(|(interfaces, peers, links, secrets)| Model {
         interfaces,

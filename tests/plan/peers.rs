@@ -265,12 +265,12 @@ fn two_peers_cannot_have_one_network_or_one_key() {
     let lab = Lab::new(&HUB.replace("10.8.0.3/32", "10.8.0.2/32").replace("«phone»", "«laptop»"));
     assert_snapshot!(lab.plan(), @r#"
     error: two peers with one public key
-      at `"«laptop»"`: `5Etvk/ES…` on `interface.hub`
-      at `"«laptop»"`: `5Etvk/ES…` on `interface.hub`
+      at `"«laptop»"`: `peer.phone` has `5Etvk/ES…` on `interface.hub`
+      at `"«laptop»"`: `peer.laptop` has `5Etvk/ES…` on `interface.hub`
       help: WireGuard knows a peer by its public key. Give each peer of an interface its own.
     error: two peers with one allowed IP
-      at `["10.8.0.2/32"]`: `10.8.0.2/32` on `interface.hub`
-      at `["10.8.0.2/32"]`: `10.8.0.2/32` on `interface.hub`
+      at `["10.8.0.2/32"]`: `peer.phone` has `10.8.0.2/32` on `interface.hub`
+      at `["10.8.0.2/32"]`: `peer.laptop` has `10.8.0.2/32` on `interface.hub`
       help: WireGuard routes a network to one peer only. Remove it from one of the two.
     "#);
 }

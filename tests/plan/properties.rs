@@ -2,11 +2,12 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use wgform::resource::BackendId;
+use wgform::plan::Plan;
+use wgform::resource::{Address, BackendId};
 
 use crate::backend::Crash;
 use crate::lab::Lab;
-use crate::model::{Model, event, model};
+use crate::model::{Model, event, linked_model, model};
 
 /// So many of each, so that all of them take half a minute. The seed is always the same; to look for more, raise the
 /// one and take another of the other.
@@ -100,6 +101,45 @@ proptest! {
         lab.stop_time();
         let plan = lab.plan();
         prop_assert!(!plan.contains("error:") && !plan.contains("refused:"), "{}", plan);
+        lab.settle();
+    }
+
+    #[test]
+    fn a_part_leaves_no_link_one_sided_unless_it_is_to_and_a_whole_apply_follows(
+        model in linked_model(),
+        events in prop::collection::vec(event(), 1..6),
+        chosen in any::<prop::sample::Index>(),
+        destroy in any::<bool>(),
+    ) {
+        let mut lab = applied(&model);
+        for (number, event) in events.iter().enumerate() {
+            event.happen(&lab.host(event.host()), number);
+        }
+        ["hq", "branch"].iter().for_each(|it| _ = lab.options.accept_loss.insert(BackendId::new(*it)));
+        prop_assume!(!lab.plan().contains("refused:"));
+        lab.options.destroy = destroy;
+        let changes = |plan: &Plan| -> Vec<Address> {
+            plan.changes.iter().filter_map(|it| it.subject.address().cloned()).collect()
+        };
+        let changed = lab.look(changes);
+        prop_assume!(!changed.is_empty());
+        for address in &changed {
+            lab.options.excludes = vec![address.clone()];
+            prop_assert!(lab.look(|plan| plan.one_sided.is_empty()), "{}", lab.plan());
+            lab.options.excludes.clear();
+            lab.options.targets = vec![address.clone()];
+            prop_assert!(lab.look(|plan| plan.one_sided.is_empty()), "{}", lab.plan());
+        }
+        lab.options.targets = vec![chosen.get(&changed).clone()];
+        lab.options.target_exact = true;
+        let left_out = lab.look(|plan| {
+            let changed = changes(plan);
+            plan.one_sided.iter().all(|it| changed.contains(&it.changed) && !changed.contains(&it.left_out))
+        });
+        prop_assert!(left_out, "{}", lab.plan());
+        lab.apply();
+        lab.options.targets.clear();
+        (lab.options.target_exact, lab.options.destroy) = (false, false);
         lab.settle();
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Instance {
     pub(crate) module: usize,
     pub(crate) steps: Arc<Vec<ModuleStep>>,
     /// The instance with the `module` block; none for the root.
-    pub(crate) caller: Option<Rc<Instance>>,
+    pub(crate) caller: Option<Rc<Self>>,
 }
 
 /// Where an expression is evaluated: in which instance of a module, and of a block in it.

@@ -14,6 +14,7 @@ use crate::config::parse::{is_reference, or};
 use crate::config::reference::name_of;
 use crate::config::value::{Data, Value};
 use crate::config::{Desired, Wanted};
+use crate::diagnostic::rule::{MTU_BELOW_1280, OWN_PUBLIC_KEY};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{
     Address, Attribute, BackendId, BackendKind, Field, Form, Kind, Presence, Support, declaration,
@@ -446,6 +447,7 @@ fn own_key(desired: &Desired, block: &ResourceBlock) -> Option<Diagnostic> {
 /// Says that a peer would be the interface that it is on.
 pub fn own_public_key(at: &Span, on: &Address) -> Diagnostic {
     Diagnostic::error("peer with the interface's own public key")
+        .rule(&OWN_PUBLIC_KEY)
         .label(at, format!("this is the key of `{on}` itself"))
         .help("Use the public key of the far end. An interface cannot be its own peer.")
 }
@@ -461,6 +463,7 @@ fn small_mtu(desired: &Desired) -> Option<Diagnostic> {
         return None;
     }
     let mut diagnostic = Diagnostic::error("interface MTU too small for IPv6")
+        .rule(&MTU_BELOW_1280)
         .label(desired.spans.get("mtu")?, "with an IPv6 address this has to be at least 1280")
         .help("Set `mtu = 1280` or more, or remove the IPv6 addresses.");
     if let Some(span) = desired.spans.get("addresses") {

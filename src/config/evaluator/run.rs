@@ -208,7 +208,7 @@ impl<'r> Run<'r> {
         let Some(instance) = self.evaluator.instance(module) else { return poisoned() };
         let run = self.at(Place { instance, each: None });
         let label = module.last().map_or("", |step| step.label.as_str());
-        unknown_output(run.blocks(), label, name, at).map_err(|it| Vec::from_iter(it))?;
+        unknown_output(run.blocks(), label, name, at).map_err(Vec::from_iter)?;
         run.node(&Node::Output(name.into()))
     }
 

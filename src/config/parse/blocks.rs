@@ -19,6 +19,7 @@ use crate::config::vocabulary::{
     BlockType, CLIENT, CLIENT_ATTRIBUTES, EVERY_RESOURCE, LIFECYCLE, LIFECYCLE_OF_MODULE, OUTPUT,
     ROUTES, SSH, STATE, VALIDATION, VARIABLE, WGFORM,
 };
+use crate::diagnostic::rule::{LITERAL_KEY, LITERAL_PASSWORD};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, BackendKind, InstanceKey, Kind, Presence, declaration};
 
@@ -311,6 +312,7 @@ impl Parser {
             let span = self.span_of(&attribute.value);
             self.problems.push(
                 Diagnostic::warning("literal password in the configuration")
+                    .rule(&LITERAL_PASSWORD)
                     .label(&span, "everybody who can read this file can log in with it")
                     .help("Take it from a sensitive variable, `env(…)` or `file(…)`."),
             );
@@ -452,6 +454,7 @@ impl Parser {
                 let span = self.span_of(&attribute.value);
                 self.problems.push(
                     Diagnostic::warning("literal key in the configuration")
+                        .rule(&LITERAL_KEY)
                         .label(&span, "everybody who can read this file can use the key")
                         .help("Take it from a sensitive variable, `env(…)` or `file(…)`, or leave it out: wgform makes one and keeps it on the device."),
                 );

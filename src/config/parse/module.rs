@@ -1,6 +1,6 @@
 //! `module` blocks, and the modules that they call: each is read from its directory and parsed like the root.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hcl_edit::expr::Expression;
@@ -162,12 +162,14 @@ impl Parser {
         for (label, block) in &blocks.modules {
             let Some(module) = block.module.and_then(|it| modules.get(it)) else { continue };
             let variables = &module.blocks.variables;
+            let mut meant = BTreeSet::new();
             for (name, (span, _)) in &block.arguments {
                 let is_broken = module.blocks.broken.may_declare("var", name);
                 if variables.contains_key(name) || is_broken {
                     continue;
                 }
                 let near = suggestion(name, variables.keys().map(|it| &**it));
+                meant.extend(near);
                 problems.push(
                     Diagnostic::error("argument that a module does not have")
                         .label(span, format!("`module.{label}` has no variable `{name}`"))
@@ -180,9 +182,11 @@ impl Parser {
                         }),
                 );
             }
-            let lacks = variables
-                .iter()
-                .filter(|(name, it)| it.default.is_none() && !block.arguments.contains_key(*name));
+            let lacks = variables.iter().filter(|(name, it)| {
+                it.default.is_none()
+                    && !block.arguments.contains_key(*name)
+                    && !meant.contains(&***name)
+            });
             for (name, variable) in lacks {
                 problems.push(
                     Diagnostic::error("missing argument")

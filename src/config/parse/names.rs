@@ -84,6 +84,7 @@ impl Blocks {
             resources,
             refactoring,
             broken: _,
+            ignored: _,
         } = self;
         let mut plain = |expr: &mut Expr| visit(expr, Within::NOTHING);
         refactoring.imports.iter_mut().filter_map(|it| it.for_each.as_mut()).for_each(&mut plain);
@@ -250,13 +251,9 @@ impl<'m> Declared<'m> {
         let Some((name, range)) = &it.attribute else {
             return Ok(Node::Resource(address, None));
         };
-        if let Some(argument) = repeated {
-            return Err(Some(unnamed_instance(
-                &address.to_string(),
-                argument,
-                name,
-                &at(range.clone()),
-            )));
+        if repeated.is_some() {
+            // What follows may be a key.
+            return Ok(Node::Resource(address, None));
         }
         referable(kind, name, &at(range.clone()))
             .map(|attribute| Node::Resource(address, Some(attribute)))
@@ -276,9 +273,8 @@ impl<'m> Declared<'m> {
         let Some((name, range)) = &it.attribute else {
             return Ok(Node::Module(key.clone(), None));
         };
-        if let Some(argument) = repeated {
-            let whole = format!("module.{label}");
-            return Err(Some(unnamed_instance(&whole, argument, name, &at(range.clone()))));
+        if repeated.is_some() {
+            return Ok(Node::Module(key.clone(), None));
         }
         // What cannot be read has been reported.
         let Some(blocks) = blocks else { return Err(None) };
@@ -407,16 +403,6 @@ fn repeated(it: &Name, within: Within, at: &dyn Fn(Range<usize>) -> Span) -> Opt
             Some(problem.help(format!("Write {}.", or(&usable))))
         }
     }
-}
-
-/// Says that an instance has to be named.
-fn unnamed_instance(whole: &str, argument: &str, name: &str, span: &Span) -> Diagnostic {
-    let key = if argument == "count" { "0" } else { "\"KEY\"" };
-    Diagnostic::error("reference to a repeated block as if it were one")
-        .label(span, format!("`{whole}` has `{argument}`, so it has instances and no `{name}`"))
-        .help(format!(
-            "Name an instance as in `{whole}[{key}].{name}`, or go over all with `[for it in {whole} : it.{name}]`."
-        ))
 }
 
 /// Says that a module has no such output, unless it has.

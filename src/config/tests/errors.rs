@@ -28,21 +28,21 @@ fn unknown_names_come_with_what_was_meant() {
         "error: unknown argument
   2:3 `lisen_port`: `interface` has no `lisen_port`
   help: Did you mean `listen_port`?
-error: unknown argument
-  3:3 `for_each`: this version of wgform has no `for_each`
-  help: Write one block for each.
+error: value of the wrong type
+  3:14 `[]`: `for_each` has to be a map or a set of strings, and this is a list
+  help: Make it a set with `toset(…)`, or a map with `{ for it in … : it.name => it }`: an instance is found by its key, not by its place.
 error: unknown block
   5:1 `modul`: there is no block `modul`
-  help: It can be `wgform`, `variable`, `locals`, `output`, `backend`, `interface`, `peer`, `preshared_key`, `moved`, `removed` or `import`.
-error: unknown block
-  6:1 `module`: this version of wgform has no `module`
-  help: Leave it out. A later version may have it.
+  help: Did you mean `module`?
+error: missing argument
+  6:1 `module \"x\"`: this `module` has no `source`
+  help: Add a line `source = …`.
 error: call of an unknown function
   8:7 `uper`: this version of wgform has no function `uper`
   help: Did you mean `upper`?
-error: reference to an unknown name
-  9:7 `each`: this version of wgform has no `each`
-  help: Write one block for each; `for x in LIST` makes lists and maps.
+error: key of an instance outside of a repeated block
+  9:7 `each.key`: there is no `for_each` around this
+  help: `each` is for the arguments of a block with `for_each`.
 error: reference to an unknown name
   10:7 `kernel`: there is no `kernel` here
   help: Write a text in quotes: \"kernel\".",

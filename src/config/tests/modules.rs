@@ -143,14 +143,60 @@ fn what_is_wrong_in_a_module_is_shown_at_both_places() {
          wgform {}\noutput \"nope\" { value = var.nope }\n",
     )
     .file("self/main.wg.hcl", "module \"again\" {\n  source = \"../self\"\n}\n");
-    assert_eq!(case.problems(), "");
+    assert_eq!(case.problems(), "error: invalid value
+  m/main.wg.hcl:3:23 `var.mtu`: `mtu` is an MTU, a number from 576 to 65535, not `1`
+  main.wg.hcl:1:1 `module \"m\"`: in `module.m[\"a\"]`, and in another one
+  help: Write it as `mtu = 1420`.
+error: block that only the root has
+  m/main.wg.hcl:4:1 `backend \"local\" \"x\"`: there is no `backend` in a module
+  help: Declare it in the root, and give it to the module as the value of a variable with `type = backend`.
+error: block that only the root has
+  m/main.wg.hcl:5:1 `wgform`: there is no `wgform` in a module
+  help: Leave it out: the root has one for all.
+error: reference to an unknown variable
+  m/main.wg.hcl:6:25 `var.nope`: no `variable \"nope\"` in this configuration
+  help: Declare it with `variable \"nope\" { … }`.
+error: missing argument
+  main.wg.hcl:1:1 `module \"m\"`: this `module` has no `lacks`
+  m/main.wg.hcl:2:1 `variable \"lacks\"`: the variable is declared here, without a default
+  help: Add a line `lacks = …`.
+error: argument that a module does not have
+  main.wg.hcl:5:3 `more`: `module.m` has no variable `more`
+  help: Leave it out, or declare `variable \"more\"` in `m`.
+error: module that cannot be read
+  main.wg.hcl:8:12 `\"./gone\"`: no such file
+  help: The path is relative to the directory of the file that it is in, and leads to a directory with `*.wg.hcl` files.
+error: module that is not in a directory
+  main.wg.hcl:11:12 `\"git::https://example.com/m\"`: this is not a path that starts with `./` or `../`
+  help: A module is a directory beside the configuration, such as `./modules/site`: wgform downloads nothing. Keep modules of others in the repository.
+error: reference to a repeated block as if it were one
+  main.wg.hcl:16:31 `x`: this block has instances, and none of them is `x`
+  help: Did you mean `[\"a\"]`?
+error: reference to an unknown output
+  main.wg.hcl:17:36 `x`: `module.m` has no output `x`
+  help: Declare it in the module with `output \"x\" { … }`.
+error: reference to an unknown module
+  main.wg.hcl:19:22 `module.non.x`: no `module \"non\"` in this configuration
+  help: Declare it with `module \"non\" { … }`.
+error: module that calls itself
+  self/main.wg.hcl:2:12 `\"../self\"`: this leads back to a module that it is in
+  help: A module cannot be inside itself. Move what both need into another one.
+");
 }
 
 #[test]
 fn circles_through_modules_are_shown() {
     let case = Case::new("module \"m\" {\n  source = \"./m\"\n  x = module.m.y\n}\n")
         .file("m/main.wg.hcl", "variable \"x\" {}\noutput \"y\" { value = var.x }\n");
-    assert_eq!(case.problems(), "");
+    assert_eq!(
+        case.problems(),
+        "error: circular references
+  m/main.wg.hcl:2:22 `var.x`: `module.m.output.y` refers to `module.m.var.x` here
+  main.wg.hcl:3:7 `module.m.y`: `module.m.var.x` refers to `module.m.y` here
+  m/main.wg.hcl:2:1 `output \"y\"`: `module.m.y` refers to `module.m.output.y` here
+  help: Replace one of these references by a value.
+"
+    );
 }
 
 #[test]
@@ -164,5 +210,32 @@ fn a_variable_of_a_module_takes_what_its_type_says() {
          variable \"v\" {\n  validation {\n    condition = var.v == \"good\"\n    error_message = \"Be good.\"\n  }\n}\n\
          interface \"x\" { mtu = 1000 + var.n }\noutput \"b\" { value = var.b.id }\n",
     );
-    assert_eq!(case.problems(), "");
+    assert_eq!(
+        case.problems(),
+        "error: invalid value for a variable
+  main.wg.hcl:4:7 `interface.i`: a backend is wanted, and this is `interface.i`
+  m/main.wg.hcl:1:1 `variable \"b\"`: the variable is declared here
+  main.wg.hcl:2:1 `module \"m\"`: in `module.m`
+  help: Give it a value of its `type`, or change the `type`.
+error: invalid value for a variable
+  main.wg.hcl:6:7 `\"bad\"`: this is the value of `var.v`
+  m/main.wg.hcl:8:17 `var.v == \"good\"`: this condition does not hold
+  main.wg.hcl:2:1 `module \"m\"`: in `module.m`
+  help: Be good.
+"
+    );
+}
+
+#[test]
+fn modules_are_not_inside_each_other_without_end() {
+    let inner = |n: usize| format!("module \"m\" {{\n  source = \"../m{}\"\n}}\n", n + 1);
+    let root = "module \"m\" {\n  source = \"./m1\"\n}\n";
+    let deep = |levels: usize| {
+        let case = (1..levels)
+            .fold(Case::new(root), |case, n| case.file(&format!("m{n}/main.wg.hcl"), &inner(n)));
+        case.file(&format!("m{levels}/main.wg.hcl"), "interface \"i\" {}\n").problems()
+    };
+    assert_eq!(deep(20), "");
+    let problems = deep(21);
+    assert!(problems.starts_with("error: too many modules\n  m20/main.wg.hcl:2:12"), "{problems}");
 }

@@ -118,7 +118,37 @@ fn keys_that_cannot_be_had_are_refused() {
          interface \"i\" {\n  description = each.key\n}\n\
          interface \"j\" {\n  count = 1\n  description = count.key\n}\n\
          output \"o\" { value = interface.j.name }\n",
-        "",
+        "error: instances that are not known before the apply
+  7:14 `toset([interface.a.public_key])`: `for_each` is known after apply only
+  help: Use keys that are written in the configuration, and let only the values depend on what a device makes.
+error: sensitive value in the keys of instances
+  10:14 `toset([var.s])`: `for_each` is sensitive
+  help: Keys are in addresses, which are shown. Use keys that are no secret, or `nonsensitive(…)` if these are none.
+error: value of the wrong type
+  13:14 `[\"x\"]`: `for_each` has to be a map or a set of strings, and this is a list
+  help: Make it a set with `toset(…)`, or a map with `{ for it in … : it.name => it }`: an instance is found by its key, not by its place.
+error: instances that are not known before the apply
+  16:11 `interface.a.listen_port`: `count` is known after apply only
+  help: Use keys that are written in the configuration, and let only the values depend on what a device makes.
+error: value of the wrong type
+  19:11 `-1`: `count` has to be a whole number from 0 to 1000000, and this is `-1`
+  help: Write how many instances there are, such as `2`.
+error: sensitive value in the keys of instances
+  22:25 `var.s == \"x\"`: `enabled` is sensitive
+  help: Keys are in addresses, which are shown. Use keys that are no secret, or `nonsensitive(…)` if these are none.
+error: block repeated in two ways
+  25:3 `count`: `count` cannot stand beside `for_each`
+  26:3 `for_each`: `for_each` is here
+  help: Keep one of them. What decides whether there is an instance can be a condition in a `for`.
+error: key of an instance outside of a repeated block
+  29:17 `each.key`: there is no `for_each` around this
+  help: `each` is for the arguments of a block with `for_each`.
+error: reference to an unknown name
+  33:17 `count.key`: this is no part of an instance
+  help: Write `count.index`.
+error: reference to a repeated block as if it were one
+  35:34 `name`: this block has instances, and none of them is `name`
+  help: Name an instance, as in `[0].name`, or all, as in `[*].name`.",
     );
 }
 
@@ -127,7 +157,18 @@ fn a_mistake_in_many_instances_is_one_mistake() {
     check(
         "interface \"a\" {\n  for_each = toset([\"x\", \"y\", \"z\"])\n  mtu = 1\n}\n\
          interface \"b\" {\n  for_each = { x = 1420, y = 2, z = 3 }\n  mtu = each.value\n}\n",
-        "",
+        "error: invalid value
+  3:9 `1`: `mtu` is an MTU, a number from 576 to 65535, not `1`
+  1:1 `interface \"a\"`: in `interface.a[\"x\"]`, and in 2 others
+  help: Write it as `mtu = 1420`.
+error: invalid value
+  7:9 `each.value`: `mtu` is an MTU, a number from 576 to 65535, not `2`
+  5:1 `interface \"b\"`: in `interface.b[\"y\"]`
+  help: Write it as `mtu = 1420`.
+error: invalid value
+  7:9 `each.value`: `mtu` is an MTU, a number from 576 to 65535, not `3`
+  5:1 `interface \"b\"`: in `interface.b[\"z\"]`
+  help: Write it as `mtu = 1420`.",
     );
 }
 
@@ -136,13 +177,19 @@ fn blocks_that_go_over_each_other_are_a_circle() {
     check(
         "interface \"a\" {\n  for_each = interface.b\n}\ninterface \"b\" {\n  for_each = interface.a\n}\n\
          interface \"c\" {\n  count = length(interface.c)\n}\n",
-        "",
+        "error: circular references
+  2:14 `interface.b`: `interface.a` refers to `interface.b` here
+  5:14 `interface.a`: `interface.b` refers to `interface.a` here
+  help: Replace one of these references by a value.
+error: circular references
+  8:18 `interface.c`: `interface.c` refers to `interface.c` here
+  help: Replace one of these references by a value.",
     );
 }
 
 #[test]
 fn ten_thousand_instances_take_no_longer_each() {
-    let text = "locals {\n  all = { for i in range(10000) : format(\"p%05d\", i) => cidrhost(\"10.0.0.0/8\", i) }\n}\n\
+    let text = "locals {\n  all = { for i in flatten([for a in range(100) : [for b in range(100) : a * 100 + b]]) : format(\"p%05d\", i) => cidrhost(\"10.0.0.0/8\", i) }\n}\n\
          interface \"hub\" {}\n\
          peer \"p\" {\n  for_each = local.all\n  interface = interface.hub\n  public_key = null\n  allowed_ips = [each.value]\n}\n\
          output \"n\" { value = length(peer.p) }\n";

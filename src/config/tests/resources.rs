@@ -49,7 +49,7 @@ peer "hq_to_branch" {
 fn the_first_configuration_of_a_user_is_understood() {
     let case = Case::new(QUICKSTART);
     assert_eq!(case.problems(), "");
-    case.with(|config, evaluator, _| {
+    case.with(|_, evaluator, _| {
         let settings = evaluator.settings().unwrap();
         assert_eq!(settings.default_backend.unwrap().as_str(), "hq");
         assert_eq!(settings.state_path.to_str(), Some("my.state.json"));

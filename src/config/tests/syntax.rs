@@ -561,9 +561,9 @@ error: invalid value
     );
     check(
         "output \"x\" { value = module.x.y }\noutput \"y\" { value = interfce.wg0 }\ninterface \"wg0\" {}\noutput \"z\" { value = interface.wg0.publc_key }\n",
-        "error: reference to an unknown name
-  1:22 `module`: this version of wgform has no `module`
-  help: Put the value into a `variable` or into `locals`.
+        "error: reference to an unknown module
+  1:22 `module.x.y`: no `module \"x\"` in this configuration
+  help: Declare it with `module \"x\" { … }`.
 error: reference to an unknown name
   2:22 `interfce`: there is no `interfce` here
   help: Did you mean `interface.wg0`?

@@ -115,7 +115,7 @@ pub(crate) fn drafts(
             drafter.set_routes(node, on_device, first);
         }
         let assigned = service::assignment_notes(node, &planner.desired[address]);
-        let notes = new_key_note(planner, links, node).into_iter().chain(assigned);
+        let notes = new_key_note(planner, links, view, node).into_iter().chain(assigned);
         drafter.change(planner, node, notes);
     }
     drafter.guard_replaced(planner, &walked);
@@ -808,13 +808,14 @@ fn protected_in_block(address: &Address, verb: &str) -> Refusal {
 }
 
 /// Names whom a new key concerns.
-fn new_key_note(planner: &Planner<'_>, links: &Links, node: &Node) -> Option<Note> {
+fn new_key_note(planner: &Planner<'_>, links: &Links, view: &View, node: &Node) -> Option<Note> {
     node.interface().filter(|it| it.key.replaces_known)?;
     let refers = |address: &&Address| {
         planner.desired[*address].depends_on.contains(&node.address)
             && planner.nodes[*address].peer().is_some_and(|peer| peer.on != node.address)
     };
-    let follow: Vec<Address> = planner.walked.iter().filter(refers).cloned().collect();
+    let asked_for = planner.walked.iter().filter(|it| view.contains(it));
+    let follow: Vec<Address> = asked_for.filter(refers).cloned().collect();
     let is_on =
         |address: &&Address| planner.nodes[*address].peer().is_some_and(|it| it.on == node.address);
     let on = planner.walked.iter().filter(is_on);

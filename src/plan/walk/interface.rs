@@ -221,7 +221,10 @@ impl<'a> Planner<'a> {
         {
             let problem = Diagnostic::error("existing interface that wgform does not manage")
                 .label(span, format!("`{name}` is already on backend `{backend}`"))
-                .help(format!("To take it over, run:\n\n  wgform import {address} {name}"));
+                .help(format!(
+                    "To take it over, run:\n\n  wgform import {} {name}",
+                    address.in_shell()
+                ));
             self.diagnostics.push(problem);
         }
     }

@@ -227,7 +227,7 @@ impl<'a> Planner<'a> {
             )
             .help(format!(
                 "To take it over, run:\n\n  wgform import {} {now}/{key}",
-                desired.address
+                desired.address.in_shell()
             ));
         self.diagnostics.push(problem);
     }

@@ -299,7 +299,7 @@ impl Planner<'_> {
                 ),
                 hints: vec![
                     "let the device show private keys, or write the key as `private_key`".to_owned(),
-                    format!("or accept the new key with `-allow-new-key={address}`"),
+                    format!("or accept the new key with `-allow-new-key={}`", address.in_shell()),
                 ],
             });
             return;
@@ -311,7 +311,7 @@ impl Planner<'_> {
             ),
             hints: vec![
                 "put the key file back if there is a copy of it".to_owned(),
-                format!("or accept the new key with `-allow-new-key={address}`"),
+                format!("or accept the new key with `-allow-new-key={}`", address.in_shell()),
             ],
         });
     }
