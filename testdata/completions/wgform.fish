@@ -12,7 +12,7 @@ function __wgform_command
             continue
         end
         switch $word
-            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -parallelism --parallelism -lock-timeout --lock-timeout -type --type -id --id -version --version -user --user -listen --listen -dir --dir
+            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -parallelism --parallelism -lock-timeout --lock-timeout -type --type -id --id -all --all -out --out -as --as -version --version -user --user -listen --listen -dir --dir
                 set is_value yes
             case '-*' help
             case '*'
