@@ -8,6 +8,7 @@
 //! is recorded before anything else is looked at.
 
 mod batch;
+mod condition;
 mod landed;
 mod rehearsal;
 
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 
 use crate::actual::{Actual, Picture, Reading};
 use crate::apply::batch::{Maker, Prepared, prepare};
+use crate::apply::condition::{Conditions, Leave};
 use crate::apply::landed::Landing;
 use crate::backend::{BackendError, Batch, Interest, Operation, Outcome, Stop, Write};
 use crate::config::Evaluator;
@@ -100,6 +102,9 @@ struct Run<'a, 'c> {
     /// The steps that are next in line on their backends, and since when.
     started: BTreeMap<usize, Timestamp>,
     landing: Landing,
+    conditions: Conditions,
+    /// What the `check` blocks warn of now and did not when it was planned.
+    checks: Vec<Diagnostic>,
     resolved: Vec<(Address, String)>,
     outputs_failed: Vec<Diagnostic>,
     /// The steps that failed and left nothing on their device.
@@ -117,6 +122,8 @@ impl<'a, 'c> Run<'a, 'c> {
         let landing =
             Landing::new(std::mem::take(&mut plan.known), std::mem::take(&mut plan.secrets));
         Self {
+            conditions: Conditions::new(&mut plan),
+            checks: Vec::new(),
             plan,
             tools,
             state,
@@ -210,6 +217,16 @@ impl<'a, 'c> Run<'a, 'c> {
         before.find_map(|earlier| match &self.fates[*earlier] {
             Some(Fate::Failed(_)) => Some(self.plan.steps[*earlier].subject.clone()),
             Some(Fate::Skipped { because }) => Some(because.clone()),
+            Some(Fate::Done) => {
+                let subject = &self.plan.steps[*earlier].subject;
+                let is_unfit = |it: &Address| self.conditions.unfit.contains(it);
+                let is_other = *subject != self.plan.steps[index].subject;
+                subject
+                    .address()
+                    .is_some_and(is_unfit)
+                    .then(|| subject.clone())
+                    .filter(|_| is_other)
+            }
             _ => None,
         })
     }
@@ -302,6 +319,7 @@ impl<'a, 'c> Run<'a, 'c> {
             }
             change.into_iter().for_each(|change| self.state.apply(change));
             self.end(index, Fate::Done);
+            self.check_after(index);
         }
     }
 
@@ -310,6 +328,9 @@ impl<'a, 'c> Run<'a, 'c> {
         let key = &self.state.fingerprint_key;
         self.landing.settle_secret(&self.plan, index, key, self.tools.world);
         self.maker().resolved(index)?;
+        if let Leave::NotYet = self.maker().leave(index)? {
+            return Err("its precondition is still not known".to_owned());
+        }
         if let Some(address) = self.plan.steps[index].subject.address()
             && let Some(key) = self.landing.peer_key(&self.plan.resources, address)
         {
@@ -322,6 +343,7 @@ impl<'a, 'c> Run<'a, 'c> {
         Maker {
             plan: &mut self.plan,
             landing: &mut self.landing,
+            conditions: &mut self.conditions,
             evaluator: self.tools.evaluator,
             world: self.tools.world,
         }
@@ -395,11 +417,31 @@ impl<'a, 'c> Run<'a, 'c> {
                 Fate::NotStarted
             }
         };
+        let is_done = fate == Fate::Done;
         self.end(index, fate);
+        if is_done {
+            self.check_after(index);
+        }
         let now = self.tools.world.now();
         let since = *self.outcomes.since.get_or_insert(now);
         if now.as_millisecond() as i128 - since.as_millisecond() as i128 >= TOGETHER_MS {
             self.flush(journal);
+        }
+    }
+
+    /// Looks at what has to be true of a resource once a step of it is done.
+    fn check_after(&mut self, index: usize) {
+        let step = &self.plan.steps[index];
+        self.conditions.after(step, self.tools.evaluator, &self.landing.known);
+    }
+
+    /// Looks at what has to be, or should be, true of what is there by now.
+    fn check_everything(&mut self) {
+        let evaluator = self.tools.evaluator;
+        self.conditions.finish(evaluator, &self.landing.known);
+        if let Some(said) = &self.plan.checks {
+            let now = evaluator.checks(&self.landing.known).failed;
+            self.checks = now.into_iter().filter(|it| !said.contains(it)).collect();
         }
     }
 
@@ -470,6 +512,7 @@ impl<'a, 'c> Run<'a, 'c> {
     }
 
     fn finish(&mut self) -> Result<(), StoreError> {
+        self.check_everything();
         if let Some(error) = self.broken.take() {
             return Err(self.tools.lock.unrecorded(error));
         }
@@ -540,6 +583,8 @@ impl<'a, 'c> Run<'a, 'c> {
             resolved: self.resolved,
             outputs: self.state.outputs,
             outputs_failed: self.outputs_failed,
+            unmet: self.conditions.unmet,
+            checks: self.checks,
             was_stopped: self.tools.stop.is_raised(),
             unrecorded: None,
         }

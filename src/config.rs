@@ -45,11 +45,11 @@ use crate::config::block::{Blocks, Module, ResourceBlock};
 use crate::config::graph::At;
 use crate::config::parse::{Given, Parsed};
 use crate::diagnostic::{Diagnostic, Severity, Span, unique};
-use crate::resource::{Address, BackendId, BackendKind, Field};
+use crate::resource::{Address, BackendId, BackendKind, Field, Fields};
 use crate::source::{Files, Sources};
 use crate::value::Secret;
 
-pub use crate::config::evaluator::{Evaluator, of_the_interface, own_public_key};
+pub use crate::config::evaluator::{Evaluator, Verdict, of_the_interface, own_public_key};
 pub use crate::config::refactor::{Import, Refactoring, Removed};
 pub use crate::config::syntax::check_syntax;
 pub use crate::config::writable::unwritable;
@@ -101,6 +101,11 @@ impl Config {
     /// Returns the names of the locals.
     pub fn locals(&self) -> impl Iterator<Item = &str> {
         self.root().locals.keys().map(|name| &**name)
+    }
+
+    /// Returns whether anything is read that somebody else manages.
+    pub fn has_data(&self) -> bool {
+        !self.root().data.is_empty()
     }
 
     /// Returns the head of a backend's block.
@@ -171,6 +176,28 @@ pub trait Computed {
     fn is_null(&self, _address: &Address, _attribute: &'static str) -> bool {
         false
     }
+
+    /// Returns the value of an attribute whose changes are ignored, as it is on an object that stays. The inner none is
+    /// for an attribute that has no value there.
+    fn kept(&self, _address: &Address, _attribute: &'static str) -> Option<Option<Field>> {
+        None
+    }
+
+    /// Returns what is known of an interface that somebody else manages.
+    fn interface_on(&self, _backend: &BackendId, _name: &str) -> Sought {
+        Sought::Unknown
+    }
+}
+
+/// What is known of an interface that somebody else manages.
+#[derive(Debug, Clone)]
+pub enum Sought {
+    /// Its backend was not read.
+    Unknown,
+    /// It is not there; these are.
+    Missing(Vec<String>),
+    /// It is there, with these attributes.
+    There(Fields),
 }
 
 /// Knows nothing: what `validate` evaluates with.
@@ -201,6 +228,12 @@ pub struct Desired {
     pub is_pending: bool,
     /// `lifecycle.prevent_destroy`.
     pub prevent_destroy: bool,
+    /// `lifecycle.ignore_changes`: the attributes whose value counts only while the object is made.
+    pub ignored: BTreeSet<&'static str>,
+    /// `lifecycle.replace_triggered_by`.
+    pub triggers: Vec<Trigger>,
+    /// The backends of the `data` blocks that it refers to.
+    pub reads: BTreeSet<BackendId>,
     /// The head of its block.
     pub span: Span,
     /// The values of the attributes that are written.
@@ -208,6 +241,37 @@ pub struct Desired {
     /// Attributes that are no secrets by themselves and were given a sensitive value. They are not shown, and no
     /// state can record them: `plan` refuses one that a state would have to hold.
     pub sensitive: BTreeSet<&'static str>,
+}
+
+/// What makes a resource anew when it changes: an entry of `replace_triggered_by`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    /// Which resource; every instance when the block is repeated and no key is written.
+    pub address: Address,
+    /// Which attribute of it; any change when none is written.
+    pub attribute: Option<&'static str>,
+    /// Where it is written.
+    pub span: Span,
+}
+
+impl Trigger {
+    /// Returns the address of the block, whatever its instances are.
+    pub fn block(&self) -> Address {
+        let Address { kind, label, .. } = &self.address;
+        Address::new(self.address.module().to_vec(), *kind, label.clone(), None)
+    }
+
+    /// Returns whether it names a resource.
+    pub fn names(&self, address: &Address) -> bool {
+        match self.address.key() {
+            Some(_) => self.address == *address,
+            None => {
+                let (it, address) = (&self.address, address);
+                (it.kind, &it.label, it.module())
+                    == (address.kind, &address.label, address.module())
+            }
+        }
+    }
 }
 
 /// A wanted value.

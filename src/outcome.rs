@@ -48,6 +48,10 @@ pub struct Report {
     pub outputs: BTreeMap<String, OutputRecord>,
     /// Why the outputs are as they were before: what was not known when it was planned cannot be evaluated.
     pub outputs_failed: Vec<Diagnostic>,
+    /// The conditions that turned out not to hold.
+    pub unmet: Vec<Diagnostic>,
+    /// What the `check` blocks warn of now and did not when it was planned.
+    pub checks: Vec<Diagnostic>,
     /// Whether a stop was asked for.
     pub was_stopped: bool,
     /// Why the state does not say all of it. The journal does, as far as it was written; the next run looks up the rest.

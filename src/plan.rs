@@ -183,6 +183,19 @@ pub struct Plan {
     pub imported: BTreeMap<Address, String>,
     /// The links of which it changes one end only.
     pub one_sided: Vec<OneSided>,
+    /// Conditions that the apply has to look at, because they are not known yet.
+    pub unsettled: BTreeMap<Address, Unsettled>,
+    /// What the `check` blocks warn of by now; none when nothing asks them.
+    pub checks: Option<Vec<Diagnostic>>,
+}
+
+/// Which conditions of a resource are not known yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unsettled {
+    /// A `precondition`.
+    pub before: bool,
+    /// A `postcondition`.
+    pub after: bool,
 }
 
 impl Plan {
@@ -322,6 +335,15 @@ pub enum Reason {
     Observed,
     /// `-replace` asks for it.
     Requested,
+    /// `replace_triggered_by` names something that changes.
+    Triggered {
+        /// What.
+        by: Address,
+        /// Which attribute of it, when one is named.
+        attribute: Option<&'static str>,
+        /// Whether it is made, or made anew.
+        is_made: bool,
+    },
     /// Its interface is made anew, because it was removed.
     GoneWithInterface,
     /// Its interface is made anew, because of a change.
@@ -342,6 +364,13 @@ pub enum Reason {
     Unmanaged,
     /// It was replaced earlier, and the old object is still there.
     Deposed,
+}
+
+impl Reason {
+    /// Returns whether an object is made anew in its place, although nothing about itself demands it.
+    pub fn is_request(&self) -> bool {
+        matches!(self, Self::Requested | Self::Triggered { .. })
+    }
 }
 
 /// What else must be said about a change.

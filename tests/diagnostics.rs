@@ -120,6 +120,11 @@ const NO_CASE: &[(&str, &str)] = &[
         "a case has no router that is far away; `tests/router.rs` shows it",
     ),
     (
+        "precondition that is not known",
+        "what is not known when its resource is written fails that step, which says so",
+    ),
+    ("postcondition that is not known", "no device is known that does not tell what it made"),
+    (
         "time limit no longer than the router's own",
         "a case has no router that is far away; `tests/router.rs` shows it",
     ),

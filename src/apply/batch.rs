@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::apply::condition::{Conditions, Leave};
 use crate::apply::landed::Landing;
 use crate::apply::{Fate, Run};
 use crate::backend::{Act, Operation, Persist, PersistWish, Surroundings};
@@ -76,6 +77,7 @@ pub(crate) fn prepare(run: &mut Run<'_, '_>, backend: &BackendId) -> Prepared {
 pub(crate) struct Maker<'m, 'a, 'c> {
     pub(crate) plan: &'m mut Plan,
     pub(crate) landing: &'m mut Landing,
+    pub(crate) conditions: &'m mut Conditions,
     pub(crate) evaluator: &'a Evaluator<'c>,
     pub(crate) world: &'a World,
 }
@@ -87,6 +89,20 @@ impl Maker<'_, '_, '_> {
         self.landing.resolve(&mut self.plan.resources, address, self.evaluator)
     }
 
+    /// Looks at what has to be true before anything is done about a resource.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub(crate) fn leave(&mut self, index: usize) -> Result<Leave, String> {
+        let Some(address) = self.plan.steps[index].subject.address() else {
+            return Ok(Leave::Yes);
+        };
+        match self.conditions.before(address, self.evaluator, &self.landing.known) {
+            Leave::No(why) => Err(why),
+            leave => Ok(leave),
+        }
+    }
+
     /// Builds one operation; none while a value is not known.
     pub(crate) fn operation(
         &mut self,
@@ -94,6 +110,9 @@ impl Maker<'_, '_, '_> {
         backend: &BackendId,
     ) -> Result<Option<Act>, String> {
         self.resolved(index)?;
+        if let Leave::NotYet = self.leave(index)? {
+            return Ok(None);
+        }
         let kind = self.plan.views[backend].kind;
         let step = &self.plan.steps[index];
         let address = step.subject.address().cloned();

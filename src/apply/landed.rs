@@ -96,12 +96,15 @@ impl Landing {
             }
             None => "what was not known when it was planned cannot be evaluated".to_owned(),
         })?;
-        for (name, wanted) in &mut desired.fields {
+        let Desired { fields, ignored, .. } = desired;
+        for (name, wanted) in fields {
             match (&wanted, again.fields.get(name)) {
                 (Wanted::Unknown, Some(now)) => *wanted = now.clone(),
                 (Wanted::Known(before), Some(Wanted::Known(now)))
                     // These two a plan decides with what it knows of the device and the time.
-                    if before != now && !matches!(*name, "enabled" | "fwmark") =>
+                    if before != now
+                        && !matches!(*name, "enabled" | "fwmark")
+                        && !ignored.contains(name) =>
                 {
                     return Err(format!("`{name}` is no longer what was planned"));
                 }

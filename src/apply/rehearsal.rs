@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::apply::batch::Maker;
+use crate::apply::condition::Conditions;
 use crate::apply::landed::Landing;
 use crate::backend::{Batch, Operation};
 use crate::config::Evaluator;
@@ -40,7 +41,9 @@ pub fn rehearse(
             (Some(backend), _) => backend.clone(),
         };
         let about = step.subject.address().cloned();
-        let mut maker = Maker { plan: &mut plan, landing: &mut landing, evaluator, world };
+        let mut conditions = Conditions::default();
+        let (plan, landing, conditions) = (&mut plan, &mut landing, &mut conditions);
+        let mut maker = Maker { plan, landing, conditions, evaluator, world };
         let rehearsed = all.entry(backend.clone()).or_default();
         match maker.operation(index, &backend) {
             Ok(Some(act)) => {

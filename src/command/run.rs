@@ -64,8 +64,10 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
         let kind = if report.did_anything() { Kind::Partial } else { Kind::Failed };
         return Err(Error::from(why).of_kind(kind));
     }
-    if !report.outputs_failed.is_empty() {
-        let problems = std::mem::take(&mut report.outputs_failed);
+    ui.diagnostics(&report.checks);
+    let mut problems = std::mem::take(&mut report.unmet);
+    problems.append(&mut report.outputs_failed);
+    if !problems.is_empty() {
         return Err(Error::diagnostics(problems).of_kind(Kind::Partial));
     }
     let exit = exit_of(&report);

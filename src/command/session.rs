@@ -216,14 +216,19 @@ impl<'c> Session<'c> {
                 }
             }
         }
-        if is_refreshed {
+        // What somebody else manages is in no state.
+        let looked_at = self.evaluator.data_backends();
+        let is_read = |id: &BackendId| is_refreshed || looked_at.contains(id);
+        if backends.keys().any(is_read) {
             let interest = plan::interest(&self.evaluator, state);
-            let to_read: Vec<&dyn Read> =
-                backends.values().map(|backend| as_read(backend)).collect();
+            let to_read = backends.iter().filter(|(id, _)| is_read(id));
+            let to_read: Vec<&dyn Read> = to_read.map(|(_, backend)| as_read(backend)).collect();
             let asked = |id: &BackendId| watch.asked(id);
             let answered = |id: &BackendId, reading: &Reading| watch.answered(id, reading);
             let refresh = refresh(&to_read, &interest, self.at_once, &asked, &answered);
             actual.backends.extend(self.context.watched(refresh).await.backends);
+        }
+        if is_refreshed {
             let readers = backends.iter().map(|(id, it)| (id.clone(), as_read(it))).collect();
             let compare = self.compare_secrets(state, &readers, &mut actual);
             self.context.watched(compare).await;
@@ -269,7 +274,8 @@ impl<'c> Session<'c> {
         let in_use = state.backends_in_use();
         for implicit in self.declared.iter().filter(|it| it.span.is_none()) {
             // This host needs rights that not everybody has; it is asked only when it matters.
-            if self.evaluator.resources().is_empty() && !in_use.contains(&implicit.id) {
+            let is_asked = !self.evaluator.resources().is_empty() || self.config.has_data();
+            if !is_asked && !in_use.contains(&implicit.id) {
                 declarations.remove(&implicit.id);
             }
         }

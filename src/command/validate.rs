@@ -5,7 +5,7 @@ use clap::Args;
 use crate::command::Context;
 use crate::command::arguments::Variables;
 use crate::command::session::{self, Needs};
-use crate::config::Evaluator;
+use crate::config::{AllUnknown, Evaluator};
 use crate::error::{Error, Exit};
 use crate::render::validation::Validation;
 
@@ -32,7 +32,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
     let (config, parsed) = session::configuration(context, &arguments.variables)?;
     let evaluator = Evaluator::new(&config, &context.world);
-    let warnings = session::check(context, &config, &evaluator, parsed, Needs::Linted)?;
+    let mut warnings = session::check(context, &config, &evaluator, parsed, Needs::Linted)?;
+    warnings.extend(evaluator.checks(&AllUnknown).failed);
     if arguments.json {
         context.ui.result(&Validation::new(&warnings).text());
     } else {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hcl_edit::Span as _;
 use hcl_edit::expr::Expression;
 
+use crate::config::Trigger;
 use crate::config::broken::Broken;
 use crate::config::parse::Ignored;
 use crate::config::refactor::RefactoringBlocks;
@@ -102,6 +103,8 @@ pub(crate) enum Node {
     Repetition(Box<Self>),
     /// All resources of a module that is called.
     Inside(Arc<str>),
+    /// A `data "interface"` block.
+    Data(Arc<str>),
 }
 
 impl Node {
@@ -126,6 +129,7 @@ impl std::fmt::Display for Node {
             Self::Module(label, Some(output)) => write!(f, "module.{label}.{output}"),
             Self::Output(name) => write!(f, "output.{name}"),
             Self::Repetition(of) => of.fmt(f),
+            Self::Data(name) => write!(f, "data.interface.{name}"),
         }
     }
 }
@@ -141,6 +145,8 @@ pub(crate) struct Blocks {
     pub(crate) backends: BTreeMap<BackendId, BackendBlock>,
     pub(crate) resources: BTreeMap<Address, ResourceBlock>,
     pub(crate) refactoring: RefactoringBlocks,
+    pub(crate) data: BTreeMap<Arc<str>, DataBlock>,
+    pub(crate) checks: BTreeMap<String, CheckBlock>,
     /// What else there would be.
     pub(crate) broken: Broken,
     /// The rules of lint that comments silence.
@@ -186,11 +192,18 @@ pub(crate) struct VariableBlock {
     pub(crate) validations: Vec<Validation>,
 }
 
-/// A `validation` block of a variable.
+/// A condition, and what to say when it does not hold: a `validation`, `precondition`, `postcondition` or `assert` block.
 #[derive(Debug)]
 pub(crate) struct Validation {
     pub(crate) condition: Expr,
     pub(crate) message: Expr,
+}
+
+impl Validation {
+    /// Returns its expressions.
+    pub(crate) fn expressions(&self) -> [&Expr; 2] {
+        [&self.condition, &self.message]
+    }
 }
 
 /// One entry of a `locals` block.
@@ -238,6 +251,39 @@ pub(crate) struct ModuleBlock {
     pub(crate) module: Option<usize>,
 }
 
+/// A `check` block.
+#[derive(Debug)]
+pub(crate) struct CheckBlock {
+    pub(crate) span: Span,
+    pub(crate) asserts: Vec<Validation>,
+}
+
+/// A `data "interface"` block.
+#[derive(Debug)]
+pub(crate) struct DataBlock {
+    pub(crate) span: Span,
+    pub(crate) backend: Option<Expr>,
+    /// None when it is missing, which parsing says.
+    pub(crate) name: Option<Expr>,
+}
+
+/// What a `lifecycle` block says besides its flags.
+#[derive(Debug, Default)]
+pub(crate) struct LifecycleBlock {
+    /// The attributes whose changes are ignored.
+    pub(crate) ignored: BTreeSet<&'static str>,
+    pub(crate) triggers: Vec<Trigger>,
+    pub(crate) preconditions: Vec<Validation>,
+    pub(crate) postconditions: Vec<Validation>,
+}
+
+impl LifecycleBlock {
+    /// Returns the conditions, those before first.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = &Validation> {
+        self.preconditions.iter().chain(&self.postconditions)
+    }
+}
+
 /// An `interface`, a `peer` or a `preshared_key` block.
 #[derive(Debug)]
 pub(crate) struct ResourceBlock {
@@ -254,4 +300,5 @@ pub(crate) struct ResourceBlock {
     /// to it.
     pub(crate) adopt_from: Option<(Address, Span)>,
     pub(crate) prevent_destroy: Option<Expr>,
+    pub(crate) lifecycle: LifecycleBlock,
 }

@@ -22,7 +22,11 @@ impl Broken {
     pub(crate) fn block(&mut self, ident: &str, labels: &[&str]) {
         match (ident, labels) {
             ("wgform" | "state", _) => self.settings = true,
-            ("validation" | "lifecycle" | "moved" | "removed" | "import", _) => {}
+            (
+                "check" | "validation" | "lifecycle" | "precondition" | "postcondition" | "assert"
+                | "moved" | "removed" | "import",
+                _,
+            ) => {}
             ("output", [name, ..]) => self.name("output", name),
             ("output", []) => self.nameless("output"),
             ("module", [label, ..]) => self.name("module", label),
@@ -32,7 +36,10 @@ impl Broken {
             ("variable", []) => self.nameless("var"),
             ("backend", [_, id, ..]) => self.name("backend", id),
             ("interface" | "peer" | "preshared_key", [label, ..]) => self.name(ident, label),
-            ("backend" | "interface" | "peer" | "preshared_key", _) => self.nameless(ident),
+            ("data", [_, name]) => self.name("data", name),
+            ("backend" | "interface" | "peer" | "preshared_key" | "data", _) => {
+                self.nameless(ident);
+            }
             // A slip in the type, or a type of another tool: its labels are names of something.
             (_, labels) => labels.iter().for_each(|label| self.name(ANY, label)),
         }

@@ -2,6 +2,8 @@
 
 mod api;
 mod import;
+mod condition;
+mod data;
 mod pfsense;
 mod repeat;
 mod resource;
@@ -12,6 +14,7 @@ mod ssh;
 mod variable;
 mod wanted;
 
+pub use crate::config::evaluator::condition::Verdict;
 pub use crate::config::evaluator::pfsense::of_the_interface;
 pub use crate::config::evaluator::resource::own_public_key;
 
@@ -99,7 +102,10 @@ impl<'c> Evaluator<'c> {
                 Ok(_) => {}
                 Err(more) => problems.extend(more),
             }
+            problems.extend(self.preconditions(address, &AllUnknown).failed);
+            problems.extend(self.postconditions(address, &AllUnknown).failed);
         }
+        problems.extend(self.data_problems(&AllUnknown));
         problems.extend(self.outputs(&AllUnknown).err().unwrap_or_default());
         let config = self.config;
         problems.extend(config.refactoring.problems(self.resources(), |it| config.span(it)));

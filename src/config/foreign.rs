@@ -1,20 +1,7 @@
 //! Words of Terraform, wg-quick, RouterOS and pfSense, and what is written here instead.
 
 /// What later versions have, so that this one can say that it does not.
-const LATER: &[&str] = &[
-    "assign",
-    "check",
-    "data",
-    "hold",
-    "ignore_changes",
-    "organization",
-    "postcondition",
-    "precondition",
-    "provider",
-    "replace_triggered_by",
-    "resource",
-    "terraform",
-];
+const LATER: &[&str] = &["assign", "hold", "organization", "provider", "resource", "terraform"];
 
 /// Returns whether a word is one that this version does not have, rather than a mistake.
 pub(crate) fn is_later(word: &str) -> bool {
@@ -130,9 +117,8 @@ pub(crate) fn advice(place: &str, word: &str) -> Option<&'static str> {
 /// Returns the way out for a name that a reference cannot start with here.
 pub(crate) fn root(word: &str) -> Option<&'static str> {
     Some(match word {
-        "self" => "Name the block, such as `interface.NAME`.",
         "path" => "Write `path.module`, `path.root` or `path.cwd`.",
-        "data" | "output" => "Put the value into a `variable` or into `locals`.",
+        "output" => "Put the value into a `variable` or into `locals`.",
         "terraform" => "Keep a directory for each environment, or give its name as a `variable`.",
         "wgform" => "Settings cannot be referred to.",
         "locals" => "Write `local.NAME`.",

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use crate::config::block::{Blocks, Expr, Module, Need, Node};
+use crate::config::block::{Blocks, Expr, Module, Need, Node, Validation};
 use crate::diagnostic::{Diagnostic, Span};
 
 /// Something in a module: the number of the module, and what it is there.
@@ -99,11 +99,20 @@ fn inside(collect: &mut Collect<'_>, blocks: &Blocks) {
         collect.add(Node::Backend(id.clone()), expressions.flat_map(|it| &it.needs));
     }
     for (address, it) in &blocks.resources {
-        let expressions = it.attributes.values().chain(&it.prevent_destroy);
+        let conditions = it.lifecycle.conditions().flat_map(Validation::expressions);
+        let expressions = it.attributes.values().chain(&it.prevent_destroy).chain(conditions);
         let expressions = expressions.chain(it.repetition.expr());
         let node = Node::Resource(address.clone(), None);
         collect.add(node.clone(), expressions.flat_map(|it| &it.needs));
         collect.named(&node, &it.depends_on);
+        let triggers = it.lifecycle.triggers.iter();
+        let triggers: Vec<_> =
+            triggers.map(|it| (Node::Resource(it.block(), None), it.span.clone())).collect();
+        collect.named(&node, &triggers);
+    }
+    for (name, it) in &blocks.data {
+        let expressions = it.backend.iter().chain(&it.name);
+        collect.add(Node::Data(name.clone()), expressions.flat_map(|it| &it.needs));
     }
     for (label, it) in &blocks.modules {
         let node = Node::Repetition(Box::new(Node::Module(label.clone(), None)));
@@ -249,7 +258,7 @@ fn first_resource(edges: &Edges, need: &Need) -> Option<(At, Span)> {
     let start = ((0, need.node.block()), need.span.clone());
     let (mut queue, mut seen) = (vec![&start], BTreeSet::new());
     while let Some((at, span)) = queue.pop() {
-        if let Node::Resource(..) = at.1 {
+        if matches!(at.1, Node::Resource(..) | Node::Data(_)) {
             return Some((at.clone(), span.clone()));
         }
         // A backend that refers to a resource is reported at that backend.

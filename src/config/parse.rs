@@ -4,8 +4,11 @@
 
 mod blocks;
 mod body;
+mod condition;
+mod data;
 mod given;
 mod ignore;
+mod lifecycle;
 mod module;
 mod names;
 pub(crate) mod recover;

@@ -8,7 +8,7 @@ use hcl_edit::{Decorated, Span as _};
 
 /// A name that an expression uses, which no `for` around it binds.
 pub(crate) enum Found<'e> {
-    /// `root`, or `root.name`, or `root.name.attribute`.
+    /// `root`, or `root.name`, or `root.name.attribute`, or one name more.
     Name(Name<'e>),
     /// `function(…)`.
     Call(&'e FuncCall),
@@ -16,12 +16,14 @@ pub(crate) enum Found<'e> {
     Text(&'e str, Range<usize>),
 }
 
-/// A name with up to two names behind it.
+/// A name with up to three names behind it.
 #[derive(Clone)]
 pub(crate) struct Name<'e> {
     pub(crate) root: &'e str,
     pub(crate) name: Option<&'e str>,
     pub(crate) attribute: Option<(&'e str, Range<usize>)>,
+    /// What follows that.
+    pub(crate) after: Option<(&'e str, Range<usize>)>,
     /// The root.
     pub(crate) start: Range<usize>,
     /// The root and what is named after it.
@@ -53,6 +55,7 @@ pub(crate) fn name_of(expression: &Expression) -> Option<Name<'_>> {
                 root: root.as_str(),
                 name: None,
                 attribute: None,
+                after: None,
                 range: start.clone(),
                 start,
                 operators: 0,
@@ -74,11 +77,13 @@ fn traversal_name<'e>(root: &'e str, traversal: &'e Traversal) -> Name<'e> {
     });
     let first = names.next();
     let second = names.next();
+    let third = names.next();
     let end = second.as_ref().or(first.as_ref()).map_or(start.end, |it| it.1);
     Name {
         root,
         name: first.as_ref().map(|it| it.0),
         attribute: second.map(|(name, _, span)| (name, span.unwrap_or_default())),
+        after: third.map(|(name, _, span)| (name, span.unwrap_or_default())),
         range: start.start..end.max(start.end),
         start,
         operators: traversal.operators.len(),

@@ -6,9 +6,18 @@ use hcl_edit::{Decorated, Span as _};
 use crate::config::expression::{Evaluated, Scope, gather, missing_key, poisoned, wrong_type};
 use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Value};
+use crate::config::vocabulary::DATA_ATTRIBUTES;
 use crate::diagnostic::{Diagnostic, Span};
 
 type Operators = [Decorated<TraversalOperator>];
+
+/// Returns whether what follows a `data` block is something that it has.
+fn is_of_data(operators: &Operators) -> bool {
+    match operators.first().map(|it| it.value()) {
+        Some(TraversalOperator::GetAttr(name)) => DATA_ATTRIBUTES.contains(&name.as_str()),
+        _ => true,
+    }
+}
 
 impl Scope<'_> {
     pub(crate) fn traversal(&self, it: &Traversal) -> Evaluated {
@@ -32,6 +41,15 @@ impl Scope<'_> {
         let Some((name, rest)) = named else {
             // Parsing says that a name has to follow.
             return poisoned();
+        };
+        // The label of `data` comes second.
+        let (name, rest) = match (root.as_str(), rest.split_first()) {
+            ("data", Some((second, after))) => match second.value() {
+                // Parsing says which attributes there are.
+                TraversalOperator::GetAttr(label) if is_of_data(after) => (label, after),
+                _ => return poisoned(),
+            },
+            _ => (name, rest),
         };
         self.follow(self.environment.named(root.as_str(), name.as_str())?, rest)
     }

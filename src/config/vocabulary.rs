@@ -48,6 +48,10 @@ pub enum Takes {
     Addresses,
     /// The address of a resource or a module, which is never evaluated.
     Address,
+    /// Addresses of resources, or of attributes of them, which are never evaluated.
+    Triggers,
+    /// Names of attributes, or `all`, which are never evaluated.
+    Attributes,
     /// An expression that gives a string.
     Text,
     /// An expression that gives one of a few words.
@@ -548,9 +552,21 @@ pub const LIFECYCLE: BlockType = BlockType {
             doc: "Whether a plan that destroys or replaces the object is refused. It holds also after the block is gone from the configuration.",
             ..PLAIN
         },
+        Argument {
+            name: "ignore_changes",
+            takes: Takes::Attributes,
+            doc: "Attributes whose value counts only while the object is made, such as `[description, allowed_ips]`, or `all`. As long as the object stays, what its device has is what is wanted, and so what a reference to it gives; of a secret nothing is written, and of `routes`, `persist` and what else no device shows, what was last applied holds. Where an object is and which interface a peer is on is never ignored.",
+            ..PLAIN
+        },
+        Argument {
+            name: "replace_triggered_by",
+            takes: Takes::Triggers,
+            doc: "Resources, or attributes of them, such as `[interface.hub, peer.laptop.public_key]`: when one is made, changed or replaced, this one is made anew. An interface keeps its key.",
+            ..PLAIN
+        },
         ENABLED,
     ],
-    blocks: &[],
+    blocks: &[PRECONDITION, POSTCONDITION],
 };
 
 /// `lifecycle.enabled`.
@@ -608,6 +624,96 @@ pub const MODULE: BlockType = BlockType {
     ],
     blocks: &[LIFECYCLE_OF_MODULE],
 };
+
+/// `precondition`, in `lifecycle`.
+pub const PRECONDITION: BlockType = BlockType {
+    name: "precondition",
+    head: "precondition",
+    doc: "What has to be true before anything is done about the object. It is looked at in every plan; what is not known then, right before the object is written. There may be several.",
+    arguments: CONDITION,
+    blocks: &[],
+};
+
+/// `postcondition`, in `lifecycle`.
+pub const POSTCONDITION: BlockType = BlockType {
+    name: "postcondition",
+    head: "postcondition",
+    doc: "What has to be true of the object, which `self` is in it, as in `self.listen_port`. It is looked at in every plan; what is not known then, when the object has been written: what needs the object is then not done. There may be several.",
+    arguments: CONDITION,
+    blocks: &[],
+};
+
+/// `check`.
+pub const CHECK: BlockType = BlockType {
+    name: "check",
+    head: "check \"NAME\"",
+    doc: "What should be true of everything together. What is not is a warning: in `validate`, `plan`, `drift`, and at the end of an `apply`, of what is there by then.",
+    arguments: &[],
+    blocks: &[ASSERT],
+};
+
+/// `assert`, in `check`.
+pub const ASSERT: BlockType = BlockType {
+    name: "assert",
+    head: "assert",
+    doc: "One condition. There may be several.",
+    arguments: CONDITION,
+    blocks: &[],
+};
+
+/// What a condition and its message are made of.
+const CONDITION: &[Argument] = &[
+    Argument {
+        name: "condition",
+        takes: Takes::Bool,
+        is_required: true,
+        doc: "What has to be true.",
+        ..PLAIN
+    },
+    Argument {
+        name: "error_message",
+        takes: Takes::Text,
+        is_required: true,
+        doc: "What to do when it is not.",
+        ..PLAIN
+    },
+];
+
+/// `data "interface"`.
+pub const DATA: BlockType = BlockType {
+    name: "data",
+    head: "data \"interface\" \"NAME\"",
+    doc: "An interface that somebody else manages, as its backend has it when a plan is made. Nothing about it is ever changed. Others refer to it as `data.interface.NAME.ATTRIBUTE`; the attributes are `backend`, `name`, `public_key`, `listen_port`, `addresses`, `mtu`, `description`, `enabled` and `fwmark`, and one that its device does not have is `null`. Its private key cannot be had.",
+    arguments: &[
+        Argument {
+            name: "backend",
+            takes: Takes::Backend,
+            doc: "The backend on which it is; `default_backend` when it is not written.",
+            ..PLAIN
+        },
+        Argument {
+            name: "name",
+            takes: Takes::Text,
+            is_required: true,
+            doc: "Its name there. One that is not there is an error.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[],
+};
+
+/// What can be referred to of such an interface.
+pub const DATA_ATTRIBUTES: [&str; 9] = [
+    "backend",
+    "name",
+    "public_key",
+    "listen_port",
+    "addresses",
+    "mtu",
+    "description",
+    "enabled",
+    "fwmark",
+];
 
 /// What `routes` may be where one word is enough.
 pub const ROUTE_MODES: &[&str] = &RouteMode::WORDS;
@@ -855,12 +961,14 @@ const DEPENDS_ON: Argument = Argument {
 };
 
 /// The top-level blocks that are no resources, in the order in which the reference has them.
-pub const BLOCK_TYPES: [BlockType; 12] = [
+pub const BLOCK_TYPES: [BlockType; 14] = [
     WGFORM,
     VARIABLE,
     LOCALS,
     OUTPUT,
     MODULE,
+    CHECK,
+    DATA,
     BACKEND_LOCAL,
     BACKEND_LINUX,
     BACKEND_ROUTEROS,

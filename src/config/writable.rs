@@ -70,6 +70,9 @@ fn alone(kind: Kind, span: Span) -> Desired {
         span,
         spans: BTreeMap::new(),
         sensitive: BTreeSet::new(),
+        ignored: BTreeSet::new(),
+        triggers: Vec::new(),
+        reads: BTreeSet::new(),
     }
 }
 

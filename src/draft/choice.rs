@@ -127,13 +127,7 @@ pub(super) fn choose<'a>(question: &Question<'a>) -> Choice<'a> {
                 choice.leave_declared(&holders, name);
                 choice.interfaces.push(Interface { name, found, place, peers: Vec::new() });
             }
-            Err(why) => {
-                let what = match found.peers.len() {
-                    0 => format!("interface `{name}`"),
-                    peers => format!("interface `{name}` with {}", count(peers, "peer")),
-                };
-                choice.left_alone.push(Stranger::new(what, why));
-            }
+            Err(why) => choice.leave_interface(&holders, name, found, why),
         }
     }
     let twins = twins(question);
@@ -149,6 +143,27 @@ pub(super) fn choose<'a>(question: &Question<'a>) -> Choice<'a> {
 impl Choice<'_> {
     fn leave(&mut self, what: String, why: impl Into<String>) {
         self.left_alone.push(Stranger::new(what, why));
+    }
+
+    /// Leaves an interface and its peers, apart from what has an owner, which is only counted.
+    fn leave_interface(
+        &mut self,
+        holders: &Holders<'_>,
+        name: &str,
+        found: &FoundInterface,
+        why: String,
+    ) {
+        let is_owned = holders.owned.contains_key(name);
+        let owned = |key: &&PublicKey| holders.owned_peers.contains_key(&(name, **key));
+        let owned_peers = found.peers.keys().filter(owned).count();
+        self.owned += usize::from(is_owned) + owned_peers;
+        let what = match (is_owned, found.peers.len() - owned_peers) {
+            (true, 0) => return,
+            (true, peers) => format!("{} on `{name}`", count(peers, "peer")),
+            (false, 0) => format!("interface `{name}`"),
+            (false, peers) => format!("interface `{name}` with {}", count(peers, "peer")),
+        };
+        self.leave(what, why);
     }
 
     fn leave_declared(&mut self, holders: &Holders<'_>, name: &str) {

@@ -69,6 +69,7 @@ pub fn adopt(
         };
         return Err(refused(format!("the configuration has no `{address}`"), hint));
     }
+    planner.know_data(evaluator);
     planner.configured = evaluator.resources().iter().cloned().collect();
     for each in evaluator.resources() {
         match evaluator.resource(each, &planner.known) {

@@ -73,6 +73,8 @@ impl Planner<'_> {
             moved: self.moved,
             imported: self.imported,
             one_sided,
+            unsettled: self.unsettled,
+            checks: self.checks,
         })
     }
 

@@ -30,8 +30,16 @@ use crate::resource::{
 use crate::state::{ObjectKey, ResourceRecord};
 use crate::value::PublicKey;
 
-/// What the configuration sets, by resource.
-type Set = BTreeMap<Address, BTreeSet<&'static str>>;
+/// What the configuration says of attributes, by resource.
+type Set = BTreeMap<Address, Said>;
+
+/// What the configuration says of the attributes of one resource.
+struct Said {
+    /// Those that it sets.
+    set: BTreeSet<&'static str>,
+    /// Those whose changes are ignored.
+    ignored: BTreeSet<&'static str>,
+}
 
 type Values = BTreeMap<&'static str, Json>;
 
@@ -56,8 +64,11 @@ impl Planner<'_> {
             if !view.contains(&address) {
                 continue;
             }
-            self.warn_of_secret(&address, &record, config.span(&address));
-            match self.look_at(&address, &record, set.get(&address)) {
+            let said = set.get(&address);
+            if said.is_none_or(|it| !it.ignored.contains("preshared_key")) {
+                self.warn_of_secret(&address, &record, config.span(&address));
+            }
+            match self.look_at(&address, &record, said) {
                 None => {}
                 Some(Seen::There(now, diffs)) => {
                     if !diffs.is_empty() {
@@ -80,7 +91,7 @@ impl Planner<'_> {
         &self,
         address: &Address,
         record: &ResourceRecord,
-        set: Option<&BTreeSet<&'static str>>,
+        said: Option<&Said>,
     ) -> Option<Seen> {
         let id = record.backend.as_ref()?;
         let picture = self.picture(id).filter(|_| !self.verdict.refusals.contains_key(id))?;
@@ -110,8 +121,11 @@ impl Planner<'_> {
             ObjectKey::PresharedKey {} => return None,
         };
         for attribute in declaration::attributes(address.kind) {
-            let is_set = set.is_some_and(|set| set.contains(attribute.name));
-            diffs.extend(take(&mut now, picture.kind, attribute, &values, is_set));
+            let is_set = said.is_some_and(|it| it.set.contains(attribute.name));
+            let diff = take(&mut now, picture.kind, attribute, &values, is_set);
+            // It is recorded, and nobody is shown it.
+            let is_ignored = said.is_some_and(|it| it.ignored.contains(attribute.name));
+            diffs.extend(diff.filter(|_| !is_ignored));
         }
         Some(Seen::There(Box::new(now), diffs))
     }
@@ -129,7 +143,12 @@ impl Planner<'_> {
         !is_new_boot && !is_disabled_peer && !is_under_way
     }
 
-    fn peer_values(&self, record: &ResourceRecord, kind: BackendKind, found: &FoundPeer) -> Values {
+    pub(crate) fn peer_values(
+        &self,
+        record: &ResourceRecord,
+        kind: BackendKind,
+        found: &FoundPeer,
+    ) -> Values {
         let keeps = kind.keeps_configuration();
         let mut values = self.found_values(&found.fields);
         if !keeps {
@@ -223,6 +242,8 @@ impl Planner<'_> {
             warnings: self.warnings,
             outputs: Vec::new(),
             links: Links::default(),
+            unsettled: BTreeMap::new(),
+            checks: None,
         }
     }
 }
@@ -233,7 +254,11 @@ fn set(evaluator: &Evaluator<'_>) -> Result<Set, Vec<Diagnostic>> {
     for address in evaluator.resources() {
         match evaluator.resource(address, &AllUnknown) {
             Ok(desired) => {
-                set.insert(address.clone(), desired.fields.keys().copied().collect());
+                let said = Said {
+                    set: desired.fields.keys().copied().collect(),
+                    ignored: desired.ignored,
+                };
+                set.insert(address.clone(), said);
             }
             Err(wrong) => problems.extend(wrong),
         }

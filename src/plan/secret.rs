@@ -54,7 +54,7 @@ fn is_renewed(planner: &Planner<'_>, desired: &Desired, record: &ResourceRecord)
         Side::Known(now) => record.attributes.get("rotation") != Some(&now),
         Side::Unset | Side::Unknown => false,
     };
-    is_rotated || planner.options.replace.contains(&desired.address)
+    is_rotated || planner.requested(&desired.address).is_some()
 }
 
 /// Decides the source of every pre-shared key, and completes the comparison of the peers.

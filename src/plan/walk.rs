@@ -1,8 +1,11 @@
 //! Evaluates and compares every resource, in dependency order.
 
+mod condition;
+mod ignore;
 pub(crate) mod interface;
 pub(crate) mod peer;
 mod relabel;
+mod trigger;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use crate::actual::{Actual, Lack, Picture, Reading, Remark};
-use crate::config::{Computed, Config, Desired, Evaluator, Import, Removed, Wanted};
+use crate::config::{Computed, Config, Desired, Evaluator, Import, Removed, Sought, Wanted};
 use crate::diagnostic::{self, Diagnostic};
 use crate::diff::{self, AttributeDiff, Class, Side, Sides};
 use crate::link::End;
@@ -18,7 +21,8 @@ use crate::plan::persist::own_what_files_give;
 use crate::plan::recover::{Recovered, come_back, recover};
 use crate::plan::refactor::Origins;
 use crate::plan::{
-    BackendView, Inputs, Note, Options, Plan, Reason, Refusal, SecretSource, check, guard, secret,
+    BackendView, Inputs, Note, Options, Plan, Reason, Refusal, SecretSource, Unsettled, check,
+    guard, secret,
 };
 use crate::resource::{Address, BackendId, BackendKind, Field, Fields, Kind, Support, declaration};
 use crate::state::{ObjectKey, ResourceRecord, State, StateChange};
@@ -88,7 +92,16 @@ impl Node {
 
 /// What is known of attributes that the configuration does not set.
 #[derive(Debug, Default)]
-pub struct Known(BTreeMap<Address, Vec<(&'static str, Option<Field>)>>);
+pub struct Known {
+    computed: Values,
+    /// What stays as it is although the configuration says otherwise.
+    kept: Values,
+    /// The interfaces of the backends that `data` blocks look for them on.
+    found: BTreeMap<BackendId, BTreeMap<String, Fields>>,
+}
+
+/// Values by resource and attribute; none for one that is known to have no value.
+type Values = BTreeMap<Address, Vec<(&'static str, Option<Field>)>>;
 
 impl Computed for Known {
     fn computed(&self, address: &Address, attribute: &'static str) -> Option<Field> {
@@ -97,6 +110,19 @@ impl Computed for Known {
 
     fn is_null(&self, address: &Address, attribute: &'static str) -> bool {
         self.get(address, attribute).is_some_and(Option::is_none)
+    }
+
+    fn kept(&self, address: &Address, attribute: &'static str) -> Option<Option<Field>> {
+        let kept = self.kept.get(address)?.iter().find(|(name, _)| *name == attribute)?;
+        Some(kept.1.clone())
+    }
+
+    fn interface_on(&self, backend: &BackendId, name: &str) -> Sought {
+        let Some(found) = self.found.get(backend) else { return Sought::Unknown };
+        match found.get(name) {
+            Some(fields) => Sought::There(fields.clone()),
+            None => Sought::Missing(found.keys().cloned().collect()),
+        }
     }
 }
 
@@ -113,19 +139,36 @@ impl Known {
 
     /// Makes unknown what turned out to change.
     pub fn forget(&mut self, address: &Address, attribute: &str) {
-        if let Some(known) = self.0.get_mut(address) {
+        if let Some(known) = self.computed.get_mut(address) {
             known.retain(|(name, _)| *name != attribute);
         }
     }
 
+    /// Makes known what stays as it is.
+    pub(crate) fn keep(
+        &mut self,
+        address: &Address,
+        attribute: &'static str,
+        field: Option<Field>,
+    ) {
+        let kept = self.kept.entry(address.clone()).or_default();
+        kept.retain(|(name, _)| *name != attribute);
+        kept.push((attribute, field));
+    }
+
+    /// Makes known which interfaces there are on a backend.
+    pub(crate) fn found(&mut self, backend: BackendId, interfaces: BTreeMap<String, Fields>) {
+        self.found.insert(backend, interfaces);
+    }
+
     fn get(&self, address: &Address, attribute: &str) -> Option<&Option<Field>> {
-        let known = self.0.get(address)?.iter().find(|(name, _)| *name == attribute)?;
+        let known = self.computed.get(address)?.iter().find(|(name, _)| *name == attribute)?;
         Some(&known.1)
     }
 
     fn put(&mut self, address: &Address, attribute: &'static str, field: Option<Field>) {
         // Most resources make one or two things known, and there are many resources.
-        let known = self.0.entry(address.clone()).or_insert_with(|| Vec::with_capacity(1));
+        let known = self.computed.entry(address.clone()).or_insert_with(|| Vec::with_capacity(1));
         known.retain(|(name, _)| *name != attribute);
         known.push((attribute, field));
     }
@@ -172,6 +215,12 @@ pub(crate) struct Planner<'a> {
     pub(crate) imports: BTreeMap<Address, Import>,
     /// What was taken over, with what it is found by.
     pub(crate) imported: BTreeMap<Address, String>,
+    /// What is made anew because something else changes, and why.
+    pub(crate) triggered: BTreeMap<Address, Reason>,
+    /// Conditions that are not known yet.
+    pub(crate) unsettled: BTreeMap<Address, Unsettled>,
+    /// What the `check` blocks warn of; none when they are not looked at.
+    pub(crate) checks: Option<Vec<Diagnostic>>,
 }
 
 /// Which resource owns what is on a device.
@@ -273,6 +322,9 @@ impl<'a> Planner<'a> {
             removed: BTreeMap::new(),
             imports: BTreeMap::new(),
             imported: BTreeMap::new(),
+            triggered: BTreeMap::new(),
+            unsettled: BTreeMap::new(),
+            checks: None,
         }
     }
 
@@ -282,12 +334,16 @@ impl<'a> Planner<'a> {
         evaluator: &Evaluator<'_>,
     ) -> Result<Plan, Vec<Diagnostic>> {
         if !self.options.destroy {
+            self.know_data(evaluator);
             self.reserve_names(evaluator);
             self.configured = evaluator.resources().iter().cloned().collect();
             self.note_refactoring(config, evaluator.imports());
             for address in evaluator.resources() {
                 match evaluator.resource(address, &self.known) {
-                    Ok(desired) => self.visit(desired),
+                    Ok(desired) => {
+                        self.visit(desired);
+                        self.check_conditions(evaluator, address);
+                    }
                     Err(problems) => self.diagnostics.extend(problems),
                 }
             }
@@ -299,6 +355,9 @@ impl<'a> Planner<'a> {
         self.guard_far_ends();
         secret::resolve(&mut self);
         check::across_resources(&mut self);
+        if !self.options.destroy {
+            self.check_everything(evaluator);
+        }
         let outputs = self.outputs(evaluator);
         if !self.diagnostics.is_empty() {
             return Err(diagnostic::unique(self.diagnostics));
@@ -315,6 +374,7 @@ impl<'a> Planner<'a> {
         }
         self.refuse_sensitive(&desired);
         self.import(&desired);
+        self.look_for_triggers(&desired);
         let address = desired.address.clone();
         let (desired, node) = match address.kind {
             Kind::Interface => self.visit_interface(desired),
@@ -380,6 +440,10 @@ impl<'a> Planner<'a> {
         let own =
             self.out_of_reach(desired.backend.as_ref()).or_else(|| self.out_of_reach(recorded));
         let is_unknown = desired.fields.values().any(|wanted| *wanted == Wanted::Unknown);
+        let read = || {
+            let mut read = desired.reads.iter().filter(|_| is_unknown);
+            read.find_map(|id| self.out_of_reach(Some(id)))
+        };
         // A peer is planned with its interface and its secret. Of anything else, what was last known will do.
         let whole = ["interface", "preshared_key"].map(|name| desired.references.get(name));
         let whole = whole.into_iter().flatten().map(|it| &**it);
@@ -387,7 +451,7 @@ impl<'a> Planner<'a> {
             let mut needed = whole.chain(desired.depends_on.iter().filter(|_| is_unknown));
             needed.find_map(|it| self.kept_out_by(it))
         };
-        own.or_else(needed)
+        own.or_else(read).or_else(needed)
     }
 
     /// Returns the backend that keeps a resource out of the plan.
@@ -441,6 +505,10 @@ impl<'a> Planner<'a> {
 
     fn visit_secret(&mut self, desired: Desired) -> (Desired, Node) {
         let address = desired.address.clone();
+        let desired = match self.as_kept(&desired) {
+            Some(kept) => self.keep(kept),
+            None => desired,
+        };
         secret::publish_recorded(self, &desired);
         let record = self.state.resources.get(&address);
         let fate = if record.is_some() { Fate::Keep } else { Fate::Create };
@@ -450,10 +518,10 @@ impl<'a> Planner<'a> {
             None,
             &["holders", "fingerprint", "value"],
         );
-        let reason = match (&record, self.options.replace.contains(&address)) {
+        let reason = match (&record, self.requested(&address)) {
             (None, _) => Reason::New,
-            (Some(_), true) => Reason::Requested,
-            (Some(_), false) => Reason::Configuration,
+            (Some(_), Some(reason)) => reason,
+            (Some(_), None) => Reason::Configuration,
         };
         let node = Node {
             address,
@@ -545,6 +613,9 @@ impl<'a> Planner<'a> {
                 let owned = record.and_then(|record| record.owned_elements.get(attribute.name));
                 let sides = Sides { wanted, applied, found: found_now, owned };
                 let mut diff = diff::attribute(attribute, support, sides);
+                if diff.is_write() && desired.ignored.contains(attribute.name) {
+                    diff.class = Class::AlreadySo;
+                }
                 if is_interrupted && diff.class == Class::Drift {
                     diff.class = Class::Change;
                 }

@@ -8,8 +8,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::config::vocabulary::{
     ASSIGN, Argument, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_PFSENSE, BACKEND_ROUTEROS, BlockType,
-    CLIENT, EVERY_RESOURCE, IMPORT, LIFECYCLE, LOCALS, MOVED, OUTPUT, REMOVED, ROUTE_MODES, ROUTES,
-    STATE, Takes, VARIABLE, WGFORM,
+    CHECK, CLIENT, DATA, EVERY_RESOURCE, IMPORT, LIFECYCLE, LOCALS, MOVED, OUTPUT, REMOVED,
+    ROUTE_MODES, ROUTES, STATE, Takes, VARIABLE, WGFORM,
 };
 use crate::resource::{
     Attribute, BackendKind, Change, Default, Form, Kind, Ownership, Presence, Support, declaration,
@@ -23,6 +23,8 @@ pub fn language_schema() -> Json {
         ("variable".to_owned(), named(block(&VARIABLE))),
         ("locals".to_owned(), one_or_more(json!({ "type": "object", "description": LOCALS.doc }))),
         ("output".to_owned(), named(block(&OUTPUT))),
+        ("check".to_owned(), named(block(&CHECK))),
+        ("data".to_owned(), by_label(&[("interface", named(block(&DATA)))])),
         (
             "backend".to_owned(),
             by_label(&[
@@ -71,7 +73,13 @@ fn argument(argument: &Argument) -> Json {
         Takes::PlainText | Takes::Type => json!({ "type": "string" }),
         Takes::PlainBool => json!({ "type": "boolean" }),
         Takes::Address => json!({ "$ref": "#/$defs/expression" }),
-        Takes::Addresses => addresses(),
+        Takes::Addresses | Takes::Triggers => addresses(),
+        Takes::Attributes => json!({
+            "anyOf": [
+                { "type": "array", "items": { "type": "string" } },
+                { "const": "${all}" },
+            ],
+        }),
         Takes::Text => json!({ "type": ["string", "null"] }),
         Takes::Choice(words) => or_expression(json!({ "enum": words })),
         Takes::Bool => or_expression(literal(&Form::Bool)),

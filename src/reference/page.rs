@@ -24,6 +24,8 @@ leaving it out. A value that only a device can make, such as the public key of a
 | `local.NAME` | a value of `locals` |
 | `backend.NAME` | a backend, or with `.id`, `.kind`, `.display_name` one of its attributes |
 | `interface.NAME`, `peer.NAME`, `preshared_key.NAME` | a resource, where an argument takes one; with `.ATTRIBUTE` a value |
+| `data.interface.NAME.ATTRIBUTE` | what an interface has that somebody else manages |
+| `self.ATTRIBUTE` | in a `postcondition`: an attribute of the resource itself |
 ";
 
 const LEGEND: &str = "\
@@ -128,6 +130,10 @@ fn takes_text(takes: &Takes) -> String {
         Takes::Type => "a type".to_owned(),
         Takes::Address => "an address, not evaluated".to_owned(),
         Takes::Addresses => "a list of addresses, not evaluated".to_owned(),
+        Takes::Triggers => {
+            "a list of addresses, with or without an attribute, not evaluated".to_owned()
+        }
+        Takes::Attributes => "a list of attributes, or `all`, not evaluated".to_owned(),
         Takes::Text => "a string".to_owned(),
         Takes::Choice(words) => noun(&Form::Choice(words)),
         Takes::Bool => "true or false".to_owned(),

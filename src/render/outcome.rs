@@ -23,8 +23,10 @@ pub fn report(report: &Report, operation: &str, paint: Paint) -> String {
         _ => "Apply",
     };
     let is_recorded = report.unrecorded.is_none();
-    let is_complete = report.is_complete() && is_recorded;
-    let heading = match (failed.is_empty() && is_recorded, is_complete) {
+    let is_met = report.unmet.is_empty();
+    let is_complete = report.is_complete() && is_recorded && is_met;
+    let is_well = failed.is_empty() && is_recorded && is_met;
+    let heading = match (is_well, is_complete) {
         (_, true) => paint.paint(Style::Bold, format!("{capital} complete.")),
         (true, false) => paint.paint(Style::Warning, format!("{capital} interrupted.")),
         (false, false) if report.did_anything() => {
@@ -47,6 +49,8 @@ pub fn report(report: &Report, operation: &str, paint: Paint) -> String {
         text.push_str(
             "What was done may not all be in the state yet; run it again to bring it there.\n",
         );
+    } else if report.is_complete() && !is_met {
+        text.push_str("All of it is in the state, and something is not as it has to be.\n");
     } else if !is_complete {
         text.push_str("What was done is in the state; run it again to do the rest.\n");
     }

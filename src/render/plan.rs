@@ -164,7 +164,7 @@ fn resource(plan: &Plan, change: &ResourceChange, paint: Paint, text: &mut Strin
         Subject::Backend(id) => ("backend", format!("\"{id}\"")),
     };
     let glyph = match &change.reason {
-        Reason::Requested if change.action == Action::Replace => "-/+",
+        reason if reason.is_request() && change.action == Action::Replace => "-/+",
         // There is no room for both on a firewall.
         Reason::CannotUpdate("name") if is_on_firewall(plan, change) => "-/+",
         _ => glyph(change.action),
@@ -235,8 +235,14 @@ fn fate(plan: &Plan, change: &ResourceChange) -> String {
         (Action::Update, Reason::Requested) => {
             "will be made anew for all its holders, as `-replace` asks".to_owned()
         }
+        (Action::Update, Reason::Triggered { .. }) => {
+            format!("will be made anew for all its holders ({})", trigger(&change.reason))
+        }
         (Action::Update, _) => "will be updated in place".to_owned(),
         (Action::Replace, Reason::Requested) => "will be replaced, as `-replace` asks".to_owned(),
+        (Action::Replace, Reason::Triggered { .. }) => {
+            format!("will be replaced ({})", trigger(&change.reason))
+        }
         (Action::Replace, Reason::CannotUpdate(attribute)) => {
             format!("must be replaced (`{attribute}` cannot change on {kind})")
         }
@@ -262,6 +268,18 @@ fn fate(plan: &Plan, change: &ResourceChange) -> String {
             "will no longer be managed, and stays as it is (as the `removed` block at {at} says)"
         ),
         (Action::Forget, _) => "will no longer be managed, and stays as it is".to_owned(),
+    }
+}
+
+/// Says what makes something else anew.
+fn trigger(reason: &Reason) -> String {
+    match reason {
+        Reason::Triggered { by, attribute: Some(attribute), .. } => {
+            format!("`{by}.{attribute}` changes")
+        }
+        Reason::Triggered { by, attribute: None, is_made: true } => format!("`{by}` is made"),
+        Reason::Triggered { by, attribute: None, is_made: false } => format!("`{by}` changes"),
+        _ => String::new(),
     }
 }
 

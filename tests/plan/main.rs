@@ -40,3 +40,4 @@ mod routes;
 mod hooks;
 mod resolver;
 mod persist;
+mod lifecycle;

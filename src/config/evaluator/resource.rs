@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::config::block::{Expr, ResourceBlock};
+use crate::config::block::{Expr, Node, ResourceBlock};
 use crate::config::decode::{Decoded, decode, default_of, linux_name, value_of};
 use crate::config::evaluator::run::Run;
 use crate::config::evaluator::settings::unknown;
@@ -13,7 +13,7 @@ use crate::config::expression::{Evaluated, Failures, poisoned};
 use crate::config::parse::{is_reference, or};
 use crate::config::reference::name_of;
 use crate::config::value::{Data, Value};
-use crate::config::{Desired, Wanted};
+use crate::config::{Desired, Trigger, Wanted};
 use crate::diagnostic::rule::{MTU_BELOW_1280, OWN_PUBLIC_KEY};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{
@@ -25,12 +25,12 @@ impl Run<'_> {
     /// Evaluates a resource, and says of what is wrong with it in which instance that is.
     pub(super) fn resource(&self, address: &Address) -> Evaluated<Desired> {
         let Some(run) = self.at_resource(address) else { return poisoned() };
-        run.own(address)
+        run.desired(address)
             .map_err(|problems| problems.into_iter().map(|it| run.in_module(it)).collect())
     }
 
     /// Evaluates the resource in the place of which this is.
-    fn own(&self, address: &Address) -> Evaluated<Desired> {
+    fn desired(&self, address: &Address) -> Evaluated<Desired> {
         let Some(block) = self.evaluator.config.block_of(address) else { return poisoned() };
         let mut desired = self.empty(address, block);
         let mut failures = Failures::default();
@@ -51,12 +51,19 @@ impl Run<'_> {
             problems.into_iter().flatten().for_each(|it| failures.add(it));
         }
         desired.depends_on = self.used_by(address, block);
+        desired.reads.clone_from(&self.call.reads.borrow());
         failures.or(desired)
     }
 
     /// Returns everything that a resource uses something of, and what `depends_on` names for it and for its modules.
     fn used_by(&self, address: &Address, block: &ResourceBlock) -> Arc<BTreeSet<Address>> {
+        *self.call.this.borrow_mut() = Some(address.clone());
+        // What is wrong with a condition is said where it is looked at.
+        block.lifecycle.conditions().for_each(|it| drop(self.evaluate(&it.condition)));
+        self.call.this.take();
         let mut used = self.take_touched();
+        let triggers = block.lifecycle.triggers.iter();
+        used.extend(triggers.flat_map(|it| self.meant(&Node::Resource(it.block(), None))));
         used.extend(block.depends_on.iter().flat_map(|(node, _)| self.meant(node)));
         let mut outer = self.caller();
         while let Some(run) = outer {
@@ -157,6 +164,9 @@ impl Run<'_> {
             let absolute = |it: &Address| self.place.absolute(it, it.key().cloned());
             return Ok(named.map_or(Value::NULL, |(address, _)| absolute(address).into()));
         }
+        if let Some(value) = self.kept(address, name, block) {
+            return Ok(value);
+        }
         if let Some(expr) = block.attributes.get(name) {
             let value = self.evaluate(expr)?;
             let is_sensitive = value.is_sensitive_anywhere();
@@ -178,6 +188,16 @@ impl Run<'_> {
         self.unset_attribute(address, attribute, block)
     }
 
+    /// Returns the value of an attribute whose changes are ignored, once it is known that its object stays.
+    fn kept(&self, address: &Address, name: &'static str, block: &ResourceBlock) -> Option<Value> {
+        if !block.lifecycle.ignored.contains(name) {
+            return None;
+        }
+        self.call.consulted.set(true);
+        let kept = self.computed?.kept(address, name)?;
+        Some(kept.map_or(Value::NULL, |field| value_of(&field)))
+    }
+
     fn unset_attribute(
         &self,
         address: &Address,
@@ -195,6 +215,7 @@ impl Run<'_> {
             };
         }
         if (address.kind, name) == (Kind::Interface, "public_key")
+            && self.kept(address, "private_key", block).is_none()
             && let Some(value) = self.derived_public_key(block)?
         {
             return Ok(value);
@@ -277,6 +298,10 @@ impl Run<'_> {
             references.insert("adopt_from", Arc::new(peer));
             spans.insert("adopt_from", span.clone());
         }
+        let absolute = |it: &Trigger| {
+            let key = it.address.key().cloned();
+            Trigger { address: self.place.absolute(&it.block(), key), ..it.clone() }
+        };
         Desired {
             address: address.clone(),
             backend: None,
@@ -285,6 +310,9 @@ impl Run<'_> {
             depends_on: Arc::default(),
             is_pending: false,
             prevent_destroy: false,
+            ignored: block.lifecycle.ignored.clone(),
+            triggers: block.lifecycle.triggers.iter().map(absolute).collect(),
+            reads: BTreeSet::new(),
             span: block.span.clone(),
             spans,
             sensitive: BTreeSet::new(),

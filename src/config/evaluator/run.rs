@@ -43,6 +43,10 @@ pub(crate) struct Call {
     active: RefCell<HashSet<(usize, Node)>>,
     /// The resources of which something was used so far.
     touched: RefCell<BTreeSet<Address>>,
+    /// What `self` is.
+    pub(super) this: RefCell<Option<Address>>,
+    /// The backends that `data` blocks were looked for on.
+    pub(super) reads: RefCell<BTreeSet<BackendId>>,
 }
 
 /// What was evaluated already, by the instance of its module: with the resources of which it uses something.
@@ -191,6 +195,7 @@ impl<'r> Run<'r> {
                     None => poisoned(),
                 }
             }
+            Node::Data(name) => self.data(name),
             Node::Repetition(block) => self.at_block().repetition(block),
             Node::Resource(..) | Node::Backend(_) | Node::Module(..) | Node::Inside(_) => {
                 poisoned()
@@ -225,7 +230,8 @@ impl<'r> Run<'r> {
             let is_value =
                 matches!(node, Node::Variable(_) | Node::Local(_) | Node::Resource(_, Some(_)));
             // Only an early evaluation has nothing to ask for attributes.
-            let is_early = self.computed.is_none() && matches!(node, Node::Resource(..));
+            let is_early =
+                self.computed.is_none() && matches!(node, Node::Resource(..) | Node::Data(_));
             if is_ready {
                 drop(self.node(node));
             } else if is_value && !is_early && self.is_open(node) && seen.insert(node) {
@@ -280,6 +286,8 @@ impl Environment for Run<'_> {
             "local" => self.node(&Node::Local(name.into())),
             "each" | "count" => self.each(root, name),
             "backend" => self.node(&Node::Backend(BackendId::new(name))),
+            "data" => self.node(&Node::Data(name.into())),
+            "self" => self.own(name),
             "path" if name == "cwd" => Ok(Value::text(self.directory())),
             "path" if name == "module" => {
                 let module = &self.evaluator.config.modules[self.place.instance.module];

@@ -7,7 +7,7 @@ use hcl_edit::expr::{Expression, Object, ObjectKey, ObjectValue, TraversalOperat
 use hcl_edit::structure::{Block, BlockLabel, Structure};
 
 use crate::config::block::{
-    BackendBlock, Expr, LocalBlock, Node, OutputBlock, ResourceBlock, Validation, VariableBlock,
+    BackendBlock, Expr, LocalBlock, Node, OutputBlock, ResourceBlock, VariableBlock,
 };
 use crate::config::parse::Parser;
 use crate::config::parse::body::{Contents, or};
@@ -30,6 +30,8 @@ pub(crate) const BLOCKS: &[&str] = &[
     "locals",
     "output",
     "module",
+    "check",
+    "data",
     "backend",
     "interface",
     "peer",
@@ -48,6 +50,8 @@ impl Parser {
             "variable" => self.variable(block),
             "locals" => self.locals(block),
             "output" => self.output(block),
+            "check" => self.check(block),
+            "data" => self.data(block),
             "backend" => self.backend(block),
             "moved" => self.moved(block),
             "removed" => self.removed(block),
@@ -167,7 +171,8 @@ impl Parser {
         let is_nullable = self.literal_bool(&mut contents, "nullable", true);
         let default = contents.take("default").map(|it| self.expr(it));
         let blocks = std::mem::take(&mut contents.blocks);
-        let validations = blocks.into_iter().filter_map(|(_, it)| self.validation(it)).collect();
+        let validations =
+            blocks.into_iter().filter_map(|(_, it)| self.condition(&VALIDATION, it)).collect();
         let variable = VariableBlock {
             span: span.clone(),
             of,
@@ -182,23 +187,6 @@ impl Parser {
             return self.twice(&format!("var.{name}"), &first, &span);
         }
         self.blocks.variables.insert(key, variable);
-    }
-
-    fn validation(&mut self, block: Block) -> Option<Validation> {
-        let span = self.head(&block);
-        self.labels::<0>(&block, "validation { … }")?;
-        let mut contents = self.contents_of(&VALIDATION, block.body);
-        let mut required = |parser: &mut Self, name: &str| {
-            let is_mentioned = contents.mentions(name);
-            let found = contents.take(name);
-            if !is_mentioned {
-                parser.missing(&span, "validation", name);
-            }
-            found.map(|it| parser.expr(it))
-        };
-        let condition = required(self, "condition");
-        let message = required(self, "error_message");
-        Some(Validation { condition: condition?, message: message? })
     }
 
     fn locals(&mut self, block: Block) {
@@ -402,7 +390,7 @@ impl Parser {
             Kind::Interface => self.flatten(&ASSIGN, &ASSIGN_ATTRIBUTES, flat, &mut contents),
             _ => self.flatten(&CLIENT, &CLIENT_ATTRIBUTES, flat, &mut contents),
         }
-        let (prevent_destroy, enabled) = self.lifecycle(lifecycle);
+        let (prevent_destroy, enabled, lifecycle) = self.lifecycle(kind, lifecycle);
         let repetition = self.repetition(&mut contents, enabled);
         let meant = std::mem::take(&mut contents.meant);
         let written = contents.attributes.get(ROUTES.name).map(|it| self.span_of(&it.key));
@@ -421,6 +409,7 @@ impl Parser {
             depends_on,
             adopt_from,
             prevent_destroy,
+            lifecycle,
         };
         self.blocks.resources.insert(address, resource);
     }
@@ -511,16 +500,6 @@ impl Parser {
         }
         let expr = self.expr(Expression::Object(object));
         Some(Expr { head: Some(Box::new(span.range)), ..expr })
-    }
-
-    /// Returns `prevent_destroy` and `enabled`.
-    fn lifecycle(&mut self, blocks: Vec<(&'static str, Block)>) -> (Option<Expr>, Option<Expr>) {
-        let Some((_, block)) = self.only(None, blocks, "lifecycle { … }") else {
-            return (None, None);
-        };
-        let mut contents = self.contents_of(&LIFECYCLE, block.body);
-        let mut take = |name| contents.take(name).map(|it| self.expr(it));
-        (take("prevent_destroy"), take("enabled"))
     }
 
     /// Returns `enabled`, all that the `lifecycle` of a module has.

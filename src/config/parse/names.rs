@@ -9,6 +9,7 @@ use crate::config::broken::Broken;
 use crate::config::foreign;
 use crate::config::function;
 use crate::config::parse::body::or;
+use crate::config::parse::data::data_attribute;
 use crate::config::parse::{Given, Parser};
 use crate::config::reference::{Found, Name, walk_in};
 use crate::config::suggest::suggestion;
@@ -16,8 +17,18 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{Address, BackendId, Form, Kind, declaration};
 
 /// The words that a reference can start with.
-const ROOTS: &[&str] =
-    &["var", "local", "backend", "interface", "peer", "preshared_key", "module", "each", "count"];
+const ROOTS: &[&str] = &[
+    "var",
+    "local",
+    "backend",
+    "interface",
+    "peer",
+    "preshared_key",
+    "module",
+    "each",
+    "count",
+    "data",
+];
 
 /// What an expression can use by where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,15 +37,18 @@ pub(crate) struct Within {
     pub(crate) each: bool,
     /// `count`.
     pub(crate) count: bool,
+    /// What `self` is.
+    pub(crate) this: Option<Kind>,
 }
 
 impl Within {
-    const NOTHING: Self = Self { each: false, count: false };
+    const NOTHING: Self = Self { each: false, count: false, this: None };
 
     fn of(repetition: &Repetition) -> Self {
         Self {
             each: matches!(repetition, Repetition::ForEach(_)),
             count: matches!(repetition, Repetition::Count(_)),
+            this: None,
         }
     }
 }
@@ -55,6 +69,9 @@ impl Parser {
                 .for_each(|it| declared.resolve(it, Within::NOTHING, bound, &mut problems));
         }
         for resource in blocks.resources.values() {
+            for it in &resource.lifecycle.triggers {
+                problems.extend(declared.unknown_resource(&it.block(), &it.span));
+            }
             for (node, span) in &resource.depends_on {
                 problems.extend(declared.unknown_node(node, span));
             }
@@ -83,10 +100,19 @@ impl Blocks {
             backends,
             resources,
             refactoring,
+            data,
+            checks,
             broken: _,
             ignored: _,
         } = self;
         let mut plain = |expr: &mut Expr| visit(expr, Within::NOTHING);
+        for it in checks.values_mut().flat_map(|it| &mut it.asserts) {
+            plain(&mut it.condition);
+            plain(&mut it.message);
+        }
+        data.values_mut()
+            .flat_map(|it| it.backend.iter_mut().chain(&mut it.name))
+            .for_each(&mut plain);
         refactoring.imports.iter_mut().filter_map(|it| it.for_each.as_mut()).for_each(&mut plain);
         settings.default_backend.iter_mut().chain(&mut settings.state_path).for_each(&mut plain);
         for variable in variables.values_mut() {
@@ -108,11 +134,20 @@ impl Blocks {
             backend.attributes.values_mut().for_each(|it| visit(it, within));
             backend.repetition.expr_mut().into_iter().for_each(|it| visit(it, Within::NOTHING));
         }
-        for resource in resources.values_mut() {
+        for (address, resource) in resources {
             let within = Within::of(&resource.repetition);
             resource.attributes.values_mut().for_each(|it| visit(it, within));
             resource.prevent_destroy.iter_mut().for_each(|it| visit(it, within));
             resource.repetition.expr_mut().into_iter().for_each(|it| visit(it, Within::NOTHING));
+            for it in &mut resource.lifecycle.preconditions {
+                visit(&mut it.condition, within);
+                visit(&mut it.message, within);
+            }
+            let after = Within { this: Some(address.kind), ..within };
+            for it in &mut resource.lifecycle.postconditions {
+                visit(&mut it.condition, after);
+                visit(&mut it.message, after);
+            }
         }
     }
 }
@@ -136,6 +171,7 @@ struct Declared<'m> {
     resources: BTreeMap<Address, Option<&'static str>>,
     /// With the argument by which each is repeated, and what it calls.
     modules: BTreeMap<Arc<str>, (Option<&'static str>, Option<&'m Blocks>)>,
+    data: BTreeSet<Arc<str>>,
     broken: Broken,
 }
 
@@ -155,6 +191,7 @@ impl<'m> Declared<'m> {
                 .map(|(address, it)| (address.clone(), it.repetition.argument()))
                 .collect(),
             modules: blocks.modules.iter().map(|(label, it)| (label.clone(), called(it))).collect(),
+            data: blocks.data.keys().cloned().collect(),
         }
     }
 
@@ -172,6 +209,9 @@ impl<'m> Declared<'m> {
             Found::Name(Name { root: "path", name: Some("module" | "root" | "cwd"), .. }) => {}
             Found::Name(name) if matches!(name.root, "each" | "count") => {
                 problems.extend(repeated(&name, within, &at));
+            }
+            Found::Name(name) if name.root == "self" => {
+                problems.extend(own_attribute(&name, within.this, &at).err());
             }
             Found::Name(name) => match self.node(&name, &at) {
                 Ok(node) => needs.push(Need { node, span: at(name.range.clone()) }),
@@ -223,6 +263,9 @@ impl<'m> Declared<'m> {
         if *root == "module" {
             return self.output(name, it, at);
         }
+        if *root == "data" {
+            return self.data(name, it, at);
+        }
         let found = match *root {
             "var" => self.variables.get(name).map(|name| Node::Variable(name.clone())),
             "local" => self.locals.get(name).map(|name| Node::Local(name.clone())),
@@ -258,6 +301,35 @@ impl<'m> Declared<'m> {
         referable(kind, name, &at(range.clone()))
             .map(|attribute| Node::Resource(address, Some(attribute)))
             .map_err(Some)
+    }
+
+    /// Finds the interface of somebody else that a name means.
+    fn data(
+        &self,
+        kind: &str,
+        it: &Name,
+        at: &dyn Fn(Range<usize>) -> Span,
+    ) -> Result<Node, Option<Diagnostic>> {
+        if kind != "interface" {
+            return Err(Some(
+                Diagnostic::error("reference to an unknown name")
+                    .label(&at(it.range.clone()), format!("there is no data `{kind}`"))
+                    .help("Write it as `data.interface.NAME`."),
+            ));
+        }
+        let Some((name, _)) = &it.attribute else {
+            let diagnostic = Diagnostic::error("reference without a name")
+                .label(&at(it.range.clone()), "a name has to follow")
+                .help("Write it as `data.interface.NAME`.");
+            return Err(Some(diagnostic));
+        };
+        let Some(name) = self.data.get(*name) else {
+            return Err(self.unknown("data", name, &at(it.range.clone())));
+        };
+        if let Some((attribute, range)) = &it.after {
+            data_attribute(attribute, &at(range.clone())).map_err(Some)?;
+        }
+        Ok(Node::Data(name.clone()))
     }
 
     /// Finds a module, or an output of it.
@@ -303,6 +375,7 @@ impl<'m> Declared<'m> {
             "module" => Diagnostic::error("reference to an unknown module"),
             "interface" => Diagnostic::error("reference to an unknown interface"),
             "peer" => Diagnostic::error("reference to an unknown peer"),
+            "data" => Diagnostic::error("reference to unknown data"),
             _ => Diagnostic::error("reference to an unknown pre-shared key"),
         };
         let (label, declaration) = match root {
@@ -313,6 +386,10 @@ impl<'m> Declared<'m> {
             "backend" => (
                 format!("no backend `{name}` in this configuration"),
                 format!("`backend \"local\" \"{name}\" {{ … }}`"),
+            ),
+            "data" => (
+                format!("no `data \"interface\" \"{name}\"` in this configuration"),
+                format!("`data \"interface\" \"{name}\" {{ … }}`"),
             ),
             root => {
                 let block = if root == "var" { "variable" } else { root };
@@ -330,10 +407,14 @@ impl<'m> Declared<'m> {
 
     /// Finds the reference that was most likely meant: a name like it, or the same name of something else.
     fn meant(&self, root: &str, name: &str) -> Option<String> {
-        let near = suggestion(name, self.names(root)).map(|near| format!("{root}.{near}"));
+        let of = |root: &str, name: &str| match root {
+            "data" => format!("data.interface.{name}"),
+            root => format!("{root}.{name}"),
+        };
+        let near = suggestion(name, self.names(root)).map(|near| of(root, near));
         near.or_else(|| {
             let other = ROOTS.iter().find(|root| self.names(root).any(|it| it == name))?;
-            Some(format!("{other}.{name}"))
+            Some(of(other, name))
         })
     }
 
@@ -345,6 +426,7 @@ impl<'m> Declared<'m> {
                 Box::new(of_kind.map(|it| &*it.label))
             }
             ("var", _) => Box::new(self.variables.iter().map(|it| &**it)),
+            ("data", _) => Box::new(self.data.iter().map(|it| &**it)),
             ("local", _) => Box::new(self.locals.iter().map(|it| &**it)),
             ("module", _) => Box::new(self.modules.keys().map(|it| &**it)),
             ("each" | "count", _) => Box::new(std::iter::empty()),
@@ -375,9 +457,31 @@ impl<'m> Declared<'m> {
             (None, None) if it.operators == 0 => {
                 diagnostic.help(format!("Write a text in quotes: \"{root}\"."))
             }
-            _ => diagnostic.help("A reference starts with `var`, `local`, `backend`, `interface`, `peer`, `preshared_key` or `module`."),
+            _ => diagnostic.help("A reference starts with `var`, `local`, `backend`, `interface`, `peer`, `preshared_key`, `module` or `data`."),
         }
     }
+}
+
+/// Checks a reference to the resource that an expression stands in.
+fn own_attribute(
+    it: &Name,
+    this: Option<Kind>,
+    at: &dyn Fn(Range<usize>) -> Span,
+) -> Result<(), Diagnostic> {
+    let Some(kind) = this else {
+        return Err(Diagnostic::error("reference to an unknown name")
+            .label(&at(it.start.clone()), "there is a `self` only in a `postcondition`")
+            .help("Name the block, such as `interface.NAME`."));
+    };
+    let Some(name) = it.name else {
+        return Err(Diagnostic::error("reference without a name")
+            .label(&at(it.range.clone()), "an attribute has to follow")
+            .help("Write it as `self.ATTRIBUTE`."));
+    };
+    // The attribute is the first name here.
+    let end =
+        it.attribute.as_ref().map_or(it.range.end, |(_, second)| second.start.saturating_sub(1));
+    referable(kind, name, &at(it.start.end + 1..end)).map(drop)
 }
 
 /// Checks `each.key`, `each.value` and `count.index`.

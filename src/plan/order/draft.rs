@@ -220,7 +220,7 @@ impl Drafter {
                 Fate::Keep | Fate::Pending => self.update_interface(planner, node, on_device),
             },
             Device::Peer(on_device)
-                if node.reason == Reason::Requested || moves_alone(planner, node, on_device) =>
+                if node.reason.is_request() || moves_alone(planner, node, on_device) =>
             {
                 self.remake_peer(node, on_device);
             }
@@ -716,7 +716,7 @@ fn setting(diff: &AttributeDiff) -> PlannedSetting {
 /// Returns whether the old object has to go before the new one comes: it has the same name, or it is on a firewall, where
 /// an interface that it is assigned to, or the name of one, would be in the way.
 fn has_room_for_one(planner: &Planner<'_>, node: &Node, on_device: &OnDevice) -> bool {
-    let is_same_name = node.reason == Reason::Requested && on_device.renamed_from().is_none();
+    let is_same_name = node.reason.is_request() && on_device.renamed_from().is_none();
     let stays = on_device.old.as_ref().map(|it| &it.backend) == node.backend.as_ref();
     is_same_name || stays && planner.kind_of(node.backend.as_ref()) == BackendKind::PfSense
 }
@@ -728,7 +728,7 @@ fn goes_first(planner: &Planner<'_>, node: &Node) -> bool {
             node.fate == Fate::Replace && has_room_for_one(planner, node, on_device)
         }
         Device::Peer(on_device) => {
-            node.reason == Reason::Requested || moves_alone(planner, node, on_device)
+            node.reason.is_request() || moves_alone(planner, node, on_device)
         }
         Device::Secret(_) => false,
     }

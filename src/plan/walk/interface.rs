@@ -2,7 +2,7 @@
 
 mod key;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde_json::Value as Json;
@@ -71,7 +71,19 @@ impl<'a> Planner<'a> {
     pub(crate) fn visit_interface(&mut self, mut desired: Desired) -> (Desired, Node) {
         let address = desired.address.clone();
         self.take_label_over(&desired);
-        let standing = self.interface_standing(&desired);
+        let kept = self.as_kept(&desired);
+        let standing = kept.as_ref().map(|kept| self.interface_standing(&kept.desired));
+        let standing = match (standing, kept) {
+            (Some(standing), Some(kept)) if standing.fate == Fate::Keep => {
+                desired = self.keep(kept);
+                standing
+            }
+            // What the configuration says counts for an object that is made.
+            _ => {
+                desired.ignored = BTreeSet::new();
+                self.interface_standing(&desired)
+            }
+        };
         if self.kind_of(Some(&standing.backend)) == BackendKind::PfSense {
             self.reserved.insert((standing.backend.clone(), standing.name.clone()));
         }
@@ -172,10 +184,10 @@ impl<'a> Planner<'a> {
             Some(old) if old.name != name && !self.renames(&backend) => {
                 (Fate::Replace, Reason::CannotUpdate("name"), Some(old))
             }
-            Some(old) if self.options.replace.contains(address) => {
-                (Fate::Replace, Reason::Requested, Some(old))
-            }
-            Some(old) => (Fate::Keep, Reason::Configuration, Some(old)),
+            Some(old) => match self.requested(address) {
+                Some(reason) => (Fate::Replace, reason, Some(old)),
+                None => (Fate::Keep, Reason::Configuration, Some(old)),
+            },
         };
         Standing { backend, name, record, old, found, fate, reason }
     }

@@ -71,6 +71,13 @@ struct Standing<'a> {
 impl<'a> Planner<'a> {
     pub(crate) fn visit_peer(&mut self, mut desired: Desired) -> (Desired, Node) {
         let mut notes = Vec::new();
+        let kept = self.as_kept(&desired);
+        let kept = kept.filter(|kept| self.peer_standing(&kept.desired).fate == Fate::Keep);
+        match kept {
+            Some(kept) => desired = self.keep(kept),
+            // What the configuration says counts for an object that is made.
+            None => desired.ignored = BTreeSet::new(),
+        }
         self.check_lacks(&desired);
         self.settle_enabled(&mut desired, &mut notes);
         let standing = self.peer_standing(&desired);
@@ -171,11 +178,11 @@ impl<'a> Planner<'a> {
             }
             Some(_) => (Fate::Replace, Reason::CannotUpdate("public_key")),
         };
-        let is_requested = self.options.replace.contains(address) && fate == Fate::Keep;
         let is_there = found.is_some() || self.options.without_refresh;
-        let (fate, reason, found) = match is_requested && is_there {
-            true => (Fate::Replace, Reason::Requested, None),
-            false => (fate, reason, found),
+        let requested = self.requested(address).filter(|_| fate == Fate::Keep && is_there);
+        let (fate, reason, found) = match requested {
+            Some(requested) => (Fate::Replace, requested, None),
+            None => (fate, reason, found),
         };
         let old = old.filter(|_| fate == Fate::Replace || fate == Fate::Keep || desired.is_pending);
         Standing { backend, kind, on, interface, public_key: key, old, found, fate, reason }

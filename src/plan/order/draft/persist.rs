@@ -212,7 +212,7 @@ fn standing(planner: &Planner<'_>, node: &Node, index: &Index) -> Option<Standin
     let style = style(&planner.desired[&node.address]);
     let record = planner.state.resources.get(&node.address);
     // What was written on another host, or for an object that is replaced by another one, goes with that.
-    let is_in_its_place = node.reason == Reason::Requested && on_device.renamed_from().is_none();
+    let is_in_its_place = node.reason.is_request() && on_device.renamed_from().is_none();
     let is_same_object = node.fate != Fate::Replace || is_in_its_place;
     let record = record.filter(|it| it.backend == node.backend && is_same_object);
     let last = record.and_then(|it| Persisted::last(&it.attributes));

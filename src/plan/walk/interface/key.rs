@@ -12,7 +12,7 @@ use crate::plan::check::span;
 use crate::plan::recover::public_key;
 use crate::plan::walk::interface::{Standing, diff_of};
 use crate::plan::walk::{Fate, Planner};
-use crate::plan::{KeySource, Note, Reason, Refusal};
+use crate::plan::{KeySource, Note, Refusal};
 use crate::resource::{Address, BackendId, Field, Kind};
 use crate::state::{ObjectKey, ResourceRecord};
 use crate::value::{PrivateKey, PublicKey};
@@ -42,6 +42,10 @@ impl Planner<'_> {
         let recorded = standing.record.as_ref().and_then(|record| public_key(&record.object));
         let recorded_file = standing.record.as_ref().and_then(recorded_key_file);
         let found = found_key(standing.found);
+        if desired.ignored.contains("private_key") {
+            // The key that the device holds is the one that is wanted.
+            return KeyPlan { public: found.or(recorded), ..KeyPlan::default() };
+        }
         if let Some(wanted) = desired.fields.get("private_key") {
             let private = match wanted.known() {
                 Some(Field::PrivateKey(private)) => Some(private.public()),
@@ -214,7 +218,7 @@ impl Planner<'_> {
         }
         let was_imported = standing.record.as_ref().is_some_and(|it| !has_key_file(it));
         // One that goes before its successor is made needs a file for its key in between, and that stays.
-        let file = path.filter(|_| !was_imported || standing.reason == Reason::Requested);
+        let file = path.filter(|_| !was_imported || standing.reason.is_request());
         KeyPlan {
             public: Some(key.public()),
             source: Some(KeySource::Held(key)),
