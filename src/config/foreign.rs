@@ -76,6 +76,9 @@ pub(crate) fn advice(place: &str, word: &str) -> Option<&'static str> {
         ("interface", "peer" | "peers") => {
             "A `peer` is a block of its own, beside the interface, with a line such as `interface = interface.NAME`."
         }
+        ("interface" | "peer", "dynamic") => {
+            "No block in it can stand there twice. For one that is there sometimes, write it, and give its arguments `null` when it is not."
+        }
         ("interface" | "peer", "disabled" | "shutdown") => "Write `enabled = false`.",
         ("interface", "saveconfig") => {
             "The configuration is in these files; nothing is saved from the device."

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::config::vocabulary::{
     ASSIGN, Argument, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_PFSENSE, BACKEND_ROUTEROS, BlockType,
-    CHECK, CLIENT, DATA, EVERY_RESOURCE, IMPORT, LIFECYCLE, LOCALS, MOVED, OUTPUT, REMOVED,
+    CHECK, CLIENT, DATA, EVERY_RESOURCE, IMPORT, LIFECYCLE, LOCALS, MODULE, MOVED, OUTPUT, REMOVED,
     ROUTE_MODES, ROUTES, STATE, Takes, VARIABLE, WGFORM,
 };
 use crate::resource::{
@@ -23,6 +23,7 @@ pub fn language_schema() -> Json {
         ("variable".to_owned(), named(block(&VARIABLE))),
         ("locals".to_owned(), one_or_more(json!({ "type": "object", "description": LOCALS.doc }))),
         ("output".to_owned(), named(block(&OUTPUT))),
+        ("module".to_owned(), named(module())),
         ("check".to_owned(), named(block(&CHECK))),
         ("data".to_owned(), by_label(&[("interface", named(block(&DATA)))])),
         (
@@ -54,6 +55,13 @@ pub fn language_schema() -> Json {
             },
         },
     })
+}
+
+/// A module takes the variables of the configuration that it calls too.
+fn module() -> Json {
+    let mut module = block(&MODULE);
+    module["additionalProperties"] = json!(true);
+    module
 }
 
 fn block(block: &BlockType) -> Json {
