@@ -77,6 +77,24 @@ pub struct Picture {
     pub service: Option<Service>,
     /// What somebody should know of the system before anything is changed on it.
     pub remarks: Vec<Remark>,
+    /// What is on it besides, and can be managed by nobody.
+    pub strangers: Vec<Stranger>,
+}
+
+/// Something that is on a system, has to do with WireGuard, and is in no interface of its picture.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stranger {
+    /// What it is, with a name to find it by.
+    pub what: String,
+    /// Why nobody can manage it, as a clause.
+    pub why: String,
+}
+
+impl Stranger {
+    /// Names something, and says why nobody can manage it.
+    pub fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { what: what.into(), why: why.into() }
+    }
 }
 
 /// What becomes of what is stored on a device that stores and applies.
@@ -294,6 +312,8 @@ pub struct FoundPeer {
     pub fields: Fields,
     /// The attributes that the device may hold and does not show as they are: they are never a difference.
     pub hidden: BTreeSet<&'static str>,
+    /// What people call it, where that could not be read exactly: good enough for a label, and for nothing else.
+    pub called: Option<String>,
     /// How long ago the last handshake was.
     pub handshake_age: Option<Duration>,
     /// Bytes received from it.

@@ -28,6 +28,7 @@ mod unify;
 mod value;
 mod version;
 pub mod vocabulary;
+mod writable;
 
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,9 @@ use crate::value::Secret;
 pub use crate::config::evaluator::{Evaluator, Verdict, of_the_interface, own_public_key};
 pub use crate::config::refactor::{Import, Refactoring, Removed};
 pub use crate::config::syntax::check_syntax;
+pub use crate::config::writable::unwritable;
+
+pub(crate) use crate::config::decode::default_of;
 
 /// A configuration: its blocks, with nothing evaluated yet. An [`Evaluator`] does that.
 #[derive(Debug)]
@@ -92,6 +96,11 @@ impl Config {
     /// Returns the blocks of the root.
     fn root(&self) -> &Blocks {
         &self.modules[0].blocks
+    }
+
+    /// Returns the names of the locals.
+    pub fn locals(&self) -> impl Iterator<Item = &str> {
+        self.root().locals.keys().map(|name| &**name)
     }
 
     /// Returns whether anything is read that somebody else manages.

@@ -38,6 +38,7 @@ pub mod plan;
 pub mod outcome;
 pub mod event;
 pub mod render;
+pub mod draft;
 pub mod reference;
 pub mod ui;
 pub mod apply;

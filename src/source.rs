@@ -84,6 +84,9 @@ pub enum SourceError {
         /// Why.
         source: io::Error,
     },
+    /// There is something at a path where a new file is to be.
+    #[error("could not write `{0}`: it is there already")]
+    Taken(String),
     /// A file cannot be written.
     #[error("could not write `{name}`")]
     Unwritable {
@@ -120,6 +123,9 @@ impl SourceError {
             Self::NoPath(_) => {
                 Some("A path is relative to the working directory, or to `-chdir`.".to_owned())
             }
+            Self::Taken(_) => Some(
+                "Name another file, or move this one away: nothing is written over.".to_owned(),
+            ),
             Self::Unwritable { .. } => None,
         }
     }

@@ -5,7 +5,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod harness;
+mod taken;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
@@ -17,6 +19,7 @@ use serde_json::json;
 
 use crate::harness::devices::{self, ask_firewall, ask_router};
 use crate::harness::{Project, Ran, examples, program};
+use crate::taken::{drafted, take_over};
 
 const NOBODY: u32 = 65_534;
 
@@ -30,6 +33,7 @@ fn no_example_is_without_a_test() {
     assert_eq!(
         names,
         [
+            "fifty-sites",
             "linux-site-to-site",
             "quickstart",
             "site-to-site-routeros",
@@ -42,6 +46,7 @@ fn no_example_is_without_a_test() {
 #[test]
 fn every_example_is_valid() {
     for name in [
+        "fifty-sites",
         "linux-site-to-site",
         "quickstart",
         "site-to-site-routeros",
@@ -153,6 +158,121 @@ fn what_is_changed_by_hand_on_three_devices_is_named_and_healed() {
 
     project.run("destroy -auto-approve").ends(0).says("9 destroyed");
     assert_eq!(project.run("state list").ends(0).stdout, "");
+}
+
+#[test]
+fn fifty_sites_are_one_map_and_one_module() {
+    let project = Project::of_example("fifty-sites");
+    let lines = |name: &str| fs::read_to_string(project.path().join(name)).unwrap().lines().count();
+    let lines = lines("main.wg.hcl") + lines("modules/site/main.wg.hcl");
+    assert!(lines < 100, "{lines} lines");
+
+    project.run("plan").ends(0).says("Plan: 201 to add, 1 to change, 0 to destroy.");
+    project.run("apply -auto-approve").ends(0).says("Resources: 201 added, 1 changed");
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+    project.run("drift").ends(0).says("No drift");
+    let peers = project.run("state list").ends(0).stdout;
+    assert_eq!(peers.lines().filter(|it| it.starts_with("peer.site[")).count(), 50, "{peers}");
+
+    let before = simulated(&project);
+    rename(&project, "lisbon", "lisboa");
+    let planned = project.run("plan -detailed-exitcode").ends(2);
+    let planned = planned.says("Plan: 0 to add, 0 to change, 0 to destroy, 4 moved.");
+    planned.says("  # peer.site[\"lisbon\"] has moved to peer.site[\"lisboa\"]\n");
+    project.run("apply -auto-approve").ends(0).says("0 added, 0 changed, 0 destroyed, 4 moved");
+    assert_untouched(&project, &before);
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+    project.run("state list").ends(0).says("module.site[\"lisboa\"].peer.hub").says_no("lisbon");
+
+    project.run("destroy -auto-approve").ends(0);
+    assert_eq!(project.run("state list").ends(0).stdout, "");
+}
+
+/// Gives a site another key, as the first comment of the example says.
+fn rename(project: &Project, old: &str, new: &str) {
+    let text = fs::read_to_string(project.path().join("main.wg.hcl")).unwrap();
+    let comment = text.lines().take_while(|line| line.starts_with('#'));
+    let blocks: Vec<_> = comment.filter_map(|line| line.strip_prefix("#   ")).collect();
+    let blocks = blocks.iter().skip_while(|line| !line.starts_with("moved")).copied();
+    let blocks = blocks.collect::<Vec<_>>().join("\n") + "\n";
+    assert_eq!((blocks.matches("moved {").count(), blocks.matches(new).count()), (2, 2));
+    project.add("moved.wg.hcl", &blocks);
+    let sites = fs::read_to_string(project.path().join("sites.yaml")).unwrap();
+    let renamed = sites.replace(&format!("\n{old}: "), &format!("\n{new}: "));
+    assert_ne!(renamed, sites);
+    project.add("sites.yaml", &renamed);
+}
+
+#[test]
+fn fifty_sites_are_given_back_by_import_all() {
+    let project = Project::of_example("fifty-sites");
+    project.run("apply -auto-approve").ends(0);
+    // Whoever opens a simulated device next writes what the last one appended into its place.
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+    let said = project.run("import -all backend.router").ends(0);
+    said.tells("50 objects have an owner already.\nThere is nothing to take over");
+
+    // All at once, from files; each device holds the secrets.
+    let copy = devices_alone(&project);
+    let before = simulated(&copy);
+    let mut expected = BTreeMap::from([("firewall", (1, 50)), ("router", (25, 25))]);
+    expected.insert("server", (25, 25));
+    for (backend, (interfaces, peers)) in expected {
+        let said =
+            copy.run(&format!("import -all backend.{backend} -out={backend}.wg.hcl")).ends(0);
+        let interfaces = if interfaces == 1 { "1 interface" } else { "25 interfaces" };
+        said.says(&format!("Wrote {interfaces} and {peers} peers into `{backend}.wg.hcl`."));
+    }
+    copy.run("validate").ends(0);
+    let planned = copy.run("plan -detailed-exitcode").ends(2);
+    planned.says("Plan: 151 to import, 0 to add, 0 to change, 0 to destroy.");
+    copy.run("apply -auto-approve").ends(0).says("151 imported, 0 added, 0 changed, 0 destroyed");
+    copy.run("plan -detailed-exitcode").ends(0).says("No changes");
+    assert_untouched(&copy, &before);
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+
+    // One after the other: a site refers to the key of the hub, which has an owner by then.
+    for flags in ["", "-as=map"] {
+        let copy = devices_alone(&project);
+        for backend in ["firewall", "router", "server"] {
+            let text = drafted(&copy, backend, flags);
+            take_over(&copy, backend, &text);
+            let references = text.matches("interface.tun_wg0.public_key").count();
+            assert_eq!(references, if backend == "firewall" { 0 } else { 25 }, "{text}");
+        }
+        assert_eq!(copy.run("state list").ends(0).stdout.lines().count(), 151);
+        assert_untouched(&copy, &before);
+    }
+}
+
+/// Makes a copy of the devices of the example, with its backends, and nothing else.
+fn devices_alone(project: &Project) -> Project {
+    let text = fs::read_to_string(project.path().join("main.wg.hcl")).unwrap();
+    let backends =
+        text.find("variable \"firewall_key\"").unwrap()..text.find("interface ").unwrap();
+    let copy = Project::new(&text[backends]);
+    let directory = copy.path().join(".wgform/simulated");
+    fs::create_dir_all(&directory).unwrap();
+    for (name, text) in simulated(project) {
+        fs::write(directory.join(name), text).unwrap();
+    }
+    copy
+}
+
+#[track_caller]
+fn assert_untouched(project: &Project, before: &BTreeMap<String, Vec<u8>>) {
+    for (name, text) in simulated(project) {
+        assert!(before.get(&name) == Some(&text), "`{name}` has changed");
+    }
+}
+
+/// Returns everything that the simulated devices are made of.
+fn simulated(project: &Project) -> BTreeMap<String, Vec<u8>> {
+    let files = fs::read_dir(project.path().join(".wgform/simulated")).unwrap();
+    let paths = files.map(|entry| entry.unwrap().path());
+    let devices = paths.filter(|path| path.extension().is_some_and(|it| it == "json"));
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    devices.map(|path| (name(&path), fs::read(&path).unwrap())).collect()
 }
 
 #[test]

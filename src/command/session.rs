@@ -8,7 +8,7 @@ mod transport;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use crate::actual::{Actual, Reading};
+use crate::actual::{Actual, Interest, Picture, Reading, Unreachable};
 use crate::backend::{BackendError, Read, Write};
 use crate::command::Context;
 use crate::command::arguments::{self, Belief, Pace, Scope, VariableSource, Variables};
@@ -235,6 +235,34 @@ impl<'c> Session<'c> {
         }
         watch.end(&actual);
         Ok(World { declarations, backends, actual })
+    }
+
+    /// Reads one backend.
+    pub(crate) async fn picture(
+        &self,
+        declaration: &BackendDeclaration,
+        interest: Interest,
+    ) -> Result<Picture, Error> {
+        let declarations = BTreeMap::from([(declaration.id.clone(), declaration.clone())]);
+        let watch = Watch::begin(self.context, &declarations, true);
+        let backend: Box<dyn Write> = self.context.connect(declaration)?;
+        let backend: &dyn Read = &*backend;
+        let interests = BTreeMap::from([(declaration.id.clone(), interest)]);
+        let asked = |id: &BackendId| watch.asked(id);
+        let answered = |id: &BackendId, reading: &Reading| watch.answered(id, reading);
+        let readers = [backend];
+        let refresh = refresh(&readers, &interests, self.at_once, &asked, &answered);
+        let mut actual = self.context.watched(refresh).await;
+        watch.end(&actual);
+        match actual.backends.remove(&declaration.id) {
+            Some(Reading::Read(picture)) => Ok(*picture),
+            Some(Reading::Unreachable(Unreachable { reason, hints })) => {
+                let message = format!("could not read backend `{}`", declaration.id);
+                let error = Error::new(Kind::Unreachable, message).because(reason);
+                Err(hints.into_iter().fold(error, Error::hint))
+            }
+            None => unreachable!("whoever is asked answers"),
+        }
     }
 
     /// Returns the declared backends that something may live on, and those that only the state knows.

@@ -18,6 +18,8 @@ pub use crate::config::evaluator::condition::Verdict;
 pub use crate::config::evaluator::pfsense::of_the_interface;
 pub use crate::config::evaluator::resource::own_public_key;
 
+pub(crate) use crate::config::evaluator::resource::misfits;
+
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

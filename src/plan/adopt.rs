@@ -246,7 +246,7 @@ fn peer(planner: &Planner<'_>, desired: &Desired, id: &str) -> Result<ObjectKey,
     let (backend, picture) = place(planner, desired)?;
     let on = desired.references.get("interface").and_then(|on| planner.nodes.get(on)?.interface());
     let expected = on.map(|on| on.renamed_from().unwrap_or(&on.name)).unwrap_or_default();
-    let (interface, key) = match id.split_once('/') {
+    let (interface, key) = match parts(id) {
         Some((interface, key)) => {
             let key: PublicKey =
                 key.parse().map_err(|error| no_peer_id(id, &format!(": {error}")))?;
@@ -302,6 +302,14 @@ fn named_peer(on: Option<&FoundInterface>, id: &str) -> Result<PublicKey, NotAdo
         (Some(_), Some(_)) => Err(no_peer_id(id, ": there are several of that name")),
         (None, _) => Err(no_peer_id(id, "")),
     }
+}
+
+/// Takes the id of a peer apart. A key has a length of its own, and a router takes a `/` in the name of an interface.
+fn parts(id: &str) -> Option<(&str, &str)> {
+    let at = id.len().checked_sub("/xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=".len());
+    let split = at.and_then(|at| id.split_at_checked(at));
+    let whole = split.and_then(|(interface, key)| Some((interface, key.strip_prefix('/')?)));
+    whole.filter(|(_, key)| key.parse::<PublicKey>().is_ok()).or_else(|| id.split_once('/'))
 }
 
 fn place<'a>(

@@ -1,10 +1,11 @@
-//! The files that `fmt` works on: which there are, and how one is replaced.
+//! The files of a configuration that wgform writes: which there are for `fmt`, how one is replaced, and how a new one is
+//! made.
 //!
 //! Symbolic links are followed to files and not to directories, as Terraform does, so that a search stays in the tree.
 
 use std::fs::{self, Metadata};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use crate::source::{SourceError, bytes_of, decoded};
@@ -132,6 +133,43 @@ impl SourceFile {
         new.persist(&target)?;
         fs::File::open(directory)?.sync_all()
     }
+}
+
+/// Finds out whether a new file can be made.
+///
+/// # Errors
+/// When there is something already.
+pub fn check_free(world: &World, path: &Path) -> Result<(), SourceError> {
+    match fs::symlink_metadata(world.path(path)) {
+        Ok(_) => Err(SourceError::Taken(path.display().to_string())),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Makes a new file, whole or not at all.
+///
+/// # Errors
+/// When there is something already, or it cannot be written.
+pub fn make(world: &World, path: &Path, text: &str) -> Result<(), SourceError> {
+    let name = path.display().to_string();
+    put_new(&world.path(path), text).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => SourceError::Taken(name),
+        _ => SourceError::Unwritable { name, source },
+    })
+}
+
+fn put_new(path: &Path, text: &str) -> io::Result<()> {
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Everybody may read it whom the user lets read new files: there is no secret in it.
+    let readable = fs::Permissions::from_mode(0o666);
+    let mut new = tempfile::Builder::new()
+        .prefix(".wgform-new-")
+        .permissions(readable)
+        .tempfile_in(directory)?;
+    new.write_all(text.as_bytes())?;
+    new.as_file().sync_all()?;
+    new.persist_noclobber(path).map_err(|error| error.error)?;
+    fs::File::open(directory)?.sync_all()
 }
 
 /// Gives a new file to whom the old one belongs, as far as that is allowed: root may edit what others own, and everybody

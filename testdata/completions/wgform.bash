@@ -36,6 +36,8 @@ _wgform() {
             -list) _wgform_words 'true false' ;;
             -write) _wgform_words 'true false' ;;
             -type) _wgform_words 'dot mermaid' ;;
+            -out) _wgform_paths -f ;;
+            -as) _wgform_words 'blocks map' ;;
             -version) _wgform_words '7.11 7.12 7.15 7.16 7.17 7.21 7.24' ;;
             -dir) _wgform_paths -d ;;
         esac
@@ -58,7 +60,7 @@ _wgform() {
             'state show') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
             'state mv') _wgform_words '-dry-run -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
             'state rm') _wgform_words '-dry-run -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
-            'import') _wgform_words '-var= -var-file= -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
+            'import') _wgform_words '-all= -out= -as= -var= -var-file= -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
             'backend') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
             'backend list') _wgform_words '-var= -var-file= -chdir= -no-color -v -compact-warnings -help' ;;
             'backend test') _wgform_words '-var= -var-file= -chdir= -no-color -v -compact-warnings -help' ;;
@@ -88,7 +90,7 @@ _wgform() {
 # Returns whether the word after this flag is its value.
 _wgform_takes_value() {
     case ${1/#--/-} in
-        -chdir | -var | -var-file | -target | -exclude | -accept-new-device | -accept-loss | -allow-new-key | -replace | -parallelism | -lock-timeout | -type | -id | -version | -user | -listen | -dir) return 0 ;;
+        -chdir | -var | -var-file | -target | -exclude | -accept-new-device | -accept-loss | -allow-new-key | -replace | -parallelism | -lock-timeout | -type | -id | -all | -out | -as | -version | -user | -listen | -dir) return 0 ;;
     esac
     return 1
 }

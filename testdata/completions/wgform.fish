@@ -12,7 +12,7 @@ function __wgform_command
             continue
         end
         switch $word
-            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -parallelism --parallelism -lock-timeout --lock-timeout -type --type -id --id -version --version -user --user -listen --listen -dir --dir
+            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -parallelism --parallelism -lock-timeout --lock-timeout -type --type -id --id -all --all -out --out -as --as -version --version -user --user -listen --listen -dir --dir
                 set is_value yes
             case '-*' help
             case '*'
@@ -222,6 +222,9 @@ complete -c wgform -n '__wgform_command state rm' -s v -d 'Says more about what 
 complete -c wgform -n '__wgform_command state rm' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command state rm' -o help -l help -d 'Shows the page of the command'
 
+complete -c wgform -n '__wgform_command import' -o all -l all -x -d 'Writes a configuration of everything on a backend that nobody owns, and changes nothing'
+complete -c wgform -n '__wgform_command import' -o out -l out -r -F -d 'Writes it into this new file, and not to standard output'
+complete -c wgform -n '__wgform_command import' -o as -l as -x -a 'blocks map' -d 'Writes peers as `blocks`, one for each, or as a `map` for each interface'
 complete -c wgform -n '__wgform_command import' -o var -l var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command import' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
 complete -c wgform -n '__wgform_command import' -o lock -l lock -a 'true false' -d 'Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work'

@@ -302,6 +302,9 @@ _wgform_state_rm() {
 
 _wgform_import() {
     _arguments \
+        '-all=[Writes a configuration of everything on a backend that nobody owns, and changes nothing]:BACKEND: ' \
+        '-out=[Writes it into this new file, and not to standard output]:file:_files' \
+        '-as=[Writes peers as `blocks`, one for each, or as a `map` for each interface]:value:(blocks map)' \
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \

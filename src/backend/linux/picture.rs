@@ -68,6 +68,7 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
         routing: wire::routing(routing),
         boot,
         remarks: Vec::new(),
+        strangers: Vec::new(),
     })
 }
 

@@ -224,7 +224,8 @@ fn found_peer(peer: DevicePeer, now: Timestamp) -> FoundPeer {
     // A clock that was set back makes a handshake of the future: it was just now.
     let age = |then: Timestamp| Duration::try_from(now.duration_since(then)).unwrap_or_default();
     let hidden = BTreeSet::new();
-    FoundPeer { fields, hidden, handshake_age: last_handshake.map(age), received, sent, id: None }
+    let handshake_age = last_handshake.map(age);
+    FoundPeer { fields, hidden, called: None, handshake_age, received, sent, id: None }
 }
 
 #[cfg(test)]

@@ -9,10 +9,12 @@ use jiff::Timestamp;
 
 use crate::actual::{
     Capabilities, Fact, FoundInterface, FoundPeer, Identity, NameServers, Picture, Remark, Routing,
-    Service,
+    Service, Stranger,
 };
 use crate::backend::pfsense::snapshot::{Odd, OddRow, Snapshot};
-use crate::backend::pfsense::wire::{Kept, Peer, Port, Session, Tunnel, Version, parted};
+use crate::backend::pfsense::wire::{
+    Kept, Peer, Port, Session, Tunnel, UNASSIGNED, Version, parted,
+};
 use crate::resource::{BackendKind, Field, Fields, Kind, declaration};
 use crate::value::PublicKey;
 
@@ -90,6 +92,7 @@ pub(super) fn picture(
         boot: None,
         service: Some(Service { is_on: snapshot.is_enabled, is_applied: snapshot.is_applied }),
         remarks: remarks(snapshot, simulated, now),
+        strangers: strangers(snapshot),
     })
 }
 
@@ -186,6 +189,7 @@ fn found_peer(snapshot: &Snapshot, peer: &Peer, now: Timestamp) -> FoundPeer {
     FoundPeer {
         fields,
         hidden,
+        called: None,
         handshake_age: session.and_then(|it| it.latest_handshake).map(age),
         received: session.map_or(0, |it| it.received),
         sent: session.map_or(0, |it| it.sent),
@@ -203,6 +207,7 @@ fn unreadable_peer() -> FoundPeer {
     FoundPeer {
         fields: Fields::new(),
         hidden: all.collect(),
+        called: None,
         handshake_age: None,
         received: 0,
         sent: 0,
@@ -246,6 +251,33 @@ fn remarks(snapshot: &Snapshot, simulated: bool, now: Timestamp) -> Vec<Remark> 
         ));
     }
     remarks
+}
+
+/// Names what is on no tunnel, or on one that is gone, and what cannot be read.
+fn strangers(snapshot: &Snapshot) -> Vec<Stranger> {
+    let on = |tunnel: &str| match tunnel {
+        "" | UNASSIGNED => "on no tunnel".to_owned(),
+        tunnel => format!("on `{tunnel}`"),
+    };
+    let is_there = |name: &str| snapshot.tunnels.iter().any(|it| it.name == name);
+    let peers = snapshot.peers.iter().filter(|it| !is_there(&it.tunnel)).map(|peer| {
+        let why = match peer.tunnel.as_str() {
+            "" | UNASSIGNED => "nothing uses it until it is given a tunnel",
+            _ => "that tunnel is gone: remove it on the firewall",
+        };
+        let (name, key) = (peer.description.as_str(), peer.public_key.short());
+        let name = if name.is_empty() { String::new() } else { format!(" `{name}`") };
+        Stranger::new(format!("peer{name} (`{key}`) {}", on(&peer.tunnel)), why)
+    });
+    let odd = snapshot.odd.iter().map(|odd| {
+        let what = match odd.what {
+            OddRow::Tunnel => format!("tunnel `{}`", odd.tunnel),
+            OddRow::Peer(key) => format!("peer `{}` {}", key.short(), on(&odd.tunnel)),
+            OddRow::Keyless => format!("peer without a key {}", on(&odd.tunnel)),
+        };
+        Stranger::new(what, odd.why.clone())
+    });
+    peers.chain(odd).collect()
 }
 
 fn odd_remark(odd: &Odd) -> Remark {

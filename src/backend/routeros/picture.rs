@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::actual::{
     Capabilities, Fact, FoundInterface, FoundPeer, FoundRoute, Identity, Lack, NameServers,
-    Picture, Remark, Routing,
+    Picture, Remark, Routing, Stranger,
 };
 use crate::backend::routeros::client::Text;
 use crate::backend::routeros::menus::{
@@ -56,6 +56,7 @@ pub(super) fn picture(menus: Menus, simulated: bool, now: Timestamp) -> Result<P
     }
     let routing = routing(&menus);
     let twins = twins(&menus);
+    let strangers = strangers(&menus);
     let Menus { system, peers, odd, .. } = menus;
     let version = system.version;
     for peer in peers.into_iter().filter(|peer| !peer.is_dynamic) {
@@ -87,6 +88,7 @@ pub(super) fn picture(menus: Menus, simulated: bool, now: Timestamp) -> Result<P
         routing,
         boot: None,
         remarks,
+        strangers,
     })
 }
 
@@ -184,6 +186,7 @@ fn put_text(
 /// Says what a peer is in our words.
 pub(super) fn found_peer(peer: Peer, version: Version, sees_keys: bool) -> FoundPeer {
     let endpoint = endpoint(&peer);
+    let called = called(&peer);
     let Peer {
         id,
         interface: _,
@@ -229,6 +232,7 @@ pub(super) fn found_peer(peer: Peer, version: Version, sees_keys: bool) -> Found
     FoundPeer {
         fields,
         hidden,
+        called,
         handshake_age: session.handshake_age,
         received: session.received,
         sent: session.sent,
@@ -261,6 +265,13 @@ fn put_client(
         true => _ = hidden.insert("client_allowed_ips"),
         false => _ = fields.insert("client_allowed_ips", Field::Prefixes(allowed_ips)),
     }
+}
+
+/// Returns what a peer is called, if its name or else its comment could not be read exactly.
+fn called(peer: &Peer) -> Option<String> {
+    let name = peer.name.as_ref().filter(|it| !is_chosen(it.as_str()));
+    let text = name.or(peer.comment.as_ref())?;
+    (!text.is_exact()).then(|| text.as_str().to_owned())
 }
 
 /// Returns whether a router makes up names such as this one.
@@ -305,6 +316,7 @@ fn unreadable_peer() -> FoundPeer {
     FoundPeer {
         fields: Fields::new(),
         hidden: all.collect(),
+        called: None,
         handshake_age: None,
         received: 0,
         sent: 0,
@@ -433,6 +445,31 @@ fn orphans(menus: &Menus) -> Vec<String> {
         .chain(members.map(|it| name(MEMBERS, &it.id)))
         .chain(routes.map(|it| name(it.menu(), &it.id)))
         .collect()
+}
+
+/// Names what the router has made by itself, what is on an interface that is gone, and what cannot be read.
+fn strangers(menus: &Menus) -> Vec<Stranger> {
+    let on = |it: &Reference| match it {
+        Reference::Name(name) => format!("on `{name}`"),
+        Reference::Gone(id) => format!("on the interface `{id}`, which is gone"),
+    };
+    let peers = menus.peers.iter().filter_map(|peer| {
+        let why = match (&peer.interface, peer.is_dynamic, peer.public_key) {
+            (_, true, _) => "the router has made it by itself, and changes it",
+            (Reference::Gone(_), ..) => "nothing uses it: remove it on the router",
+            (Reference::Name(_), false, None) => "it has no public key to be known by",
+            (Reference::Name(_), false, Some(_)) => return None,
+        };
+        let name = peer.name.as_ref().map(|it| format!(" `{}`", it.as_str())).unwrap_or_default();
+        Some(Stranger::new(format!("peer{name} (`{}`) {}", peer.id, on(&peer.interface)), why))
+    });
+    let odd = menus.odd.iter().filter(|it| matches!(it.menu, INTERFACES | PEERS)).map(|odd| {
+        let what = if odd.menu == PEERS { "peer" } else { "interface" };
+        let name = odd.name.as_ref().map(|it| format!(" `{it}`")).unwrap_or_default();
+        let on = odd.interface.as_ref().map(|it| format!(" {}", on(it))).unwrap_or_default();
+        Stranger::new(format!("{what}{name} (`{}`){on}", odd.id), odd.why.to_string())
+    });
+    peers.chain(odd).collect()
 }
 
 /// Says what a router has for the work, besides what is on it.

@@ -479,6 +479,17 @@ fn unsupported(
     })
 }
 
+/// Returns what no backend of that kind takes of a resource, as far as that can be said without the rest of the
+/// configuration.
+pub(crate) fn misfits(kind: BackendKind, desired: &Desired) -> Vec<Diagnostic> {
+    let own = match kind {
+        BackendKind::RouterOs => routeros::misfits(desired),
+        BackendKind::PfSense => pfsense::misfits(desired),
+        BackendKind::Local | BackendKind::Linux => Vec::new(),
+    };
+    small_mtu(desired).into_iter().chain(own).collect()
+}
+
 /// The kernel knows by a peer's allowed IPs which far end a packet goes to.
 fn gateway(desired: &Desired) -> Option<Diagnostic> {
     let Some(Field::Routes(routes)) = desired.fields.get("routes").and_then(Wanted::known) else {
