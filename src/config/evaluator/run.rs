@@ -186,10 +186,9 @@ impl<'r> Run<'r> {
             Node::Backend(id) if blocks.has_backend(id) => Ok(id.clone().into()),
             Node::Module(label, None) if blocks.modules.contains_key(label) => self.whole(node),
             Node::Output(name) => {
-                match blocks.outputs.get(&**name).and_then(|it| it.value.as_ref()) {
-                    Some(value) => self.at_block().evaluate(value),
-                    None => poisoned(),
-                }
+                let Some(output) = blocks.outputs.get(&**name) else { return poisoned() };
+                let Some(value) = &output.value else { return poisoned() };
+                Ok(self.at_block().evaluate(value)?.marked(output.is_sensitive))
             }
             Node::Repetition(block) => self.at_block().repetition(block),
             Node::Resource(..) | Node::Backend(_) | Node::Module(..) | Node::Inside(_) => {

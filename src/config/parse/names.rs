@@ -29,7 +29,7 @@ pub(crate) struct Within {
 }
 
 impl Within {
-    const NOTHING: Self = Self { each: false, count: false };
+    pub(crate) const NOTHING: Self = Self { each: false, count: false };
 
     fn of(repetition: &Repetition) -> Self {
         Self {
@@ -43,7 +43,8 @@ impl Parser {
     /// Fills in what every expression needs.
     pub(super) fn resolve_names(&mut self, modules: &[Module]) {
         let mut blocks = std::mem::take(&mut self.blocks);
-        let declared = Declared::of(&mut blocks, modules);
+        let broken = std::mem::take(&mut blocks.broken);
+        let declared = Declared::of(&blocks, modules, broken);
         let mut problems = Vec::new();
         blocks.each_expression(&mut |expr, within| {
             declared.resolve(expr, within, &[], &mut problems);
@@ -128,7 +129,7 @@ impl Given {
 }
 
 /// The names that are declared.
-struct Declared<'m> {
+pub(crate) struct Declared<'m> {
     variables: BTreeSet<Arc<str>>,
     locals: BTreeSet<Arc<str>>,
     backends: BTreeSet<BackendId>,
@@ -140,12 +141,13 @@ struct Declared<'m> {
 }
 
 impl<'m> Declared<'m> {
-    fn of(blocks: &mut Blocks, modules: &'m [Module]) -> Self {
+    /// Takes the names from the blocks of a module.
+    pub(crate) fn of(blocks: &Blocks, modules: &'m [Module], broken: Broken) -> Self {
         let called = |it: &ModuleBlock| {
             (it.repetition.argument(), it.module.map(|number| &modules[number].blocks))
         };
         Self {
-            broken: std::mem::take(&mut blocks.broken),
+            broken,
             variables: blocks.variables.keys().cloned().collect(),
             locals: blocks.locals.keys().cloned().collect(),
             backends: blocks.backends.keys().cloned().collect(),
@@ -159,7 +161,7 @@ impl<'m> Declared<'m> {
     }
 
     /// Checks the names of an expression, around which some are bound.
-    fn resolve(
+    pub(crate) fn resolve(
         &self,
         expr: &mut Expr,
         within: Within,

@@ -36,6 +36,21 @@ impl Mistake {
         Self { help: Some(help.into()), ..self }
     }
 
+    /// Says that a text is not one expression.
+    pub(super) fn not_one(text: &str) -> Self {
+        Self::new("syntax error", 0..text.len(), "this is not one expression")
+            .help("Write one expression, such as `var.name` or `length(local.list)`.")
+    }
+
+    /// Returns the same mistake in a text that lacks its first bytes, and ends earlier.
+    pub(super) fn without_prefix(mut self, n: usize, end: usize) -> Self {
+        let moved = |at: usize| at.saturating_sub(n).min(end);
+        for (range, _) in &mut self.labels {
+            *range = moved(range.start)..moved(range.end);
+        }
+        self
+    }
+
     /// Points into a source.
     pub(crate) fn diagnostic(&self, source: &std::sync::Arc<SourceText>) -> Diagnostic {
         let mut diagnostic = Diagnostic::error(self.summary);
