@@ -48,9 +48,7 @@ use crate::resource::{Address, BackendId, BackendKind, Field};
 use crate::source::{Files, Sources};
 use crate::value::Secret;
 
-pub use crate::config::evaluator::{
-    Console, Evaluator, Shown, of_the_interface, own_public_key,
-};
+pub use crate::config::evaluator::{Console, Evaluator, Shown, of_the_interface, own_public_key};
 pub use crate::config::refactor::{Import, Refactoring, Removed};
 pub use crate::config::syntax::check_syntax;
 

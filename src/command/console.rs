@@ -83,9 +83,8 @@ fn evaluate(console: &Console<'_>, known: &Known, text: &str) -> Result<Next, Er
         Ok(Some(shown)) => Ok(Next::Say(render::console::text(&shown))),
         // What depends on something broken has no value without a word, and here nothing else says the word.
         Err(problems) if problems.is_empty() => {
-            Err(Error::new(Kind::Failed, "the expression has no value").hint(
-                "something that it refers to cannot be evaluated; `wgform plan` says more",
-            ))
+            Err(Error::new(Kind::Failed, "the expression has no value")
+                .hint("something that it refers to cannot be evaluated; `wgform plan` says more"))
         }
         Err(problems) => Err(Error::diagnostics(problems)),
     }

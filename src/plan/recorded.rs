@@ -1,7 +1,7 @@
 //! What the state says of resources, for those that refer to them while no device is asked.
 
 use crate::plan::Known;
-use crate::resource::{Address, Field, declaration};
+use crate::resource::{Address, Field, Kind, declaration};
 use crate::state::{ObjectKey, ResourceRecord, State};
 
 impl Known {
@@ -10,6 +10,13 @@ impl Known {
         let mut known = Self::default();
         for (address, record) in &state.resources {
             known.publish_recorded(address, record);
+            // An apply records what there is: a private key that is written has no file, and a link that is down no port.
+            let nothing = ["key_file", "listen_port"].into_iter();
+            for name in nothing.filter(|name| {
+                address.kind == Kind::Interface && !record.attributes.contains_key(*name)
+            }) {
+                known.publish_null(address, name);
+            }
         }
         known
     }

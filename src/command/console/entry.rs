@@ -34,8 +34,9 @@ pub(super) fn read(ui: &Ui) -> Result<Option<Result<String, Error>>, Error> {
 }
 
 fn too_long() -> Error {
-    Error::new(Kind::Failed, "an expression of more than 1 MiB")
-        .hint("keep long texts and lists in a file, and read it with `file(…)` or `jsondecode(file(…))`")
+    Error::new(Kind::Failed, "an expression of more than 1 MiB").hint(
+        "keep long texts and lists in a file, and read it with `file(…)` or `jsondecode(file(…))`",
+    )
 }
 
 fn line(ui: &Ui, prompt: &str) -> Result<Option<Vec<u8>>, Error> {
@@ -93,15 +94,16 @@ impl Entry {
         }
         let text = &self.text[self.open_from..];
         let tokens = scan(text);
-        self.awaited = tokens.iter().rev().filter(|it| !it.is_closed).find_map(|it| match it.kind {
-            TokenKind::HeredocOpen => {
-                let marker = it.text(text).trim_start_matches(['<', '-']).trim();
-                Some(Awaited::Marker(marker.to_owned()))
-            }
-            TokenKind::BlockComment => Some(Awaited::Part("*/")),
-            TokenKind::TemplateOpen => Some(Awaited::Part("}")),
-            _ => None,
-        });
+        self.awaited =
+            tokens.iter().rev().filter(|it| !it.is_closed).find_map(|it| match it.kind {
+                TokenKind::HeredocOpen => {
+                    let marker = it.text(text).trim_start_matches(['<', '-']).trim();
+                    Some(Awaited::Marker(marker.to_owned()))
+                }
+                TokenKind::BlockComment => Some(Awaited::Part("*/")),
+                TokenKind::TemplateOpen => Some(Awaited::Part("}")),
+                _ => None,
+            });
         if self.awaited.is_some() {
             return false;
         }
@@ -111,7 +113,8 @@ impl Entry {
             match token.kind {
                 _ if !token.is_closed => return true,
                 T::BraceOpen | T::BracketOpen | T::ParenthesisOpen => depth += 1,
-                T::BraceClose | T::BracketClose | T::ParenthesisClose => match depth.checked_sub(1) {
+                T::BraceClose | T::BracketClose | T::ParenthesisClose => match depth.checked_sub(1)
+                {
                     Some(less) => depth = less,
                     None => return true,
                 },

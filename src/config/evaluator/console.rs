@@ -95,6 +95,9 @@ enum Blocks {
     Named,
 }
 
+/// What the name of an attribute counts.
+const NAME: usize = 16;
+
 /// What is looked at, and with what.
 struct View<'r> {
     run: Run<'r>,
@@ -121,7 +124,8 @@ impl View<'_> {
             Data::List(items) => Shown::List(all(items)?),
             Data::Set(items) => Shown::Set(all(items)?),
             Data::Map(map) => {
-                let show = |(key, it): (&_, _)| Ok((ToString::to_string(key), self.show(it, blocks)?));
+                let show =
+                    |(key, it): (&_, _)| Ok((ToString::to_string(key), self.show(it, blocks)?));
                 Shown::Map(map.iter().map(show).collect::<Evaluated<_>>()?)
             }
             Data::Resource(address) if blocks == Blocks::Opened => self.resource(address)?,
@@ -145,31 +149,33 @@ impl View<'_> {
 
     /// That there is no secret is none.
     fn secret(&self, address: &Address, attribute: &Attribute) -> Shown {
-        let is_made =
-            matches!(attribute.presence, Presence::Computed | Presence::OptionalComputed);
+        let is_made = matches!(attribute.presence, Presence::Computed | Presence::OptionalComputed);
         let block = self.run.evaluator.config.block_of(address);
         let is_written = block.is_some_and(|it| it.attributes.contains_key(attribute.name));
         if is_made || is_written { Shown::Sensitive } else { Shown::Null }
     }
 
     fn backend(&self, id: &BackendId) -> Evaluated<Shown> {
-        self.block(["id", "kind", "display_name"].into_iter().map(|name| {
-            Ok((name, self.part(&self.run.backend_attribute(id, name, &self.at)?)?))
-        }))
+        self.block(
+            ["id", "kind", "display_name"].into_iter().map(|name| {
+                Ok((name, self.part(&self.run.backend_attribute(id, name, &self.at)?)?))
+            }),
+        )
     }
 
     fn module(&self, steps: &[ModuleStep]) -> Evaluated<Shown> {
         let instance = self.run.evaluator.instance(steps);
         let module = instance.map(|it| &self.run.evaluator.config.modules[it.module]);
         let names = module.into_iter().flat_map(|it| it.blocks.outputs.keys());
-        self.block(names.map(|name| {
-            Ok((&**name, self.part(&self.run.output_of(steps, name, &self.at)?)?))
-        }))
+        self.block(
+            names
+                .map(|name| Ok((&**name, self.part(&self.run.output_of(steps, name, &self.at)?)?))),
+        )
     }
 
     /// Shows a part of a block. A value can hold a block a million times, and each time it is written down.
     fn part(&self, value: &Value) -> Evaluated<Shown> {
-        self.size.set(self.size.get().saturating_add(value.size()));
+        self.size.set(self.size.get().saturating_add(value.size() + NAME));
         if self.size.get() > Value::MAX_SIZE {
             return Err(vec![too_big(&self.at)]);
         }
