@@ -22,6 +22,7 @@ pub mod drift;
 pub mod validate;
 pub mod fmt;
 pub mod graph;
+pub mod console;
 pub mod show;
 pub mod output;
 pub mod state;
@@ -114,6 +115,8 @@ pub enum Command {
     Fmt(fmt::Arguments),
     /// Draws what depends on what, or the network, from the configuration alone
     Graph(graph::Arguments),
+    /// Evaluates expressions with what the last apply recorded, typed or piped in
+    Console(console::Arguments),
     /// Shows what wgform owns, as of the last apply
     Show(show::Arguments),
     /// Prints outputs, as of the last apply
@@ -227,6 +230,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::Validate(arguments) => validate::run(&arguments, context),
         Command::Fmt(arguments) => fmt::run(arguments, context),
         Command::Graph(arguments) => graph::run(&arguments, context),
+        Command::Console(arguments) => console::run(&arguments, context),
         Command::Show(arguments) => show::run(&arguments, context),
         Command::Output(arguments) => output::run(&arguments, context),
         Command::State(command) => state::run(command, context).await,

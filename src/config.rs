@@ -49,7 +49,9 @@ use crate::resource::{Address, BackendId, BackendKind, Field, Fields};
 use crate::source::{Files, Sources};
 use crate::value::Secret;
 
-pub use crate::config::evaluator::{Evaluator, Verdict, of_the_interface, own_public_key};
+pub use crate::config::evaluator::{
+    Console, Evaluator, Shown, Verdict, of_the_interface, own_public_key,
+};
 pub use crate::config::refactor::{Import, Refactoring, Removed};
 pub use crate::config::syntax::check_syntax;
 pub use crate::config::writable::unwritable;

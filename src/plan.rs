@@ -15,6 +15,7 @@
 //! * `service` says what becomes of what a device stores and applies apart, and what only a firewall has,
 //! * `session` says which sessions an apply keeps,
 //! * `finish` says what else changes, and what stands in the way,
+//! * `recorded` knows what the state says of what no device is asked for,
 //! * `view` says what of all that was asked for,
 //! * `one_sided` finds the links of which only one end is asked for, or can be reached,
 //! * `observe` takes what is there for what was last applied, when only that was asked for.
@@ -29,6 +30,7 @@ mod observe;
 mod one_sided;
 mod order;
 mod persist;
+mod recorded;
 mod recover;
 mod refactor;
 mod routes;

@@ -7,6 +7,7 @@ use crate::source::foreign_byte;
 
 mod excerpt;
 pub mod backend;
+pub mod console;
 pub mod diagnostic;
 pub mod diff;
 pub mod event;

@@ -252,6 +252,31 @@ impl Ui {
         }
     }
 
+    /// Returns whether somebody types what is read.
+    pub fn is_typed(&self) -> bool {
+        self.stdin_is_terminal
+    }
+
+    /// Reads a line with its end, after a prompt where somebody types it; none at the end of the input. What is longer
+    /// than `most` bytes comes in parts.
+    ///
+    /// # Errors
+    /// When standard input cannot be read.
+    pub fn line(&self, prompt: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
+        let mut inner = self.lock();
+        inner.wipe();
+        if self.stdin_is_terminal {
+            inner.say(prompt);
+        }
+        let mut line = Vec::new();
+        inner.streams.stdin.as_mut().take(most).read_until(b'\n', &mut line)?;
+        if self.stdin_is_terminal && !line.ends_with(b"\n") {
+            // Nobody's Enter has ended the line of the prompt.
+            inner.say("\n");
+        }
+        Ok(Some(line).filter(|line| !line.is_empty()))
+    }
+
     /// Reads standard input to its end.
     ///
     /// # Errors

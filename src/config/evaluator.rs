@@ -1,6 +1,7 @@
 //! Evaluation on demand: settings, backends, one resource at a time, outputs.
 
 mod api;
+mod console;
 mod import;
 mod condition;
 mod data;
@@ -15,6 +16,7 @@ mod variable;
 mod wanted;
 
 pub use crate::config::evaluator::condition::Verdict;
+pub use crate::config::evaluator::console::{Console, Shown};
 pub use crate::config::evaluator::pfsense::of_the_interface;
 pub use crate::config::evaluator::resource::own_public_key;
 

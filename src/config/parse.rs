@@ -6,6 +6,7 @@ mod blocks;
 mod body;
 mod condition;
 mod data;
+mod expression;
 mod given;
 mod ignore;
 mod lifecycle;
@@ -33,10 +34,11 @@ use crate::source::{Files, Sources};
 
 pub(crate) use crate::config::parse::blocks::BLOCKS;
 pub(crate) use crate::config::parse::body::or;
+pub(crate) use crate::config::parse::expression::expression;
 pub(crate) use crate::config::parse::given::Given;
 pub(crate) use crate::config::parse::ignore::Ignored;
 pub(crate) use crate::config::parse::names::{
-    is_reference, referable, unknown_function, unknown_output,
+    Declared, Within, is_reference, referable, unknown_function, unknown_output,
 };
 
 /// What the files say, and what is wrong with it.

@@ -65,6 +65,7 @@ fn alone(kind: Kind, span: Span) -> Desired {
         fields: BTreeMap::new(),
         references: BTreeMap::new(),
         depends_on: Arc::default(),
+        far: None,
         is_pending: false,
         prevent_destroy: false,
         span,

@@ -495,19 +495,7 @@ impl<'a> Planner<'a> {
     /// Lets others refer to what was last known of a resource that cannot be looked at.
     fn publish_recorded(&mut self, address: &Address) {
         let Some(record) = self.state.resources.get(address) else { return };
-        let record = record.clone();
-        if let ObjectKey::Interface { name, public_key } = &record.object {
-            self.known.publish(address, "name", Field::Text(name.clone()));
-            if let Ok(key) = public_key.parse() {
-                self.known.publish(address, "public_key", Field::PublicKey(key));
-            }
-        }
-        for attribute in declaration::attributes(address.kind) {
-            let Some(json) = record.attributes.get(attribute.name) else { continue };
-            if let Ok(Some(field)) = Field::from_recorded(&attribute.form, json) {
-                self.known.publish(address, attribute.name, field);
-            }
-        }
+        self.known.publish_recorded(address, record);
     }
 
     fn visit_secret(&mut self, desired: Desired) -> (Desired, Node) {

@@ -30,7 +30,8 @@ pub fn literal(json: &Json) -> String {
     }
 }
 
-fn quoted(text: &str) -> String {
+/// Shows a text in quotes.
+pub(crate) fn quoted(text: &str) -> String {
     printable(&Json::from(text).to_string()).into_owned()
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct Within {
 }
 
 impl Within {
-    const NOTHING: Self = Self { each: false, count: false, this: None };
+    pub(crate) const NOTHING: Self = Self { each: false, count: false, this: None };
 
     fn of(repetition: &Repetition) -> Self {
         Self {
@@ -57,7 +57,9 @@ impl Parser {
     /// Fills in what every expression needs.
     pub(super) fn resolve_names(&mut self, modules: &[Module]) {
         let mut blocks = std::mem::take(&mut self.blocks);
-        let declared = Declared { is_root: self.is_root, ..Declared::of(&mut blocks, modules) };
+        let broken = std::mem::take(&mut blocks.broken);
+        let mut declared = Declared::of(&blocks, modules, broken);
+        declared.is_root = self.is_root;
         let mut problems = Vec::new();
         blocks.each_expression(&mut |expr, within| {
             declared.resolve(expr, within, &[], &mut problems);
@@ -163,7 +165,7 @@ impl Given {
 }
 
 /// The names that are declared.
-struct Declared<'m> {
+pub(crate) struct Declared<'m> {
     is_root: bool,
     variables: BTreeSet<Arc<str>>,
     locals: BTreeSet<Arc<str>>,
@@ -177,13 +179,14 @@ struct Declared<'m> {
 }
 
 impl<'m> Declared<'m> {
-    fn of(blocks: &mut Blocks, modules: &'m [Module]) -> Self {
+    /// Takes the names from the blocks of a module.
+    pub(crate) fn of(blocks: &Blocks, modules: &'m [Module], broken: Broken) -> Self {
         let called = |it: &ModuleBlock| {
             (it.repetition.argument(), it.module.map(|number| &modules[number].blocks))
         };
         Self {
             is_root: true,
-            broken: std::mem::take(&mut blocks.broken),
+            broken,
             variables: blocks.variables.keys().cloned().collect(),
             locals: blocks.locals.keys().cloned().collect(),
             backends: blocks.backends.keys().cloned().collect(),
@@ -198,7 +201,7 @@ impl<'m> Declared<'m> {
     }
 
     /// Checks the names of an expression, around which some are bound.
-    fn resolve(
+    pub(crate) fn resolve(
         &self,
         expr: &mut Expr,
         within: Within,

@@ -113,7 +113,7 @@ fn without_faults(body: Body, tokens: &[Token]) -> Text {
 
 /// Writes a heredoc without a line as `""`, with blanks so that every place stays where it is: the parser takes its end
 /// for its first line, and reads on to the end of the next heredoc.
-fn without_empty_heredocs<'t>(text: &'t str, tokens: &[Token]) -> Cow<'t, str> {
+pub(super) fn without_empty_heredocs<'t>(text: &'t str, tokens: &[Token]) -> Cow<'t, str> {
     let mut written = Cow::Borrowed(text);
     for pair in tokens.windows(2) {
         if let [TokenKind::HeredocOpen, TokenKind::HeredocClose] = [pair[0].kind, pair[1].kind] {

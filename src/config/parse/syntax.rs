@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::config::parse::split::{Fault, Format, Piece};
+use crate::config::parse::split::{Fault, Format, Piece, split};
 use crate::config::parse::{BLOCKS, SyntaxError};
 use crate::diagnostic::{Diagnostic, SourceText, Span};
 use crate::source::foreign_byte;
@@ -34,6 +34,15 @@ impl Mistake {
 
     fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
+    }
+
+    /// Returns the same mistake in a text without its first bytes, which ends earlier.
+    pub(super) fn without_prefix(mut self, n: usize, end: usize) -> Self {
+        let moved = |at: usize| at.saturating_sub(n).min(end);
+        for (range, _) in &mut self.labels {
+            *range = moved(range.start)..moved(range.end);
+        }
+        self
     }
 
     /// Points into a source.
@@ -68,6 +77,41 @@ pub(super) fn explain(
             .or_else(|| of_place(&place))
             .unwrap_or_else(|| general(&place)),
     )
+}
+
+/// Says what is wrong with an expression that stands alone, in no line of a block.
+pub(super) fn explain_alone(text: &str, tokens: &[Token], error: Option<&SyntaxError>) -> Mistake {
+    if let Some(fault) = split(text).pieces.iter().find_map(|piece| piece.fault.as_ref())
+        && let Some(mistake) = of_fault(text, tokens, fault)
+    {
+        return mistake;
+    }
+    let last = tokens.iter().rfind(|it| !it.is_trivia());
+    if let Some(last) = last.filter(|it| is_operator(it.kind)) {
+        return without_right_side(last.range.clone());
+    }
+    let offset = error.map_or(0, |it| it.location().offset());
+    let place = Place::find(text, tokens, 0..tokens.len(), offset);
+    let known = of_limits(&place, error.map_or("", SyntaxError::message));
+    known.or_else(|| of_expression(&place)).unwrap_or_else(|| {
+        let mistake = match place.here() {
+            Some(_) => Mistake::new("syntax error", place.range(), "this cannot stand here"),
+            None => {
+                let before = place.before().unwrap_or(place.range());
+                Mistake::new("syntax error", before, "something is missing behind this")
+            }
+        };
+        mistake.help("Write one expression, such as `var.name` or `length(local.list)`.")
+    })
+}
+
+fn is_operator(kind: TokenKind) -> bool {
+    matches!(kind, TokenKind::Operator | TokenKind::Minus | TokenKind::Bang)
+}
+
+fn without_right_side(operator: Range<usize>) -> Mistake {
+    Mistake::new("operator without its right side", operator, "a value has to follow")
+        .help("Write the value behind it, on the same line.")
 }
 
 /// Says that an argument is there already.
@@ -542,10 +586,7 @@ fn of_expression(place: &Place<'_>) -> Option<Mistake> {
     let is_list =
         matches!(place.around(), Some(T::BracketOpen | T::ParenthesisOpen | T::BraceOpen));
     if let Some(operator) = place.operator_before() {
-        return Some(
-            Mistake::new("operator without its right side", operator, "a value has to follow")
-                .help("Write the value behind it, on the same line."),
-        );
+        return Some(without_right_side(operator));
     }
     if here == Some(T::Comma) && is_list {
         return Some(
