@@ -103,12 +103,72 @@ cidrhost("10.0.0.0/24", 5)
 "a\nb"
 null
 "#;
-    insta::assert_snapshot!(answers(&project(), input), @"");
+    insta::assert_snapshot!(answers(&project(), input), @r#"
+    {
+      "hub" = 51820
+      "lab" = 51821
+    }
+    toset([
+      "a",
+      "b",
+    ])
+    "eu!"
+    [
+      (sensitive value),
+      {
+        "p" = (sensitive value)
+      },
+    ]
+    {
+      "display_name" = null
+      "id" = "server"
+      "kind" = "local"
+    }
+    {
+      "interface" = module.site["berlin"].interface.site
+      "public_key" = (known after apply)
+      "token" = (sensitive value)
+    }
+    [
+      "rw-berlin",
+      "rw-lisbon",
+    ]
+    "10.0.0.5"
+    <<EOT
+    a
+    b
+    EOT
+    null
+    "#);
 }
 
 #[test]
 fn a_block_is_shown_with_all_its_attributes_and_no_secret() {
-    insta::assert_snapshot!(answers(&project(), "interface.lab\npeer.rw\n"), @"");
+    insta::assert_snapshot!(answers(&project(), "peer.rw[\"berlin\"]\n"), @r#"
+    {
+      "allowed_ips" = [
+        "10.8.0.2/32",
+      ]
+      "client_address" = null
+      "client_allowed_ips" = null
+      "client_dns" = null
+      "client_endpoint" = null
+      "client_keepalive" = null
+      "client_listen_port" = null
+      "client_private_key" = null
+      "description" = ""
+      "enabled" = true
+      "endpoint" = null
+      "expires_at" = null
+      "interface" = interface.hub
+      "name" = "rw-berlin"
+      "persistent_keepalive" = "off"
+      "pin_endpoint" = false
+      "preshared_key" = null
+      "public_key" = (known after apply)
+      "responder" = null
+    }
+    "#);
 }
 
 #[test]
@@ -160,7 +220,19 @@ fn no_lock_is_taken_and_no_state_made() {
 #[test]
 fn an_expression_may_go_over_several_lines() {
     let input = "[\n  1, # one\n\n  2\n]\n<<EOT\na ${var.region}\nEOT\n# nothing\n\n(\n1 + 2\n) # three\n<<E\nE\n/* a */ 4\n";
-    insta::assert_snapshot!(answers(&project(), input), @"");
+    insta::assert_snapshot!(answers(&project(), input), @r#"
+    [
+      1,
+      2,
+    ]
+    <<EOT
+    a eu
+
+    EOT
+    3
+    ""
+    4
+    "#);
     let long = format!("length([\n{}])\n", "\"x\",\n".repeat(20_000));
     assert_eq!(answers(&project(), &long), "20000\n");
 }
@@ -169,7 +241,17 @@ fn an_expression_may_go_over_several_lines() {
 fn the_first_error_ends_a_pipe() {
     let ran = project().run_with("console", "1\nlocal.ports.x\n2\n").ends(1);
     assert_eq!(ran.stdout, "1\n");
-    insta::assert_snapshot!(ran.stderr, @"");
+    insta::assert_snapshot!(ran.stderr, @r#"
+      × reference to a key that is not there
+       ╭─[console:1:13]
+     1 │ local.ports.x
+       ·             ┬
+       ·             ╰── there is no key `x` here
+       ╰────
+      help: For a key that may be missing, write `lookup(map, key, fallback)`.
+
+    1 error
+    "#);
 }
 
 #[test]
@@ -225,10 +307,36 @@ fn mistakes_are_said_as_in_a_file() {
         "value =",
     ] {
         let ran = project.run_with("console", input).ends(1);
-        let text = ran.stderr.replace("\n1 error\n", "");
-        said += &format!("> {input}\n{text}");
+        let line = |mark: &str| ran.stderr.lines().find_map(|line| Some(line.split_once(mark)?.1));
+        let (summary, label) = (line("× ").unwrap(), line("╰── ").unwrap());
+        said += &format!("{input:?}: {summary}: {label}\n");
     }
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r#"
+    "foo": reference to an unknown name: there is no `foo` here
+    "1 +": operator without its right side: a value has to follow
+    "[": bracket that is not closed: no `]` closes this
+    "]": closing bracket that closes nothing: no bracket is open that `]` could close
+    "1 2": syntax error: this cannot stand here
+    "a = 1": syntax error: this cannot stand here
+    "\"a": text that is not closed: the line ends before the text does
+    "<<E\nx": heredoc that is not closed: no line after this is only `E`
+    "{a = 1, a = 2}": syntax error: this cannot stand here
+    "1 ? 2": condition without its second value: `:` and a value have to stand here
+    "interface \"x\" {}": syntax error: this cannot stand here
+    ", 1": syntax error: this cannot stand here
+    "1.2.3.4": text without quotes: this is no number
+    "each.key": key of an instance outside of a repeated block: there is no `for_each` around this
+    "interface[\"hub\"]": reference without a name: a name has to follow
+    "peer.rw.paris": reference to a repeated block as if it were one: this block has instances, and none of them is `paris`
+    "lenght([])": call of an unknown function: this version of wgform has no function `lenght`
+    "output.x": reference to an unknown name: this version of wgform has no `output`
+    "$": character that means nothing: this means nothing outside of a text
+    "\"${\"": interpolation that is not closed: no `}` follows
+    "1 = 2\n": syntax error: this cannot stand here
+    "[for x in [1] : ]": syntax error: this cannot stand here
+    "f(": parenthesis that is not closed: no `)` closes this
+    "value =": syntax error: this cannot stand here
+    "#);
 }
 
 #[test]
@@ -243,5 +351,5 @@ fn input_without_measure_is_refused() {
     project
         .run_with("console", "[for i in range(1000) : [for k in range(100) : interface.lab]]")
         .ends(1)
-        .tells("value too big");
+        .tells("value too large");
 }

@@ -19,8 +19,8 @@ use crate::render;
 #[command(after_help = "\
 Examples:
   wgform console
-  echo 'interface.hub.public_key' | wgform console
-  echo 'keys(peer.laptop)' | wgform console -var region=eu")]
+  wgform console -var-file=prod.wgvars.hcl
+  echo 'interface.hub.public_key' | wgform console")]
 pub struct Arguments {
     /// Values of variables.
     #[command(flatten)]

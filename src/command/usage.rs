@@ -29,7 +29,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("providers", "Backends are built in, and declared with `backend` blocks."),
     ("login", "There is no service to log in to; the state is a file."),
     ("logout", "There is no service to log out from; the state is a file."),
-    ("console", "`wgform output` prints values; expressions are evaluated by `wgform plan`."),
     ("query", "`wgform plan` reports interfaces and peers that nobody declared."),
     ("test", "`simulate = true` in a `backend` block tries a configuration without a device."),
     ("diff", "`wgform plan` shows what differs."),

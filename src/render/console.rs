@@ -102,7 +102,27 @@ mod tests {
             Shown::List(Vec::new()),
             Shown::Set(Vec::new()),
         ]);
-        insta::assert_snapshot!(text(&value), @"");
+        insta::assert_snapshot!(text(&value), @r#"
+        [
+          {
+            "a" = [
+              1,
+              null,
+            ]
+            "b c" = toset([
+              "x",
+              "y",
+            ])
+            "d" = {}
+          },
+          (sensitive value),
+          (known after apply),
+          true,
+          interface.hub,
+          [],
+          toset([]),
+        ]
+        "#);
     }
 
     #[test]

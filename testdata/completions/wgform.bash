@@ -8,7 +8,7 @@ _wgform() {
         [[ $word == [-=]* || $word == help || ${COMP_WORDS[i-1]} == '=' ]] && continue
         _wgform_takes_value "${COMP_WORDS[i-1]}" && continue
         case "$command $word" in
-            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' graph' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | ' import' | ' backend' | 'backend list' | 'backend test' | ' force-unlock' | ' simulate' | 'simulate routeros' | 'simulate pfsense' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
+            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' graph' | ' console' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | ' import' | ' backend' | 'backend list' | 'backend test' | ' force-unlock' | ' simulate' | 'simulate routeros' | 'simulate pfsense' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
         esac
     done
 
@@ -53,6 +53,7 @@ _wgform() {
             'validate') _wgform_words '-var= -var-file= -json -chdir= -no-color -v -compact-warnings -help' ;;
             'fmt') _wgform_words '-check -diff -recursive -list -write -chdir= -no-color -v -compact-warnings -help' ;;
             'graph') _wgform_words '-var= -var-file= -type= -topology -chdir= -no-color -v -compact-warnings -help' ;;
+            'console') _wgform_words '-var= -var-file= -chdir= -no-color -v -compact-warnings -help' ;;
             'show') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
             'output') _wgform_words '-json -raw -chdir= -no-color -v -compact-warnings -help' ;;
             'state') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
@@ -76,7 +77,7 @@ _wgform() {
         [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
     else
         case $command in
-            '') _wgform_words 'plan apply destroy drift validate fmt graph show output state import backend force-unlock simulate schema completions man version help' ;;
+            '') _wgform_words 'plan apply destroy drift validate fmt graph console show output state import backend force-unlock simulate schema completions man version help' ;;
             'fmt') _wgform_paths -f ;;
             'state') _wgform_words 'list show mv rm help' ;;
             'backend') _wgform_words 'list test help' ;;

@@ -2,7 +2,7 @@
 
 # Returns whether the command line so far is of this command: `state mv` for example.
 function __wgform_command
-    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'graph' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'import' 'backend' 'backend list' 'backend test' 'force-unlock' 'simulate' 'simulate routeros' 'simulate pfsense' 'schema' 'completions' 'man' 'version'
+    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'graph' 'console' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'import' 'backend' 'backend list' 'backend test' 'force-unlock' 'simulate' 'simulate routeros' 'simulate pfsense' 'schema' 'completions' 'man' 'version'
     set -l command
     set -l is_value no
     set -l words (commandline -opc)
@@ -37,6 +37,7 @@ complete -c wgform -n '__wgform_command' -a drift -d 'Reports what was changed o
 complete -c wgform -n '__wgform_command' -a validate -d 'Checks the configuration without asking any backend'
 complete -c wgform -n '__wgform_command' -a fmt -d 'Lays the configuration\'s files out in the one common way'
 complete -c wgform -n '__wgform_command' -a graph -d 'Draws what depends on what, or the network, from the configuration alone'
+complete -c wgform -n '__wgform_command' -a console -d 'Evaluates expressions with what the last apply recorded, typed or piped in'
 complete -c wgform -n '__wgform_command' -a show -d 'Shows what wgform owns, as of the last apply'
 complete -c wgform -n '__wgform_command' -a output -d 'Prints outputs, as of the last apply'
 complete -c wgform -n '__wgform_command' -a state -d 'Looks at what wgform owns, or changes what it takes for its own'
@@ -165,6 +166,14 @@ complete -c wgform -n '__wgform_command graph' -o no-color -l no-color -d 'Write
 complete -c wgform -n '__wgform_command graph' -s v -d 'Says more about what is done'
 complete -c wgform -n '__wgform_command graph' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command graph' -o help -l help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command console' -o var -l var -x -d 'Sets a variable; may be given several times'
+complete -c wgform -n '__wgform_command console' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
+complete -c wgform -n '__wgform_command console' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command console' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command console' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command console' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
+complete -c wgform -n '__wgform_command console' -o help -l help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command show' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command show' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'

@@ -24,6 +24,7 @@ _wgform() {
                 'validate:Checks the configuration without asking any backend'
                 'fmt:Lays the configuration'\''s files out in the one common way'
                 'graph:Draws what depends on what, or the network, from the configuration alone'
+                'console:Evaluates expressions with what the last apply recorded, typed or piped in'
                 'show:Shows what wgform owns, as of the last apply'
                 'output:Prints outputs, as of the last apply'
                 'state:Looks at what wgform owns, or changes what it takes for its own'
@@ -48,6 +49,7 @@ _wgform() {
                 validate) _wgform_validate ;;
                 fmt) _wgform_fmt ;;
                 graph) _wgform_graph ;;
+                console) _wgform_console ;;
                 show) _wgform_show ;;
                 output) _wgform_output ;;
                 state) _wgform_state ;;
@@ -189,6 +191,17 @@ _wgform_graph() {
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '-type=[The language of the graph: dot for graphviz, mermaid for Markdown]:value:(dot mermaid)' \
         '-topology[Draws the network: backends, interfaces and the links between them. An arrow is at the end that is dialled]' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]'
+}
+
+_wgform_console() {
+    _arguments \
+        '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
+        '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \

@@ -88,6 +88,7 @@ impl Entry {
     /// Adds a line, and returns whether the expression is complete. What is wrong beyond repair is complete too: the
     /// parser says what is wrong with it.
     fn add(&mut self, line: &str) -> bool {
+        use TokenKind as T;
         self.text.push_str(line);
         if self.awaited.as_ref().is_some_and(|it| !it.may_be_in(line)) {
             return false;
@@ -96,12 +97,12 @@ impl Entry {
         let tokens = scan(text);
         self.awaited =
             tokens.iter().rev().filter(|it| !it.is_closed).find_map(|it| match it.kind {
-                TokenKind::HeredocOpen => {
+                T::HeredocOpen => {
                     let marker = it.text(text).trim_start_matches(['<', '-']).trim();
                     Some(Awaited::Marker(marker.to_owned()))
                 }
-                TokenKind::BlockComment => Some(Awaited::Part("*/")),
-                TokenKind::TemplateOpen => Some(Awaited::Part("}")),
+                T::BlockComment => Some(Awaited::Part("*/")),
+                T::TemplateOpen => Some(Awaited::Part("}")),
                 _ => None,
             });
         if self.awaited.is_some() {
@@ -109,7 +110,6 @@ impl Entry {
         }
         let mut depth = self.depth;
         for token in &tokens {
-            use TokenKind as T;
             match token.kind {
                 _ if !token.is_closed => return true,
                 T::BraceOpen | T::BracketOpen | T::ParenthesisOpen => depth += 1,
