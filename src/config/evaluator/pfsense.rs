@@ -93,11 +93,18 @@ pub(super) fn misfits(desired: &Desired) -> Vec<Diagnostic> {
                 .help("Leave `name` out: wgform takes the lowest name that is free."),
         );
     }
-    if let (Kind::Peer, Some(name)) = (desired.address.kind, text("name"))
+    // Where no name is written, it is made of the label and the keys.
+    let made = desired.address.default_name();
+    let name = if desired.fields.contains_key("name") { text("name") } else { Some(made.as_str()) };
+    if let (Kind::Peer, Some(name)) = (desired.address.kind, name)
         && name.contains(": ")
     {
         let help = "On a firewall `: ` stands between the name of a peer and its description. Write it otherwise.";
-        problems.push(invalid("name", "there is `: ` in this name", help));
+        let label = match desired.spans.contains_key("name") {
+            true => "there is `: ` in this name",
+            false => "there is `: ` in the name that comes from the label and the keys",
+        };
+        problems.push(invalid("name", label, help));
     }
     let of_peer = if desired.address.kind == Kind::Peer { text("name") } else { None };
     let length = |text: Option<&str>| text.map_or(0, |it| it.chars().count());

@@ -73,6 +73,10 @@ pub(super) fn misfits(desired: &Desired) -> Vec<Diagnostic> {
             problems.extend(wrong_text(name, text, span(name)));
         }
     }
+    if !desired.fields.contains_key("name") {
+        // It is made of the label and the keys.
+        problems.extend(wrong_text("name", &desired.address.default_name(), &desired.span));
+    }
     if let Some(Field::Prefixes(all)) = known("allowed_ips")
         && all.is_empty()
     {

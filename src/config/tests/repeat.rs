@@ -233,3 +233,21 @@ fn what_is_wrong_with_keys_is_said_whoever_asks_first() {
     assert!(problems.contains("`for_each` has to be a map or a set of strings"), "{problems}");
     assert!(problems.contains("the key \"a\\nb\" has a control character"), "{problems}");
 }
+
+#[test]
+fn a_name_that_is_made_of_a_key_is_checked_like_one_that_is_written() {
+    let case = Case::new(
+        "backend \"pfsense\" \"f\" {\n  api_url = \"https://192.0.2.1\"\n  api_key = env(\"KEY\")\n}\n\
+         backend \"routeros\" \"r\" {\n  api_url = \"https://192.0.2.2\"\n  api_user = \"wgform\"\n  api_password = env(\"KEY\")\n}\n\
+         interface \"f\" { backend = backend.f }\n\
+         interface \"r\" {\n  for_each = toset([\"a,b\"])\n  backend = backend.r\n}\n\
+         peer \"p\" {\n  for_each = toset([\"a: b\"])\n  interface = interface.f\n  public_key = null\n  allowed_ips = [\"10.0.0.0/24\"]\n}\n",
+    )
+    .env("KEY", "x");
+    let problems = case.problems();
+    assert!(problems.contains("11:1 `interface \"r\"`: `name` has characters in it"), "{problems}");
+    assert!(
+        problems.contains("15:1 `peer \"p\"`: there is `: ` in the name that comes from"),
+        "{problems}"
+    );
+}
