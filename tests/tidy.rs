@@ -132,6 +132,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "world",
             "resource",
             "diagnostic",
+            "token",
             "format",
             "source",
             "config",
