@@ -148,6 +148,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "world",
             "resource",
             "diagnostic",
+            "token",
             "format",
             "source",
             "config",
