@@ -208,23 +208,7 @@ fn fate(plan: &Plan, change: &ResourceChange) -> String {
         change.backend.as_ref().and_then(|backend| plan.views.get(backend)).map(|view| view.kind);
     let kind = kind.map_or("this backend", |kind| kind.as_str());
     match (change.action, &change.reason) {
-        (Action::Create, Reason::Gone) => {
-            "is gone and will be created again (changed outside of wgform)".to_owned()
-        }
-        (Action::Create, Reason::GoneWithInterface) => {
-            "went with its interface and will be created again (changed outside of wgform)"
-                .to_owned()
-        }
-        (Action::Create, Reason::Rebooted) => {
-            "will be created again (the host was rebooted)".to_owned()
-        }
-        (Action::Create, Reason::WithInterface) => {
-            "will be created on the interface that is made anew".to_owned()
-        }
-        (Action::Create, Reason::Interrupted) => {
-            "will be created (an earlier apply did not come to it)".to_owned()
-        }
-        (Action::Create, _) => "will be created".to_owned(),
+        (Action::Create, reason) => creation(reason).to_owned(),
         (Action::Update, Reason::Observed) => "has changed".to_owned(),
         (Action::Update, Reason::Drift) => {
             "will be updated in place (changed outside of wgform)".to_owned()
@@ -275,6 +259,20 @@ fn end(action: Action, reason: &Reason) -> String {
         ),
         (Action::Forget, _) => "will no longer be managed, and stays as it is".to_owned(),
         _ => "will be destroyed".to_owned(),
+    }
+}
+
+/// Says that something is created, and why if it is no news.
+fn creation(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Gone => "is gone and will be created again (changed outside of wgform)",
+        Reason::GoneWithInterface => {
+            "went with its interface and will be created again (changed outside of wgform)"
+        }
+        Reason::Rebooted => "will be created again (the host was rebooted)",
+        Reason::WithInterface => "will be created on the interface that is made anew",
+        Reason::Interrupted => "will be created (an earlier apply did not come to it)",
+        _ => "will be created",
     }
 }
 
