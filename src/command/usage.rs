@@ -24,8 +24,14 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("taint", "`wgform apply -replace=ADDRESS` makes a resource anew."),
     ("untaint", "Nothing is ever tainted: what failed is looked up by the next plan."),
-    ("get", "There are no modules to get: `wgform plan` reads all files of the directory."),
-    ("modules", "There are no modules: `wgform plan` reads all files of the directory."),
+    (
+        "get",
+        "A module is a directory beside the configuration, so there is nothing to get: `wgform plan` reads it.",
+    ),
+    (
+        "modules",
+        "`wgform graph` shows what is in which module, and `wgform state list` what is managed.",
+    ),
     ("providers", "Backends are built in, and declared with `backend` blocks."),
     ("login", "There is no service to log in to; the state is a file."),
     ("logout", "There is no service to log out from; the state is a file."),
