@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import ipaddress
+import json
 import os
 import subprocess
 import sys
@@ -84,6 +85,38 @@ locals {{
             file.write(interface_block(site))
             for number in numbers:
                 file.write(peer_block(site, number, number == changed, quiet))
+
+
+def write_for_each(directory, peers, backend):
+    """Writes one interface, and one peer block that stands for every entry of a JSON file."""
+    for old in directory.glob("*.wg.hcl"):
+        old.unlink()
+    users = {
+        f"peer{number:05}": {"key": key("peer", number), "allowed_ips": allowed_ips(number)}
+        for number in range(peers)
+    }
+    (directory / "users.json").write_text(json.dumps(users))
+    (directory / "main.wg.hcl").write_text(
+        f"""{backend}
+
+locals {{
+  users = jsondecode(file("users.json"))
+}}
+
+interface "hub" {{
+  listen_port = 51820
+  persist     = "none"
+}}
+
+peer "user" {{
+  for_each             = local.users
+  interface            = interface.hub
+  public_key           = each.value.key
+  allowed_ips          = each.value.allowed_ips
+  persistent_keepalive = "25s"
+}}
+"""
+    )
 
 
 def endpoint(number):
