@@ -60,13 +60,7 @@ fn interface_names_and_ports(planner: &Planner<'_>, problems: &mut Vec<Diagnosti
             users.push((backend, desired));
         }
         if let Some(other) = names.insert((host, &on_device.name), desired) {
-            let text = |it: &Desired| place(planner, it, &on_device.name);
-            problems.push(
-                Diagnostic::error("two interfaces with one name")
-                    .label(span(desired, "name"), text(desired))
-                    .label(span(other, "name"), text(other))
-                    .help("Give one of them another `name`."),
-            );
+            problems.push(one_name(planner, desired, other, &on_device.name));
         }
         let is_up = desired.fields.get("enabled") != Some(&Wanted::Known(Field::Bool(false)));
         let Some(port) = port_of(planner, desired).filter(|_| is_up) else { continue };
@@ -95,6 +89,22 @@ pub(crate) fn port_of(planner: &Planner<'_>, desired: &Desired) -> Option<u32> {
 fn place(planner: &Planner<'_>, interface: &Desired, what: &str) -> String {
     let backend = planner.nodes[&interface.address].backend.as_ref();
     format!("`{what}` on backend `{}`", backend.map_or("", BackendId::as_str))
+}
+
+/// Says that two interfaces have one name, also two instances of one block.
+fn one_name(planner: &Planner<'_>, desired: &Desired, other: &Desired, name: &str) -> Diagnostic {
+    let problem = Diagnostic::error("two interfaces with one name");
+    let (one, two) = (span(desired, "name"), span(other, "name"));
+    if one == two {
+        let (a, b) = (&desired.address, &other.address);
+        return problem.label(one, format!("`{a}` and `{b}` are both `{name}`")).help(
+            "Give each its own `name`: make it of `each.key`, or of a variable of the module.",
+        );
+    }
+    problem
+        .label(one, place(planner, desired, name))
+        .label(two, place(planner, other, name))
+        .help("Give one of them another `name`.")
 }
 
 fn one_port(planner: &Planner<'_>, one: &Desired, other: &Desired, port: u32) -> Diagnostic {
