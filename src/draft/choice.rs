@@ -10,6 +10,7 @@ use crate::config::{Desired, Wanted};
 use crate::draft::Question;
 use crate::draft::written::{Written, written};
 use crate::render::count;
+use crate::resource::pattern::in_shell;
 use crate::resource::{Address, BackendKind, Field, Kind};
 use crate::state::ObjectKey;
 use crate::value::{Prefix, PublicKey};
@@ -171,7 +172,11 @@ impl Choice<'_> {
         if let Some(address) = declared.filter(|_| !holders.owned.contains_key(name)) {
             self.leave(
                 format!("interface `{name}`"),
-                format!("`{address}` declares it: `wgform import {address} {name}` takes it over"),
+                format!(
+                    "`{address}` declares it: `wgform import {} {}` takes it over",
+                    address.in_shell(),
+                    in_shell(name)
+                ),
             );
         }
     }
@@ -266,7 +271,9 @@ fn peers<'a>(
         };
         let chosen = match declared {
             Some(address) => Err(format!(
-                "`{address}` declares it: `wgform import {address} {name}/{key}` takes it over"
+                "`{address}` declares it: `wgform import {} {}` takes it over",
+                address.in_shell(),
+                in_shell(&format!("{name}/{key}"))
             )),
             None if found.fields.is_empty() => {
                 Err("it is there twice, or cannot be read".to_owned())
