@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::config::block::{Blocks, Module, Node};
+use crate::config::block::{Blocks, Expr, Module, Node};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::rule::{UNUSED_LOCAL, UNUSED_VARIABLE};
 
@@ -41,13 +41,17 @@ pub(crate) fn look(modules: &mut [Module]) -> Vec<Diagnostic> {
 /// Finds variables and local values that nothing refers to but what is unused itself.
 fn unused(blocks: &mut Blocks) -> Vec<Diagnostic> {
     let mut uses: HashMap<Node, usize> = HashMap::new();
-    blocks.each_expression(&mut |expr, _| {
+    let mut count = |expr: &Expr| {
         for need in &expr.needs {
             if matches!(need.node, Node::Variable(_) | Node::Local(_)) {
                 *uses.entry(need.node.clone()).or_default() += 1;
             }
         }
-    });
+    };
+    blocks.each_expression(&mut |expr, _| count(expr));
+    for import in &mut blocks.refactoring.imports {
+        import.expressions().for_each(|it| count(it));
+    }
     let variables = blocks.variables.keys().map(|name| Node::Variable(name.clone()));
     let locals = blocks.locals.keys().map(|name| Node::Local(name.clone()));
     let all: Vec<Node> = variables.chain(locals).collect();

@@ -190,6 +190,13 @@ const BREAKS: &[(&str, Edits<'static>)] = &[
 /// What looks like a broken rule, and is fine or not certain.
 const FINE: &[(&str, Edits<'static>)] = &[
     (
+        "what finds an object to take over is used",
+        &[(
+            "",
+            "variable \"x\" {\n  default = \"wg0\"\n}\nimport {\n  to = interface.hq\n  id = var.x\n}\n",
+        )],
+    ),
+    (
         "a peer may have a network twice",
         &[("\"10.20.0.0/16\"", "\"10.20.0.0/16\", \"10.20.3.0/24\"")],
     ),
