@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hcl_edit::expr::{Expression, Object, ObjectKey, ObjectValue, TraversalOperator};
+use hcl_edit::expr::{Expression, Object, ObjectKey, ObjectValue};
 use hcl_edit::structure::{Block, BlockLabel, Structure};
 
 use crate::config::block::{
@@ -11,6 +11,7 @@ use crate::config::block::{
 };
 use crate::config::parse::Parser;
 use crate::config::parse::body::{Contents, or};
+use crate::config::parse::lifecycle::named;
 use crate::config::reference::name_of;
 use crate::config::suggest::suggestion;
 use crate::config::types::Type;
@@ -21,7 +22,7 @@ use crate::config::vocabulary::{
 };
 use crate::diagnostic::rule::{LITERAL_KEY, LITERAL_PASSWORD};
 use crate::diagnostic::{Diagnostic, Span};
-use crate::resource::{Address, BackendId, BackendKind, InstanceKey, Kind, Presence, declaration};
+use crate::resource::{Address, BackendId, BackendKind, Kind, Presence, declaration};
 
 /// The block types, in the order in which messages list them.
 pub(crate) const BLOCKS: &[&str] = &[
@@ -602,23 +603,12 @@ impl Parser {
 
 /// Reads `peer.NAME`, or `peer.NAME["KEY"]` with a key that is written out.
 fn literal_address(expression: &Expression) -> Option<Address> {
-    let name = name_of(expression)?;
-    let kind = Kind::from_block(name.root)?;
-    let label = name.name?;
-    let Expression::Traversal(traversal) = expression else { return None };
-    match traversal.operators.get(1).map(|it| it.value()) {
-        None => Some(Address::root(kind, label)),
-        Some(TraversalOperator::Index(key)) if name.operators == 2 => {
-            let key = match key {
-                Expression::String(text) => InstanceKey::Name(text.as_str().to_owned()),
-                Expression::Number(number) => {
-                    InstanceKey::Index(u32::try_from(number.as_u64()?).ok()?)
-                }
-                _ => return None,
-            };
-            Some(Address::new(Vec::new(), kind, label, Some(key)))
-        }
-        Some(_) => None,
+    match expression {
+        Expression::Traversal(traversal) => match named(traversal)? {
+            (address, None) => Some(address),
+            (_, Some(_)) => None,
+        },
+        _ => None,
     }
 }
 

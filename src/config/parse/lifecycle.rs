@@ -185,7 +185,7 @@ fn ignorable(kind: Kind, name: &str, at: &Span) -> Result<&'static str, Diagnost
 type Part<'e> = (&'e str, std::ops::Range<usize>);
 
 /// Takes `KIND.LABEL`, `KIND.LABEL[KEY]` or one of them with `.ATTRIBUTE` apart.
-fn named(traversal: &Traversal) -> Option<(Address, Option<Part<'_>>)> {
+pub(super) fn named(traversal: &Traversal) -> Option<(Address, Option<Part<'_>>)> {
     let Expression::Variable(root) = &traversal.expr else { return None };
     let kind = Kind::from_block(root.as_str())?;
     let mut operators = traversal.operators.iter().map(|it| it.value()).peekable();
