@@ -23,6 +23,7 @@ mod error;
 mod files;
 mod journal;
 mod lock;
+pub mod remote;
 
 pub use error::{Held, StoreError};
 pub use journal::{Journal, StepOutcome};
