@@ -28,7 +28,7 @@ use crate::backend::{BackendError, Batch, Interest, Operation, Outcome, Stop, Wr
 use crate::config::Evaluator;
 use crate::diagnostic::Diagnostic;
 use crate::event::{Event, StepName};
-use crate::failpoint::{Point, hit};
+use crate::failpoint::{Point, hit, outcomes_may_wait};
 use crate::plan::{Plan, PlannedAct, Step, Subject, recorded_interest, recover};
 use crate::resource::{Address, BackendId, Field};
 use crate::state::{OutputRecord, State, StateChange};
@@ -424,7 +424,8 @@ impl<'a, 'c> Run<'a, 'c> {
         }
         let now = self.tools.world.now();
         let since = *self.outcomes.since.get_or_insert(now);
-        if now.as_millisecond() as i128 - since.as_millisecond() as i128 >= TOGETHER_MS {
+        let waited = i128::from(now.as_millisecond()) - i128::from(since.as_millisecond());
+        if waited >= TOGETHER_MS || !outcomes_may_wait() {
             self.flush(journal);
         }
     }

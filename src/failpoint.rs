@@ -217,6 +217,21 @@ fn note(change: FileChange<'_>) {
     _ = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
 }
 
+/// Returns whether outcomes may wait a moment to go on record together, as they do unless a test is after a machine so
+/// slow that each goes alone.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub fn outcomes_may_wait() -> bool {
+    true
+}
+
+/// Returns whether outcomes may wait a moment to go on record together, as they do unless a test is after a machine so
+/// slow that each goes alone: `WGFORM_SLOW` is set.
+#[cfg(feature = "failpoints")]
+pub fn outcomes_may_wait() -> bool {
+    std::env::var_os("WGFORM_SLOW").is_none()
+}
+
 /// Reads `NAME` or `NAME:N`.
 #[cfg(feature = "failpoints")]
 fn wanted(text: &str) -> Option<(String, u64)> {

@@ -55,6 +55,33 @@ fn an_apply_that_goes_on_from_a_kill_outlives_a_power_cut() {
     everywhere_from(&start, &before, "apply");
 }
 
+/// Two runs are killed, and the hosts reboot: what the first had recorded and done by half is known to the third.
+#[test]
+fn what_two_kills_leave_is_known_after_a_reboot() {
+    let start = Project::new(FIRST);
+    start.run("apply -auto-approve").ends(0);
+    start.configure(SECOND);
+    let before = Before::of(&start, "apply").rebooted();
+    side_by_side(1..24_usize, |first| {
+        let killed = start.fork();
+        if !stop_when(&killed, "apply", &format!("host-changed:{first}"), Pace::Slow) {
+            return;
+        }
+        // Every instant of the second run is met for some of the first.
+        for second in (1 + first % 3..40).step_by(3) {
+            let twice = killed.fork();
+            if !stop_when(&twice, "apply", &format!("host-changed:{second}"), Pace::Slow) {
+                break;
+            }
+            for hosts in [&["branch"][..], &["hq", "branch"]] {
+                let project = twice.fork();
+                hosts.iter().for_each(|it| reboot(&project, it));
+                check(&project, &before, "apply", &format!("{first}, then {second}: {hosts:?}"));
+            }
+        }
+    });
+}
+
 fn everywhere(start: &Project, command: &str) {
     everywhere_from(start, &Before::of(start, command), command);
 }
@@ -98,7 +125,21 @@ fn everywhere_from(start: &Project, before: &Before, command: &str) {
 
 /// Runs a command up to an instant, and returns whether it came there.
 fn stop(project: &Project, command: &str, at: &str) -> bool {
+    stop_when(project, command, at, Pace::Usual)
+}
+
+/// Whether outcomes go on record together, or each by itself, as they do on a machine that is very slow.
+#[derive(Clone, Copy, PartialEq)]
+enum Pace {
+    Usual,
+    Slow,
+}
+
+fn stop_when(project: &Project, command: &str, at: &str, pace: Pace) -> bool {
     let mut run = project.command(&format!("{command} -auto-approve"));
+    if pace == Pace::Slow {
+        run.env("WGFORM_SLOW", "1");
+    }
     run.env("WGFORM_FAILPOINT", at).env("WGFORM_FILE_LOG", project.path().join(disks::LIST));
     run.output().unwrap().status.code().is_none()
 }

@@ -55,18 +55,57 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
 /// Takes back interfaces that were known to be gone and are there again with their own key, as those are that their
 /// host brings back when it boots; returns whether there are any.
 pub(crate) fn come_back(state: &mut State, actual: &Actual) -> bool {
-    let mut has_any = false;
+    let old_names = back_by_their_files(state, actual);
+    let mut has_any = !old_names.is_empty();
+    for change in old_names {
+        state.apply(change);
+    }
     for record in state.resources.values_mut().filter(|record| record.is_gone) {
-        let ObjectKey::Interface { name, public_key } = &record.object else { continue };
-        let reading = record.backend.as_ref().and_then(|id| actual.backends.get(id));
-        let Some(Reading::Read(picture)) = reading else { continue };
-        let found = found_key(picture.interfaces.get(name));
-        if found.is_some_and(|found| found.to_string() == *public_key) {
+        let Some((name, key, picture)) = interface_of(record, actual) else { continue };
+        if is_there(picture, name, key) {
             record.is_gone = false;
             has_any = true;
         }
     }
     has_any
+}
+
+/// Finds interfaces that are there under the name that their files have: the apply that renamed them was cut off before
+/// the files followed, and their host booted.
+fn back_by_their_files(state: &State, actual: &Actual) -> Vec<StateChange> {
+    let name_of = |record: &'_ ResourceRecord| match &record.object {
+        ObjectKey::Interface { name, .. } => Some((record.backend.clone()?, name.clone())),
+        _ => None,
+    };
+    let taken: BTreeSet<_> = state.resources.values().filter_map(name_of).collect();
+    let under_old_name = |(address, record): (&Address, &ResourceRecord)| {
+        let (name, key, picture) = interface_of(record, actual)?;
+        let old_name = Persisted::last(&record.attributes)?.name;
+        let is_taken = taken.contains(&(record.backend.clone()?, old_name.clone()));
+        if is_taken || is_there(picture, name, key) || !is_there(picture, &old_name, key) {
+            return None;
+        }
+        let mut resource = Box::new(record.clone());
+        resource.attributes.insert("name".to_owned(), old_name.as_str().into());
+        resource.object = ObjectKey::Interface { name: old_name, public_key: key.to_owned() };
+        Some(StateChange::Put { address: address.clone(), resource, depose: false })
+    };
+    state.resources.iter().filter_map(under_old_name).collect()
+}
+
+fn interface_of<'a>(
+    record: &'a ResourceRecord,
+    actual: &'a Actual,
+) -> Option<(&'a str, &'a str, &'a Picture)> {
+    let ObjectKey::Interface { name, public_key } = &record.object else { return None };
+    match record.backend.as_ref().and_then(|id| actual.backends.get(id)) {
+        Some(Reading::Read(picture)) => Some((name, public_key, picture)),
+        _ => None,
+    }
+}
+
+fn is_there(picture: &Picture, name: &str, key: &str) -> bool {
+    found_key(picture.interfaces.get(name)).is_some_and(|found| found.to_string() == key)
 }
 
 /// Forgets interfaces that were to be removed and whose name another resource has now: they are gone, and what is

@@ -155,6 +155,13 @@ fn assert_accounted(project: &Project, at: &str) {
         }
     }
     let mut renamed = BTreeMap::new();
+    for record in state.iter().flat_map(|state| state.resources.values()) {
+        // Files that still have the old name bring an interface back under it.
+        if let Some(Json::String(old)) = record.attributes.get("persisted").map(|it| &it["name"]) {
+            let backend = record.backend.iter().map(ToString::to_string).collect::<String>();
+            renamed.insert((backend, old.clone()), name_of(&record.object));
+        }
+    }
     for change in &open {
         if let StateChange::Put { address, resource, .. } = change {
             note(resource.backend.as_ref(), &resource.object);
