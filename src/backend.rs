@@ -43,8 +43,9 @@ pub fn connect(
     world: &World,
     trace: &Trace,
 ) -> Result<Box<dyn Write>, BackendError> {
-    let BackendDeclaration { id, kind, display_name: _, simulate, transport, span: _ } =
+    let BackendDeclaration { id, kind, display_name: _, simulate, transport, span: _, is_reader } =
         declaration;
+    let simulated = simulate.then_some(if *is_reader { Rights::ToRead } else { Rights::All });
     let netns = match transport {
         Transport::Local { netns, driver, userspace_program } if !simulate => {
             let host = Linux::real(id.clone(), netns.clone(), *driver, world.clone());
@@ -56,11 +57,11 @@ pub fn connect(
             return Ok(Box::new(host.with_userspace_program(userspace_program.clone())));
         }
         Transport::RouterOs(settings) => {
-            let router = RouterOs::new(id.clone(), settings.clone(), *simulate, world, trace)?;
+            let router = RouterOs::new(id.clone(), settings.clone(), simulated, world, trace)?;
             return Ok(Box::new(router));
         }
         Transport::PfSense(settings) => {
-            let firewall = PfSense::new(id.clone(), settings.clone(), *simulate, world, trace)?;
+            let firewall = PfSense::new(id.clone(), settings.clone(), simulated, world, trace)?;
             return Ok(Box::new(firewall));
         }
         Transport::Local { netns, .. } | Transport::Ssh { netns, .. } => netns.clone(),
@@ -74,6 +75,15 @@ pub fn connect(
         },
     )?;
     Ok(Box::new(Linux::simulated(id.clone(), netns, host, world.clone()).of_kind(*kind)))
+}
+
+/// What a simulated device lets wgform do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rights {
+    /// Everything.
+    All,
+    /// To read what is no secret.
+    ToRead,
 }
 
 /// A future that lives on this thread.

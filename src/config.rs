@@ -347,6 +347,8 @@ pub struct BackendDeclaration {
     pub transport: Transport,
     /// The head of its block; none for the implicit one.
     pub span: Option<Span>,
+    /// Whether this is how its `read` block says to log in, which cannot write.
+    pub is_reader: bool,
 }
 
 /// How a backend is reached.

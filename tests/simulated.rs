@@ -147,6 +147,7 @@ fn a_declared_simulated_backend_is_connected_once() {
         simulate: true,
         transport: Transport::Local { netns: None, driver: Driver::Auto, userspace_program: None },
         span: None,
+        is_reader: false,
     };
     let first = connect(&declaration, &world, &Trace::default()).unwrap();
     let picture = wait(first.read(&Interest::default())).unwrap();

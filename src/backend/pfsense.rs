@@ -30,13 +30,13 @@ use crate::backend::pfsense::client::{
 };
 use crate::backend::pfsense::snapshot::Snapshot;
 use crate::backend::{
-    Answer, BackendError, Batch, Interest, Landed, Outcome, Read, Stop, Verdict, Write,
+    Answer, BackendError, Batch, Interest, Landed, Outcome, Read, Rights, Stop, Verdict, Write,
 };
 use crate::config::{self, Login, Password};
 use crate::resource::BackendId;
 use crate::simulator::SimulatorError;
 use crate::simulator::pfsense::http::{Options, Server};
-use crate::simulator::pfsense::{ALL_PRIVILEGES, SimulatedFirewall};
+use crate::simulator::pfsense::{ALL_PRIVILEGES, DENY_WRITE, SimulatedFirewall};
 use crate::value::{PresharedKey, PublicKey, Secret};
 use crate::world::World;
 
@@ -71,20 +71,24 @@ impl PfSense {
     pub fn new(
         id: BackendId,
         firewall: config::PfSense,
-        simulate: bool,
+        simulate: Option<Rights>,
         world: &World,
         trace: &Trace,
     ) -> Result<Self, BackendError> {
-        let trust = if simulate { Trust::Anybody } else { http::trust(&id, &firewall.tls, world)? };
+        let trust = if simulate.is_some() {
+            Trust::Anybody
+        } else {
+            http::trust(&id, &firewall.tls, world)?
+        };
         // Whoever has to be let in is let in by a simulated one.
-        let simulated = simulate.then(|| simulated(&id, world)).transpose()?;
+        let simulated = simulate.map(|rights| simulated(&id, rights, world)).transpose()?;
         let (api_url, login) = match &simulated {
             Some((server, key)) => {
                 (format!("http://{}", server.address()), Login::Key(Password::Given(key.clone())))
             }
             None => (firewall.api_url.clone(), firewall.login.clone()),
         };
-        let remarks = if simulate { Vec::new() } else { risks(&firewall) };
+        let remarks = if simulate.is_some() { Vec::new() } else { risks(&firewall) };
         let settings = Settings {
             backend: id.clone(),
             api_url,
@@ -92,7 +96,7 @@ impl PfSense {
             trust,
             api_timeout: firewall.api_timeout,
             trace: if firewall.debug { trace.clone().of(&id) } else { Trace::default() },
-            pace: if simulate { Pace::simulated() } else { Pace::default() },
+            pace: if simulate.is_some() { Pace::simulated() } else { Pace::default() },
         };
         Ok(Self {
             id,
@@ -195,7 +199,11 @@ fn risks(firewall: &config::PfSense) -> Vec<Remark> {
 }
 
 /// Serves the simulated firewall of a backend, and returns the key that it lets in.
-fn simulated(id: &BackendId, world: &World) -> Result<(Server, Secret), BackendError> {
+fn simulated(
+    id: &BackendId,
+    rights: Rights,
+    world: &World,
+) -> Result<(Server, Secret), BackendError> {
     let failed = |SimulatorError { reason, hints }| BackendError {
         backend: id.clone(),
         attempt: "open the simulated firewall".to_owned(),
@@ -205,7 +213,11 @@ fn simulated(id: &BackendId, world: &World) -> Result<(Server, Secret), BackendE
     let host = SimulatedFirewall::open(&world.directory, id, world).map_err(failed)?;
     let key = Secret::new(world.new_id().simple().to_string());
     host.set_api("auth_methods", json!(["BasicAuth", "KeyAuth"])).map_err(failed)?;
-    host.set_user(SIMULATED_USER, &key, &[ALL_PRIVILEGES]);
+    let privileges = match rights {
+        Rights::All => &[ALL_PRIVILEGES][..],
+        Rights::ToRead => &[ALL_PRIVILEGES, DENY_WRITE],
+    };
+    host.set_user(SIMULATED_USER, &key, privileges);
     host.add_key(&key, SIMULATED_USER);
     let server = Server::start(host, world, Options::default()).map_err(|error| {
         let hints = vec!["see whether this host has a loopback".to_owned()];

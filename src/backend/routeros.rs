@@ -27,12 +27,14 @@ use crate::backend::http::{self, Risks};
 use crate::backend::routeros::client::{Client, Pace, Settings, Trace, Trust};
 use crate::backend::routeros::menus::{Menus, Wanted};
 use crate::backend::routeros::wire::Version;
-use crate::backend::{Answer, BackendError, Batch, Interest, Landed, Outcome, Read, Stop, Write};
+use crate::backend::{
+    Answer, BackendError, Batch, Interest, Landed, Outcome, Read, Rights, Stop, Write,
+};
 use crate::config::{self, Password};
 use crate::resource::BackendId;
 use crate::simulator::SimulatorError;
 use crate::simulator::routeros::http::{Options, Server};
-use crate::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
+use crate::simulator::routeros::{ALL_POLICIES, POLICIES_TO_READ, SimulatedRouter};
 use crate::value::Secret;
 use crate::world::World;
 
@@ -62,18 +64,19 @@ impl RouterOs {
     pub fn new(
         id: BackendId,
         router: config::RouterOs,
-        simulate: bool,
+        simulate: Option<Rights>,
         world: &World,
         trace: &Trace,
     ) -> Result<Self, BackendError> {
-        let trust = if simulate { Trust::Anybody } else { http::trust(&id, &router.tls, world)? };
+        let trust =
+            if simulate.is_some() { Trust::Anybody } else { http::trust(&id, &router.tls, world)? };
         let password = match router.api_password.clone() {
-            Password::Asked(_) if simulate => Password::Given(Secret::new("")),
+            Password::Asked(_) if simulate.is_some() => Password::Given(Secret::new("")),
             password => password,
         };
-        let simulated = match &password {
-            Password::Given(secret) if simulate => {
-                Some(simulated(&id, &router.api_user, secret, world)?)
+        let simulated = match (&password, simulate) {
+            (Password::Given(secret), Some(rights)) => {
+                Some(simulated(&id, (&router.api_user, secret, rights), world)?)
             }
             _ => None,
         };
@@ -81,7 +84,7 @@ impl RouterOs {
             Some(server) => format!("http://{}", server.address()),
             None => router.api_url.clone(),
         };
-        let remarks = if simulate { Vec::new() } else { risks(&router) };
+        let remarks = if simulate.is_some() { Vec::new() } else { risks(&router) };
         let settings = Settings {
             backend: id.clone(),
             api_url,
@@ -160,8 +163,7 @@ fn risks(router: &config::RouterOs) -> Vec<Remark> {
 
 fn simulated(
     id: &BackendId,
-    user: &str,
-    password: &Secret,
+    (user, password, rights): (&str, &Secret, Rights),
     world: &World,
 ) -> Result<Server, BackendError> {
     let failed = |reason: String, hints: Vec<String>| BackendError {
@@ -172,7 +174,11 @@ fn simulated(
     };
     let host = SimulatedRouter::open(&world.directory, id, world)
         .map_err(|SimulatorError { reason, hints }| failed(reason, hints))?;
-    host.set_user(user, password, &ALL_POLICIES);
+    let policies = match rights {
+        Rights::All => &ALL_POLICIES[..],
+        Rights::ToRead => &POLICIES_TO_READ,
+    };
+    host.set_user(user, password, policies);
     Server::start(host, world, Options::default()).map_err(|error| {
         failed(error.to_string(), vec!["see whether this host has a loopback".to_owned()])
     })

@@ -191,7 +191,11 @@ impl<'c> Session<'c> {
 
     /// Connects to the backends for writing, and asks them.
     pub(crate) async fn look_and_hold(&self, state: &State) -> Result<World<dyn Write>, Error> {
-        let connect = |declaration: &BackendDeclaration| self.context.connect(declaration);
+        let to_write = self.evaluator.backends_to_write().map_err(Error::diagnostics)?;
+        let connect = |declaration: &BackendDeclaration| {
+            let writer = to_write.iter().find(|it| it.id == declaration.id);
+            self.context.connect(writer.unwrap_or(declaration))
+        };
         self.ask(state, true, connect, |backend| backend as &dyn Read).await
     }
 
@@ -455,6 +459,7 @@ fn remembered(id: &BackendId, record: &BackendRecord) -> Result<BackendDeclarati
         simulate: record.simulated,
         transport,
         span: None,
+        is_reader: false,
     })
 }
 

@@ -33,6 +33,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
     let (config, parsed) = session::configuration(context, &arguments.variables)?;
     let evaluator = Evaluator::new(&config, &context.world);
     let mut warnings = session::check(context, &config, &evaluator, parsed, Needs::Linted)?;
+    evaluator.backends_to_write().map_err(Error::diagnostics)?;
     warnings.extend(evaluator.checks(&AllUnknown).failed);
     if arguments.json {
         context.ui.result(&Validation::new(&warnings).text());

@@ -12,6 +12,7 @@ use crate::config::broken::Broken;
 use crate::config::parse::Ignored;
 use crate::config::refactor::RefactoringBlocks;
 use crate::config::types::Type;
+use crate::config::vocabulary::Argument;
 use crate::diagnostic::{SourceText, Span};
 use crate::resource::{Address, BackendId, BackendKind};
 
@@ -232,6 +233,63 @@ pub(crate) struct BackendBlock {
     pub(crate) repetition: Repetition,
     /// Its arguments, and those of its `ssh` block, which have other names.
     pub(crate) attributes: BTreeMap<&'static str, Expr>,
+    /// How whoever only reads logs in.
+    pub(crate) read: Option<ReadBlock>,
+}
+
+/// A `read` block of a backend.
+#[derive(Debug)]
+pub(crate) struct ReadBlock {
+    pub(crate) span: Span,
+    /// What stands in the place of an argument of the backend only where it is written; the others of the login are
+    /// none where they are not.
+    pub(crate) is_partial: bool,
+    /// Every argument that it may have.
+    pub(crate) names: &'static [Argument],
+    pub(crate) attributes: BTreeMap<&'static str, Expr>,
+}
+
+/// The arguments of a backend, for a reader or for a writer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BackendArguments<'b> {
+    block: &'b BackendBlock,
+    read: Option<&'b ReadBlock>,
+}
+
+impl<'b> BackendArguments<'b> {
+    /// Returns what is written of an argument.
+    pub(crate) fn get(self, name: &str) -> Option<&'b Expr> {
+        let of_backend = || self.block.attributes.get(name);
+        let Some(read) = self.read else { return of_backend() };
+        let is_of_login = read.names.iter().any(|it| it.name == name);
+        match read.attributes.get(name) {
+            None if is_of_login && !read.is_partial => None,
+            found => found.or_else(of_backend),
+        }
+    }
+
+    /// Returns where the login is written.
+    pub(crate) fn span(self) -> &'b Span {
+        self.read.map_or(&self.block.span, |it| &it.span)
+    }
+}
+
+impl BackendBlock {
+    /// Returns the arguments as a writer has them, who may do everything.
+    pub(crate) fn to_write(&self) -> BackendArguments<'_> {
+        BackendArguments { block: self, read: None }
+    }
+
+    /// Returns the arguments as somebody has them who only reads.
+    pub(crate) fn to_read(&self) -> BackendArguments<'_> {
+        BackendArguments { block: self, read: self.read.as_ref() }
+    }
+
+    /// Returns every expression of the block.
+    pub(crate) fn expressions(&self) -> impl Iterator<Item = &Expr> {
+        let login = self.read.iter().flat_map(|it| it.attributes.values());
+        self.attributes.values().chain(login).chain(self.repetition.expr())
+    }
 }
 
 /// A `module` block.

@@ -143,12 +143,21 @@ impl<'c> Evaluator<'c> {
         Run::early(self).settings()
     }
 
-    /// Evaluates the `backend` blocks, in source order; without any, the implicit `local`.
+    /// Evaluates the `backend` blocks, in source order; without any, the implicit `local`. What only a writer needs is
+    /// not evaluated for a reader.
     ///
     /// # Errors
     /// Everything that is wrong with them.
     pub fn backends(&self) -> Result<Vec<BackendDeclaration>, Vec<Diagnostic>> {
-        Run::early(self).backends()
+        Run::early(self).backends(false)
+    }
+
+    /// Evaluates the `backend` blocks as those need them who write.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn backends_to_write(&self) -> Result<Vec<BackendDeclaration>, Vec<Diagnostic>> {
+        Run::early(self).backends(true).map_err(in_order)
     }
 
     /// Evaluates every variable that has a value, also those that nothing uses, and returns what is wrong with them.

@@ -95,8 +95,7 @@ fn inside(collect: &mut Collect<'_>, blocks: &Blocks) {
         collect.add(node, it.value.iter().flat_map(|it| &it.needs));
     }
     for (id, it) in &blocks.backends {
-        let expressions = it.attributes.values().chain(it.repetition.expr());
-        collect.add(Node::Backend(id.clone()), expressions.flat_map(|it| &it.needs));
+        collect.add(Node::Backend(id.clone()), it.expressions().flat_map(|it| &it.needs));
     }
     for (address, it) in &blocks.resources {
         let conditions = it.lifecycle.conditions().flat_map(Validation::expressions);
@@ -232,8 +231,7 @@ fn early(modules: &[Module], edges: &Edges) -> Vec<Diagnostic> {
         let checks = variable.validations.iter().flat_map(|it| [&it.condition, &it.message]);
         early.extend(variable.default.iter().chain(checks).map(|it| ("variable", it)));
     }
-    let of_backends =
-        backends.values().flat_map(|it| it.attributes.values().chain(it.repetition.expr()));
+    let of_backends = backends.values().flat_map(|it| it.expressions());
     early.extend(of_backends.map(|it| ("backend", it)));
     let needs = early.iter().flat_map(|(place, it)| it.needs.iter().map(move |need| (place, need)));
     let mut problems = Vec::new();

@@ -8,7 +8,7 @@ mod backend;
 use crate::value::{GatewayCheck, RouteMode};
 
 pub use crate::config::vocabulary::backend::{
-    BACKEND_LINUX, BACKEND_LOCAL, BACKEND_PFSENSE, BACKEND_ROUTEROS, SSH,
+    BACKEND_LINUX, BACKEND_LOCAL, BACKEND_PFSENSE, BACKEND_ROUTEROS, READ, SSH,
 };
 
 /// A block type.

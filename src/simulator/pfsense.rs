@@ -55,7 +55,7 @@ use crate::world::World;
 
 pub use firewall::Package;
 pub use kernel::{Device, LivePeer};
-pub use users::ALL_PRIVILEGES;
+pub use users::{ALL_PRIVILEGES, DENY_WRITE};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use record::fuzz as fuzz_firewall_file;

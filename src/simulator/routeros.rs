@@ -51,7 +51,7 @@ use crate::simulator::routeros::value::print_id;
 use crate::value::Secret;
 use crate::world::World;
 
-pub use users::ALL_POLICIES;
+pub use users::{ALL_POLICIES, POLICIES_TO_READ};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use record::fuzz as fuzz_router_file;

@@ -545,6 +545,7 @@ fn with_remembered(declared: Vec<BackendDeclaration>, state: &State) -> Vec<Back
                     userspace_program: None,
                 },
                 span: None,
+                is_reader: false,
             });
         }
     }

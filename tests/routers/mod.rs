@@ -83,7 +83,7 @@ pub fn settings(api_url: String, api_user: &str, password: Secret) -> config::Ro
 /// Gets ready to ask it.
 pub fn backend(settings: config::RouterOs, trace: &Trace) -> RouterOs {
     let world = world(BTreeMap::new(), "/nowhere".into());
-    RouterOs::new(id(), settings, false, &world, trace).unwrap()
+    RouterOs::new(id(), settings, None, &world, trace).unwrap()
 }
 
 /// Puts a router where scenarios expect a host.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::config::block::{BackendBlock, Expr};
+use crate::config::block::{BackendArguments, Expr};
 use crate::config::decode::{command, secret_in_command};
 use crate::config::evaluator::run::Run;
 use crate::config::evaluator::settings::unknown;
@@ -16,22 +16,22 @@ impl Run<'_> {
     /// Evaluates an argument; an empty one is as good as none.
     pub(super) fn text_of(
         &self,
-        block: &BackendBlock,
+        block: BackendArguments<'_>,
         name: &'static str,
     ) -> Evaluated<Option<String>> {
-        let Some(expr) = block.attributes.get(name) else { return Ok(None) };
+        let Some(expr) = block.get(name) else { return Ok(None) };
         Ok(self.string(expr, &format!("`{name}`"))?.filter(|text| !text.is_empty()))
     }
 
     /// Evaluates an argument; null is as good as none.
     pub(super) fn flag_of(
         &self,
-        block: &BackendBlock,
+        block: BackendArguments<'_>,
         name: &str,
         default: bool,
     ) -> Evaluated<bool> {
         let name_shown = format!("`{name}`");
-        match block.attributes.get(name) {
+        match block.get(name) {
             Some(expr) if !self.known_value(expr, &name_shown).is_ok_and(|it| it.is_null()) => {
                 self.flag(expr, &name_shown)
             }
@@ -40,9 +40,9 @@ impl Run<'_> {
     }
 
     /// Evaluates `api_url`; the example is one of such a device.
-    pub(super) fn url(&self, block: &BackendBlock, example: &str) -> Evaluated<String> {
+    pub(super) fn url(&self, block: BackendArguments<'_>, example: &str) -> Evaluated<String> {
         // One that is not written was reported when the block was read.
-        let Some(expr) = block.attributes.get("api_url") else { return poisoned() };
+        let Some(expr) = block.get("api_url") else { return poisoned() };
         let text = self.text_of(block, "api_url")?.unwrap_or_default();
         let help = format!(
             "Write it as \"{example}\", with the port of the service when it has another one."
@@ -64,8 +64,8 @@ impl Run<'_> {
     }
 
     /// Evaluates `api_user`; none when it is not written.
-    pub(super) fn user(&self, block: &BackendBlock) -> Evaluated<Option<String>> {
-        let Some(expr) = block.attributes.get("api_user") else { return Ok(None) };
+    pub(super) fn user(&self, block: BackendArguments<'_>) -> Evaluated<Option<String>> {
+        let Some(expr) = block.get("api_user") else { return Ok(None) };
         match self.text_of(block, "api_user")? {
             // What is before the first colon is the user, for the device too.
             Some(user) if !user.contains(|c: char| c == ':' || c.is_control()) => Ok(Some(user)),
@@ -83,7 +83,7 @@ impl Run<'_> {
     /// Evaluates a secret that is written, or printed by a program; none when it is neither.
     pub(super) fn password(
         &self,
-        block: &BackendBlock,
+        block: BackendArguments<'_>,
         name: &'static str,
         command: &'static str,
     ) -> Evaluated<Option<Password>> {
@@ -104,11 +104,11 @@ impl Run<'_> {
     /// Evaluates the program that is asked for a secret, with its place.
     fn password_command(
         &self,
-        block: &BackendBlock,
+        block: BackendArguments<'_>,
         name: &'static str,
     ) -> Evaluated<Option<(Span, Vec<String>)>> {
         let shown = format!("`{name}`");
-        let Some(expr) = block.attributes.get(name) else { return Ok(None) };
+        let Some(expr) = block.get(name) else { return Ok(None) };
         let value = self.known_value(expr, &shown)?;
         if value.is_null() {
             return Ok(None);
@@ -136,11 +136,11 @@ impl Run<'_> {
     /// Evaluates `api_timeout`.
     pub(super) fn api_timeout(
         &self,
-        block: &BackendBlock,
+        block: BackendArguments<'_>,
         default: Duration,
     ) -> Evaluated<Duration> {
         let text = self.text_of(block, "api_timeout")?;
-        let (Some(expr), Some(text)) = (block.attributes.get("api_timeout"), text) else {
+        let (Some(expr), Some(text)) = (block.get("api_timeout"), text) else {
             return Ok(default);
         };
         match parse_seconds(&text) {
@@ -154,13 +154,13 @@ impl Run<'_> {
     }
 
     /// Evaluates whom to believe to be the device at a URL, if that is known.
-    pub(super) fn tls(&self, block: &BackendBlock, api_url: Option<&str>) -> Evaluated<Tls> {
+    pub(super) fn tls(&self, block: BackendArguments<'_>, api_url: Option<&str>) -> Evaluated<Tls> {
         let mut failures = Failures::default();
         let api_verify_tls = failures.take(self.flag_of(block, "api_verify_tls", true));
         let ca_file = failures.take(self.text_of(block, "ca_file"));
         let tls_pin_sha256 = failures.take(self.pin(block));
         let given = |name: &'static str, value: &Option<Option<String>>| {
-            value.iter().flatten().next().and_then(|_| block.attributes.get(name)).map(Expr::span)
+            value.iter().flatten().next().and_then(|_| block.get(name)).map(Expr::span)
         };
         let (file, pin) = (given("ca_file", &ca_file), given("tls_pin_sha256", &tls_pin_sha256));
         let is_plain = api_url.is_some_and(|url| url.starts_with("http://"));
@@ -179,13 +179,13 @@ impl Run<'_> {
         })
     }
 
-    fn pin(&self, block: &BackendBlock) -> Evaluated<Option<String>> {
+    fn pin(&self, block: BackendArguments<'_>) -> Evaluated<Option<String>> {
         let text = self.text_of(block, "tls_pin_sha256")?;
         let is_pin = |text: &str| {
             let digits: String = text.chars().filter(|c| *c != ':').collect();
             digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit())
         };
-        match (block.attributes.get("tls_pin_sha256"), &text) {
+        match (block.get("tls_pin_sha256"), &text) {
             (Some(expr), Some(text)) if !is_pin(text) => Err(invalid(
                 expr,
                 "this is not the SHA-256 of a certificate",

@@ -1,6 +1,6 @@
 //! The arguments that only a `pfsense` backend has, and what no firewall takes of a resource.
 
-use crate::config::block::{BackendBlock, Expr};
+use crate::config::block::{BackendArguments, Expr};
 use crate::config::evaluator::run::Run;
 use crate::config::expression::{Evaluated, Failures, poisoned};
 use crate::config::{Desired, Login, PfSense, Wanted};
@@ -12,7 +12,7 @@ use crate::value::{Endpoint, Host};
 const LONGEST_TEXT: usize = 1024;
 
 impl Run<'_> {
-    pub(super) fn pfsense(&self, block: &BackendBlock) -> Evaluated<PfSense> {
+    pub(super) fn pfsense(&self, block: BackendArguments<'_>) -> Evaluated<PfSense> {
         let mut failures = Failures::default();
         let api_url = failures.take(self.url(block, "https://192.168.1.1"));
         let login = failures.take(self.login(block));
@@ -38,7 +38,7 @@ impl Run<'_> {
     }
 
     /// Evaluates who asks: a key, or a user with a password.
-    fn login(&self, block: &BackendBlock) -> Evaluated<Login> {
+    fn login(&self, block: BackendArguments<'_>) -> Evaluated<Login> {
         let mut failures = Failures::default();
         let key = failures.take(self.password(block, "api_key", "api_key_command"));
         let user = failures.take(self.user(block));
@@ -47,8 +47,8 @@ impl Run<'_> {
             return failures.or(()).and_then(|()| poisoned());
         };
         let at = |names: [&str; 2]| {
-            let written = names.iter().find_map(|it| block.attributes.get(it));
-            written.map_or_else(|| block.span.clone(), Expr::span)
+            let written = names.iter().find_map(|it| block.get(it));
+            written.map_or_else(|| block.span().clone(), Expr::span)
         };
         let wrong = |at: Span, label: &str| {
             Err(vec![
@@ -67,7 +67,7 @@ impl Run<'_> {
             (None, None, Some(_)) => {
                 wrong(at(["api_password", "api_password_command"]), "nobody has this password")
             }
-            (None, None, None) => wrong(block.span.clone(), "neither a key nor a user is here"),
+            (None, None, None) => wrong(block.span().clone(), "neither a key nor a user is here"),
         }
     }
 }

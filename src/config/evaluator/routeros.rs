@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU8;
 
-use crate::config::block::BackendBlock;
+use crate::config::block::BackendArguments;
 use crate::config::evaluator::api::invalid;
 use crate::config::evaluator::run::Run;
 use crate::config::expression::{Evaluated, Failures, poisoned, wrong_type};
@@ -12,7 +12,7 @@ use crate::resource::Field;
 use crate::value::{Route, RouteTable, Routes, Secret};
 
 impl Run<'_> {
-    pub(super) fn routeros(&self, block: &BackendBlock) -> Evaluated<RouterOs> {
+    pub(super) fn routeros(&self, block: BackendArguments<'_>) -> Evaluated<RouterOs> {
         let mut failures = Failures::default();
         let api_url = failures.take(self.url(block, "https://192.168.88.1"));
         let api_user = failures.take(self.user(block));
@@ -40,8 +40,8 @@ impl Run<'_> {
         })
     }
 
-    fn concurrency(&self, block: &BackendBlock) -> Evaluated<NonZeroU8> {
-        let Some(expr) = block.attributes.get("concurrency") else {
+    fn concurrency(&self, block: BackendArguments<'_>) -> Evaluated<NonZeroU8> {
+        let Some(expr) = block.get("concurrency") else {
             return Ok(RouterOs::CONCURRENCY);
         };
         let value = self.known_value(expr, "`concurrency`")?;

@@ -71,7 +71,8 @@ impl Run<'_> {
         })
     }
 
-    pub(super) fn backends(&self) -> Evaluated<Vec<BackendDeclaration>> {
+    /// Evaluates the backends as somebody reaches them who only reads, or as somebody who writes.
+    pub(super) fn backends(&self, is_writer: bool) -> Evaluated<Vec<BackendDeclaration>> {
         let blocks = self.evaluator.config.root();
         if blocks.has_only_local() {
             return Ok(vec![BackendDeclaration {
@@ -85,6 +86,7 @@ impl Run<'_> {
                     userspace_program: None,
                 },
                 span: None,
+                is_reader: false,
             }]);
         }
         let mut backends: Vec<_> = blocks.backends.iter().collect();
@@ -97,7 +99,7 @@ impl Run<'_> {
             for key in keys.list() {
                 let id = BackendId::instance(id.as_str(), key.as_ref());
                 let run = self.at_backend(&id);
-                let declared = run.backend(&id, block);
+                let declared = run.backend(&id, block, is_writer);
                 let declared =
                     declared.map_err(|it| it.into_iter().map(|it| run.in_module(it)).collect());
                 all.extend(failures.take(declared));
@@ -117,8 +119,14 @@ impl Run<'_> {
         self.evaluator.config.root().backends.get(&BackendId::new(id.label()))
     }
 
-    fn backend(&self, id: &BackendId, block: &BackendBlock) -> Evaluated<BackendDeclaration> {
-        let get = |name| block.attributes.get(name);
+    fn backend(
+        &self,
+        id: &BackendId,
+        declared: &BackendBlock,
+        is_writer: bool,
+    ) -> Evaluated<BackendDeclaration> {
+        let block = if is_writer { declared.to_write() } else { declared.to_read() };
+        let get = |name| block.get(name);
         let text = |name: &'static str| match get(name) {
             Some(expr) => self.string(expr, &format!("`{name}`")),
             None => Ok(None),
@@ -127,9 +135,9 @@ impl Run<'_> {
             Some(expr) => self.flag(expr, "`simulate`"),
             None => Ok(false),
         };
-        let names = both(text("display_name"), self.netns(block));
-        let driver = both(self.driver(block), self.userspace_program(block));
-        let way = match block.kind {
+        let names = both(text("display_name"), self.netns(declared));
+        let driver = both(self.driver(declared), self.userspace_program(declared));
+        let way = match declared.kind {
             BackendKind::Local => Ok(Way::Here),
             BackendKind::Linux => self.ssh(block).map(Way::Ssh),
             BackendKind::RouterOs => self.routeros(block).map(Way::RouterOs),
@@ -145,11 +153,12 @@ impl Run<'_> {
         };
         Ok(BackendDeclaration {
             id: id.clone(),
-            kind: block.kind,
+            kind: declared.kind,
             display_name,
             simulate,
             transport,
-            span: Some(block.span.clone()),
+            span: Some(declared.span.clone()),
+            is_reader: !is_writer && declared.read.is_some(),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::block::{BackendBlock, Expr};
+use crate::config::block::{BackendArguments, Expr};
 use crate::config::evaluator::run::Run;
 use crate::config::expression::{Evaluated, Failures, poisoned, wrong_type};
 use crate::config::{Jump, Ssh};
@@ -13,7 +13,7 @@ use crate::value::parse_seconds;
 const FINGERPRINT: &str = "SHA256:";
 
 impl Run<'_> {
-    pub(super) fn ssh(&self, block: &BackendBlock) -> Evaluated<Ssh> {
+    pub(super) fn ssh(&self, block: BackendArguments<'_>) -> Evaluated<Ssh> {
         let text = |name: &'static str| self.ssh_text(block, name);
         let mut failures = Failures::default();
         let host = failures.take(self.required_host(block));
@@ -44,20 +44,24 @@ impl Run<'_> {
     }
 
     /// Evaluates an argument; an empty one is as good as none.
-    fn ssh_text(&self, block: &BackendBlock, name: &'static str) -> Evaluated<Option<String>> {
-        let Some(expr) = block.attributes.get(name) else { return Ok(None) };
+    fn ssh_text(
+        &self,
+        block: BackendArguments<'_>,
+        name: &'static str,
+    ) -> Evaluated<Option<String>> {
+        let Some(expr) = block.get(name) else { return Ok(None) };
         Ok(self.string(expr, &format!("`{name}`"))?.filter(|text| !text.is_empty()))
     }
 
     fn checked(
         &self,
-        block: &BackendBlock,
+        block: BackendArguments<'_>,
         name: &'static str,
         is_one: fn(&str) -> bool,
         noun: &str,
     ) -> Evaluated<Option<String>> {
         let text = self.ssh_text(block, name)?;
-        match (block.attributes.get(name), &text) {
+        match (block.get(name), &text) {
             (Some(expr), Some(text)) if !is_one(text) => Err(invalid(
                 expr,
                 &format!("this is not {noun}"),
@@ -67,17 +71,17 @@ impl Run<'_> {
         }
     }
 
-    fn required_host(&self, block: &BackendBlock) -> Evaluated<String> {
+    fn required_host(&self, block: BackendArguments<'_>) -> Evaluated<String> {
         // One that is not written was reported when the block was read.
-        let Some(expr) = block.attributes.get("host") else { return poisoned() };
+        let Some(expr) = block.get("host") else { return poisoned() };
         let host = self.checked(block, "host", is_host, "the name or the address of a host")?;
         host.ok_or_else(|| {
             invalid(expr, "there is no host", "Write a name, or an address without brackets.")
         })
     }
 
-    fn ssh_port(&self, block: &BackendBlock) -> Evaluated<Option<u16>> {
-        let Some(expr) = block.attributes.get("port") else { return Ok(None) };
+    fn ssh_port(&self, block: BackendArguments<'_>) -> Evaluated<Option<u16>> {
+        let Some(expr) = block.get("port") else { return Ok(None) };
         let value = self.known_value(expr, "`port`")?;
         if value.is_null() {
             return Ok(None);
@@ -92,14 +96,14 @@ impl Run<'_> {
         }
     }
 
-    fn host_key(&self, block: &BackendBlock) -> Evaluated<Option<String>> {
+    fn host_key(&self, block: BackendArguments<'_>) -> Evaluated<Option<String>> {
         let text = self.ssh_text(block, "host_key")?;
         let is_one = |text: &str| {
             let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
             text.strip_prefix(FINGERPRINT)
                 .is_some_and(|rest| rest.len() == 43 && rest.chars().all(is_base64))
         };
-        match (block.attributes.get("host_key"), &text) {
+        match (block.get("host_key"), &text) {
             (Some(expr), Some(text)) if !is_one(text) => Err(invalid(
                 expr,
                 "this is not the fingerprint of a host key",
@@ -109,9 +113,9 @@ impl Run<'_> {
         }
     }
 
-    fn jump(&self, block: &BackendBlock) -> Evaluated<Vec<Jump>> {
+    fn jump(&self, block: BackendArguments<'_>) -> Evaluated<Vec<Jump>> {
         let text = self.ssh_text(block, "jump")?;
-        let (Some(expr), Some(text)) = (block.attributes.get("jump"), text) else {
+        let (Some(expr), Some(text)) = (block.get("jump"), text) else {
             return Ok(Vec::new());
         };
         let jumps: Option<Vec<Jump>> = text.split(',').map(|it| parse_jump(it.trim())).collect();
@@ -124,15 +128,15 @@ impl Run<'_> {
         })
     }
 
-    fn sudo(&self, block: &BackendBlock) -> Evaluated<Option<bool>> {
-        let Some(expr) = block.attributes.get("sudo") else { return Ok(None) };
+    fn sudo(&self, block: BackendArguments<'_>) -> Evaluated<Option<bool>> {
+        let Some(expr) = block.get("sudo") else { return Ok(None) };
         let is_null = self.known_value(expr, "`sudo`")?.is_null();
         Ok(Some(self.flag(expr, "`sudo`")?).filter(|_| !is_null))
     }
 
-    fn timeout(&self, block: &BackendBlock) -> Evaluated<Duration> {
+    fn timeout(&self, block: BackendArguments<'_>) -> Evaluated<Duration> {
         let seconds = self.ssh_text(block, "timeout")?;
-        let (Some(expr), Some(text)) = (block.attributes.get("timeout"), seconds) else {
+        let (Some(expr), Some(text)) = (block.get("timeout"), seconds) else {
             return Ok(Ssh::TIMEOUT);
         };
         match parse_seconds(&text) {

@@ -7,7 +7,7 @@ use hcl_edit::expr::{Expression, Object, ObjectKey, ObjectValue};
 use hcl_edit::structure::{Block, BlockLabel, Structure};
 
 use crate::config::block::{
-    BackendBlock, Expr, LocalBlock, Node, OutputBlock, ResourceBlock, VariableBlock,
+    BackendBlock, Expr, LocalBlock, Node, OutputBlock, ReadBlock, ResourceBlock, VariableBlock,
 };
 use crate::config::parse::Parser;
 use crate::config::parse::body::{Contents, or};
@@ -18,7 +18,7 @@ use crate::config::types::Type;
 use crate::config::vocabulary::{
     ASSIGN, ASSIGN_ATTRIBUTES, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_PFSENSE, BACKEND_ROUTEROS,
     BlockType, CLIENT, CLIENT_ATTRIBUTES, EVERY_RESOURCE, LIFECYCLE, LIFECYCLE_OF_MODULE, OUTPUT,
-    ROUTES, SSH, STATE, VALIDATION, VARIABLE, WGFORM,
+    READ, ROUTES, SSH, STATE, VALIDATION, VARIABLE, WGFORM,
 };
 use crate::diagnostic::rule::{LITERAL_KEY, LITERAL_PASSWORD};
 use crate::diagnostic::{Diagnostic, Span};
@@ -269,18 +269,47 @@ impl Parser {
             }
         }
         let blocks = std::mem::take(&mut contents.blocks);
+        let (read, others): (Vec<_>, Vec<_>) =
+            blocks.into_iter().partition(|(name, _)| *name == READ);
         let repetition = self.repetition(&mut contents, None);
-        let mut attributes: BTreeMap<_, _> =
-            contents.attributes.into_iter().map(|(name, it)| (name, self.expr(it.value))).collect();
+        let mut attributes = self.written(contents);
         if kind == BackendKind::Linux {
-            attributes.extend(self.ssh(&span, blocks));
+            attributes.extend(self.ssh(&span, others));
         }
+        let read = self.read(declared, read);
         let id = BackendId::new(id);
         if let Some(first) = self.blocks.backends.get(&id).map(|it| it.span.clone()) {
             return self.twice(&format!("backend.{id}"), &first, &span);
         }
         let order = self.blocks.backends.len();
-        self.blocks.backends.insert(id, BackendBlock { span, order, kind, repetition, attributes });
+        let block = BackendBlock { span, order, kind, repetition, attributes, read };
+        self.blocks.backends.insert(id, block);
+    }
+
+    fn written(&mut self, contents: Contents) -> BTreeMap<&'static str, Expr> {
+        let all = contents.attributes.into_iter();
+        all.map(|(name, it)| (name, self.expr(it.value))).collect()
+    }
+
+    /// Takes the block that says how whoever only reads logs in.
+    fn read(
+        &mut self,
+        backend: &BlockType,
+        blocks: Vec<(&'static str, Block)>,
+    ) -> Option<ReadBlock> {
+        let declared = backend.blocks.iter().find(|it| it.name == READ)?;
+        let (span, block) = self.only(None, blocks, "read { … }")?;
+        let contents = self.contents_of(declared, block.body);
+        self.warn_of_password(&contents);
+        for argument in declared.arguments.iter().filter(|it| it.is_required) {
+            if !contents.mentions(argument.name) {
+                self.missing(&span, READ, argument.name);
+            }
+        }
+        // A user of a router and a password belong together; over SSH there is always somebody.
+        let is_partial = backend.blocks.iter().any(|it| it.name == SSH.name);
+        let attributes = self.written(contents);
+        Some(ReadBlock { span, is_partial, names: declared.arguments, attributes })
     }
 
     /// A password in a file is everybody's who can read the file.
@@ -328,7 +357,7 @@ impl Parser {
         if !contents.mentions("host") {
             self.missing(&span, "ssh", "host");
         }
-        contents.attributes.into_iter().map(|(name, it)| (name, self.expr(it.value))).collect()
+        self.written(contents)
     }
 
     /// Takes the one block of its type, with its head, and reports the others. `first` is where something else stands

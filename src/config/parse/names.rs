@@ -133,7 +133,8 @@ impl Blocks {
         }
         for backend in backends.values_mut() {
             let within = Within::of(&backend.repetition);
-            backend.attributes.values_mut().for_each(|it| visit(it, within));
+            let login = backend.read.iter_mut().flat_map(|it| it.attributes.values_mut());
+            backend.attributes.values_mut().chain(login).for_each(|it| visit(it, within));
             backend.repetition.expr_mut().into_iter().for_each(|it| visit(it, Within::NOTHING));
         }
         for (address, resource) in resources {

@@ -53,7 +53,7 @@ pub const BACKEND_LINUX: BlockType = BlockType {
     head: "backend \"linux\" \"NAME\"",
     doc: "Another Linux host, over SSH. Nothing has to be installed there but `wg` and `ip`, and `sudo` where the user is not root. Others refer to it as `backend.NAME`, with the attributes of a `local` one.",
     arguments: BACKEND_LOCAL.arguments,
-    blocks: &[SSH],
+    blocks: &[SSH, READ_SSH],
 };
 
 /// `ssh`, in `backend "linux"`.
@@ -211,7 +211,7 @@ pub const BACKEND_ROUTEROS: BlockType = BlockType {
             ..PLAIN
         },
     ],
-    blocks: &[],
+    blocks: &[READ_ROUTEROS],
 };
 
 /// `backend "pfsense"`.
@@ -317,6 +317,107 @@ pub const BACKEND_PFSENSE: BlockType = BlockType {
             name: "tls_pin_sha256",
             takes: Takes::Text,
             doc: "The SHA-256 of the one certificate that is believed, as 64 hexadecimal digits, with or without colons.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[READ_PFSENSE],
+};
+
+/// What the blocks are called that say how whoever only reads logs in.
+pub const READ: &str = "read";
+
+/// `read` in a `linux` backend.
+const READ_SSH: BlockType = BlockType {
+    name: READ,
+    head: READ,
+    doc: "How `plan`, `drift` and all that cannot write log in, where that is somebody else. What is not written here is as in `ssh`.",
+    arguments: &[
+        Argument {
+            name: "user",
+            takes: Takes::Text,
+            doc: "Who to log in as. The user needs what reading needs: `wg show` and `ip`, by `sudo` where it is not root.",
+            ..PLAIN
+        },
+        Argument {
+            name: "identity_file",
+            takes: Takes::Text,
+            doc: "A private key, or a public one whose private half an agent holds.",
+            ..PLAIN
+        },
+        Argument {
+            name: "sudo",
+            takes: Takes::Bool,
+            doc: "Whether `wg` and `ip` are run by `sudo -n`.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[],
+};
+
+/// `read` in a `routeros` backend.
+const READ_ROUTEROS: BlockType = BlockType {
+    name: READ,
+    head: READ,
+    doc: "How `plan`, `drift` and all that cannot write log in, where that is somebody else: a user with the policies `rest-api`, `api` and `read`. Without `sensitive`, keys cannot be compared. The login that writes is then not evaluated before an `apply`, so that it need not be known where plans are made.",
+    arguments: &[
+        Argument {
+            name: "api_user",
+            takes: Takes::Text,
+            is_required: true,
+            doc: "Who to log in as.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_password",
+            takes: Takes::Text,
+            default: Some("\"\""),
+            doc: "The password, best from a sensitive variable or `env(…)`.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_password_command",
+            takes: Takes::Command,
+            doc: "A program that prints the password in its first line.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[],
+};
+
+/// `read` in a `pfsense` backend.
+const READ_PFSENSE: BlockType = BlockType {
+    name: READ,
+    head: READ,
+    doc: "How `plan`, `drift` and all that cannot write log in, where that is somebody else: a key of a user with the privileges to read. The login that writes is then not evaluated before an `apply`, so that it need not be known where plans are made.",
+    arguments: &[
+        Argument {
+            name: "api_key",
+            takes: Takes::Text,
+            doc: "The key, best from a sensitive variable or `env(…)`.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_key_command",
+            takes: Takes::Command,
+            doc: "A program that prints the key in its first line.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_user",
+            takes: Takes::Text,
+            doc: "A user of the firewall's own database, in the place of a key.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_password",
+            takes: Takes::Text,
+            doc: "The password of that user.",
+            ..PLAIN
+        },
+        Argument {
+            name: "api_password_command",
+            takes: Takes::Command,
+            doc: "A program that prints the password in its first line.",
             ..PLAIN
         },
     ],

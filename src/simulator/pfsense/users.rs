@@ -15,7 +15,8 @@ use crate::value::Secret;
 pub const ALL_PRIVILEGES: &str = "page-all";
 
 /// What a user has who may read everything and store nothing.
-const DENY_WRITE: &str = "user-config-readonly";
+/// The privilege that takes a user's right to change anything away.
+pub const DENY_WRITE: &str = "user-config-readonly";
 
 /// The users by name, and what lets one in.
 #[derive(Default)]

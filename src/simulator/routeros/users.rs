@@ -12,6 +12,9 @@ use crate::value::Secret;
 /// What a user of a full group may do.
 pub const ALL_POLICIES: [&str; 6] = ["rest-api", "api", "read", "write", "test", "sensitive"];
 
+/// What somebody has who may look at what is no secret.
+pub const POLICIES_TO_READ: [&str; 3] = ["rest-api", "api", "read"];
+
 /// For how long the web server keeps the session that it has opened for a user, in seconds.
 const SESSION_SECONDS: i64 = 600;
 
