@@ -135,7 +135,8 @@ impl<'b> Search<'b> {
             "variable" => self.variable(file, block),
             "backend" => {
                 self.misplaced(file, &block.body);
-                block.body.blocks().for_each(|inner| self.misplaced(file, &inner.body));
+                let logins = block.body.get_blocks("read");
+                logins.for_each(|login| self.misplaced(file, &login.body));
                 // A user with a password does not belong there, and is there at times.
                 let url = block.body.get_attribute("api_url").map(|it| &it.value);
                 if let Some(Expression::String(text)) = url
