@@ -3,6 +3,13 @@
 //! A remote store keeps one document, whole, with a version that it gives to each write, and a lock that says who holds
 //! it. What happens between two writes of a run is in the journal on this machine, as with the local store.
 
+#[cfg(feature = "object_store")]
+pub mod object;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(any(feature = "object_store", feature = "postgres"))]
+mod tls;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
