@@ -79,7 +79,7 @@ pub struct ObjectSettings {
     /// The authorities that are believed instead of the system's, as PEM.
     pub authorities: Option<Vec<u8>>,
     /// The environment, in which the usual variables of the service are looked for.
-    pub environment: BTreeMap<String, String>,
+    pub environment: BTreeMap<String, Secret>,
     /// How long one request may take.
     pub timeout: Duration,
     /// The name of the run, by which it knows its own writes again.

@@ -51,7 +51,7 @@ pub struct PostgresSettings {
     /// Which state of the table it is.
     pub name: String,
     /// The environment, in which the variables of PostgreSQL's own programs are looked for.
-    pub environment: BTreeMap<String, String>,
+    pub environment: BTreeMap<String, Secret>,
     /// How long a connection may take to come about.
     pub connect_timeout: Duration,
 }
@@ -156,16 +156,16 @@ impl Database {
     /// held is taken again.
     async fn ready<'a>(&self, session: &'a mut Session) -> Result<&'a mut Client, Failure> {
         let Session { client, holds } = session;
-        match client {
-            Some(client) if !client.is_closed() => Ok(client),
-            _ => {
-                let client = client.insert(self.target.connect().await?);
-                if let Some(id) = holds.clone() {
-                    *holds = self.take_again(client, &id).await?.then_some(id);
-                }
-                Ok(client)
+        if client.as_ref().is_none_or(Client::is_closed) {
+            let begun = self.target.connect().await?;
+            if let Some(id) = holds.clone() {
+                *holds = self.take_again(&begun, &id).await?.then_some(id);
             }
+            *client = Some(begun);
         }
+        client.as_mut().ok_or_else(|| {
+            RemoteError::Unreachable("there is no connection to the database".to_owned()).into()
+        })
     }
 
     /// Does something in the session, within a bounded time.

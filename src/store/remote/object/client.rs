@@ -171,7 +171,15 @@ fn variables<K: FromStr>(settings: &ObjectSettings, prefix: &str) -> Vec<(K, Str
         return Vec::new();
     }
     // Where the store is and how it is reached is looked at by ourselves.
-    let ours = ["ENDPOINT", "ALLOW_HTTP", "ALLOW_INVALID", "BUCKET", "CONTAINER_NAME", "EMULATOR"];
+    let ours = [
+        "ENDPOINT",
+        "BASE_URL",
+        "ALLOW_HTTP",
+        "ALLOW_INVALID",
+        "BUCKET",
+        "CONTAINER_NAME",
+        "EMULATOR",
+    ];
     let credentials = ["AWS_CONTAINER", "AZURE_MSI", "AZURE_IDENTITY"];
     let is_wanted = |name: &str| {
         name.starts_with(prefix)
@@ -180,13 +188,15 @@ fn variables<K: FromStr>(settings: &ObjectSettings, prefix: &str) -> Vec<(K, Str
     };
     let environment = settings.environment.iter().filter(|(name, _)| is_wanted(name));
     environment
-        .filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value.clone())))
+        .filter_map(|(name, value)| {
+            Some((name.to_ascii_lowercase().parse().ok()?, value.expose().to_owned()))
+        })
         .collect()
 }
 
 fn variable(settings: &ObjectSettings, names: &[&str]) -> Option<String> {
     let values = names.iter().filter_map(|name| settings.environment.get(*name));
-    values.filter(|it| !it.is_empty()).cloned().next()
+    values.map(Secret::expose).find(|it| !it.is_empty()).map(str::to_owned)
 }
 
 fn account(settings: &ObjectSettings) -> Option<String> {

@@ -47,13 +47,13 @@ impl Words {
         let from_environment = settings.environment.iter().filter(|(name, value)| {
             let parts = ["SECRET", "TOKEN", "KEY", "SAS", "PASSWORD"];
             // What is short is no secret, and would take letters out of words.
-            value.len() >= 8 && parts.iter().any(|part| name.contains(part))
+            value.expose().len() >= 8 && parts.iter().any(|part| name.contains(part))
         });
         let secrets = given
             .into_iter()
             .flatten()
             .cloned()
-            .chain(from_environment.map(|(_, value)| Secret::new(value.as_str())))
+            .chain(from_environment.map(|(_, value)| value.clone()))
             .filter(|secret| !secret.expose().is_empty())
             .collect();
         Self { secrets }

@@ -1,6 +1,5 @@
 //! How a session comes about, and what it means when it does not.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use rustls::ClientConfig;
@@ -42,7 +41,7 @@ impl Target {
             ));
         };
         complete(&mut config, settings)?;
-        let variable = settings.environment.get("PGSSLMODE").cloned();
+        let variable = settings.environment.get("PGSSLMODE").map(|it| it.expose().to_owned());
         let mode = settings.sslmode.clone().or(options).or(variable);
         let is_here = config.get_hosts().iter().all(|host| match host {
             Host::Tcp(name) => tls::is_loopback(name),
@@ -168,7 +167,10 @@ impl Target {
 
 /// Adds what the connection string does not say: from the arguments, then from the environment.
 fn complete(config: &mut Config, settings: &PostgresSettings) -> Result<(), RemoteError> {
-    let variable = |name: &str| settings.environment.get(name).filter(|it| !it.is_empty()).cloned();
+    let variable = |name: &str| {
+        let text = settings.environment.get(name).map(Secret::expose);
+        text.filter(|it| !it.is_empty()).map(str::to_owned)
+    };
     let given = [
         (settings.host.is_some() && !config.get_hosts().is_empty(), "host"),
         (settings.port.is_some() && !config.get_ports().is_empty(), "port"),
