@@ -3,6 +3,10 @@
 //! A remote store keeps one document, whole, with a version that it gives to each write, and a lock that says who holds
 //! it. What happens between two writes of a run is in the journal on this machine, as with the local store.
 
+mod arguments;
+pub mod http;
+mod line;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,6 +14,9 @@ use std::pin::Pin;
 use jiff::Timestamp;
 
 use crate::store::LockInfo;
+
+pub use crate::store::remote::arguments::{Arguments, WrongArgument, in_workspace};
+pub(crate) use crate::store::remote::line::{Line, Write};
 
 /// What a request to a store comes to.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, RemoteError>> + 'a>>;
@@ -126,4 +133,21 @@ pub enum RemoteError {
     /// Its answer cannot be understood.
     #[error("{0}")]
     Unclear(String),
+}
+
+/// Makes the connection to a store. It is called where the store is talked to, on a thread of its own.
+pub type Make = Box<dyn FnOnce() -> Result<Box<dyn Remote>, RemoteError> + Send>;
+
+/// Gets ready to talk to a store of a kind, by the arguments of its block. Nothing is asked of it yet.
+///
+/// # Errors
+/// When an argument is missing or makes no sense.
+pub fn open(kind: &str, arguments: &Arguments) -> Result<Make, WrongArgument> {
+    match kind {
+        "http" => {
+            let settings = http::Settings::new(arguments)?;
+            Ok(Box::new(move || Ok(Box::new(http::HttpStore::open(settings)?))))
+        }
+        _ => Err(WrongArgument::new("", format!("there is no store of the kind `{kind}`"))),
+    }
 }
