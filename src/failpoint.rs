@@ -15,6 +15,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 /// An instant at which the process can be stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +123,20 @@ pub fn hit_after(point: Point, half: impl FnOnce()) {
         half();
         std::process::abort();
     }
+}
+
+/// Returns how long to wait; less of it in a build for tests, where `WGFORM_HURRY=N` divides it by N.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub fn hurried(time: Duration) -> Duration {
+    time
+}
+
+/// Returns how long to wait; less of it in a build for tests, where `WGFORM_HURRY=N` divides it by N.
+#[cfg(feature = "failpoints")]
+pub fn hurried(time: Duration) -> Duration {
+    let hurry = std::env::var("WGFORM_HURRY").ok().and_then(|it| it.parse().ok());
+    time / hurry.filter(|it| *it > 0).unwrap_or(1)
 }
 
 /// Says that a host is about to make a change, lets it, and says that it has.

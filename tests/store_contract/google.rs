@@ -1,8 +1,8 @@
 //! Google Cloud Storage, as far as a state needs it: objects with generations, in memory.
 //!
 //! No emulator that can be installed honours the generations of the XML interface: `fake-gcs-server` has no such interface
-//! for writes, and `gcp-storage-emulator` takes every write. What is here follows Google's reference: 412 when
-//! `x-goog-if-generation-match` names another generation, 0 for an object that is not there.
+//! for writes, and `gcp-storage-emulator` takes every write and does not say which it has. What is here follows Google's
+//! reference: 412 when `x-goog-if-generation-match` names another generation, 0 for an object that is not there.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -33,8 +33,9 @@ struct Object {
     metadata: Vec<(String, String)>,
 }
 
-/// Starts it on a thread of its own, which ends with the process. Returns the port.
-pub fn start() -> u16 {
+/// Starts it on a thread of its own, which ends with the process. Returns the port. When it is not strict, it takes every
+/// write.
+pub fn start(is_strict: bool) -> u16 {
     let (send, receive) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -46,7 +47,8 @@ pub fn start() -> u16 {
                 let (stream, _) = listener.accept().await.unwrap();
                 let world = Arc::clone(&world);
                 tokio::spawn(async move {
-                    let service = service_fn(move |request| answer(Arc::clone(&world), request));
+                    let service =
+                        service_fn(move |request| answer(Arc::clone(&world), request, is_strict));
                     let io = TokioIo::new(stream);
                     let _ = http1::Builder::new().serve_connection(io, service).await;
                 });
@@ -59,6 +61,7 @@ pub fn start() -> u16 {
 async fn answer(
     world: Arc<Mutex<World>>,
     request: Request<Incoming>,
+    is_strict: bool,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let bytes = body.collect().await.map(|it| it.to_bytes()).unwrap_or_default();
@@ -76,7 +79,7 @@ async fn answer(
         return Ok(list(&world, parts.uri.query().unwrap_or_default()));
     }
     let there = world.objects.get(&key).map_or(0, |it| it.generation);
-    if header("x-goog-if-generation-match").is_some_and(|it| it != there.to_string()) {
+    if is_strict && header("x-goog-if-generation-match").is_some_and(|it| it != there.to_string()) {
         return Ok(error(
             412,
             "PreconditionFailed",

@@ -151,16 +151,7 @@ fn make_container(port: u16) {
     assert!(answer.contains(" 201 "), "{answer}");
 }
 
-/// A server of Google's storage that does not look at conditions.
-pub fn gcp_emulator() -> Result<Server, String> {
-    let (port, directory) = (free_port(), TempDir::new().unwrap());
-    let mut command = Command::new(program("gcp-storage-emulator")?);
-    command.args(["start", "--host", "127.0.0.1", "--port", &port.to_string(), "--in-memory"]);
-    command.args(["--default-bucket", BUCKET]).current_dir(directory.path());
-    Ok(Server::start(command, port, directory))
-}
-
-/// A PostgreSQL with a database, a user `wgform` with the password `right`, and one that may only read, `reader`.
+/// A PostgreSQL whose user is `wgform` with the password `right`.
 pub fn postgres() -> Result<Server, String> {
     let bin = postgres_bin()?;
     let (port, directory) = (free_port(), TempDir::new().unwrap());
@@ -198,7 +189,18 @@ pub fn postgres() -> Result<Server, String> {
     start.arg("-D").arg(&data).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
     // Nobody else's socket is in the way, and what is lost with the machine is lost with the test.
     start.args(["-c", "unix_socket_directories=", "-c", "fsync=off"]);
-    Ok(Server::start(start, port, directory))
+    let server = Server::start(start, port, directory);
+    let port = port.to_string();
+    // It listens before it lets anybody in.
+    let is_ready = || {
+        Command::new(bin.join("pg_isready")).args(["-q", "-h", "127.0.0.1", "-p", &port]).status()
+    };
+    let began = Instant::now();
+    while !is_ready().unwrap().success() {
+        assert!(began.elapsed() < Duration::from_secs(60), "the database does not begin");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(server)
 }
 
 /// Finds the programs of PostgreSQL, which Debian keeps out of the way.

@@ -11,6 +11,7 @@
 //! Every write carries the name of its run. A condition that does not hold may be the echo of our own write, whose answer
 //! was lost and which was sent again: then what lies there has our name on it, and the write has succeeded.
 
+mod arguments;
 mod client;
 mod history;
 mod lock;
@@ -32,6 +33,7 @@ use uuid::Uuid;
 
 use crate::store::LockInfo;
 use crate::store::remote::{Document, Held, Past, Remote, RemoteError, Reply, Version};
+use crate::tls::Trust;
 use crate::value::Secret;
 use trouble::{Trouble, Words};
 
@@ -76,8 +78,8 @@ pub struct ObjectSettings {
     pub secret: Option<Secret>,
     /// The session token of S3, the access token of Google, or the shared access signature of Azure.
     pub token: Option<Secret>,
-    /// The authorities that are believed instead of the system's, as PEM.
-    pub authorities: Option<Vec<u8>>,
+    /// Whose certificate is believed.
+    pub trust: Trust,
     /// The environment, in which the usual variables of the service are looked for.
     pub environment: BTreeMap<String, Secret>,
     /// How long one request may take.

@@ -5,6 +5,7 @@
 //! when the session ends, however it ends. So one session is kept for the whole run. When it breaks the lock is taken again
 //! at the next request, unless somebody else has had it in between.
 
+mod arguments;
 mod connect;
 mod document;
 mod lock;
@@ -20,6 +21,7 @@ use tokio_postgres::Client;
 
 use crate::store::LockInfo;
 use crate::store::remote::{Document, Held, Past, Remote, RemoteError, Reply, Version};
+use crate::tls::Trust;
 use crate::value::Secret;
 
 /// How long a request may take, ten megabytes over a slow line.
@@ -42,8 +44,8 @@ pub struct PostgresSettings {
     pub database: Option<String>,
     /// Whether TLS is used: `disable` or `verify-full`. Without a word it is, except for this machine.
     pub sslmode: Option<String>,
-    /// The authorities that are believed instead of the system's, as PEM.
-    pub authorities: Option<Vec<u8>>,
+    /// Whose certificate is believed.
+    pub trust: Trust,
     /// The schema of the tables.
     pub schema: String,
     /// The first table, and how the names of the others begin.

@@ -12,9 +12,10 @@ use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use reqwest::Url;
 
 use crate::store::remote::RemoteError;
+use crate::store::remote::here::is_loopback;
 use crate::store::remote::object::trouble::Words;
 use crate::store::remote::object::{ObjectSettings, Service};
-use crate::store::remote::tls;
+use crate::tls::{self, Seen};
 use crate::value::Secret;
 
 /// How long a connection may take to come about.
@@ -47,9 +48,10 @@ pub(super) fn build(
     words: &Words,
 ) -> Result<Arc<dyn ObjectStore>, RemoteError> {
     let endpoint = endpoint(settings).map(|it| checked(&it)).transpose()?;
-    let tls = tls::config(settings.authorities.as_deref()).map_err(RemoteError::Refused)?;
+    let tls = tls::config(&settings.trust, &Seen::default())
+        .map_err(|why| RemoteError::Refused(format!("`ca_file`: {why}")))?;
     let is_plain = endpoint.as_ref().is_some_and(|it| it.scheme() == "http");
-    let is_here = endpoint.as_ref().and_then(Url::host_str).is_some_and(tls::is_loopback);
+    let is_here = endpoint.as_ref().and_then(Url::host_str).is_some_and(is_loopback);
     let connector = Connector { tls, timeout: settings.timeout, is_here };
     let options = ClientOptions::new().with_allow_http(is_plain);
     let built = match settings.service {
@@ -222,7 +224,7 @@ fn checked(text: &str) -> Result<Url, RemoteError> {
     }
     match (url.scheme(), url.host_str()) {
         ("https", Some(_)) => Ok(url),
-        ("http", Some(host)) if tls::is_loopback(host) => Ok(url),
+        ("http", Some(host)) if is_loopback(host) => Ok(url),
         ("http", Some(_)) => refused(
             "is `http`, which shows the state to everybody on the way; only this machine is reached without TLS",
         ),

@@ -75,7 +75,7 @@ impl Words {
         use object_store::Error;
         let text = error.to_string();
         match &error {
-            Error::NotFound { .. } if is_about_the_bucket(&text) => {
+            _ if is_about_the_bucket(&text) => {
                 Trouble::Other(RemoteError::Refused(self.said(&text, "the bucket is not there")))
             }
             Error::NotFound { .. } => Trouble::Absent,

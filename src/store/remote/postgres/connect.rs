@@ -8,8 +8,10 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::store::remote::RemoteError;
+use crate::store::remote::here::is_loopback;
 use crate::store::remote::postgres::{Failure, PostgresSettings};
-use crate::store::remote::{RemoteError, tls};
+use crate::tls::{self, Seen};
 use crate::value::Secret;
 
 /// How a holder that vanishes without a word is noticed: a minute and a half of silence frees its lock. A session that is
@@ -44,7 +46,7 @@ impl Target {
         let variable = settings.environment.get("PGSSLMODE").map(|it| it.expose().to_owned());
         let mode = settings.sslmode.clone().or(options).or(variable);
         let is_here = config.get_hosts().iter().all(|host| match host {
-            Host::Tcp(name) => tls::is_loopback(name),
+            Host::Tcp(name) => is_loopback(name),
             Host::Unix(_) => true,
         });
         let with_tls = match mode.as_deref() {
@@ -60,9 +62,10 @@ impl Target {
         config.ssl_mode(if with_tls { SslMode::Require } else { SslMode::Disable });
         config.application_name("wgform").connect_timeout(settings.connect_timeout);
         let tls = match with_tls {
-            true => {
-                Some(tls::config(settings.authorities.as_deref()).map_err(RemoteError::Refused)?)
-            }
+            true => Some(
+                tls::config(&settings.trust, &Seen::default())
+                    .map_err(|why| refused(&format!("`ca_file`: {why}")))?,
+            ),
             false => None,
         };
         let password = config.get_password().map(String::from_utf8_lossy).map(Secret::new);
@@ -251,6 +254,7 @@ mod tests {
 
     use crate::store::remote::postgres::PostgresSettings;
     use crate::store::remote::postgres::connect::Target;
+    use crate::tls::Trust;
     use crate::value::Secret;
 
     fn settings(conn_str: &str) -> PostgresSettings {
@@ -262,7 +266,7 @@ mod tests {
             password: None,
             database: None,
             sslmode: None,
-            authorities: None,
+            trust: Trust::System,
             schema: "wgform".to_owned(),
             table: "states".to_owned(),
             name: "default".to_owned(),
