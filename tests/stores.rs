@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "these tests start processes and end them")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod harness;
 mod store_contract;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use harness::{Project, Ran};
 use store_contract::servers::{self, AZURE_ACCOUNT, AZURE_KEY, BUCKET, Server, skipped};
 use store_contract::{google, holds, info, is_refused, is_unreachable};
 use uuid::Uuid;
@@ -43,6 +45,76 @@ async fn google_keeps_every_promise() {
 async fn postgres_keeps_every_promise() {
     let Some(server) = started("postgres_keeps_every_promise", servers::postgres()) else { return };
     holds(&|name| Box::new(database(server.port, name))).await;
+}
+
+#[test]
+fn a_project_lives_in_s3() {
+    let Some(server) = started("a_project_lives_in_s3", servers::moto(false)) else { return };
+    a_project_lives_in(&format!(
+        "state \"s3\" {{\n bucket = \"{BUCKET}\"\n key = \"a/b.json\"\n endpoint = \"http://127.0.0.1:{}\"\n \
+         access_key = \"{SECRET}-id\"\n secret_key = \"{SECRET}\"\n}}",
+        server.port
+    ));
+}
+
+#[test]
+fn a_project_lives_in_azure() {
+    let Some(server) = started("a_project_lives_in_azure", servers::azurite()) else { return };
+    a_project_lives_in(&format!(
+        "state \"azure\" {{\n account = \"{AZURE_ACCOUNT}\"\n container = \"{BUCKET}\"\n \
+         endpoint = \"http://127.0.0.1:{}/{AZURE_ACCOUNT}\"\n access_key = \"{AZURE_KEY}\"\n}}",
+        server.port
+    ));
+}
+
+#[test]
+fn a_project_lives_in_google() {
+    a_project_lives_in(&format!(
+        "state \"gcs\" {{\n bucket = \"{BUCKET}\"\n endpoint = \"http://127.0.0.1:{}\"\n \
+         access_token = \"{}\"\n}}",
+        google::start(true),
+        google::TOKEN
+    ));
+}
+
+#[test]
+fn a_project_lives_in_postgres() {
+    let Some(server) = started("a_project_lives_in_postgres", servers::postgres()) else { return };
+    a_project_lives_in(&format!(
+        "state \"postgres\" {{\n conn_str = \"postgres://wgform:right@127.0.0.1:{}/postgres\"\n}}",
+        server.port
+    ));
+}
+
+/// A secret that a server believes, and nobody shall see.
+const SECRET: &str = "hunter2-hunter2";
+
+/// Lets the real program keep its state in a store.
+fn a_project_lives_in(state: &str) {
+    let hub = "backend \"local\" \"hq\" {\n  simulate = true\n}\n\
+        interface \"hub\" {\n  name = \"wg0\"\n  listen_port = 51820\n}\n\
+        peer \"laptop\" {\n  interface = interface.hub\n  public_key = wg_public_key(base64sha256(\"1\"))\n  \
+         allowed_ips = [\"10.8.0.2/32\"]\n}\n";
+    let text = format!("wgform {{\n{state}\n}}\n{hub}");
+    let (project, other) = (Project::new(&text), Project::new(&text));
+    let run = |project: &Project, arguments: &str| -> Ran {
+        let ran = project.run(arguments);
+        let shown = ran.to_string();
+        let secrets = [SECRET, AZURE_KEY, google::TOKEN, "wgform:right"];
+        assert!(!secrets.iter().any(|it| shown.contains(it)), "a secret is shown: {ran}");
+        ran
+    };
+    run(&project, "plan").ends(0).says("2 to add");
+    run(&project, "apply -auto-approve").ends(0);
+    run(&project, "plan -detailed-exitcode").ends(0).says("No changes");
+    run(&other, "state list").ends(0).says("interface.hub\npeer.laptop");
+    run(&other, "lock show").ends(0).says("The state is not locked.");
+    let elsewhere = project.command("state list").env("WGFORM_WORKSPACE", "b").output().unwrap();
+    Ran::of("state list", elsewhere).says_no("peer.laptop");
+    run(&project, "state history").ends(0).says("2").says("1");
+    run(&project, "destroy -auto-approve").ends(0);
+    run(&other, "state restore 2").ends(0);
+    run(&other, "state list").ends(0).says("peer.laptop");
 }
 
 #[tokio::test]
