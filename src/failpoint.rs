@@ -136,7 +136,10 @@ pub fn hurried(time: Duration) -> Duration {
 #[cfg(feature = "failpoints")]
 pub fn hurried(time: Duration) -> Duration {
     let hurry = std::env::var("WGFORM_HURRY").ok().and_then(|it| it.parse().ok());
-    time / hurry.filter(|it| *it > 0).unwrap_or(1)
+    match hurry.filter(|it| *it > 1) {
+        Some(hurry) => (time / hurry).max(Duration::from_millis(5)),
+        None => time,
+    }
 }
 
 /// Says that a host is about to make a change, lets it, and says that it has.

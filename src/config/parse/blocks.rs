@@ -148,6 +148,7 @@ impl Parser {
             self.blocks.settings.state_path = contents.take("path").map(|it| self.expr(it));
             return;
         }
+        self.warn_of_literal(&contents, "password");
         let attributes = std::mem::take(&mut contents.attributes);
         let arguments = attributes.into_iter().map(|(name, it)| (name, self.expr(it.value)));
         let arguments = arguments.collect();

@@ -32,6 +32,8 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(10);
 /// A state of ten thousand peers has ten megabytes.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// Less than this is too little for a busy host, also in a test.
+const SHORTEST: Duration = Duration::from_millis(600);
 /// As much of a refusal as a terminal can bear.
 const LONGEST_WORD: usize = 300;
 
@@ -188,7 +190,7 @@ impl HttpStore {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT)
-            .timeout(failpoint::hurried(TIMEOUT))
+            .timeout(failpoint::hurried(TIMEOUT).max(SHORTEST))
             .user_agent(concat!("wgform/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| RemoteError::Refused(error.to_string()))?;
