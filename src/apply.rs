@@ -7,6 +7,7 @@
 //! Backends are written to side by side, each with one batch at a time. All of it happens on one thread: what lands
 //! is recorded before anything else is looked at.
 
+mod afar;
 mod batch;
 mod condition;
 mod landed;
@@ -21,6 +22,7 @@ use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 
 use crate::actual::{Actual, Picture, Reading};
+use crate::apply::afar::Intents;
 use crate::apply::batch::{Maker, Prepared, prepare};
 use crate::apply::condition::{Conditions, Leave};
 use crate::apply::landed::Landing;
@@ -77,7 +79,10 @@ pub async fn apply(plan: Plan, tools: Tools<'_, '_>) -> Result<Report, StoreErro
     if !run.plan.steps.is_empty() {
         let backends = run.plan.backends.clone();
         let began = run.tools.world.now();
+        run.announce()?;
         let mut journal = run.tools.lock.begin(&run.state, began, backends)?;
+        let stop = run.tools.stop.clone();
+        run.tools.lock.on_loss(move || stop.raise());
         (run.tools.tell)(Event::ApplyStarted { steps: run.plan.steps.len() });
         run.steps(&mut journal).await;
         (run.tools.tell)(run.ended(began));
@@ -101,6 +106,8 @@ struct Run<'a, 'c> {
     under_way: BTreeMap<BackendId, BTreeSet<usize>>,
     /// The steps that are next in line on their backends, and since when.
     started: BTreeMap<usize, Timestamp>,
+    /// What a store elsewhere was told of the steps.
+    intents: Intents,
     landing: Landing,
     conditions: Conditions,
     /// What the `check` blocks warn of now and did not when it was planned.
@@ -131,6 +138,7 @@ impl<'a, 'c> Run<'a, 'c> {
             first_open: 0,
             under_way: BTreeMap::new(),
             started: BTreeMap::new(),
+            intents: Intents::new(),
             landing,
             resolved: Vec::new(),
             outputs_failed: Vec::new(),
@@ -141,7 +149,7 @@ impl<'a, 'c> Run<'a, 'c> {
     }
 
     fn is_stopped(&self) -> bool {
-        self.tools.stop.is_raised() || self.broken.is_some()
+        self.tools.stop.is_raised() || self.broken.is_some() || self.tools.lock.is_lost()
     }
 
     async fn steps(&mut self, journal: &mut Journal) {
@@ -428,6 +436,7 @@ impl<'a, 'c> Run<'a, 'c> {
         if waited >= TOGETHER_MS || !outcomes_may_wait() {
             self.flush(journal);
         }
+        self.refresh_store();
     }
 
     /// Looks at what has to be true of a resource once a step of it is done.

@@ -29,6 +29,7 @@ pub mod state;
 pub mod import;
 pub mod backend;
 pub mod force_unlock;
+pub mod lock;
 pub mod simulate;
 pub mod schema;
 pub mod completions;
@@ -60,6 +61,7 @@ Examples:
 Environment:
   WGFORM_VAR_name         The value of the variable `name`; what files and the
                           command line say of it wins.
+  WGFORM_WORKSPACE        The workspace; `-workspace` wins.
   NO_COLOR                Writes no colour, if it has a value.
   CLICOLOR_FORCE          Writes colour also where there is no terminal; 0 is
                           as if it was not set.
@@ -81,6 +83,10 @@ pub struct Cli {
     /// Works in another directory, as if wgform had been started there
     #[arg(long = "chdir", value_name = "DIR", value_hint = clap::ValueHint::DirPath, global = true)]
     pub directory: Option<PathBuf>,
+    /// Works in this workspace, which has a state and simulated systems of its own; the same as the environment's
+    /// WGFORM_WORKSPACE
+    #[arg(long, value_name = "NAME", global = true)]
+    pub workspace: Option<String>,
     /// Writes no colour; the same as a value in the environment's NO_COLOR
     #[arg(long, global = true)]
     pub no_color: bool,
@@ -129,6 +135,9 @@ pub enum Command {
     /// Lists backends, or says what each has and lacks
     #[command(subcommand)]
     Backend(backend::Command),
+    /// Says who holds the lock of the state
+    #[command(subcommand)]
+    Lock(lock::Command),
     /// Takes the lock away from a run that died without giving it back, after a yes
     ForceUnlock(force_unlock::Arguments),
     /// Serves a device that is only pretended, for requests by hand and for tests
@@ -236,6 +245,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::State(command) => state::run(command, context).await,
         Command::Import(arguments) => import::run(arguments, context).await,
         Command::Backend(command) => backend::run(command, context).await,
+        Command::Lock(command) => lock::run(&command, context),
         Command::ForceUnlock(arguments) => force_unlock::run(&arguments, context),
         Command::Simulate(command) => simulate::run(command, context).await,
     }

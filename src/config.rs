@@ -330,6 +330,23 @@ pub struct Settings {
     pub default_backend: Option<BackendId>,
     /// The state file, relative to the configuration.
     pub state_path: PathBuf,
+    /// A store that is no file of this host, and that holds the state in place of that file.
+    pub state: Option<StateDeclaration>,
+}
+
+/// A `state` block of another kind than `local`. Any of its values may be a secret.
+#[derive(Debug, Clone)]
+pub struct StateDeclaration {
+    /// Its kind: `http`.
+    pub kind: &'static str,
+    /// Its head.
+    pub span: Span,
+    /// Its arguments with one value each, as texts.
+    pub texts: BTreeMap<&'static str, Secret>,
+    /// Its arguments with a value for each of several names.
+    pub maps: BTreeMap<&'static str, BTreeMap<String, Secret>>,
+    /// Where each of them is written.
+    pub spans: BTreeMap<&'static str, Span>,
 }
 
 /// One `backend` block, or the implicit `local`.

@@ -15,6 +15,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 /// An instant at which the process can be stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +122,23 @@ pub fn hit_after(point: Point, half: impl FnOnce()) {
     if name == point.as_str() && HITS.fetch_add(1, Ordering::SeqCst) + 1 == *at {
         half();
         std::process::abort();
+    }
+}
+
+/// Returns how long to wait; less of it in a build for tests, where `WGFORM_HURRY=N` divides it by N.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub fn hurried(time: Duration) -> Duration {
+    time
+}
+
+/// Returns how long to wait; less of it in a build for tests, where `WGFORM_HURRY=N` divides it by N.
+#[cfg(feature = "failpoints")]
+pub fn hurried(time: Duration) -> Duration {
+    let hurry = std::env::var("WGFORM_HURRY").ok().and_then(|it| it.parse().ok());
+    match hurry.filter(|it| *it > 1) {
+        Some(hurry) => (time / hurry).max(Duration::from_millis(5)),
+        None => time,
     }
 }
 

@@ -16,6 +16,7 @@ pub mod value;
 pub mod world;
 pub mod failpoint;
 pub mod disk;
+pub mod tls;
 pub mod resource;
 pub mod diagnostic;
 pub mod token;

@@ -48,13 +48,17 @@ fn main() -> ExitCode {
 
 /// Does what the command line asks for.
 fn answer(request: Request, environment: BTreeMap<String, String>, ui: &Ui) -> Result<Exit, Error> {
-    let Cli { directory, command, .. } = match request {
+    let Cli { directory, workspace, command, .. } = match request {
         Request::Run(cli) => *cli,
         Request::Read { text, exit } => {
             ui.result(&text);
             return Ok(exit);
         }
     };
+    let mut environment = environment;
+    if let Some(workspace) = workspace {
+        environment.insert(World::WORKSPACE.to_owned(), workspace);
+    }
     let world = world(environment, directory)?;
     ui.detail(&format!("in {}", world.directory.display()));
     let context = Context { world, ui: ui.clone(), quit };

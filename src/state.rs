@@ -45,6 +45,8 @@ pub struct State {
     pub outputs: BTreeMap<String, OutputRecord>,
     /// Intents that are on their way, kept here by stores without a journal of their own.
     pub in_flight: Vec<Json>,
+    /// The run that is at work, in a store elsewhere: what it is about to do is in flight.
+    pub applying: Option<Applying>,
     /// Holds on changes.
     pub holds: Vec<Json>,
     /// The ids of saved plans that were applied, newest last.
@@ -60,7 +62,8 @@ impl State {
 
     /// Starts a state: a lineage and a fingerprint key of its own, and nothing owned.
     pub fn new(world: &World) -> Self {
-        Self::empty(world.new_id(), world.new_fingerprint_key())
+        let state = Self::empty(world.new_id(), world.new_fingerprint_key());
+        Self { environment: world.workspace().to_owned(), ..state }
     }
 
     /// Starts a state under a lineage and a fingerprint key that are given already.
@@ -74,6 +77,7 @@ impl State {
             resources: BTreeMap::new(),
             outputs: BTreeMap::new(),
             in_flight: Vec::new(),
+            applying: None,
             holds: Vec::new(),
             applied_plans: Vec::new(),
             other: BTreeMap::new(),
@@ -190,6 +194,19 @@ impl State {
             self.resources.insert(address.clone(), record);
         }
     }
+}
+
+/// A run that is at work on a state that is kept elsewhere, or was cut off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Applying {
+    /// The id of its lock.
+    pub id: String,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// The user.
+    pub who: String,
+    /// The host.
+    pub host: String,
 }
 
 /// One backend as it was when it was last written to.

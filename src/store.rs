@@ -21,14 +21,19 @@
 
 mod error;
 mod files;
+mod history;
 mod journal;
 mod lock;
+mod afar;
 pub mod remote;
 
+pub use afar::Warn;
 pub use error::{Held, StoreError};
+pub use history::Past;
 pub use journal::{Journal, StepOutcome};
-pub use lock::{Lock, LockInfo, LockRequest, Predecessor};
+pub use lock::{LockInfo, LockRequest, Predecessor};
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -36,13 +41,24 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::state::{Recorded, State, StateChange};
+use crate::resource::BackendId;
+use crate::state::{BackendRecord, Recorded, State, StateChange};
+use crate::store::afar::{Afar, AfarLock};
 use crate::store::files::Files;
+use crate::store::history::History;
+use crate::store::lock::LocalLock;
+use crate::store::remote::Make;
 
-/// The store of one state file.
+/// The store of one state.
 #[derive(Debug, Clone)]
-pub struct Store {
-    path: PathBuf,
+pub struct Store(Place);
+
+#[derive(Debug, Clone)]
+enum Place {
+    /// A file of this machine.
+    Local { path: PathBuf, history: Option<History> },
+    /// A store that many machines reach.
+    Afar(Afar),
 }
 
 /// What a store holds.
@@ -70,17 +86,47 @@ pub struct LeftOver {
     pub failed: usize,
     /// How many steps were on their way.
     pub unknown: usize,
+    /// Where it ran, when only the store knows of it: its own record is lost, or on that host.
+    pub host: Option<String>,
 }
 
 impl Store {
     /// Names a state file, which need not be there.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self(Place::Local { path: path.into(), history: None })
     }
 
-    /// Returns the path of the state file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Names a state file, the last writes of which are kept in a directory.
+    pub fn with_history(path: impl Into<PathBuf>, directory: impl Into<PathBuf>) -> Self {
+        let history = Some(History::new(directory.into()));
+        Self(Place::Local { path: path.into(), history })
+    }
+
+    /// Names a state that is kept elsewhere. What this machine needs for it lies in a directory `.wgform` below this one,
+    /// and a state that could not be written beside the configuration.
+    ///
+    /// # Errors
+    /// When nothing can be got ready.
+    pub fn afar(
+        make: Make,
+        directory: &Path,
+        workspace: &str,
+        warn: Warn,
+    ) -> Result<Self, StoreError> {
+        Afar::new(make, directory, workspace, warn).map(|afar| Self(Place::Afar(afar)))
+    }
+
+    /// Returns where the state is, for messages.
+    pub fn place(&self) -> String {
+        match &self.0 {
+            Place::Local { path, .. } => format!("`{}`", path.display()),
+            Place::Afar(afar) => afar.place().to_owned(),
+        }
+    }
+
+    /// Returns whether the state is elsewhere.
+    pub fn is_afar(&self) -> bool {
+        matches!(self.0, Place::Afar(_))
     }
 
     /// Reads without the lock and without changing anything.
@@ -88,7 +134,11 @@ impl Store {
     /// # Errors
     /// When a file cannot be read or understood.
     pub fn read(&self) -> Result<Loaded, StoreError> {
-        let files = Files::resolve(&self.path)?;
+        let path = match &self.0 {
+            Place::Local { path, .. } => path,
+            Place::Afar(afar) => return afar.read(),
+        };
+        let files = Files::resolve(path)?;
         let (mut busy, (mut loaded, _)) = (lock::holder(&files)?, load(&files)?);
         if busy.is_none() && loaded.left_over.is_some() {
             // A run may have begun between the two looks, and its journal would be taken for a left-over.
@@ -97,6 +147,17 @@ impl Store {
         // The journal of a run that goes on is not left over.
         let left_over = loaded.left_over.filter(|_| busy.is_none());
         Ok(Loaded { busy, left_over, ..loaded })
+    }
+
+    /// Returns the document as it is stored; none before the first write.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn document(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        match &self.0 {
+            Place::Local { path, .. } => files::read(&Files::resolve(path)?.state),
+            Place::Afar(afar) => afar.bytes(),
+        }
     }
 
     /// Takes the lock. While somebody else holds it, `waiting` is called once, and it is tried again until the time is
@@ -110,7 +171,16 @@ impl Store {
         timeout: Duration,
         waiting: &mut dyn FnMut(&Held),
     ) -> Result<Lock, StoreError> {
-        Lock::acquire(Files::resolve(&self.path)?, request, timeout, waiting).await
+        Ok(Lock(match &self.0 {
+            Place::Local { path, history } => {
+                let files = Files::resolve(path)?;
+                let lock = LocalLock::acquire(files, request, timeout, waiting).await?;
+                LockPlace::Local(Box::new(lock.with_history(history.clone())))
+            }
+            Place::Afar(afar) => {
+                LockPlace::Afar(Box::new(afar.lock(request, timeout, waiting).await?))
+            }
+        }))
     }
 
     /// Goes without the lock, because the user says that nobody else is there, or that the file system has no locks.
@@ -118,7 +188,28 @@ impl Store {
     /// # Errors
     /// When another run is in the middle of an apply.
     pub fn without_lock(&self, request: LockRequest) -> Result<Lock, StoreError> {
-        Lock::without(Files::resolve(&self.path)?, request)
+        Ok(Lock(match &self.0 {
+            Place::Local { path, history } => {
+                let lock = LocalLock::without(Files::resolve(path)?, request)?;
+                LockPlace::Local(Box::new(lock.with_history(history.clone())))
+            }
+            Place::Afar(afar) => LockPlace::Afar(Box::new(afar.without_lock(request)?)),
+        }))
+    }
+
+    /// Returns who holds the lock at this moment.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    pub fn holder(&self, now: Timestamp) -> Result<Option<Held>, StoreError> {
+        match &self.0 {
+            Place::Local { path, .. } => {
+                let files = Files::resolve(path)?;
+                let holder = lock::holder(&files)?;
+                Ok(holder.map(|_| lock::held(&files, now)))
+            }
+            Place::Afar(afar) => Ok(afar.holder()?.map(|held| afar.held_at(&held, now))),
+        }
     }
 
     /// Removes what a lock left behind, after a look at who holds it.
@@ -131,8 +222,203 @@ impl Store {
         host: &str,
         now: Timestamp,
     ) -> Result<LockInfo, StoreError> {
-        lock::force(&Files::resolve(&self.path)?, id, host, now)
+        match &self.0 {
+            Place::Local { path, .. } => lock::force(&Files::resolve(path)?, id, host, now),
+            Place::Afar(afar) => afar.force_unlock(id, now),
+        }
     }
+
+    /// Returns the writes that can be had again, the newest first; none where the store keeps no history.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub fn history(&self) -> Result<Option<Vec<Past>>, StoreError> {
+        match &self.0 {
+            Place::Local { history, .. } => Ok(history.as_ref().map(History::list)),
+            Place::Afar(afar) => afar.history(),
+        }
+    }
+
+    /// Returns the document as it was with a serial; none when it is not kept.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub fn past(&self, serial: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        match &self.0 {
+            Place::Local { history, .. } => match history {
+                Some(history) => history.read(serial),
+                None => Ok(None),
+            },
+            Place::Afar(afar) => afar.past(serial),
+        }
+    }
+}
+
+/// The lock on one state. Nobody else changes the state while it is there; dropping it gives it back.
+#[derive(Debug)]
+pub struct Lock(LockPlace);
+
+#[derive(Debug)]
+enum LockPlace {
+    Local(Box<LocalLock>),
+    Afar(Box<AfarLock>),
+}
+
+impl Lock {
+    /// Returns what the lock says of us.
+    pub fn info(&self) -> &LockInfo {
+        self.local().info()
+    }
+
+    /// Returns the holder before us, if it went without giving the lock back.
+    pub fn predecessor(&self) -> Option<&Predecessor> {
+        self.local().predecessor()
+    }
+
+    fn local(&self) -> &LocalLock {
+        match &self.0 {
+            LockPlace::Local(lock) => lock,
+            LockPlace::Afar(lock) => lock.local(),
+        }
+    }
+
+    /// Reads the state. A journal that is left over is folded in for good: the state that comes back is stored.
+    ///
+    /// # Errors
+    /// When the state cannot be read, understood, or written; nothing is lost then.
+    pub fn read(&self) -> Result<Loaded, StoreError> {
+        match &self.0 {
+            LockPlace::Local(lock) => lock.read(),
+            LockPlace::Afar(lock) => lock.read(),
+        }
+    }
+
+    /// Returns whether the store has to be told what a run is about to do, because what this machine keeps may be gone
+    /// with the run.
+    pub fn wants_intents(&self) -> bool {
+        matches!(self.0, LockPlace::Afar(_))
+    }
+
+    /// Tells a store that wants it what a run is about to do, before the first device is touched. The state has the serial
+    /// of that write afterwards.
+    ///
+    /// # Errors
+    /// When it cannot be told: nothing may be changed then.
+    pub fn announce(
+        &self,
+        state: &mut State,
+        now: Timestamp,
+        intents: &[StateChange],
+    ) -> Result<(), StoreError> {
+        match &self.0 {
+            LockPlace::Local(_) => Ok(()),
+            LockPlace::Afar(lock) => lock.announce(state, now, intents),
+        }
+    }
+
+    /// Begins the journal of a run that will change the backends. The state must be as [`Lock::read`] or
+    /// [`Lock::announce`] left it, or new.
+    ///
+    /// # Errors
+    /// When it cannot be written: nothing may be changed then.
+    pub fn begin(
+        &self,
+        state: &State,
+        now: Timestamp,
+        backends: BTreeMap<BackendId, BackendRecord>,
+    ) -> Result<Journal, StoreError> {
+        match &self.0 {
+            LockPlace::Local(lock) => lock.begin(state, now, backends),
+            LockPlace::Afar(lock) => lock.begin(state, now, backends),
+        }
+    }
+
+    /// Tells a store that wants it how far a run has come, if it was not told for a while. Nobody waits for that.
+    pub fn refresh(&self, now: Timestamp, so_far: impl FnOnce() -> State) {
+        if let LockPlace::Afar(lock) = &self.0 {
+            lock.refresh(now, so_far);
+        }
+    }
+
+    /// Writes the state with the next serial, keeps the previous one as far as the store does, and removes the journal.
+    ///
+    /// # Errors
+    /// When it cannot be written: the old state is there then, and so is the journal, or the new state in a file of its
+    /// own. Or when the journal cannot be removed, which the next run passes over, because the new state has it in.
+    pub fn write(&self, state: &mut State) -> Result<(), StoreError> {
+        match &self.0 {
+            LockPlace::Local(lock) => lock.write(state),
+            LockPlace::Afar(lock) => lock.write(state),
+        }
+    }
+
+    /// Writes a state over whatever is there. It gets a serial above that, and above its own if it is there no more.
+    ///
+    /// # Errors
+    /// As [`Lock::write`].
+    pub fn replace(&self, state: &mut State) -> Result<(), StoreError> {
+        match &self.0 {
+            LockPlace::Local(lock) => lock.replace(state),
+            LockPlace::Afar(lock) => lock.replace(state),
+        }
+    }
+
+    /// Leaves a note in the place of a state that is elsewhere now: whoever reads it is told where.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn leave_note(&self, state: &State, place: &str) -> Result<(), StoreError> {
+        let serial = state.serial + 1;
+        let note = state.note(serial, place);
+        match &self.0 {
+            LockPlace::Local(lock) => lock.replace_by(&note),
+            LockPlace::Afar(lock) => lock.replace_by(note, serial),
+        }
+    }
+
+    /// Says that a run could not be recorded to its end, and what becomes of its journal.
+    pub fn unrecorded(&self, source: StoreError) -> StoreError {
+        match &self.0 {
+            LockPlace::Local(lock) => lock.unrecorded(source),
+            LockPlace::Afar(lock) => lock.unrecorded(source),
+        }
+    }
+
+    /// Returns whether the lock was taken away. Nothing new may be started then.
+    pub fn is_lost(&self) -> bool {
+        match &self.0 {
+            LockPlace::Local(_) => false,
+            LockPlace::Afar(lock) => lock.is_lost(),
+        }
+    }
+
+    /// Says what is to be done at once when the lock is taken away.
+    pub fn on_loss(&self, act: impl FnOnce() + Send + 'static) {
+        if let LockPlace::Afar(lock) = &self.0 {
+            lock.on_loss(act);
+        }
+    }
+
+    /// Returns what gives the lock back when the process is told to end; none for a lock that dies with its process.
+    pub fn give_back(&self) -> Option<Box<dyn FnOnce() + Send>> {
+        match &self.0 {
+            LockPlace::Local(_) => None,
+            LockPlace::Afar(lock) => Some(Box::new(lock.give_back())),
+        }
+    }
+
+    /// Gives the lock back.
+    pub fn release(self) {
+        drop(self);
+    }
+}
+
+/// Reads a file that somebody names; none when it is not there.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn file(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    files::read(path)
 }
 
 /// What a state file held when it was last read or written: ten megabytes are told from others without reading them as
@@ -168,6 +454,7 @@ fn load(files: &Files) -> Result<(Loaded, Option<Seen>), StoreError> {
         done: journal.done.len(),
         failed: journal.failed,
         unknown: journal.open.len(),
+        host: None,
     };
     Ok((Loaded::of(Some(journal.fold(state)), Some(left_over)), seen))
 }

@@ -42,6 +42,18 @@ impl World {
         self.environment.get(name).map(String::as_str)
     }
 
+    /// The workspace of whoever names none.
+    pub const DEFAULT_WORKSPACE: &str = "default";
+
+    /// The variable of the environment that names a workspace.
+    pub const WORKSPACE: &str = "WGFORM_WORKSPACE";
+
+    /// Returns the workspace: each has a state of its own.
+    pub fn workspace(&self) -> &str {
+        let named = self.variable(Self::WORKSPACE).filter(|name| !name.is_empty());
+        named.unwrap_or(Self::DEFAULT_WORKSPACE)
+    }
+
     /// Returns the time now.
     pub fn now(&self) -> Timestamp {
         (self.clock)()

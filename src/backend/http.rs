@@ -5,7 +5,7 @@
 
 mod access;
 mod silence;
-mod tls;
+
 mod trace;
 
 use std::time::Duration;
@@ -13,9 +13,9 @@ use std::time::Duration;
 use reqwest::Url;
 use zeroize::Zeroizing;
 
+pub use crate::tls::{Seen, Trust};
 pub use access::{Risks, risks, secret, trust};
 pub use silence::{Silence, SilenceKind, Words, silence};
-pub use tls::{Seen, Trust};
 pub use trace::{Trace, redacted};
 
 /// What a device may answer at most. Ten thousand peers are about six million bytes.
@@ -63,7 +63,7 @@ pub fn client(
     let is_plain = url.trim_start().starts_with("http:");
     let trust = if is_plain { &Trust::Anybody } else { trust };
     reqwest::Client::builder()
-        .tls_backend_preconfigured(tls::config(trust, seen)?)
+        .tls_backend_preconfigured(crate::tls::config(trust, seen)?)
         .http1_only()
         // What is in the environment of a CI runner is for the way out, and not for a device on the inside.
         .no_proxy()

@@ -45,7 +45,7 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     }
     let is_empty = plan.is_empty();
     let was_skipped = !plan.unreachable.is_empty();
-    let interrupt = session.context.interrupt()?;
+    let interrupt = session.interrupt()?;
     let tell = |event: Event| session.context.tell(&event);
     let tools = Tools {
         evaluator: &session.evaluator,

@@ -1,7 +1,9 @@
 //! What the commands that look at backends have in common: the configuration, the state, the backends, the plan.
 
 mod choice;
+mod guard;
 mod lint;
+pub(crate) mod place;
 mod secrets;
 mod transport;
 
@@ -13,7 +15,7 @@ use crate::backend::{BackendError, Read, Write};
 use crate::command::Context;
 use crate::command::arguments::{self, Belief, Pace, Scope, VariableSource, Variables};
 use crate::command::watch::Watch;
-use crate::config::{BackendDeclaration, Config, Evaluator, Settings, Transport};
+use crate::config::{BackendDeclaration, Config, Evaluator, Transport};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Kind};
 use crate::event::Event;
@@ -23,6 +25,9 @@ use crate::resource::{self, BackendId, BackendKind};
 use crate::source::{self, VariableArgument};
 use crate::state::{BackendRecord, State, StateChange};
 use crate::store::{Loaded, Lock, LockRequest, Store};
+
+use crate::command::session::guard::Guard;
+use crate::ui::Interrupt;
 
 pub(crate) use crate::command::session::choice::{Choice, Chosen, missing, owned};
 
@@ -98,6 +103,8 @@ pub(crate) struct Session<'c> {
     declared: Vec<BackendDeclaration>,
     /// What was shown of the configuration, where lint was asked for.
     linted: Option<Vec<Diagnostic>>,
+    /// Gives the lock back when the process is told to end.
+    guard: Guard,
 }
 
 /// What was found out about the world.
@@ -124,9 +131,10 @@ impl<'c> Session<'c> {
         let linted = (needs == Needs::Linted).then_some(warnings);
         let settings = evaluator.settings().map_err(Error::diagnostics)?;
         let declared = evaluator.backends().map_err(Error::diagnostics)?;
-        let Settings { state_path, default_backend: _ } = settings;
-        let store = Store::new(context.world.path(state_path));
-        Ok(Self { context, config, evaluator, store, at_once: Pace::DEFAULT, declared, linted })
+        let store = place::store(context, &settings)?;
+        let at_once = Pace::DEFAULT;
+        let guard = Guard::default();
+        Ok(Self { context, config, evaluator, store, at_once, declared, linted, guard })
     }
 
     /// Talks to as many backends at once as the command line says.
@@ -137,6 +145,7 @@ impl<'c> Session<'c> {
     /// Reads the state without the lock, for a command that changes nothing.
     pub(crate) fn read(&self) -> Result<Loaded, Error> {
         let loaded = self.store.read()?;
+        self.check_environment(loaded.state.as_ref())?;
         if let Some(busy) = &loaded.busy {
             self.context.ui.warn(&format!(
                 "{} by {} on {} is running; what is shown here may change under its hands.",
@@ -151,25 +160,68 @@ impl<'c> Session<'c> {
 
     /// Takes the lock.
     pub(crate) async fn lock(&self, operation: &str, how: &arguments::Lock) -> Result<Lock, Error> {
+        self.lock_of(&self.store, operation, how).await
+    }
+
+    /// Takes the lock of a store.
+    pub(crate) async fn lock_of(
+        &self,
+        store: &Store,
+        operation: &str,
+        how: &arguments::Lock,
+    ) -> Result<Lock, Error> {
         let request = lock_request(self.context, operation);
         if !how.is_taken {
-            return Ok(self.store.without_lock(request)?);
+            return Ok(store.without_lock(request)?);
         }
         let mut waiting = |held: &crate::store::Held| {
             self.context.tell(&Event::LockAwaited { holder: held.describe() });
         };
-        Ok(self.store.lock(request, how.timeout, &mut waiting).await?)
+        let lock = store.lock(request, how.timeout, &mut waiting).await?;
+        if let Some(give_back) = lock.give_back() {
+            self.guard.stand(self.context, give_back)?;
+        }
+        Ok(lock)
+    }
+
+    /// Starts to listen for Ctrl-C: from here on it asks an apply to stop.
+    pub(crate) fn interrupt(&self) -> Result<Interrupt, Error> {
+        let interrupt = self.context.interrupt()?;
+        self.guard.rest();
+        Ok(interrupt)
+    }
+
+    /// Refuses a state of another workspace than the one of this run.
+    pub(crate) fn check_environment(&self, state: Option<&State>) -> Result<(), Error> {
+        let workspace = self.context.world.workspace();
+        let Some(other) = state.filter(|it| it.environment != workspace) else { return Ok(()) };
+        let message = format!(
+            "this is the state of the workspace `{}`, and this run is in `{workspace}`",
+            other.environment
+        );
+        Err(Error::new(Kind::Failed, message).hint(format!(
+            "say `-workspace={}`, or set another place for the state",
+            other.environment
+        )))
     }
 
     /// Reads the state under the lock.
     pub(crate) fn read_locked(&self, lock: &Lock) -> Result<Loaded, Error> {
         let loaded = lock.read()?;
+        self.check_environment(loaded.state.as_ref())?;
         self.say_left_over(&loaded);
         Ok(loaded)
     }
 
     fn say_left_over(&self, loaded: &Loaded) {
         let Some(left_over) = &loaded.left_over else { return };
+        if let Some(host) = &left_over.host {
+            return self.context.ui.warn(&format!(
+                "an apply that began at {} on {host} was cut off, and what it did is not on record here: its {} are looked up now.",
+                left_over.began_at,
+                crate::render::count(left_over.unknown, "step")
+            ));
+        }
         self.context.ui.warn(&format!(
             "an apply that began at {} was cut off: {} of its steps were done, and {} are looked up now.",
             left_over.began_at, left_over.done, left_over.unknown

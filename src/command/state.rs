@@ -1,5 +1,8 @@
 //! `wgform state`.
 
+mod migrate;
+mod stored;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Args, Subcommand};
@@ -28,6 +31,16 @@ pub enum Command {
     Mv(Move),
     /// Forgets resources, and leaves them on their devices as they are
     Rm(Remove),
+    /// Prints the state as it is stored
+    Pull(stored::Pull),
+    /// Puts a state from a file into the store
+    Push(stored::Push),
+    /// Lists earlier writes of the state that can be restored
+    History(stored::History),
+    /// Writes an earlier state once more
+    Restore(stored::Restore),
+    /// Moves the state from another place to the one that the configuration names
+    Migrate(migrate::Migrate),
 }
 
 /// What `wgform state list` is told.
@@ -114,6 +127,11 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
     match command {
         Command::List(List { addresses, id }) => list(&session, &addresses, id.as_deref())?,
         Command::Show(Show { addresses }) => show(&session, &addresses)?,
+        Command::Pull(stored::Pull {}) => stored::pull(&session)?,
+        Command::Push(push) => stored::push(&session, &push).await?,
+        Command::History(stored::History {}) => stored::history(&session)?,
+        Command::Restore(restore) => stored::restore(&session, &restore).await?,
+        Command::Migrate(migrate) => migrate::migrate(&session, &migrate).await?,
         Command::Mv(Move { from, to, dry_run: true, .. }) => {
             let moved = renames(&look(&session)?, &from, &to)?;
             let would =

@@ -10,7 +10,7 @@ use hcl_edit::structure::{Block, Body};
 use regex::Regex;
 
 use crate::config::reference::{Found, walk};
-use crate::config::vocabulary::CLIENT;
+use crate::config::vocabulary::{CLIENT, STATE};
 use crate::resource::{Kind, declaration};
 
 /// A text of this length or more may be a key.
@@ -124,6 +124,15 @@ impl<'b> Search<'b> {
         self.queue.extend(all.map(|it| (file, &it.value)));
     }
 
+    /// Notes the credentials of a store. The `key` of an object is none.
+    fn store(&mut self, file: usize, body: &'b Body) {
+        let parts =
+            ["password", "secret", "token", "access_key", "conn_str", "credentials", "headers"];
+        let is_secret = |name: &str| parts.iter().any(|part| name.contains(part));
+        let all = body.attributes().filter(|it| is_secret(it.key.as_str()));
+        self.queue.extend(all.map(|it| (file, &it.value)));
+    }
+
     fn block(&mut self, file: usize, block: &'b Block) {
         self.calls(file, &block.body);
         match block.ident.as_str() {
@@ -133,6 +142,12 @@ impl<'b> Search<'b> {
                 }
             }
             "variable" => self.variable(file, block),
+            "wgform" => {
+                self.misplaced(file, &block.body);
+                for state in block.body.get_blocks(STATE.name) {
+                    self.store(file, &state.body);
+                }
+            }
             "backend" => {
                 self.misplaced(file, &block.body);
                 let logins = block.body.get_blocks("read");

@@ -4,7 +4,11 @@
 //! Resources are not here: `resource::declaration` has their attributes.
 
 mod backend;
+mod state;
 
+pub use crate::config::vocabulary::state::{
+    STATE, STATE_AZURE, STATE_GCS, STATE_HTTP, STATE_POSTGRES, STATE_S3, STATES,
+};
 use crate::value::{GatewayCheck, RouteMode};
 
 pub use crate::config::vocabulary::backend::{
@@ -111,22 +115,7 @@ pub const WGFORM: BlockType = BlockType {
             ..PLAIN
         },
     ],
-    blocks: &[STATE],
-};
-
-/// `state`, in `wgform`.
-pub const STATE: BlockType = BlockType {
-    name: "state",
-    head: "state \"local\"",
-    doc: "Where the state is kept. `local` is a file of this host, and the only kind so far.",
-    arguments: &[Argument {
-        name: "path",
-        takes: Takes::Text,
-        default: Some("\"wgform.state.json\""),
-        doc: "The file, relative to the directory of the configuration.",
-        ..PLAIN
-    }],
-    blocks: &[],
+    blocks: &[STATE, STATE_HTTP, STATE_S3, STATE_GCS, STATE_AZURE, STATE_POSTGRES],
 };
 
 /// `variable`.

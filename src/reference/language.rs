@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::config::vocabulary::{
     ASSIGN, Argument, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_PFSENSE, BACKEND_ROUTEROS, BlockType,
     CHECK, CLIENT, DATA, EVERY_RESOURCE, IMPORT, LIFECYCLE, LOCALS, MODULE, MOVED, OUTPUT, REMOVED,
-    ROUTE_MODES, ROUTES, STATE, Takes, VARIABLE, WGFORM,
+    ROUTE_MODES, ROUTES, STATE, STATES, Takes, VARIABLE, WGFORM,
 };
 use crate::resource::{
     Attribute, BackendKind, Change, Default, Form, Kind, Ownership, Presence, Support, declaration,
@@ -17,7 +17,11 @@ use crate::resource::{
 
 /// Returns the JSON Schema of a configuration.
 pub fn language_schema() -> Json {
-    let wgform = with(block(&WGFORM), "state", by_label(&[("local", block(&STATE))]));
+    let wgform = with(
+        block(&WGFORM),
+        "state",
+        by_label(&STATES.iter().map(|(kind, it)| (*kind, block(it))).collect::<Vec<_>>()),
+    );
     let mut properties = Map::from_iter([
         ("wgform".to_owned(), wgform),
         ("variable".to_owned(), named(block(&VARIABLE))),

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::resource::BackendId;
+use crate::world::World;
 
 /// A simulated system could not be opened or kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,8 +42,24 @@ impl SystemFile {
     /// # Errors
     /// When the directory cannot be made, or another run holds the file.
     pub fn open(directory: &Path, backend: &BackendId) -> Result<Self, SimulatorError> {
+        Self::open_in(directory, World::DEFAULT_WORKSPACE, backend)
+    }
+
+    /// Opens the file of a backend in a workspace: each but the default one has systems of its own, in a folder of its
+    /// name.
+    ///
+    /// # Errors
+    /// As [`SystemFile::open`].
+    pub fn open_in(
+        directory: &Path,
+        workspace: &str,
+        backend: &BackendId,
+    ) -> Result<Self, SimulatorError> {
         let own = directory.join(".wgform");
-        let folder = own.join("simulated");
+        let mut folder = own.join("simulated");
+        if workspace != World::DEFAULT_WORKSPACE {
+            folder.push(format!("env-{workspace}"));
+        }
         prepare(&own, &folder).map_err(|error| {
             SimulatorError::new(
                 format!("the directory `{}` cannot be made: {error}", folder.display()),

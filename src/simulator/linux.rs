@@ -62,7 +62,7 @@ impl SimulatedLinux {
     /// # Errors
     /// When another run uses it, or its file is damaged or cannot be read or written.
     pub fn open(directory: &Path, id: &BackendId, world: &World) -> Result<Self, SimulatorError> {
-        let file = SystemFile::open(directory, id)?;
+        let file = SystemFile::open_in(directory, world.workspace(), id)?;
         match file.read()? {
             Some(bytes) => {
                 let host = record::read(&bytes).map_err(|why| file.broken(&why))?;

@@ -100,7 +100,7 @@ impl SimulatedFirewall {
     /// # Errors
     /// When another run uses it, or its file is damaged or cannot be read or written.
     pub fn open(directory: &Path, id: &BackendId, world: &World) -> Result<Self, SimulatorError> {
-        let file = SystemFile::open(directory, id)?;
+        let file = SystemFile::open_in(directory, world.workspace(), id)?;
         let firewall = match file.read()? {
             Some(bytes) => record::read(&bytes).map_err(|why| file.broken(&why))?,
             None => Firewall::new(Profile::newest(), world.new_id().as_u64_pair().0, world.now()),

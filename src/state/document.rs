@@ -15,7 +15,9 @@ use uuid::Uuid;
 
 use crate::resource::declaration::attributes;
 use crate::resource::{Address, BackendId, Form, Kind};
-use crate::state::{BackendRecord, FORMAT, ObjectKey, OutputRecord, ResourceRecord, State};
+use crate::state::{
+    Applying, BackendRecord, FORMAT, ObjectKey, OutputRecord, ResourceRecord, State,
+};
 use crate::value::{FingerprintKey, PresharedKey};
 
 /// Why bytes are not a state. Never holds the content of the file.
@@ -52,6 +54,12 @@ pub enum StateError {
         /// The program that wrote it, when it says so.
         wgform_version: Option<String>,
     },
+    /// The state was moved to another store, and this is the note that says so.
+    #[error("the state was moved to {to}")]
+    Moved {
+        /// Where it is now.
+        to: String,
+    },
     /// A value in it is wrong.
     #[error("{reason}, at `{path}` in line {line}")]
     Invalid {
@@ -69,6 +77,7 @@ impl StateError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Newer { .. } => "Use that version of wgform or a later one; nothing was changed.",
+            Self::Moved { .. } => "Set the `state` block to that place; nothing was changed.",
             Self::NotAState { .. } => {
                 "Check the `path` of the `state` block in the configuration; nothing was changed."
             }
@@ -109,6 +118,7 @@ impl State {
             resources: &self.resources,
             outputs: &self.outputs,
             in_flight: &self.in_flight,
+            applying: self.applying.as_ref(),
             holds: &self.holds,
             applied_plans: &self.applied_plans,
             other: &self.other,
@@ -120,11 +130,29 @@ impl State {
     }
 }
 
+impl State {
+    /// Writes the note that stands in the place of a state that was moved.
+    pub fn note(&self, serial: u64, place: &str) -> Vec<u8> {
+        let note = serde_json::json!({
+            "version": FORMAT,
+            "wgform_version": env!("CARGO_PKG_VERSION"),
+            "lineage": self.lineage,
+            "serial": serial,
+            "environment": self.environment,
+            "moved_to": place,
+        });
+        let mut bytes = serde_json::to_vec_pretty(&note).expect("the fields are texts and numbers");
+        bytes.push(b'\n');
+        bytes
+    }
+}
+
 /// What is read before anything else of the document is believed.
 #[derive(Deserialize)]
 struct Head {
     version: Option<Json>,
     wgform_version: Option<Json>,
+    moved_to: Option<String>,
 }
 
 fn check_version(bytes: &[u8]) -> Result<(), StateError> {
@@ -140,6 +168,9 @@ fn check_version(bytes: &[u8]) -> Result<(), StateError> {
         Some(_) => {}
     }
     let head: Head = serde_json::from_slice(bytes).map_err(|error| explain(bytes, &error))?;
+    if let Some(to) = head.moved_to {
+        return Err(StateError::Moved { to });
+    }
     match head.version.as_ref().map(Json::as_u64) {
         Some(Some(FORMAT)) => Ok(()),
         Some(Some(version)) if version > FORMAT => Err(StateError::Newer {
@@ -175,6 +206,8 @@ struct Document {
     #[serde(default)]
     in_flight: Vec<Json>,
     #[serde(default)]
+    applying: Option<Applying>,
+    #[serde(default)]
     holds: Vec<Json>,
     #[serde(default)]
     applied_plans: Vec<String>,
@@ -193,6 +226,7 @@ impl Document {
             resources: self.resources,
             outputs: self.outputs,
             in_flight: self.in_flight,
+            applying: self.applying,
             holds: self.holds,
             applied_plans: self.applied_plans,
             other: self.other,
@@ -213,6 +247,8 @@ struct DocumentRef<'a> {
     resources: &'a BTreeMap<Address, ResourceRecord>,
     outputs: &'a BTreeMap<String, OutputRecord>,
     in_flight: &'a [Json],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    applying: Option<&'a Applying>,
     holds: &'a [Json],
     applied_plans: &'a [String],
     #[serde(flatten)]

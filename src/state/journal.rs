@@ -118,7 +118,10 @@ impl Recorded {
         let is_done = |it: &StateChange| done.contains(it.address());
         let done: Vec<_> = state.open().into_iter().filter(is_done).collect();
         state.settle(&done);
-        state.in_flight.extend(self.open.iter().map(StateChange::to_json));
+        // A store elsewhere was told of everything before it began, and so of these too.
+        let open = self.open.iter().map(StateChange::to_json);
+        let known: BTreeSet<String> = state.in_flight.iter().map(ToString::to_string).collect();
+        state.in_flight.extend(open.filter(|it| !known.contains(&it.to_string())));
         state
     }
 }

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use crate::state::{JournalError, StateError};
 use crate::store::LockInfo;
+use crate::store::remote::RemoteError;
 
 /// The store could not do what was asked. The state is never lost: what was there is there.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +99,38 @@ pub enum StoreError {
         /// Why.
         source: Box<Self>,
     },
+    /// A store elsewhere did not do what it was asked for.
+    #[error("could not {attempt} {place}")]
+    Remote {
+        /// What was attempted: "read the state from".
+        attempt: &'static str,
+        /// Where the store is, without credentials.
+        place: String,
+        /// Why it did not.
+        source: RemoteError,
+    },
+    /// The state is there and cannot be understood.
+    #[error("could not read the state in {place}")]
+    RemoteState {
+        /// Where.
+        place: String,
+        /// Why.
+        source: StateError,
+    },
+    /// The lock was taken away in the middle of a run.
+    #[error("the lock on the state in {place} was lost")]
+    LockLost {
+        /// Where the store is.
+        place: String,
+    },
+    /// The state could not be written to its store at the end of a run, and is kept in a file.
+    #[error("could not write the state to its store, so it is kept in `{path}`", path = path.display())]
+    Errored {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<Self>,
+    },
     /// Somebody else holds the lock.
     #[error("the state is locked{}", .0.describe())]
     Locked(Box<Held>),
@@ -123,10 +156,14 @@ pub enum StoreError {
 /// A lock that somebody else holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// The lock file.
+    /// The lock file; empty where there is none.
     pub path: PathBuf,
+    /// The store, where the state is elsewhere.
+    pub place: Option<String>,
     /// What it says; none when it cannot be read.
     pub info: Option<LockInfo>,
+    /// Whether its holder seems dead: it has not said for long that it lives.
+    pub is_stale: bool,
     /// When it was looked at.
     pub now: Timestamp,
 }
@@ -144,15 +181,18 @@ impl Held {
 
     /// Says who holds it, in lines that follow the headline.
     pub fn describe(&self) -> String {
+        let place = match &self.place {
+            Some(place) => format!("store:     {place}"),
+            None => format!("file:      {}", self.path.display()),
+        };
         let Some(info) = &self.info else {
-            return format!("\n  file:      {} (it does not say by whom)", self.path.display());
+            return format!("\n  {place} (it does not say by whom)");
         };
         let age = self.age().map(print_age).unwrap_or_default();
         let LockInfo { id, operation, who, host, pid, since, wgform_version } = info;
         format!(
             "\n  by:        {who} on {host}, process {pid}\n  for:       {operation} (wgform {wgform_version})\n  \
-             since:     {since} ({age} ago)\n  id:        {id}\n  file:      {}",
-            self.path.display()
+             since:     {since} ({age} ago)\n  id:        {id}\n  {place}"
         )
     }
 }
@@ -203,8 +243,23 @@ impl StoreError {
                 ));
                 hints
             }
-            Self::Locked(_) => {
-                vec!["Wait until it is done, or give `-lock-timeout=5m` to wait for it.".to_owned()]
+            Self::Locked(held) => locked_hints(held),
+            Self::Remote { source, .. } => remote_hint(source).into_iter().collect(),
+            Self::RemoteState { source: StateError::Moved { .. }, .. } => {
+                vec!["Set the `state` block to that place; nothing was changed.".to_owned()]
+            }
+            Self::RemoteState { source, .. } => match source {
+                StateError::Newer { .. } => vec![source.hint().to_owned()],
+                _ => vec!["Look at the address of the `state` block, or put back an earlier state with `wgform state restore`; nothing was changed.".to_owned()],
+            },
+            Self::LockLost { .. } => vec!["Somebody removed it, or it could not be renewed for minutes. Look whether another run is at work before you start the next one.".to_owned()],
+            Self::Errored { path, source } => {
+                let mut hints = source.hints();
+                hints.push(format!(
+                    "Nothing is lost: the next apply in this directory puts it into the store. From elsewhere: `wgform state push {}`",
+                    path.display()
+                ));
+                hints
             }
             Self::OwnerLives(held) => vec![held.info.as_ref().map_or_else(
                 || "Wait until it is done.".to_owned(),
@@ -221,6 +276,36 @@ impl StoreError {
             Self::NotLocked { .. } => Vec::new(),
         }
     }
+}
+
+fn locked_hints(held: &Held) -> Vec<String> {
+    let wait = "Wait until it is done, or give `-lock-timeout=5m` to wait for it.";
+    let Some(info) = held.info.as_ref().filter(|_| held.place.is_some()) else {
+        return vec![wait.to_owned()];
+    };
+    let first = match held.is_stale {
+        true => "It seems dead: for five minutes it has not said that it lives.",
+        false => wait,
+    };
+    vec![
+        first.to_owned(),
+        format!("When you know that its run is over: `wgform force-unlock {}`", info.id),
+    ]
+}
+
+fn remote_hint(source: &RemoteError) -> Option<String> {
+    let hint = match source {
+        RemoteError::Unreachable(_) => "Run the command again when the store answers.",
+        RemoteError::Stale => "Plan again: the state is another one now.",
+        RemoteError::Refused(_) => {
+            "Look at the arguments of the `state` block, and at what its user may do."
+        }
+        RemoteError::Unconditional => {
+            "Use a store that honours conditions on writes, such as the service that the block is named for."
+        }
+        RemoteError::Locked(_) | RemoteError::LockLost | RemoteError::Unclear(_) => return None,
+    };
+    Some(hint.to_owned())
 }
 
 fn file_hint(source: &io::Error) -> Option<String> {

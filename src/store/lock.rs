@@ -19,6 +19,7 @@ use crate::failpoint::{Point, hit};
 use crate::resource::BackendId;
 use crate::state::{BackendRecord, State};
 use crate::store::files::{self, Files, failed};
+use crate::store::history::History;
 use crate::store::{Held, Journal, Loaded, Seen, StoreError, load, parse_state};
 
 /// A reader looks for an instant whether the lock is held, and must not make a run fail by that.
@@ -71,9 +72,9 @@ pub struct Predecessor {
     pub is_on_other_host: bool,
 }
 
-/// The lock on one state. Nobody else changes the state while it is there; dropping it gives it back.
+/// The lock on one state file. Nobody else changes the state while it is there; dropping it gives it back.
 #[derive(Debug)]
-pub struct Lock {
+pub(crate) struct LocalLock {
     files: Files,
     /// None when the user wants no lock.
     file: Option<File>,
@@ -83,9 +84,11 @@ pub struct Lock {
     has_journal: Cell<bool>,
     /// What the state file held at the last look.
     seen: Cell<Option<Seen>>,
+    /// Where what is written is kept for a while.
+    history: Option<History>,
 }
 
-impl Lock {
+impl LocalLock {
     pub(crate) async fn acquire(
         files: Files,
         request: LockRequest,
@@ -128,16 +131,25 @@ impl Lock {
             predecessor: None,
             has_journal: Cell::new(false),
             seen: Cell::new(None),
+            history: None,
         })
     }
 
+    /// Keeps what is written in a history, for a while.
+    #[must_use]
+    pub(crate) fn with_history(self, history: Option<History>) -> Self {
+        let mut with = self;
+        with.history = history;
+        with
+    }
+
     /// Returns what the lock file says of us.
-    pub fn info(&self) -> &LockInfo {
+    pub(crate) fn info(&self) -> &LockInfo {
         &self.info
     }
 
     /// Returns the holder before us, if it went without giving the lock back.
-    pub fn predecessor(&self) -> Option<&Predecessor> {
+    pub(crate) fn predecessor(&self) -> Option<&Predecessor> {
         self.predecessor.as_ref()
     }
 
@@ -145,7 +157,7 @@ impl Lock {
     ///
     /// # Errors
     /// When a file cannot be read, understood, or written; nothing is lost then.
-    pub fn read(&self) -> Result<Loaded, StoreError> {
+    pub(crate) fn read(&self) -> Result<Loaded, StoreError> {
         let (mut loaded, seen) = load(&self.files)?;
         self.seen.set(seen);
         if self.has_journal.get() {
@@ -160,12 +172,12 @@ impl Lock {
         Ok(loaded)
     }
 
-    /// Begins the journal of a run that will change the backends. The state must be as [`Lock::read`] returned it, or
+    /// Begins the journal of a run that will change the backends. The state must be as [`LocalLock::read`] returned it, or
     /// new.
     ///
     /// # Errors
     /// When it cannot be written: nothing may be changed then.
-    pub fn begin(
+    pub(crate) fn begin(
         &self,
         state: &State,
         now: Timestamp,
@@ -182,7 +194,7 @@ impl Lock {
     /// # Errors
     /// When it cannot be written: the serial is then as it was, the old state is there, and so is the journal. Or when
     /// the journal cannot be removed, which the next run passes over, because the new state has it in.
-    pub fn write(&self, state: &mut State) -> Result<(), StoreError> {
+    pub(crate) fn write(&self, state: &mut State) -> Result<(), StoreError> {
         let written = self.try_write(state).and_then(|()| self.files.remove_journal());
         written.map_err(|source| match self.files.journal.exists() {
             true => self.unrecorded(source),
@@ -192,14 +204,63 @@ impl Lock {
         Ok(())
     }
 
+    /// Writes a state over whatever is there, with a serial above both.
+    pub(crate) fn replace(&self, state: &mut State) -> Result<(), StoreError> {
+        let there = files::read(&self.files.state)?;
+        let serial = match there.as_deref().map(|it| parse_state(&self.files, it)).transpose()? {
+            Some(there) => there.serial + 1,
+            None => 1,
+        };
+        state.serial = state.serial.max(serial);
+        let bytes = state.to_bytes();
+        self.replace_by(&bytes)?;
+        self.seen.set(Some(Seen::of(state, &bytes)));
+        if let Some(history) = &self.history {
+            history.keep(state.serial, &bytes);
+        }
+        Ok(())
+    }
+
+    /// Writes bytes over whatever is there, which is kept as the backup.
+    pub(crate) fn replace_by(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        if let Some(there) = files::read(&self.files.state)? {
+            self.files.keep_backup(&there)?;
+        }
+        self.files.replace_state(bytes)
+    }
+
     /// Says that a run could not be recorded to its end, and what becomes of its journal.
-    pub fn unrecorded(&self, source: StoreError) -> StoreError {
+    pub(crate) fn unrecorded(&self, source: StoreError) -> StoreError {
         StoreError::Unrecorded { journal: self.files.journal.clone(), source: Box::new(source) }
     }
 
-    /// Gives the lock back.
-    pub fn release(self) {
-        drop(self);
+    /// Returns whether a journal of this run is being written.
+    pub(crate) fn has_journal(&self) -> bool {
+        self.has_journal.get()
+    }
+
+    /// Begins a journal beside a copy of a state that is kept elsewhere.
+    pub(crate) fn begin_beside(
+        &self,
+        copy: &[u8],
+        state: &State,
+        now: Timestamp,
+        backends: BTreeMap<BackendId, BackendRecord>,
+    ) -> Result<Journal, StoreError> {
+        self.files.remove_journal()?;
+        self.files.replace_state(copy)?;
+        let journal = Journal::begin(&self.files, state, now, backends)?;
+        self.has_journal.set(true);
+        Ok(journal)
+    }
+
+    /// Removes the journal, whose content is kept elsewhere by now.
+    pub(crate) fn remove_journal(&self) -> Result<(), StoreError> {
+        self.has_journal.set(false);
+        if self.files.journal.exists() {
+            self.files.remove_journal()?;
+        }
+        Ok(())
     }
 
     fn taken(files: Files, file: File, request: LockRequest) -> Result<Self, StoreError> {
@@ -217,6 +278,7 @@ impl Lock {
             predecessor,
             has_journal: Cell::new(false),
             seen: Cell::new(None),
+            history: None,
         };
         written.map_err(|source| failed("write the lock file", &place, source))?;
         Ok(lock)
@@ -231,7 +293,12 @@ impl Lock {
         let bytes = state.to_bytes();
         let written = self.files.replace_state(&bytes);
         match written {
-            Ok(()) => self.seen.set(Some(Seen::of(state, &bytes))),
+            Ok(()) => {
+                self.seen.set(Some(Seen::of(state, &bytes)));
+                if let Some(history) = &self.history {
+                    history.keep(state.serial, &bytes);
+                }
+            }
             Err(_) => state.serial -= 1,
         }
         written
@@ -259,7 +326,7 @@ impl Lock {
     }
 }
 
-impl Drop for Lock {
+impl Drop for LocalLock {
     fn drop(&mut self) {
         hit(Point::LockRelease);
         // Whoever waits on the removed file notices, because its name is gone. If it cannot be removed it stays with
@@ -272,7 +339,7 @@ impl Drop for Lock {
     }
 }
 
-fn info_of(request: LockRequest) -> LockInfo {
+pub(crate) fn info_of(request: LockRequest) -> LockInfo {
     let LockRequest { id, operation, who, host, pid, now } = request;
     let wgform_version = env!("CARGO_PKG_VERSION").to_owned();
     LockInfo { id: id.to_string(), operation, who, host, pid, since: now, wgform_version }
@@ -364,8 +431,8 @@ fn is_named(file: &File, files: &Files) -> io::Result<bool> {
     }
 }
 
-fn held(files: &Files, now: Timestamp) -> Held {
-    Held { path: files.lock.clone(), info: read_info(files), now }
+pub(crate) fn held(files: &Files, now: Timestamp) -> Held {
+    Held { path: files.lock.clone(), place: None, info: read_info(files), is_stale: false, now }
 }
 
 /// Reads what the lock file says; none when it says nothing yet, or something else.

@@ -3,6 +3,16 @@
 //! A remote store keeps one document, whole, with a version that it gives to each write, and a lock that says who holds
 //! it. What happens between two writes of a run is in the journal on this machine, as with the local store.
 
+mod arguments;
+#[cfg(any(feature = "object_store", feature = "postgres"))]
+mod here;
+pub mod http;
+mod line;
+#[cfg(feature = "object_store")]
+pub mod object;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,6 +20,9 @@ use std::pin::Pin;
 use jiff::Timestamp;
 
 use crate::store::LockInfo;
+
+pub use crate::store::remote::arguments::{Arguments, WrongArgument, in_workspace};
+pub(crate) use crate::store::remote::line::{Line, Write};
 
 /// What a request to a store comes to.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, RemoteError>> + 'a>>;
@@ -126,4 +139,40 @@ pub enum RemoteError {
     /// Its answer cannot be understood.
     #[error("{0}")]
     Unclear(String),
+}
+
+/// Makes the connection to a store. It is called where the store is talked to, on a thread of its own.
+pub type Make = Box<dyn FnOnce() -> Result<Box<dyn Remote>, RemoteError> + Send>;
+
+/// Gets ready to talk to a store of a kind, by the arguments of its block. Nothing is asked of it yet.
+///
+/// # Errors
+/// When an argument is missing or makes no sense.
+pub fn open(kind: &str, arguments: &Arguments) -> Result<Make, WrongArgument> {
+    match kind {
+        "http" => {
+            let settings = http::Settings::new(arguments)?;
+            Ok(Box::new(move || Ok(Box::new(http::HttpStore::open(settings)?))))
+        }
+        #[cfg(feature = "object_store")]
+        "s3" | "gcs" | "azure" => {
+            let service = match kind {
+                "s3" => object::Service::S3,
+                "gcs" => object::Service::Gcs,
+                _ => object::Service::Azure,
+            };
+            let settings = object::ObjectSettings::read(service, arguments)?;
+            Ok(Box::new(move || Ok(Box::new(object::Objects::new(&settings)?))))
+        }
+        #[cfg(feature = "postgres")]
+        "postgres" => {
+            let settings = postgres::PostgresSettings::read(arguments)?;
+            Ok(Box::new(move || Ok(Box::new(postgres::Database::new(&settings)?))))
+        }
+        _ => {
+            let feature = if kind == "postgres" { "postgres" } else { "object_store" };
+            let why = format!("this wgform was built without the feature `{feature}`");
+            Err(WrongArgument::new("", why))
+        }
+    }
 }

@@ -1,16 +1,22 @@
 //! What is evaluated before any device is read: the `wgform` block and the backends.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::config::block::{BackendBlock, Blocks, Expr, Node};
+use serde_json::Value as Json;
+
+use crate::config::block::{BackendBlock, Blocks, Expr, Node, StateBlock};
 use crate::config::evaluator::repeat::Place;
 use crate::config::evaluator::run::Run;
 use crate::config::expression::{Evaluated, Failures, both, poisoned, wrong_type};
 use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Value};
-use crate::config::{BackendDeclaration, Driver, PfSense, RouterOs, Settings, Ssh, Transport};
+use crate::config::{
+    BackendDeclaration, Driver, PfSense, RouterOs, Settings, Ssh, StateDeclaration, Transport,
+};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{BackendId, BackendKind};
+use crate::value::Secret;
 
 /// Where the state is kept when nothing else is said.
 const STATE_PATH: &str = "wgform.state.json";
@@ -42,7 +48,38 @@ impl Run<'_> {
             }),
         };
         let (default_backend, path) = both(self.default_backend(), path)?;
-        Ok(Settings { default_backend, state_path: PathBuf::from(path) })
+        let state = settings.state.as_ref().map(|block| self.state(block)).transpose()?;
+        Ok(Settings { default_backend, state_path: PathBuf::from(path), state })
+    }
+
+    fn state(&self, block: &StateBlock) -> Evaluated<StateDeclaration> {
+        let mut failures = Failures::default();
+        let (mut texts, mut maps) = (BTreeMap::new(), BTreeMap::new());
+        for (name, expr) in &block.arguments {
+            let what = format!("`{name}`");
+            let Some(value) = failures.take(self.known_value(expr, &what)) else { continue };
+            if value.is_null() {
+                continue;
+            }
+            let items = || value.to_json().filter(|_| matches!(value.data, Data::Map(_)));
+            match (value.to_text(), items()) {
+                (Some(text), _) => _ = texts.insert(*name, Secret::new(&*text)),
+                (None, Some(Json::Object(items))) => {
+                    let text = |it: &Json| Secret::new(it.as_str().unwrap_or_default());
+                    let items = items.iter().map(|(name, it)| (name.clone(), text(it)));
+                    maps.insert(*name, items.collect());
+                }
+                _ => failures.add(wrong_type(
+                    &expr.span(),
+                    &what,
+                    "a string or a map of them",
+                    &value,
+                )),
+            }
+        }
+        let spans = block.arguments.iter().map(|(name, expr)| (*name, expr.span())).collect();
+        let StateBlock { kind, span, arguments: _ } = block;
+        failures.or(StateDeclaration { kind, span: span.clone(), texts, maps, spans })
     }
 
     /// The backend of an interface that names none: what `default_backend` says, or the only one there is.

@@ -7,7 +7,8 @@ use hcl_edit::expr::{Expression, Object, ObjectKey, ObjectValue};
 use hcl_edit::structure::{Block, BlockLabel, Structure};
 
 use crate::config::block::{
-    BackendBlock, Expr, LocalBlock, Node, OutputBlock, ReadBlock, ResourceBlock, VariableBlock,
+    BackendBlock, Expr, LocalBlock, Node, OutputBlock, ReadBlock, ResourceBlock, StateBlock,
+    VariableBlock,
 };
 use crate::config::parse::Parser;
 use crate::config::parse::body::{Contents, or};
@@ -18,7 +19,7 @@ use crate::config::types::Type;
 use crate::config::vocabulary::{
     ASSIGN, ASSIGN_ATTRIBUTES, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_PFSENSE, BACKEND_ROUTEROS,
     BlockType, CLIENT, CLIENT_ATTRIBUTES, EVERY_RESOURCE, LIFECYCLE, LIFECYCLE_OF_MODULE, OUTPUT,
-    READ, ROUTES, SSH, STATE, VALIDATION, VARIABLE, WGFORM,
+    READ, ROUTES, SSH, STATES, VALIDATION, VARIABLE, WGFORM,
 };
 use crate::diagnostic::rule::{LITERAL_KEY, LITERAL_PASSWORD};
 use crate::diagnostic::{Diagnostic, Span};
@@ -128,18 +129,31 @@ impl Parser {
         let Some([kind]) = self.labels(&block, "state \"local\" { path = \"…\" }") else {
             return;
         };
-        if kind != "local" {
+        let Some((kind, declared)) = STATES.iter().find(|(known, _)| kind == *known) else {
             let span = self.head(&block);
+            let near = suggestion(kind.as_str(), STATES.iter().map(|(known, _)| *known));
+            let known: Vec<_> = STATES.iter().map(|(known, _)| format!("`{known}`")).collect();
+            let label = format!("this version of wgform has no state of kind `{kind}`");
             self.problems.push(
-                Diagnostic::error("unknown kind of state")
-                    .label(&span, format!("this version of wgform has no state of kind `{kind}`"))
-                    .help("The only kind is `local`."),
+                Diagnostic::error("unknown kind of state").label(&span, label).help(match near {
+                    Some(near) => format!("Did you mean `{near}`?"),
+                    None => format!("The kinds are {}.", known.join(", ")),
+                }),
             );
             self.blocks.broken.settings = true;
             return;
+        };
+        let span = self.head(&block);
+        let mut contents = self.contents_of(declared, block.body);
+        if *kind == "local" {
+            self.blocks.settings.state_path = contents.take("path").map(|it| self.expr(it));
+            return;
         }
-        let mut contents = self.contents_of(&STATE, block.body);
-        self.blocks.settings.state_path = contents.take("path").map(|it| self.expr(it));
+        self.warn_of_literal(&contents, "password");
+        let attributes = std::mem::take(&mut contents.attributes);
+        let arguments = attributes.into_iter().map(|(name, it)| (name, self.expr(it.value)));
+        let arguments = arguments.collect();
+        self.blocks.settings.state = Some(StateBlock { kind, span, arguments });
     }
 
     fn variable(&mut self, block: Block) {

@@ -65,8 +65,11 @@ impl Seen {
     }
 }
 
-/// Makes the settings of TLS 1.2 and 1.3. The error says what is wrong with the certificates.
-pub(super) fn config(trust: &Trust, seen: &Seen) -> Result<ClientConfig, String> {
+/// Makes the settings of TLS 1.2 and 1.3.
+///
+/// # Errors
+/// Says what is wrong with the certificates.
+pub fn config(trust: &Trust, seen: &Seen) -> Result<ClientConfig, String> {
     let provider = Arc::new(ring::default_provider());
     let (chain, exact) = match trust {
         Trust::System => (Some(system_roots()), Vec::new()),
@@ -183,7 +186,7 @@ impl ServerCertVerifier for Verifier {
 
 #[cfg(test)]
 mod tests {
-    use crate::backend::http::tls::{Seen, Trust, config};
+    use crate::tls::{Seen, Trust, config};
 
     #[test]
     fn a_pin_is_64_digits_with_or_without_colons() {

@@ -1,0 +1,60 @@
+//! What becomes of a lock elsewhere when the process is told to end while nothing is being changed: at a question, or
+//! while devices are asked. A file's lock dies with its process; one in a store has to be given back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::command::Context;
+use crate::error::{Error, Exit, Kind};
+use crate::ui::interrupt::first as first_interrupt;
+
+/// Gives locks back when the process is told to end.
+#[derive(Debug, Default)]
+pub(crate) struct Guard {
+    /// Raised once an apply listens itself.
+    is_resting: Arc<AtomicBool>,
+}
+
+impl Guard {
+    /// Listens from now on.
+    pub(crate) fn stand(
+        &self,
+        context: &Context,
+        give_back: Box<dyn FnOnce() + Send>,
+    ) -> Result<(), Error> {
+        let not_heard = |error: std::io::Error| {
+            Error::new(Kind::Failed, "could not listen for Ctrl-C").cause(&error)
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+        let runtime = runtime.map_err(not_heard)?;
+        let one = {
+            let _guard = runtime.enter();
+            first_interrupt().map_err(not_heard)?
+        };
+        let (is_resting, quit) = (Arc::clone(&self.is_resting), context.quit);
+        let listen = move || {
+            runtime.block_on(one);
+            if is_resting.load(Ordering::SeqCst) {
+                return;
+            }
+            // A store that does not answer must not keep the second one from ending the process.
+            let again = runtime.block_on(async { first_interrupt() });
+            let give_back = move || {
+                give_back();
+                quit(Exit::Interrupted);
+            };
+            let spawned = thread::Builder::new().name("give back".to_owned()).spawn(give_back);
+            if let (Ok(_), Ok(again)) = (spawned, again) {
+                runtime.block_on(again);
+            }
+            quit(Exit::Interrupted);
+        };
+        thread::Builder::new().name("guard".to_owned()).spawn(listen).map(drop).map_err(not_heard)
+    }
+
+    /// Leaves it to the apply from now on.
+    pub(crate) fn rest(&self) {
+        self.is_resting.store(true, Ordering::SeqCst);
+    }
+}

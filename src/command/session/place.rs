@@ -1,0 +1,62 @@
+//! Which store holds the state: by the `state` block, and by the workspace.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::command::Context;
+use crate::config::{Settings, StateDeclaration};
+use crate::diagnostic::Diagnostic;
+use crate::error::{Error, Kind};
+use crate::store::Store;
+use crate::store::remote::{self, Arguments, in_workspace};
+use crate::value::Secret;
+
+/// As long as a name may be that is a part of the names of files.
+const LONGEST: usize = 64;
+
+/// Returns the store of a configuration.
+pub(crate) fn store(context: &Context, settings: &Settings) -> Result<Store, Error> {
+    check_workspace(context)?;
+    match &settings.state {
+        Some(declared) => afar(context, declared),
+        None => Ok(local(context, settings)),
+    }
+}
+
+/// Refuses a workspace that is no name: it becomes a part of the names of files and of addresses.
+fn check_workspace(context: &Context) -> Result<(), Error> {
+    let name = context.world.workspace();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if name.len() <= LONGEST && name.chars().all(is_plain) && !name.starts_with('-') {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Usage, format!("`{name}` is no name of a workspace"))
+        .hint("use letters, digits, `-` and `_`, 64 of them at the most"))
+}
+
+fn local(context: &Context, settings: &Settings) -> Store {
+    let world = &context.world;
+    let path = settings.state_path.to_string_lossy();
+    let path = in_workspace(&path, world.workspace());
+    let history: PathBuf = [".wgform", "history", &path.replace('/', "%2F")].iter().collect();
+    Store::with_history(world.path(&path), world.path(history))
+}
+
+fn afar(context: &Context, declared: &StateDeclaration) -> Result<Store, Error> {
+    let StateDeclaration { kind, span, texts, maps, spans } = declared;
+    let mut arguments = Arguments::of(&context.world);
+    let owned = |(name, value): (&&str, &Secret)| ((*name).to_owned(), value.clone());
+    arguments.texts = texts.iter().map(owned).collect();
+    arguments.maps = maps.iter().map(|(name, it)| ((*name).to_owned(), it.clone())).collect();
+    let make = remote::open(kind, &arguments).map_err(|wrong| {
+        let at = spans.get(wrong.argument.as_str()).unwrap_or(span);
+        let problem = Diagnostic::error("invalid store").label(at, wrong.why);
+        Error::diagnostics(vec![problem.help(format!(
+            "docs/remote-state.md says what a `state \"{kind}\"` takes, from the block or from the environment."
+        ))])
+    })?;
+    let ui = context.ui.clone();
+    let warn = Arc::new(move |text: &str| ui.warn(text));
+    let world = &context.world;
+    Ok(Store::afar(make, &world.directory, world.workspace(), warn)?)
+}

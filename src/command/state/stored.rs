@@ -1,0 +1,186 @@
+//! The state as a whole: printed, replaced, looked up in the past, and put back.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::command::arguments::Lock;
+use crate::command::session::Session;
+use crate::error::{Error, Kind};
+use crate::state::State;
+use crate::store;
+
+/// What `wgform state pull` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wgform state pull
+  wgform state pull > copy.json")]
+pub struct Pull {}
+
+/// What `wgform state push` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wgform state push errored.wgform.json
+  wgform state push -force copy.json
+
+A state of another lineage, or with a serial that is not above the stored one,
+is refused without -force. What is pushed gets a serial of its own.")]
+pub struct Push {
+    /// A file that holds a state
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Replaces the state also by an older one, or by another
+    #[arg(long)]
+    pub force: bool,
+    /// The lock.
+    #[command(flatten)]
+    pub lock: Lock,
+}
+
+/// What `wgform state history` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wgform state history
+
+Of a state file, the last ten writes are kept under `.wgform/history/`. What a
+store elsewhere keeps is its own affair.")]
+pub struct History {}
+
+/// What `wgform state restore` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wgform state history
+  wgform state restore 41
+
+The state of that serial is written once more, with the next serial; nothing is
+written to any device. A plan then shows what differs.")]
+pub struct Restore {
+    /// The serial, as `wgform state history` lists it
+    #[arg(value_name = "SERIAL")]
+    pub serial: u64,
+    /// The lock.
+    #[command(flatten)]
+    pub lock: Lock,
+}
+
+/// Prints the document as it is stored.
+pub(super) fn pull(session: &Session<'_>) -> Result<(), Error> {
+    let Some(bytes) = session.store.document()? else {
+        return Err(
+            Error::new(Kind::Failed, "there is no state yet").hint("the first apply makes one")
+        );
+    };
+    session.context.ui.result(String::from_utf8_lossy(&bytes).trim_end());
+    Ok(())
+}
+
+/// Puts a state into the store.
+pub(super) async fn push(session: &Session<'_>, push: &Push) -> Result<(), Error> {
+    let path = session.context.world.path(&push.file);
+    let shown = push.file.display();
+    let bytes = store::file(&path)?.ok_or_else(|| {
+        Error::new(Kind::Failed, format!("could not read `{shown}`: there is no such file"))
+    })?;
+    let mut state = State::from_bytes(&bytes).map_err(|error| {
+        Error::new(Kind::Failed, format!("could not push `{shown}`")).cause(&error)
+    })?;
+    session.check_environment(Some(&state))?;
+    let lock = session.lock("state push", &push.lock).await?;
+    let stored = lock.read()?.state;
+    if let Some(stored) = &stored {
+        if is_same(stored, &state) {
+            session.context.ui.result("The store has this state already.");
+            return Ok(());
+        }
+        if !push.force {
+            permit(stored, &state)?;
+        }
+    }
+    lock.replace(&mut state)?;
+    session
+        .context
+        .ui
+        .result(&format!("The state in `{shown}` is stored, with serial {}.", state.serial));
+    Ok(())
+}
+
+/// Returns whether two states say the same, whatever the number of the write.
+fn is_same(one: &State, other: &State) -> bool {
+    State { serial: 0, ..one.clone() } == State { serial: 0, ..other.clone() }
+}
+
+fn permit(stored: &State, pushed: &State) -> Result<(), Error> {
+    let refused = |message: String| {
+        Error::new(Kind::Refused, message)
+            .hint("look at both; `-force` replaces what is stored all the same")
+    };
+    if stored.lineage != pushed.lineage {
+        return Err(refused(format!(
+            "this is another state: its lineage is {}, and that of the stored one {}",
+            pushed.lineage, stored.lineage
+        )));
+    }
+    if pushed.serial <= stored.serial {
+        return Err(refused(format!(
+            "the stored state is newer: it has serial {}, and this one {}",
+            stored.serial, pushed.serial
+        )));
+    }
+    Ok(())
+}
+
+/// Lists what can be restored.
+pub(super) fn history(session: &Session<'_>) -> Result<(), Error> {
+    let all = session.store.history()?.ok_or_else(|| no_history(session))?;
+    let lines = all.into_iter().map(|it| match it.written_at {
+        Some(at) => format!("{:>6}  {at:.0}", it.serial),
+        None => format!("{:>6}", it.serial),
+    });
+    let lines: Vec<String> = lines.collect();
+    if !lines.is_empty() {
+        session.context.ui.result(&lines.join("\n"));
+    }
+    Ok(())
+}
+
+fn no_history(session: &Session<'_>) -> Error {
+    let message = format!("{} keeps no history that wgform can read", session.store.place());
+    Error::new(Kind::Failed, message)
+        .hint("what the store keeps by itself can be put back with `wgform state push -force FILE`")
+}
+
+/// Puts an earlier state back, as a new write.
+pub(super) async fn restore(session: &Session<'_>, restore: &Restore) -> Result<(), Error> {
+    let serial = restore.serial;
+    let lock = session.lock("state restore", &restore.lock).await?;
+    let stored = session.read_locked(&lock)?.state;
+    if session.store.history()?.is_none() {
+        return Err(no_history(session));
+    }
+    let bytes = session.store.past(serial)?.ok_or_else(|| {
+        Error::new(Kind::Failed, format!("the state with serial {serial} is not kept"))
+            .hint("`wgform state history` lists what is")
+    })?;
+    let mut state = State::from_bytes(&bytes).map_err(|error| {
+        Error::new(Kind::Failed, format!("could not restore serial {serial}")).cause(&error)
+    })?;
+    session.check_environment(Some(&state))?;
+    if let Some(stored) = &stored {
+        if stored.lineage != state.lineage {
+            let message = format!("serial {serial} is of another state, with another lineage");
+            return Err(Error::new(Kind::Refused, message));
+        }
+        state.serial = stored.serial;
+    }
+    state.applying = None;
+    lock.replace(&mut state)?;
+    session.context.ui.result(&format!(
+        "The state of serial {serial} is stored again, with serial {}. `wgform plan` shows what differs.",
+        state.serial
+    ));
+    Ok(())
+}

@@ -1,0 +1,298 @@
+//! The line to a store: a thread of its own that talks to it, so that the lock is renewed also while somebody thinks
+//! about a question, and whatever the rest of the program is waiting for.
+//!
+//! Requests are done one after another. Between them, and beside them, the lock is renewed.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::LocalSet;
+
+use crate::failpoint;
+use crate::store::LockInfo;
+use crate::store::remote::{Document, Make, Remote, RemoteError, Reply, Version};
+
+/// How often the holder of a lock says that it still lives.
+const BEAT: Duration = Duration::from_secs(30);
+
+/// After so many beats in a row that did not arrive, others may take the lock for one of the dead: a lease is stale
+/// after five minutes.
+const MISSED: u32 = 8;
+
+/// How often a write is tried of which it is not known whether it arrived, and how long before each further time.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+
+/// How many times 20 milliseconds a lock that is given back waits for its last renewal.
+const LAST_RENEWAL: u32 = 500;
+
+type Work<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+type Job = Box<dyn for<'a> FnOnce(Result<&'a dyn Remote, &'a RemoteError>) -> Work<'a> + Send>;
+
+/// What is called once, when the lock is lost.
+type OnLoss = Box<dyn FnOnce() + Send>;
+
+/// The line to one store.
+pub(crate) struct Line {
+    jobs: Option<UnboundedSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    lease: Arc<Mutex<Lease>>,
+}
+
+/// The lock, as far as this process holds it.
+#[derive(Default)]
+struct Lease {
+    held: Option<LockInfo>,
+    is_lost: bool,
+    /// The store is being told that the holder lives.
+    is_renewing: bool,
+    on_loss: Option<OnLoss>,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Line")
+    }
+}
+
+impl Line {
+    /// Starts the thread. The store is connected to with the first request.
+    pub(crate) fn new(make: Make) -> io::Result<Self> {
+        let (jobs, queue) = unbounded_channel();
+        let lease = Arc::new(Mutex::new(Lease::default()));
+        let shared = Arc::clone(&lease);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = thread::Builder::new().name("store".to_owned()).spawn(move || {
+            let tasks = LocalSet::new();
+            runtime.block_on(tasks.run_until(serve(make, queue, shared)));
+        })?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), lease })
+    }
+
+    /// Asks the store for something, and waits for its answer.
+    pub(crate) fn ask<T: Send + 'static>(
+        &self,
+        ask: impl for<'a> FnOnce(&'a dyn Remote) -> Reply<'a, T> + Send + 'static,
+    ) -> Result<T, RemoteError> {
+        self.begin(ask).recv().unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Asks the store for something, and does not wait.
+    pub(crate) fn begin<T: Send + 'static>(
+        &self,
+        ask: impl for<'a> FnOnce(&'a dyn Remote) -> Reply<'a, T> + Send + 'static,
+    ) -> Receiver<Result<T, RemoteError>> {
+        let (tell, told) = sync_channel(1);
+        let job = job(move |remote| match remote {
+            Ok(remote) => {
+                let reply = ask(remote);
+                Box::pin(async move { _ = tell.send(reply.await) })
+            }
+            Err(error) => {
+                let error = again(error);
+                Box::pin(async move { _ = tell.send(Err(error)) })
+            }
+        });
+        if let Some(jobs) = &self.jobs {
+            // When the thread is gone, so is the sender of the answer, and whoever waits for it is told.
+            _ = jobs.send(job);
+        }
+        told
+    }
+
+    /// Writes the document, and finds out whether a write arrived whose answer did not.
+    pub(crate) fn begin_write(&self, write: Write) -> Receiver<Result<Version, RemoteError>> {
+        self.begin(move |remote| Box::pin(put(remote, write)))
+    }
+
+    /// Takes the lock, and keeps it from now on.
+    pub(crate) fn lock(&self, info: &LockInfo) -> Result<(), RemoteError> {
+        let (wanted, lease) = (info.clone(), Arc::clone(&self.lease));
+        self.ask(move |remote| {
+            Box::pin(async move {
+                remote.lock(&wanted).await?;
+                *of(&lease) = Lease { held: Some(wanted), ..Lease::default() };
+                Ok(())
+            })
+        })
+    }
+
+    /// Gives the lock back, if it is still ours.
+    pub(crate) fn unlock(&self) -> Result<(), RemoteError> {
+        let Some(info) = of(&self.lease).held.take() else { return Ok(()) };
+        let lease = Arc::clone(&self.lease);
+        self.ask(move |remote| {
+            Box::pin(async move {
+                // What is still on its way must not make a lock anew that is given back here.
+                for _ in 0..LAST_RENEWAL {
+                    if !of(&lease).is_renewing {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                remote.unlock(&info).await
+            })
+        })
+    }
+
+    /// Returns whether the lock was lost.
+    pub(crate) fn is_lost(&self) -> bool {
+        of(&self.lease).is_lost
+    }
+
+    /// Notes that the lock is lost, as a write has found out.
+    pub(crate) fn lose(&self) {
+        lose(&self.lease);
+    }
+
+    /// Says what is to be done once the lock is lost.
+    pub(crate) fn on_loss(&self, act: impl FnOnce() + Send + 'static) {
+        let mut lease = of(&self.lease);
+        if lease.is_lost {
+            drop(lease);
+            act();
+        } else {
+            lease.on_loss = Some(Box::new(act));
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // What was asked for is done first: a lock that is given back, above all.
+            _ = thread.join();
+        }
+    }
+}
+
+/// One write of the document.
+#[derive(Clone)]
+pub(crate) struct Write {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) serial: u64,
+    pub(crate) over: Option<Version>,
+    pub(crate) lock: Option<LockInfo>,
+}
+
+/// Gives a closure the type of a job, which the compiler does not guess.
+fn job<F>(job: F) -> Job
+where
+    F: for<'a> FnOnce(Result<&'a dyn Remote, &'a RemoteError>) -> Work<'a> + Send + 'static,
+{
+    Box::new(job)
+}
+
+fn of(lease: &Mutex<Lease>) -> std::sync::MutexGuard<'_, Lease> {
+    lease.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn gone() -> RemoteError {
+    RemoteError::Unreachable("what talks to the store has ended".to_owned())
+}
+
+/// The connection could not be made, which everybody is told who asks for something.
+fn again(error: &RemoteError) -> RemoteError {
+    match error {
+        RemoteError::Refused(why) => RemoteError::Refused(why.clone()),
+        RemoteError::Unclear(why) => RemoteError::Unclear(why.clone()),
+        other => RemoteError::Unreachable(other.to_string()),
+    }
+}
+
+fn lose(lease: &Mutex<Lease>) {
+    let act = {
+        let mut lease = of(lease);
+        lease.held = None;
+        lease.is_lost = true;
+        lease.on_loss.take()
+    };
+    if let Some(act) = act {
+        act();
+    }
+}
+
+async fn serve(make: Make, mut jobs: UnboundedReceiver<Job>, lease: Arc<Mutex<Lease>>) {
+    // Nobody may ever ask: then nothing is connected to.
+    let Some(first) = jobs.recv().await else { return };
+    let remote: Result<Rc<dyn Remote>, RemoteError> = make().map(Rc::from);
+    let renewal =
+        remote.as_ref().ok().map(|it| tokio::task::spawn_local(renew(Rc::clone(it), lease)));
+    let mut next = Some(first);
+    while let Some(job) = next {
+        job(remote.as_ref().map(|it| &**it)).await;
+        next = jobs.recv().await;
+    }
+    if let Some(renewal) = renewal {
+        renewal.abort();
+    }
+}
+
+/// Says every now and then that the holder of the lock lives.
+async fn renew(remote: Rc<dyn Remote>, lease: Arc<Mutex<Lease>>) {
+    let beat = failpoint::hurried(BEAT);
+    let mut missed = 0;
+    loop {
+        tokio::time::sleep(beat).await;
+        let info = {
+            let mut lease = of(&lease);
+            let Some(info) = lease.held.clone() else { continue };
+            lease.is_renewing = true;
+            info
+        };
+        let renewed = remote.renew(&info).await;
+        // It may have been given back meanwhile.
+        let is_held = {
+            let mut lease = of(&lease);
+            lease.is_renewing = false;
+            lease.held.as_ref().is_some_and(|held| held.id == info.id)
+        };
+        match renewed {
+            Ok(()) => missed = 0,
+            Err(_) if !is_held => {}
+            Err(RemoteError::LockLost | RemoteError::Locked(_)) => lose(&lease),
+            Err(_) => {
+                missed += 1;
+                if missed >= MISSED {
+                    lose(&lease);
+                }
+            }
+        }
+    }
+}
+
+/// Writes, and looks whether a write of which nothing was heard has arrived.
+async fn put(remote: &dyn Remote, write: Write) -> Result<Version, RemoteError> {
+    let Write { bytes, serial, over, lock } = write;
+    let mut pauses = PAUSES.iter();
+    loop {
+        let error = match remote.write(&bytes, serial, over.as_ref(), lock.as_ref()).await {
+            // A store that tries again by itself may find its own write there.
+            Err(error @ (RemoteError::Stale | RemoteError::Unreachable(_))) => error,
+            written => return written,
+        };
+        let is_stale = matches!(error, RemoteError::Stale);
+        let mut found = remote.read().await;
+        while !is_stale && found.is_err() {
+            let Some(pause) = pauses.next() else { return Err(error) };
+            tokio::time::sleep(failpoint::hurried(*pause)).await;
+            found = remote.read().await;
+        }
+        match found {
+            Ok(Some(Document { bytes: found, version })) if found == bytes => return Ok(version),
+            Ok(found) if !is_stale && found.as_ref().map(|it| &it.version) == over.as_ref() => {
+                let Some(pause) = pauses.next() else { return Err(error) };
+                tokio::time::sleep(failpoint::hurried(*pause)).await;
+            }
+            Ok(_) => return Err(RemoteError::Stale),
+            Err(_) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,435 @@
+//! A state that is kept elsewhere, with the real program and a server as strict as GitLab's.
+
+#![expect(clippy::disallowed_methods, reason = "these tests look at files")]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod gitlab;
+mod harness;
+
+use std::fs;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::gitlab::{GitLab, TOKEN, Trouble};
+use crate::harness::{Project, Ran, Running, eventually};
+
+const STATE: &str = "wireguard";
+
+fn hub(peers: usize) -> String {
+    let mut text = "backend \"local\" \"hq\" {\n  simulate = true\n}\n\
+        interface \"hub\" {\n  name = \"wg0\"\n  listen_port = 51820\n}\n"
+        .to_owned();
+    for peer in 0..peers {
+        text += &format!(
+            "peer \"p{peer}\" {{\n  interface = interface.hub\n  public_key = wg_public_key(base64sha256(\"{peer}\"))\n  \
+             allowed_ips = [\"10.8.{}.{}/32\"]\n}}\n",
+            peer / 250,
+            peer % 250 + 1
+        );
+    }
+    text
+}
+
+fn project(server: &GitLab, peers: usize) -> Project {
+    Project::new(&(server.block(STATE) + &hub(peers)))
+}
+
+fn configure(project: &Project, server: &GitLab, peers: usize) {
+    project.configure(&(server.block(STATE) + &hub(peers)));
+}
+
+/// Runs the program with all waiting cut short.
+fn hurried(project: &Project, arguments: &str) -> Ran {
+    let output = project.command(arguments).env("WGFORM_HURRY", "100").output().unwrap();
+    let ran = Ran::of(arguments, output);
+    assert!(!ran.to_string().contains(TOKEN), "the token is shown: {ran}");
+    ran
+}
+
+fn asking(project: &Project, environment: &[(&str, &str)], command: &str) -> Running {
+    let mut run = project.start_in(environment, command);
+    run.wait_for("Enter a value");
+    run
+}
+
+/// Gives a new project what the first one has on its simulated hosts, and nothing else of what it kept.
+fn elsewhere(project: &Project, server: &GitLab, peers: usize) -> Project {
+    let other = self::project(server, peers);
+    let simulated = ".wgform/simulated";
+    fs::create_dir_all(other.path().join(simulated)).unwrap();
+    for entry in fs::read_dir(project.path().join(simulated)).unwrap() {
+        let name = entry.unwrap().file_name();
+        let path = |it: &Project| it.path().join(simulated).join(&name);
+        fs::copy(path(project), path(&other)).unwrap();
+    }
+    other
+}
+
+#[track_caller]
+fn is_whole(server: &GitLab) {
+    let kept = server.kept();
+    assert_eq!(kept.offences, [] as [String; 0]);
+    assert!(kept.locks.is_empty(), "{:?}", kept.locks);
+}
+
+#[test]
+fn a_state_behind_http_goes_through_its_whole_life() {
+    let server = GitLab::start();
+    let project = project(&server, 2);
+    hurried(&project, "plan").ends(0).says("3 to add");
+    hurried(&project, "apply -auto-approve").ends(0);
+    // What is about to be done, and then what was done.
+    assert_eq!(server.serials(STATE), [1, 2]);
+    let document = server.document(STATE);
+    assert_eq!(document["in_flight"], json!([]));
+    assert!(document.get("applying").is_none());
+    hurried(&project, "plan -detailed-exitcode").ends(0).says("No changes");
+    hurried(&project, "state list").ends(0).says("interface.hub\npeer.p0\npeer.p1");
+    hurried(&project, "state mv peer.p1 peer.p9").ends(0);
+    hurried(&project, "state mv peer.p9 peer.p1").ends(0);
+    hurried(&project, "lock show").ends(0).says("The state is not locked.");
+    hurried(&project, "destroy -auto-approve").ends(0);
+    assert_eq!(server.serials(STATE), [1, 2, 3, 4, 5, 6]);
+    is_whole(&server);
+    let mut names = project.names();
+    names.sort();
+    assert_eq!(names, [".wgform", "main.wg.hcl"]);
+    let order: Vec<String> = server
+        .kept()
+        .asked
+        .iter()
+        .map(|it| it.replace("/api/v4/projects/7/terraform/state/", ""))
+        .collect();
+    assert_eq!(
+        order[1..8],
+        [
+            "POST wireguard/lock",
+            "GET wireguard",
+            "GET wireguard",
+            "POST wireguard",
+            "GET wireguard",
+            "POST wireguard",
+            "DELETE wireguard/lock",
+        ]
+    );
+}
+
+#[test]
+fn the_intents_are_in_the_store_before_the_first_device_is_touched() {
+    let server = GitLab::start();
+    let project = project(&server, 2);
+    let run =
+        project.command("apply -auto-approve").env("WGFORM_FAILPOINT", "batch-write").output();
+    assert_eq!(Ran::of("apply", run.unwrap()).code, None);
+    assert_eq!(server.serials(STATE), [1]);
+    let document = server.document(STATE);
+    assert_eq!(document["in_flight"].as_array().unwrap().len(), 3);
+    assert_eq!(document["resources"], json!({}));
+    let holder = server.kept().locks[STATE].clone();
+    assert_eq!(document["applying"]["id"], holder["ID"]);
+    // Another one is told who holds it, and how to go on.
+    let id = holder["ID"].as_str().unwrap();
+    let locked = hurried(&project, "apply -auto-approve").ends(5);
+    let locked =
+        locked.tells(&format!("wgform force-unlock {id}")).tells("store:     http://127.0.0.1");
+    assert!(locked.stderr.contains("for:       apply"), "{locked}");
+    hurried(&project, "lock show").ends(0).says(id);
+    hurried(&project, "plan").ends(0).tells("an apply by");
+    hurried(&project, "force-unlock -force nonsense").ends(5);
+    hurried(&project, &format!("force-unlock -force {id}")).ends(0);
+    hurried(&project, "apply -auto-approve").ends(0);
+    hurried(&project, "plan -detailed-exitcode").ends(0);
+    is_whole(&server);
+}
+
+#[test]
+fn a_runner_that_dies_with_its_disk_is_made_up_for_elsewhere() {
+    for point in
+        ["batch-write", "host-changed:2", "outcome-landed:3", "batch-written", "lock-release"]
+    {
+        let server = GitLab::start();
+        let first = project(&server, 4);
+        let run =
+            first.command("apply -auto-approve").env("WGFORM_FAILPOINT", point).output().unwrap();
+        assert_eq!(Ran::of("apply", run).code, None, "{point}");
+        let second = elsewhere(&first, &server, 4);
+        let held = server.kept().locks.get(STATE).map(|it| it["ID"].as_str().unwrap().to_owned());
+        if let Some(id) = held {
+            hurried(&second, &format!("force-unlock -force {id}")).ends(0);
+        }
+        let again = hurried(&second, "apply -auto-approve").ends(0);
+        assert!(!again.stdout.contains("destroyed. 1"), "{again}");
+        hurried(&second, "plan -detailed-exitcode").ends(0).says("No changes");
+        let document = server.document(STATE);
+        assert_eq!(document["resources"].as_object().unwrap().len(), 5, "{point}");
+        assert_eq!(document["in_flight"], json!([]), "{point}");
+        // There is one interface with four peers, and nothing twice.
+        let host = second.host("hq").to_string();
+        assert_eq!(host.matches("10.8.0.").count(), 4, "{point}: {host}");
+        hurried(&second, "destroy -auto-approve").ends(0);
+        is_whole(&server);
+    }
+}
+
+#[test]
+fn a_killed_run_whose_disk_is_there_goes_on_with_its_journal() {
+    for point in ["host-changed:2", "outcome-landed:3", "batch-written"] {
+        let server = GitLab::start();
+        let project = project(&server, 4);
+        let run =
+            project.command("apply -auto-approve").env("WGFORM_FAILPOINT", point).output().unwrap();
+        assert_eq!(Ran::of("apply", run).code, None, "{point}");
+        let id = server.kept().locks[STATE]["ID"].as_str().unwrap().to_owned();
+        hurried(&project, &format!("force-unlock -force {id}")).ends(0);
+        hurried(&project, "apply -auto-approve").ends(0).tells("was cut off");
+        hurried(&project, "plan -detailed-exitcode").ends(0);
+        is_whole(&server);
+    }
+}
+
+#[test]
+fn the_store_is_told_how_far_a_run_has_come() {
+    let server = GitLab::start();
+    let project = project(&server, 60);
+    let mut run = project.command("apply -auto-approve");
+    run.env("WGFORM_FAILPOINT", "outcome-landed:50").env("WGFORM_HURRY", "1000000");
+    assert_eq!(Ran::of("apply", run.output().unwrap()).code, None);
+    assert!(server.serials(STATE).len() > 1, "{:?}", server.serials(STATE));
+    let document = server.document(STATE);
+    let landed = document["resources"].as_object().unwrap().len();
+    let open = document["in_flight"].as_array().unwrap().len();
+    assert!(landed > 1 && landed + open == 61, "{landed} landed, {open} open");
+    let id = server.kept().locks[STATE]["ID"].as_str().unwrap().to_owned();
+    // Both with the journal of that run and without it, the next one converges.
+    for project in [&elsewhere(&project, &server, 60), &project] {
+        let kept = { let kept = server.kept(); (kept.versions.clone(), kept.locks.clone()) };
+        hurried(project, &format!("force-unlock -force {id}")).ends(0);
+        hurried(project, "apply -auto-approve").ends(0).tells("was cut off");
+        hurried(project, "plan -detailed-exitcode").ends(0);
+        is_whole(&server);
+        let mut now = server.kept();
+        (now.versions, now.locks) = kept;
+    }
+}
+
+#[test]
+fn a_store_that_dies_at_any_request_loses_nothing() {
+    for what in [Trouble::Unwell, Trouble::Gone, Trouble::Breaks, Trouble::Hangs] {
+        for for_good in [false, true] {
+            for at in 0..8 {
+                let server = GitLab::start();
+                let project = project(&server, 2);
+                server.trouble(at, for_good, what);
+                let ran = hurried(&project, "apply -auto-approve");
+                let case = format!("{what:?} at {at}, for good: {for_good}: {ran}");
+                assert!(matches!(ran.code, Some(0 | 1 | 4)), "{case}");
+                server.heal();
+                let held =
+                    server.kept().locks.get(STATE).map(|it| it["ID"].as_str().unwrap().to_owned());
+                if let Some(id) = held {
+                    hurried(&project, &format!("force-unlock -force {id}")).ends(0);
+                }
+                let again = hurried(&project, "apply -auto-approve");
+                assert_eq!(again.code, Some(0), "{case}\n{again}");
+                let plan = hurried(&project, "plan -detailed-exitcode");
+                assert_eq!(plan.code, Some(0), "{case}\n{again}\n{plan}");
+                assert!(!project.names().contains(&"errored.wgform.json".to_owned()), "{case}");
+                let document = server.document(STATE);
+                assert_eq!(document["resources"].as_object().unwrap().len(), 3, "{case}");
+                is_whole(&server);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_state_that_could_not_be_written_is_kept_and_pushed_by_the_next_run() {
+    let server = GitLab::start();
+    let project = project(&server, 2);
+    hurried(&project, "apply -auto-approve").ends(0);
+    configure(&project, &server, 3);
+    // Lock, read, look and write the intents; everything after that fails.
+    server.trouble(4, true, Trouble::Unwell);
+    let ran = hurried(&project, "apply -auto-approve").ends(4).tells("errored.wgform.json");
+    assert!(ran.stderr.contains("the next apply in this directory"), "{ran}");
+    server.heal();
+    server.kept().locks.clear();
+    let before = server.serials(STATE);
+    // Somebody who only looks changes nothing, and sees it all the same.
+    hurried(&project, "state list").ends(0).says("peer.p2").tells("could not be written");
+    assert_eq!(server.serials(STATE), before);
+    hurried(&project, "apply -auto-approve")
+        .ends(0)
+        .says("No changes")
+        .tells("is in the store now");
+    assert!(!project.names().contains(&"errored.wgform.json".to_owned()));
+    is_whole(&server);
+}
+
+#[test]
+fn a_kept_state_never_replaces_a_newer_one() {
+    let server = GitLab::start();
+    let project = project(&server, 1);
+    hurried(&project, "apply -auto-approve").ends(0);
+    configure(&project, &server, 2);
+    server.trouble(4, true, Trouble::Unwell);
+    hurried(&project, "apply -auto-approve").ends(4);
+    server.heal();
+    server.kept().locks.clear();
+    let other = elsewhere(&project, &server, 3);
+    hurried(&other, "apply -auto-approve").ends(0);
+    let serials = server.serials(STATE);
+    hurried(&project, "plan").ends(0).tells("it is not used");
+    assert_eq!(server.serials(STATE), serials);
+    hurried(&project, "state push errored.wgform.json").ends(8).tells("the stored state is newer");
+    hurried(&project, "state push -force errored.wgform.json").ends(0);
+    is_whole(&server);
+}
+
+#[test]
+fn two_processes_lose_no_update() {
+    let server = GitLab::start();
+    let rounds = std::env::var("WGFORM_ROUNDS").ok().and_then(|it| it.parse().ok()).unwrap_or(8);
+    std::thread::scope(|scope| {
+        for number in 0..2 {
+            let server = &server;
+            scope.spawn(move || {
+                let project = Project::new("");
+                for round in 0..rounds {
+                    // Each value is new, so that each apply has something to write.
+                    let output = format!("output \"it\" {{ value = \"{number}-{round}\" }}\n");
+                    project.configure(&(server.block(STATE) + &output));
+                    project.run("apply -auto-approve -lock-timeout=10m").ends(0);
+                }
+            });
+        }
+    });
+    assert_eq!(server.serials(STATE), (1..=2 * rounds).collect::<Vec<u64>>());
+    is_whole(&server);
+}
+
+#[test]
+fn a_lock_that_is_taken_away_stops_the_apply() {
+    let server = GitLab::start();
+    let project = project(&server, 2);
+    let hurry = [("WGFORM_HURRY", "100")];
+    let mut run = asking(&project, &hurry, "apply");
+    // Somebody takes it away while the question stands.
+    let theirs = json!({ "ID": "theirs", "Operation": "apply", "Info": "", "Who": "bob@ci", "Version": "0.1.0",
+                         "Created": "2026-11-21T12:00:00Z", "Path": "" });
+    server.kept().locks.insert(STATE.to_owned(), theirs);
+    let renewals = server.kept().asked.len();
+    eventually("it is renewed", || server.kept().asked.len() > renewals);
+    run.answer("yes\n");
+    let ran = run.end().ends(1).tells("the lock on the state").tells("was lost");
+    assert!(!ran.stdout.contains("Applied"), "{ran}");
+    // Their lock is theirs, nothing was written, and no device was touched.
+    assert_eq!(server.kept().locks[STATE]["ID"], "theirs");
+    assert_eq!(server.serials(STATE), [] as [u64; 0]);
+}
+
+#[test]
+fn ctrl_c_at_the_question_gives_the_lock_back() {
+    let server = GitLab::start();
+    let project = project(&server, 1);
+    for signal in [Signal::INT, Signal::TERM] {
+        let run = asking(&project, &[], "apply");
+        assert!(server.kept().locks.contains_key(STATE));
+        run.signal(signal);
+        run.end().ends(130);
+        is_whole(&server);
+    }
+}
+
+#[test]
+fn a_wrong_password_is_said_and_not_shown() {
+    let server = GitLab::start();
+    let project = project(&server, 1);
+    let wrong = "glpat-wrong-and-secret";
+    project.edit(TOKEN, wrong);
+    for command in ["plan", "apply -auto-approve", "lock show", "state pull"] {
+        let ran =
+            hurried(&project, command).ends(1).tells("`username` and `password` are not accepted");
+        assert!(!ran.to_string().contains(wrong), "{ran}");
+    }
+}
+
+#[test]
+fn another_lineage_is_not_pushed() {
+    let server = GitLab::start();
+    let project = project(&server, 1);
+    hurried(&project, "apply -auto-approve").ends(0);
+    let pulled = hurried(&project, "state pull").ends(0);
+    let mut other: serde_json::Value = serde_json::from_str(&pulled.stdout).unwrap();
+    hurried(&project, "state push main.wg.hcl").ends(1).tells("could not push");
+    hurried(&project, "state push nowhere.json").ends(1).tells("there is no such file");
+    project.add("same.json", &other.to_string());
+    hurried(&project, "state push same.json").ends(0).says("has this state already");
+    other["lineage"] = "6b0a3a8e-5f6e-4c62-9e43-111111111111".into();
+    other["serial"] = 99.into();
+    project.add("other.json", &other.to_string());
+    hurried(&project, "state push other.json").ends(8).tells("this is another state");
+    other["environment"] = "lab".into();
+    project.add("other.json", &other.to_string());
+    hurried(&project, "state push -force other.json").ends(1).tells("the workspace `lab`");
+    is_whole(&server);
+}
+
+#[test]
+fn a_workspace_has_a_state_and_a_world_of_its_own() {
+    let server = GitLab::start();
+    let project = project(&server, 1);
+    hurried(&project, "apply -auto-approve").ends(0);
+    hurried(&project, "-workspace=lab apply -auto-approve").ends(0).says("2 created");
+    assert_eq!(server.serials("wireguard-env-lab"), [1, 2]);
+    assert_eq!(server.document("wireguard-env-lab")["environment"], "lab");
+    assert!(project.path().join(".wgform/simulated/env-lab/hq.json").exists());
+    hurried(&project, "-workspace=lab destroy -auto-approve").ends(0);
+    hurried(&project, "plan -detailed-exitcode").ends(0);
+    for wrong in ["../x", "a/b", ".", "a b"] {
+        let output = project.command("state list").env("WGFORM_WORKSPACE", wrong).output().unwrap();
+        Ran::of(wrong, output).ends(1).tells("is no name of a workspace");
+    }
+    is_whole(&server);
+}
+
+#[test]
+fn a_state_file_moves_into_a_store_and_leaves_a_note() {
+    let server = GitLab::start();
+    let project = Project::new(&hub(1));
+    hurried(&project, "apply -auto-approve").ends(0);
+    project.configure(&(server.block(STATE) + &hub(1)));
+    hurried(&project, "state migrate").ends(0).says("The state is in http://127.0.0.1");
+    hurried(&project, "plan -detailed-exitcode").ends(0).says("No changes");
+    project.configure(&hub(1));
+    let moved = hurried(&project, "plan").ends(1).tells("the state was moved to http://127.0.0.1");
+    assert!(!moved.stderr.contains("good copy"), "{moved}");
+    // And back, from a file with the old block.
+    project
+        .add("old-state.hcl", &server.block(STATE).replace("var.token", &format!("\"{TOKEN}\"")));
+    fs::remove_file(project.path().join("wgform.state.json")).unwrap();
+    hurried(&project, "state migrate -from=old-state.hcl").ends(0);
+    hurried(&project, "plan -detailed-exitcode").ends(0).says("No changes");
+    project.configure(&(server.block(STATE) + &hub(1)));
+    hurried(&project, "plan").ends(1).tells("the state was moved to");
+    is_whole(&server);
+}
+
+#[test]
+fn a_state_file_has_a_history() {
+    let project = Project::new(&hub(1));
+    hurried(&project, "apply -auto-approve").ends(0);
+    for round in 0..12 {
+        let (from, to) = if round % 2 == 0 { ("p0", "q") } else { ("q", "p0") };
+        hurried(&project, &format!("state mv peer.{from} peer.{to}")).ends(0);
+    }
+    let listed = hurried(&project, "state history").ends(0);
+    assert_eq!(listed.stdout.lines().count(), 10, "{listed}");
+    hurried(&project, "state restore 1").ends(1).tells("is not kept");
+    hurried(&project, "state restore 12").ends(0).says("with serial 14");
+    hurried(&project, "state list").ends(0).says("peer.q");
+    let server = GitLab::start();
+    let other = self::project(&server, 1);
+    hurried(&other, "state history").ends(1).tells("keeps no history that wgform can read");
+}
