@@ -112,9 +112,9 @@ impl Config {
         self.given.contains_key(variable)
     }
 
-    /// Returns whether the root declares a variable.
-    pub fn has_variable(&self, variable: &str) -> bool {
-        self.root().variables.contains_key(variable)
+    /// Returns the names of the variables of the root that were given a value.
+    pub fn given(&self) -> impl Iterator<Item = &str> {
+        self.given.keys().map(|name| &**name)
     }
 
     /// Returns the names of the locals.
@@ -340,12 +340,12 @@ impl Wanted {
     }
 }
 
-/// The values of the root's variables.
+/// The values that the root's variables were given.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct VariableValues {
     /// Those that may be seen.
     pub open: BTreeMap<String, Json>,
-    /// The names of the sensitive ones that were given a value.
+    /// The names of the sensitive ones.
     pub sensitive: BTreeSet<String>,
 }
 

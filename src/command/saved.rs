@@ -226,6 +226,15 @@ fn configuration(
     if !differing.is_empty() {
         return Err(stale("the configuration is not the one that was planned", &differing));
     }
+    let is_known = |it: &&str| {
+        planned.variables.contains_key(*it) || planned.sensitive_variables.contains(*it)
+    };
+    if let Some(name) = config.given().find(|it| !is_known(it)) {
+        let message = format!("the variable `{name}` has a value now, and had none for the plan");
+        return Err(Error::new(Kind::Stale, message)
+            .because("its default was planned with")
+            .hint("take the value away, or plan again with it"));
+    }
     let mut missing = planned.sensitive_variables.iter().filter(|it| !config.is_given(it));
     match missing.next() {
         None => Ok((config, problems)),

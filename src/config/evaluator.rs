@@ -101,21 +101,17 @@ impl<'c> Evaluator<'c> {
         *self.planned_at.get_or_init(|| self.world.now())
     }
 
-    /// Returns the values of the variables, but of a sensitive one only its name, if it was given one.
+    /// Returns the values that variables were given, but of a sensitive one only its name. What is wrong with one was
+    /// said before.
     pub fn values_of_variables(&self) -> VariableValues {
         let mut values = VariableValues::default();
-        for (name, block) in &self.config.root().variables {
-            let is_given = self.config.given.contains_key(name);
-            if !is_given && block.default.is_none() {
-                continue;
-            }
-            // What is wrong with a variable was said before.
+        let variables = &self.config.root().variables;
+        for (name, block) in variables.iter().filter(|(name, _)| self.config.is_given(name)) {
             let value = Run::early(self).node(&Node::Variable(name.clone()));
             let is_open = |it: &Value| !block.is_sensitive && !it.is_sensitive_anywhere();
             match value.ok().filter(is_open).and_then(|it| it.to_json()) {
                 Some(json) => _ = values.open.insert(name.to_string(), json),
-                None if is_given => _ = values.sensitive.insert(name.to_string()),
-                None => {}
+                None => _ = values.sensitive.insert(name.to_string()),
             }
         }
         values

@@ -69,9 +69,9 @@ pub struct Saved {
     /// configuration, and a keyed one of a file that an expression read. There is none of such a file before there is
     /// a state, since it may hold a password.
     pub configuration: BTreeMap<String, Option<String>>,
-    /// The values of the variables, without the sensitive ones.
+    /// The values that variables were given, without the sensitive ones.
     pub variables: BTreeMap<String, serde_json::Value>,
-    /// The names of the sensitive variables that had a value.
+    /// The names of the sensitive variables that were given a value.
     pub sensitive_variables: BTreeSet<String>,
     /// The digest that the plan was shown with.
     pub digest: String,

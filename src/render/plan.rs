@@ -146,7 +146,8 @@ fn reboots(plan: &Plan, text: &mut String) {
     for (backend, reboot) in &plan.rebooted {
         let ago = reboot.ago.map(|ago| format!(" {} ago", age(ago))).unwrap_or_default();
         let missing = reboot.missing.join(", ");
-        let _ = writeln!(text, "Backend `{backend}`: host rebooted{ago}, {missing} missing.\n");
+        let line = format!("Backend `{backend}`: host rebooted{ago}, {missing} missing.\n");
+        let _ = writeln!(text, "{}", printable(&line));
     }
 }
 
@@ -647,8 +648,8 @@ fn unmanaged(plan: &Plan, paint: Paint, text: &mut String) {
             Some(ago) => format!("last handshake {} ago", age(ago)),
             None => "no handshake".to_owned(),
         };
-        let _ =
-            writeln!(text, "  {} of {}: {networks}; {handshake}", peer.public_key, peer.interface);
+        let line = format!("  {} of {}: {networks}; {handshake}", peer.public_key, peer.interface);
+        let _ = writeln!(text, "{}", printable(&line));
     }
     text.push_str(
         "\n  To manage one, declare it and run `wgform import peer.NAME INTERFACE/KEY`; \
@@ -675,8 +676,8 @@ fn unchecked(plan: &Plan, paint: Paint, text: &mut String) {
 
 fn unreachable(plan: &Plan, paint: Paint, text: &mut String) {
     for (backend, (why, left_out)) in &plan.unreachable {
-        let heading = format!("Backend `{backend}` was not read: {}", printable(&why.reason));
-        let _ = writeln!(text, "{}\n", paint.paint(Style::Warning, heading));
+        let heading = format!("Backend `{backend}` was not read: {}", why.reason);
+        let _ = writeln!(text, "{}\n", paint.paint(Style::Warning, printable(&heading)));
         why.hints.iter().for_each(|hint| {
             let _ = writeln!(text, "  {}", sentence(&printable(hint)));
         });
@@ -775,7 +776,7 @@ fn summary(plan: &Plan, paint: Paint, text: &mut String) {
     };
     let drift = plan.changes.iter().filter(|it| it.has_drift()).count();
     let drift = if drift == 0 { "none".to_owned() } else { drift.to_string() };
-    let kept = plan.sessions.live - plan.sessions.cut.len();
+    let kept = plan.sessions.live.saturating_sub(plan.sessions.cut.len());
     let imported = match plan.imported.len() {
         0 => String::new(),
         number => format!("{number} to import, "),

@@ -263,6 +263,14 @@ fn attribute(
     if change.action != Action::Delete && is_nobodys(planned) && is_nobodys(now) {
         return None;
     }
+    let elements = [planned, now].map(|it| it.as_ref().and_then(|it| it.elements.as_ref()));
+    if let [Some(planned), Some(now)] = elements
+        && change.action == Action::Update
+        && planned == now
+    {
+        // What else is in the set is nobody's business.
+        return None;
+    }
     if name != ROAMING && change.action != Action::Create && found(planned) != found(now) {
         return Some(Difference::Found {
             subject: subject(),

@@ -104,6 +104,10 @@ fn written(change: &Change, it: &Attribute) -> Option<Json> {
     if is_made && it.after == Side::Unset {
         return None;
     }
+    if let Some(elements) = it.elements.as_ref().filter(|_| !is_made) {
+        // What else is in the set is nobody's business.
+        return Some(json!([it.name, elements]));
+    }
     let shows_before = !is_made && !is_secret && it.name != ROAMING;
     let before = it.before.as_ref().filter(|_| shows_before);
     Some(json!([it.name, before, it.after]))
