@@ -39,6 +39,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::config::block::{Blocks, Module, ResourceBlock};
@@ -98,6 +100,21 @@ impl Config {
     /// Returns the blocks of the root.
     fn root(&self) -> &Blocks {
         &self.modules[0].blocks
+    }
+
+    /// Returns what was read: the files of the configuration, and those that expressions named so far.
+    pub fn files(&self) -> &Files {
+        &self.reader
+    }
+
+    /// Returns whether a variable of the root was given a value.
+    pub fn is_given(&self, variable: &str) -> bool {
+        self.given.contains_key(variable)
+    }
+
+    /// Returns the names of the variables of the root that were given a value.
+    pub fn given(&self) -> impl Iterator<Item = &str> {
+        self.given.keys().map(|name| &**name)
     }
 
     /// Returns the names of the locals.
@@ -323,6 +340,15 @@ impl Wanted {
     }
 }
 
+/// The values that the root's variables were given.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct VariableValues {
+    /// Those that may be seen.
+    pub open: BTreeMap<String, Json>,
+    /// The names of the sensitive ones.
+    pub sensitive: BTreeSet<String>,
+}
+
 /// The `wgform` block, with its defaults.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -330,6 +356,8 @@ pub struct Settings {
     pub default_backend: Option<BackendId>,
     /// The state file, relative to the configuration.
     pub state_path: PathBuf,
+    /// Whether only a saved plan may be applied.
+    pub require_plan_file: bool,
     /// A store that is no file of this host, and that holds the state in place of that file.
     pub state: Option<StateDeclaration>,
 }
@@ -535,7 +563,7 @@ pub enum Driver {
 }
 
 /// One output.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Output {
     /// The value; none while it is not known.
     pub value: Option<Json>,

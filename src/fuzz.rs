@@ -22,6 +22,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("fmt", hcl::layout),
     ("state", recorded::state),
     ("journal", recorded::journal),
+    ("saved_plan", recorded::saved_plan),
     ("netlink", crate::backend::fuzz::netlink),
     ("host_file", crate::simulator::linux::fuzz_host_file),
     ("boot_files", crate::simulator::linux::fuzz_boot_files),

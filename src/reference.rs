@@ -17,6 +17,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value as Json, json};
 
 use crate::event::Event;
+use crate::plan::saved::{self, Saved};
 use crate::render::validation::Validation;
 use crate::state::{FORMAT, State};
 
@@ -38,6 +39,35 @@ pub fn state_schema() -> Json {
         "type": "string",
     });
     schema
+}
+
+/// Returns the JSON Schema of a saved plan.
+pub fn plan_schema() -> Json {
+    let mut schema = schema_of::<SavedFile>();
+    schema["title"] = json!("wgform saved plan");
+    schema
+}
+
+/// The file of a saved plan.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is asked for")]
+struct SavedFile {
+    /// What the file is.
+    #[schemars(extend("const" = "wgform plan"))]
+    kind: String,
+    /// The version of the format.
+    #[schemars(extend("const" = saved::FORMAT))]
+    version: u64,
+    /// The version of the program that wrote it.
+    wgform_version: String,
+    /// The plan.
+    plan: Saved,
+    /// The SHA-256 of everything before it, in hexadecimal digits.
+    #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
+    checksum: String,
+    /// The checksum, signed with the key of the state; none where there was no state yet.
+    #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
+    signature: Option<String>,
 }
 
 /// Returns the JSON Schema of what happens in a run, one object for each event.

@@ -15,6 +15,7 @@ pub mod graph;
 pub mod outcome;
 pub mod paint;
 pub mod plan;
+pub mod stale;
 pub mod state;
 pub mod validation;
 pub mod value;

@@ -25,6 +25,7 @@ mod history;
 mod journal;
 mod lock;
 mod afar;
+pub mod plan_file;
 pub mod remote;
 
 pub use afar::Warn;

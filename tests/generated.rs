@@ -19,6 +19,7 @@ use crate::harness::Project;
 const GENERATED: &[(&str, &str)] = &[
     ("language", "schema/language.schema.json"),
     ("state", "schema/state.schema.json"),
+    ("plan", "schema/plan.schema.json"),
     ("events", "schema/events.schema.json"),
     ("validation", "schema/validation.schema.json"),
     ("reference", "docs/reference.md"),

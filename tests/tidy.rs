@@ -103,7 +103,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "render",
         ],
     ),
-    ("reference", &["resource", "diagnostic", "config", "state", "event", "render"]),
+    ("reference", &["resource", "diagnostic", "config", "state", "plan", "event", "render"]),
     ("ui", &["value", "world", "resource", "diagnostic", "backend", "plan", "event", "render"]),
     (
         "apply",

@@ -16,7 +16,7 @@ Examples:
 Schemas are JSON Schema, draft 2020-12. The one of the language is over HCL's
 mapping to JSON, where an expression is a string such as \"${var.port}\".")]
 pub struct Arguments {
-    /// What to print: language, state, events, validation, reference or lint
+    /// What to print: language, state, plan, events, validation, reference or lint
     #[arg(value_enum)]
     pub subject: Subject,
 }
@@ -28,6 +28,8 @@ pub enum Subject {
     Language,
     /// The state file, as a JSON Schema.
     State,
+    /// A saved plan, as a JSON Schema.
+    Plan,
     /// What happens in a run, as a JSON Schema.
     Events,
     /// What `wgform validate -json` prints, as a JSON Schema.
@@ -46,6 +48,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
     context.ui.result(&match arguments.subject {
         Subject::Language => format!("{:#}", reference::language_schema()),
         Subject::State => format!("{:#}", reference::state_schema()),
+        Subject::Plan => format!("{:#}", reference::plan_schema()),
         Subject::Events => format!("{:#}", reference::events_schema()),
         Subject::Validation => format!("{:#}", reference::validation_schema()),
         Subject::Reference => reference::language_page(),

@@ -177,6 +177,7 @@ pub(crate) struct SettingsBlock {
     pub(crate) span: Option<Span>,
     pub(crate) default_backend: Option<Expr>,
     pub(crate) state_path: Option<Expr>,
+    pub(crate) require_plan_file: Option<Expr>,
     /// A store that is no file of this host.
     pub(crate) state: Option<StateBlock>,
 }
@@ -185,13 +186,15 @@ impl SettingsBlock {
     /// Returns every expression in it.
     pub(crate) fn expressions(&self) -> impl Iterator<Item = &Expr> {
         let state = self.state.iter().flat_map(|it| it.arguments.values());
-        self.default_backend.iter().chain(&self.state_path).chain(state)
+        let own = self.default_backend.iter().chain(&self.state_path);
+        own.chain(&self.require_plan_file).chain(state)
     }
 
     /// Returns every expression in it, to be changed.
     pub(crate) fn expressions_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
         let state = self.state.iter_mut().flat_map(|it| it.arguments.values_mut());
-        self.default_backend.iter_mut().chain(&mut self.state_path).chain(state)
+        let own = self.default_backend.iter_mut().chain(&mut self.state_path);
+        own.chain(&mut self.require_plan_file).chain(state)
     }
 }
 

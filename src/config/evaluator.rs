@@ -34,8 +34,10 @@ use crate::config::evaluator::repeat::{Expansion, Instances, Place};
 use crate::config::evaluator::run::{Memo, Run};
 use crate::config::expression::{Effort, Evaluated, Failures, poisoned};
 use crate::config::rendering::Templates;
+use crate::config::value::Value;
 use crate::config::{
-    AllUnknown, BackendDeclaration, Computed, Config, Desired, Import, Output, Settings, in_order,
+    AllUnknown, BackendDeclaration, Computed, Config, Desired, Import, Output, Settings,
+    VariableValues, in_order,
 };
 use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::resource::Address;
@@ -86,6 +88,33 @@ impl<'c> Evaluator<'c> {
             templates: Templates::default(),
             ready: RefCell::default(),
         }
+    }
+
+    /// Says which time the plan is made for, before anything is evaluated.
+    pub fn plan_for(&self, planned_at: Timestamp) {
+        // Only the first one counts, as it does where nobody says one.
+        _ = self.planned_at.set(planned_at);
+    }
+
+    /// Returns the time of the plan.
+    pub fn planned_at(&self) -> Timestamp {
+        *self.planned_at.get_or_init(|| self.world.now())
+    }
+
+    /// Returns the values that variables were given, but of a sensitive one only its name. What is wrong with one was
+    /// said before.
+    pub fn values_of_variables(&self) -> VariableValues {
+        let mut values = VariableValues::default();
+        let variables = &self.config.root().variables;
+        for (name, block) in variables.iter().filter(|(name, _)| self.config.is_given(name)) {
+            let value = Run::early(self).node(&Node::Variable(name.clone()));
+            let is_open = |it: &Value| !block.is_sensitive && !it.is_sensitive_anywhere();
+            match value.ok().filter(is_open).and_then(|it| it.to_json()) {
+                Some(json) => _ = values.open.insert(name.to_string(), json),
+                None => _ = values.sensitive.insert(name.to_string()),
+            }
+        }
+        values
     }
 
     /// Evaluates everything, with nothing known of any device, and returns all that is wrong, with what parsing said:

@@ -3,7 +3,11 @@
 use serde_json::Value as Json;
 
 use crate::fuzz::{assert_printable, text};
+use crate::plan::saved::{Opened, Saved, SavedError, differences};
+use crate::render::plan::{Purpose, plan};
+use crate::render::{Paint, stale};
 use crate::state::{JournalRecord, Recorded, State};
+use crate::value::FingerprintKey;
 
 /// The fingerprint key of `testdata/state`.
 const SECRET: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
@@ -29,6 +33,30 @@ pub(super) fn state(bytes: &[u8]) {
     }
     assert_printable(&crate::render::state::state(&state));
     drop((state.open(), state.backends_in_use()));
+}
+
+/// Reads a plan file, and a plan that somebody sealed who knows how.
+pub(super) fn saved_plan(bytes: &[u8]) {
+    if let Err(error) = Opened::from_bytes(bytes) {
+        let said = error.to_string();
+        assert!(!said.is_empty() && !error.hint().is_empty());
+        assert_printable(&said);
+    }
+    let Ok(saved) = serde_json::from_slice::<Saved>(bytes) else { return };
+    let key = FingerprintKey::from_bytes([7; 32]);
+    let opened = match Opened::from_bytes(&saved.to_bytes(&key)) {
+        Ok(opened) => opened,
+        Err(SavedError::Invalid { .. }) => return,
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!(opened.saved, saved);
+    assert_eq!(opened.is_signed_with(&key), !saved.is_first);
+    for purpose in [Purpose::Apply, Purpose::RefreshOnly] {
+        assert_printable(&plan(&saved.plan(), purpose, Paint::PLAIN));
+    }
+    assert_eq!(differences(&saved, &opened.saved).0, Vec::new());
+    let nothing = Saved { changes: Vec::new(), ..saved.clone() };
+    assert_printable(&stale::differences(&differences(&nothing, &saved).0));
 }
 
 /// Fails when something that was in a document is not in it any more. What says nothing may go.

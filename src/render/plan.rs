@@ -91,6 +91,21 @@ pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
     text
 }
 
+/// Shows the line that a plan ends with.
+pub fn conclusion(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
+    let mut text = String::new();
+    match purpose {
+        Purpose::Apply => summary(plan, paint, &mut text),
+        Purpose::RefreshOnly if plan.is_empty() => {
+            text.push_str("Nothing to record.\n");
+        }
+        Purpose::Drift | Purpose::RefreshOnly => {
+            let _ = writeln!(text, "{} to record.", count(plan.changes.len(), "resource"));
+        }
+    }
+    text
+}
+
 /// Shows what an apply would take into the state.
 fn refresh_only(plan: &Plan, paint: Paint, text: &mut String) {
     if !plan.changes.is_empty() {
@@ -131,7 +146,8 @@ fn reboots(plan: &Plan, text: &mut String) {
     for (backend, reboot) in &plan.rebooted {
         let ago = reboot.ago.map(|ago| format!(" {} ago", age(ago))).unwrap_or_default();
         let missing = reboot.missing.join(", ");
-        let _ = writeln!(text, "Backend `{backend}`: host rebooted{ago}, {missing} missing.\n");
+        let line = format!("Backend `{backend}`: host rebooted{ago}, {missing} missing.\n");
+        let _ = writeln!(text, "{}", printable(&line));
     }
 }
 
@@ -522,7 +538,12 @@ fn remark(change: &ResourceChange, diff: &AttributeDiff) -> String {
         return "  # forces replacement".to_owned();
     }
     match &diff.was {
-        Some(was) if !diff.attribute.form.is_secret() => format!("  # was {}", literal(was)),
+        Some(was)
+            if !diff.attribute.form.is_secret()
+                && !change.sensitive.contains(diff.attribute.name) =>
+        {
+            format!("  # was {}", literal(was))
+        }
         _ if diff.class == Class::Drift && !change.is_drift() => {
             "  # changed outside of wgform".to_owned()
         }
@@ -627,8 +648,8 @@ fn unmanaged(plan: &Plan, paint: Paint, text: &mut String) {
             Some(ago) => format!("last handshake {} ago", age(ago)),
             None => "no handshake".to_owned(),
         };
-        let _ =
-            writeln!(text, "  {} of {}: {networks}; {handshake}", peer.public_key, peer.interface);
+        let line = format!("  {} of {}: {networks}; {handshake}", peer.public_key, peer.interface);
+        let _ = writeln!(text, "{}", printable(&line));
     }
     text.push_str(
         "\n  To manage one, declare it and run `wgform import peer.NAME INTERFACE/KEY`; \
@@ -655,8 +676,8 @@ fn unchecked(plan: &Plan, paint: Paint, text: &mut String) {
 
 fn unreachable(plan: &Plan, paint: Paint, text: &mut String) {
     for (backend, (why, left_out)) in &plan.unreachable {
-        let heading = format!("Backend `{backend}` was not read: {}", printable(&why.reason));
-        let _ = writeln!(text, "{}\n", paint.paint(Style::Warning, heading));
+        let heading = format!("Backend `{backend}` was not read: {}", why.reason);
+        let _ = writeln!(text, "{}\n", paint.paint(Style::Warning, printable(&heading)));
         why.hints.iter().for_each(|hint| {
             let _ = writeln!(text, "  {}", sentence(&printable(hint)));
         });
@@ -755,7 +776,7 @@ fn summary(plan: &Plan, paint: Paint, text: &mut String) {
     };
     let drift = plan.changes.iter().filter(|it| it.has_drift()).count();
     let drift = if drift == 0 { "none".to_owned() } else { drift.to_string() };
-    let kept = plan.sessions.live - plan.sessions.cut.len();
+    let kept = plan.sessions.live.saturating_sub(plan.sessions.cut.len());
     let imported = match plan.imported.len() {
         0 => String::new(),
         number => format!("{number} to import, "),

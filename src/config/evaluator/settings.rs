@@ -47,9 +47,15 @@ impl Run<'_> {
                 })
             }),
         };
+        let require_plan_file = match &settings.require_plan_file {
+            Some(expr) => self.flag(expr, "`require_plan_file`"),
+            None => Ok(false),
+        };
         let (default_backend, path) = both(self.default_backend(), path)?;
         let state = settings.state.as_ref().map(|block| self.state(block)).transpose()?;
-        Ok(Settings { default_backend, state_path: PathBuf::from(path), state })
+        let state_path = PathBuf::from(path);
+        let require_plan_file = require_plan_file?;
+        Ok(Settings { default_backend, state_path, state, require_plan_file })
     }
 
     fn state(&self, block: &StateBlock) -> Evaluated<StateDeclaration> {
