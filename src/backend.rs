@@ -43,7 +43,7 @@ pub fn connect(
     world: &World,
     trace: &Trace,
 ) -> Result<Box<dyn Write>, BackendError> {
-    let BackendDeclaration { id, kind, display_name: _, simulate, transport, span: _ } =
+    let BackendDeclaration { id, kind, display_name: _, simulate, transport, reached_through: _, span: _ } =
         declaration;
     let netns = match transport {
         Transport::Local { netns, driver, userspace_program } if !simulate => {

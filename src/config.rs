@@ -12,6 +12,7 @@ mod expression;
 mod foreign;
 mod function;
 mod graph;
+mod guard;
 mod lines;
 mod lint;
 mod parse;
@@ -52,6 +53,7 @@ use crate::value::Secret;
 pub use crate::config::evaluator::{
     Console, Evaluator, Shown, Verdict, of_the_interface, own_public_key,
 };
+pub use crate::config::guard::{Guard, Named, OnDrift};
 pub use crate::config::refactor::{Import, Refactoring, Removed};
 pub use crate::config::syntax::check_syntax;
 pub use crate::config::writable::unwritable;
@@ -330,6 +332,8 @@ pub struct Settings {
     pub default_backend: Option<BackendId>,
     /// The state file, relative to the configuration.
     pub state_path: PathBuf,
+    /// What a plan may not do without being told.
+    pub guard: Guard,
 }
 
 /// One `backend` block, or the implicit `local`.
@@ -345,6 +349,8 @@ pub struct BackendDeclaration {
     pub simulate: bool,
     /// What only this kind has.
     pub transport: Transport,
+    /// The peers through which it is reached; none where that is not written.
+    pub reached_through: Option<Vec<Named>>,
     /// The head of its block; none for the implicit one.
     pub span: Option<Span>,
 }

@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Args};
 
-use crate::command::arguments::{Belief, Pace, Scope};
+use crate::command::arguments::{Belief, Limiting, Pace, Scope};
 use crate::command::session::{self, Choice, Needs, Session};
 use crate::command::{Context, on_device};
 use crate::error::{Error, Exit};
@@ -23,6 +23,7 @@ Examples:
   wgform plan -replace=interface.hub
   wgform plan -refresh-only
   wgform plan -validate-on-device
+  wgform plan -max-destroy=20%
   wgform plan -detailed-exitcode
 
 An ADDRESS names one resource, or many: 'peer.rw[*]', module.site, backend.hq.")]
@@ -33,6 +34,9 @@ pub struct Arguments {
     /// What is believed.
     #[command(flatten)]
     pub belief: Belief,
+    /// What it may not do.
+    #[command(flatten)]
+    pub limiting: Limiting,
     /// Lets an interface get a new key, which every one of its peers must then learn
     #[arg(long = "allow-new-key", value_name = "ADDRESS")]
     pub new_keys: Vec<Pattern>,
@@ -69,6 +73,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let Arguments {
         scope,
         belief,
+        limiting,
         new_keys,
         replace,
         refresh_only,
@@ -83,7 +88,9 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let session = Session::open(context, &config, Needs::unless(destroy))?.at_pace(&pace);
     let loaded = session.read()?;
     let state = session::state_of(context, loaded.state);
-    let options = Options { refresh_only, ..session::options(&scope, &belief, destroy) };
+    let limits = session.limits(&limiting);
+    let options =
+        Options { refresh_only, limits, ..session::options(&scope, &belief, destroy) };
     let is_refreshed = scope.refresh;
     let choice = Choice { replace, new_keys, ..Choice::of(scope.selection) };
     let chosen = session.choose(&state, options, &choice)?;
@@ -93,6 +100,9 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     context.ui.result(&render::plan::plan(&plan, purpose, context.ui.result_paint()));
     if let Some(refusal) = session::refusal(&plan) {
         return Err(refusal);
+    }
+    if !refresh_only && !destroy {
+        session.say_what_drift_does(&plan);
     }
     let differs = if detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done };
     let is_whole = plan.unreachable.is_empty();

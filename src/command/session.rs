@@ -2,6 +2,7 @@
 
 mod choice;
 mod lint;
+mod reach;
 mod secrets;
 mod transport;
 
@@ -11,13 +12,14 @@ use std::num::NonZeroUsize;
 use crate::actual::{Actual, Interest, Picture, Reading, Unreachable};
 use crate::backend::{BackendError, Read, Write};
 use crate::command::Context;
-use crate::command::arguments::{self, Belief, Pace, Scope, VariableSource, Variables};
+use crate::command::arguments::{self, Belief, Limiting, Pace, Scope, VariableSource, Variables};
+use crate::command::session::reach::Addresses;
 use crate::command::watch::Watch;
-use crate::config::{BackendDeclaration, Config, Evaluator, Settings, Transport};
+use crate::config::{BackendDeclaration, Config, Evaluator, Guard, Settings, Transport};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Kind};
 use crate::event::Event;
-use crate::plan::{self, BackendView, Inputs, NoPlan, NotAdopted, Options, Plan, Refusal};
+use crate::plan::{self, BackendView, Inputs, Limits, NoPlan, NotAdopted, Options, Plan, Refusal};
 use crate::refresh::refresh;
 use crate::resource::{self, BackendId, BackendKind};
 use crate::source::{self, VariableArgument};
@@ -96,6 +98,8 @@ pub(crate) struct Session<'c> {
     /// How many backends are talked to at once.
     pub(crate) at_once: NonZeroUsize,
     declared: Vec<BackendDeclaration>,
+    /// What a plan may not do without being told.
+    pub(crate) guard: Guard,
     /// What was shown of the configuration, where lint was asked for.
     linted: Option<Vec<Diagnostic>>,
 }
@@ -108,6 +112,8 @@ pub(crate) struct World<B: ?Sized> {
     pub(crate) backends: BTreeMap<BackendId, Box<B>>,
     /// What they said.
     pub(crate) actual: Actual,
+    /// What the names stand for under which they are reached.
+    addresses: Addresses,
 }
 
 impl<'c> Session<'c> {
@@ -124,9 +130,18 @@ impl<'c> Session<'c> {
         let linted = (needs == Needs::Linted).then_some(warnings);
         let settings = evaluator.settings().map_err(Error::diagnostics)?;
         let declared = evaluator.backends().map_err(Error::diagnostics)?;
-        let Settings { state_path, default_backend: _ } = settings;
+        let Settings { state_path, default_backend: _, guard } = settings;
         let store = Store::new(context.world.path(state_path));
-        Ok(Self { context, config, evaluator, store, at_once: Pace::DEFAULT, declared, linted })
+        Ok(Self { context, config, evaluator, store, at_once: Pace::DEFAULT, declared, guard, linted })
+    }
+
+    /// Returns what a plan that is to be applied may not do.
+    pub(crate) fn limits(&self, limiting: &Limiting) -> Option<Limits> {
+        Some(Limits {
+            guard: self.guard.clone(),
+            max_destroy: limiting.max_destroy,
+            allow_lockout: limiting.lockouts.iter().cloned().collect(),
+        })
     }
 
     /// Talks to as many backends at once as the command line says.
@@ -233,8 +248,9 @@ impl<'c> Session<'c> {
             let compare = self.compare_secrets(state, &readers, &mut actual);
             self.context.watched(compare).await;
         }
+        let addresses = self.resolve(&declarations, &actual).await;
         watch.end(&actual);
-        Ok(World { declarations, backends, actual })
+        Ok(World { declarations, backends, actual, addresses })
     }
 
     /// Reads one backend.
@@ -346,7 +362,10 @@ impl<'c> Session<'c> {
         world: &'a World<B>,
         options: Options,
     ) -> Inputs<'a> {
-        let backends = world.declarations.iter().map(|(id, it)| (id.clone(), view(it))).collect();
+        let views = world.declarations.iter();
+        let views = views.map(|(id, it)| (id.clone(), view(it, &world.addresses)));
+        let backends = views.collect();
+        let options = Options { max_vanished: self.guard.max_vanished, ..options };
         let planned_at = self.context.world.now();
         Inputs { state, open, actual: &world.actual, backends, options, planned_at }
     }
@@ -418,7 +437,7 @@ fn no_plan(NoPlan { problems, refusals }: NoPlan) -> Error {
     refusals.iter().map(refused).fold(Error::diagnostics(problems), Error::and)
 }
 
-fn view(declaration: &BackendDeclaration) -> BackendView {
+fn view(declaration: &BackendDeclaration, addresses: &Addresses) -> BackendView {
     let firewall = match &declaration.transport {
         Transport::PfSense(firewall) => Some(firewall),
         Transport::Local { .. } | Transport::Ssh { .. } | Transport::RouterOs(_) => None,
@@ -430,6 +449,7 @@ fn view(declaration: &BackendDeclaration) -> BackendView {
         transport: transport::recorded(&declaration.transport),
         manage_service: firewall.is_some_and(|it| it.manage_service),
         read_only: firewall.is_some_and(|it| it.read_only),
+        reach: reach::reach(declaration, addresses),
     }
 }
 
@@ -454,6 +474,7 @@ fn remembered(id: &BackendId, record: &BackendRecord) -> Result<BackendDeclarati
         display_name: None,
         simulate: record.simulated,
         transport,
+        reached_through: None,
         span: None,
     })
 }

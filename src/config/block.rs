@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hcl_edit::Span as _;
 use hcl_edit::expr::Expression;
 
-use crate::config::Trigger;
+use crate::config::{Named, Trigger};
 use crate::config::broken::Broken;
 use crate::config::parse::Ignored;
 use crate::config::refactor::RefactoringBlocks;
@@ -176,6 +176,15 @@ pub(crate) struct SettingsBlock {
     pub(crate) span: Option<Span>,
     pub(crate) default_backend: Option<Expr>,
     pub(crate) state_path: Option<Expr>,
+    pub(crate) guard: GuardBlock,
+}
+
+/// The `guard` block.
+#[derive(Debug, Default)]
+pub(crate) struct GuardBlock {
+    pub(crate) attributes: BTreeMap<&'static str, Expr>,
+    pub(crate) protect: Vec<Named>,
+    pub(crate) protect_span: Option<Span>,
 }
 
 /// A `variable` block.
@@ -232,6 +241,8 @@ pub(crate) struct BackendBlock {
     pub(crate) repetition: Repetition,
     /// Its arguments, and those of its `ssh` block, which have other names.
     pub(crate) attributes: BTreeMap<&'static str, Expr>,
+    /// The peers through which it is reached, where that is written.
+    pub(crate) reached_through: Option<Vec<Named>>,
 }
 
 /// A `module` block.

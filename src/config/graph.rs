@@ -228,6 +228,7 @@ fn early(modules: &[Module], edges: &Edges) -> Vec<Diagnostic> {
     early.extend(
         settings.default_backend.iter().chain(&settings.state_path).map(|it| ("wgform", it)),
     );
+    early.extend(settings.guard.attributes.values().map(|it| ("wgform", it)));
     for variable in variables.values() {
         let checks = variable.validations.iter().flat_map(|it| [&it.condition, &it.message]);
         early.extend(variable.default.iter().chain(checks).map(|it| ("variable", it)));

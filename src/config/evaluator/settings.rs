@@ -41,8 +41,8 @@ impl Run<'_> {
                 })
             }),
         };
-        let (default_backend, path) = both(self.default_backend(), path)?;
-        Ok(Settings { default_backend, state_path: PathBuf::from(path) })
+        let ((default_backend, path), guard) = both(both(self.default_backend(), path), self.guard())?;
+        Ok(Settings { default_backend, state_path: PathBuf::from(path), guard })
     }
 
     /// The backend of an interface that names none: what `default_backend` says, or the only one there is.
@@ -84,6 +84,7 @@ impl Run<'_> {
                     driver: Driver::Auto,
                     userspace_program: None,
                 },
+                reached_through: None,
                 span: None,
             }]);
         }
@@ -149,6 +150,7 @@ impl Run<'_> {
             display_name,
             simulate,
             transport,
+            reached_through: block.reached_through.clone(),
             span: Some(block.span.clone()),
         })
     }

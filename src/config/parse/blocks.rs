@@ -17,7 +17,7 @@ use crate::config::suggest::suggestion;
 use crate::config::types::Type;
 use crate::config::vocabulary::{
     ASSIGN, ASSIGN_ATTRIBUTES, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_PFSENSE, BACKEND_ROUTEROS,
-    BlockType, CLIENT, CLIENT_ATTRIBUTES, EVERY_RESOURCE, LIFECYCLE, LIFECYCLE_OF_MODULE, OUTPUT,
+    BlockType, CLIENT, CLIENT_ATTRIBUTES, EVERY_RESOURCE, GUARD, LIFECYCLE, LIFECYCLE_OF_MODULE, OUTPUT,
     ROUTES, SSH, STATE, VALIDATION, VARIABLE, WGFORM,
 };
 use crate::diagnostic::rule::{LITERAL_KEY, LITERAL_PASSWORD};
@@ -112,7 +112,11 @@ impl Parser {
         self.blocks.settings.default_backend =
             contents.take("default_backend").map(|it| self.expr(it));
         let mut first: Option<Span> = None;
-        for (_, state) in std::mem::take(&mut contents.blocks) {
+        let (guards, states): (Vec<_>, Vec<_>) = std::mem::take(&mut contents.blocks)
+            .into_iter()
+            .partition(|(name, _)| *name == GUARD.name);
+        self.guard(guards);
+        for (_, state) in states {
             let span = self.head(&state);
             match &first {
                 Some(first) => self.twice("state", first, &span),
@@ -270,6 +274,7 @@ impl Parser {
         }
         let blocks = std::mem::take(&mut contents.blocks);
         let repetition = self.repetition(&mut contents, None);
+        let reached_through = contents.take("reached_through").map(|it| self.patterns(&it));
         let mut attributes: BTreeMap<_, _> =
             contents.attributes.into_iter().map(|(name, it)| (name, self.expr(it.value))).collect();
         if kind == BackendKind::Linux {
@@ -280,7 +285,8 @@ impl Parser {
             return self.twice(&format!("backend.{id}"), &first, &span);
         }
         let order = self.blocks.backends.len();
-        self.blocks.backends.insert(id, BackendBlock { span, order, kind, repetition, attributes });
+        let backend = BackendBlock { span, order, kind, repetition, attributes, reached_through };
+        self.blocks.backends.insert(id, backend);
     }
 
     /// A password in a file is everybody's who can read the file.

@@ -117,6 +117,7 @@ impl Blocks {
             .for_each(&mut plain);
         refactoring.imports.iter_mut().filter_map(|it| it.for_each.as_mut()).for_each(&mut plain);
         settings.default_backend.iter_mut().chain(&mut settings.state_path).for_each(&mut plain);
+        settings.guard.attributes.values_mut().for_each(&mut plain);
         for variable in variables.values_mut() {
             variable.default.iter_mut().for_each(&mut plain);
             for validation in &mut variable.validations {
