@@ -43,8 +43,15 @@ pub fn connect(
     world: &World,
     trace: &Trace,
 ) -> Result<Box<dyn Write>, BackendError> {
-    let BackendDeclaration { id, kind, display_name: _, simulate, transport, reached_through: _, span: _ } =
-        declaration;
+    let BackendDeclaration {
+        id,
+        kind,
+        display_name: _,
+        simulate,
+        transport,
+        reached_through: _,
+        span: _,
+    } = declaration;
     let netns = match transport {
         Transport::Local { netns, driver, userspace_program } if !simulate => {
             let host = Linux::real(id.clone(), netns.clone(), *driver, world.clone());

@@ -64,9 +64,9 @@ use crate::value::{Bound, PresharedKey, PrivateKey, PublicKey, RouteRule};
 
 pub use adopt::{NotAdopted, adopt};
 pub use finish::record;
+pub use interest::{interest, recorded_interest};
 pub use limit::{Deeds, Guarded, Limits, deeds, listed};
 pub use path::{Destination, PathChange, PathFate, Reach};
-pub use interest::{interest, recorded_interest};
 pub use persist::{outside, persisted_fields, written};
 pub use recover::recover;
 pub use refactor::renames;

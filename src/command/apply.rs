@@ -86,8 +86,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let config = session::configuration(context, &scope.variables)?;
     let session = Session::open(context, &config, Needs::unless(destroy))?.at_pace(&pace);
     let limits = session.limits(&limiting);
-    let options =
-        Options { refresh_only, limits, ..session::options(&scope, &belief, destroy) };
+    let options = Options { refresh_only, limits, ..session::options(&scope, &belief, destroy) };
     let choice = Choice { replace, new_keys, ..Choice::of(scope.selection) };
     let request = Request {
         operation: if destroy { "destroy" } else { "apply" },

@@ -68,7 +68,11 @@ impl FromStr for Approval {
             "false" => Ok(Self::Asked),
             "" => Err(InvalidValue::new("there is nothing behind the `=`")
                 .hint("write `-auto-approve` alone, or what is approved, such as `create,update`")),
-            text => text.split(',').map(|it| it.trim().parse()).collect::<Result<_, _>>().map(Self::Only),
+            text => text
+                .split(',')
+                .map(|it| it.trim().parse())
+                .collect::<Result<_, _>>()
+                .map(Self::Only),
         }
     }
 }

@@ -89,8 +89,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let loaded = session.read()?;
     let state = session::state_of(context, loaded.state);
     let limits = session.limits(&limiting);
-    let options =
-        Options { refresh_only, limits, ..session::options(&scope, &belief, destroy) };
+    let options = Options { refresh_only, limits, ..session::options(&scope, &belief, destroy) };
     let is_refreshed = scope.refresh;
     let choice = Choice { replace, new_keys, ..Choice::of(scope.selection) };
     let chosen = session.choose(&state, options, &choice)?;

@@ -159,7 +159,9 @@ fn judge_drift(session: &Session<'_>, plan: &Plan, request: &Request) -> Result<
     let refused = Error::new(Kind::Refused, message)
         .hint("say `-heal` to undo them, or put them into the configuration first");
     Err(match line {
-        true => refused.hint(format!("or write `on_drift = \"heal\"` at {place}, to undo them always")),
+        true => {
+            refused.hint(format!("or write `on_drift = \"heal\"` at {place}, to undo them always"))
+        }
         false => refused,
     })
 }

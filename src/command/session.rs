@@ -132,7 +132,16 @@ impl<'c> Session<'c> {
         let declared = evaluator.backends().map_err(Error::diagnostics)?;
         let Settings { state_path, default_backend: _, guard } = settings;
         let store = Store::new(context.world.path(state_path));
-        Ok(Self { context, config, evaluator, store, at_once: Pace::DEFAULT, declared, guard, linted })
+        Ok(Self {
+            context,
+            config,
+            evaluator,
+            store,
+            at_once: Pace::DEFAULT,
+            declared,
+            guard,
+            linted,
+        })
     }
 
     /// Returns what a plan that is to be applied may not do.

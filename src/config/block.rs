@@ -7,11 +7,11 @@ use std::sync::Arc;
 use hcl_edit::Span as _;
 use hcl_edit::expr::Expression;
 
-use crate::config::{Named, Trigger};
 use crate::config::broken::Broken;
 use crate::config::parse::Ignored;
 use crate::config::refactor::RefactoringBlocks;
 use crate::config::types::Type;
+use crate::config::{Named, Trigger};
 use crate::diagnostic::{SourceText, Span};
 use crate::resource::{Address, BackendId, BackendKind};
 

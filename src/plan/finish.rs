@@ -16,7 +16,9 @@ use crate::plan::persist::PERSISTED;
 use crate::plan::recover::public_key;
 use crate::plan::view::View;
 use crate::plan::walk::{Fate, Node, Planner};
-use crate::plan::{OutputChange, Plan, Refusal, Step, check, limit, order, path, routes, secret, session};
+use crate::plan::{
+    OutputChange, Plan, Refusal, Step, check, limit, order, path, routes, secret, session,
+};
 use crate::resource::{Address, BackendId, Ownership, Presence, declaration};
 use crate::state::{BackendRecord, ObjectKey, OutputRecord, ResourceRecord, State, StateChange};
 use crate::value::FingerprintKey;

@@ -104,7 +104,10 @@ pub(crate) fn judge(
     if let Some(bound) = guard.max_destroy {
         let place = guard.place("max_destroy");
         let raise = |enough: String| format!("raise `max_destroy` at {place} to {enough}");
-        judged.add(format!("max_destroy = {} ({place})", written(bound)), destroyed.look(bound, &raise));
+        judged.add(
+            format!("max_destroy = {} ({place})", written(bound)),
+            destroyed.look(bound, &raise),
+        );
     }
     if !guard.forbid.is_empty() {
         let place = guard.place("forbid");
@@ -243,9 +246,7 @@ fn protected(guard: &Guard, place: &str, changes: &[ResourceChange]) -> (String,
         if is_protected(address) {
             refusals.push(Refusal {
                 message: format!("`{address}` is in `protect` at {place}, and would be {verb}"),
-                hints: vec![format!(
-                    "leave it as it is, or take it out of `protect` at {place}"
-                )],
+                hints: vec![format!("leave it as it is, or take it out of `protect` at {place}")],
             });
         }
     }
@@ -263,7 +264,6 @@ fn warn_of_misnamed(planner: &mut Planner<'_>, guard: &Guard) {
         known.into_iter().any(|it| named.pattern.matches(it, []))
     };
     let missing = guard.protect.iter().filter(|it| !is_there(it));
-    let warnings: Vec<_> =
-        missing.map(|it| names_nothing(it, "this protects nothing")).collect();
+    let warnings: Vec<_> = missing.map(|it| names_nothing(it, "this protects nothing")).collect();
     planner.warnings.extend(warnings);
 }

@@ -52,7 +52,7 @@ pub(crate) fn steps(
     let ranks = Ranks::new(links, &drafts);
     let mut ways = Ways::new(precedences, &mut drafts);
     loop {
-        let graph = edges(planner, &drafts);
+        let graph = edges(planner, &drafts, &ways);
         match graph.order(|index| ranks.of(&drafts, index)) {
             Ok(order) => {
                 let steps = in_order(&graph, drafts, &order);
@@ -104,7 +104,7 @@ impl<'a> Ranks<'a> {
     }
 }
 
-fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
+fn edges(planner: &Planner<'_>, drafts: &[Draft], ways: &Ways) -> Graph {
     let mut graph = Graph::new(drafts.len());
     let mut makes: BTreeMap<&Address, usize> = BTreeMap::new();
     let mut removes: BTreeMap<&Address, Vec<usize>> = BTreeMap::new();
@@ -141,7 +141,10 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
         // What was referred to goes after whatever referred to it has gone, or was changed.
         let recorded = planner.state.resources.get(address).map(|record| &record.dependencies);
         for needed in recorded.into_iter().flatten() {
-            removes.get(needed).into_iter().flatten().for_each(|later| graph.before(index, *later));
+            let later = removes.get(needed).into_iter().flatten();
+            // On two systems nothing but the way to one of them says which goes first.
+            let later = later.filter(|later| !ways.reverses(index, **later));
+            later.for_each(|later| graph.before(index, *later));
         }
     }
     claims(drafts, &mut graph);

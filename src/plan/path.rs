@@ -173,8 +173,7 @@ pub(crate) fn judge(
 ) -> (Vec<PathChange>, Vec<Refusal>) {
     let (mut changes, mut refusals) = (Vec::new(), Vec::new());
     for Endangered { mut change, order } in endangered {
-        let is_by_order =
-            matches!(change.fate, PathFate::FarEndFirst | PathFate::NewWayFirst(_));
+        let is_by_order = matches!(change.fate, PathFate::FarEndFirst | PathFate::NewWayFirst(_));
         if is_by_order && disordered.contains(&order.backend) {
             change.fate = PathFate::Refused;
         }
@@ -286,8 +285,7 @@ impl Search<'_> {
     fn touched(&self, host: &Destination) -> Option<Touched> {
         let mut all: Vec<Touched> = Vec::new();
         for address in &host.addresses {
-            let (from, routes) =
-                self.compared.before.routes(self.id, *address, self.here);
+            let (from, routes) = self.compared.before.routes(self.id, *address, self.here);
             if routes.is_empty() {
                 return None;
             }
@@ -331,8 +329,11 @@ impl Search<'_> {
         };
         let route = routes.iter().find(comes_through)?;
         let is_new = |it: &&Address| {
-            before.ends.get(*it) != after.ends.get(*it)
-                || before.faces.get(*it) != after.faces.get(*it)
+            let is_same_end = match (before.ends.get(*it), after.ends.get(*it)) {
+                (Some(before), Some(after)) => before.is_same(after),
+                (before, after) => before.is_none() && after.is_none(),
+            };
+            !is_same_end || before.faces.get(*it) != after.faces.get(*it)
         };
         let parts = route.parts().filter(is_new).cloned().collect();
         Some((told(after, route), parts))

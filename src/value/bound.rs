@@ -30,7 +30,8 @@ impl FromStr for Bound {
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let wrong = |why: &str| {
-            InvalidValue::new(why).hint("write a whole number such as `5`, or a share such as `20%`")
+            InvalidValue::new(why)
+                .hint("write a whole number such as `5`, or a share such as `20%`")
         };
         let (digits, is_share) = match text.strip_suffix('%') {
             Some(digits) => (digits, true),

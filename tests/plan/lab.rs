@@ -25,7 +25,8 @@ use wgform::config::{BackendDeclaration, Config, Driver, Evaluator, Transport};
 use wgform::diagnostic::{Diagnostic, Severity, SourceText};
 use wgform::event::Event;
 use wgform::plan::{
-    self, BackendView, Inputs, NotAdopted, Options, Plan, PlannedAct, Reach, Refusal, Subject, interest,
+    self, BackendView, Inputs, NotAdopted, Options, Plan, PlannedAct, Reach, Refusal, Subject,
+    interest,
 };
 use wgform::refresh::refresh;
 use wgform::render::Paint;

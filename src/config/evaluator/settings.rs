@@ -41,7 +41,8 @@ impl Run<'_> {
                 })
             }),
         };
-        let ((default_backend, path), guard) = both(both(self.default_backend(), path), self.guard())?;
+        let ((default_backend, path), guard) =
+            both(both(self.default_backend(), path), self.guard())?;
         Ok(Settings { default_backend, state_path: PathBuf::from(path), guard })
     }
 

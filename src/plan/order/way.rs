@@ -32,7 +32,9 @@ impl Ways {
             }
             let is_written = !matches!(draft.step.act, PlannedAct::Record);
             let backend = draft.step.backend.as_ref().filter(|_| is_written);
-            backend.into_iter().for_each(|it| on_backend.entry(it.clone()).or_default().push(index));
+            backend
+                .into_iter()
+                .for_each(|it| on_backend.entry(it.clone()).or_default().push(index));
         }
         for Precedence { backend, first, then, is_condition } in precedences {
             let steps = |addresses: &BTreeSet<Address>| -> Vec<usize> {
@@ -62,7 +64,8 @@ impl Ways {
     ) {
         for later in then {
             let draft = &mut drafts[*later];
-            let known: BTreeSet<usize> = draft.after.iter().chain(&draft.follows).copied().collect();
+            let known: BTreeSet<usize> =
+                draft.after.iter().chain(&draft.follows).copied().collect();
             let new = first.iter().copied().filter(|it| it != later && !known.contains(it));
             let new: Vec<usize> = new.filter(|it| !then.contains(it)).collect();
             self.added.extend(new.iter().map(|it| ((*it, *later), backend.clone())));
@@ -73,6 +76,11 @@ impl Ways {
                 draft.follows.sort_unstable();
             }
         }
+    }
+
+    /// Returns whether a way demands that the second comes before the first.
+    pub(super) fn reverses(&self, first: usize, second: usize) -> bool {
+        self.added.contains_key(&(second, first))
     }
 
     /// Gives up the order of a way that is a part of a circle; returns whether there is one.

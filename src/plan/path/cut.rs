@@ -67,8 +67,7 @@ impl Compared<'_> {
         }
         let ends = || route.ends.iter().filter_map(|it| self.after.ends.get(it));
         let own = ends().filter(|it| it.on == *at);
-        let mut far =
-            ends().filter(|it| self.after.far(it).is_some_and(|(face, _)| face == at));
+        let mut far = ends().filter(|it| self.after.far(it).is_some_and(|(face, _)| face == at));
         let dials = own.into_iter().any(|it| it.endpoint.is_some());
         let sender = far.find(|it| it.endpoint.is_some());
         let port = |end: &End| end.endpoint().map(|it| u64::from(it.port.get()));
@@ -133,8 +132,7 @@ impl Compared<'_> {
         }
         let (old, new) = (before.endpoint(), after.endpoint());
         let far_port = self.after.far(after).and_then(|(_, face)| face.port);
-        let is_same_host =
-            old.zip(new.clone()).is_some_and(|(old, new)| old.host == new.host);
+        let is_same_host = old.zip(new.clone()).is_some_and(|(old, new)| old.host == new.host);
         let is_told = new.is_some_and(|it| Some(u64::from(it.port.get())) == far_port);
         match is_same_host && is_told {
             true => Some(kept(at, "gets another endpoint")),

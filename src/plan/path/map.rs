@@ -36,15 +36,29 @@ pub(super) struct End {
     /// The interface that it is on.
     pub(super) on: Address,
     pub(super) key: Option<PublicKey>,
+    /// The interface at the far end, where the configuration refers to it: its key may not be made yet.
+    refers_to: Option<Address>,
     pub(super) allowed: BTreeSet<Prefix>,
     pub(super) endpoint: Option<Json>,
     pub(super) is_up: bool,
 }
 
 impl End {
+    fn new(on: Address, key: Option<PublicKey>, is_up: bool, get: Get<'_>) -> Self {
+        let allowed = texts(get("allowed_ips")).into_iter().filter_map(|it| it.parse().ok());
+        let (allowed, endpoint) = (allowed.collect(), get("endpoint"));
+        Self { on, key, refers_to: None, allowed, endpoint, is_up }
+    }
+
     /// Returns whether packets to an address go to it.
     pub(super) fn takes(&self, address: IpAddr) -> bool {
         whole(address).is_some_and(|it| self.allowed.iter().any(|prefix| prefix.contains(&it)))
+    }
+
+    /// Returns whether packets take the same way through it.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let refers_to = self.refers_to.clone();
+        *self == Self { refers_to, ..other.clone() }
     }
 
     /// Returns where it sends to, when that is known.
@@ -61,7 +75,8 @@ pub(super) struct Map {
     /// None of a key that two have.
     by_key: BTreeMap<PublicKey, Option<Address>>,
     by_prefix: BTreeMap<Prefix, Vec<Address>>,
-    twins: BTreeMap<(Address, PublicKey), Address>,
+    /// By the interface that a peer is on and the one that it leads to.
+    leading: BTreeMap<(Address, Address), Address>,
     /// How many peers are up on each interface, and one of them.
     up: BTreeMap<Address, (usize, Address)>,
     /// What the plan that was asked for looks at.
@@ -139,7 +154,9 @@ impl Map {
             ObjectKey::Peer { .. } => {
                 let on = get("interface").and_then(|it| it.as_str()?.parse().ok());
                 let is_up = get("enabled") != Some(Json::Bool(false));
-                on.into_iter().for_each(|on| self.add_end(address, on, key, is_up, &get));
+                let Some(on) = on else { return };
+                let end = End::new(on, key, is_up, &get);
+                self.ends.insert(address.clone(), end);
             }
             ObjectKey::PresharedKey {} => {}
         }
@@ -163,7 +180,9 @@ impl Map {
         }
         if let Some(on_device) = node.peer() {
             let (on, key) = (on_device.on.clone(), on_device.public_key);
-            self.add_end(address, on, key, on_device.is_enabled, &get);
+            let end = End::new(on, key, on_device.is_enabled, &get);
+            let refers_to = planner.end(desired).and_then(|it| it.far_interface);
+            self.ends.insert(address.clone(), End { refers_to, ..end });
         }
     }
 
@@ -189,19 +208,6 @@ impl Map {
         self.faces.insert(address.clone(), face);
     }
 
-    fn add_end(
-        &mut self,
-        address: &Address,
-        on: Address,
-        key: Option<PublicKey>,
-        is_up: bool,
-        get: Get<'_>,
-    ) {
-        let allowed = texts(get("allowed_ips")).into_iter().filter_map(|it| it.parse().ok());
-        let (allowed, endpoint) = (allowed.collect(), get("endpoint"));
-        self.ends.insert(address.clone(), End { on, key, allowed, endpoint, is_up });
-    }
-
     /// Makes what is looked up, once everything is there.
     fn finish(mut self) -> Self {
         for (address, face) in &self.faces {
@@ -213,28 +219,30 @@ impl Map {
             for prefix in &end.allowed {
                 self.by_prefix.entry(*prefix).or_default().push(address.clone());
             }
-            if let Some(key) = end.key {
-                self.twins.insert((end.on.clone(), key), address.clone());
-            }
             if end.is_up {
                 let up = self.up.entry(end.on.clone());
                 up.and_modify(|it| it.0 += 1).or_insert_with(|| (1, address.clone()));
             }
         }
+        let leading = self.ends.iter().filter_map(|(address, end)| {
+            let (far, _) = self.far(end)?;
+            Some(((end.on.clone(), far.clone()), address.clone()))
+        });
+        self.leading = leading.collect();
         self
     }
 
     /// Returns the interface at the far end of a peer.
     pub(super) fn far(&self, end: &End) -> Option<(&Address, &Face)> {
-        let address = self.by_key.get(&end.key?)?.as_ref()?;
-        Some((address, self.faces.get(address)?))
+        let by_key = end.key.and_then(|it| self.by_key.get(&it)?.as_ref());
+        let by_reference = || end.refers_to.as_ref().filter(|_| end.key.is_none());
+        self.faces.get_key_value(by_key.or_else(by_reference)?)
     }
 
     /// Returns the peer at the other end of a tunnel.
     pub(super) fn twin(&self, end: &End) -> Option<(&Address, &End)> {
         let (far, _) = self.far(end)?;
-        let own = self.faces.get(&end.on)?.key?;
-        self.ends.get_key_value(self.twins.get(&(far.clone(), own))?)
+        self.ends.get_key_value(self.leading.get(&(far.clone(), end.on.clone()))?)
     }
 
     /// Returns the peers that packets to an address may go to, those with the longest prefixes first.
