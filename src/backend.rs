@@ -43,8 +43,16 @@ pub fn connect(
     world: &World,
     trace: &Trace,
 ) -> Result<Box<dyn Write>, BackendError> {
-    let BackendDeclaration { id, kind, display_name: _, simulate, transport, span: _, is_reader } =
-        declaration;
+    let BackendDeclaration {
+        id,
+        kind,
+        display_name: _,
+        simulate,
+        transport,
+        reached_through: _,
+        span: _,
+        is_reader,
+    } = declaration;
     let simulated = simulate.then_some(if *is_reader { Rights::ToRead } else { Rights::All });
     let netns = match transport {
         Transport::Local { netns, driver, userspace_program } if !simulate => {

@@ -35,6 +35,7 @@ pub mod schema;
 pub mod completions;
 pub mod man;
 pub mod version;
+pub mod approval;
 pub mod arguments;
 mod on_device;
 mod dashes;

@@ -12,6 +12,7 @@ mod expression;
 mod foreign;
 mod function;
 mod graph;
+mod guard;
 mod lines;
 mod lint;
 mod parse;
@@ -54,6 +55,7 @@ use crate::value::Secret;
 pub use crate::config::evaluator::{
     Console, Evaluator, Shown, Verdict, of_the_interface, own_public_key,
 };
+pub use crate::config::guard::{Guard, Named, OnDrift};
 pub use crate::config::refactor::{Import, Refactoring, Removed};
 pub use crate::config::syntax::check_syntax;
 pub use crate::config::writable::unwritable;
@@ -356,6 +358,8 @@ pub struct Settings {
     pub default_backend: Option<BackendId>,
     /// The state file, relative to the configuration.
     pub state_path: PathBuf,
+    /// What a plan may not do without being told.
+    pub guard: Guard,
     /// Whether only a saved plan may be applied.
     pub require_plan_file: bool,
     /// A store that is no file of this host, and that holds the state in place of that file.
@@ -390,6 +394,8 @@ pub struct BackendDeclaration {
     pub simulate: bool,
     /// What only this kind has.
     pub transport: Transport,
+    /// The peers through which it is reached; none where that is not written.
+    pub reached_through: Option<Vec<Named>>,
     /// The head of its block; none for the implicit one.
     pub span: Option<Span>,
     /// Whether this is how its `read` block says to log in, which cannot write.

@@ -11,7 +11,9 @@
 //! * `routes` says which routes each interface is to have, and what is in their way,
 //! * `check` looks across resources: what is wanted twice, what belongs to somebody else,
 //! * `persist` says what brings an interface back at boot, and what does now,
+//! * `path` knows through which tunnels backends are reached, and what becomes of those,
 //! * `order` makes the steps and puts them in order,
+//! * `limit` says what of it all is more than may be done without a word,
 //! * `service` says what becomes of what a device stores and applies apart, and what only a firewall has,
 //! * `session` says which sessions an apply keeps,
 //! * `finish` says what else changes, and what stands in the way,
@@ -27,9 +29,11 @@ mod finish;
 mod guard;
 mod hooks;
 mod interest;
+mod limit;
 mod observe;
 mod one_sided;
 mod order;
+mod path;
 mod persist;
 mod recorded;
 mod recover;
@@ -60,11 +64,13 @@ use crate::link::Links;
 use crate::persist::Style;
 use crate::resource::{Address, BackendId, BackendKind, Fields, Setting};
 use crate::state::{BackendRecord, ObjectKey, State, StateChange};
-use crate::value::{PresharedKey, PrivateKey, PublicKey, RouteRule};
+use crate::value::{Bound, PresharedKey, PrivateKey, PublicKey, RouteRule};
 
 pub use adopt::{NotAdopted, adopt};
 pub use finish::record;
 pub use interest::{interest, recorded_interest};
+pub use limit::{Deeds, Guarded, Limits, deeds, listed};
+pub use path::{Destination, PathChange, PathFate, Reach};
 pub use persist::{outside, persisted_fields, written};
 pub use recover::recover;
 pub use refactor::renames;
@@ -102,6 +108,8 @@ pub struct BackendView {
     pub manage_service: bool,
     /// Whether nothing may be written there.
     pub read_only: bool,
+    /// How packets come to it.
+    pub reach: Reach,
 }
 
 /// What a user asked for.
@@ -128,6 +136,10 @@ pub struct Options {
     pub accept_new_device: BTreeSet<BackendId>,
     /// Backends whose losses are believed.
     pub accept_loss: BTreeSet<BackendId>,
+    /// How much may be missing before it is not believed; none for the usual.
+    pub max_vanished: Option<Bound>,
+    /// What an apply may not do; none for a plan that nobody applies.
+    pub limits: Option<Limits>,
 }
 
 impl Options {
@@ -174,6 +186,10 @@ pub struct Plan {
     pub sessions: Sessions,
     /// What must be said before anything is done.
     pub refusals: Vec<Refusal>,
+    /// The guards that were looked at.
+    pub guarded: Vec<Guarded>,
+    /// What becomes of the ways to backends.
+    pub paths: Vec<PathChange>,
     /// What is worth a look.
     pub warnings: Vec<Diagnostic>,
     /// The outputs that change.

@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod declaration;
+pub mod deed;
 pub mod field;
 pub mod moves;
 pub mod pattern;
@@ -14,6 +15,7 @@ pub use address::{Address, BackendId, InstanceKey, Kind, ModuleStep};
 pub use declaration::{
     Attribute, BackendKind, Change, Default, Form, Ownership, Presence, Support,
 };
+pub use deed::Deed;
 pub use field::{Field, Fields, Setting, Settings};
 pub use moves::{Circle, Movable, Move, Moved, Moves, ResourceStep};
 pub use pattern::Pattern;

@@ -6,6 +6,7 @@
 //!
 //! Secrets are types of their own: they cannot be printed, logged or serialised, and their memory is wiped on drop.
 
+pub mod bound;
 pub mod cidr;
 pub mod duration;
 pub mod endpoint;
@@ -13,6 +14,7 @@ pub mod key;
 pub mod routes;
 pub mod secret;
 
+pub use bound::Bound;
 pub use cidr::{Cidr, Prefix};
 pub use duration::{Keepalive, parse_seconds};
 pub use endpoint::{Endpoint, Host};

@@ -146,6 +146,7 @@ fn a_declared_simulated_backend_is_connected_once() {
         display_name: None,
         simulate: true,
         transport: Transport::Local { netns: None, driver: Driver::Auto, userspace_program: None },
+        reached_through: None,
         span: None,
         is_reader: false,
     };

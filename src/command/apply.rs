@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::command::Context;
-use crate::command::arguments::{Asking, Belief, Consent, Lock, Pace, Scope};
+use crate::command::arguments::{Asking, Belief, Consent, Limiting, Lock, Pace, Scope};
 use crate::command::run::{self, Request};
 use crate::command::saved::{self, FromFile};
 use crate::command::session::{self, Choice, Needs, Session};
@@ -21,6 +21,7 @@ Examples:
   wgform apply
   wgform apply -auto-approve -lock-timeout=1m
   wgform apply tonight.wgplan
+  wgform apply -auto-approve=create,update -max-destroy=0
   wgform apply -exclude=peer.laptop
   wgform apply -exclude=backend.branch
   wgform apply -replace=interface.hub
@@ -43,7 +44,10 @@ pub struct Arguments {
     /// What it may do.
     #[command(flatten)]
     pub consent: Consent,
-    /// Undoes drift although nobody can be asked
+    /// What it may not do.
+    #[command(flatten)]
+    pub limiting: Limiting,
+    /// Undoes drift although nobody can be asked, or a guard refuses to
     #[arg(long)]
     pub heal: bool,
     /// Lets an interface get a new key, which every one of its peers must then learn
@@ -82,6 +86,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
         destroy,
         belief,
         consent,
+        limiting,
         heal,
         new_keys,
         replace,
@@ -98,7 +103,8 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     scope.check_refresh(refresh_only)?;
     let config = session::configuration(context, &scope.variables)?;
     let session = Session::open(context, &config, Needs::unless(destroy))?.at_pace(&pace);
-    let options = Options { refresh_only, ..session::options(&scope, &belief, destroy) };
+    let limits = session.limits(&limiting);
+    let options = Options { refresh_only, limits, ..session::options(&scope, &belief, destroy) };
     let choice = Choice { replace, new_keys, ..Choice::of(scope.selection) };
     let request = Request {
         operation: if destroy { "destroy" } else { "apply" },

@@ -8,10 +8,11 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 
+use crate::command::approval::Approval;
 use crate::error::{Error, Kind};
 use crate::resource::{BackendId, Pattern};
 use crate::ui::Input;
-use crate::value::{InvalidValue, Secret, parse_seconds};
+use crate::value::{Bound, InvalidValue, Secret, parse_seconds};
 
 /// `-var` and `-var-file`, in the order in which they stand on the command line: the later one wins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -184,12 +185,25 @@ pub struct Belief {
     pub losses: Vec<BackendId>,
 }
 
+/// What a plan may not do.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Limiting {
+    /// Refuses a plan that destroys or replaces more than so many resources, or than such a share of those that are owned
+    #[arg(long, value_name = "N|P%")]
+    pub max_destroy: Option<Bound>,
+    /// Lets a backend be cut off that is reached through a tunnel of the configuration
+    #[arg(long = "allow-lockout", value_name = "ID", value_parser = backend)]
+    pub lockouts: Vec<BackendId>,
+}
+
 /// What an apply or a destroy does without being told again.
 #[derive(Debug, Clone, Args)]
 pub struct Consent {
-    /// Does not ask for a yes
-    #[arg(long)]
-    pub auto_approve: bool,
+    /// Does not ask for a yes; with kinds such as `create,update`, refuses a plan that does anything else. The kinds are
+    /// create, update, replace, destroy, forget, import and move
+    #[arg(long, value_name = "KINDS", num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = Approval::ALL, hide_default_value = true)]
+    pub auto_approve: Approval,
     /// Leaves out what lives on backends that cannot be reached
     #[arg(long)]
     pub skip_unreachable: bool,

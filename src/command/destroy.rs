@@ -3,10 +3,11 @@
 use clap::Args;
 
 use crate::command::Context;
-use crate::command::arguments::{Asking, Belief, Consent, Lock, Pace, Scope};
+use crate::command::arguments::{Asking, Belief, Consent, Limiting, Lock, Pace, Scope};
 use crate::command::run::{self, Request};
 use crate::command::session::{self, Choice, Needs, Session};
 use crate::error::{Error, Exit};
+use crate::plan::Options;
 
 /// What `wgform destroy` is told.
 #[derive(Debug, Args)]
@@ -27,6 +28,9 @@ pub struct Arguments {
     /// What it may do.
     #[command(flatten)]
     pub consent: Consent,
+    /// What it may not do.
+    #[command(flatten)]
+    pub limiting: Limiting,
     /// How much is done at once.
     #[command(flatten)]
     pub pace: Pace,
@@ -43,12 +47,15 @@ pub struct Arguments {
 /// # Errors
 /// When nothing was done, because something makes no sense, is refused or cannot be reached.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
-    let Arguments { scope, belief, consent, pace, asking, lock } = arguments;
+    let Arguments { scope, belief, consent, limiting, pace, asking, lock } = arguments;
     let config = session::configuration(context, &scope.variables)?;
     let session = Session::open(context, &config, Needs::Settings)?.at_pace(&pace);
     let request = Request {
         operation: "destroy",
-        options: session::options(&scope, &belief, true),
+        options: Options {
+            limits: session.limits(&limiting),
+            ..session::options(&scope, &belief, true)
+        },
         choice: Choice::of(scope.selection),
         lock,
         input: asking.allowed(),

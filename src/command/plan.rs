@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-use crate::command::arguments::{Belief, Pace, Scope};
+use crate::command::arguments::{Belief, Limiting, Pace, Scope};
 use crate::command::session::{self, Choice, Needs, Session};
 use crate::command::{Context, on_device, saved};
 use crate::error::{Error, Exit};
@@ -27,6 +27,7 @@ Examples:
   wgform plan -replace=interface.hub
   wgform plan -refresh-only
   wgform plan -validate-on-device
+  wgform plan -max-destroy=20%
   wgform plan -detailed-exitcode
   wgform plan -out=tonight.wgplan
   wgform plan -expect=3f2ab01c9d7e5f60718293a4b5c6d7e8
@@ -39,6 +40,9 @@ pub struct Arguments {
     /// What is believed.
     #[command(flatten)]
     pub belief: Belief,
+    /// What it may not do.
+    #[command(flatten)]
+    pub limiting: Limiting,
     /// Lets an interface get a new key, which every one of its peers must then learn
     #[arg(long = "allow-new-key", value_name = "ADDRESS")]
     pub new_keys: Vec<Pattern>,
@@ -81,6 +85,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let Arguments {
         scope,
         belief,
+        limiting,
         new_keys,
         replace,
         refresh_only,
@@ -101,7 +106,8 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let loaded = session.read()?;
     let is_first = loaded.state.is_none();
     let state = session::state_of(context, loaded.state);
-    let options = Options { refresh_only, ..session::options(&scope, &belief, destroy) };
+    let limits = session.limits(&limiting);
+    let options = Options { refresh_only, limits, ..session::options(&scope, &belief, destroy) };
     let is_refreshed = scope.refresh;
     let choice = Choice { replace, new_keys, ..Choice::of(scope.selection) };
     let chosen = session.choose(&state, options, &choice)?;
@@ -119,6 +125,9 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     saved::check_digest(context, &plan, is_first, expect)?;
     if let Some(path) = &out {
         saved::save(&session, &plan, options, is_first, path)?;
+    }
+    if !refresh_only && !destroy {
+        session.say_what_drift_does(&plan);
     }
     let differs = if detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done };
     let is_whole = plan.unreachable.is_empty();

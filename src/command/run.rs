@@ -3,9 +3,11 @@
 use crate::apply::{self, Tools};
 use crate::backend::Write;
 use crate::command::Context;
+use crate::command::approval::Approval;
 use crate::command::arguments::Lock;
 use crate::command::saved;
 use crate::command::session::{self, Choice, Session, World};
+use crate::config::OnDrift;
 use crate::error::{Error, Exit, Kind};
 use crate::event::Event;
 use crate::outcome::{Fate, Report};
@@ -24,8 +26,8 @@ pub(crate) struct Request {
     pub(crate) choice: Choice,
     pub(crate) lock: Lock,
     pub(crate) input: Input,
-    pub(crate) auto_approve: bool,
-    /// Drift is undone although nobody can be asked.
+    pub(crate) auto_approve: Approval,
+    /// Drift is undone although nobody can be asked, or a guard refuses to.
     pub(crate) heal: bool,
     pub(crate) skip_unreachable: bool,
     /// The digest of the plan that was reviewed.
@@ -47,8 +49,9 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     let plan = session.plan(state, loaded.open, &world, chosen)?;
     ui.result(&render::plan::plan(&plan, Purpose::Apply, ui.result_paint()));
     permit(&plan, &request)?;
+    let drift = judge_drift(session, &plan, &request)?;
     saved::check_digest(session.context, &plan, is_first, request.expect)?;
-    if !plan.is_empty() && !request.auto_approve {
+    if !plan.is_empty() && (request.auto_approve.is_asked() || drift == Asked::Yes) {
         ask(session.context, &request)?;
     }
     carry_out(session, plan, &world, &lock, request.operation).await
@@ -109,7 +112,7 @@ pub(crate) async fn refresh_only(session: &Session<'_>, request: Request) -> Res
     ui.result(&render::plan::plan(&plan, Purpose::RefreshOnly, ui.result_paint()));
     permit(&plan, &request)?;
     saved::check_digest(session.context, &plan, is_first, request.expect)?;
-    if !plan.is_empty() && !request.auto_approve {
+    if !plan.is_empty() && request.auto_approve.is_asked() {
         let question =
             "Do you want to record these changes in the state? Nothing is written to any device.";
         ui.confirm(question, request.input)?;
@@ -176,14 +179,56 @@ pub(crate) fn permit(plan: &Plan, request: &Request) -> Result<(), Error> {
             .hint("say `-target` or `-exclude` to leave out what lives there")
             .hint("or leave `read_only` out, with a key that may write"));
     }
-    let undoes_drift = plan.has_drift() && !request.options.refresh_only;
-    if undoes_drift && request.input == Input::Off && !request.heal {
-        let message =
-            "the plan would undo changes that were made outside of wgform, and nobody can be asked";
-        return Err(Error::new(Kind::Refused, message)
-            .hint("say `-heal` to undo them, or put them into the configuration first"));
+    if plan.is_empty() { Ok(()) } else { request.auto_approve.check(plan) }
+}
+
+/// Whether somebody is asked about drift, whatever was approved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Yes,
+    No,
+}
+
+/// Refuses to undo drift where nobody can be asked, or where a guard says so.
+fn judge_drift(session: &Session<'_>, plan: &Plan, request: &Request) -> Result<Asked, Error> {
+    if request.heal || !plan.has_drift() {
+        return Ok(Asked::No);
     }
-    Ok(())
+    let guard = &session.guard;
+    let place = guard.place("on_drift");
+    let (why, line) = match guard.on_drift {
+        Some(OnDrift::Heal) => return Ok(Asked::No),
+        Some(OnDrift::Refuse) => (format!("`on_drift` at {place} refuses that"), true),
+        Some(OnDrift::Ask) if request.input == Input::Off => {
+            (format!("`on_drift` at {place} wants somebody to be asked, and nobody can be"), true)
+        }
+        Some(OnDrift::Ask) => return Ok(Asked::Yes),
+        None if request.input == Input::Off => ("nobody can be asked".to_owned(), false),
+        None => return Ok(Asked::No),
+    };
+    let message =
+        format!("the plan would undo changes that were made outside of wgform, and {why}");
+    let refused = Error::new(Kind::Refused, message)
+        .hint("say `-heal` to undo them, or put them into the configuration first");
+    Err(match line {
+        true => {
+            refused.hint(format!("or write `on_drift = \"heal\"` at {place}, to undo them always"))
+        }
+        false => refused,
+    })
+}
+
+impl Session<'_> {
+    /// Says of a plan what an apply of it would be refused for.
+    pub(crate) fn say_what_drift_does(&self, plan: &Plan) {
+        if plan.has_drift() && self.guard.on_drift == Some(OnDrift::Refuse) {
+            let place = self.guard.place("on_drift");
+            self.context.ui.warn(&format!(
+                "an apply of this would undo changes that were made outside of wgform, which `on_drift` at {place} refuses; \
+                 `apply -heal` does it."
+            ));
+        }
+    }
 }
 
 fn ask(context: &Context, request: &Request) -> Result<(), Error> {

@@ -4,6 +4,7 @@ mod choice;
 mod guard;
 mod lint;
 pub(crate) mod place;
+mod reach;
 mod secrets;
 mod transport;
 
@@ -15,13 +16,14 @@ use jiff::Timestamp;
 use crate::actual::{Actual, Interest, Picture, Reading, Unreachable};
 use crate::backend::{BackendError, Read, Write};
 use crate::command::Context;
-use crate::command::arguments::{self, Belief, Pace, Scope, VariableSource, Variables};
+use crate::command::arguments::{self, Belief, Limiting, Pace, Scope, VariableSource, Variables};
+use crate::command::session::reach::Addresses;
 use crate::command::watch::Watch;
-use crate::config::{BackendDeclaration, Config, Evaluator, Transport};
+use crate::config::{BackendDeclaration, Config, Evaluator, Guard, Transport};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Kind};
 use crate::event::Event;
-use crate::plan::{self, BackendView, Inputs, NoPlan, NotAdopted, Options, Plan, Refusal};
+use crate::plan::{self, BackendView, Inputs, Limits, NoPlan, NotAdopted, Options, Plan, Refusal};
 use crate::refresh::refresh;
 use crate::resource::{self, BackendId, BackendKind};
 use crate::source::{self, VariableArgument};
@@ -104,6 +106,8 @@ pub(crate) struct Session<'c> {
     /// How many backends are talked to at once.
     pub(crate) at_once: NonZeroUsize,
     declared: Vec<BackendDeclaration>,
+    /// What a plan may not do without being told.
+    pub(crate) guard: Guard,
     /// What was shown of the configuration, where lint was asked for.
     linted: Option<Vec<Diagnostic>>,
     /// Gives the lock back when the process is told to end.
@@ -122,6 +126,8 @@ pub(crate) struct World<B: ?Sized> {
     pub(crate) backends: BTreeMap<BackendId, Box<B>>,
     /// What they said.
     pub(crate) actual: Actual,
+    /// What the names stand for under which they are reached.
+    addresses: Addresses,
 }
 
 impl<'c> Session<'c> {
@@ -160,7 +166,17 @@ impl<'c> Session<'c> {
             linted,
             requires_plan_file: settings.require_plan_file,
             left_out: BTreeMap::new(),
-            guard: Guard::default(),
+            guard: settings.guard,
+            giving_back: GivingBack::default(),
+        })
+    }
+
+    /// Returns what a plan that is to be applied may not do.
+    pub(crate) fn limits(&self, limiting: &Limiting) -> Option<Limits> {
+        Some(Limits {
+            guard: self.guard.clone(),
+            max_destroy: limiting.max_destroy,
+            allow_lockout: limiting.lockouts.iter().cloned().collect(),
         })
     }
 
@@ -325,8 +341,9 @@ impl<'c> Session<'c> {
             let compare = self.compare_secrets(state, &readers, &mut actual);
             self.context.watched(compare).await;
         }
+        let addresses = self.resolve(&declarations, &actual).await;
         watch.end(&actual);
-        Ok(World { declarations, backends, actual })
+        Ok(World { declarations, backends, actual, addresses })
     }
 
     /// Reads one backend.
@@ -438,7 +455,10 @@ impl<'c> Session<'c> {
         world: &'a World<B>,
         options: Options,
     ) -> Inputs<'a> {
-        let backends = world.declarations.iter().map(|(id, it)| (id.clone(), view(it))).collect();
+        let views = world.declarations.iter();
+        let views = views.map(|(id, it)| (id.clone(), view(it, &world.addresses)));
+        let backends = views.collect();
+        let options = Options { max_vanished: self.guard.max_vanished, ..options };
         let planned_at = self.evaluator.planned_at();
         Inputs { state, open, actual: &world.actual, backends, options, planned_at }
     }
@@ -510,7 +530,7 @@ fn no_plan(NoPlan { problems, refusals }: NoPlan) -> Error {
     refusals.iter().map(refused).fold(Error::diagnostics(problems), Error::and)
 }
 
-fn view(declaration: &BackendDeclaration) -> BackendView {
+fn view(declaration: &BackendDeclaration, addresses: &Addresses) -> BackendView {
     let firewall = match &declaration.transport {
         Transport::PfSense(firewall) => Some(firewall),
         Transport::Local { .. } | Transport::Ssh { .. } | Transport::RouterOs(_) => None,
@@ -522,6 +542,7 @@ fn view(declaration: &BackendDeclaration) -> BackendView {
         transport: transport::recorded(&declaration.transport),
         manage_service: firewall.is_some_and(|it| it.manage_service),
         read_only: firewall.is_some_and(|it| it.read_only),
+        reach: reach::reach(declaration, addresses),
     }
 }
 
@@ -546,6 +567,7 @@ fn remembered(id: &BackendId, record: &BackendRecord) -> Result<BackendDeclarati
         display_name: None,
         simulate: record.simulated,
         transport,
+        reached_through: None,
         span: None,
         is_reader: false,
     })

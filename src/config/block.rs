@@ -7,12 +7,12 @@ use std::sync::Arc;
 use hcl_edit::Span as _;
 use hcl_edit::expr::Expression;
 
-use crate::config::Trigger;
 use crate::config::broken::Broken;
 use crate::config::parse::Ignored;
 use crate::config::refactor::RefactoringBlocks;
 use crate::config::types::Type;
 use crate::config::vocabulary::Argument;
+use crate::config::{Named, Trigger};
 use crate::diagnostic::{SourceText, Span};
 use crate::resource::{Address, BackendId, BackendKind};
 
@@ -177,6 +177,7 @@ pub(crate) struct SettingsBlock {
     pub(crate) span: Option<Span>,
     pub(crate) default_backend: Option<Expr>,
     pub(crate) state_path: Option<Expr>,
+    pub(crate) guard: GuardBlock,
     pub(crate) require_plan_file: Option<Expr>,
     /// A store that is no file of this host.
     pub(crate) state: Option<StateBlock>,
@@ -187,14 +188,16 @@ impl SettingsBlock {
     pub(crate) fn expressions(&self) -> impl Iterator<Item = &Expr> {
         let state = self.state.iter().flat_map(|it| it.arguments.values());
         let own = self.default_backend.iter().chain(&self.state_path);
-        own.chain(&self.require_plan_file).chain(state)
+        let own = own.chain(&self.require_plan_file).chain(self.guard.attributes.values());
+        own.chain(state)
     }
 
     /// Returns every expression in it, to be changed.
     pub(crate) fn expressions_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
         let state = self.state.iter_mut().flat_map(|it| it.arguments.values_mut());
         let own = self.default_backend.iter_mut().chain(&mut self.state_path);
-        own.chain(&mut self.require_plan_file).chain(state)
+        let own = own.chain(&mut self.require_plan_file);
+        own.chain(self.guard.attributes.values_mut()).chain(state)
     }
 }
 
@@ -204,6 +207,14 @@ pub(crate) struct StateBlock {
     pub(crate) kind: &'static str,
     pub(crate) span: Span,
     pub(crate) arguments: BTreeMap<&'static str, Expr>,
+}
+
+/// The `guard` block.
+#[derive(Debug, Default)]
+pub(crate) struct GuardBlock {
+    pub(crate) attributes: BTreeMap<&'static str, Expr>,
+    pub(crate) protect: Vec<Named>,
+    pub(crate) protect_span: Option<Span>,
 }
 
 /// A `variable` block.
@@ -260,6 +271,8 @@ pub(crate) struct BackendBlock {
     pub(crate) repetition: Repetition,
     /// Its arguments, and those of its `ssh` block, which have other names.
     pub(crate) attributes: BTreeMap<&'static str, Expr>,
+    /// The peers through which it is reached, where that is written.
+    pub(crate) reached_through: Option<Vec<Named>>,
     /// How whoever only reads logs in.
     pub(crate) read: Option<ReadBlock>,
 }

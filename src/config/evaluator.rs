@@ -5,6 +5,7 @@ mod console;
 mod import;
 mod condition;
 mod data;
+mod guard;
 mod pfsense;
 mod repeat;
 mod resource;

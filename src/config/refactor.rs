@@ -328,7 +328,7 @@ fn scope(modules: &[Module], number: usize) -> Vec<String> {
 }
 
 /// Says where a block is.
-fn at(span: &Span) -> String {
+pub(crate) fn at(span: &Span) -> String {
     let line = span.source.text[..span.range.start].matches('\n').count() + 1;
     format!("{}:{line}", span.source.name)
 }

@@ -9,6 +9,8 @@ mod state;
 pub use crate::config::vocabulary::state::{
     STATE, STATE_AZURE, STATE_GCS, STATE_HTTP, STATE_POSTGRES, STATE_S3, STATES,
 };
+use crate::config::OnDrift;
+use crate::resource::Deed;
 use crate::value::{GatewayCheck, RouteMode};
 
 pub use crate::config::vocabulary::backend::{
@@ -76,6 +78,12 @@ pub enum Takes {
     Networks,
     /// An expression that gives a command, as a list of its parts.
     Command,
+    /// An expression that gives a list of a few words.
+    Words(&'static [&'static str]),
+    /// An expression that gives a whole number or a share.
+    Bound,
+    /// Addresses of resources or patterns of them, which are never evaluated.
+    Patterns,
     /// Any expression.
     Anything,
 }
@@ -123,6 +131,63 @@ pub const WGFORM: BlockType = BlockType {
         },
     ],
     blocks: &[STATE, STATE_HTTP, STATE_S3, STATE_GCS, STATE_AZURE, STATE_POSTGRES],
+    blocks: &[STATE, GUARD],
+};
+
+/// `state`, in `wgform`.
+pub const STATE: BlockType = BlockType {
+    name: "state",
+    head: "state \"local\"",
+    doc: "Where the state is kept. `local` is a file of this host, and the only kind so far.",
+    arguments: &[Argument {
+        name: "path",
+        takes: Takes::Text,
+        default: Some("\"wgform.state.json\""),
+        doc: "The file, relative to the directory of the configuration.",
+        ..PLAIN
+    }],
+    blocks: &[],
+};
+
+/// `guard`, in `wgform`.
+pub const GUARD: BlockType = BlockType {
+    name: "guard",
+    head: "guard",
+    doc: "What no apply does without being told. What is said here and what the command line says both hold; `plan` shows what is refused, and ends with 8 as `apply` does. docs/guards.md has all guards.",
+    arguments: &[
+        Argument {
+            name: "max_destroy",
+            takes: Takes::Bound,
+            doc: "So many resources, or such a share of those that are owned, may be destroyed or replaced by one apply, as `-max-destroy`. Unmanaged peers that go are counted too.",
+            ..PLAIN
+        },
+        Argument {
+            name: "max_vanished",
+            takes: Takes::Bound,
+            doc: "So much of what is owned on one backend may be missing there before it is no longer believed: so many interfaces, and so many peers of those that are there; or such a share of each, of which one interface is always believed unless the share is \"0%\". When it is not written: one interface, and a fifth of the peers or five.",
+            ..PLAIN
+        },
+        Argument {
+            name: "forbid",
+            takes: Takes::Words(&Deed::WORDS),
+            default: Some("[]"),
+            doc: "What no apply does to anything, such as `[\"destroy\"]`.",
+            ..PLAIN
+        },
+        Argument {
+            name: "protect",
+            takes: Takes::Patterns,
+            doc: "Resources that no apply destroys or replaces, such as `[interface.hq, module.site]`; a pattern with `**` stands in quotes.",
+            ..PLAIN
+        },
+        Argument {
+            name: "on_drift",
+            takes: Takes::Choice(&OnDrift::WORDS),
+            doc: "What an apply does that would undo what was changed outside of wgform: `refuse` it unless `-heal` is said, `heal` it without a word, or `ask`, also where `-auto-approve` is said. When it is not written, drift is undone with the rest, and refused with `-input=false`.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[],
 };
 
 /// `variable`.

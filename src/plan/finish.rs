@@ -16,7 +16,9 @@ use crate::plan::persist::PERSISTED;
 use crate::plan::recover::public_key;
 use crate::plan::view::View;
 use crate::plan::walk::{Fate, Node, Planner};
-use crate::plan::{OutputChange, Plan, Refusal, Step, check, order, routes, secret, session};
+use crate::plan::{
+    OutputChange, Plan, Refusal, Step, check, limit, order, path, routes, secret, session,
+};
 use crate::resource::{Address, BackendId, Ownership, Presence, declaration};
 use crate::state::{BackendRecord, ObjectKey, OutputRecord, ResourceRecord, State, StateChange};
 use crate::value::FingerprintKey;
@@ -31,9 +33,15 @@ impl Planner<'_> {
         self.warn_of_unstated(&view);
         routes::resolve(&mut self, &view);
         let unmanaged = check::unmanaged(&mut self, &view);
-        let mut ordered = order::steps(&mut self, &links, &view, &unmanaged)?;
+        let endangered = path::endangered(&mut self, &view);
+        let owned = self.state.resources.values().filter(|it| !it.is_gone).count();
+        let precedences = endangered.iter().map(|it| &it.order).collect();
+        let mut ordered = order::steps(&mut self, &links, &view, &unmanaged, precedences)?;
         session::judge(&self, &mut ordered);
-        let refusals = self.all_refusals(&view);
+        let mut refusals = self.all_refusals(&view);
+        let (paths, lockouts) = path::judge(endangered, &ordered.disordered);
+        let (limited, guarded) = limit::judge(&mut self, &ordered.changes, owned);
+        refusals.extend(limited.into_iter().chain(lockouts));
         let one_sided = match refusals.is_empty() {
             true => one_sided(&self, &all_links, &view, &ordered.changes),
             // Nothing is changed.
@@ -65,6 +73,8 @@ impl Planner<'_> {
             unreachable,
             rebooted: self.verdict.rebooted,
             refusals,
+            guarded,
+            paths,
             warnings: self.warnings,
             outputs,
             links,

@@ -11,6 +11,7 @@ use crate::plan::{BackendView, Options, Reboot, Refusal};
 use crate::resource::pattern::in_shell;
 use crate::resource::{BackendId, Field};
 use crate::state::{BackendRecord, ObjectKey, ResourceRecord, State};
+use crate::value::Bound;
 
 /// So many owned interfaces may be missing before it is no longer taken for somebody's change.
 const MAX_MISSING_INTERFACES: usize = 1;
@@ -68,13 +69,14 @@ pub(crate) fn judge(
                 let ago = picture.identity.uptime;
                 verdict.rebooted.insert(id.clone(), Reboot { ago, missing: missing.interfaces });
             }
-        } else if (missing.is_too_much() || missing.is_any() && is_starting(picture))
+        } else if (missing.is_too_much(options.max_vanished)
+            || missing.is_any() && is_starting(picture))
             && !options.accept_loss.contains(id)
             && !options.destroy
         {
             let refusal = match is_starting(picture) {
                 true => not_loaded(id, &missing),
-                false => mass_loss(id, &missing),
+                false => mass_loss(id, &missing, options.max_vanished),
             };
             verdict.refusals.insert(id.clone(), refusal);
         }
@@ -103,6 +105,7 @@ fn is_stranger(state: &State, id: &BackendId, picture: &Picture) -> bool {
 #[derive(Debug, Default)]
 struct Missing {
     interfaces: Vec<String>,
+    owned_interfaces: usize,
     peers: usize,
     owned_peers: usize,
 }
@@ -123,6 +126,8 @@ impl Missing {
             })
             .collect();
         for record in on_it() {
+            let is_interface = matches!(record.object, ObjectKey::Interface { .. });
+            missing.owned_interfaces += usize::from(is_interface);
             match &record.object {
                 // One that made way for its successor is missed by nobody.
                 ObjectKey::Interface { name, .. }
@@ -150,7 +155,7 @@ impl Missing {
     }
 
     fn texts(&self) -> Vec<String> {
-        let Self { interfaces, peers, owned_peers } = self;
+        let Self { interfaces, owned_interfaces: _, peers, owned_peers } = self;
         let mut what = Vec::new();
         if !interfaces.is_empty() {
             let (count, names) = (interfaces.len(), interfaces.join(", "));
@@ -166,9 +171,24 @@ impl Missing {
         !self.interfaces.is_empty() || self.peers > 0
     }
 
-    fn is_too_much(&self) -> bool {
-        self.interfaces.len() > MAX_MISSING_INTERFACES
-            || self.peers > MAX_MISSING_PEERS.max(self.owned_peers / 5)
+    fn is_too_much(&self, bound: Option<Bound>) -> bool {
+        let Self { interfaces, owned_interfaces, peers, owned_peers } = self;
+        match bound {
+            None => {
+                interfaces.len() > MAX_MISSING_INTERFACES
+                    || *peers > MAX_MISSING_PEERS.max(owned_peers / 5)
+            }
+            // Of a few interfaces, one is mostly more than any share.
+            Some(bound @ Bound::Percent(percent)) => {
+                let is_one = interfaces.len() <= MAX_MISSING_INTERFACES && percent > 0;
+                !(is_one || bound.allows(interfaces.len(), *owned_interfaces))
+                    || !bound.allows(*peers, *owned_peers)
+            }
+            Some(bound) => {
+                !bound.allows(interfaces.len(), *owned_interfaces)
+                    || !bound.allows(*peers, *owned_peers)
+            }
+        }
     }
 }
 
@@ -241,11 +261,12 @@ fn not_loaded(id: &BackendId, missing: &Missing) -> Refusal {
     }
 }
 
-fn mass_loss(id: &BackendId, missing: &Missing) -> Refusal {
+fn mass_loss(id: &BackendId, missing: &Missing, bound: Option<Bound>) -> Refusal {
     let what = missing.texts();
+    let more = bound.map(|it| format!("; `max_vanished` believes {it}")).unwrap_or_default();
     Refusal {
         message: format!(
-            "on backend `{id}`, {} that wgform owns are missing, though the host was not rebooted",
+            "on backend `{id}`, {} that wgform owns are missing, though the host was not rebooted{more}",
             what.join(" and ")
         ),
         hints: vec![

@@ -239,6 +239,8 @@ impl Planner<'_> {
             rebooted: self.verdict.rebooted,
             sessions: Sessions::default(),
             refusals,
+            guarded: Vec::new(),
+            paths: Vec::new(),
             warnings: self.warnings,
             outputs: Vec::new(),
             links: Links::default(),

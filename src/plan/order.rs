@@ -5,6 +5,7 @@
 //! stay next to each other wherever nothing else decides.
 
 pub(crate) mod draft;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +14,8 @@ use crate::graph::Graph;
 use crate::link::Links;
 use crate::plan::check::{self, Unmanaged};
 use crate::plan::order::draft::{Claim, Draft, Drafts};
+use crate::plan::order::way::Ways;
+use crate::plan::path::Precedence;
 use crate::plan::view::View;
 use crate::plan::walk::Planner;
 use crate::plan::{
@@ -26,6 +29,8 @@ pub(crate) struct Ordered {
     pub(crate) changes: Vec<ResourceChange>,
     pub(crate) steps: Vec<Step>,
     pub(crate) sessions: Sessions,
+    /// The backends whose way could not be kept by the order.
+    pub(crate) disordered: BTreeSet<BackendId>,
 }
 
 /// Makes the steps.
@@ -38,21 +43,27 @@ pub(crate) fn steps(
     links: &Links,
     view: &View,
     unmanaged: &Unmanaged,
+    precedences: Vec<&Precedence>,
 ) -> Result<Ordered, Vec<Diagnostic>> {
     let Drafts { mut drafts, changes } = draft::drafts(planner, links, view, unmanaged);
     if !planner.diagnostics.is_empty() {
         return Err(std::mem::take(&mut planner.diagnostics));
     }
     let ranks = Ranks::new(links, &drafts);
+    let mut ways = Ways::new(precedences, &mut drafts);
     loop {
-        let graph = edges(planner, &drafts);
+        let graph = edges(planner, &drafts, &ways);
         match graph.order(|index| ranks.of(&drafts, index)) {
             Ok(order) => {
                 let steps = in_order(&graph, drafts, &order);
-                return Ok(Ordered { changes, steps, sessions: Sessions::default() });
+                let sessions = Sessions::default();
+                return Ok(Ordered { changes, steps, sessions, disordered: ways.dropped });
             }
             Err(cycle) => {
-                if !persist_later(&mut drafts, &cycle) && !break_swap(&mut drafts, &cycle) {
+                if !ways.give_way(&mut drafts, &cycle)
+                    && !persist_later(&mut drafts, &cycle)
+                    && !break_swap(&mut drafts, &cycle)
+                {
                     return Err(vec![waiting(planner, &drafts, &cycle)]);
                 }
             }
@@ -93,7 +104,7 @@ impl<'a> Ranks<'a> {
     }
 }
 
-fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
+fn edges(planner: &Planner<'_>, drafts: &[Draft], ways: &Ways) -> Graph {
     let mut graph = Graph::new(drafts.len());
     let mut makes: BTreeMap<&Address, usize> = BTreeMap::new();
     let mut removes: BTreeMap<&Address, Vec<usize>> = BTreeMap::new();
@@ -130,7 +141,10 @@ fn edges(planner: &Planner<'_>, drafts: &[Draft]) -> Graph {
         // What was referred to goes after whatever referred to it has gone, or was changed.
         let recorded = planner.state.resources.get(address).map(|record| &record.dependencies);
         for needed in recorded.into_iter().flatten() {
-            removes.get(needed).into_iter().flatten().for_each(|later| graph.before(index, *later));
+            let later = removes.get(needed).into_iter().flatten();
+            // On two systems nothing but the way to one of them says which goes first.
+            let later = later.filter(|later| !ways.reverses(index, **later));
+            later.for_each(|later| graph.before(index, *later));
         }
     }
     claims(drafts, &mut graph);

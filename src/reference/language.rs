@@ -101,6 +101,13 @@ fn argument(argument: &Argument) -> Json {
         Takes::Command => {
             or_expression(json!({ "type": "array", "minItems": 1, "items": { "type": "string" } }))
         }
+        Takes::Words(words) => {
+            or_expression(json!({ "type": "array", "items": { "enum": words } }))
+        }
+        Takes::Bound => or_expression(json!({
+            "anyOf": [number(0, u32::MAX), { "type": "string", "pattern": "^[0-9]+%?$" }],
+        })),
+        Takes::Patterns => addresses(),
         Takes::Anything => json!({}),
     };
     schema["description"] = json!(doc);

@@ -141,6 +141,12 @@ fn takes_text(takes: &Takes) -> String {
         Takes::Number => "a whole number".to_owned(),
         Takes::Networks => noun(&Form::Prefixes),
         Takes::Command => "a list of strings".to_owned(),
+        Takes::Words(words) => {
+            let words: Vec<_> = words.iter().map(|it| format!("`\"{it}\"`")).collect();
+            format!("a list of {}", words.join(", "))
+        }
+        Takes::Bound => "a whole number, or a share such as `\"20%\"`".to_owned(),
+        Takes::Patterns => "a list of addresses or patterns, not evaluated".to_owned(),
         Takes::Anything => "any value".to_owned(),
     }
 }

@@ -1,5 +1,6 @@
 //! A plan as text: the product's face.
 
+mod guarded;
 mod refactored;
 
 use std::collections::BTreeSet;
@@ -83,6 +84,8 @@ pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
     part(plan, &mut text);
     if purpose == Purpose::Apply {
         one_sided(plan, paint, &mut text);
+        guarded::paths(plan, paint, &mut text);
+        guarded::guards(plan, paint, &mut text);
     }
     match purpose {
         Purpose::Apply => summary(plan, paint, &mut text),

@@ -25,7 +25,8 @@ use wgform::config::{BackendDeclaration, Config, Driver, Evaluator, Transport};
 use wgform::diagnostic::{Diagnostic, Severity, SourceText};
 use wgform::event::Event;
 use wgform::plan::{
-    self, BackendView, Inputs, NotAdopted, Options, Plan, PlannedAct, Refusal, Subject, interest,
+    self, BackendView, Inputs, NotAdopted, Options, Plan, PlannedAct, Reach, Refusal, Subject,
+    interest,
 };
 use wgform::refresh::refresh;
 use wgform::render::Paint;
@@ -304,12 +305,16 @@ impl Lab {
         }
         self.learn_names();
         let views = declared.iter().map(|it| (it.id.clone(), view(it))).collect();
+        let settings = evaluator.settings().map_err(|it| self.problems(&it))?;
+        let mut options = self.options.clone();
+        options.max_vanished = settings.guard.max_vanished;
+        options.limits.iter_mut().for_each(|it| it.guard = settings.guard.clone());
         let inputs = Inputs {
             state,
             open: loaded.open,
             actual: &actual,
             backends: views,
-            options: self.options.clone(),
+            options,
             planned_at: self.world.now(),
         };
         work(Looked { config: &config, evaluator: &evaluator, inputs, backends, watch, lock })
@@ -544,6 +549,7 @@ fn with_remembered(declared: Vec<BackendDeclaration>, state: &State) -> Vec<Back
                     driver: Driver::Auto,
                     userspace_program: None,
                 },
+                reached_through: None,
                 span: None,
                 is_reader: false,
             });
@@ -560,6 +566,7 @@ fn view(declaration: &BackendDeclaration) -> BackendView {
         transport: BTreeMap::new(),
         manage_service: false,
         read_only: false,
+        reach: Reach::of(declaration),
     }
 }
 

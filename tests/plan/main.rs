@@ -19,6 +19,8 @@ mod secrets;
 mod keys;
 mod order;
 mod guards;
+mod limits;
+mod paths;
 mod outputs;
 mod crash;
 mod model;

@@ -51,11 +51,12 @@ impl Run<'_> {
             Some(expr) => self.flag(expr, "`require_plan_file`"),
             None => Ok(false),
         };
-        let (default_backend, path) = both(self.default_backend(), path)?;
+        let ((default_backend, path), guard) =
+            both(both(self.default_backend(), path), self.guard())?;
         let state = settings.state.as_ref().map(|block| self.state(block)).transpose()?;
         let state_path = PathBuf::from(path);
         let require_plan_file = require_plan_file?;
-        Ok(Settings { default_backend, state_path, state, require_plan_file })
+        Ok(Settings { default_backend, state_path, state, require_plan_file, guard })
     }
 
     fn state(&self, block: &StateBlock) -> Evaluated<StateDeclaration> {
@@ -128,6 +129,7 @@ impl Run<'_> {
                     driver: Driver::Auto,
                     userspace_program: None,
                 },
+                reached_through: None,
                 span: None,
                 is_reader: false,
             }]);

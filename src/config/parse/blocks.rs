@@ -18,8 +18,8 @@ use crate::config::suggest::suggestion;
 use crate::config::types::Type;
 use crate::config::vocabulary::{
     ASSIGN, ASSIGN_ATTRIBUTES, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_PFSENSE, BACKEND_ROUTEROS,
-    BlockType, CLIENT, CLIENT_ATTRIBUTES, EVERY_RESOURCE, LIFECYCLE, LIFECYCLE_OF_MODULE, OUTPUT,
-    READ, ROUTES, SSH, STATES, VALIDATION, VARIABLE, WGFORM,
+    BlockType, CLIENT, CLIENT_ATTRIBUTES, EVERY_RESOURCE, GUARD, LIFECYCLE, LIFECYCLE_OF_MODULE,
+    OUTPUT, READ, ROUTES, SSH, STATES, VALIDATION, VARIABLE, WGFORM,
 };
 use crate::diagnostic::rule::{LITERAL_KEY, LITERAL_PASSWORD};
 use crate::diagnostic::{Diagnostic, Span};
@@ -115,7 +115,11 @@ impl Parser {
         self.blocks.settings.require_plan_file =
             contents.take("require_plan_file").map(|it| self.expr(it));
         let mut first: Option<Span> = None;
-        for (_, state) in std::mem::take(&mut contents.blocks) {
+        let (guards, states): (Vec<_>, Vec<_>) = std::mem::take(&mut contents.blocks)
+            .into_iter()
+            .partition(|(name, _)| *name == GUARD.name);
+        self.guard(guards);
+        for (_, state) in states {
             let span = self.head(&state);
             match &first {
                 Some(first) => self.twice("state", first, &span),
@@ -288,6 +292,7 @@ impl Parser {
         let (read, others): (Vec<_>, Vec<_>) =
             blocks.into_iter().partition(|(name, _)| *name == READ);
         let repetition = self.repetition(&mut contents, None);
+        let reached_through = contents.take("reached_through").map(|it| self.patterns(&it));
         let mut attributes = self.written(contents);
         if kind == BackendKind::Linux {
             attributes.extend(self.ssh(&span, others));
@@ -298,7 +303,15 @@ impl Parser {
             return self.twice(&format!("backend.{id}"), &first, &span);
         }
         let order = self.blocks.backends.len();
-        let block = BackendBlock { span, order, kind, repetition, attributes, read };
+        let block = BackendBlock {
+            span,
+            order,
+            kind,
+            repetition,
+            attributes,
+            read,
+            reached_through,
+        };
         self.blocks.backends.insert(id, block);
     }
 

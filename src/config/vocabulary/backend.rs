@@ -2,6 +2,15 @@
 
 use crate::config::vocabulary::{Argument, BlockType, COUNT, FOR_EACH, PLAIN, Takes};
 
+/// `reached_through`.
+const REACHED_THROUGH: Argument = Argument {
+    name: "reached_through",
+    takes: Takes::Patterns,
+    is_required: false,
+    default: None,
+    doc: "The peers through which packets come to it, such as `[peer.hq_to_branch]`: a plan that would cut them is refused. When it is not written, they are found by its address, in the allowed IPs of peers and the addresses of its own interfaces; `[]` says that it is reached past all tunnels. Of a repeated peer without a key in it, a repeated backend means the one with its own key.",
+};
+
 /// `backend "local"`.
 pub const BACKEND_LOCAL: BlockType = BlockType {
     name: "backend",
@@ -29,6 +38,7 @@ pub const BACKEND_LOCAL: BlockType = BlockType {
             doc: "A network namespace, as `ip netns list` shows it, in place of the one in which wgform runs.",
             ..PLAIN
         },
+        REACHED_THROUGH,
         Argument {
             name: "simulate",
             takes: Takes::Bool,
@@ -197,6 +207,7 @@ pub const BACKEND_ROUTEROS: BlockType = BlockType {
             doc: "How messages call it.",
             ..PLAIN
         },
+        REACHED_THROUGH,
         Argument {
             name: "simulate",
             takes: Takes::Bool,
@@ -306,6 +317,7 @@ pub const BACKEND_PFSENSE: BlockType = BlockType {
             doc: "Whether nothing is ever written to the firewall: plans are made, and an apply that would change it is refused.",
             ..PLAIN
         },
+        REACHED_THROUGH,
         Argument {
             name: "simulate",
             takes: Takes::Bool,

@@ -11,12 +11,12 @@ use crate::ui::interrupt::first as first_interrupt;
 
 /// Gives locks back when the process is told to end.
 #[derive(Debug, Default)]
-pub(crate) struct Guard {
+pub(crate) struct GivingBack {
     /// Raised once an apply listens itself.
     is_resting: Arc<AtomicBool>,
 }
 
-impl Guard {
+impl GivingBack {
     /// Listens from now on.
     pub(crate) fn stand(
         &self,

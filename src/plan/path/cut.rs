@@ -1,0 +1,167 @@
+//! What a plan does to the parts of a way, and whether packets still come through.
+
+use std::net::IpAddr;
+
+use crate::plan::path::map::{End, Face, Map, Route};
+use crate::plan::walk::{Fate, Planner};
+use crate::resource::Address;
+
+/// What is done to one part of a way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cut {
+    /// To which.
+    pub(super) part: Address,
+    /// What, as `peer.x is destroyed`.
+    pub(super) what: String,
+    /// Whether nothing is lost when the far end is changed first.
+    pub(super) is_kept_by_order: bool,
+}
+
+/// A way before and after.
+pub(super) struct Compared<'a> {
+    pub(super) planner: &'a Planner<'a>,
+    pub(super) before: &'a Map,
+    pub(super) after: &'a Map,
+}
+
+impl Compared<'_> {
+    /// Returns what is done to a way to an address; nothing when packets come through as before.
+    pub(super) fn cuts(&self, route: &Route, address: Option<IpAddr>) -> Vec<Cut> {
+        let mut cuts = Vec::new();
+        for face in &route.faces {
+            let target = address.filter(|_| route.target.as_ref() == Some(face));
+            cuts.extend(self.of_face(route, face, target));
+        }
+        for end in &route.ends {
+            let address = address.filter(|_| route.hops.contains(end));
+            cuts.extend(self.of_end(end, address));
+        }
+        cuts
+    }
+
+    fn of_face(&self, route: &Route, at: &Address, target: Option<IpAddr>) -> Option<Cut> {
+        let before = self.before.faces.get(at)?;
+        let Some(after) = self.after.faces.get(at) else { return Some(cut(at, "is destroyed")) };
+        if self.is_replaced(at) {
+            return Some(cut(at, "is replaced"));
+        }
+        if before.backend != after.backend {
+            return Some(cut(at, "moves to another backend"));
+        }
+        if before.is_up && !after.is_up {
+            return Some(cut(at, "is taken down"));
+        }
+        if before.key != after.key {
+            return Some(cut(at, "gets another key"));
+        }
+        if let Some(address) = target.filter(|it| !after.addresses.contains(it)) {
+            return Some(cut(at, &format!("gives up {address}")));
+        }
+        self.of_port(route, at, before, after)
+    }
+
+    /// An interface that listens on another port is found by whoever sends there, and by those that it sends to itself.
+    fn of_port(&self, route: &Route, at: &Address, before: &Face, after: &Face) -> Option<Cut> {
+        if before.port == after.port {
+            return None;
+        }
+        let ends = || route.ends.iter().filter_map(|it| self.after.ends.get(it));
+        let own = ends().filter(|it| it.on == *at);
+        let mut far = ends().filter(|it| self.after.far(it).is_some_and(|(face, _)| face == at));
+        let dials = own.into_iter().any(|it| it.endpoint.is_some());
+        let sender = far.find(|it| it.endpoint.is_some());
+        let port = |end: &End| end.endpoint().map(|it| u64::from(it.port.get()));
+        let is_told = sender.is_none_or(|it| after.port.is_some() && port(it) == after.port);
+        match (dials, is_told) {
+            (true, _) => None,
+            (false, true) => Some(kept(at, "listens on another port")),
+            (false, false) => {
+                Some(cut(at, "listens on another port than the one that the far end sends to"))
+            }
+        }
+    }
+
+    fn of_end(&self, at: &Address, address: Option<IpAddr>) -> Option<Cut> {
+        let before = self.before.ends.get(at)?;
+        let Some(after) = self.after.ends.get(at) else { return Some(cut(at, "is destroyed")) };
+        if before.is_up && !after.is_up {
+            return Some(cut(at, "is disabled"));
+        }
+        if before.key != after.key {
+            return Some(cut(at, "gets another key"));
+        }
+        if self.is_replaced(at) {
+            return Some(cut(at, "is replaced"));
+        }
+        if let Some(address) = address.filter(|it| before.takes(*it) && !after.takes(*it)) {
+            return Some(cut(at, &format!("no longer has {address} in its allowed IPs")));
+        }
+        self.of_answers(at, before, after)
+            .or_else(|| self.of_secret(at, after))
+            .or_else(|| self.of_endpoint(at, before, after))
+    }
+
+    /// The far end drops what comes from an address that is not in its allowed IPs.
+    fn of_answers(&self, at: &Address, before: &End, after: &End) -> Option<Cut> {
+        let (_, far) = self.before.far(before)?;
+        let mut lost = far.addresses.iter().filter(|it| before.takes(**it) && !after.takes(**it));
+        let lost = lost.next()?;
+        Some(cut(at, &format!("no longer has {lost} in its allowed IPs")))
+    }
+
+    /// A session lives on for some minutes when the two ends have different pre-shared keys.
+    fn of_secret(&self, at: &Address, after: &End) -> Option<Cut> {
+        if !self.changes_secret(at) {
+            return None;
+        }
+        let twin = self.after.twin(after).map(|(it, _)| it);
+        match twin.is_some_and(|it| self.changes_secret(it)) {
+            true => Some(kept(at, "gets another pre-shared key")),
+            false => Some(cut(at, "gets another pre-shared key, and its far end does not")),
+        }
+    }
+
+    /// Who sends nowhere is found by a far end that sends here.
+    fn of_endpoint(&self, at: &Address, before: &End, after: &End) -> Option<Cut> {
+        let twin = self.after.twin(after).map(|(_, it)| it);
+        if before.endpoint == after.endpoint || twin.is_some_and(|it| it.endpoint.is_some()) {
+            return None;
+        }
+        if after.endpoint.is_none() {
+            return Some(cut(at, "loses its endpoint, and its far end has none"));
+        }
+        let (old, new) = (before.endpoint(), after.endpoint());
+        let far_port = self.after.far(after).and_then(|(_, face)| face.port);
+        let is_same_host = old.zip(new.clone()).is_some_and(|(old, new)| old.host == new.host);
+        let is_told = new.is_some_and(|it| Some(u64::from(it.port.get())) == far_port);
+        match is_same_host && is_told {
+            true => Some(kept(at, "gets another endpoint")),
+            false => Some(cut(at, "gets an endpoint at which nothing tells that its far end is")),
+        }
+    }
+
+    fn is_replaced(&self, at: &Address) -> bool {
+        self.after_is_planned(at)
+            && self.planner.nodes.get(at).is_some_and(|it| it.fate == Fate::Replace)
+    }
+
+    fn changes_secret(&self, at: &Address) -> bool {
+        let node = self.planner.nodes.get(at).filter(|_| self.after_is_planned(at));
+        node.is_some_and(|node| {
+            node.diffs.iter().any(|it| it.attribute.name == "preshared_key" && it.is_write())
+        })
+    }
+
+    /// Returns whether what is planned for a part is in the plan that was asked for.
+    fn after_is_planned(&self, at: &Address) -> bool {
+        self.after.planned.contains(at)
+    }
+}
+
+fn cut(part: &Address, what: &str) -> Cut {
+    Cut { part: part.clone(), what: format!("{part} {what}"), is_kept_by_order: false }
+}
+
+fn kept(part: &Address, what: &str) -> Cut {
+    Cut { is_kept_by_order: true, ..cut(part, what) }
+}
