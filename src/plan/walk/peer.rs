@@ -141,6 +141,9 @@ impl<'a> Planner<'a> {
 
     /// A peer past its `expires_at` is wanted as a disabled one.
     fn settle_enabled(&self, desired: &mut Desired, notes: &mut Vec<Note>) {
+        if desired.held.contains("enabled") {
+            return;
+        }
         if let Some(Field::Time(end)) = desired.fields.get("expires_at").and_then(Wanted::known)
             && *end <= self.planned_at
         {
