@@ -30,6 +30,8 @@ pub mod import;
 pub mod backend;
 pub mod force_unlock;
 pub mod lock;
+pub mod hold;
+pub mod metrics;
 pub mod simulate;
 pub mod schema;
 pub mod completions;
@@ -140,6 +142,8 @@ pub enum Command {
     /// Says who holds the lock of the state
     #[command(subcommand)]
     Lock(lock::Command),
+    /// Leaves resources alone for a time, without a change of the configuration
+    Hold(hold::Arguments),
     /// Takes the lock away from a run that died without giving it back, after a yes
     ForceUnlock(force_unlock::Arguments),
     /// Serves a device that is only pretended, for requests by hand and for tests
@@ -248,6 +252,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::Import(arguments) => import::run(arguments, context).await,
         Command::Backend(command) => backend::run(command, context).await,
         Command::Lock(command) => lock::run(&command, context),
+        Command::Hold(arguments) => hold::run(arguments, context).await,
         Command::ForceUnlock(arguments) => force_unlock::run(&arguments, context),
         Command::Simulate(command) => simulate::run(command, context).await,
     }

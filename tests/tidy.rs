@@ -66,6 +66,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "graph",
         ],
     ),
+    ("drift", &["resource", "state", "actual", "diff", "plan"]),
     ("outcome", &["diagnostic", "resource", "state", "store", "plan"]),
     ("event", &["plan", "outcome"]),
     (
@@ -83,6 +84,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "network",
             "diff",
             "plan",
+            "drift",
             "outcome",
             "event",
         ],
@@ -165,6 +167,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "lint",
             "diff",
             "plan",
+            "drift",
             "outcome",
             "event",
             "render",

@@ -6,12 +6,14 @@ use clap::Args;
 
 use crate::command::Context;
 use crate::command::arguments::{Asking, Belief, Consent, Limiting, Lock, Pace, Scope};
+use crate::command::metrics::{self, Recorder};
 use crate::command::run::{self, Request};
 use crate::command::saved::{self, FromFile};
 use crate::command::session::{self, Choice, Needs, Session};
 use crate::error::{Error, Exit, Kind};
 use crate::plan::Options;
 use crate::plan::saved::Digest;
+use crate::render::metrics::APPLY_SUCCESS;
 use crate::resource::Pattern;
 
 /// What `wgform apply` is told.
@@ -63,6 +65,9 @@ pub struct Arguments {
     /// Does nothing unless the plan has this digest, as `wgform plan` printed it
     #[arg(long, value_name = "DIGEST")]
     pub expect: Option<Digest>,
+    /// Where metrics go.
+    #[command(flatten)]
+    pub metrics: metrics::Into,
     /// How much is done at once.
     #[command(flatten)]
     pub pace: Pace,
@@ -79,6 +84,12 @@ pub struct Arguments {
 /// # Errors
 /// When nothing was done, because something makes no sense, is refused or cannot be reached.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
+    let recorder = Recorder::begin(context, &arguments.metrics, "apply", APPLY_SUCCESS);
+    let ended = plan_and_apply(arguments, context).await;
+    recorder.end(context, ended)
+}
+
+async fn plan_and_apply(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
     check_file(&arguments)?;
     let Arguments {
         file,
@@ -92,6 +103,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
         replace,
         refresh_only,
         expect,
+        metrics: _,
         pace,
         asking,
         lock,

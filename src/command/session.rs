@@ -1,7 +1,7 @@
 //! What the commands that look at backends have in common: the configuration, the state, the backends, the plan.
 
 mod choice;
-mod guard;
+mod giving_back;
 mod lint;
 pub(crate) mod place;
 mod reach;
@@ -30,7 +30,7 @@ use crate::source::{self, VariableArgument};
 use crate::state::{BackendRecord, State, StateChange};
 use crate::store::{Loaded, Lock, LockRequest, Store};
 
-use crate::command::session::guard::Guard;
+use crate::command::session::giving_back::GivingBack;
 use crate::ui::Interrupt;
 
 pub(crate) use crate::command::session::choice::{Choice, Chosen, missing, owned};
@@ -111,7 +111,7 @@ pub(crate) struct Session<'c> {
     /// What was shown of the configuration, where lint was asked for.
     linted: Option<Vec<Diagnostic>>,
     /// Gives the lock back when the process is told to end.
-    guard: Guard,
+    giving_back: GivingBack,
     /// Whether only a saved plan may be applied.
     pub(crate) requires_plan_file: bool,
     /// Backends that are left out, and why.
@@ -194,15 +194,7 @@ impl<'c> Session<'c> {
     pub(crate) fn read(&self) -> Result<Loaded, Error> {
         let loaded = self.store.read()?;
         self.check_environment(loaded.state.as_ref())?;
-        if let Some(busy) = &loaded.busy {
-            self.context.ui.warn(&format!(
-                "{} by {} on {} is running; what is shown here may change under its hands.",
-                with_article(&busy.operation),
-                busy.who,
-                busy.host
-            ));
-        }
-        self.say_left_over(&loaded);
+        say_busy(self.context, &loaded);
         Ok(loaded)
     }
 
@@ -227,7 +219,7 @@ impl<'c> Session<'c> {
         };
         let lock = store.lock(request, how.timeout, &mut waiting).await?;
         if let Some(give_back) = lock.give_back() {
-            self.guard.stand(self.context, give_back)?;
+            self.giving_back.stand(self.context, give_back)?;
         }
         Ok(lock)
     }
@@ -235,7 +227,7 @@ impl<'c> Session<'c> {
     /// Starts to listen for Ctrl-C: from here on it asks an apply to stop.
     pub(crate) fn interrupt(&self) -> Result<Interrupt, Error> {
         let interrupt = self.context.interrupt()?;
-        self.guard.rest();
+        self.giving_back.rest();
         Ok(interrupt)
     }
 
@@ -257,23 +249,8 @@ impl<'c> Session<'c> {
     pub(crate) fn read_locked(&self, lock: &Lock) -> Result<Loaded, Error> {
         let loaded = lock.read()?;
         self.check_environment(loaded.state.as_ref())?;
-        self.say_left_over(&loaded);
+        say_left_over(self.context, &loaded);
         Ok(loaded)
-    }
-
-    fn say_left_over(&self, loaded: &Loaded) {
-        let Some(left_over) = &loaded.left_over else { return };
-        if let Some(host) = &left_over.host {
-            return self.context.ui.warn(&format!(
-                "an apply that began at {} on {host} was cut off, and what it did is not on record here: its {} are looked up now.",
-                left_over.began_at,
-                crate::render::count(left_over.unknown, "step")
-            ));
-        }
-        self.context.ui.warn(&format!(
-            "an apply that began at {} was cut off: {} of its steps were done, and {} are looked up now.",
-            left_over.began_at, left_over.done, left_over.unknown
-        ));
     }
 
     /// Connects to the backends for reading, and asks them.
@@ -530,7 +507,7 @@ fn no_plan(NoPlan { problems, refusals }: NoPlan) -> Error {
     refusals.iter().map(refused).fold(Error::diagnostics(problems), Error::and)
 }
 
-fn view(declaration: &BackendDeclaration, addresses: &Addresses) -> BackendView {
+pub(crate) fn view(declaration: &BackendDeclaration, addresses: &Addresses) -> BackendView {
     let firewall = match &declaration.transport {
         Transport::PfSense(firewall) => Some(firewall),
         Transport::Local { .. } | Transport::Ssh { .. } | Transport::RouterOs(_) => None,
@@ -555,13 +532,43 @@ fn remembered(id: &BackendId, record: &BackendRecord) -> Result<BackendDeclarati
             .because("this version of wgform does not know that kind")
             .hint("use the version of wgform that made them")
     })?;
-    let transport =
-        transport::remembered(kind, record.simulated, &record.transport).ok_or_else(|| {
+    let nothing = transport::Given::default();
+    let transport = transport::remembered(kind, record.simulated, &record.transport, &nothing)
+        .ok_or_else(|| {
             let message = format!("the state does not say how backend `{id}` is reached");
             Error::new(Kind::Failed, message)
                 .hint("declare the backend again, as it was when its objects were made")
         })?;
-    Ok(BackendDeclaration {
+    Ok(as_recorded(id, kind, record, transport))
+}
+
+/// Reaches a backend as the state says, with the credentials that the environment gives for it.
+pub(crate) fn remembered_with(
+    id: &BackendId,
+    record: &BackendRecord,
+    world: &crate::world::World,
+) -> Result<BackendDeclaration, Unreachable> {
+    let Some(kind) = BackendKind::from_label(&record.kind) else {
+        let reason = format!("this version of wgform does not know the kind `{}`", record.kind);
+        return Err(Unreachable { reason, hints: Vec::new() });
+    };
+    let given = transport::Given::of(id, world);
+    match transport::remembered(kind, record.simulated, &record.transport, &given) {
+        Some(transport) => Ok(as_recorded(id, kind, record, transport)),
+        None => Err(Unreachable {
+            reason: "there are no credentials for it".to_owned(),
+            hints: vec![given.hint(kind, &record.transport)],
+        }),
+    }
+}
+
+fn as_recorded(
+    id: &BackendId,
+    kind: BackendKind,
+    record: &BackendRecord,
+    transport: Transport,
+) -> BackendDeclaration {
+    BackendDeclaration {
         id: id.clone(),
         kind,
         display_name: None,
@@ -570,7 +577,35 @@ fn remembered(id: &BackendId, record: &BackendRecord) -> Result<BackendDeclarati
         reached_through: None,
         span: None,
         is_reader: false,
-    })
+    }
+}
+
+/// Says that somebody is at work, or that somebody was cut off.
+pub(crate) fn say_busy(context: &Context, loaded: &Loaded) {
+    if let Some(busy) = &loaded.busy {
+        context.ui.warn(&format!(
+            "{} by {} on {} is running; what is shown here may change under its hands.",
+            with_article(&busy.operation),
+            busy.who,
+            busy.host
+        ));
+    }
+    say_left_over(context, loaded);
+}
+
+fn say_left_over(context: &Context, loaded: &Loaded) {
+    let Some(left_over) = &loaded.left_over else { return };
+    if let Some(host) = &left_over.host {
+        return context.ui.warn(&format!(
+            "an apply that began at {} on {host} was cut off, and what it did is not on record here: its {} are looked up now.",
+            left_over.began_at,
+            crate::render::count(left_over.unknown, "step")
+        ));
+    }
+    context.ui.warn(&format!(
+        "an apply that began at {} was cut off: {} of its steps were done, and {} are looked up now.",
+        left_over.began_at, left_over.done, left_over.unknown
+    ));
 }
 
 fn with_article(operation: &str) -> String {

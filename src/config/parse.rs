@@ -9,6 +9,7 @@ mod data;
 mod expression;
 mod given;
 mod guard;
+mod hold;
 mod ignore;
 mod lifecycle;
 mod module;
