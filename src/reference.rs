@@ -16,7 +16,9 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value as Json, json};
 
-use crate::event::Event;
+use crate::render::json::{plan, state};
+use crate::render::stream::Line;
+use crate::render::summary::Summary;
 use crate::render::validation::Validation;
 use crate::state::{FORMAT, State};
 
@@ -40,10 +42,31 @@ pub fn state_schema() -> Json {
     schema
 }
 
-/// Returns the JSON Schema of what happens in a run, one object for each event.
+/// Returns the JSON Schema of one line of `-json`.
 pub fn events_schema() -> Json {
-    let mut schema = schema_of::<Event>();
+    let mut schema = schema_of::<Line>();
     schema["title"] = json!("wgform event");
+    schema
+}
+
+/// Returns the JSON Schema of what `wgform show -json` prints of a plan.
+pub fn plan_schema() -> Json {
+    let mut schema = schema_of::<plan::Document>();
+    schema["title"] = json!("wgform plan");
+    schema
+}
+
+/// Returns the JSON Schema of what `wgform show -json` prints of a state.
+pub fn show_schema() -> Json {
+    let mut schema = schema_of::<state::Document>();
+    schema["title"] = json!("wgform show");
+    schema
+}
+
+/// Returns the JSON Schema of what `-summary-into` writes.
+pub fn summary_schema() -> Json {
+    let mut schema = schema_of::<Summary>();
+    schema["title"] = json!("wgform summary");
     schema
 }
 

@@ -12,10 +12,16 @@ pub mod diagnostic;
 pub mod diff;
 pub mod event;
 pub mod graph;
+pub mod json;
+pub mod markdown;
 pub mod outcome;
 pub mod paint;
 pub mod plan;
+pub mod quality;
+pub mod record;
 pub mod state;
+pub mod stream;
+pub mod summary;
 pub mod validation;
 pub mod value;
 

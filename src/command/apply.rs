@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::command::Context;
 use crate::command::arguments::{Asking, Belief, Consent, Lock, Pace, Scope};
+use crate::command::reports::Reports;
 use crate::command::run::{self, Request};
 use crate::command::session::{self, Choice, Needs, Session};
 use crate::error::{Error, Exit};
@@ -16,6 +17,7 @@ use crate::resource::Pattern;
 Examples:
   wgform apply
   wgform apply -auto-approve -lock-timeout=1m
+  wgform apply -auto-approve -json
   wgform apply -exclude=peer.laptop
   wgform apply -exclude=backend.branch
   wgform apply -replace=interface.hub
@@ -57,6 +59,9 @@ pub struct Arguments {
     /// The lock.
     #[command(flatten)]
     pub lock: Lock,
+    /// What is reported.
+    #[command(flatten)]
+    pub reports: Reports,
 }
 
 /// Plans, asks, and applies.
@@ -76,6 +81,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
         pace,
         asking,
         lock,
+        reports: _,
     } = arguments;
     scope.check_refresh(refresh_only)?;
     let config = session::configuration(context, &scope.variables)?;

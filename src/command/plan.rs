@@ -3,6 +3,7 @@
 use clap::{ArgAction, Args};
 
 use crate::command::arguments::{Belief, Pace, Scope};
+use crate::command::reports::Reports;
 use crate::command::session::{self, Choice, Needs, Session};
 use crate::command::{Context, on_device};
 use crate::error::{Error, Exit};
@@ -24,6 +25,8 @@ Examples:
   wgform plan -refresh-only
   wgform plan -validate-on-device
   wgform plan -detailed-exitcode
+  wgform plan -markdown-into=comment.md -summary-into=summary.json
+  wgform plan -json | jq -r 'select(.change.action == \"delete\") | .change.resource.addr'
 
 An ADDRESS names one resource, or many: 'peer.rw[*]', module.site, backend.hq.")]
 pub struct Arguments {
@@ -55,6 +58,9 @@ pub struct Arguments {
     /// How much is done at once.
     #[command(flatten)]
     pub pace: Pace,
+    /// What is reported.
+    #[command(flatten)]
+    pub reports: Reports,
     /// Never asks, which a plan never does: for scripts that say so to every command
     #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true,
           default_value = "true", default_missing_value = "true", action = ArgAction::Set)]
@@ -76,6 +82,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
         validate_on_device,
         detailed_exitcode,
         pace,
+        reports: _,
         input: _,
     } = arguments;
     scope.check_refresh(refresh_only)?;
@@ -90,6 +97,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let world = session.look(&state, is_refreshed).await?;
     let plan = session.plan(state, loaded.open, &world, chosen)?;
     let purpose = if refresh_only { Purpose::RefreshOnly } else { Purpose::Apply };
+    context.ui.planned(&plan, purpose);
     context.ui.result(&render::plan::plan(&plan, purpose, context.ui.result_paint()));
     if let Some(refusal) = session::refusal(&plan) {
         return Err(refusal);

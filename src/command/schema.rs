@@ -16,7 +16,7 @@ Examples:
 Schemas are JSON Schema, draft 2020-12. The one of the language is over HCL's
 mapping to JSON, where an expression is a string such as \"${var.port}\".")]
 pub struct Arguments {
-    /// What to print: language, state, events, validation, reference or lint
+    /// What to print: language, state, events, plan, show, summary, validation, reference or lint
     #[arg(value_enum)]
     pub subject: Subject,
 }
@@ -28,8 +28,14 @@ pub enum Subject {
     Language,
     /// The state file, as a JSON Schema.
     State,
-    /// What happens in a run, as a JSON Schema.
+    /// The lines of `-json`, as a JSON Schema of one.
     Events,
+    /// What `wgform show -json` prints of a plan, as a JSON Schema.
+    Plan,
+    /// What `wgform show -json` prints of a state, as a JSON Schema.
+    Show,
+    /// What `-summary-into` writes, as a JSON Schema.
+    Summary,
     /// What `wgform validate -json` prints, as a JSON Schema.
     Validation,
     /// The configuration, as a page to read.
@@ -47,6 +53,9 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
         Subject::Language => format!("{:#}", reference::language_schema()),
         Subject::State => format!("{:#}", reference::state_schema()),
         Subject::Events => format!("{:#}", reference::events_schema()),
+        Subject::Plan => format!("{:#}", reference::plan_schema()),
+        Subject::Show => format!("{:#}", reference::show_schema()),
+        Subject::Summary => format!("{:#}", reference::summary_schema()),
         Subject::Validation => format!("{:#}", reference::validation_schema()),
         Subject::Reference => reference::language_page(),
         Subject::Lint => reference::lint_page(),

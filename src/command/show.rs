@@ -16,21 +16,35 @@ Examples:
   wgform show
   wgform show interface.hub 'peer.rw[\"alice-*\"]'
   wgform show backend.branch
+  wgform show -json
   wgform -chdir=site show")]
 pub struct Arguments {
     /// Shows only these resources, with all their instances
     #[arg(value_name = "ADDRESS")]
     pub addresses: Vec<Pattern>,
+    /// Prints one JSON document, in the shape of Terraform's
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Shows the state.
 ///
 /// # Errors
 /// When the state cannot be read, or has nothing by one of the names.
-pub fn run(Arguments { addresses }: &Arguments, context: &Context) -> Result<Exit, Error> {
+pub fn run(Arguments { addresses, json }: &Arguments, context: &Context) -> Result<Exit, Error> {
     let config = session::configuration(context, &Variables::default())?;
     let session = Session::open(context, &config, Needs::Settings)?;
-    match session.read()?.state {
+    let state = session.read()?.state;
+    if *json {
+        let part = match &state {
+            Some(state) if !addresses.is_empty() => Some(session::owned(state, addresses)?),
+            _ => None,
+        };
+        let document = render::json::state::state(state.as_ref(), part.as_deref());
+        context.ui.result(&document.text());
+        return Ok(Exit::Done);
+    }
+    match state {
         Some(state) if addresses.is_empty() => context.ui.result(&render::state::state(&state)),
         Some(state) => {
             let part = session::owned(&state, addresses)?;

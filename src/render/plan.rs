@@ -1,5 +1,6 @@
 //! A plan as text: the product's face.
 
+mod parts;
 mod refactored;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use crate::render::value::{SENSITIVE, UNKNOWN, after, age, is_default, literal, 
 use crate::render::{Paint, Style, count, printable};
 use crate::resource::{Address, BackendId, BackendKind};
 
+pub(crate) use crate::render::plan::parts::{block, goes_first, notes};
 pub(crate) use crate::render::plan::refactored::tail;
 
 /// So many unchanged elements of a set are shown around those that change; more are counted.
@@ -38,12 +40,30 @@ pub enum Purpose {
     RefreshOnly,
 }
 
+/// Whether a plan is shown with its changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blocks {
+    /// Each as a block.
+    Shown,
+    /// They are shown elsewhere.
+    LeftOut,
+}
+
 /// Shows a plan.
 pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
+    sections(plan, purpose, Blocks::Shown, paint)
+}
+
+/// Shows all of a plan but its changes, for a reader who is shown those in another form.
+pub fn around(plan: &Plan, purpose: Purpose) -> String {
+    sections(plan, purpose, Blocks::LeftOut, Paint::PLAIN)
+}
+
+fn sections(plan: &Plan, purpose: Purpose, blocks: Blocks, paint: Paint) -> String {
     let mut text = String::new();
     reboots(plan, &mut text);
     if purpose == Purpose::RefreshOnly {
-        refresh_only(plan, paint, &mut text);
+        refresh_only(plan, blocks, paint, &mut text);
         return text;
     }
     let (mut drift, changes): (Vec<&ResourceChange>, Vec<_>) =
@@ -57,18 +77,20 @@ pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
     drift.extend(&in_part);
     let others = refactored(plan, paint);
     if purpose == Purpose::Apply && !(changes.is_empty() && others.is_empty()) {
-        text += "wgform will perform the following actions:\n\n";
+        if blocks == Blocks::Shown || !others.is_empty() {
+            text += "wgform will perform the following actions:\n\n";
+        }
         text += &others;
-        changes.iter().for_each(|it| resource(plan, it, paint, &mut text));
+        resources(plan, &changes, blocks, paint, &mut text);
     }
-    if !drift.is_empty() {
+    if !drift.is_empty() && blocks == Blocks::Shown {
         text += match purpose {
             Purpose::Apply => {
                 "Drift: this was changed outside of wgform, and an apply undoes it:\n\n"
             }
             _ => "Drift: this was changed outside of wgform:\n\n",
         };
-        drift.iter().for_each(|it| resource(plan, it, paint, &mut text));
+        resources(plan, &drift, blocks, paint, &mut text);
     }
     if purpose == Purpose::Apply {
         outputs(&plan.outputs, paint, &mut text);
@@ -92,8 +114,8 @@ pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
 }
 
 /// Shows what an apply would take into the state.
-fn refresh_only(plan: &Plan, paint: Paint, text: &mut String) {
-    if !plan.changes.is_empty() {
+fn refresh_only(plan: &Plan, blocks: Blocks, paint: Paint, text: &mut String) {
+    if !plan.changes.is_empty() && blocks == Blocks::Shown {
         text.push_str("Since the last apply, this was changed outside of wgform:\n\n");
         plan.changes.iter().for_each(|it| resource(plan, it, paint, text));
     }
@@ -125,6 +147,18 @@ fn drift_of(change: &ResourceChange) -> ResourceChange {
     change.reason = Reason::Drift;
     change.attributes.retain(|diff| diff.class != Class::Change);
     change
+}
+
+fn resources(
+    plan: &Plan,
+    changes: &[&ResourceChange],
+    blocks: Blocks,
+    paint: Paint,
+    text: &mut String,
+) {
+    if blocks == Blocks::Shown {
+        changes.iter().for_each(|it| resource(plan, it, paint, text));
+    }
 }
 
 fn reboots(plan: &Plan, text: &mut String) {
@@ -163,12 +197,7 @@ fn resource(plan: &Plan, change: &ResourceChange, paint: Paint, text: &mut Strin
         Subject::Unmanaged { .. } => ("peer", "(unmanaged)".to_owned()),
         Subject::Backend(id) => ("backend", format!("\"{id}\"")),
     };
-    let glyph = match &change.reason {
-        reason if reason.is_request() && change.action == Action::Replace => "-/+",
-        // There is no room for both on a firewall.
-        Reason::CannotUpdate("name") if is_on_firewall(plan, change) => "-/+",
-        _ => glyph(change.action),
-    };
+    let glyph = if goes_first(plan, change) { "-/+" } else { glyph(change.action) };
     let glyph = paint.paint(style(change.action), glyph);
     let _ = writeln!(text, "{glyph} {kind} {label} {{");
     attributes(change, paint, text);
@@ -203,7 +232,8 @@ fn is_on_firewall(plan: &Plan, change: &ResourceChange) -> bool {
     view.is_some_and(|view| view.kind == BackendKind::PfSense)
 }
 
-fn fate(plan: &Plan, change: &ResourceChange) -> String {
+/// Says what happens to a resource, and why.
+pub(crate) fn fate(plan: &Plan, change: &ResourceChange) -> String {
     let kind =
         change.backend.as_ref().and_then(|backend| plan.views.get(backend)).map(|view| view.kind);
     let kind = kind.map_or("this backend", |kind| kind.as_str());
