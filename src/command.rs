@@ -41,6 +41,7 @@ mod on_device;
 mod dashes;
 mod help;
 mod run;
+mod saved;
 mod session;
 mod usage;
 mod watch;

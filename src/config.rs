@@ -39,6 +39,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::config::block::{Blocks, Module, ResourceBlock};
@@ -98,6 +100,21 @@ impl Config {
     /// Returns the blocks of the root.
     fn root(&self) -> &Blocks {
         &self.modules[0].blocks
+    }
+
+    /// Returns what was read: the files of the configuration, and those that expressions named so far.
+    pub fn files(&self) -> &Files {
+        &self.reader
+    }
+
+    /// Returns whether a variable of the root was given a value.
+    pub fn is_given(&self, variable: &str) -> bool {
+        self.given.contains_key(variable)
+    }
+
+    /// Returns whether the root declares a variable.
+    pub fn has_variable(&self, variable: &str) -> bool {
+        self.root().variables.contains_key(variable)
     }
 
     /// Returns the names of the locals.
@@ -323,6 +340,15 @@ impl Wanted {
     }
 }
 
+/// The values of the root's variables.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct VariableValues {
+    /// Those that may be seen.
+    pub open: BTreeMap<String, Json>,
+    /// The names of the sensitive ones that were given a value.
+    pub sensitive: BTreeSet<String>,
+}
+
 /// The `wgform` block, with its defaults.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -330,6 +356,8 @@ pub struct Settings {
     pub default_backend: Option<BackendId>,
     /// The state file, relative to the configuration.
     pub state_path: PathBuf,
+    /// Whether only a saved plan may be applied.
+    pub require_plan_file: bool,
 }
 
 /// One `backend` block, or the implicit `local`.
@@ -516,7 +544,7 @@ pub enum Driver {
 }
 
 /// One output.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Output {
     /// The value; none while it is not known.
     pub value: Option<Json>,

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::resource::{Attribute, Default, Ownership, Presence, Support};
@@ -13,7 +15,8 @@ use crate::resource::{Attribute, Default, Ownership, Presence, Support};
 use crate::resource::Field;
 
 /// What the configuration says of an attribute.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Side {
     /// Nothing.
     Unset,
@@ -24,7 +27,10 @@ pub enum Side {
 }
 
 /// Why two of the three differ, if they do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Wanted, applied and found are the same; or the attribute is nobody's.
     Same,
@@ -54,7 +60,7 @@ pub struct AttributeDiff {
 }
 
 /// The elements of a set that is owned element by element.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Elements {
     /// To add.
     pub add: BTreeSet<String>,

@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use crate::backend::BackendError;
 use crate::diagnostic::{Diagnostic, sentence};
+use crate::plan::saved::SavedError;
 use crate::render::validation::Validation;
 use crate::render::{Paint, Style, printable};
 use crate::source::SourceError;
 use crate::store::StoreError;
+use crate::store::plan_file::PlanFileError;
 use crate::ui::{Failure, NotConfirmed, ReportError, Ui};
 use crate::value::InvalidValue;
 
@@ -368,6 +370,18 @@ impl From<StoreError> for Error {
             _ => Kind::Failed,
         };
         error.hints().into_iter().fold(Self::from_error(kind, &error), Self::hint)
+    }
+}
+
+impl From<PlanFileError> for Error {
+    fn from(error: PlanFileError) -> Self {
+        error.hints().into_iter().fold(Self::from_error(Kind::Failed, &error), Self::hint)
+    }
+}
+
+impl From<SavedError> for Error {
+    fn from(error: SavedError) -> Self {
+        Self::from_error(Kind::Failed, &error).hint(error.hint())
     }
 }
 

@@ -18,6 +18,7 @@
 //! * `recorded` knows what the state says of what no device is asked for,
 //! * `view` says what of all that was asked for,
 //! * `one_sided` finds the links of which only one end is asked for, or can be reached,
+//! * `saved` is a plan as a file holds it, its digest, and how another plan differs from it,
 //! * `observe` takes what is there for what was last applied, when only that was asked for.
 
 mod adopt;
@@ -34,6 +35,7 @@ mod recorded;
 mod recover;
 mod refactor;
 mod routes;
+pub mod saved;
 mod secret;
 mod service;
 mod session;
@@ -46,6 +48,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::actual::{Actual, Unreachable};
@@ -101,7 +105,8 @@ pub struct BackendView {
 }
 
 /// What a user asked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Options {
     /// Everything that is owned is to go.
     pub destroy: bool,
@@ -216,7 +221,7 @@ impl Plan {
 }
 
 /// A link of which one end changes, and the other one would.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OneSided {
     /// The end that changes; or the interface that gets another key.
     pub changed: Address,
@@ -227,7 +232,8 @@ pub struct OneSided {
 }
 
 /// What a change is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Subject {
     /// A resource.
     Resource(Address),
@@ -263,6 +269,9 @@ impl fmt::Display for Subject {
         }
     }
 }
+
+/// The name of an attribute, as it is declared.
+pub type Name = &'static str;
 
 /// What happens to one resource.
 #[derive(Debug, Clone)]
@@ -306,7 +315,10 @@ impl ResourceChange {
 }
 
 /// What happens to an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Action {
     /// It is made.
     Create,
@@ -321,7 +333,8 @@ pub enum Action {
 }
 
 /// Why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// It is in the configuration and was not made yet.
     New,
@@ -342,7 +355,8 @@ pub enum Reason {
         /// What.
         by: Address,
         /// Which attribute of it, when one is named.
-        attribute: Option<&'static str>,
+        #[serde(default, deserialize_with = "saved::some_name")]
+        attribute: Option<Name>,
         /// Whether it is made, or made anew.
         is_made: bool,
     },
@@ -351,7 +365,7 @@ pub enum Reason {
     /// Its interface is made anew, because of a change.
     WithInterface,
     /// An attribute cannot be changed on an object that exists.
-    CannotUpdate(&'static str),
+    CannotUpdate(#[serde(deserialize_with = "saved::name")] Name),
     /// It is no longer in the configuration.
     NotConfigured,
     /// A `removed` block says so; where that is.
@@ -376,7 +390,8 @@ impl Reason {
 }
 
 /// What else must be said about a change.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Note {
     /// The interface gets a key that nobody knows yet; these are the peers that have the old one.
     NewKey {
@@ -396,7 +411,11 @@ pub enum Note {
     /// The peer is past its `expires_at`.
     Expired(Timestamp),
     /// The last handshake of a peer that is removed.
-    LastHandshake(Option<Duration>),
+    LastHandshake(
+        #[serde(with = "saved::seconds")]
+        #[schemars(with = "Option<u64>")]
+        Option<Duration>,
+    ),
     /// Peers that nobody declared go with the interface.
     UnmanagedGo(usize),
     /// So many older objects of it, which were replaced and are still there, are forgotten with it.
@@ -433,7 +452,8 @@ impl Note {
 }
 
 /// What must be said about a change on a firewall.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum FirewallNote {
     /// WireGuard is switched on.
     SwitchedOn,
@@ -446,7 +466,8 @@ pub enum FirewallNote {
 }
 
 /// How a file differs from what is to be in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum FileChange {
     /// It is not there.
     Gone,
@@ -464,16 +485,17 @@ pub enum FileChange {
 }
 
 /// A command of the user that an apply runs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Hook {
     /// The attribute that it is in, which says when it runs.
-    pub at: &'static str,
+    #[serde(deserialize_with = "saved::name")]
+    pub at: Name,
     /// The program and its arguments, with the interface's name in them, as a list; or not known yet.
     pub command: Side,
 }
 
 /// A peer that nobody declared.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UnmanagedPeer {
     /// The interface that it is on.
     pub interface: Address,
@@ -486,20 +508,24 @@ pub struct UnmanagedPeer {
     /// Its allowed IPs.
     pub allowed_ips: Vec<String>,
     /// How long ago its last handshake was.
+    #[serde(default, with = "saved::seconds")]
+    #[schemars(with = "Option<u64>")]
     pub handshake_age: Option<Duration>,
 }
 
 /// A reboot that lost interfaces.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reboot {
     /// How long ago, when the host says.
+    #[serde(default, with = "saved::seconds")]
+    #[schemars(with = "Option<u64>")]
     pub ago: Option<Duration>,
     /// The names of the interfaces that are missing.
     pub missing: Vec<String>,
 }
 
 /// What lives and what an apply does to it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Sessions {
     /// Sessions with a handshake younger than 180 s on the interfaces of the plan.
     pub live: usize,
@@ -508,11 +534,13 @@ pub struct Sessions {
 }
 
 /// A session that an apply cuts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CutSession {
     /// The peer, by address, or by key when nobody declared it.
     pub peer: Subject,
     /// How long ago its last handshake was.
+    #[serde(with = "saved::whole_seconds")]
+    #[schemars(with = "u64")]
     pub handshake_age: Duration,
 }
 
@@ -526,7 +554,7 @@ pub struct Refusal {
 }
 
 /// An output that changes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OutputChange {
     /// Which.
     pub name: String,

@@ -16,7 +16,8 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value as Json, json};
 
-use crate::render::json::{plan, state};
+use crate::plan::saved::{self, Saved};
+use crate::render::json;
 use crate::render::stream::Line;
 use crate::render::summary::Summary;
 use crate::render::validation::Validation;
@@ -42,6 +43,35 @@ pub fn state_schema() -> Json {
     schema
 }
 
+/// Returns the JSON Schema of a saved plan.
+pub fn plan_schema() -> Json {
+    let mut schema = schema_of::<SavedFile>();
+    schema["title"] = json!("wgform saved plan");
+    schema
+}
+
+/// The file of a saved plan.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is asked for")]
+struct SavedFile {
+    /// What the file is.
+    #[schemars(extend("const" = "wgform plan"))]
+    kind: String,
+    /// The version of the format.
+    #[schemars(extend("const" = saved::FORMAT))]
+    version: u64,
+    /// The version of the program that wrote it.
+    wgform_version: String,
+    /// The plan.
+    plan: Saved,
+    /// The SHA-256 of everything before it, in hexadecimal digits.
+    #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
+    checksum: String,
+    /// The checksum, signed with the key of the state; none where there was no state yet.
+    #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
+    signature: Option<String>,
+}
+
 /// Returns the JSON Schema of one line of `-json`.
 pub fn events_schema() -> Json {
     let mut schema = schema_of::<Line>();
@@ -50,16 +80,16 @@ pub fn events_schema() -> Json {
 }
 
 /// Returns the JSON Schema of what `wgform show -json` prints of a plan.
-pub fn plan_schema() -> Json {
-    let mut schema = schema_of::<plan::Document>();
-    schema["title"] = json!("wgform plan");
+pub fn shown_plan_schema() -> Json {
+    let mut schema = schema_of::<json::plan::Document>();
+    schema["title"] = json!("wgform shown plan");
     schema
 }
 
 /// Returns the JSON Schema of what `wgform show -json` prints of a state.
-pub fn show_schema() -> Json {
-    let mut schema = schema_of::<state::Document>();
-    schema["title"] = json!("wgform show");
+pub fn shown_state_schema() -> Json {
+    let mut schema = schema_of::<json::state::Document>();
+    schema["title"] = json!("wgform shown state");
     schema
 }
 

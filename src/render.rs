@@ -19,6 +19,7 @@ pub mod paint;
 pub mod plan;
 pub mod quality;
 pub mod record;
+pub mod stale;
 pub mod state;
 pub mod stream;
 pub mod summary;

@@ -146,7 +146,9 @@ pub fn read(world: &World, arguments: &[VariableArgument]) -> Result<Sources, So
         return Err(SourceError::NoFiles(world.directory.display().to_string()));
     }
     let variables = given(world, &names, arguments)?;
-    Ok(Sources { files, variables, reader: Files::in_directory(world.directory.clone()) })
+    let reader = Files::in_directory(world.directory.clone());
+    files.iter().for_each(|it| reader.note(&it.name, it.text.as_bytes()));
+    Ok(Sources { files, variables, reader })
 }
 
 /// Gathers the values of variables, weakest first.
@@ -182,6 +184,11 @@ fn given(
 fn one(name: &str, origin: Origin, shown: &str, value: &str) -> GivenVariable {
     let text = SourceText { name: shown.to_owned(), text: value.to_owned(), secrets: Vec::new() };
     GivenVariable { name: Some(name.to_owned()), origin, text: Arc::new(text) }
+}
+
+/// Takes a text for a file of values.
+pub fn values(name: &str, text: String) -> GivenVariable {
+    file(Arc::new(SourceText { name: name.to_owned(), text, secrets: Vec::new() }))
 }
 
 fn file(text: Arc<SourceText>) -> GivenVariable {

@@ -23,6 +23,7 @@ mod error;
 mod files;
 mod journal;
 mod lock;
+pub mod plan_file;
 pub mod remote;
 
 pub use error::{Held, StoreError};

@@ -19,9 +19,10 @@ use crate::harness::Project;
 const GENERATED: &[(&str, &str)] = &[
     ("language", "schema/language.schema.json"),
     ("state", "schema/state.schema.json"),
-    ("events", "schema/events.schema.json"),
     ("plan", "schema/plan.schema.json"),
-    ("show", "schema/show.schema.json"),
+    ("events", "schema/events.schema.json"),
+    ("shown-state", "schema/shown-state.schema.json"),
+    ("shown-plan", "schema/shown-plan.schema.json"),
     ("summary", "schema/summary.schema.json"),
     ("validation", "schema/validation.schema.json"),
     ("reference", "docs/reference.md"),

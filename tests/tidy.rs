@@ -101,7 +101,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "render",
         ],
     ),
-    ("reference", &["resource", "diagnostic", "config", "state", "event", "render"]),
+    ("reference", &["resource", "diagnostic", "config", "state", "plan", "event", "render"]),
     (
         "ui",
         &[

@@ -1,14 +1,18 @@
 //! `wgform apply`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::command::Context;
 use crate::command::arguments::{Asking, Belief, Consent, Lock, Pace, Scope};
 use crate::command::reports::Reports;
 use crate::command::run::{self, Request};
+use crate::command::saved::{self, FromFile};
 use crate::command::session::{self, Choice, Needs, Session};
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, Kind};
 use crate::plan::Options;
+use crate::plan::saved::Digest;
 use crate::resource::Pattern;
 
 /// What `wgform apply` is told.
@@ -18,6 +22,7 @@ Examples:
   wgform apply
   wgform apply -auto-approve -lock-timeout=1m
   wgform apply -auto-approve -json
+  wgform apply tonight.wgplan
   wgform apply -exclude=peer.laptop
   wgform apply -exclude=backend.branch
   wgform apply -replace=interface.hub
@@ -25,6 +30,9 @@ Examples:
   wgform apply -parallelism=1
   wgform apply -allow-new-key=interface.hub")]
 pub struct Arguments {
+    /// Carries out exactly the plan that `wgform plan -out=FILE` saved, without a question
+    #[arg(value_name = "PLANFILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
     /// What is applied.
     #[command(flatten)]
     pub scope: Scope,
@@ -50,6 +58,9 @@ pub struct Arguments {
     /// Records in the state what changed outside of wgform, after a yes, and writes to no device
     #[arg(long, conflicts_with_all = ["replace", "destroy", "heal"])]
     pub refresh_only: bool,
+    /// Does nothing unless the plan has this digest, as `wgform plan` printed it
+    #[arg(long, value_name = "DIGEST")]
+    pub expect: Option<Digest>,
     /// How much is done at once.
     #[command(flatten)]
     pub pace: Pace,
@@ -69,7 +80,9 @@ pub struct Arguments {
 /// # Errors
 /// When nothing was done, because something makes no sense, is refused or cannot be reached.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
+    check_file(&arguments)?;
     let Arguments {
+        file,
         scope,
         destroy,
         belief,
@@ -78,11 +91,16 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
         new_keys,
         replace,
         refresh_only,
+        expect,
         pace,
         asking,
         lock,
         reports: _,
     } = arguments;
+    if let Some(path) = file {
+        let told = FromFile { path, variables: scope.variables, expect, pace, lock };
+        return saved::apply(told, context).await;
+    }
     scope.check_refresh(refresh_only)?;
     let config = session::configuration(context, &scope.variables)?;
     let session = Session::open(context, &config, Needs::unless(destroy))?.at_pace(&pace);
@@ -97,9 +115,45 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
         auto_approve: consent.auto_approve,
         heal,
         skip_unreachable: consent.skip_unreachable,
+        expect,
     };
     if refresh_only {
         return run::refresh_only(&session, request).await;
     }
     run::run(&session, request).await
+}
+
+/// Refuses flags that say what to plan where that was said when the plan was saved.
+fn check_file(arguments: &Arguments) -> Result<(), Error> {
+    let Arguments { file: Some(_), scope, destroy, belief, consent, heal, .. } = arguments else {
+        return Ok(());
+    };
+    let Arguments { new_keys, replace, refresh_only, .. } = arguments;
+    let selection = &scope.selection;
+    let given = [
+        ("-target", !selection.targets.is_empty()),
+        ("-exclude", !selection.excludes.is_empty()),
+        ("-replace", !replace.is_empty()),
+        ("-destroy", *destroy),
+        ("-refresh-only", *refresh_only),
+        ("-refresh=false", !scope.refresh),
+        ("-allow-new-key", !new_keys.is_empty()),
+        ("-accept-new-device", !belief.new_devices.is_empty()),
+        ("-accept-loss", !belief.losses.is_empty()),
+        ("-skip-unreachable", consent.skip_unreachable),
+        ("-heal", *heal),
+    ];
+    let Some((flag, _)) = given.into_iter().find(|(_, is_given)| *is_given) else {
+        return Ok(());
+    };
+    let error = Error::new(Kind::Usage, format!("`{flag}` cannot be used with a plan file"));
+    Err(match flag {
+        "-skip-unreachable" => {
+            error.hint("the apply leaves out the backends that the plan left out, and no others")
+        }
+        "-heal" => error.hint("the plan shows what drift it undoes, and its apply undoes that"),
+        flag => error.hint(format!(
+            "what is done was decided when the plan was saved; plan again with `{flag}`"
+        )),
+    })
 }

@@ -60,6 +60,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
         // What goes is gone, whatever was changed about it outside.
         heal: true,
         skip_unreachable: consent.skip_unreachable,
+        expect: None,
     };
     run::run(&session, request).await
 }

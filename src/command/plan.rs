@@ -1,16 +1,20 @@
 //! `wgform plan`.
 
+use std::path::PathBuf;
+
 use clap::{ArgAction, Args};
 
 use crate::command::arguments::{Belief, Pace, Scope};
 use crate::command::reports::Reports;
 use crate::command::session::{self, Choice, Needs, Session};
-use crate::command::{Context, on_device};
+use crate::command::{Context, on_device, saved};
 use crate::error::{Error, Exit};
 use crate::plan::Options;
+use crate::plan::saved::Digest;
 use crate::render;
 use crate::render::plan::Purpose;
 use crate::resource::Pattern;
+use crate::store::plan_file;
 
 /// What `wgform plan` is told.
 #[derive(Debug, Args)]
@@ -27,6 +31,8 @@ Examples:
   wgform plan -detailed-exitcode
   wgform plan -markdown-into=comment.md -summary-into=summary.json
   wgform plan -json | jq -r 'select(.change.action == \"delete\") | .change.resource.addr'
+  wgform plan -out=tonight.wgplan
+  wgform plan -expect=3f2ab01c9d7e5f60718293a4b5c6d7e8
 
 An ADDRESS names one resource, or many: 'peer.rw[*]', module.site, backend.hq.")]
 pub struct Arguments {
@@ -55,6 +61,12 @@ pub struct Arguments {
     /// Ends with exit code 2 when there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Saves the plan, for `wgform apply FILE` to carry out exactly that and for `wgform show FILE`
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub out: Option<PathBuf>,
+    /// Ends with exit code 7 unless the plan has this digest, as an earlier one printed it
+    #[arg(long, value_name = "DIGEST")]
+    pub expect: Option<Digest>,
     /// How much is done at once.
     #[command(flatten)]
     pub pace: Pace,
@@ -81,26 +93,40 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
         destroy,
         validate_on_device,
         detailed_exitcode,
+        out,
+        expect,
         pace,
         reports: _,
         input: _,
     } = arguments;
     scope.check_refresh(refresh_only)?;
+    if let Some(path) = &out {
+        plan_file::check_vacant(&context.world.path(path))?;
+    }
     let config = session::configuration(context, &scope.variables)?;
     let session = Session::open(context, &config, Needs::unless(destroy))?.at_pace(&pace);
     let loaded = session.read()?;
+    let is_first = loaded.state.is_none();
     let state = session::state_of(context, loaded.state);
     let options = Options { refresh_only, ..session::options(&scope, &belief, destroy) };
     let is_refreshed = scope.refresh;
     let choice = Choice { replace, new_keys, ..Choice::of(scope.selection) };
     let chosen = session.choose(&state, options, &choice)?;
     let world = session.look(&state, is_refreshed).await?;
+    let options = chosen.options().clone();
     let plan = session.plan(state, loaded.open, &world, chosen)?;
     let purpose = if refresh_only { Purpose::RefreshOnly } else { Purpose::Apply };
     context.ui.planned(&plan, purpose);
     context.ui.result(&render::plan::plan(&plan, purpose, context.ui.result_paint()));
     if let Some(refusal) = session::refusal(&plan) {
-        return Err(refusal);
+        return Err(match out {
+            Some(_) => refusal.hint("no plan was saved"),
+            None => refusal,
+        });
+    }
+    saved::check_digest(context, &plan, is_first, expect)?;
+    if let Some(path) = &out {
+        saved::save(&session, &plan, options, is_first, path)?;
     }
     let differs = if detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done };
     let is_whole = plan.unreachable.is_empty();

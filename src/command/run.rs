@@ -1,12 +1,15 @@
 //! The one pipeline behind `apply` and `destroy`: lock, read, refresh, plan, show, ask, write, say how it went.
 
 use crate::apply::{self, Tools};
+use crate::backend::Write;
 use crate::command::Context;
 use crate::command::arguments::Lock;
-use crate::command::session::{self, Choice, Session};
+use crate::command::saved;
+use crate::command::session::{self, Choice, Session, World};
 use crate::error::{Error, Exit, Kind};
 use crate::event::Event;
 use crate::outcome::{Fate, Report};
+use crate::plan::saved::Digest;
 use crate::plan::{Options, Plan, PlannedAct};
 use crate::render;
 use crate::render::plan::Purpose;
@@ -25,13 +28,17 @@ pub(crate) struct Request {
     /// Drift is undone although nobody can be asked.
     pub(crate) heal: bool,
     pub(crate) skip_unreachable: bool,
+    /// The digest of the plan that was reviewed.
+    pub(crate) expect: Option<Digest>,
 }
 
 /// Plans, asks and applies.
 pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit, Error> {
     let ui = &session.context.ui;
+    refuse_unsaved(session, &request)?;
     let lock = session.lock(request.operation, &request.lock).await?;
     let loaded = session.read_locked(&lock)?;
+    let is_first = loaded.state.is_none();
     let state = session::state_of(session.context, loaded.state);
     let chosen = session.choose(&state, request.options.clone(), &request.choice)?;
     // Also with `-refresh=false`: the plan then takes the state for what is there, but which host it is, which keys it
@@ -41,9 +48,22 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     ui.planned(&plan, Purpose::Apply);
     ui.result(&render::plan::plan(&plan, Purpose::Apply, ui.result_paint()));
     permit(&plan, &request)?;
+    saved::check_digest(session.context, &plan, is_first, request.expect)?;
     if !plan.is_empty() && !request.auto_approve {
         ask(session.context, &request)?;
     }
+    carry_out(session, plan, &world, &lock, request.operation).await
+}
+
+/// Writes what was planned, and says how it went.
+pub(crate) async fn carry_out(
+    session: &Session<'_>,
+    plan: Plan,
+    world: &World<dyn Write>,
+    lock: &crate::store::Lock,
+    operation: &'static str,
+) -> Result<Exit, Error> {
+    let ui = &session.context.ui;
     let is_empty = plan.is_empty();
     let was_skipped = !plan.unreachable.is_empty();
     let interrupt = session.context.interrupt()?;
@@ -51,7 +71,7 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     let tools = Tools {
         evaluator: &session.evaluator,
         backends: &world.backends,
-        lock: &lock,
+        lock,
         parallelism: session.at_once,
         world: &session.context.world,
         stop: interrupt.stop(),
@@ -60,7 +80,7 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     let mut report = session.context.watched(apply::apply(plan, tools)).await?;
     if !is_empty {
         ui.applied(&report);
-        ui.result(&render::outcome::report(&report, request.operation, ui.result_paint()));
+        ui.result(&render::outcome::report(&report, operation, ui.result_paint()));
     }
     if let Some(why) = report.unrecorded.take() {
         let kind = if report.did_anything() { Kind::Partial } else { Kind::Failed };
@@ -79,35 +99,67 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
 /// Takes what changed outside into the state. It is given backends that can only be read.
 pub(crate) async fn refresh_only(session: &Session<'_>, request: Request) -> Result<Exit, Error> {
     let ui = &session.context.ui;
+    refuse_unsaved(session, &request)?;
     let lock = session.lock(request.operation, &request.lock).await?;
     let loaded = session.read_locked(&lock)?;
+    let is_first = loaded.state.is_none();
     session::refuse_open("apply -refresh-only", &loaded)?;
     let state = session::state_of(session.context, loaded.state);
     let chosen = session.choose(&state, request.options.clone(), &request.choice)?;
     let world = session.look(&state, true).await?;
-    let mut plan = session.plan(state, loaded.open, &world, chosen)?;
+    let plan = session.plan(state, loaded.open, &world, chosen)?;
     ui.planned(&plan, Purpose::RefreshOnly);
     ui.result(&render::plan::plan(&plan, Purpose::RefreshOnly, ui.result_paint()));
     permit(&plan, &request)?;
+    saved::check_digest(session.context, &plan, is_first, request.expect)?;
     if !plan.is_empty() && !request.auto_approve {
         let question =
             "Do you want to record these changes in the state? Nothing is written to any device.";
         ui.confirm(question, request.input)?;
     }
+    record(session, plan, &lock)
+}
+
+/// Takes into the state what a refresh found.
+pub(crate) fn record(
+    session: &Session<'_>,
+    mut plan: Plan,
+    lock: &crate::store::Lock,
+) -> Result<Exit, Error> {
     if plan.state_differs {
         lock.write(&mut plan.state)?;
     }
     if !plan.is_empty() {
         let what = render::count(plan.changes.len() + plan.moved.len(), "resource");
-        ui.result(&format!(
+        session.context.ui.result(&format!(
             "\nRecorded what changed about {what}. Nothing was written to any device."
         ));
     }
     Ok(if plan.unreachable.is_empty() { Exit::Done } else { Exit::Unreachable })
 }
 
+/// Refuses to plan and apply in one go where the configuration asks for a saved plan.
+fn refuse_unsaved(session: &Session<'_>, request: &Request) -> Result<(), Error> {
+    if !session.requires_plan_file {
+        return Ok(());
+    }
+    let Options { destroy, refresh_only, .. } = &request.options;
+    let flag = match (destroy, refresh_only) {
+        (true, _) => " -destroy",
+        (false, true) => " -refresh-only",
+        (false, false) => "",
+    };
+    let message = format!(
+        "`{}` is not done without a plan file, as `require_plan_file` in the configuration says",
+        request.operation
+    );
+    Err(Error::new(Kind::Refused, message).hint(format!(
+        "save a plan, and apply that:\n  wgform plan{flag} -out=FILE\n  wgform apply FILE"
+    )))
+}
+
 /// Refuses what the user has to be asked for by a flag.
-fn permit(plan: &Plan, request: &Request) -> Result<(), Error> {
+pub(crate) fn permit(plan: &Plan, request: &Request) -> Result<(), Error> {
     if let Some(refusal) = session::refusal(plan) {
         return Err(refusal);
     }

@@ -16,7 +16,7 @@ Examples:
 Schemas are JSON Schema, draft 2020-12. The one of the language is over HCL's
 mapping to JSON, where an expression is a string such as \"${var.port}\".")]
 pub struct Arguments {
-    /// What to print: language, state, events, plan, show, summary, validation, reference or lint
+    /// What to print: language, state, plan, events, shown-state, shown-plan, summary, validation, reference or lint
     #[arg(value_enum)]
     pub subject: Subject,
 }
@@ -28,12 +28,14 @@ pub enum Subject {
     Language,
     /// The state file, as a JSON Schema.
     State,
+    /// A saved plan, as a JSON Schema.
+    Plan,
     /// The lines of `-json`, as a JSON Schema of one.
     Events,
-    /// What `wgform show -json` prints of a plan, as a JSON Schema.
-    Plan,
-    /// What `wgform show -json` prints of a state, as a JSON Schema.
-    Show,
+    /// What `wgform show -json` prints of the state, as a JSON Schema.
+    ShownState,
+    /// What `wgform show -json` prints of a saved plan, as a JSON Schema.
+    ShownPlan,
     /// What `-summary-into` writes, as a JSON Schema.
     Summary,
     /// What `wgform validate -json` prints, as a JSON Schema.
@@ -52,9 +54,10 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
     context.ui.result(&match arguments.subject {
         Subject::Language => format!("{:#}", reference::language_schema()),
         Subject::State => format!("{:#}", reference::state_schema()),
-        Subject::Events => format!("{:#}", reference::events_schema()),
         Subject::Plan => format!("{:#}", reference::plan_schema()),
-        Subject::Show => format!("{:#}", reference::show_schema()),
+        Subject::Events => format!("{:#}", reference::events_schema()),
+        Subject::ShownState => format!("{:#}", reference::shown_state_schema()),
+        Subject::ShownPlan => format!("{:#}", reference::shown_plan_schema()),
         Subject::Summary => format!("{:#}", reference::summary_schema()),
         Subject::Validation => format!("{:#}", reference::validation_schema()),
         Subject::Reference => reference::language_page(),

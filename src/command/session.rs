@@ -8,6 +8,8 @@ mod transport;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
+use jiff::Timestamp;
+
 use crate::actual::{Actual, Interest, Picture, Reading, Unreachable};
 use crate::backend::{BackendError, Read, Write};
 use crate::command::Context;
@@ -78,7 +80,8 @@ fn has_error(problems: &[Diagnostic]) -> bool {
     problems.iter().any(|it| it.severity == Severity::Error)
 }
 
-fn argument(source: &VariableSource) -> VariableArgument {
+/// Takes what a command line says of variables.
+pub(crate) fn argument(source: &VariableSource) -> VariableArgument {
     match source {
         VariableSource::Assignment { name, value } => {
             VariableArgument::Value { name: name.clone(), value: value.expose().to_owned() }
@@ -98,6 +101,10 @@ pub(crate) struct Session<'c> {
     declared: Vec<BackendDeclaration>,
     /// What was shown of the configuration, where lint was asked for.
     linted: Option<Vec<Diagnostic>>,
+    /// Whether only a saved plan may be applied.
+    pub(crate) requires_plan_file: bool,
+    /// Backends that are left out, and why.
+    left_out: BTreeMap<BackendId, Unreachable>,
 }
 
 /// What was found out about the world.
@@ -115,23 +122,49 @@ impl<'c> Session<'c> {
     /// anything is read.
     pub(crate) fn open(
         context: &'c Context,
-        (config, parsed): &'c (Config, Vec<Diagnostic>),
+        config: &'c (Config, Vec<Diagnostic>),
         needs: Needs,
     ) -> Result<Self, Error> {
+        Self::open_at(context, config, needs, None)
+    }
+
+    /// Does the same for a time that is given.
+    pub(crate) fn open_at(
+        context: &'c Context,
+        (config, parsed): &'c (Config, Vec<Diagnostic>),
+        needs: Needs,
+        planned_at: Option<Timestamp>,
+    ) -> Result<Self, Error> {
         let evaluator = Evaluator::new(config, &context.world);
+        planned_at.into_iter().for_each(|it| evaluator.plan_for(it));
         let warnings = check(context, config, &evaluator, parsed.clone(), needs)?;
         context.ui.diagnostics(&warnings);
         let linted = (needs == Needs::Linted).then_some(warnings);
         let settings = evaluator.settings().map_err(Error::diagnostics)?;
         let declared = evaluator.backends().map_err(Error::diagnostics)?;
-        let Settings { state_path, default_backend: _ } = settings;
+        let Settings { state_path, default_backend: _, require_plan_file } = settings;
         let store = Store::new(context.world.path(state_path));
-        Ok(Self { context, config, evaluator, store, at_once: Pace::DEFAULT, declared, linted })
+        Ok(Self {
+            context,
+            config,
+            evaluator,
+            store,
+            at_once: Pace::DEFAULT,
+            declared,
+            linted,
+            requires_plan_file: require_plan_file,
+            left_out: BTreeMap::new(),
+        })
     }
 
     /// Talks to as many backends at once as the command line says.
     pub(crate) fn at_pace(self, pace: &Pace) -> Self {
         Self { at_once: pace.parallelism, ..self }
+    }
+
+    /// Asks these backends for nothing, as if they could not be reached.
+    pub(crate) fn leaving_out(self, left_out: BTreeMap<BackendId, Unreachable>) -> Self {
+        Self { left_out, ..self }
     }
 
     /// Reads the state without the lock, for a command that changes nothing.
@@ -207,6 +240,10 @@ impl<'c> Session<'c> {
         let mut actual = Actual::default();
         let watch = Watch::begin(self.context, &declarations, is_refreshed);
         for (id, declaration) in &declarations {
+            if let Some(why) = self.left_out.get(id) {
+                actual.backends.insert(id.clone(), Reading::Unreachable(why.clone()));
+                continue;
+            }
             match connect(declaration) {
                 Ok(backend) => _ = backends.insert(id.clone(), backend),
                 Err(error) => {
@@ -347,7 +384,7 @@ impl<'c> Session<'c> {
         options: Options,
     ) -> Inputs<'a> {
         let backends = world.declarations.iter().map(|(id, it)| (id.clone(), view(it))).collect();
-        let planned_at = self.context.world.now();
+        let planned_at = self.evaluator.planned_at();
         Inputs { state, open, actual: &world.actual, backends, options, planned_at }
     }
 }

@@ -1,11 +1,13 @@
 //! `wgform show`.
 
+use std::path::Path;
+
 use clap::Args;
 
-use crate::command::Context;
 use crate::command::arguments::Variables;
 use crate::command::session::{self, Needs, Session};
-use crate::error::{Error, Exit};
+use crate::command::{Context, saved};
+use crate::error::{Error, Exit, Kind};
 use crate::render;
 use crate::resource::Pattern;
 
@@ -16,28 +18,37 @@ Examples:
   wgform show
   wgform show interface.hub 'peer.rw[\"alice-*\"]'
   wgform show backend.branch
+  wgform show tonight.wgplan
   wgform show -json
+  wgform show -json tonight.wgplan
   wgform -chdir=site show")]
 pub struct Arguments {
-    /// Shows only these resources, with all their instances
-    #[arg(value_name = "ADDRESS")]
-    pub addresses: Vec<Pattern>,
+    /// Shows only these resources, with all their instances; or a plan that was saved
+    #[arg(value_name = "ADDRESS|PLANFILE", value_hint = clap::ValueHint::FilePath)]
+    pub subjects: Vec<String>,
     /// Prints one JSON document, in the shape of Terraform's
     #[arg(long)]
     pub json: bool,
 }
 
-/// Shows the state.
+/// Shows the state, or a saved plan.
 ///
 /// # Errors
-/// When the state cannot be read, or has nothing by one of the names.
-pub fn run(Arguments { addresses, json }: &Arguments, context: &Context) -> Result<Exit, Error> {
+/// When it cannot be read, or the state has nothing by one of the names.
+pub fn run(Arguments { subjects, json }: &Arguments, context: &Context) -> Result<Exit, Error> {
+    let addresses = match addresses(subjects) {
+        Ok(addresses) => addresses,
+        Err(wrong) => match subjects.as_slice() {
+            [file] if wrong.may_be_a_file => return saved::show(context, Path::new(file), *json),
+            _ => return Err(wrong.error),
+        },
+    };
     let config = session::configuration(context, &Variables::default())?;
     let session = Session::open(context, &config, Needs::Settings)?;
     let state = session.read()?.state;
     if *json {
         let part = match &state {
-            Some(state) if !addresses.is_empty() => Some(session::owned(state, addresses)?),
+            Some(state) if !addresses.is_empty() => Some(session::owned(state, &addresses)?),
             _ => None,
         };
         let document = render::json::state::state(state.as_ref(), part.as_deref());
@@ -47,10 +58,32 @@ pub fn run(Arguments { addresses, json }: &Arguments, context: &Context) -> Resu
     match state {
         Some(state) if addresses.is_empty() => context.ui.result(&render::state::state(&state)),
         Some(state) => {
-            let part = session::owned(&state, addresses)?;
+            let part = session::owned(&state, &addresses)?;
             context.ui.result(&render::state::part(&state, &part));
         }
         None => context.ui.result("The state is empty: nothing was applied yet."),
     }
     Ok(Exit::Done)
+}
+
+/// Why a text is no address.
+struct NoAddress {
+    error: Error,
+    /// A slip of the pen in an address is told as one.
+    may_be_a_file: bool,
+}
+
+fn addresses(subjects: &[String]) -> Result<Vec<Pattern>, NoAddress> {
+    let address = |text: &String| {
+        text.parse::<Pattern>().map_err(|wrong| {
+            let starts =
+                |kind: &&str| text.strip_prefix(*kind).is_some_and(|it| it.starts_with('.'));
+            let kinds = ["interface", "peer", "preshared_key", "module", "backend"];
+            let message = format!("`{text}` is neither an address nor a plan file: {wrong}");
+            let error = Error::new(Kind::Usage, message);
+            let error = wrong.get_hint().into_iter().fold(error, Error::hint);
+            NoAddress { error, may_be_a_file: !kinds.iter().any(starts) }
+        })
+    };
+    subjects.iter().map(address).collect()
 }

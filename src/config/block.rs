@@ -176,6 +176,7 @@ pub(crate) struct SettingsBlock {
     pub(crate) span: Option<Span>,
     pub(crate) default_backend: Option<Expr>,
     pub(crate) state_path: Option<Expr>,
+    pub(crate) require_plan_file: Option<Expr>,
 }
 
 /// A `variable` block.

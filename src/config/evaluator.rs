@@ -34,8 +34,10 @@ use crate::config::evaluator::repeat::{Expansion, Instances, Place};
 use crate::config::evaluator::run::{Memo, Run};
 use crate::config::expression::{Effort, Evaluated, Failures, poisoned};
 use crate::config::rendering::Templates;
+use crate::config::value::Value;
 use crate::config::{
-    AllUnknown, BackendDeclaration, Computed, Config, Desired, Import, Output, Settings, in_order,
+    AllUnknown, BackendDeclaration, Computed, Config, Desired, Import, Output, Settings,
+    VariableValues, in_order,
 };
 use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::resource::Address;
@@ -86,6 +88,37 @@ impl<'c> Evaluator<'c> {
             templates: Templates::default(),
             ready: RefCell::default(),
         }
+    }
+
+    /// Says which time the plan is made for, before anything is evaluated.
+    pub fn plan_for(&self, planned_at: Timestamp) {
+        // Only the first one counts, as it does where nobody says one.
+        _ = self.planned_at.set(planned_at);
+    }
+
+    /// Returns the time of the plan.
+    pub fn planned_at(&self) -> Timestamp {
+        *self.planned_at.get_or_init(|| self.world.now())
+    }
+
+    /// Returns the values of the variables, but of a sensitive one only its name, if it was given one.
+    pub fn values_of_variables(&self) -> VariableValues {
+        let mut values = VariableValues::default();
+        for (name, block) in &self.config.root().variables {
+            let is_given = self.config.given.contains_key(name);
+            if !is_given && block.default.is_none() {
+                continue;
+            }
+            // What is wrong with a variable was said before.
+            let value = Run::early(self).node(&Node::Variable(name.clone()));
+            let is_open = |it: &Value| !block.is_sensitive && !it.is_sensitive_anywhere();
+            match value.ok().filter(is_open).and_then(|it| it.to_json()) {
+                Some(json) => _ = values.open.insert(name.to_string(), json),
+                None if is_given => _ = values.sensitive.insert(name.to_string()),
+                None => {}
+            }
+        }
+        values
     }
 
     /// Evaluates everything, with nothing known of any device, and returns all that is wrong, with what parsing said:

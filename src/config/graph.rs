@@ -225,9 +225,8 @@ fn early(modules: &[Module], edges: &Edges) -> Vec<Diagnostic> {
     let Some(root) = modules.first() else { return Vec::new() };
     let Blocks { settings, variables, backends, .. } = &root.blocks;
     let mut early: Vec<(&str, &Expr)> = Vec::new();
-    early.extend(
-        settings.default_backend.iter().chain(&settings.state_path).map(|it| ("wgform", it)),
-    );
+    let of_settings = settings.default_backend.iter().chain(&settings.state_path);
+    early.extend(of_settings.chain(&settings.require_plan_file).map(|it| ("wgform", it)));
     for variable in variables.values() {
         let checks = variable.validations.iter().flat_map(|it| [&it.condition, &it.message]);
         early.extend(variable.default.iter().chain(checks).map(|it| ("variable", it)));

@@ -110,6 +110,13 @@ pub const WGFORM: BlockType = BlockType {
             doc: "The backend of an interface that names none. When it is not written: the only backend that is declared, or this host when none is.",
             ..PLAIN
         },
+        Argument {
+            name: "require_plan_file",
+            takes: Takes::Bool,
+            default: Some("false"),
+            doc: "Whether `apply` and `destroy` carry out nothing but a plan that was saved with `plan -out=FILE`.",
+            ..PLAIN
+        },
     ],
     blocks: &[STATE],
 };

@@ -113,6 +113,21 @@ fn sections(plan: &Plan, purpose: Purpose, blocks: Blocks, paint: Paint) -> Stri
     text
 }
 
+/// Shows the line that a plan ends with.
+pub fn conclusion(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
+    let mut text = String::new();
+    match purpose {
+        Purpose::Apply => summary(plan, paint, &mut text),
+        Purpose::RefreshOnly if plan.is_empty() => {
+            text.push_str("Nothing to record.\n");
+        }
+        Purpose::Drift | Purpose::RefreshOnly => {
+            let _ = writeln!(text, "{} to record.", count(plan.changes.len(), "resource"));
+        }
+    }
+    text
+}
+
 /// Shows what an apply would take into the state.
 fn refresh_only(plan: &Plan, blocks: Blocks, paint: Paint, text: &mut String) {
     if !plan.changes.is_empty() && blocks == Blocks::Shown {
@@ -552,7 +567,12 @@ fn remark(change: &ResourceChange, diff: &AttributeDiff) -> String {
         return "  # forces replacement".to_owned();
     }
     match &diff.was {
-        Some(was) if !diff.attribute.form.is_secret() => format!("  # was {}", literal(was)),
+        Some(was)
+            if !diff.attribute.form.is_secret()
+                && !change.sensitive.contains(diff.attribute.name) =>
+        {
+            format!("  # was {}", literal(was))
+        }
         _ if diff.class == Class::Drift && !change.is_drift() => {
             "  # changed outside of wgform".to_owned()
         }

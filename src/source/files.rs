@@ -1,12 +1,17 @@
 //! The files that expressions name: read, looked for and listed, relative to the configuration.
 //!
+//! What was read is remembered by what it held, so that a saved plan can say what it was made from.
+//!
 //! A pipe or a device is no file here, since reading one may never end; neither is what is larger than any value.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
 
 use crate::diagnostic::SourceText;
 use crate::source::{SourceError, load_listed, names_in, text_or_line};
@@ -22,9 +27,12 @@ pub struct Files(Shelf);
 
 #[derive(Clone)]
 enum Shelf {
-    Directory(PathBuf),
+    Directory(PathBuf, Seen),
     Texts(Arc<Read>),
 }
+
+/// What was read, with the SHA-256 of what it held.
+type Seen = Arc<Mutex<BTreeMap<String, [u8; 32]>>>;
 
 type Read = dyn Fn(&str) -> Result<String, String> + Send + Sync;
 
@@ -36,7 +44,27 @@ impl Files {
 
     /// Reads files by a path that is absolute or relative to a directory.
     pub fn in_directory(directory: PathBuf) -> Self {
-        Self(Shelf::Directory(directory))
+        Self(Shelf::Directory(directory, Seen::default()))
+    }
+
+    /// Returns what was read so far, by names that are relative to the directory where they can be, with the SHA-256 of
+    /// what each file held.
+    pub fn seen(&self) -> BTreeMap<String, [u8; 32]> {
+        match &self.0 {
+            Shelf::Directory(_, seen) => {
+                seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+            }
+            Shelf::Texts(_) => BTreeMap::new(),
+        }
+    }
+
+    /// Remembers what a file of the configuration held.
+    pub(crate) fn note(&self, name: &str, bytes: &[u8]) {
+        let Shelf::Directory(directory, seen) = &self.0 else { return };
+        let relative = Path::new(name).strip_prefix(directory).unwrap_or(Path::new(name));
+        let name = relative.components().collect::<PathBuf>().display().to_string();
+        let digest = Sha256::digest(bytes).into();
+        _ = seen.lock().unwrap_or_else(PoisonError::into_inner).insert(name, digest);
     }
 
     /// Reads a text. A byte order mark, which some editors put in front, is no part of it.
@@ -46,7 +74,7 @@ impl Files {
     pub fn read(&self, path: &str) -> Result<String, String> {
         match &self.0 {
             Shelf::Texts(read) => read(path),
-            Shelf::Directory(_) => {
+            Shelf::Directory(..) => {
                 let text = text_or_line(self.bytes(path)?);
                 text.map(|it| it.0).map_err(|line| format!("line {line} is not UTF-8"))
             }
@@ -60,7 +88,11 @@ impl Files {
     pub fn bytes(&self, path: &str) -> Result<Vec<u8>, String> {
         match &self.0 {
             Shelf::Texts(read) => read(path).map(String::into_bytes),
-            Shelf::Directory(directory) => whole(&directory.join(path)),
+            Shelf::Directory(directory, _) => {
+                let bytes = whole(&directory.join(path))?;
+                self.note(path, &bytes);
+                Ok(bytes)
+            }
         }
     }
 
@@ -71,7 +103,7 @@ impl Files {
     pub fn exists(&self, path: &str) -> Result<bool, String> {
         let directory = match &self.0 {
             Shelf::Texts(read) => return Ok(read(path).is_ok()),
-            Shelf::Directory(directory) => directory,
+            Shelf::Directory(directory, _) => directory,
         };
         match fs::metadata(directory.join(path)) {
             Ok(it) if it.is_file() => Ok(true),
@@ -97,7 +129,7 @@ impl Files {
                 let text = read(&name)?;
                 Ok(vec![Arc::new(SourceText { name, text, secrets: Vec::new() })])
             }
-            Shelf::Directory(directory) => {
+            Shelf::Directory(directory, _) => {
                 let whole = directory.join(path);
                 match fs::metadata(&whole) {
                     Ok(it) if it.is_dir() => {}
@@ -112,6 +144,7 @@ impl Files {
                 let load = |name: String| load_listed(&whole.join(&name), &named(&name));
                 let texts: Vec<_> =
                     names.map(load).collect::<Result<_, _>>().map_err(|error| said(&error))?;
+                texts.iter().for_each(|it| self.note(&it.name, it.text.as_bytes()));
                 match texts.is_empty() {
                     true => Err("there is no `*.wg.hcl` file in this directory".to_owned()),
                     false => Ok(texts),
@@ -126,7 +159,7 @@ impl Files {
     /// # Errors
     /// Why it cannot be listed, as a short clause.
     pub fn list(&self, path: &str, depth: usize) -> Result<Vec<String>, String> {
-        let Shelf::Directory(directory) = &self.0 else { return Ok(Vec::new()) };
+        let Shelf::Directory(directory, _) = &self.0 else { return Ok(Vec::new()) };
         let root = directory.join(path);
         let mut found = Vec::new();
         let mut looked_at = 0;

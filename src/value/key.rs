@@ -1,11 +1,15 @@
 //! WireGuard's three kinds of key, and the fingerprints by which a state file remembers the secret two.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, Mac};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -58,6 +62,32 @@ impl fmt::Display for PublicKey {
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({self})")
+    }
+}
+
+impl Serialize for PublicKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for PublicKey {
+    fn schema_name() -> Cow<'static, str> {
+        "PublicKey".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A public key: 32 bytes in base64.",
+            "type": "string",
+            "pattern": "^[A-Za-z0-9+/]{43}=$",
+        })
     }
 }
 
@@ -204,6 +234,23 @@ impl FingerprintKey {
         let mut short = [0; Fingerprint::BYTES];
         short.copy_from_slice(&full[..Fingerprint::BYTES]);
         Fingerprint(short)
+    }
+
+    /// Signs bytes: whoever does not have the key cannot make it. The purpose keeps what is signed for one thing from
+    /// being shown for another.
+    pub fn sign(&self, purpose: &str, bytes: &[u8]) -> [u8; 32] {
+        let mut mac = self.mac();
+        mac.update(b"wgform signature 1\0");
+        mac.update(purpose.as_bytes());
+        mac.update(b"\0");
+        mac.update(bytes);
+        mac.finalize().into_bytes().into()
+    }
+
+    /// Looks whether bytes were signed with this key, in a time that tells nothing of the signature.
+    pub fn has_signed(&self, purpose: &str, bytes: &[u8], signature: &[u8; 32]) -> bool {
+        let own = self.sign(purpose, bytes);
+        own.iter().zip(signature).fold(0, |differs, (own, other)| differs | (own ^ other)) == 0
     }
 
     fn mac(&self) -> Hmac<Sha256> {

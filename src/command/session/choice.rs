@@ -46,6 +46,18 @@ pub(crate) struct Chosen {
     pub(super) replaced: Vec<(Pattern, BTreeSet<Address>)>,
 }
 
+impl Chosen {
+    /// Chooses what was chosen before.
+    pub(crate) fn exactly(options: Options) -> Self {
+        Self { options, replaced: Vec::new() }
+    }
+
+    /// Returns what is planned with.
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+}
+
 /// Everything that an address can be.
 struct There<'a> {
     wanted: BTreeSet<&'a Address>,

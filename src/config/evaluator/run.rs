@@ -376,7 +376,7 @@ impl Environment for Run<'_> {
     }
 
     fn planned_at(&self) -> Timestamp {
-        *self.evaluator.planned_at.get_or_init(|| self.evaluator.world.now())
+        self.evaluator.planned_at()
     }
 
     fn templates(&self) -> &Templates {

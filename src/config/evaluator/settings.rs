@@ -41,8 +41,13 @@ impl Run<'_> {
                 })
             }),
         };
+        let require_plan_file = match &settings.require_plan_file {
+            Some(expr) => self.flag(expr, "`require_plan_file`"),
+            None => Ok(false),
+        };
         let (default_backend, path) = both(self.default_backend(), path)?;
-        Ok(Settings { default_backend, state_path: PathBuf::from(path) })
+        let state_path = PathBuf::from(path);
+        Ok(Settings { default_backend, state_path, require_plan_file: require_plan_file? })
     }
 
     /// The backend of an interface that names none: what `default_backend` says, or the only one there is.

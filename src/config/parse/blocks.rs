@@ -111,6 +111,8 @@ impl Parser {
         }
         self.blocks.settings.default_backend =
             contents.take("default_backend").map(|it| self.expr(it));
+        self.blocks.settings.require_plan_file =
+            contents.take("require_plan_file").map(|it| self.expr(it));
         let mut first: Option<Span> = None;
         for (_, state) in std::mem::take(&mut contents.blocks) {
             let span = self.head(&state);

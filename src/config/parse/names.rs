@@ -116,7 +116,8 @@ impl Blocks {
             .flat_map(|it| it.backend.iter_mut().chain(&mut it.name))
             .for_each(&mut plain);
         refactoring.imports.iter_mut().filter_map(|it| it.for_each.as_mut()).for_each(&mut plain);
-        settings.default_backend.iter_mut().chain(&mut settings.state_path).for_each(&mut plain);
+        let of_settings = settings.default_backend.iter_mut().chain(&mut settings.state_path);
+        of_settings.chain(&mut settings.require_plan_file).for_each(&mut plain);
         for variable in variables.values_mut() {
             variable.default.iter_mut().for_each(&mut plain);
             for validation in &mut variable.validations {

@@ -36,6 +36,9 @@ pub struct Document {
     pub terraform_version: &'static str,
     /// The version of wgform that made it.
     pub wgform_version: &'static str,
+    /// What the plan is called by, for whoever reviews it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// What will be there, as far as it is known.
     pub planned_values: PlannedValues,
     /// What happens to each resource; one that stays as it is has the action `no-op`.
@@ -302,7 +305,7 @@ pub struct Block {
 }
 
 /// Puts a plan into its document.
-pub fn plan(plan: &Plan) -> Document {
+pub fn plan(plan: &Plan, digest: Option<&str>) -> Document {
     let mut resource_changes = resource_changes(plan);
     resource_changes.extend(unchanged(plan));
     resource_changes.sort_by(|one, other| one.0.cmp(&other.0));
@@ -322,6 +325,7 @@ pub fn plan(plan: &Plan) -> Document {
         format_version: FORMAT,
         terraform_version: TERRAFORM,
         wgform_version: env!("CARGO_PKG_VERSION"),
+        digest: digest.map(str::to_owned),
         planned_values: PlannedValues { outputs: planned_outputs(plan), root_module: planned },
         resource_changes: resource_changes.into_iter().map(|it| it.1).collect(),
         resource_drift: plan.changes.iter().filter_map(|it| drifted(plan, it)).collect(),
