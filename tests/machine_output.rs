@@ -38,13 +38,13 @@ const REPORTS: &str = "-json-into=events.jsonl -markdown-into=comment.md -summar
 #[test]
 fn a_run_is_told_line_by_line() {
     let project = Project::of_example("quickstart");
-    let plan = of(&project.run("plan -json").ends(0));
+    let plan = of(&project.run("plan -json -parallelism=1").ends(0));
     insta::assert_snapshot!("plan_of_the_quickstart", normalised(&plan));
-    let apply = of(&project.run("apply -json -auto-approve").ends(0));
+    let apply = of(&project.run("apply -json -auto-approve -parallelism=1").ends(0));
     insta::assert_snapshot!("apply_of_the_quickstart", normalised(&apply));
     project.enter("hq").delete_address("wg0", "10.8.0.1/24".parse().unwrap()).unwrap();
     project.edit("\"25s\"", "\"20s\"");
-    let drift = of(&project.run("drift -json").ends(2));
+    let drift = of(&project.run("drift -json -parallelism=1").ends(2));
     insta::assert_snapshot!("drift_of_the_quickstart", normalised(&drift));
     let healed = of(&project.run("plan -json -detailed-exitcode").ends(2));
     let changed = all(&healed, "planned_change");
@@ -232,12 +232,17 @@ fn reports_are_written_of_a_run_that_fails_or_is_refused() {
     let summary = document(&project, "summary.json");
     assert_eq!((&summary["outcome"], &summary["refusals"]), (&json!("refused"), &json!(1)));
     let comment = file(&project, "comment.md");
-    assert!(comment.contains("### Refused\n\n```text\nbackend `hq` is another system"), "{comment}");
+    assert!(
+        comment.contains("### Refused\n\n```text\nbackend `hq` is another system"),
+        "{comment}"
+    );
     assert!(comment.ends_with("Exit code 8 (refused).\n"), "{comment}");
     project.add("broken.wg.hcl", "interface {");
     project.run(&format!("drift {REPORTS}")).ends(1);
     let comment = file(&project, "comment.md");
-    assert!(comment.starts_with("## wgform drift: failed\n\n### Errors\n\n```text\nbroken.wg.hcl:1"));
+    assert!(
+        comment.starts_with("## wgform drift: failed\n\n### Errors\n\n```text\nbroken.wg.hcl:1")
+    );
 }
 
 #[test]
@@ -251,7 +256,10 @@ fn a_report_that_cannot_be_written_is_told_before_anything_is_done() {
         ("-json-into=a.json -summary-into=a.json", "two reports cannot be written to one file"),
     ] {
         let ran = project.run(&format!("apply -auto-approve {flags}")).ends(1);
-        assert!(ran.stderr.replace(&format!("{}/", project.path().display()), "").contains(message), "{ran}");
+        assert!(
+            ran.stderr.replace(&format!("{}/", project.path().display()), "").contains(message),
+            "{ran}"
+        );
         assert!(!project.path().join("wgform.state.json").exists(), "{flags}");
         let lines = of(&project.run(&format!("apply -json -auto-approve {flags}")).ends(1));
         assert!(lines.last().unwrap()["errors"] == 1, "{flags}");
@@ -260,7 +268,8 @@ fn a_report_that_cannot_be_written_is_told_before_anything_is_done() {
     // What goes wrong afterwards is told, and what was applied stays applied.
     let reports = project.path().join("reports");
     fs::create_dir(&reports).unwrap();
-    let mut run = project.start("apply -summary-into=reports/summary.json -json-into=reports/e.jsonl");
+    let mut run =
+        project.start("apply -summary-into=reports/summary.json -json-into=reports/e.jsonl");
     run.wait_for("Enter a value:");
     fs::set_permissions(&reports, fs::Permissions::from_mode(0o500)).unwrap();
     fs::rename(&reports, project.path().join("moved")).unwrap();
@@ -314,8 +323,11 @@ output "note" {
 
 #[test]
 fn no_secret_is_in_any_of_it() {
-    let (private, psk, other) =
-        ("eHl6enkxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1NkE=", "cHNrcHNrcHNrcHNrcHNrcHNrcHNrcHNrcHNrcHNrMTI=", "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyMTI=");
+    let (private, psk, other) = (
+        "eHl6enkxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1NkE=",
+        "cHNrcHNrcHNrcHNrcHNrcHNrcHNrcHNrcHNrcHNrMTI=",
+        "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyMTI=",
+    );
     let project = Project::new(&SECRETS.replace("«key»", private));
     let mut said = String::new();
     for (psk, command) in [
@@ -339,7 +351,8 @@ fn no_secret_is_in_any_of_it() {
         assert!(!said.contains(secret), "{secret} in {said}");
     }
     // That a pre-shared key changed can be told from its fingerprints.
-    let lines: Vec<Json> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let lines: Vec<Json> =
+        said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let changes = all(&lines, "planned_change");
     let rekeyed = changes.iter().find(|it| it["change"]["action"] == "update").unwrap();
     let change = &rekeyed["change"];
@@ -447,11 +460,11 @@ fn what_validate_finds_is_a_report_of_code_quality() {
 fn a_state_is_shown_in_terraforms_shape() {
     let new = Project::new("interface \"hub\" {}\n");
     let empty: Json = serde_json::from_str(&new.run("show -json").ends(0).stdout).unwrap();
-    is_valid(&schema("show"), &empty);
+    is_valid(&schema("shown-state"), &empty);
     assert_eq!(empty.get("values"), None);
     let project = applied();
     let state: Json = serde_json::from_str(&project.run("show -json").ends(0).stdout).unwrap();
-    is_valid(&schema("show"), &state);
+    is_valid(&schema("shown-state"), &state);
     assert_eq!(state["format_version"], "1.0");
     let resources = state["values"]["root_module"]["resources"].as_array().unwrap();
     let addresses: Vec<_> = resources.iter().map(|it| it["address"].as_str().unwrap()).collect();
@@ -472,4 +485,101 @@ fn a_state_is_shown_in_terraforms_shape() {
     let part: Json =
         serde_json::from_str(&project.run("show -json peer.branch_to_hq").ends(0).stdout).unwrap();
     assert_eq!(part["values"]["root_module"]["resources"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_saved_plan_is_shown_in_terraforms_shape() {
+    let project = applied();
+    project.edit("\"25s\"", "\"20s\"");
+    project.enter("hq").delete_address("wg0", "10.8.0.1/24".parse().unwrap()).unwrap();
+    project.run("plan -replace=interface.branch -out=a.wgplan").ends(0);
+    let plan: Json =
+        serde_json::from_str(&project.run("show -json a.wgplan").ends(0).stdout).unwrap();
+    is_valid(&schema("shown-plan"), &plan);
+    let change = |address: &str| {
+        let all = plan["resource_changes"].as_array().unwrap();
+        all.iter().find(|it| it["address"] == address).unwrap().clone()
+    };
+    let replaced = change("interface.branch");
+    assert_eq!(replaced["change"]["actions"], json!(["delete", "create"]));
+    assert_eq!(replaced["action_reason"], "replace_by_request");
+    let updated = change("peer.hq_to_branch");
+    let sides = |it: &Json| (it["before"].clone(), it["after"].clone());
+    let (before, after) = sides(&updated["change"]);
+    assert_eq!(before["persistent_keepalive"], "25s");
+    assert_eq!(after["persistent_keepalive"], "20s");
+    assert_eq!(before["endpoint"], after["endpoint"]);
+    assert_eq!(change("preshared_key.tunnel")["change"]["actions"], json!(["no-op"]));
+    // What is drift has what was applied before and what is there after.
+    let drift = &plan["resource_drift"][0];
+    assert_eq!(drift["address"], "interface.hq");
+    let (before, after) = sides(&drift["change"]);
+    assert_eq!(before["addresses"], json!(["10.8.0.1/24", "fd00:8::1/64"]));
+    assert_eq!(after["addresses"], json!(["fd00:8::1/64"]));
+    let planned = plan["planned_values"]["root_module"]["resources"].as_array().unwrap();
+    assert_eq!(planned.len(), 5);
+    // It can be shown without its state too, and then has only what changes.
+    let elsewhere = Project::new("");
+    fs::copy(project.path().join("a.wgplan"), elsewhere.path().join("a.wgplan")).unwrap();
+    let bare: Json =
+        serde_json::from_str(&elsewhere.run("show -json a.wgplan").ends(0).stdout).unwrap();
+    is_valid(&schema("shown-plan"), &bare);
+    let all = bare["resource_changes"].as_array().unwrap();
+    assert!(all.iter().all(|it| it["change"]["actions"] != json!(["no-op"])));
+    assert_eq!(bare["resource_drift"], plan["resource_drift"]);
+    // Its apply is told as any other, and asks nobody.
+    let lines = of(&project.run("apply -json a.wgplan").ends(0));
+    assert_eq!(lines.last().unwrap()["digest"], plan["digest"]);
+    let stale = of(&project.run("apply -json a.wgplan").ends(7));
+    assert_eq!(all_errors(&stale), ["stale"]);
+}
+
+fn all_errors(lines: &[Json]) -> Vec<&str> {
+    let told = all(lines, "diagnostic");
+    told.iter().filter_map(|it| it["kind"].as_str()).collect()
+}
+
+/// The examples of the documentation are for a shell with jq.
+#[test]
+fn the_examples_of_the_documentation_run() {
+    if std::process::Command::new("jq").arg("--version").output().is_err() {
+        assert!(!std::env::var("CI").is_ok_and(|it| it == "true"), "jq is not installed");
+        return note("skipped the_examples_of_the_documentation_run: jq is not installed");
+    }
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/machine-output.md")).unwrap();
+    let project = applied();
+    project.edit("\"25s\"", "\"20s\"");
+    project.enter("hq").delete_address("wg0", "10.8.0.1/24".parse().unwrap()).unwrap();
+    let mut said = String::new();
+    let blocks = page.split("```sh\n").skip(1).map(|it| it.split("```").next().unwrap());
+    for block in blocks {
+        let script = format!("wgform() {{ \"$PROGRAM\" \"$@\"; }}\n{block}");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-euc", &script]).current_dir(project.path());
+        let output = shell.env("PROGRAM", crate::harness::program()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{block}\n{stderr}");
+        said += &String::from_utf8_lossy(&output.stdout);
+    }
+    for expected in [
+        "update peer.hq_to_branch\n",
+        "[\"peer.hq_to_branch\",\"persistent_keepalive\"]\n",
+        "\ninterface.hq\n",
+        "\"outcome\": \"changes\"",
+        "\"kept\": 0",
+        "\npreshared_key.tunnel\n",
+    ] {
+        assert!(said.contains(expected), "no {expected} in {said}");
+    }
+    assert!(
+        fs::read_to_string(project.path().join("comment.md"))
+            .unwrap()
+            .starts_with("## wgform plan: ")
+    );
+}
+
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn note(text: &str) {
+    eprintln!("{text}");
 }

@@ -146,8 +146,7 @@ mod tests {
         assert!(asks("wgform validate --json"));
         assert!(!asks("wgform plan -json"));
         assert!(!asks("wgform validate -- -json"));
-        let stream =
-            |line: &str| stream(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        let stream = |line: &str| stream(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
         assert_eq!(stream("wgform -chdir=gone apply --json -bogus"), Some("apply"));
         assert_eq!(stream("wgform show -json"), None);
         assert_eq!(stream("wgform plan -- -json"), None);

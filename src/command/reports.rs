@@ -97,9 +97,8 @@ impl Context {
     /// Lets an interrupt that comes before an apply end the process with what is reported by then.
     fn end_early(&self) -> Result<(), Error> {
         let (ui, quit) = (self.ui.clone(), self.quit);
-        Early::listen(&self.is_handed_over, move || end_now(&ui, quit)).map_err(|error| {
-            Error::new(Kind::Failed, "could not listen for Ctrl-C").cause(&error)
-        })
+        Early::listen(&self.is_handed_over, move || end_now(&ui, quit))
+            .map_err(|error| Error::new(Kind::Failed, "could not listen for Ctrl-C").cause(&error))
     }
 
     /// Takes the interrupts over from whoever would have ended the process at the first one.

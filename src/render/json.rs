@@ -258,10 +258,8 @@ pub fn drift(plan: &Plan, change: &ResourceChange) -> Option<Change> {
         // It is about that and nothing else.
         return Some(Change { importing: None, ..self::change(plan, change) });
     }
-    let is_gone = matches!(
-        change.reason,
-        Reason::Gone | Reason::Rebooted | Reason::GoneWithInterface
-    );
+    let is_gone =
+        matches!(change.reason, Reason::Gone | Reason::Rebooted | Reason::GoneWithInterface);
     let (mut before, mut after) = (Shown::default(), Shown::default());
     for diff in &change.attributes {
         let is_marked = change.sensitive.contains(diff.attribute.name);

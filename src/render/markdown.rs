@@ -33,8 +33,9 @@ pub fn fold(plan: &Plan, change: &ResourceChange) -> Folded {
     let heading = heading.trim_start().trim_start_matches("# ");
     let body: String = block.lines().skip(1).map(diff_line).collect();
     let mut text = format!("<details><summary><code>{}</code></summary>\n\n", escaped(heading));
-    if !body.trim().is_empty() {
-        fence(&body, "diff", &mut text);
+    let body = body.trim_end();
+    if !body.is_empty() {
+        fence(body, "diff", &mut text);
     }
     text += "</details>\n\n";
     Folded { text }
@@ -108,7 +109,7 @@ pub fn comment(record: &Record, exit_code: u8, outcome: &str) -> String {
     if let Some(planned) = &record.planned
         && !planned.around.trim().is_empty()
     {
-        fence(&cut(&planned.around), "text", &mut end);
+        fence(&cut(planned.around.trim()), "text", &mut end);
     }
     if !warnings.is_empty() {
         let what = count(warnings.len(), "warning");

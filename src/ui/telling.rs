@@ -14,8 +14,8 @@ use crate::plan::Plan;
 use crate::render::plan::Purpose;
 use crate::render::stream::{self, Said};
 use crate::render::validation::{Problem, Severity};
-use crate::ui::reports::{Destinations, ReportError, Reports};
 use crate::ui::Ui;
+use crate::ui::reports::{Destinations, ReportError, Reports};
 
 /// A failure that is in no file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,14 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::config::Desired;
 use crate::plan::{OutputChange, Plan, ResourceChange, Subject};
 use crate::render::json::state::{Module, recorded, tree};
 use crate::render::json::{
-    Change, Place, Remarks, ResourceName, Values, Why, action_reason, change, drift, index,
-    module,
+    Change, Place, Remarks, ResourceName, Values, Why, action_reason, change, drift, index, module,
 };
 use crate::render::printable;
 use crate::render::value::SENSITIVE;
@@ -372,10 +371,7 @@ fn record(
     change: Change,
 ) -> ResourceChangeRecord {
     let wgform = Remarks::of(plan, it);
-    ResourceChangeRecord {
-        action_reason: action_reason(it),
-        ..bare(plan, address, change, wgform)
-    }
+    ResourceChangeRecord { action_reason: action_reason(it), ..bare(plan, address, change, wgform) }
 }
 
 fn bare(plan: &Plan, address: &Address, change: Change, wgform: Remarks) -> ResourceChangeRecord {
@@ -583,6 +579,7 @@ fn configuration(plan: &Plan, all: &[(Address, ResourceChangeRecord)]) -> Config
 impl Document {
     /// Returns it as text, on one line as Terraform writes it.
     pub fn text(&self) -> String {
-        json!(self).to_string()
+        // Everything in it has texts as keys, so that it can always be written.
+        serde_json::to_string(self).unwrap_or_default()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::render::json::plan::TERRAFORM;
 use crate::render::json::{Shown, Values, index};
@@ -138,7 +138,8 @@ pub fn state(state: Option<&State>, part: Option<&[Address]>) -> Document {
 impl Document {
     /// Returns it as text, on one line as Terraform writes it.
     pub fn text(&self) -> String {
-        json!(self).to_string()
+        // Everything in it has texts as keys, so that it can always be written.
+        serde_json::to_string(self).unwrap_or_default()
     }
 }
 
