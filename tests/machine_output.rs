@@ -256,10 +256,7 @@ fn a_report_that_cannot_be_written_is_told_before_anything_is_done() {
         ("-json-into=a.json -summary-into=a.json", "two reports cannot be written to one file"),
     ] {
         let ran = project.run(&format!("apply -auto-approve {flags}")).ends(1);
-        assert!(
-            ran.stderr.replace(&format!("{}/", project.path().display()), "").contains(message),
-            "{ran}"
-        );
+        assert!(ran.stderr.contains(message), "{ran}");
         assert!(!project.path().join("wgform.state.json").exists(), "{flags}");
         let lines = of(&project.run(&format!("apply -json -auto-approve {flags}")).ends(1));
         assert!(lines.last().unwrap()["errors"] == 1, "{flags}");

@@ -30,7 +30,7 @@ Examples:
   wgform plan -validate-on-device
   wgform plan -detailed-exitcode
   wgform plan -markdown-into=comment.md -summary-into=summary.json
-  wgform plan -json | jq -r 'select(.change.action == \"delete\") | .change.resource.addr'
+  wgform plan -json
   wgform plan -out=tonight.wgplan
   wgform plan -expect=3f2ab01c9d7e5f60718293a4b5c6d7e8
 

@@ -9,7 +9,7 @@ use clap::{Args, ValueHint};
 use crate::command::{Command, Context};
 use crate::error::{Error, Exit, Kind};
 use crate::ui::interrupt::{Early, patiently};
-use crate::ui::{Destinations, Ui};
+use crate::ui::{Destinations, ReportError, Ui};
 
 /// What is reported, and where to.
 #[derive(Debug, Clone, Default, Args)]
@@ -77,16 +77,9 @@ impl Command {
 /// When one of them cannot be written.
 pub(super) fn begin(command: &Command, context: &Context) -> Result<(), Error> {
     let Some(Wanted { into, .. }) = command.wanted() else { return Ok(()) };
-    let resolved = |path: Option<PathBuf>| path.map(|it| context.world.path(it));
-    let Destinations { json, markdown, summary, gitlab, quality, prefix: _ } = into;
-    context.ui.report_into(Destinations {
-        json: resolved(json),
-        markdown: resolved(markdown),
-        summary: resolved(summary),
-        gitlab: resolved(gitlab),
-        quality: resolved(quality),
-        prefix: context.prefix.clone(),
-    })?;
+    let directory = context.world.directory.clone();
+    let into = Destinations { directory, prefix: context.prefix.clone(), ..into };
+    context.ui.report_into(into)?;
     if context.ui.is_reporting() {
         context.end_early()?;
     }
@@ -118,18 +111,23 @@ pub(super) fn end_now(ui: &Ui, quit: fn(Exit)) {
     quit(exit);
 }
 
-/// Ends the reports of a run, and returns how it ends: worse, when one of them could not be written.
+/// Ends the reports of a run, and returns how it ends: worse, when one of them could not be written. The ones with the exit
+/// code come last.
 pub fn end(ui: &Ui, exit: Exit) -> Exit {
-    let mut exit = exit;
-    for failed in ui.write_reports(exit.code(), exit.word()) {
-        let error = Error::from(failed);
-        error.show(ui);
-        exit = exit.or_worse(error.exit());
+    let failed = ui.write_reports(exit.code(), exit.word());
+    let exit = failed.into_iter().fold(exit, |exit, failed| worse(ui, exit, failed));
+    let exit = match ui.write_summary(exit.code(), exit.word()) {
+        Ok(()) => exit,
+        Err(failed) => worse(ui, exit, failed),
+    };
+    match ui.end_reports(exit.code(), exit.word()) {
+        Ok(()) => exit,
+        Err(failed) => worse(ui, exit, failed),
     }
-    if let Err(failed) = ui.end_reports(exit.code(), exit.word()) {
-        let error = Error::from(failed);
-        error.show(ui);
-        exit = exit.or_worse(error.exit());
-    }
-    exit
+}
+
+fn worse(ui: &Ui, exit: Exit, failed: ReportError) -> Exit {
+    let error = Error::from(failed);
+    error.show(ui);
+    exit.or_worse(error.exit())
 }

@@ -21,7 +21,7 @@ use crate::render::quality;
 use crate::render::record::Record;
 use crate::render::stream::{self, Said};
 
-/// Where the reports of a run go.
+/// Where the reports of a run go. Files are called what the command line calls them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Destinations {
     /// The stream of `-json`.
@@ -34,14 +34,20 @@ pub struct Destinations {
     pub gitlab: Option<PathBuf>,
     /// The problems, for GitLab and others.
     pub quality: Option<PathBuf>,
+    /// The directory that the files are relative to.
+    pub directory: PathBuf,
     /// The directory of the configuration, as the root of its repository sees it.
     pub prefix: String,
 }
 
 impl Destinations {
     fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        let Self { json, markdown, summary, gitlab, quality, prefix: _ } = self;
+        let Self { json, markdown, summary, gitlab, quality, directory: _, prefix: _ } = self;
         [json, markdown, summary, gitlab, quality].into_iter().flatten()
+    }
+
+    fn at(&self, file: &Path) -> PathBuf {
+        self.directory.join(file)
     }
 }
 
@@ -124,16 +130,19 @@ impl Reports {
     pub(super) fn open(&mut self, destinations: Destinations) -> Result<(), ReportError> {
         let files: Vec<&PathBuf> = destinations.files().collect();
         for (index, file) in files.iter().enumerate() {
-            if files[..index].contains(file) {
+            let is_same = |other: &&PathBuf| destinations.at(other) == destinations.at(file);
+            if files[..index].iter().any(is_same) {
                 return Err(ReportError::Twice { path: (*file).clone() });
             }
         }
         for file in files {
             // The stream's own file is looked at too, before another one's error leaves it empty.
-            try_out(file).map_err(|error| ReportError::unwritable(file, error))?;
+            try_out(&destinations.at(file))
+                .map_err(|error| ReportError::unwritable(file, error))?;
         }
         if let Some(path) = &destinations.json {
-            let file = File::create(path).map_err(|error| ReportError::unwritable(path, error))?;
+            let file = File::create(destinations.at(path))
+                .map_err(|error| ReportError::unwritable(path, error))?;
             self.into = Some(file);
         }
         self.destinations = destinations;
@@ -214,13 +223,13 @@ impl Reports {
         if self.has_ended {
             return Vec::new();
         }
-        let Destinations { json: _, markdown, summary: _, gitlab, quality, prefix } =
+        let Destinations { json: _, markdown, summary: _, gitlab, quality, directory: _, prefix } =
             &self.destinations;
         let record = &self.record;
         let mut failed: Vec<ReportError> = self.failed.take().into_iter().collect();
         let mut write = |path: &Option<PathBuf>, text: &dyn Fn() -> String| {
             if let Some(path) = path
-                && let Err(error) = replace(path, text().as_bytes())
+                && let Err(error) = replace(&self.destinations.at(path), text().as_bytes())
             {
                 failed.push(ReportError::unwritable(path, error));
             }
@@ -231,7 +240,23 @@ impl Reports {
         failed
     }
 
-    /// Ends the stream with its result, and writes the numbers. Nothing is said after that.
+    /// Writes the numbers, which have the exit code.
+    pub(super) fn write_summary(
+        &mut self,
+        exit_code: u8,
+        outcome: &'static str,
+    ) -> Result<(), ReportError> {
+        match &self.destinations.summary {
+            Some(path) if !self.has_ended => {
+                let text = self.record.summary(exit_code, outcome).text();
+                replace(&self.destinations.at(path), text.as_bytes())
+                    .map_err(|error| ReportError::unwritable(path, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the stream with its result, which is returned for stdout. Nothing is said after that.
     pub(super) fn end(
         &mut self,
         exit_code: u8,
@@ -240,15 +265,9 @@ impl Reports {
         if self.has_ended {
             return (None, None);
         }
-        let summary = self.record.summary(exit_code, outcome);
-        let path = self.destinations.summary.clone();
-        let written = path.map_or(Ok(()), |path| {
-            replace(&path, summary.text().as_bytes())
-                .map_err(|error| ReportError::unwritable(&path, error))
-        });
-        let line = self.line(stream::result(summary));
+        let line = self.line(stream::result(self.record.summary(exit_code, outcome)));
         self.has_ended = true;
-        (line, written.err().or_else(|| self.failed.take()))
+        (line, self.failed.take())
     }
 }
 

@@ -155,10 +155,18 @@ impl Ui {
         self.reports().write(exit_code, outcome)
     }
 
-    /// Ends the stream with its result, and writes the numbers. Nothing is told after that.
+    /// Writes the numbers, for a run that ends like this.
     ///
     /// # Errors
     /// When they cannot be written.
+    pub fn write_summary(&self, exit_code: u8, outcome: &'static str) -> Result<(), ReportError> {
+        self.reports().write_summary(exit_code, outcome)
+    }
+
+    /// Ends the stream with its result. Nothing is told after that.
+    ///
+    /// # Errors
+    /// When it could not be written to its file.
     pub fn end_reports(&self, exit_code: u8, outcome: &'static str) -> Result<(), ReportError> {
         let mut reports = self.reports();
         let (line, failed) = reports.end(exit_code, outcome);
