@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::backend::{BackendError, Trace, Write, connect};
+use crate::command::reports::HandedOver;
 use crate::config::BackendDeclaration;
 use crate::error::{Error, Exit, Kind};
 use crate::render::printable;
@@ -39,6 +40,7 @@ pub mod man;
 pub mod version;
 pub mod approval;
 pub mod arguments;
+pub mod reports;
 mod on_device;
 mod dashes;
 mod help;
@@ -48,7 +50,7 @@ mod session;
 mod usage;
 mod watch;
 
-pub use dashes::{has_json, has_no_color};
+pub use dashes::{has_json, has_no_color, stream};
 
 /// Manages WireGuard interfaces and peers as code: shows what differs, and makes it so after a yes.
 #[derive(Debug, Parser)]
@@ -207,6 +209,10 @@ pub struct Context {
     pub ui: Ui,
     /// Ends the process at once, whatever it is doing.
     pub quit: fn(Exit),
+    /// What `-chdir` says: the directory of the configuration as seen from where wgform was started.
+    pub prefix: String,
+    /// Whether an apply listens for interrupts itself.
+    pub is_handed_over: HandedOver,
 }
 
 impl Context {
@@ -222,8 +228,10 @@ impl Context {
     /// # Errors
     /// When the signals cannot be caught.
     pub fn interrupt(&self) -> Result<Interrupt, Error> {
-        let quit = self.quit;
-        Interrupt::listen(&self.ui, move || quit(Exit::Interrupted))
+        let (ui, quit) = (self.ui.clone(), self.quit);
+        let listening = Interrupt::listen(&self.ui, move || reports::end_now(&ui, quit));
+        self.hand_over();
+        listening
             .map_err(|error| Error::new(Kind::Failed, "could not listen for Ctrl-C").cause(&error))
     }
 }
@@ -233,6 +241,7 @@ impl Context {
 /// # Errors
 /// When it fails; the error knows the exit code.
 pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
+    reports::begin(&command, context)?;
     match command {
         Command::Schema(arguments) => schema::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments, context),

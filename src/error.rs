@@ -11,7 +11,7 @@ use crate::render::{Paint, Style, printable};
 use crate::source::SourceError;
 use crate::store::StoreError;
 use crate::store::plan_file::PlanFileError;
-use crate::ui::{NotConfirmed, Ui};
+use crate::ui::{Failure, NotConfirmed, ReportError, Ui};
 use crate::value::InvalidValue;
 
 /// How a run ended, for whoever reads the exit code. A contract.
@@ -70,6 +70,22 @@ impl Exit {
         }
     }
 
+    /// Returns its name for a program that reads it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Changes => "changes",
+            Self::Unformatted => "unformatted",
+            Self::Partial => "partial",
+            Self::Locked => "locked",
+            Self::Unreachable => "unreachable",
+            Self::Stale => "stale",
+            Self::Refused => "refused",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     /// Returns the one of the two that counts when both apply.
     #[must_use]
     pub fn or_worse(self, other: Self) -> Self {
@@ -118,6 +134,15 @@ impl Kind {
             Self::Stale => "Stale plan",
             Self::Refused => "Refused",
             Self::Interrupted => "Interrupted",
+        }
+    }
+
+    /// Returns its name for a program that reads it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Declined => "declined",
+            kind => kind.exit().word(),
         }
     }
 
@@ -235,13 +260,35 @@ impl Error {
     /// Shows it.
     pub fn show(&self, ui: &Ui) {
         ui.diagnostics(&self.0.diagnostics);
-        let text = self.text(ui.talk_paint());
-        if !text.is_empty() {
-            ui.talk(&text);
+        if let Some(failure) = self.failure(ui.talk_paint()) {
+            ui.failure(&failure);
         }
         for other in &self.0.also {
             other.show(ui);
         }
+    }
+
+    /// Tells it to the reports only, for a command that prints a document of its own.
+    pub fn tell(&self, ui: &Ui) {
+        ui.tell_diagnostics(&self.0.diagnostics);
+        if let Some(failure) = self.failure(Paint::PLAIN) {
+            ui.tell_failure(&failure);
+        }
+        for other in &self.0.also {
+            other.tell(ui);
+        }
+    }
+
+    fn failure(&self, paint: Paint) -> Option<Failure> {
+        let Parts { kind, message, causes, hints, diagnostics: _, also: _ } = &*self.0;
+        let text = self.text(paint);
+        let details = causes.iter().chain(hints).cloned().collect();
+        (!text.is_empty()).then(|| Failure {
+            kind: kind.word(),
+            message: message.clone(),
+            details,
+            text,
+        })
     }
 
     /// Returns it as the document of `validate -json`.
@@ -345,11 +392,23 @@ impl From<InvalidValue> for Error {
     }
 }
 
+impl From<ReportError> for Error {
+    fn from(error: ReportError) -> Self {
+        let new = Self::from_error(Kind::Failed, &error);
+        match error {
+            ReportError::Unwritable { .. } => {
+                new.hint("Check that its directory is there, and that you may write to it.")
+            }
+            ReportError::Twice { .. } => new.of_kind(Kind::Usage).hint("Name one file for each."),
+        }
+    }
+}
+
 impl From<NotConfirmed> for Error {
     fn from(error: NotConfirmed) -> Self {
         let new = Self::from_error(Kind::Declined, &error);
         match error {
-            NotConfirmed::NoTerminal | NotConfirmed::InputOff => {
+            NotConfirmed::NoTerminal | NotConfirmed::InputOff | NotConfirmed::Json => {
                 new.hint("To go ahead without a question, say `-auto-approve`.")
             }
             NotConfirmed::NotShown => {

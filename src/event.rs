@@ -1,8 +1,8 @@
 //! What happens in a run, as plain data, told while it happens.
 //!
 //! `refresh` and `apply` have no say in how it looks: `ui` draws events on a terminal or writes them as lines, and whoever
-//! wants to follow a run from another program gets the same ones as JSON. They hold no secret, and no time of day, which
-//! the listener knows; lengths of time are in milliseconds.
+//! wants to follow a run from another program gets the same ones as JSON (`render::stream`). They hold no secret, and no
+//! time of day, which the listener knows; lengths of time are in milliseconds.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,13 +10,8 @@ use serde::Serialize;
 use crate::outcome::Fate;
 use crate::plan::{Action, Effect, PlannedAct, Step};
 
-/// The version of the serialised form. It goes up when a field or a variant is renamed, removed or means something else;
-/// new ones are no reason.
-pub const VERSION: u32 = 1;
-
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// Another run holds the lock, and this one waits for it.
     LockAwaited {
@@ -172,19 +167,18 @@ pub struct BackendName {
 }
 
 /// A step, as messages name it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StepName {
     /// The address of a resource, or `unmanaged peer KEY of ADDRESS`.
     pub subject: String,
     /// The backend that it is written to; none when only the state learns of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
     /// What is done to it.
     pub work: Work,
 }
 
 /// What a step does. A resource that is replaced goes through several.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Work {
     /// Makes it.
@@ -247,48 +241,5 @@ impl Work {
             (Action::Delete, _) => Self::Delete,
             (Action::Forget, _) => Self::Forget,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::event::{BackendName, Event, StepName, VERSION, Work};
-
-    fn json(event: &Event) -> String {
-        serde_json::to_string(event).unwrap()
-    }
-
-    #[test]
-    fn the_serialised_form_is_that_of_version_1() {
-        let backend = BackendName {
-            id: "hq".to_owned(),
-            kind: "local".to_owned(),
-            display_name: None,
-            simulated: true,
-        };
-        let step = StepName {
-            subject: "peer.laptop".to_owned(),
-            backend: Some("hq".to_owned()),
-            work: Work::BringUp,
-        };
-        let events = [
-            Event::BackendRead { backend, interfaces: 3, peers: 41, elapsed_ms: 200 },
-            Event::StepFailed {
-                step,
-                reason: "permission denied".to_owned(),
-                hints: vec!["run it as root".to_owned()],
-                elapsed_ms: 7,
-            },
-            Event::ApplyEnded { done: 3, failed: 1, skipped: 0, not_started: 2, elapsed_ms: 9 },
-        ];
-        assert_eq!(VERSION, 1);
-        assert_eq!(
-            events.each_ref().map(json),
-            [
-                r#"{"type":"backend_read","backend":{"id":"hq","kind":"local","simulated":true},"interfaces":3,"peers":41,"elapsed_ms":200}"#,
-                r#"{"type":"step_failed","step":{"subject":"peer.laptop","backend":"hq","work":"bring_up"},"reason":"permission denied","hints":["run it as root"],"elapsed_ms":7}"#,
-                r#"{"type":"apply_ended","done":3,"failed":1,"skipped":0,"not_started":2,"elapsed_ms":9}"#,
-            ]
-        );
     }
 }

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
+use wgform::command::reports::HandedOver;
 use wgform::command::{self, Cli, Context, Request};
 use wgform::error::{Error, Exit, Kind};
 use wgform::ui::{Options, Streams, Ui, panics};
@@ -30,20 +31,40 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let no_color = command::has_no_color(&arguments);
     let has_json = command::has_json(&arguments);
+    let stream = command::stream(&arguments);
     let request = command::parse(arguments);
     let is_verbose = matches!(&request, Ok(Request::Run(cli)) if cli.verbose);
     let compact_warnings = matches!(&request, Ok(Request::Run(cli)) if cli.compact_warnings);
     let environment = environment();
     let ui = Ui::new(streams, &environment, Options { no_color, is_verbose, compact_warnings });
+    report(&ui, &request, stream);
     let outcome = request.and_then(|request| answer(request, environment, &ui));
     let exit = outcome.unwrap_or_else(|error| {
-        match has_json {
-            true => ui.result(&error.validation().text()),
-            false => error.show(&ui),
+        if has_json {
+            error.tell(&ui);
+            ui.result(&error.validation().text());
+        } else {
+            error.show(&ui);
         }
         error.exit()
     });
-    end(&ui, exit).into()
+    end(&ui, command::reports::end(&ui, exit)).into()
+}
+
+/// Starts what is told to other programs; `stream` is what a command line asks for that makes no sense.
+fn report(ui: &Ui, request: &Result<Request, Error>, stream: Option<&'static str>) {
+    let (operation, is_stream) = match request {
+        Ok(Request::Run(cli)) => match cli.command.stream() {
+            Some((operation, is_stream)) => (operation, is_stream),
+            None => return,
+        },
+        Ok(Request::Read { .. }) => return,
+        Err(_) => match stream {
+            Some(operation) => (operation, true),
+            None => return,
+        },
+    };
+    ui.report(Some(operation), is_stream, jiff::Timestamp::now);
 }
 
 /// Does what the command line asks for.
@@ -59,9 +80,11 @@ fn answer(request: Request, environment: BTreeMap<String, String>, ui: &Ui) -> R
     if let Some(workspace) = workspace {
         environment.insert(World::WORKSPACE.to_owned(), workspace);
     }
+    let prefix = directory.as_ref().map(|it| it.display().to_string()).unwrap_or_default();
     let world = world(environment, directory)?;
     ui.detail(&format!("in {}", world.directory.display()));
-    let context = Context { world, ui: ui.clone(), quit };
+    let context =
+        Context { world, ui: ui.clone(), quit, prefix, is_handed_over: HandedOver::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime
         .map_err(|error| Error::new(Kind::Failed, "could not start the runtime").cause(&error))?;

@@ -16,8 +16,10 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value as Json, json};
 
-use crate::event::Event;
 use crate::plan::saved::{self, Saved};
+use crate::render::json;
+use crate::render::stream::Line;
+use crate::render::summary::Summary;
 use crate::render::validation::Validation;
 use crate::state::{FORMAT, State};
 
@@ -70,10 +72,31 @@ struct SavedFile {
     signature: Option<String>,
 }
 
-/// Returns the JSON Schema of what happens in a run, one object for each event.
+/// Returns the JSON Schema of one line of `-json`.
 pub fn events_schema() -> Json {
-    let mut schema = schema_of::<Event>();
+    let mut schema = schema_of::<Line>();
     schema["title"] = json!("wgform event");
+    schema
+}
+
+/// Returns the JSON Schema of what `wgform show -json` prints of a plan.
+pub fn shown_plan_schema() -> Json {
+    let mut schema = schema_of::<json::plan::Document>();
+    schema["title"] = json!("wgform shown plan");
+    schema
+}
+
+/// Returns the JSON Schema of what `wgform show -json` prints of a state.
+pub fn shown_state_schema() -> Json {
+    let mut schema = schema_of::<json::state::Document>();
+    schema["title"] = json!("wgform shown state");
+    schema
+}
+
+/// Returns the JSON Schema of what `-summary-into` writes.
+pub fn summary_schema() -> Json {
+    let mut schema = schema_of::<Summary>();
+    schema["title"] = json!("wgform summary");
     schema
 }
 

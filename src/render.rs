@@ -15,11 +15,17 @@ pub mod event;
 pub mod graph;
 pub mod hold;
 pub mod metrics;
+pub mod json;
+pub mod markdown;
 pub mod outcome;
 pub mod paint;
 pub mod plan;
+pub mod quality;
+pub mod record;
 pub mod stale;
 pub mod state;
+pub mod stream;
+pub mod summary;
 pub mod validation;
 pub mod value;
 

@@ -14,22 +14,30 @@ use crate::event::Event;
 use crate::render::{Look, Paint, Style, compact_warnings, diagnostics};
 use crate::ui::live::Live;
 use crate::ui::progress::{Mode, Progress};
+use crate::ui::reports::Reports;
 
 pub mod interrupt;
 pub mod panics;
 pub mod streams;
 pub mod capture;
 pub mod live;
+pub mod reports;
 mod progress;
+mod telling;
 
 pub use capture::Captured;
 pub use interrupt::Interrupt;
+pub use reports::{Destinations, ReportError};
 pub use streams::Streams;
+pub use telling::Failure;
 
 /// The terminal of this run. Clones share it.
 #[derive(Clone)]
 pub struct Ui {
     inner: Arc<Mutex<Inner>>,
+    /// Apart from what is written to the terminal, because a prompt holds that until there is an answer. Whoever needs both
+    /// takes this one first.
+    reports: Arc<Mutex<Reports>>,
     result: Paint,
     talk: Paint,
     unicode: bool,
@@ -86,6 +94,9 @@ pub enum NotConfirmed {
     /// It was not asked.
     #[error("nothing was done, because `-input=false` forbids to ask")]
     InputOff,
+    /// It was not asked, because standard output belongs to another program.
+    #[error("nothing was done, because nobody is asked with `-json`")]
+    Json,
     /// By nobody, because what it is about could not be shown.
     #[error("nothing was done, because not all of the plan could be shown")]
     NotShown,
@@ -116,6 +127,7 @@ impl Ui {
             is_live,
             stdin_is_terminal: streams.stdin_is_terminal,
             width: streams.width.unwrap_or(DEFAULT_WIDTH),
+            reports: Arc::new(Mutex::new(Reports::none())),
             inner: Arc::new(Mutex::new(Inner {
                 streams,
                 progress: Progress::new(mode),
@@ -136,14 +148,11 @@ impl Ui {
         self.talk
     }
 
-    /// Writes the result, on stdout. A reader that has gone away is no failure: the run goes on without it.
+    /// Writes the result, on stdout; nothing where that belongs to the stream of `-json`. A reader that has gone away is no
+    /// failure: the run goes on without it.
     pub fn result(&self, text: &str) {
-        let mut inner = self.lock();
-        inner.wipe();
-        if inner.result_failed.is_none()
-            && let Err(error) = write(&mut inner.streams.stdout.writer, &line(text))
-        {
-            inner.result_failed = Some(error);
+        if !self.is_stream() {
+            self.lock().result(text);
         }
     }
 
@@ -154,7 +163,9 @@ impl Ui {
 
     /// Writes a warning that has no place in a file.
     pub fn warn(&self, text: &str) {
-        self.talk(&format!("{} {text}", self.talk.paint(Style::Warning, "Warning:")));
+        if !self.tell_warning(text) {
+            self.talk(&format!("{} {text}", self.talk.paint(Style::Warning, "Warning:")));
+        }
     }
 
     /// Writes what is of interest only with `-v`.
@@ -166,6 +177,9 @@ impl Ui {
 
     /// Draws diagnostics, or lists them when they are warnings and shall be short; nothing for none.
     pub fn diagnostics(&self, found: &[Diagnostic]) {
+        if self.tell_diagnostics(found) {
+            return;
+        }
         let look = Look { width: self.width, colour: self.talk.colour, unicode: self.unicode };
         let has_error = found.iter().any(|it| it.severity == Severity::Error);
         let text = match self.compact_warnings && !has_error {
@@ -179,6 +193,9 @@ impl Ui {
 
     /// Shows what happens: a terminal draws over what it showed before, and anything else gets lines.
     pub fn event(&self, event: &Event, now: Timestamp) {
+        if self.tell_event(event, now) {
+            return;
+        }
         let mut inner = self.lock();
         if let Some(text) = inner.progress.take(event, now) {
             inner.say_alone(&line(&text));
@@ -191,6 +208,9 @@ impl Ui {
 
     /// Shows that time passes, to be called a few times a second while something is waited for.
     pub fn tick(&self, now: Timestamp) {
+        if self.tell_tick(now) {
+            return;
+        }
         let mut inner = self.lock();
         if self.is_live {
             self.draw(&mut inner, now);
@@ -223,6 +243,9 @@ impl Ui {
     pub fn confirm(&self, question: &str, input: Input) -> Result<(), NotConfirmed> {
         if input == Input::Off {
             return Err(NotConfirmed::InputOff);
+        }
+        if self.is_stream() {
+            return Err(NotConfirmed::Json);
         }
         let mut inner = self.lock();
         inner.wipe();
@@ -308,6 +331,16 @@ impl Ui {
 }
 
 impl Inner {
+    /// Writes to stdout.
+    fn result(&mut self, text: &str) {
+        self.wipe();
+        if self.result_failed.is_none()
+            && let Err(error) = write(&mut self.streams.stdout.writer, &line(text))
+        {
+            self.result_failed = Some(error);
+        }
+    }
+
     /// Writes to stderr. When even that fails there is nobody left to tell.
     fn say(&mut self, text: &str) {
         if !text.is_empty() {

@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use regex::Regex;
 use sha2::{Digest, Sha256};
+use wgform::command::reports::HandedOver;
 use wgform::command::{self, Context, Request};
 use wgform::error::Exit;
 use wgform::ui::streams::Output;
@@ -378,7 +379,9 @@ impl Case {
             Ok(Request::Run(cli)) => {
                 directory.extend(&cli.directory);
                 let world = self.world(environment, directory);
-                let context = Context { world, ui: ui.clone(), quit: |_| {} };
+                let (prefix, is_handed_over) = (String::new(), HandedOver::default());
+                let context =
+                    Context { world, ui: ui.clone(), quit: |_| {}, prefix, is_handed_over };
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 runtime.unwrap().block_on(command::run(cli.command, &context))
             }

@@ -106,7 +106,20 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("reference", &["resource", "diagnostic", "config", "state", "plan", "event", "render"]),
-    ("ui", &["value", "world", "resource", "diagnostic", "backend", "plan", "event", "render"]),
+    (
+        "ui",
+        &[
+            "value",
+            "world",
+            "resource",
+            "diagnostic",
+            "backend",
+            "plan",
+            "outcome",
+            "event",
+            "render",
+        ],
+    ),
     (
         "apply",
         &[

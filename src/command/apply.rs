@@ -7,6 +7,7 @@ use clap::Args;
 use crate::command::Context;
 use crate::command::arguments::{Asking, Belief, Consent, Limiting, Lock, Pace, Scope};
 use crate::command::metrics::{self, Recorder};
+use crate::command::reports::Reports;
 use crate::command::run::{self, Request};
 use crate::command::saved::{self, FromFile};
 use crate::command::session::{self, Choice, Needs, Session};
@@ -22,6 +23,7 @@ use crate::resource::Pattern;
 Examples:
   wgform apply
   wgform apply -auto-approve -lock-timeout=1m
+  wgform apply -auto-approve -json
   wgform apply tonight.wgplan
   wgform apply -auto-approve=create,update -max-destroy=0
   wgform apply -exclude=peer.laptop
@@ -77,6 +79,9 @@ pub struct Arguments {
     /// The lock.
     #[command(flatten)]
     pub lock: Lock,
+    /// What is reported.
+    #[command(flatten)]
+    pub reports: Reports,
 }
 
 /// Plans, asks, and applies.
@@ -107,6 +112,7 @@ async fn plan_and_apply(arguments: Arguments, context: &Context) -> Result<Exit,
         pace,
         asking,
         lock,
+        reports: _,
     } = arguments;
     if let Some(path) = file {
         let told = FromFile { path, variables: scope.variables, expect, pace, lock };

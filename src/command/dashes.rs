@@ -42,6 +42,13 @@ pub fn has_json(arguments: &[OsString]) -> bool {
     has(arguments, &["validate"]) && has(arguments, &["-json", "--json"])
 }
 
+/// Returns whether a command line that may not even make sense asks for the stream of `-json`, and of which command.
+pub fn stream(arguments: &[OsString]) -> Option<&'static str> {
+    let commands = ["plan", "apply", "destroy", "drift"];
+    let command = commands.into_iter().find(|command| has(arguments, &[*command]));
+    command.filter(|_| has(arguments, &["-json", "--json"]))
+}
+
 fn has(arguments: &[OsString], words: &[&str]) -> bool {
     let mut read = arguments.iter().skip(1).take_while(|argument| *argument != "--");
     read.any(|argument| words.iter().any(|word| argument == word))
@@ -82,7 +89,7 @@ fn prefixed(argument: &OsStr) -> OsString {
 mod tests {
     use std::ffi::OsString;
 
-    use crate::command::dashes::{doubled, has_json, has_no_color, single};
+    use crate::command::dashes::{doubled, has_json, has_no_color, single, stream};
 
     fn rewritten(line: &str) -> String {
         let doubled = doubled(line.split(' ').map(OsString::from));
@@ -139,5 +146,9 @@ mod tests {
         assert!(asks("wgform validate --json"));
         assert!(!asks("wgform plan -json"));
         assert!(!asks("wgform validate -- -json"));
+        let stream = |line: &str| stream(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(stream("wgform -chdir=gone apply --json -bogus"), Some("apply"));
+        assert_eq!(stream("wgform show -json"), None);
+        assert_eq!(stream("wgform plan -- -json"), None);
     }
 }

@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::command::Context;
 use crate::command::arguments::{Asking, Belief, Consent, Limiting, Lock, Pace, Scope};
+use crate::command::reports::Reports;
 use crate::command::run::{self, Request};
 use crate::command::session::{self, Choice, Needs, Session};
 use crate::error::{Error, Exit};
@@ -40,6 +41,9 @@ pub struct Arguments {
     /// The lock.
     #[command(flatten)]
     pub lock: Lock,
+    /// What is reported.
+    #[command(flatten)]
+    pub reports: Reports,
 }
 
 /// Plans to remove everything, asks, and removes it.
@@ -47,7 +51,7 @@ pub struct Arguments {
 /// # Errors
 /// When nothing was done, because something makes no sense, is refused or cannot be reached.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
-    let Arguments { scope, belief, consent, limiting, pace, asking, lock } = arguments;
+    let Arguments { scope, belief, consent, limiting, pace, asking, lock, reports: _ } = arguments;
     let config = session::configuration(context, &scope.variables)?;
     let session = Session::open(context, &config, Needs::Settings)?.at_pace(&pace);
     let request = Request {

@@ -9,6 +9,7 @@ use clap::Args;
 use crate::command::Context;
 use crate::command::arguments::{Pace, Selection, Variables};
 use crate::command::metrics::{self, Recorder};
+use crate::command::reports::Reports;
 use crate::command::session::{self, Choice, Needs, Session};
 use crate::drift::Report;
 use crate::error::{Error, Exit};
@@ -27,6 +28,7 @@ Examples:
   wgform drift -from-state
   wgform drift -from-state -state=/srv/wg/wgform.state.json
   wgform drift -metrics-into=/var/lib/prometheus/node-exporter/wgform.prom
+  wgform drift -json-into=drift.jsonl -summary-into=drift.json
 
 With -from-state there is neither a configuration nor a variable: what was last
 applied is compared with what is there. A password that no program tells comes
@@ -54,6 +56,9 @@ pub struct Arguments {
     /// How much is done at once.
     #[command(flatten)]
     pub pace: Pace,
+    /// What is reported.
+    #[command(flatten)]
+    pub reports: Reports,
 }
 
 /// Looks, and reports. It is given backends that can only be read.
@@ -61,7 +66,8 @@ pub struct Arguments {
 /// # Errors
 /// When the configuration or the state makes no sense, or a backend is not the one that it was.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
-    let Arguments { variables, selection, from_state, state, metrics, pace } = arguments;
+    let Arguments { variables, selection, from_state, state, metrics, pace, reports: _ } =
+        arguments;
     let mut recorder = Recorder::begin(context, &metrics, "drift", DRIFT_SUCCESS);
     let ended = match from_state {
         true => from_state::run(context, &mut recorder, state, selection, &pace).await,
@@ -91,6 +97,7 @@ async fn with_configuration(
 
 /// Shows a report, and returns how the run ends.
 fn told(context: &Context, recorder: &mut Recorder, report: &Report) -> Result<Exit, Error> {
+    context.ui.planned(&report.plan, Purpose::Drift);
     context.ui.result(&render::drift::report(report, context.ui.result_paint()));
     recorder.metrics.drift(report);
     if let Some(refusal) = session::refusal(&report.plan) {

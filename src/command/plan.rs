@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use crate::command::arguments::{Belief, Limiting, Pace, Scope};
+use crate::command::reports::Reports;
 use crate::command::session::{self, Choice, Needs, Session};
 use crate::command::{Context, on_device, saved};
 use crate::error::{Error, Exit};
@@ -29,6 +30,8 @@ Examples:
   wgform plan -validate-on-device
   wgform plan -max-destroy=20%
   wgform plan -detailed-exitcode
+  wgform plan -markdown-into=comment.md -summary-into=summary.json
+  wgform plan -json
   wgform plan -out=tonight.wgplan
   wgform plan -expect=3f2ab01c9d7e5f60718293a4b5c6d7e8
 
@@ -71,6 +74,9 @@ pub struct Arguments {
     /// How much is done at once.
     #[command(flatten)]
     pub pace: Pace,
+    /// What is reported.
+    #[command(flatten)]
+    pub reports: Reports,
     /// Never asks, which a plan never does: for scripts that say so to every command
     #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true,
           default_value = "true", default_missing_value = "true", action = ArgAction::Set)]
@@ -95,6 +101,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
         out,
         expect,
         pace,
+        reports: _,
         input: _,
     } = arguments;
     scope.check_refresh(refresh_only)?;
@@ -115,6 +122,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let options = chosen.options().clone();
     let plan = session.plan(state, loaded.open, &world, chosen)?;
     let purpose = if refresh_only { Purpose::RefreshOnly } else { Purpose::Apply };
+    context.ui.planned(&plan, purpose);
     context.ui.result(&render::plan::plan(&plan, purpose, context.ui.result_paint()));
     if let Some(refusal) = session::refusal(&plan) {
         return Err(match out {

@@ -47,6 +47,7 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     // holds and whose peers are on it must be known before anything is written.
     let world = session.look_and_hold(&state).await?;
     let plan = session.plan(state, loaded.open, &world, chosen)?;
+    ui.planned(&plan, Purpose::Apply);
     ui.result(&render::plan::plan(&plan, Purpose::Apply, ui.result_paint()));
     permit(&plan, &request)?;
     let drift = judge_drift(session, &plan, &request)?;
@@ -81,6 +82,7 @@ pub(crate) async fn carry_out(
     };
     let mut report = session.context.watched(apply::apply(plan, tools)).await?;
     if !is_empty {
+        ui.applied(&report);
         ui.result(&render::outcome::report(&report, operation, ui.result_paint()));
     }
     if let Some(why) = report.unrecorded.take() {
@@ -109,6 +111,7 @@ pub(crate) async fn refresh_only(session: &Session<'_>, request: Request) -> Res
     let chosen = session.choose(&state, request.options.clone(), &request.choice)?;
     let world = session.look(&state, true).await?;
     let plan = session.plan(state, loaded.open, &world, chosen)?;
+    ui.planned(&plan, Purpose::RefreshOnly);
     ui.result(&render::plan::plan(&plan, Purpose::RefreshOnly, ui.result_paint()));
     permit(&plan, &request)?;
     saved::check_digest(session.context, &plan, is_first, request.expect)?;

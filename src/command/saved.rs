@@ -44,6 +44,7 @@ pub(crate) fn check_digest(
     expected: Option<Digest>,
 ) -> Result<(), Error> {
     let digest = saved::digest(plan, is_first);
+    context.ui.digest(&digest.to_string());
     if expected.is_some() || !plan.is_empty() {
         context.ui.result(&format!("Digest: {digest}"));
     }
@@ -110,8 +111,16 @@ pub(crate) fn open(context: &Context, path: &Path) -> Result<Opened, Error> {
 }
 
 /// Shows a saved plan.
-pub(crate) fn show(context: &Context, path: &Path) -> Result<Exit, Error> {
+pub(crate) fn show(context: &Context, path: &Path, as_json: bool) -> Result<Exit, Error> {
     let Opened { saved, wgform_version, .. } = open(context, path)?;
+    if as_json {
+        let mut plan = saved.plan();
+        if let Some(state) = state_behind(context, &saved) {
+            plan.state = state;
+        }
+        context.ui.result(&render::json::plan::plan(&plan, Some(&saved.digest)).text());
+        return Ok(Exit::Done);
+    }
     let from = match saved.is_first {
         true => "before there was a state".to_owned(),
         false => format!("from serial {} of the state {}", saved.serial, saved.lineage),
@@ -125,6 +134,15 @@ pub(crate) fn show(context: &Context, path: &Path) -> Result<Exit, Error> {
     context.ui.result(&render::plan::plan(&saved.plan(), purpose(saved.intent), paint));
     context.ui.result(&format!("Digest: {}", saved.digest));
     Ok(Exit::Done)
+}
+
+/// Returns the state that a plan was made from, if it is at hand: it knows what the plan leaves as it is. A plan can be
+/// shown without it too, where there is neither its configuration nor its state.
+fn state_behind(context: &Context, saved: &Saved) -> Option<State> {
+    let config = session::configuration(context, &Variables::default()).ok()?;
+    let session = Session::open(context, &config, Needs::Settings).ok()?;
+    let state = session.store.read().ok()?.state?;
+    (state.lineage == saved.lineage && state.serial == saved.serial).then_some(state)
 }
 
 fn purpose(intent: Intent) -> Purpose {
@@ -154,17 +172,22 @@ pub(crate) async fn apply(told: FromFile, context: &Context) -> Result<Exit, Err
     }
     let chosen = Chosen::exactly(planned.options.clone());
     let ui = &context.ui;
-    ui.talk(&format!("Carrying out the plan that was made at {:.0}.\n", planned.planned_at));
+    ui.digest(&planned.digest);
+    if !ui.is_stream() {
+        ui.talk(&format!("Carrying out the plan that was made at {:.0}.\n", planned.planned_at));
+    }
     if planned.intent == Intent::RefreshOnly {
         let world = session.look(&state, true).await?;
         let plan = session.plan(state, loaded.open, &world, chosen).map_err(no_longer)?;
         let plan = checked(&session, &opened, plan, &request, told.expect)?;
+        ui.planned(&plan, Purpose::RefreshOnly);
         ui.result(&render::plan::conclusion(&plan, Purpose::RefreshOnly, ui.result_paint()));
         return run::record(&session, plan, &lock);
     }
     let world = session.look_and_hold(&state).await?;
     let plan = session.plan(state, loaded.open, &world, chosen).map_err(no_longer)?;
     let plan = checked(&session, &opened, plan, &request, told.expect)?;
+    ui.planned(&plan, Purpose::Apply);
     ui.result(&render::plan::conclusion(&plan, Purpose::Apply, ui.result_paint()));
     run::carry_out(&session, plan, &world, &lock, request.operation).await
 }

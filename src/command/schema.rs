@@ -16,7 +16,7 @@ Examples:
 Schemas are JSON Schema, draft 2020-12. The one of the language is over HCL's
 mapping to JSON, where an expression is a string such as \"${var.port}\".")]
 pub struct Arguments {
-    /// What to print: language, state, plan, events, validation, reference or lint
+    /// What to print: language, state, plan, events, shown-state, shown-plan, summary, validation, reference or lint
     #[arg(value_enum)]
     pub subject: Subject,
 }
@@ -30,8 +30,14 @@ pub enum Subject {
     State,
     /// A saved plan, as a JSON Schema.
     Plan,
-    /// What happens in a run, as a JSON Schema.
+    /// The lines of `-json`, as a JSON Schema of one.
     Events,
+    /// What `wgform show -json` prints of the state, as a JSON Schema.
+    ShownState,
+    /// What `wgform show -json` prints of a saved plan, as a JSON Schema.
+    ShownPlan,
+    /// What `-summary-into` writes, as a JSON Schema.
+    Summary,
     /// What `wgform validate -json` prints, as a JSON Schema.
     Validation,
     /// The configuration, as a page to read.
@@ -50,6 +56,9 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
         Subject::State => format!("{:#}", reference::state_schema()),
         Subject::Plan => format!("{:#}", reference::plan_schema()),
         Subject::Events => format!("{:#}", reference::events_schema()),
+        Subject::ShownState => format!("{:#}", reference::shown_state_schema()),
+        Subject::ShownPlan => format!("{:#}", reference::shown_plan_schema()),
+        Subject::Summary => format!("{:#}", reference::summary_schema()),
         Subject::Validation => format!("{:#}", reference::validation_schema()),
         Subject::Reference => reference::language_page(),
         Subject::Lint => reference::lint_page(),

@@ -19,28 +19,43 @@ Examples:
   wgform show interface.hub 'peer.rw[\"alice-*\"]'
   wgform show backend.branch
   wgform show tonight.wgplan
+  wgform show -json
+  wgform show -json tonight.wgplan
   wgform -chdir=site show")]
 pub struct Arguments {
     /// Shows only these resources, with all their instances; or a plan that was saved
     #[arg(value_name = "ADDRESS|PLANFILE", value_hint = clap::ValueHint::FilePath)]
     pub subjects: Vec<String>,
+    /// Prints one JSON document, in the shape of Terraform's
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Shows the state, or a saved plan.
 ///
 /// # Errors
 /// When it cannot be read, or the state has nothing by one of the names.
-pub fn run(Arguments { subjects }: &Arguments, context: &Context) -> Result<Exit, Error> {
+pub fn run(Arguments { subjects, json }: &Arguments, context: &Context) -> Result<Exit, Error> {
     let addresses = match addresses(subjects) {
         Ok(addresses) => addresses,
         Err(wrong) => match subjects.as_slice() {
-            [file] if wrong.may_be_a_file => return saved::show(context, Path::new(file)),
+            [file] if wrong.may_be_a_file => return saved::show(context, Path::new(file), *json),
             _ => return Err(wrong.error),
         },
     };
     let config = session::configuration(context, &Variables::default())?;
     let session = Session::open(context, &config, Needs::Settings)?;
-    match session.read()?.state {
+    let state = session.read()?.state;
+    if *json {
+        let part = match &state {
+            Some(state) if !addresses.is_empty() => Some(session::owned(state, &addresses)?),
+            _ => None,
+        };
+        let document = render::json::state::state(state.as_ref(), part.as_deref());
+        context.ui.result(&document.text());
+        return Ok(Exit::Done);
+    }
+    match state {
         Some(state) if addresses.is_empty() => context.ui.result(&render::state::state(&state)),
         Some(state) => {
             let part = session::owned(&state, &addresses)?;

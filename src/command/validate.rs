@@ -1,6 +1,8 @@
 //! `wgform validate`.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 
 use crate::command::Context;
 use crate::command::arguments::Variables;
@@ -15,7 +17,8 @@ use crate::render::validation::Validation;
 Examples:
   wgform validate
   wgform -chdir=site validate
-  wgform validate -json")]
+  wgform validate -json
+  wgform validate -codequality-into=gl-code-quality-report.json")]
 pub struct Arguments {
     /// Values of variables.
     #[command(flatten)]
@@ -23,6 +26,9 @@ pub struct Arguments {
     /// Prints one JSON document on stdout, in the shape of Terraform's, for an editor or a check of a merge request
     #[arg(long)]
     pub json: bool,
+    /// Writes what is wrong to a file, in the form that GitLab shows beside the lines of a merge request
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub codequality_into: Option<PathBuf>,
 }
 
 /// Evaluates everything, with nothing known of any device.
@@ -32,10 +38,11 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
     let (config, parsed) = session::configuration(context, &arguments.variables)?;
     let evaluator = Evaluator::new(&config, &context.world);
-    let mut warnings = session::check(context, &config, &evaluator, parsed, Needs::Linted)?;
+    let warnings = session::check(context, &config, &evaluator, parsed, Needs::Linted)?;
     evaluator.backends_to_write().map_err(Error::diagnostics)?;
-    warnings.extend(evaluator.checks(&AllUnknown).failed);
+    let warnings = [warnings, evaluator.checks(&AllUnknown).failed].concat();
     if arguments.json {
+        context.ui.tell_diagnostics(&warnings);
         context.ui.result(&Validation::new(&warnings).text());
     } else {
         context.ui.diagnostics(&warnings);

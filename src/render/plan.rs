@@ -1,6 +1,7 @@
 //! A plan as text: the product's face.
 
 mod guarded;
+mod parts;
 mod refactored;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ use crate::render::value::{SENSITIVE, UNKNOWN, after, age, is_default, literal, 
 use crate::render::{Paint, Style, count, hold, printable};
 use crate::resource::{Address, BackendId, BackendKind};
 
+pub(crate) use crate::render::plan::parts::{block, goes_first, notes};
 pub(crate) use crate::render::plan::refactored::tail;
 
 /// So many unchanged elements of a set are shown around those that change; more are counted.
@@ -33,29 +35,54 @@ const LONG_LIST: usize = 8;
 pub enum Purpose {
     /// To be applied, now or later.
     Apply,
+    /// To see what changed outside.
+    Drift,
     /// To take what changed outside for true.
     RefreshOnly,
 }
 
+/// Whether a plan is shown with its changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blocks {
+    /// Each as a block.
+    Shown,
+    /// They are shown elsewhere.
+    LeftOut,
+}
+
 /// Shows a plan.
 pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
+    sections(plan, purpose, Blocks::Shown, paint)
+}
+
+/// Shows all of a plan but its changes, for a reader who is shown those in another form.
+pub fn around(plan: &Plan, purpose: Purpose) -> String {
+    sections(plan, purpose, Blocks::LeftOut, Paint::PLAIN)
+}
+
+fn sections(plan: &Plan, purpose: Purpose, blocks: Blocks, paint: Paint) -> String {
     let mut text = String::new();
     reboots(plan, &mut text);
     if purpose == Purpose::RefreshOnly {
-        refresh_only(plan, paint, &mut text);
+        refresh_only(plan, blocks, paint, &mut text);
         return text;
+    }
+    if purpose == Purpose::Drift {
+        return drift_sections(plan, blocks, paint);
     }
     let (drift, changes): (Vec<&ResourceChange>, Vec<_>) =
         plan.changes.iter().partition(|it| it.is_drift());
     let others = refactored(plan, paint);
     if !(changes.is_empty() && others.is_empty()) {
-        text += "wgform will perform the following actions:\n\n";
+        if blocks == Blocks::Shown || !others.is_empty() {
+            text += "wgform will perform the following actions:\n\n";
+        }
         text += &others;
-        changes.iter().for_each(|it| resource(plan, it, paint, &mut text));
+        resources(plan, &changes, blocks, paint, &mut text);
     }
-    if !drift.is_empty() {
+    if !drift.is_empty() && blocks == Blocks::Shown {
         text += "Drift: this was changed outside of wgform, and an apply undoes it:\n\n";
-        drift.iter().for_each(|it| resource(plan, it, paint, &mut text));
+        resources(plan, &drift, blocks, paint, &mut text);
     }
     outputs(&plan.outputs, paint, &mut text);
     sessions(plan, paint, &mut text);
@@ -73,9 +100,13 @@ pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
 
 /// Shows a plan of which only drift is left, without the words at its end.
 pub(crate) fn drift_body(plan: &Plan, paint: Paint) -> String {
+    drift_sections(plan, Blocks::Shown, paint)
+}
+
+fn drift_sections(plan: &Plan, blocks: Blocks, paint: Paint) -> String {
     let mut text = String::new();
     reboots(plan, &mut text);
-    if !plan.changes.is_empty() {
+    if !plan.changes.is_empty() && blocks == Blocks::Shown {
         text += "Drift: this was changed outside of wgform:\n\n";
         plan.changes.iter().for_each(|it| resource(plan, it, paint, &mut text));
     }
@@ -95,7 +126,7 @@ pub fn conclusion(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
         Purpose::RefreshOnly if plan.is_empty() => {
             text.push_str("Nothing to record.\n");
         }
-        Purpose::RefreshOnly => {
+        Purpose::Drift | Purpose::RefreshOnly => {
             let _ = writeln!(text, "{} to record.", count(plan.changes.len(), "resource"));
         }
     }
@@ -103,8 +134,8 @@ pub fn conclusion(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
 }
 
 /// Shows what an apply would take into the state.
-fn refresh_only(plan: &Plan, paint: Paint, text: &mut String) {
-    if !plan.changes.is_empty() {
+fn refresh_only(plan: &Plan, blocks: Blocks, paint: Paint, text: &mut String) {
+    if !plan.changes.is_empty() && blocks == Blocks::Shown {
         text.push_str("Since the last apply, this was changed outside of wgform:\n\n");
         plan.changes.iter().for_each(|it| resource(plan, it, paint, text));
     }
@@ -134,6 +165,18 @@ fn refresh_only(plan: &Plan, paint: Paint, text: &mut String) {
          This is a refresh-only plan, so wgform will not take any actions to undo these. An apply of it takes them into \
          the\nstate; where they differ from the configuration, the next plan shows a change."
     );
+}
+
+fn resources(
+    plan: &Plan,
+    changes: &[&ResourceChange],
+    blocks: Blocks,
+    paint: Paint,
+    text: &mut String,
+) {
+    if blocks == Blocks::Shown {
+        changes.iter().for_each(|it| resource(plan, it, paint, text));
+    }
 }
 
 fn reboots(plan: &Plan, text: &mut String) {
@@ -173,12 +216,7 @@ fn resource(plan: &Plan, change: &ResourceChange, paint: Paint, text: &mut Strin
         Subject::Unmanaged { .. } => ("peer", "(unmanaged)".to_owned()),
         Subject::Backend(id) => ("backend", format!("\"{id}\"")),
     };
-    let glyph = match &change.reason {
-        reason if reason.is_request() && change.action == Action::Replace => "-/+",
-        // There is no room for both on a firewall.
-        Reason::CannotUpdate("name") if is_on_firewall(plan, change) => "-/+",
-        _ => glyph(change.action),
-    };
+    let glyph = if goes_first(plan, change) { "-/+" } else { glyph(change.action) };
     let glyph = paint.paint(style(change.action), glyph);
     let _ = writeln!(text, "{glyph} {kind} {label} {{");
     attributes(change, paint, text);
@@ -213,7 +251,8 @@ fn is_on_firewall(plan: &Plan, change: &ResourceChange) -> bool {
     view.is_some_and(|view| view.kind == BackendKind::PfSense)
 }
 
-fn fate(plan: &Plan, change: &ResourceChange) -> String {
+/// Says what happens to a resource, and why.
+pub(crate) fn fate(plan: &Plan, change: &ResourceChange) -> String {
     let kind =
         change.backend.as_ref().and_then(|backend| plan.views.get(backend)).map(|view| view.kind);
     let kind = kind.map_or("this backend", |kind| kind.as_str());

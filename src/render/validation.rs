@@ -133,32 +133,21 @@ impl Validation {
     pub fn new(diagnostics: &[Diagnostic]) -> Self {
         let errors = diagnostics.iter().filter(|it| it.severity == diagnostic::Severity::Error);
         let error_count = errors.count();
-        let mut lines = LineIndex::default();
-        let shown = sorted(diagnostics).into_iter().take(MAX_PROBLEMS);
         Self {
             format_version: "1.1",
             valid: error_count == 0,
             error_count,
             warning_count: diagnostics.len() - error_count,
-            diagnostics: shown.map(|it| problem(&discreet(it), &mut lines)).collect(),
+            diagnostics: problems(diagnostics),
         }
     }
 
     /// Adds an error that is in no file.
     #[must_use]
     pub fn and_failure(mut self, summary: &str, details: impl Iterator<Item = String>) -> Self {
-        let details: Vec<String> = details.map(|it| sentence(&printable(&it))).collect();
         self.valid = false;
         self.error_count += 1;
-        self.diagnostics.push(Problem {
-            severity: Severity::Error,
-            summary: printable(summary).into_owned(),
-            code: None,
-            detail: details.join(" "),
-            range: None,
-            snippet: None,
-            related: Vec::new(),
-        });
+        self.diagnostics.push(Problem::elsewhere(Severity::Error, summary, details));
         self
     }
 
@@ -166,6 +155,33 @@ impl Validation {
     pub fn text(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
+}
+
+impl Problem {
+    /// Says a problem that is in no file.
+    pub fn elsewhere(
+        severity: Severity,
+        summary: &str,
+        details: impl Iterator<Item = String>,
+    ) -> Self {
+        let details: Vec<String> = details.map(|it| sentence(&printable(&it))).collect();
+        Self {
+            severity,
+            summary: printable(summary).into_owned(),
+            code: None,
+            detail: details.join(" "),
+            range: None,
+            snippet: None,
+            related: Vec::new(),
+        }
+    }
+}
+
+/// Returns the first thousand problems, errors first and in the order of files and places.
+pub fn problems(diagnostics: &[Diagnostic]) -> Vec<Problem> {
+    let mut lines = LineIndex::default();
+    let shown = sorted(diagnostics).into_iter().take(MAX_PROBLEMS);
+    shown.map(|it| problem(&discreet(it), &mut lines)).collect()
 }
 
 fn problem(diagnostic: &Diagnostic, index: &mut LineIndex) -> Problem {

@@ -1,9 +1,12 @@
 //! Ctrl-C, and SIGTERM, while an apply runs.
 //!
-//! Until an apply starts, both end the process as the system does by default: nothing is lost then. Once
-//! [`Interrupt::listen`] was called, the first one asks the apply to start nothing new, and the second ends the process.
+//! Until an apply starts, both end the process as the system does by default: nothing is lost then. A run that reports
+//! to other programs ends its reports before that ([`Early`]). Once [`Interrupt::listen`] was called, the first one asks the
+//! apply to start nothing new, and the second ends the process.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -50,6 +53,39 @@ impl Interrupt {
     }
 }
 
+/// Listens for interrupts that come before an apply does so itself.
+#[derive(Debug)]
+pub struct Early;
+
+impl Early {
+    /// Starts to listen. `at_once` is called for the first interrupt and is expected to end the process; it is not called
+    /// once the interrupts were handed over to somebody else.
+    ///
+    /// A thread listens, because the main one may compare ten thousand peers, or wait for an answer.
+    ///
+    /// # Errors
+    /// When the signals cannot be caught.
+    pub fn listen(
+        is_handed_over: &Arc<AtomicBool>,
+        at_once: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        let is_handed_over = Arc::clone(is_handed_over);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let (mut interrupt, mut terminate) = {
+            let _guard = runtime.enter();
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+        };
+        let wait = move || {
+            runtime.block_on(either(&mut interrupt, &mut terminate));
+            if !is_handed_over.load(Ordering::SeqCst) {
+                at_once();
+            }
+        };
+        thread::Builder::new().name("early".to_owned()).spawn(wait)?;
+        Ok(())
+    }
+}
+
 /// Returns what waits for the first interrupt from now on, for a command that has nothing to bring to an end.
 ///
 /// # Errors
@@ -85,14 +121,19 @@ async fn wait(
 /// Says something, if it can be said at once. The output may be a pager that is not scrolled on: the main thread then
 /// holds it, and the second interrupt must end the process all the same.
 fn talk(ui: &Ui, text: &'static str) {
-    let (said, is_said) = channel();
     let ui = ui.clone();
-    let talk = move || {
-        ui.talk(text);
-        _ = said.send(());
+    patiently(move || ui.talk(text));
+}
+
+/// Does something that has to wait for the output, for as long as there is patience.
+pub(crate) fn patiently(work: impl FnOnce() + Send + 'static) {
+    let (done, is_done) = channel();
+    let work = move || {
+        work();
+        _ = done.send(());
     };
-    if thread::Builder::new().name("talk".to_owned()).spawn(talk).is_ok() {
-        _ = is_said.recv_timeout(PATIENCE);
+    if thread::Builder::new().name("talk".to_owned()).spawn(work).is_ok() {
+        _ = is_done.recv_timeout(PATIENCE);
     }
 }
 
