@@ -161,7 +161,13 @@ impl Parser {
             self.blocks.settings.state_path = contents.take("path").map(|it| self.expr(it));
             return;
         }
-        self.warn_of_literal(&contents, "password");
+        for name in ["password", "secret_key", "session_token", "access_token", "sas_token"] {
+            self.warn_of_literal(&contents, name);
+        }
+        // With S3 it is the name of a key, and with Azure the key itself.
+        if *kind == "azure" {
+            self.warn_of_literal(&contents, "access_key");
+        }
         let attributes = std::mem::take(&mut contents.attributes);
         let arguments = attributes.into_iter().map(|(name, it)| (name, self.expr(it.value)));
         let arguments = arguments.collect();
