@@ -271,6 +271,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
 mod tests {
     use std::time::Duration;
 
+    use crate::command::approval::Approval;
     use crate::command::arguments::VariableSource;
     use crate::command::{Cli, Command, Request, parse};
     use crate::error::{Exit, Kind};
@@ -323,7 +324,7 @@ mod tests {
         else {
             panic!("not an apply");
         };
-        assert!(!apply.scope.refresh && apply.consent.auto_approve && !apply.heal);
+        assert!(!apply.scope.refresh && apply.consent.auto_approve == Approval::All && !apply.heal);
         assert_eq!(apply.asking.allowed(), Input::Off);
         assert_eq!(apply.lock.timeout, Duration::from_secs(60));
         let Command::Apply(apply) =

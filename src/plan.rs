@@ -142,6 +142,7 @@ pub struct Options {
     /// Backends whose losses are believed.
     pub accept_loss: BTreeSet<BackendId>,
     /// How much may be missing before it is not believed; none for the usual.
+    #[serde(skip)]
     pub max_vanished: Option<Bound>,
     /// What an apply may not do; none for a plan that nobody applies.
     pub limits: Option<Limits>,

@@ -125,6 +125,14 @@ impl Store {
         }
     }
 
+    /// Returns the file of this machine that holds the state; none where that is elsewhere.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.0 {
+            Place::Local { path, .. } => Some(path),
+            Place::Afar(_) => None,
+        }
+    }
+
     /// Returns whether the state is elsewhere.
     pub fn is_afar(&self) -> bool {
         matches!(self.0, Place::Afar(_))

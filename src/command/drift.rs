@@ -16,6 +16,7 @@ use crate::error::{Error, Exit};
 use crate::plan::Options;
 use crate::render;
 use crate::render::metrics::DRIFT_SUCCESS;
+use crate::render::plan::Purpose;
 
 /// What `wgform drift` is told.
 #[derive(Debug, Args)]

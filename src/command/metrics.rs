@@ -53,9 +53,9 @@ impl Recorder {
 
     /// Adds what is known of the state before anything is asked.
     pub(crate) fn see(&mut self, store: &Store, busy: Option<&LockInfo>, now: Timestamp) {
-        let written = fs::metadata(store.path()).and_then(|it| it.modified());
+        let written = store.path().and_then(|path| fs::metadata(path).ok()?.modified().ok());
         let surroundings = Surroundings {
-            state_written_at: written.ok().and_then(|it| Timestamp::try_from(it).ok()),
+            state_written_at: written.and_then(|it| Timestamp::try_from(it).ok()),
             is_applying: busy.is_some_and(|it| matches!(&*it.operation, "apply" | "destroy")),
             locked_since: busy.map(|it| it.since),
         };

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value as Json;
 
 use crate::command::Context;
+use crate::command::approval::Approval;
 use crate::command::arguments::{Lock, Pace, VariableSource, Variables};
 use crate::command::run::{self, Request};
 use crate::command::session::{self, Choice, Chosen, Needs, Session};
@@ -16,7 +17,7 @@ use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::error::{Error, Exit, Kind};
 use crate::plan::saved::{Circumstances, Digest, Intent, Opened, Saved, differences};
-use crate::plan::{Options, Plan, Subject, saved};
+use crate::plan::{Limits, Options, Plan, Subject, saved};
 use crate::render;
 use crate::render::plan::Purpose;
 use crate::source::{self, VariableArgument};
@@ -170,7 +171,9 @@ pub(crate) async fn apply(told: FromFile, context: &Context) -> Result<Exit, Err
     if planned.intent == Intent::RefreshOnly {
         session::refuse_open("apply -refresh-only", &loaded)?;
     }
-    let chosen = Chosen::exactly(planned.options.clone());
+    let guard = session.guard.clone();
+    let limits = planned.options.limits.clone().map(|it| Limits { guard, ..it });
+    let chosen = Chosen::exactly(Options { limits, ..planned.options.clone() });
     let ui = &context.ui;
     ui.digest(&planned.digest);
     if !ui.is_stream() {
@@ -211,7 +214,7 @@ fn request(planned: &Saved, lock: Lock) -> Request {
         choice: Choice::default(),
         lock,
         input: Input::Off,
-        auto_approve: true,
+        auto_approve: Approval::All,
         heal: planned.heals_drift,
         skip_unreachable: true,
         expect: None,

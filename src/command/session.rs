@@ -4,7 +4,7 @@ mod choice;
 mod giving_back;
 mod lint;
 pub(crate) mod place;
-mod reach;
+pub(crate) mod reach;
 mod secrets;
 mod transport;
 

@@ -8,7 +8,7 @@ use crate::resource::{Deed, Pattern};
 use crate::value::Bound;
 
 /// What the `guard` block says; nothing without one.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Guard {
     /// So much of what is owned may be destroyed or replaced by one apply.
     pub max_destroy: Option<Bound>,

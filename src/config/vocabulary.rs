@@ -130,23 +130,7 @@ pub const WGFORM: BlockType = BlockType {
             ..PLAIN
         },
     ],
-    blocks: &[STATE, STATE_HTTP, STATE_S3, STATE_GCS, STATE_AZURE, STATE_POSTGRES],
-    blocks: &[STATE, GUARD],
-};
-
-/// `state`, in `wgform`.
-pub const STATE: BlockType = BlockType {
-    name: "state",
-    head: "state \"local\"",
-    doc: "Where the state is kept. `local` is a file of this host, and the only kind so far.",
-    arguments: &[Argument {
-        name: "path",
-        takes: Takes::Text,
-        default: Some("\"wgform.state.json\""),
-        doc: "The file, relative to the directory of the configuration.",
-        ..PLAIN
-    }],
-    blocks: &[],
+    blocks: &[STATE, STATE_HTTP, STATE_S3, STATE_GCS, STATE_AZURE, STATE_POSTGRES, GUARD],
 };
 
 /// `guard`, in `wgform`.

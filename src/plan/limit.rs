@@ -4,6 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::config::{Guard, Named};
 use crate::plan::path::names_nothing;
 use crate::plan::walk::Planner;
@@ -15,9 +18,10 @@ use crate::value::Bound;
 const NAMED: usize = 5;
 
 /// What a plan that is to be applied may not do.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
-    /// What the configuration says.
+    /// What the configuration says, which no saved plan repeats.
+    #[serde(skip)]
     pub guard: Guard,
     /// What the command line says of how much may be destroyed.
     pub max_destroy: Option<Bound>,

@@ -36,6 +36,7 @@ use crate::plan::{
     BackendView, Known, Name, OneSided, Options, OutputChange, Plan, Reboot, ResourceChange,
     Sessions, UnmanagedPeer,
 };
+use crate::plan::{Holds, Reach};
 use crate::resource::{Address, BackendId, BackendKind, Kind, declaration};
 use crate::state::{BackendRecord, State};
 use crate::value::FingerprintKey;
@@ -272,6 +273,10 @@ impl Saved {
             one_sided: self.one_sided.clone(),
             unsettled: BTreeMap::new(),
             checks: None,
+            guarded: Vec::new(),
+            paths: Vec::new(),
+            held: Vec::new(),
+            holds: Holds::default(),
         }
     }
 
@@ -284,6 +289,7 @@ impl Saved {
                 transport: BTreeMap::new(),
                 manage_service: false,
                 read_only: false,
+                reach: Reach::default(),
             })
         };
         self.backends.iter().filter_map(|(id, it)| Some((id.clone(), view(it)?))).collect()

@@ -570,7 +570,7 @@ fn two_runs_never_hold_the_lock_at_once() {
 #[test]
 fn a_lock_on_a_file_that_was_given_back_meanwhile_does_not_count() {
     let bed = Bed::new();
-    let files = Files::resolve(bed.store.path()).unwrap();
+    let files = Files::resolve(bed.store.path().unwrap()).unwrap();
     let is_held = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -737,7 +737,8 @@ fn other_process() {
 /// Writes until there is no room.
 fn fill(store: &Store, mut journal: Journal) {
     journal.intents(&[(0, change("interface.a"))]).unwrap();
-    let length = || fs::metadata(format!("{}.journal", store.path().display())).unwrap().len();
+    let length =
+        || fs::metadata(format!("{}.journal", store.path().unwrap().display())).unwrap().len();
     let before = length();
     let long = change(&format!("interface.{}", "b".repeat(4000)));
     journal.intents(&[(1, long)]).unwrap_err();

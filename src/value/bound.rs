@@ -3,10 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::value::InvalidValue;
 
 /// The most of something that is let through: `5`, or `20%` of what there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
 pub enum Bound {
     /// So many.
     Count(u32),
@@ -22,6 +27,20 @@ impl Bound {
             // Nothing is rounded: one of three is more than 33 %.
             Self::Percent(percent) => number.saturating_mul(100) <= of * usize::from(percent),
         }
+    }
+}
+
+impl TryFrom<String> for Bound {
+    type Error = InvalidValue;
+
+    fn try_from(text: String) -> Result<Self, InvalidValue> {
+        text.parse()
+    }
+}
+
+impl From<Bound> for String {
+    fn from(bound: Bound) -> Self {
+        bound.to_string()
     }
 }
 

@@ -12,9 +12,10 @@ use crate::command::Context;
 use crate::command::arguments::{Pace, Selection, Variables};
 use crate::command::drift::told;
 use crate::command::metrics::Recorder;
-use crate::command::session;
+use crate::command::session::reach::Addresses;
+use crate::command::session::{self, place};
 use crate::command::watch::Watch;
-use crate::config::{BackendDeclaration, Evaluator, Settings};
+use crate::config::{BackendDeclaration, Evaluator};
 use crate::drift::Report;
 use crate::error::{Error, Exit, Kind};
 use crate::plan::{self, Inputs, Options};
@@ -33,16 +34,16 @@ pub(super) async fn run(
     selection: Selection,
     pace: &Pace,
 ) -> Result<Exit, Error> {
-    let store = Store::new(match state {
-        Some(path) => context.world.path(path),
-        None => context.world.path(state_path(context)?),
-    });
+    let store = match state {
+        Some(path) => Store::new(context.world.path(path)),
+        None => store(context)?,
+    };
     let loaded = store.read()?;
     recorder.see(&store, loaded.busy.as_ref(), context.world.now());
     session::say_busy(context, &loaded);
     let Loaded { state, open, .. } = loaded;
     let Some(state) = state else {
-        let message = format!("there is no state at {}", store.path().display());
+        let message = format!("there is no state at {}", store.place());
         return Err(Error::new(Kind::Failed, message)
             .because("with `-from-state`, the state is all that there is to compare with")
             .hint("say where it is with `-state=FILE`, or run `wgform apply` first"));
@@ -50,7 +51,10 @@ pub(super) async fn run(
     let options = chosen(&state, selection)?;
     let (declarations, actual) = look(context, &state, pace).await?;
     recorder.see_backends(&actual);
-    let backends = declarations.iter().map(|(id, it)| (id.clone(), session::view(it))).collect();
+    let backends = declarations
+        .iter()
+        .map(|(id, it)| (id.clone(), session::view(it, &Addresses::default())))
+        .collect();
     let planned_at = context.world.now();
     let inputs = Inputs { state, open, actual: &actual, backends, options, planned_at };
     let plan = plan::from_state(inputs).map_err(|why| {
@@ -63,18 +67,16 @@ pub(super) async fn run(
 }
 
 /// Returns where the state is: what the configuration says, where there is one and no variable is needed for it.
-fn state_path(context: &Context) -> Result<PathBuf, Error> {
-    let default = PathBuf::from(STATE_PATH);
+fn store(context: &Context) -> Result<Store, Error> {
+    let default = context.world.path(STATE_PATH);
     let Ok((config, _)) = session::configuration(context, &Variables::default()) else {
-        return Ok(default);
+        return Ok(Store::new(default));
     };
     let evaluator = Evaluator::new(&config, &context.world);
     match evaluator.settings() {
-        Ok(Settings { state_path, .. }) => Ok(state_path),
+        Ok(settings) => place::store(context, &settings),
         // A `wgform` block that cannot be read says nothing.
-        Err(problems) if problems.is_empty() && context.world.path(&default).exists() => {
-            Ok(default)
-        }
+        Err(problems) if problems.is_empty() && default.exists() => Ok(Store::new(default)),
         Err(problems) => Err(Error::diagnostics(problems).and(
             Error::new(Kind::Failed, "the configuration does not say where the state is")
                 .hint("say it with `-state=FILE`: `-from-state` takes no variables"),

@@ -202,6 +202,7 @@ impl Run<'_> {
             display_name,
             simulate,
             transport,
+            reached_through: declared.reached_through.clone(),
             span: Some(declared.span.clone()),
             is_reader: !is_writer && declared.read.is_some(),
         })
