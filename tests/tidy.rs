@@ -187,6 +187,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "state",
             "simulator",
             "backend",
+            "plan",
             "lint",
             "render",
             "command",
