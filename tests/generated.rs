@@ -61,6 +61,31 @@ fn generated_files_are_as_the_program_writes_them() {
 }
 
 #[test]
+fn a_saved_plan_is_what_the_schema_says() {
+    let project = Project::of_example("quickstart");
+    project.run("plan -out=first").ends(0);
+    project.run("apply -auto-approve").ends(0);
+    project.run("plan -destroy -out=last").ends(0);
+    let schema = schema("plan");
+    for name in ["first", "last"] {
+        let text = std::fs::read_to_string(project.path().join(name)).unwrap();
+        let plan: Json = serde_json::from_str(&text).unwrap();
+        assert_eq!(errors(&schema, &plan), Vec::<String>::new(), "{name}");
+        for (pointer, wrong) in [
+            ("/version", json!(2)),
+            ("/kind", json!("state")),
+            ("/checksum", json!("x")),
+            ("/plan/serial", json!(-1)),
+            ("/plan/changes/0/action", json!("paint")),
+        ] {
+            let mut plan = plan.clone();
+            *plan.pointer_mut(pointer).expect(pointer) = wrong;
+            assert_ne!(errors(&schema, &plan), Vec::<String>::new(), "{pointer}");
+        }
+    }
+}
+
+#[test]
 fn every_state_fixture_is_what_the_schema_says() {
     let schema = schema("state");
     let text = std::fs::read_to_string(root().join("testdata/state/format-1.json")).unwrap();

@@ -211,7 +211,10 @@ fn a_file_that_is_damaged_or_forged_is_refused() {
         let ran = project.run("show p").ends(1);
         assert!(!ran.stderr.contains("panicked"), "{ran}");
     }
-    project.run("show gone.plan").ends(1).tells("there is no plan file");
+    project
+        .run("show gone.plan")
+        .ends(1)
+        .tells("`gone.plan` is neither an address nor a plan file");
     project.run("show peer.nobody").ends(1).tells("the state has no resource `peer.nobody`");
     fs::write(project.path().join("p"), &good).unwrap();
     project.run("apply p").ends(0);
@@ -477,21 +480,20 @@ fn a_plan_for_three_kinds_of_device_is_saved_and_applied() {
 }
 
 #[test]
-#[ignore = "a minute of work; `.ci/run` has the time"]
-fn ten_thousand_peers_are_saved_and_applied_in_linear_time() {
-    let of = |count: u32| {
-        let project = Project::new(&format!(
-            "backend \"local\" \"hq\" {{ simulate = true }}\ninterface \"hq\" {{ name = \"wg0\" }}\n\
-             peer \"p\" {{\n  count = {count}\n  interface = interface.hq\n  \
-             public_key = base64encode(substr(sha256(\"${{count.index}}\"), 0, 32))\n  \
-             allowed_ips = [\"10.${{floor(count.index / 65536)}}.${{floor(count.index / 256) % 256}}.${{count.index % 256}}/32\"]\n}}\n"
-        ));
-        let start = std::time::Instant::now();
-        project.run("plan -out=p").ends(0);
-        project.run("apply p").ends(0).says("Apply complete.");
-        (start.elapsed(), file(&project).len())
-    };
-    let (small, big) = (of(1000), of(10_000));
-    assert!(big.1 < small.1 * 12, "{small:?} {big:?}");
-    assert!(big.0 < small.0 * 25, "{small:?} {big:?}");
+fn two_thousand_peers_are_saved_and_applied() {
+    let project = Project::new(
+        r#"
+        backend "local" "hq" { simulate = true }
+        interface "hq" { name = "wg0" }
+        peer "p" {
+          count       = 2000
+          interface   = interface.hq
+          public_key  = base64encode(substr(sha256("${count.index}"), 0, 32))
+          allowed_ips = ["10.0.${floor(count.index / 256)}.${count.index % 256}/32"]
+        }
+        "#,
+    );
+    project.run("plan -out=p").ends(0).says("Plan: 2001 to add");
+    assert!(file(&project).len() < 2_000_000, "{} bytes", file(&project).len());
+    project.run("apply p").ends(0).says("Resources: 2001 added");
 }

@@ -205,6 +205,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "state",
             "simulator",
             "backend",
+            "plan",
             "lint",
             "render",
             "command",

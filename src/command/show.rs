@@ -10,6 +10,7 @@ use crate::command::{Context, saved};
 use crate::error::{Error, Exit, Kind};
 use crate::render;
 use crate::resource::Pattern;
+use crate::store::plan_file;
 
 /// What `wgform show` is told.
 #[derive(Debug, Args)]
@@ -39,8 +40,10 @@ pub fn run(Arguments { subjects, json }: &Arguments, context: &Context) -> Resul
     let addresses = match addresses(subjects) {
         Ok(addresses) => addresses,
         Err(wrong) => match subjects.as_slice() {
-            [file] if wrong.may_be_a_file => return saved::show(context, Path::new(file), *json),
-            _ => return Err(wrong.error),
+            [file] if plan_file::is_there(&context.world.path(file)) => {
+                return saved::show(context, Path::new(file), *json);
+            }
+            _ => return Err(wrong),
         },
     };
     let config = session::configuration(context, &Variables::default())?;
@@ -66,23 +69,12 @@ pub fn run(Arguments { subjects, json }: &Arguments, context: &Context) -> Resul
     Ok(Exit::Done)
 }
 
-/// Why a text is no address.
-struct NoAddress {
-    error: Error,
-    /// A slip of the pen in an address is told as one.
-    may_be_a_file: bool,
-}
-
-fn addresses(subjects: &[String]) -> Result<Vec<Pattern>, NoAddress> {
+fn addresses(subjects: &[String]) -> Result<Vec<Pattern>, Error> {
     let address = |text: &String| {
         text.parse::<Pattern>().map_err(|wrong| {
-            let starts =
-                |kind: &&str| text.strip_prefix(*kind).is_some_and(|it| it.starts_with('.'));
-            let kinds = ["interface", "peer", "preshared_key", "module", "backend"];
-            let message = format!("`{text}` is neither an address nor a plan file: {wrong}");
-            let error = Error::new(Kind::Usage, message);
-            let error = wrong.get_hint().into_iter().fold(error, Error::hint);
-            NoAddress { error, may_be_a_file: !kinds.iter().any(starts) }
+            let message = format!("`{text}` is neither an address nor a plan file");
+            let error = Error::new(Kind::Usage, message).cause(&wrong);
+            wrong.get_hint().into_iter().fold(error, Error::hint)
         })
     };
     subjects.iter().map(address).collect()

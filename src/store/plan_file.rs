@@ -131,6 +131,11 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), PlanFileError> {
         .map_err(|source| PlanFileError::Unwritable { path: path.to_owned(), source })
 }
 
+/// Returns whether there is anything at a path.
+pub fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
 /// Reads a saved plan.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ function __wgform_command
             continue
         end
         switch $word
-            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -parallelism --parallelism -lock-timeout --lock-timeout -type --type -id --id -all --all -out --out -as --as -version --version -user --user -listen --listen -dir --dir
+            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -out --out -expect --expect -parallelism --parallelism -lock-timeout --lock-timeout -type --type -id --id -all --all -as --as -version --version -user --user -listen --listen -dir --dir
                 set is_value yes
             case '-*' help
             case '*'
@@ -71,6 +71,8 @@ complete -c wgform -n '__wgform_command plan' -o refresh-only -l refresh-only -d
 complete -c wgform -n '__wgform_command plan' -o destroy -l destroy -d 'Plans to destroy everything that wgform owns'
 complete -c wgform -n '__wgform_command plan' -o validate-on-device -l validate-on-device -d 'Asks each firewall whether it would take what is planned for it, which changes nothing there'
 complete -c wgform -n '__wgform_command plan' -o detailed-exitcode -l detailed-exitcode -d 'Ends with exit code 2 when there are changes'
+complete -c wgform -n '__wgform_command plan' -o out -l out -r -F -d 'Saves the plan, for `wgform apply FILE` to carry out exactly that and for `wgform show FILE`'
+complete -c wgform -n '__wgform_command plan' -o expect -l expect -x -d 'Ends with exit code 7 unless the plan has this digest, as an earlier one printed it'
 complete -c wgform -n '__wgform_command plan' -o parallelism -l parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
 complete -c wgform -n '__wgform_command plan' -o input -l input -a 'true false' -d 'Never asks, which a plan never does: for scripts that say so to every command'
 complete -c wgform -n '__wgform_command plan' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
@@ -79,6 +81,7 @@ complete -c wgform -n '__wgform_command plan' -s v -d 'Says more about what is d
 complete -c wgform -n '__wgform_command plan' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command plan' -o help -l help -d 'Shows the page of the command'
 
+complete -c wgform -n '__wgform_command apply' -F
 complete -c wgform -n '__wgform_command apply' -o var -l var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command apply' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
 complete -c wgform -n '__wgform_command apply' -o target -l target -x -d 'Limits the run to a resource, what it depends on, and the other end of its link; may be given several times'
@@ -94,6 +97,7 @@ complete -c wgform -n '__wgform_command apply' -o heal -l heal -d 'Undoes drift 
 complete -c wgform -n '__wgform_command apply' -o allow-new-key -l allow-new-key -x -d 'Lets an interface get a new key, which every one of its peers must then learn'
 complete -c wgform -n '__wgform_command apply' -o replace -l replace -x -d 'Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times'
 complete -c wgform -n '__wgform_command apply' -o refresh-only -l refresh-only -d 'Records in the state what changed outside of wgform, after a yes, and writes to no device'
+complete -c wgform -n '__wgform_command apply' -o expect -l expect -x -d 'Does nothing unless the plan has this digest, as `wgform plan` printed it'
 complete -c wgform -n '__wgform_command apply' -o parallelism -l parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
 complete -c wgform -n '__wgform_command apply' -o input -l input -a 'true false' -d 'Asks for a yes (the default); with false, fails where it would ask'
 complete -c wgform -n '__wgform_command apply' -o lock -l lock -a 'true false' -d 'Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work'
@@ -175,6 +179,7 @@ complete -c wgform -n '__wgform_command console' -s v -d 'Says more about what i
 complete -c wgform -n '__wgform_command console' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command console' -o help -l help -d 'Shows the page of the command'
 
+complete -c wgform -n '__wgform_command show' -F
 complete -c wgform -n '__wgform_command show' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command show' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command show' -s v -d 'Says more about what is done'
@@ -304,7 +309,7 @@ complete -c wgform -n '__wgform_command simulate pfsense' -s v -d 'Says more abo
 complete -c wgform -n '__wgform_command simulate pfsense' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command simulate pfsense' -o help -l help -d 'Shows the page of the command'
 
-complete -c wgform -n '__wgform_command schema' -a 'language state events validation reference lint'
+complete -c wgform -n '__wgform_command schema' -a 'language state plan events validation reference lint'
 complete -c wgform -n '__wgform_command schema' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command schema' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command schema' -s v -d 'Says more about what is done'

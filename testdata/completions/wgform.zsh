@@ -83,6 +83,8 @@ _wgform_plan() {
         '-destroy[Plans to destroy everything that wgform owns]' \
         '-validate-on-device[Asks each firewall whether it would take what is planned for it, which changes nothing there]' \
         '-detailed-exitcode[Ends with exit code 2 when there are changes]' \
+        '-out=[Saves the plan, for `wgform apply FILE` to carry out exactly that and for `wgform show FILE`]:file:_files' \
+        '-expect=[Ends with exit code 7 unless the plan has this digest, as an earlier one printed it]:DIGEST: ' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-input=-[Never asks, which a plan never does: for scripts that say so to every command]::value:(true false)' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
@@ -109,6 +111,7 @@ _wgform_apply() {
         '*-allow-new-key=[Lets an interface get a new key, which every one of its peers must then learn]:ADDRESS: ' \
         '*-replace=[Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times]:ADDRESS: ' \
         '-refresh-only[Records in the state what changed outside of wgform, after a yes, and writes to no device]' \
+        '-expect=[Does nothing unless the plan has this digest, as `wgform plan` printed it]:DIGEST: ' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-input=-[Asks for a yes (the default); with false, fails where it would ask]::value:(true false)' \
         '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
@@ -117,7 +120,8 @@ _wgform_apply() {
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
-        '-help[Shows the page of the command]'
+        '-help[Shows the page of the command]' \
+        ':file:_files'
 }
 
 _wgform_destroy() {
@@ -216,7 +220,7 @@ _wgform_show() {
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
         '-help[Shows the page of the command]' \
-        ':ADDRESS: '
+        ':file:_files'
 }
 
 _wgform_output() {
@@ -459,7 +463,7 @@ _wgform_schema() {
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
         '-help[Shows the page of the command]' \
-        ':value:(language state events validation reference lint)'
+        ':value:(language state plan events validation reference lint)'
 }
 
 _wgform_completions() {

@@ -156,9 +156,12 @@ pub fn differences(planned: &Saved, now: &Saved) -> (Vec<Difference>, Vec<Subjec
             .chain(differing(&planned.imported, &now.imported))
             .map(|address| Difference::Refactored { address }),
     );
-    let unseen = now.changes.iter().filter(|it| it.is_unseen());
-    let was_unseen = |it: &&Change| !planned.changes.contains(it);
-    (all, unseen.filter(was_unseen).map(|it| it.subject.clone()).collect())
+    let unseen = |saved: &Saved| -> BTreeSet<Subject> {
+        let unseen = saved.changes.iter().filter(|it| it.is_unseen());
+        unseen.map(|it| it.subject.clone()).collect()
+    };
+    let (was, is) = (unseen(planned), unseen(now));
+    (all, is.difference(&was).cloned().collect())
 }
 
 fn differing<K: Ord + Clone, V: PartialEq>(

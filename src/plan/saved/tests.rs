@@ -1,3 +1,5 @@
+//! What is written is read, what was tampered with is refused, and what differs is named.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -149,7 +151,7 @@ fn what_the_device_has_now_is_named_by_attribute() {
 
 #[test]
 fn what_appears_or_disappears_is_named() {
-    let other = change("peer.a", vec![attribute("keepalive", Class::Drift, 1, 2)]);
+    let other = change("peer.a", vec![attribute("persistent_keepalive", Class::Drift, 1, 2)]);
     let more = saved(vec![one().changes[0].clone(), other]);
     let (all, _) = differences(&one(), &more);
     assert!(
@@ -191,4 +193,30 @@ fn a_plan_of_an_attribute_that_there_is_not_is_refused() {
         error.to_string(),
         "the plan in the file makes no sense: a change is of an attribute that there is not"
     );
+}
+
+/// Writes, reads and compares a plan of so many changes, and returns how long that takes at best.
+#[expect(clippy::disallowed_methods, reason = "this test looks at the clock")]
+fn time_of(count: usize) -> std::time::Duration {
+    let of = |class: Class| {
+        let peer = |i: usize| {
+            change(&format!("peer.p[{i}]"), vec![attribute("persistent_keepalive", class, 1, 2)])
+        };
+        saved((0..count).map(peer).collect())
+    };
+    let (planned, now) = (of(Class::Change), of(Class::Drift));
+    let once = |_| {
+        let start = Timestamp::now();
+        let opened = Opened::from_bytes(&planned.to_bytes(&key())).unwrap();
+        assert_eq!(differences(&opened.saved, &planned), (Vec::new(), Vec::new()));
+        assert_eq!(differences(&now, &saved(Vec::new())).0.len(), count);
+        Timestamp::now().duration_since(start).unsigned_abs()
+    };
+    (0..3).map(once).min().unwrap()
+}
+
+#[test]
+fn ten_thousand_changes_take_some_ten_times_as_long_as_a_thousand() {
+    let (small, big) = (time_of(1000), time_of(10_000));
+    assert!(big < small * 40, "{small:?} {big:?}");
 }
