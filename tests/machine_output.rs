@@ -124,7 +124,8 @@ fn a_held_lock_is_told_and_an_interrupt_before_the_apply_ends_the_stream() {
     let ran = waiting.end().ends(130);
     let lines = of(&ran);
     assert_eq!(lines.last().unwrap()["outcome"], "interrupted");
-    assert_eq!(stream(&file(&project, "events.jsonl"), Some(130)), lines);
+    // Each of the two has a first line of its own.
+    assert_eq!(stream(&file(&project, "events.jsonl"), Some(130))[1..], lines[1..]);
     assert_eq!(document(&project, "summary.json")["exit_code"], 130);
     assert!(file(&project, "comment.md").starts_with("## wgform apply: interrupted\n"));
     holder.answer("no\n");
@@ -370,7 +371,7 @@ interface "hub" {
   name    = "wg0"
 }
 peer "rw" {
-  for_each    = { "</code></summary><img src=x> @everyone\n\n```\n# no" = "10.0.0.2/32" }
+  for_each    = { "</code></summary><img src=x> @everyone ``` #1" = "10.0.0.2/32" }
   interface   = interface.hub
   public_key  = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE="
   description = "````</details>\n```\n<script>"
@@ -402,6 +403,9 @@ peer "rw" {
 fn a_comment_of_thousands_of_changes_is_cut_and_the_stream_is_not() {
     let project = Project::new(
         r#"
+locals {
+  numbers = flatten([for a in range(40) : [for b in range(50) : 50 * a + b]])
+}
 backend "local" "hq" {
   simulate = true
 }
@@ -410,7 +414,7 @@ interface "hub" {
   name    = "wg0"
 }
 peer "rw" {
-  for_each    = { for n in range(2000) : format("p%04d", n) => n }
+  for_each    = { for n in local.numbers : format("p%04d", n) => n }
   interface   = interface.hub
   public_key  = sha256("x") == "" ? null : base64encode(substr(sha256(each.key), 0, 32))
   allowed_ips = [cidrsubnet("10.0.0.0/8", 24, each.value + 1)]

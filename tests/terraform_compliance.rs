@@ -14,6 +14,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use regex::Regex;
+
 use crate::harness::Project;
 
 /// Checks a plan against the rules of one file, and returns what is said about it and whether they hold; nothing where the
@@ -26,7 +28,7 @@ fn checked(project: &Project, plan: &str, rules: &str, test: &str) -> Option<(St
     let name = format!("{rules}.feature");
     fs::copy(all.join(&name), features.join(&name)).unwrap();
     let output = Command::new(tool)
-        .args(["-n", "-p", plan, "-f", &format!("rules-{rules}")])
+        .args(["-p", plan, "-f", &format!("rules-{rules}")])
         .current_dir(project.path())
         .output();
     let Ok(output) = output else {
@@ -35,8 +37,9 @@ fn checked(project: &Project, plan: &str, rules: &str, test: &str) -> Option<(St
         eprintln!("skipped {test}: terraform-compliance is not installed");
         return None;
     };
+    let colour = Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    Some((said.into_owned(), output.status.success()))
+    Some((colour.replace_all(&said, "").into_owned(), output.status.success()))
 }
 
 #[test]

@@ -32,8 +32,13 @@ _wgform() {
             -var-file) _wgform_paths -f ;;
             -refresh) _wgform_words 'true false' ;;
             -out) _wgform_paths -f ;;
+            -json-into) _wgform_paths -f ;;
+            -markdown-into) _wgform_paths -f ;;
+            -summary-into) _wgform_paths -f ;;
+            -gitlab-report-into) _wgform_paths -f ;;
             -input) _wgform_words 'true false' ;;
             -lock) _wgform_words 'true false' ;;
+            -codequality-into) _wgform_paths -f ;;
             -list) _wgform_words 'true false' ;;
             -write) _wgform_words 'true false' ;;
             -type) _wgform_words 'dot mermaid' ;;
@@ -46,15 +51,15 @@ _wgform() {
         [[ $cur == --* ]] && before=- cur=${cur#-}
         case $command in
             '') _wgform_words '-version -chdir= -no-color -v -compact-warnings -help' ;;
-            'plan') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -accept-new-device= -accept-loss= -allow-new-key= -replace= -refresh-only -destroy -validate-on-device -detailed-exitcode -out= -expect= -parallelism= -input -chdir= -no-color -v -compact-warnings -help' ;;
-            'apply') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -destroy -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -heal -allow-new-key= -replace= -refresh-only -expect= -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
-            'destroy') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
-            'drift') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -parallelism= -chdir= -no-color -v -compact-warnings -help' ;;
-            'validate') _wgform_words '-var= -var-file= -json -chdir= -no-color -v -compact-warnings -help' ;;
+            'plan') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -accept-new-device= -accept-loss= -allow-new-key= -replace= -refresh-only -destroy -validate-on-device -detailed-exitcode -out= -expect= -parallelism= -json -json-into= -markdown-into= -summary-into= -gitlab-report-into= -input -chdir= -no-color -v -compact-warnings -help' ;;
+            'apply') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -destroy -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -heal -allow-new-key= -replace= -refresh-only -expect= -parallelism= -input -lock -lock-timeout= -json -json-into= -markdown-into= -summary-into= -gitlab-report-into= -chdir= -no-color -v -compact-warnings -help' ;;
+            'destroy') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -parallelism= -input -lock -lock-timeout= -json -json-into= -markdown-into= -summary-into= -gitlab-report-into= -chdir= -no-color -v -compact-warnings -help' ;;
+            'drift') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -parallelism= -json -json-into= -markdown-into= -summary-into= -gitlab-report-into= -chdir= -no-color -v -compact-warnings -help' ;;
+            'validate') _wgform_words '-var= -var-file= -json -codequality-into= -chdir= -no-color -v -compact-warnings -help' ;;
             'fmt') _wgform_words '-check -diff -recursive -list -write -chdir= -no-color -v -compact-warnings -help' ;;
             'graph') _wgform_words '-var= -var-file= -type= -topology -chdir= -no-color -v -compact-warnings -help' ;;
             'console') _wgform_words '-var= -var-file= -chdir= -no-color -v -compact-warnings -help' ;;
-            'show') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
+            'show') _wgform_words '-json -chdir= -no-color -v -compact-warnings -help' ;;
             'output') _wgform_words '-json -raw -chdir= -no-color -v -compact-warnings -help' ;;
             'state') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
             'state list') _wgform_words '-id= -chdir= -no-color -v -compact-warnings -help' ;;
@@ -84,7 +89,7 @@ _wgform() {
             'state') _wgform_words 'list show mv rm help' ;;
             'backend') _wgform_words 'list test help' ;;
             'simulate') _wgform_words 'routeros pfsense help' ;;
-            'schema') _wgform_words 'language state plan events validation reference lint' ;;
+            'schema') _wgform_words 'language state plan events shown-state shown-plan summary validation reference lint' ;;
             'completions') _wgform_words 'bash zsh fish' ;;
         esac
     fi
@@ -93,7 +98,7 @@ _wgform() {
 # Returns whether the word after this flag is its value.
 _wgform_takes_value() {
     case ${1/#--/-} in
-        -chdir | -var | -var-file | -target | -exclude | -accept-new-device | -accept-loss | -allow-new-key | -replace | -out | -expect | -parallelism | -lock-timeout | -type | -id | -all | -as | -version | -user | -listen | -dir) return 0 ;;
+        -chdir | -var | -var-file | -target | -exclude | -accept-new-device | -accept-loss | -allow-new-key | -replace | -out | -expect | -parallelism | -json-into | -markdown-into | -summary-into | -gitlab-report-into | -lock-timeout | -codequality-into | -type | -id | -all | -as | -version | -user | -listen | -dir) return 0 ;;
     esac
     return 1
 }

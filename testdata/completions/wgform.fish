@@ -12,7 +12,7 @@ function __wgform_command
             continue
         end
         switch $word
-            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -out --out -expect --expect -parallelism --parallelism -lock-timeout --lock-timeout -type --type -id --id -all --all -as --as -version --version -user --user -listen --listen -dir --dir
+            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -out --out -expect --expect -parallelism --parallelism -json-into --json-into -markdown-into --markdown-into -summary-into --summary-into -gitlab-report-into --gitlab-report-into -lock-timeout --lock-timeout -codequality-into --codequality-into -type --type -id --id -all --all -as --as -version --version -user --user -listen --listen -dir --dir
                 set is_value yes
             case '-*' help
             case '*'
@@ -74,6 +74,11 @@ complete -c wgform -n '__wgform_command plan' -o detailed-exitcode -l detailed-e
 complete -c wgform -n '__wgform_command plan' -o out -l out -r -F -d 'Saves the plan, for `wgform apply FILE` to carry out exactly that and for `wgform show FILE`'
 complete -c wgform -n '__wgform_command plan' -o expect -l expect -x -d 'Ends with exit code 7 unless the plan has this digest, as an earlier one printed it'
 complete -c wgform -n '__wgform_command plan' -o parallelism -l parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
+complete -c wgform -n '__wgform_command plan' -o json -l json -d 'Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks'
+complete -c wgform -n '__wgform_command plan' -o json-into -l json-into -r -F -d 'Writes the lines of `-json` to a file, beside what is shown'
+complete -c wgform -n '__wgform_command plan' -o markdown-into -l markdown-into -r -F -d 'Writes a comment for a pull request to a file'
+complete -c wgform -n '__wgform_command plan' -o summary-into -l summary-into -r -F -d 'Writes how the run went, in numbers, to a file'
+complete -c wgform -n '__wgform_command plan' -o gitlab-report-into -l gitlab-report-into -r -F -d 'Writes the counts that GitLab shows on a merge request to a file'
 complete -c wgform -n '__wgform_command plan' -o input -l input -a 'true false' -d 'Never asks, which a plan never does: for scripts that say so to every command'
 complete -c wgform -n '__wgform_command plan' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command plan' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
@@ -102,6 +107,11 @@ complete -c wgform -n '__wgform_command apply' -o parallelism -l parallelism -x 
 complete -c wgform -n '__wgform_command apply' -o input -l input -a 'true false' -d 'Asks for a yes (the default); with false, fails where it would ask'
 complete -c wgform -n '__wgform_command apply' -o lock -l lock -a 'true false' -d 'Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work'
 complete -c wgform -n '__wgform_command apply' -o lock-timeout -l lock-timeout -x -d 'Waits this long for a lock that another run holds'
+complete -c wgform -n '__wgform_command apply' -o json -l json -d 'Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks'
+complete -c wgform -n '__wgform_command apply' -o json-into -l json-into -r -F -d 'Writes the lines of `-json` to a file, beside what is shown'
+complete -c wgform -n '__wgform_command apply' -o markdown-into -l markdown-into -r -F -d 'Writes a comment for a pull request to a file'
+complete -c wgform -n '__wgform_command apply' -o summary-into -l summary-into -r -F -d 'Writes how the run went, in numbers, to a file'
+complete -c wgform -n '__wgform_command apply' -o gitlab-report-into -l gitlab-report-into -r -F -d 'Writes the counts that GitLab shows on a merge request to a file'
 complete -c wgform -n '__wgform_command apply' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command apply' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command apply' -s v -d 'Says more about what is done'
@@ -122,6 +132,11 @@ complete -c wgform -n '__wgform_command destroy' -o parallelism -l parallelism -
 complete -c wgform -n '__wgform_command destroy' -o input -l input -a 'true false' -d 'Asks for a yes (the default); with false, fails where it would ask'
 complete -c wgform -n '__wgform_command destroy' -o lock -l lock -a 'true false' -d 'Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work'
 complete -c wgform -n '__wgform_command destroy' -o lock-timeout -l lock-timeout -x -d 'Waits this long for a lock that another run holds'
+complete -c wgform -n '__wgform_command destroy' -o json -l json -d 'Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks'
+complete -c wgform -n '__wgform_command destroy' -o json-into -l json-into -r -F -d 'Writes the lines of `-json` to a file, beside what is shown'
+complete -c wgform -n '__wgform_command destroy' -o markdown-into -l markdown-into -r -F -d 'Writes a comment for a pull request to a file'
+complete -c wgform -n '__wgform_command destroy' -o summary-into -l summary-into -r -F -d 'Writes how the run went, in numbers, to a file'
+complete -c wgform -n '__wgform_command destroy' -o gitlab-report-into -l gitlab-report-into -r -F -d 'Writes the counts that GitLab shows on a merge request to a file'
 complete -c wgform -n '__wgform_command destroy' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command destroy' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command destroy' -s v -d 'Says more about what is done'
@@ -134,6 +149,11 @@ complete -c wgform -n '__wgform_command drift' -o target -l target -x -d 'Limits
 complete -c wgform -n '__wgform_command drift' -o target-exact -l target-exact -d 'Leaves the other ends of links out of `-target`'
 complete -c wgform -n '__wgform_command drift' -o exclude -l exclude -x -d 'Leaves out a resource, what depends on it, and the other end of its link; may be given several times'
 complete -c wgform -n '__wgform_command drift' -o parallelism -l parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
+complete -c wgform -n '__wgform_command drift' -o json -l json -d 'Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks'
+complete -c wgform -n '__wgform_command drift' -o json-into -l json-into -r -F -d 'Writes the lines of `-json` to a file, beside what is shown'
+complete -c wgform -n '__wgform_command drift' -o markdown-into -l markdown-into -r -F -d 'Writes a comment for a pull request to a file'
+complete -c wgform -n '__wgform_command drift' -o summary-into -l summary-into -r -F -d 'Writes how the run went, in numbers, to a file'
+complete -c wgform -n '__wgform_command drift' -o gitlab-report-into -l gitlab-report-into -r -F -d 'Writes the counts that GitLab shows on a merge request to a file'
 complete -c wgform -n '__wgform_command drift' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command drift' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command drift' -s v -d 'Says more about what is done'
@@ -143,6 +163,7 @@ complete -c wgform -n '__wgform_command drift' -o help -l help -d 'Shows the pag
 complete -c wgform -n '__wgform_command validate' -o var -l var -x -d 'Sets a variable; may be given several times'
 complete -c wgform -n '__wgform_command validate' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
 complete -c wgform -n '__wgform_command validate' -o json -l json -d 'Prints one JSON document on stdout, in the shape of Terraform\'s, for an editor or a check of a merge request'
+complete -c wgform -n '__wgform_command validate' -o codequality-into -l codequality-into -r -F -d 'Writes what is wrong to a file, in the form that GitLab shows beside the lines of a merge request'
 complete -c wgform -n '__wgform_command validate' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command validate' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command validate' -s v -d 'Says more about what is done'
@@ -180,6 +201,7 @@ complete -c wgform -n '__wgform_command console' -o compact-warnings -l compact-
 complete -c wgform -n '__wgform_command console' -o help -l help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command show' -F
+complete -c wgform -n '__wgform_command show' -o json -l json -d 'Prints one JSON document, in the shape of Terraform\'s'
 complete -c wgform -n '__wgform_command show' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command show' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command show' -s v -d 'Says more about what is done'
@@ -309,7 +331,7 @@ complete -c wgform -n '__wgform_command simulate pfsense' -s v -d 'Says more abo
 complete -c wgform -n '__wgform_command simulate pfsense' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command simulate pfsense' -o help -l help -d 'Shows the page of the command'
 
-complete -c wgform -n '__wgform_command schema' -a 'language state plan events validation reference lint'
+complete -c wgform -n '__wgform_command schema' -a 'language state plan events shown-state shown-plan summary validation reference lint'
 complete -c wgform -n '__wgform_command schema' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command schema' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
 complete -c wgform -n '__wgform_command schema' -s v -d 'Says more about what is done'

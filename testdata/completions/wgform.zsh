@@ -86,6 +86,11 @@ _wgform_plan() {
         '-out=[Saves the plan, for `wgform apply FILE` to carry out exactly that and for `wgform show FILE`]:file:_files' \
         '-expect=[Ends with exit code 7 unless the plan has this digest, as an earlier one printed it]:DIGEST: ' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
+        '-json[Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks]' \
+        '-json-into=[Writes the lines of `-json` to a file, beside what is shown]:file:_files' \
+        '-markdown-into=[Writes a comment for a pull request to a file]:file:_files' \
+        '-summary-into=[Writes how the run went, in numbers, to a file]:file:_files' \
+        '-gitlab-report-into=[Writes the counts that GitLab shows on a merge request to a file]:file:_files' \
         '-input=-[Never asks, which a plan never does: for scripts that say so to every command]::value:(true false)' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
@@ -116,6 +121,11 @@ _wgform_apply() {
         '-input=-[Asks for a yes (the default); with false, fails where it would ask]::value:(true false)' \
         '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
+        '-json[Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks]' \
+        '-json-into=[Writes the lines of `-json` to a file, beside what is shown]:file:_files' \
+        '-markdown-into=[Writes a comment for a pull request to a file]:file:_files' \
+        '-summary-into=[Writes how the run went, in numbers, to a file]:file:_files' \
+        '-gitlab-report-into=[Writes the counts that GitLab shows on a merge request to a file]:file:_files' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
@@ -140,6 +150,11 @@ _wgform_destroy() {
         '-input=-[Asks for a yes (the default); with false, fails where it would ask]::value:(true false)' \
         '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
+        '-json[Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks]' \
+        '-json-into=[Writes the lines of `-json` to a file, beside what is shown]:file:_files' \
+        '-markdown-into=[Writes a comment for a pull request to a file]:file:_files' \
+        '-summary-into=[Writes how the run went, in numbers, to a file]:file:_files' \
+        '-gitlab-report-into=[Writes the counts that GitLab shows on a merge request to a file]:file:_files' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
@@ -155,6 +170,11 @@ _wgform_drift() {
         '-target-exact[Leaves the other ends of links out of `-target`]' \
         '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
+        '-json[Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks]' \
+        '-json-into=[Writes the lines of `-json` to a file, beside what is shown]:file:_files' \
+        '-markdown-into=[Writes a comment for a pull request to a file]:file:_files' \
+        '-summary-into=[Writes how the run went, in numbers, to a file]:file:_files' \
+        '-gitlab-report-into=[Writes the counts that GitLab shows on a merge request to a file]:file:_files' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
@@ -167,6 +187,7 @@ _wgform_validate() {
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '-json[Prints one JSON document on stdout, in the shape of Terraform'\''s, for an editor or a check of a merge request]' \
+        '-codequality-into=[Writes what is wrong to a file, in the form that GitLab shows beside the lines of a merge request]:file:_files' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
@@ -215,6 +236,7 @@ _wgform_console() {
 
 _wgform_show() {
     _arguments \
+        '-json[Prints one JSON document, in the shape of Terraform'\''s]' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
@@ -463,7 +485,7 @@ _wgform_schema() {
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
         '-help[Shows the page of the command]' \
-        ':value:(language state plan events validation reference lint)'
+        ':value:(language state plan events shown-state shown-plan summary validation reference lint)'
 }
 
 _wgform_completions() {
