@@ -180,7 +180,8 @@ impl Report {
 
     /// Returns everything that differs, in the order of the classes.
     pub fn findings(&self) -> Vec<Finding> {
-        let mut all: Vec<Finding> = self.plan.changes.iter().map(|it| of_change(it, None)).collect();
+        let mut all: Vec<Finding> =
+            self.plan.changes.iter().map(|it| of_change(it, None)).collect();
         all.extend(self.plan.unmanaged.iter().map(|it| Finding {
             class: Class::Unmanaged,
             backend: Some(it.backend.clone()),

@@ -38,7 +38,10 @@ fn what_is_held_for_a_night_is_left_alone_and_released() {
     project.run("drift").ends(0).says("But for what is held");
 
     project.run("hold -release interface.hq").ends(0).says("Released `interface.hq`.");
-    project.run("hold -release interface.hq").ends(1).tells("nothing that `interface.hq` names is held");
+    project
+        .run("hold -release interface.hq")
+        .ends(1)
+        .tells("nothing that `interface.hq` names is held");
     project.run("drift").ends(2).says("Drift: 1 resource changed");
     project.run("drift -from-state").ends(2).says("Drift: 1 resource changed");
     project.run("apply -auto-approve").ends(0);
@@ -66,7 +69,10 @@ fn a_hold_that_has_ended_is_said_and_forgotten() {
 #[test]
 fn what_makes_no_sense_is_refused_with_the_way_out() {
     let project = applied();
-    project.run("hold interface.hp -for=1h -reason=x").ends(1).tells("Did you mean `interface.hq`?");
+    project
+        .run("hold interface.hp -for=1h -reason=x")
+        .ends(1)
+        .tells("Did you mean `interface.hq`?");
     project.run("hold interface.hq -reason=x").ends(1).tells("-for");
     project.run("hold interface.hq -for=1h").ends(1).tells("-reason");
     project.run("hold interface.hq -for=0s -reason=x").ends(1).tells("no time");

@@ -69,11 +69,7 @@ impl Recorder {
     }
 
     /// Writes the file, however the run has ended. A success is a run that said all that it was asked.
-    pub(crate) fn end(
-        self,
-        context: &Context,
-        ended: Result<Exit, Error>,
-    ) -> Result<Exit, Error> {
+    pub(crate) fn end(self, context: &Context, ended: Result<Exit, Error>) -> Result<Exit, Error> {
         let Self { path: Some(path), command, success, began_at, mut metrics } = self else {
             return ended;
         };
@@ -104,8 +100,12 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
     let written = || {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(&temporary)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(MODE)
+            .open(&temporary)?;
         // Whatever the mask of the process is.
         file.set_permissions(Permissions::from_mode(MODE))?;
         file.write_all(bytes)?;

@@ -186,9 +186,8 @@ impl Planner<'_> {
     /// Records what a device chose by itself, and its key when that is kept.
     fn record_found(&self, node: &Node, record: &mut ResourceRecord) {
         let Some(on_device) = node.interface() else { return };
-        let is_held = |name: &str| {
-            self.desired.get(&node.address).is_some_and(|it| it.held.contains(name))
-        };
+        let is_held =
+            |name: &str| self.desired.get(&node.address).is_some_and(|it| it.held.contains(name));
         if !is_held("private_key")
             && let ObjectKey::Interface { public_key, .. } = &mut record.object
             && let Some(key) = on_device.key.public
@@ -352,7 +351,8 @@ pub fn record(
 fn left_to_device(desired: &Desired) -> BTreeSet<String> {
     let all = declaration::attributes(desired.address.kind).iter();
     let is_left = |name: &str, presence| {
-        let is_chosen = presence == Presence::OptionalComputed && !desired.fields.contains_key(name);
+        let is_chosen =
+            presence == Presence::OptionalComputed && !desired.fields.contains_key(name);
         let is_ignored = desired.ignored.contains(name) && !desired.held.contains(name);
         // The name is fixed, and nobody but wgform knows where a key is kept.
         is_ignored || is_chosen && name == "listen_port"

@@ -39,7 +39,7 @@ struct Look {
 
 impl Planner<'_> {
     /// Makes a plan of what an apply of the same configuration would undo.
-    pub(crate) fn from_state(mut self, holds: Holds) -> Plan {
+    pub(crate) fn compared_with_state(mut self, holds: Holds) -> Plan {
         self.holds = holds;
         let view = View::new(&self, &Links::default());
         let mut changes = Vec::new();
@@ -178,7 +178,11 @@ impl Planner<'_> {
     }
 
     /// Compares what was last applied to an object that is there with what its device has: what an apply would write back.
-    pub(crate) fn drift_of(&self, address: &Address, record: &ResourceRecord) -> Vec<AttributeDiff> {
+    pub(crate) fn drift_of(
+        &self,
+        address: &Address,
+        record: &ResourceRecord,
+    ) -> Vec<AttributeDiff> {
         let picture = record.backend.as_ref().and_then(|id| self.picture(id));
         let Some(picture) = picture else { return Vec::new() };
         let mut diffs = Vec::new();
@@ -220,16 +224,13 @@ impl Planner<'_> {
         else {
             return Vec::new();
         };
-        let is_ignored =
-            record.attributes.get("unmanaged_peers") == Some(&Json::from("ignore"));
+        let is_ignored = record.attributes.get("unmanaged_peers") == Some(&Json::from("ignore"));
         let is_believed = !self.verdict.refusals.contains_key(backend);
         let picture = self.picture(backend).filter(|_| is_believed && !is_ignored);
         let found = picture.and_then(|picture| picture.interfaces.get(name));
         let peers = found.map(|found| &found.peers).into_iter().flatten();
         let unowned = peers.filter(|(key, _)| self.peer_owner(backend, name, **key).is_none());
-        unowned
-            .map(|(key, found)| check::described(address, backend, name, *key, found))
-            .collect()
+        unowned.map(|(key, found)| check::described(address, backend, name, *key, found)).collect()
     }
 }
 
@@ -249,8 +250,9 @@ fn attribute_drift(
     let applied = record.attributes.get(name)?;
     let is_interface = matches!(record.object, ObjectKey::Interface { .. });
     // What an object is found by, and where a key is kept, is compared elsewhere or by nobody.
-    let by_hand = matches!(name, "backend" | "private_key" | "key_file" | "public_key" | "interface")
-        || name == "name" && is_interface;
+    let by_hand =
+        matches!(name, "backend" | "private_key" | "key_file" | "public_key" | "interface")
+            || name == "name" && is_interface;
     if by_hand || attribute.support(kind) != Support::Device || record.left_to_device.contains(name)
     {
         return None;
@@ -260,15 +262,22 @@ fn attribute_drift(
         Ownership::Whole if found == Some(applied) => return None,
         Ownership::Whole => (found.cloned(), applied.clone()),
         Ownership::Elements => {
-            let there: BTreeSet<&str> =
-                found.and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
+            let there: BTreeSet<&str> = found
+                .and_then(Json::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(Json::as_str)
+                .collect();
             let ours = record.owned_elements.get(name)?;
             if ours.iter().all(|it| there.contains(it.as_str())) {
                 return None;
             }
             let all: BTreeSet<&str> =
                 there.iter().copied().chain(ours.iter().map(String::as_str)).collect();
-            (Some(there.into_iter().collect::<Vec<_>>().into()), all.into_iter().collect::<Vec<_>>().into())
+            (
+                Some(there.into_iter().collect::<Vec<_>>().into()),
+                all.into_iter().collect::<Vec<_>>().into(),
+            )
         }
     };
     let (class, after) = (Class::Drift, Side::Known(after));

@@ -339,11 +339,14 @@ impl Planner<'_> {
         let address = &desired.address;
         let record = self.state.resources.get(address);
         let drifted = record.map(|record| self.drift_of(address, record)).unwrap_or_default();
-        let is_new = |it: &AttributeDiff| !would.iter().any(|w| w.attribute.name == it.attribute.name);
+        let is_new =
+            |it: &AttributeDiff| !would.iter().any(|w| w.attribute.name == it.attribute.name);
         let drifted: Vec<_> = drifted.into_iter().filter(is_new).collect();
         let mut by_hold: Vec<(Arc<Hold>, Vec<AttributeDiff>)> = Vec::new();
         for diff in would.into_iter().filter(AttributeDiff::is_write).chain(drifted) {
-            let Some(hold) = self.holds.on_attribute(address, diff.attribute.name) else { continue };
+            let Some(hold) = self.holds.on_attribute(address, diff.attribute.name) else {
+                continue;
+            };
             match by_hold.iter_mut().find(|(it, _)| Arc::ptr_eq(it, hold)) {
                 Some((_, diffs)) => diffs.push(diff),
                 None => by_hold.push((hold.clone(), vec![diff])),

@@ -132,7 +132,12 @@ impl Planner<'_> {
     }
 
     /// Returns whether an object that is not there was removed by somebody: not by a reboot, nor by a run of our own.
-    pub(crate) fn is_lost(&self, record: &ResourceRecord, id: &BackendId, picture: &Picture) -> bool {
+    pub(crate) fn is_lost(
+        &self,
+        record: &ResourceRecord,
+        id: &BackendId,
+        picture: &Picture,
+    ) -> bool {
         let boot = self.state.backends.get(id).and_then(|known| known.boot_id.as_ref());
         let is_new_boot = boot.is_some() && boot != picture.identity.boot_id.as_ref();
         let is_disabled_peer = !picture.kind.keeps_configuration()

@@ -320,8 +320,7 @@ fn add_peer(
         return;
     }
     let is_held = planner.held_back.contains_key(peer) || planner.holds.on(peer).is_some();
-    let is_left_out =
-        || is_held || planner.left_out.values().any(|it| it.contains(peer));
+    let is_left_out = || is_held || planner.left_out.values().any(|it| it.contains(peer));
     let goes = node.is_none() && view.contains(peer) && !is_left_out();
     let Some(record) = planner.state.resources.get(peer).filter(|_| !goes) else { return };
     let is_disabled = record.attributes.get("enabled") == Some(&Json::Bool(false));

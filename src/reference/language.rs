@@ -8,8 +8,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::config::vocabulary::{
     ASSIGN, Argument, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_PFSENSE, BACKEND_ROUTEROS, BlockType,
-    CHECK, CLIENT, DATA, EVERY_RESOURCE, HOLD, IMPORT, KNOWN_DRIFT, LIFECYCLE, LOCALS, MODULE, MOVED, OUTPUT, REMOVED,
-    ROUTE_MODES, ROUTES, STATE, Takes, VARIABLE, WGFORM,
+    CHECK, CLIENT, DATA, EVERY_RESOURCE, HOLD, IMPORT, KNOWN_DRIFT, LIFECYCLE, LOCALS, MODULE,
+    MOVED, OUTPUT, REMOVED, ROUTE_MODES, ROUTES, STATE, Takes, VARIABLE, WGFORM,
 };
 use crate::resource::{
     Attribute, BackendKind, Change, Default, Form, Kind, Ownership, Presence, Support, declaration,

@@ -42,7 +42,8 @@ fn one(plan: &Plan, held: &Held, text: &mut String) {
     let _ = writeln!(text, "  {}", printable(&line));
     let width = attributes.iter().map(|it| it.attribute.name.len()).max().unwrap_or_default();
     for diff in attributes {
-        let _ = writeln!(text, "      {:width$} = {}", diff.attribute.name, printable(&value(diff)));
+        let _ =
+            writeln!(text, "      {:width$} = {}", diff.attribute.name, printable(&value(diff)));
     }
     let _ = writeln!(text, "      # {}", printable(&by(hold)));
 }
@@ -105,7 +106,8 @@ pub(crate) fn known(plan: &Plan, all: &[Known], paint: Paint, text: &mut String)
     if all.is_empty() {
         return;
     }
-    let _ = writeln!(text, "{}\n", paint.paint(Style::Warning, "Known drift, which does not count:"));
+    let _ =
+        writeln!(text, "{}\n", paint.paint(Style::Warning, "Known drift, which does not count:"));
     for Known { change, entry } in all.iter().take(NAMED) {
         let place = place(plan, change.backend.as_ref());
         let what = match change.action {

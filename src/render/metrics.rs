@@ -55,8 +55,16 @@ impl Metrics {
         let name = |what: &str| format!("wgform_{command}_{what}");
         let took = ended_at.duration_since(began_at).as_secs_f64().max(0.0);
         let gauges = [
-            ("exit_code", format!("The exit code of the last run of wgform {command}."), f64::from(exit_code)),
-            ("last_run_timestamp_seconds", format!("When wgform {command} last ran."), seconds(ended_at)),
+            (
+                "exit_code",
+                format!("The exit code of the last run of wgform {command}."),
+                f64::from(exit_code),
+            ),
+            (
+                "last_run_timestamp_seconds",
+                format!("When wgform {command} last ran."),
+                seconds(ended_at),
+            ),
             ("duration_seconds", format!("How long the last run of wgform {command} took."), took),
         ];
         for (what, help, value) in gauges {
@@ -104,9 +112,9 @@ impl Metrics {
             return;
         }
         let labels: Vec<_> = seen.iter().map(|(id, it)| ([("backend", *id)], *it)).collect();
-        let up = labels.iter().map(|(labels, it)| {
-            (&labels[..], if it.why_not.is_none() { 1.0 } else { 0.0 })
-        });
+        let up = labels
+            .iter()
+            .map(|(labels, it)| (&labels[..], if it.why_not.is_none() { 1.0 } else { 0.0 }));
         let help = "Whether the backend could be read.";
         self.metric("wgform_backend_up", help, up);
         let uptimes =
@@ -129,7 +137,8 @@ impl Metrics {
         let applying = if is_applying { 1.0 } else { 0.0 };
         let help = "Whether an apply or a destroy was running.";
         self.metric("wgform_apply_in_progress", help, [(&[][..], applying)]);
-        let age = locked_since.map_or(0.0, |since| now.duration_since(since).as_secs_f64().max(0.0));
+        let age =
+            locked_since.map_or(0.0, |since| now.duration_since(since).as_secs_f64().max(0.0));
         let help = "How long the lock on the state had been held; 0 while it was free.";
         self.metric("wgform_lock_age_seconds", help, [(&[][..], age)]);
     }
@@ -141,11 +150,15 @@ impl Metrics {
         help: &str,
         samples: impl IntoIterator<Item = (&'a [(&'a str, &'a str)], f64)>,
     ) {
-        let _ = writeln!(self.text, "# HELP {name} {}\n# TYPE {name} gauge", help.replace('\\', r"\\"));
+        let _ =
+            writeln!(self.text, "# HELP {name} {}\n# TYPE {name} gauge", help.replace('\\', r"\\"));
         for (labels, value) in samples {
-            let labels: Vec<_> =
-                labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
-            let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+            let labels: Vec<_> = labels
+                .iter()
+                .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
+                .collect();
+            let labels =
+                if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
             let _ = writeln!(self.text, "{name}{labels} {value}");
         }
     }
@@ -158,9 +171,9 @@ fn escaped(value: &str) -> String {
 
 /// Returns the value of a metric without labels in an older file of the same kind.
 pub fn value_of(text: &str, name: &str) -> Option<f64> {
-    let line = text.lines().find(|line| {
-        line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' '))
-    })?;
+    let line = text
+        .lines()
+        .find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))?;
     let value: f64 = line[name.len()..].trim().parse().ok()?;
     value.is_finite().then_some(value)
 }

@@ -54,7 +54,8 @@ fn what_the_configuration_changes_waits_while_it_is_held() {
     assert_snapshot!(lab.plan());
     lab.apply();
     assert!(lab.show("hq").contains("port 51820"), "{}", lab.show("hq"));
-    let end = lab.state().resources[&"interface.hub".parse().unwrap()].attributes["listen_port"].clone();
+    let end =
+        lab.state().resources[&"interface.hub".parse().unwrap()].attributes["listen_port"].clone();
     assert_eq!(end, 51820);
 }
 

@@ -23,13 +23,13 @@ use wgform::backend::linux::Linux;
 use wgform::backend::{Read, Stop, Write};
 use wgform::config::{BackendDeclaration, Config, Driver, Evaluator, Transport};
 use wgform::diagnostic::{Diagnostic, Severity, SourceText};
+use wgform::drift::{Finding, Report};
 use wgform::event::Event;
 use wgform::plan::{
     self, BackendView, Inputs, NotAdopted, Options, Plan, PlannedAct, Refusal, Subject, interest,
 };
 use wgform::refresh::refresh;
 use wgform::render::Paint;
-use wgform::drift::{Finding, Report};
 use wgform::render::plan::Purpose;
 use wgform::resource::{Address, BackendId, BackendKind};
 use wgform::simulator::linux::SimulatedLinux;

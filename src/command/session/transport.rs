@@ -144,7 +144,9 @@ impl Given {
         let variables = &self.variables;
         let is_by_key = kind == BackendKind::PfSense && !record.contains_key("api_user");
         match is_by_key {
-            true => format!("set `{variables}_KEY`, or `{variables}_USER` and `{variables}_PASSWORD`"),
+            true => {
+                format!("set `{variables}_KEY`, or `{variables}_USER` and `{variables}_PASSWORD`")
+            }
             false => format!("set `{variables}_PASSWORD`, and `{variables}_USER` for another user"),
         }
     }

@@ -47,7 +47,9 @@ pub(crate) const BLOCKS: &[&str] = &[
 impl Parser {
     pub(super) fn block(&mut self, block: Block) {
         match block.ident.as_str() {
-            "wgform" | "backend" | "import" | "hold" | "known_drift" if !self.is_root => self.only_in_root(&block),
+            "wgform" | "backend" | "import" | "hold" | "known_drift" if !self.is_root => {
+                self.only_in_root(&block)
+            }
             "wgform" => self.settings(block),
             "module" => self.module(block),
             "variable" => self.variable(block),

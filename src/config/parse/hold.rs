@@ -116,8 +116,7 @@ impl Parser {
             Expression::String(name) => name.as_str(),
             _ => "",
         };
-        let found =
-            kinds.iter().find_map(|kind| Some(declaration::attribute(*kind, name)?.name));
+        let found = kinds.iter().find_map(|kind| Some(declaration::attribute(*kind, name)?.name));
         if found.is_none() {
             let span = self.span_of(item);
             let all = || kinds.iter().flat_map(|kind| declaration::attributes(*kind));
@@ -135,8 +134,7 @@ impl Parser {
 
 /// Returns what kinds of resources are named; in a module there may be any.
 fn kinds(targets: &[Addressed]) -> Vec<Kind> {
-    let has = |kind: &Kind| {
-        targets.iter().any(|it| it.movable.kind().is_none_or(|named| named == *kind))
-    };
+    let has =
+        |kind: &Kind| targets.iter().any(|it| it.movable.kind().is_none_or(|named| named == *kind));
     Kind::ALL.into_iter().filter(has).collect()
 }

@@ -47,7 +47,8 @@ impl Drafter {
                 self.forget(planner, address, at);
                 continue;
             }
-            let reason = if planner.options.destroy { Reason::Destroy } else { Reason::NotConfigured };
+            let reason =
+                if planner.options.destroy { Reason::Destroy } else { Reason::NotConfigured };
             if !is_wanted && planner.stays_held(address, Action::Delete, reason) {
                 continue;
             }
