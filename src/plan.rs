@@ -792,7 +792,7 @@ pub struct NoPlan {
 pub fn from_state(inputs: Inputs<'_>) -> Result<Plan, String> {
     let planner = walk::Planner::new(inputs);
     let holds = Holds::recorded(&planner.state, planner.planned_at)?;
-    Ok(planner.from_state(holds))
+    Ok(planner.compared_with_state(holds))
 }
 
 /// Makes a plan.

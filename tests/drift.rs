@@ -69,7 +69,7 @@ fn three_backends_are_compared_with_the_state_alone() {
     ask_firewall(&firewall, "POST", "vpn/wireguard/apply", &serde_json::json!({"async": false}));
     drop(firewall);
     let ran = project.run("drift -from-state").ends(2);
-    let ran = ran.says("interface.hub on linux \"hub\"").says("10.8.0.1/24");
+    let ran = ran.says("interface.hub on local \"hub\"").says("10.8.0.1/24");
     let ran = ran.says("description = \"by hand\" -> ").says("persistent_keepalive = \"60s\" -> ");
     ran.says("Drift: 3 resources changed outside of wgform, 0 unmanaged peers.");
     // Nothing was written, and no lock was taken.
@@ -177,7 +177,7 @@ fn a_known_drift_is_known_to_the_state_too() {
     let configuration = fs::read_to_string(project.path().join("main.wg.hcl")).unwrap();
     project.configure(&format!(
         "{configuration}\nknown_drift \"addresses\" {{\n  targets    = [interface.hq]\n  \
-         attributes = [addresses]\n  reason     = \"CHG-1\"\n  expires_at = \"2100-01-01T00:00:00Z\"\n}}\n"
+         attributes = [addresses, routes]\n  reason     = \"CHG-1\"\n  expires_at = \"2100-01-01T00:00:00Z\"\n}}\n"
     ));
     project.run("apply -auto-approve").ends(0).says("No changes");
     let addresses = project.host("hq")["links"]["wg0"]["addresses"].clone();

@@ -72,12 +72,12 @@ fn what_makes_no_sense_is_refused_with_the_way_out() {
     project
         .run("hold interface.hp -for=1h -reason=x")
         .ends(1)
-        .tells("did you mean `interface.hq`?");
+        .tells("Did you mean `interface.hq`?");
     project.run("hold interface.hq -reason=x").ends(1).tells("-for");
     project.run("hold interface.hq -for=1h").ends(1).tells("-reason");
     project.run("hold interface.hq -for=0s -reason=x").ends(1).tells("no time");
     let wrong = project.run("hold interface.hq -attribute=adresses -for=1h -reason=x").ends(1);
-    wrong.tells("did you mean `addresses`?");
+    wrong.tells("Did you mean `addresses`?");
     project.run("hold").ends(1).tells("ADDRESS");
     project.run("hold -list").ends(0).says("Nothing is held.");
 }

@@ -39,7 +39,7 @@ struct Look {
 
 impl Planner<'_> {
     /// Makes a plan of what an apply of the same configuration would undo.
-    pub(crate) fn from_state(mut self, holds: Holds) -> Plan {
+    pub(crate) fn compared_with_state(mut self, holds: Holds) -> Plan {
         self.holds = holds;
         let view = View::new(&self, &Links::default());
         let mut changes = Vec::new();

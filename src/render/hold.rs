@@ -89,7 +89,7 @@ fn expired(plan: &Plan, paint: Paint, text: &mut String) {
     if all.is_empty() {
         return;
     }
-    let heading = "No longer held, because the time is up:";
+    let heading = "No longer held or known, because the time is up:";
     let _ = writeln!(text, "{}\n", paint.paint(Style::Warning, heading));
     for hold in all.iter().take(NAMED) {
         let targets: Vec<_> = hold.targets.iter().map(ToString::to_string).collect();

@@ -13,12 +13,6 @@ pub const DRIFT_SUCCESS: &str = "wgform_drift_last_success_timestamp_seconds";
 /// The same of `wgform apply`.
 pub const APPLY_SUCCESS: &str = "wgform_apply_last_success_timestamp_seconds";
 
-/// What kind of value a metric has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Type {
-    Gauge,
-}
-
 /// The metrics of one run.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -74,16 +68,11 @@ impl Metrics {
             ("duration_seconds", format!("How long the last run of wgform {command} took."), took),
         ];
         for (what, help, value) in gauges {
-            self.metric(&name(what), &help, Type::Gauge, [(&[][..], value)]);
+            self.metric(&name(what), &help, [(&[][..], value)]);
         }
         if let Some(at) = last_success {
             let help = format!("When wgform {command} last succeeded.");
-            self.metric(
-                &name("last_success_timestamp_seconds"),
-                &help,
-                Type::Gauge,
-                [(&[][..], at)],
-            );
+            self.metric(&name("last_success_timestamp_seconds"), &help, [(&[][..], at)]);
         }
     }
 
@@ -97,13 +86,12 @@ impl Metrics {
         self.metric(
             "wgform_drift_objects",
             "Objects that differ from what was last applied, by class.",
-            Type::Gauge,
             samples.iter().map(|(labels, value)| (&labels[..], *value)),
         );
         self.holds(&report.plan.holds);
         let waiting = float(report.waiting);
         let help = "Changes of the configuration that are not applied yet.";
-        self.metric("wgform_drift_waiting_changes", help, Type::Gauge, [(&[][..], waiting)]);
+        self.metric("wgform_drift_waiting_changes", help, [(&[][..], waiting)]);
     }
 
     fn holds(&mut self, holds: &Holds) {
@@ -113,7 +101,6 @@ impl Metrics {
         self.metric(
             "wgform_holds",
             "Holds and entries of known drift, and those whose time is up.",
-            Type::Gauge,
             samples.iter().map(|(labels, value)| (&labels[..], *value)),
         );
     }
@@ -129,13 +116,13 @@ impl Metrics {
             .iter()
             .map(|(labels, it)| (&labels[..], if it.why_not.is_none() { 1.0 } else { 0.0 }));
         let help = "Whether the backend could be read.";
-        self.metric("wgform_backend_up", help, Type::Gauge, up);
+        self.metric("wgform_backend_up", help, up);
         let uptimes =
             labels.iter().filter_map(|(labels, it)| Some((&labels[..], it.uptime?.as_secs_f64())));
         let uptimes: Vec<_> = uptimes.collect();
         if !uptimes.is_empty() {
             let help = "How long the system of the backend has been up.";
-            self.metric("wgform_backend_uptime_seconds", help, Type::Gauge, uptimes);
+            self.metric("wgform_backend_uptime_seconds", help, uptimes);
         }
     }
 
@@ -145,25 +132,24 @@ impl Metrics {
         if let Some(at) = state_written_at {
             let help = "When the state was last written: by the last apply that changed something.";
             let name = "wgform_state_written_timestamp_seconds";
-            self.metric(name, help, Type::Gauge, [(&[][..], seconds(at))]);
+            self.metric(name, help, [(&[][..], seconds(at))]);
         }
         let applying = if is_applying { 1.0 } else { 0.0 };
         let help = "Whether an apply or a destroy was running.";
-        self.metric("wgform_apply_in_progress", help, Type::Gauge, [(&[][..], applying)]);
+        self.metric("wgform_apply_in_progress", help, [(&[][..], applying)]);
         let age =
             locked_since.map_or(0.0, |since| now.duration_since(since).as_secs_f64().max(0.0));
         let help = "How long the lock on the state had been held; 0 while it was free.";
-        self.metric("wgform_lock_age_seconds", help, Type::Gauge, [(&[][..], age)]);
+        self.metric("wgform_lock_age_seconds", help, [(&[][..], age)]);
     }
 
+    /// Adds a metric; all of them are gauges.
     fn metric<'a>(
         &mut self,
         name: &str,
         help: &str,
-        of: Type,
         samples: impl IntoIterator<Item = (&'a [(&'a str, &'a str)], f64)>,
     ) {
-        let Type::Gauge = of;
         let _ =
             writeln!(self.text, "# HELP {name} {}\n# TYPE {name} gauge", help.replace('\\', r"\\"));
         for (labels, value) in samples {
@@ -235,6 +221,32 @@ mod tests {
         let text = metrics.into_text();
         assert_eq!(value_of(&text, DRIFT_SUCCESS), Some(1_772_323_200.0));
         assert_eq!(value_of(&text, "wgform_drift"), None);
-        assert_snapshot!(text);
+        assert_snapshot!(text, @r#"
+        # HELP wgform_drift_exit_code The exit code of the last run of wgform drift.
+        # TYPE wgform_drift_exit_code gauge
+        wgform_drift_exit_code 6
+        # HELP wgform_drift_last_run_timestamp_seconds When wgform drift last ran.
+        # TYPE wgform_drift_last_run_timestamp_seconds gauge
+        wgform_drift_last_run_timestamp_seconds 1772323201.5
+        # HELP wgform_drift_duration_seconds How long the last run of wgform drift took.
+        # TYPE wgform_drift_duration_seconds gauge
+        wgform_drift_duration_seconds 1.5
+        # HELP wgform_drift_last_success_timestamp_seconds When wgform drift last succeeded.
+        # TYPE wgform_drift_last_success_timestamp_seconds gauge
+        wgform_drift_last_success_timestamp_seconds 1772323200
+        # HELP wgform_backend_up Whether the backend could be read.
+        # TYPE wgform_backend_up gauge
+        wgform_backend_up{backend="hq"} 1
+        wgform_backend_up{backend="site[\"a\\b\"]"} 0
+        # HELP wgform_backend_uptime_seconds How long the system of the backend has been up.
+        # TYPE wgform_backend_uptime_seconds gauge
+        wgform_backend_uptime_seconds{backend="hq"} 90
+        # HELP wgform_apply_in_progress Whether an apply or a destroy was running.
+        # TYPE wgform_apply_in_progress gauge
+        wgform_apply_in_progress 1
+        # HELP wgform_lock_age_seconds How long the lock on the state had been held; 0 while it was free.
+        # TYPE wgform_lock_age_seconds gauge
+        wgform_lock_age_seconds 60
+        "#);
     }
 }

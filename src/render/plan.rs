@@ -796,7 +796,8 @@ fn summary(plan: &Plan, paint: Paint, text: &mut String) {
     }
     if plan.is_empty() {
         let line = paint.paint(Style::Bold, "No changes.");
-        let _ = writeln!(text, "{line} The devices match the configuration{}.", extent(plan));
+        let but = if plan.held.is_empty() { "The" } else { "But for what is held, the" };
+        let _ = writeln!(text, "{line} {but} devices match the configuration{}.", extent(plan));
         return;
     }
     let changes: Vec<_> = plan.changes.iter().filter(|it| !it.is_drift()).collect();

@@ -8,7 +8,7 @@ _wgform() {
         [[ $word == [-=]* || $word == help || ${COMP_WORDS[i-1]} == '=' ]] && continue
         _wgform_takes_value "${COMP_WORDS[i-1]}" && continue
         case "$command $word" in
-            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' graph' | ' console' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | ' import' | ' backend' | 'backend list' | 'backend test' | ' force-unlock' | ' simulate' | 'simulate routeros' | 'simulate pfsense' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
+            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' graph' | ' console' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | ' import' | ' backend' | 'backend list' | 'backend test' | ' hold' | ' force-unlock' | ' simulate' | 'simulate routeros' | 'simulate pfsense' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
         esac
     done
 
@@ -31,17 +31,14 @@ _wgform() {
             -chdir) _wgform_paths -d ;;
             -var-file) _wgform_paths -f ;;
             -refresh) _wgform_words 'true false' ;;
-            -out) _wgform_paths -f ;;
-            -json-into) _wgform_paths -f ;;
-            -markdown-into) _wgform_paths -f ;;
-            -summary-into) _wgform_paths -f ;;
-            -gitlab-report-into) _wgform_paths -f ;;
             -input) _wgform_words 'true false' ;;
+            -metrics-into) _wgform_paths -f ;;
             -lock) _wgform_words 'true false' ;;
-            -codequality-into) _wgform_paths -f ;;
+            -state) _wgform_paths -f ;;
             -list) _wgform_words 'true false' ;;
             -write) _wgform_words 'true false' ;;
             -type) _wgform_words 'dot mermaid' ;;
+            -out) _wgform_paths -f ;;
             -as) _wgform_words 'blocks map' ;;
             -version) _wgform_words '7.11 7.12 7.15 7.16 7.17 7.21 7.24' ;;
             -dir) _wgform_paths -d ;;
@@ -51,15 +48,15 @@ _wgform() {
         [[ $cur == --* ]] && before=- cur=${cur#-}
         case $command in
             '') _wgform_words '-version -chdir= -no-color -v -compact-warnings -help' ;;
-            'plan') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -accept-new-device= -accept-loss= -allow-new-key= -replace= -refresh-only -destroy -validate-on-device -detailed-exitcode -out= -expect= -parallelism= -json -json-into= -markdown-into= -summary-into= -gitlab-report-into= -input -chdir= -no-color -v -compact-warnings -help' ;;
-            'apply') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -destroy -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -heal -allow-new-key= -replace= -refresh-only -expect= -parallelism= -input -lock -lock-timeout= -json -json-into= -markdown-into= -summary-into= -gitlab-report-into= -chdir= -no-color -v -compact-warnings -help' ;;
-            'destroy') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -parallelism= -input -lock -lock-timeout= -json -json-into= -markdown-into= -summary-into= -gitlab-report-into= -chdir= -no-color -v -compact-warnings -help' ;;
-            'drift') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -parallelism= -json -json-into= -markdown-into= -summary-into= -gitlab-report-into= -chdir= -no-color -v -compact-warnings -help' ;;
-            'validate') _wgform_words '-var= -var-file= -json -codequality-into= -chdir= -no-color -v -compact-warnings -help' ;;
+            'plan') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -accept-new-device= -accept-loss= -allow-new-key= -replace= -refresh-only -destroy -validate-on-device -detailed-exitcode -parallelism= -input -chdir= -no-color -v -compact-warnings -help' ;;
+            'apply') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -destroy -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -heal -allow-new-key= -replace= -refresh-only -metrics-into= -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
+            'destroy') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
+            'drift') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -from-state -state= -metrics-into= -parallelism= -chdir= -no-color -v -compact-warnings -help' ;;
+            'validate') _wgform_words '-var= -var-file= -json -chdir= -no-color -v -compact-warnings -help' ;;
             'fmt') _wgform_words '-check -diff -recursive -list -write -chdir= -no-color -v -compact-warnings -help' ;;
             'graph') _wgform_words '-var= -var-file= -type= -topology -chdir= -no-color -v -compact-warnings -help' ;;
             'console') _wgform_words '-var= -var-file= -chdir= -no-color -v -compact-warnings -help' ;;
-            'show') _wgform_words '-json -chdir= -no-color -v -compact-warnings -help' ;;
+            'show') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
             'output') _wgform_words '-json -raw -chdir= -no-color -v -compact-warnings -help' ;;
             'state') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
             'state list') _wgform_words '-id= -chdir= -no-color -v -compact-warnings -help' ;;
@@ -70,6 +67,7 @@ _wgform() {
             'backend') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
             'backend list') _wgform_words '-var= -var-file= -chdir= -no-color -v -compact-warnings -help' ;;
             'backend test') _wgform_words '-var= -var-file= -chdir= -no-color -v -compact-warnings -help' ;;
+            'hold') _wgform_words '-for= -reason= -attribute= -list -release -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
             'force-unlock') _wgform_words '-force -chdir= -no-color -v -compact-warnings -help' ;;
             'simulate') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
             'simulate routeros') _wgform_words '-version= -user= -listen= -tls -chdir= -no-color -v -compact-warnings -help' ;;
@@ -82,14 +80,12 @@ _wgform() {
         [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
     else
         case $command in
-            '') _wgform_words 'plan apply destroy drift validate fmt graph console show output state import backend force-unlock simulate schema completions man version help' ;;
-            'apply') _wgform_paths -f ;;
+            '') _wgform_words 'plan apply destroy drift validate fmt graph console show output state import backend hold force-unlock simulate schema completions man version help' ;;
             'fmt') _wgform_paths -f ;;
-            'show') _wgform_paths -f ;;
             'state') _wgform_words 'list show mv rm help' ;;
             'backend') _wgform_words 'list test help' ;;
             'simulate') _wgform_words 'routeros pfsense help' ;;
-            'schema') _wgform_words 'language state plan events shown-state shown-plan summary validation reference lint' ;;
+            'schema') _wgform_words 'language state events validation reference lint' ;;
             'completions') _wgform_words 'bash zsh fish' ;;
         esac
     fi
@@ -98,7 +94,7 @@ _wgform() {
 # Returns whether the word after this flag is its value.
 _wgform_takes_value() {
     case ${1/#--/-} in
-        -chdir | -var | -var-file | -target | -exclude | -accept-new-device | -accept-loss | -allow-new-key | -replace | -out | -expect | -parallelism | -json-into | -markdown-into | -summary-into | -gitlab-report-into | -lock-timeout | -codequality-into | -type | -id | -all | -as | -version | -user | -listen | -dir) return 0 ;;
+        -chdir | -var | -var-file | -target | -exclude | -accept-new-device | -accept-loss | -allow-new-key | -replace | -parallelism | -metrics-into | -lock-timeout | -state | -type | -id | -all | -out | -as | -for | -reason | -attribute | -version | -user | -listen | -dir) return 0 ;;
     esac
     return 1
 }

@@ -30,6 +30,7 @@ _wgform() {
                 'state:Looks at what wgform owns, or changes what it takes for its own'
                 'import:Makes wgform the owner of something that is there already'
                 'backend:Lists backends, or says what each has and lacks'
+                'hold:Leaves resources alone for a time, without a change of the configuration'
                 'force-unlock:Takes the lock away from a run that died without giving it back, after a yes'
                 'simulate:Serves a device that is only pretended, for requests by hand and for tests'
                 'schema:Prints the reference of the language, or a JSON Schema of what wgform reads and writes'
@@ -55,6 +56,7 @@ _wgform() {
                 state) _wgform_state ;;
                 import) _wgform_import ;;
                 backend) _wgform_backend ;;
+                hold) _wgform_hold ;;
                 force-unlock) _wgform_force_unlock ;;
                 simulate) _wgform_simulate ;;
                 schema) _wgform_schema ;;
@@ -83,14 +85,7 @@ _wgform_plan() {
         '-destroy[Plans to destroy everything that wgform owns]' \
         '-validate-on-device[Asks each firewall whether it would take what is planned for it, which changes nothing there]' \
         '-detailed-exitcode[Ends with exit code 2 when there are changes]' \
-        '-out=[Saves the plan, for `wgform apply FILE` to carry out exactly that and for `wgform show FILE`]:file:_files' \
-        '-expect=[Ends with exit code 7 unless the plan has this digest, as an earlier one printed it]:DIGEST: ' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
-        '-json[Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks]' \
-        '-json-into=[Writes the lines of `-json` to a file, beside what is shown]:file:_files' \
-        '-markdown-into=[Writes a comment for a pull request to a file]:file:_files' \
-        '-summary-into=[Writes how the run went, in numbers, to a file]:file:_files' \
-        '-gitlab-report-into=[Writes the counts that GitLab shows on a merge request to a file]:file:_files' \
         '-input=-[Never asks, which a plan never does: for scripts that say so to every command]::value:(true false)' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
@@ -116,22 +111,16 @@ _wgform_apply() {
         '*-allow-new-key=[Lets an interface get a new key, which every one of its peers must then learn]:ADDRESS: ' \
         '*-replace=[Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times]:ADDRESS: ' \
         '-refresh-only[Records in the state what changed outside of wgform, after a yes, and writes to no device]' \
-        '-expect=[Does nothing unless the plan has this digest, as `wgform plan` printed it]:DIGEST: ' \
+        '-metrics-into=[Writes metrics into a file in Prometheus'\'' text format, also when the run fails]:file:_files' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-input=-[Asks for a yes (the default); with false, fails where it would ask]::value:(true false)' \
         '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
-        '-json[Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks]' \
-        '-json-into=[Writes the lines of `-json` to a file, beside what is shown]:file:_files' \
-        '-markdown-into=[Writes a comment for a pull request to a file]:file:_files' \
-        '-summary-into=[Writes how the run went, in numbers, to a file]:file:_files' \
-        '-gitlab-report-into=[Writes the counts that GitLab shows on a merge request to a file]:file:_files' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
-        '-help[Shows the page of the command]' \
-        ':file:_files'
+        '-help[Shows the page of the command]'
 }
 
 _wgform_destroy() {
@@ -150,11 +139,6 @@ _wgform_destroy() {
         '-input=-[Asks for a yes (the default); with false, fails where it would ask]::value:(true false)' \
         '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
-        '-json[Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks]' \
-        '-json-into=[Writes the lines of `-json` to a file, beside what is shown]:file:_files' \
-        '-markdown-into=[Writes a comment for a pull request to a file]:file:_files' \
-        '-summary-into=[Writes how the run went, in numbers, to a file]:file:_files' \
-        '-gitlab-report-into=[Writes the counts that GitLab shows on a merge request to a file]:file:_files' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
@@ -169,12 +153,10 @@ _wgform_drift() {
         '*-target=[Limits the run to a resource, what it depends on, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-target-exact[Leaves the other ends of links out of `-target`]' \
         '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
+        '-from-state[Compares with what was last applied, without the configuration and its variables]' \
+        '-state=[The state file for `-from-state`; without it, where the configuration says]:file:_files' \
+        '-metrics-into=[Writes metrics into a file in Prometheus'\'' text format, also when the run fails]:file:_files' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
-        '-json[Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks]' \
-        '-json-into=[Writes the lines of `-json` to a file, beside what is shown]:file:_files' \
-        '-markdown-into=[Writes a comment for a pull request to a file]:file:_files' \
-        '-summary-into=[Writes how the run went, in numbers, to a file]:file:_files' \
-        '-gitlab-report-into=[Writes the counts that GitLab shows on a merge request to a file]:file:_files' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
@@ -187,7 +169,6 @@ _wgform_validate() {
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '-json[Prints one JSON document on stdout, in the shape of Terraform'\''s, for an editor or a check of a merge request]' \
-        '-codequality-into=[Writes what is wrong to a file, in the form that GitLab shows beside the lines of a merge request]:file:_files' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
@@ -236,13 +217,12 @@ _wgform_console() {
 
 _wgform_show() {
     _arguments \
-        '-json[Prints one JSON document, in the shape of Terraform'\''s]' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
         '-help[Shows the page of the command]' \
-        ':file:_files'
+        ':ADDRESS: '
 }
 
 _wgform_output() {
@@ -410,6 +390,23 @@ _wgform_backend_test() {
         ':ID: '
 }
 
+_wgform_hold() {
+    _arguments \
+        '-for=[How long, such as `10h` or `2d`]:DURATION: ' \
+        '-reason=[Why; plans and reports say it]:TEXT: ' \
+        '*-attribute=[Holds only this attribute; may be given several times]:NAME: ' \
+        '-list[Lists what is held]' \
+        '-release[Ends the holds on these resources]' \
+        '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
+        '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]' \
+        ':ADDRESS: '
+}
+
 _wgform_force_unlock() {
     _arguments \
         '-force[Does not ask for a yes]' \
@@ -485,7 +482,7 @@ _wgform_schema() {
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
         '-help[Shows the page of the command]' \
-        ':value:(language state plan events shown-state shown-plan summary validation reference lint)'
+        ':value:(language state events validation reference lint)'
 }
 
 _wgform_completions() {

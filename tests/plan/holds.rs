@@ -1,14 +1,13 @@
 //! What is left alone for a time, and drift that is known.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
-use wgform::drift::{Class, Report};
 
 use crate::changes::HUB;
 use crate::lab::Lab;
 
-/// Holds something from here on for an hour.
+/// Returns a block that holds something, or says that its drift is known.
 fn hold(kind: &str, targets: &str, attributes: &str) -> String {
     format!(
         "{kind} \"inc\" {{\n  targets    = {targets}\n{attributes}  reason     = \"INC-1\"\n  expires_at = \"2100-01-01T00:00:00Z\"\n}}\n"
@@ -124,13 +123,14 @@ fn what_nobody_declared_has_a_class_of_its_own() {
 }
 
 #[test]
-fn ten_thousand_drifted_peers_are_found_with_the_state_alone_in_no_time() {
-    let mut text = HUB.to_owned();
-    text += "peer \"many\" {\n  count       = 10000\n  interface   = interface.hub\n  public_key  = base64encode(substr(sha256(tostring(count.index)), 0, 32))\n  allowed_ips = [\"${cidrhost(\"10.64.0.0/12\", count.index)}/32\"]\n}\n";
-    let lab = Lab::matching(&text);
-    let began = std::time::Instant::now();
+fn ten_thousand_peers_are_compared_with_the_state_alone_in_no_time() {
+    let peers = "peer \"many\" {\n  count       = 10000\n  interface   = interface.hub\n  \
+                 public_key  = base64encode(substr(sha256(tostring(count.index)), 0, 32))\n  \
+                 allowed_ips = [\"${cidrhost(\"10.64.0.0/12\", count.index)}/32\"]\n}\n";
+    let lab = Lab::matching(&format!("{HUB}{peers}"));
+    let began = Instant::now();
     let [by_configuration, by_state] = lab.findings();
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    // A debug build on a busy machine; what is not linear takes many minutes.
+    assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
     assert_eq!((by_configuration.len(), by_state.len()), (0, 0));
-    let _ = (Class::ALL, Report::new);
 }
