@@ -135,7 +135,7 @@ pub fn hurried(time: Duration) -> Duration {
 /// Returns how long to wait; less of it in a build for tests, where `WGFORM_HURRY=N` divides it by N.
 #[cfg(feature = "failpoints")]
 pub fn hurried(time: Duration) -> Duration {
-    let hurry = std::env::var("WGFORM_HURRY").ok().and_then(|it| it.parse().ok());
+    let hurry = std::env::var("WGFORM_HURRY").ok().and_then(|it| it.parse::<u32>().ok());
     match hurry.filter(|it| *it > 1) {
         Some(hurry) => (time / hurry).max(Duration::from_millis(5)),
         None => time,

@@ -203,7 +203,10 @@ fn the_store_is_told_how_far_a_run_has_come() {
     let id = server.kept().locks[STATE]["ID"].as_str().unwrap().to_owned();
     // Both with the journal of that run and without it, the next one converges.
     for project in [&elsewhere(&project, &server, 60), &project] {
-        let kept = { let kept = server.kept(); (kept.versions.clone(), kept.locks.clone()) };
+        let kept = {
+            let kept = server.kept();
+            (kept.versions.clone(), kept.locks.clone())
+        };
         hurried(project, &format!("force-unlock -force {id}")).ends(0);
         hurried(project, "apply -auto-approve").ends(0).tells("was cut off");
         hurried(project, "plan -detailed-exitcode").ends(0);
