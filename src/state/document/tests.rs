@@ -380,6 +380,7 @@ fn any_state() -> impl Strategy<Value = State> {
                     resources: resources.into_iter().collect(),
                     outputs,
                     in_flight: holds.clone(),
+                    applying: None,
                     holds,
                     applied_plans: vec!["a".to_owned()],
                     other,
