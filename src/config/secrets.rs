@@ -10,7 +10,7 @@ use hcl_edit::structure::{Block, Body};
 use regex::Regex;
 
 use crate::config::reference::{Found, walk};
-use crate::config::vocabulary::{CLIENT, STATE};
+use crate::config::vocabulary::CLIENT;
 use crate::resource::{Kind, declaration};
 
 /// A text of this length or more may be a key.
@@ -124,15 +124,6 @@ impl<'b> Search<'b> {
         self.queue.extend(all.map(|it| (file, &it.value)));
     }
 
-    /// Notes the credentials of a store. The `key` of an object is none.
-    fn store(&mut self, file: usize, body: &'b Body) {
-        let parts =
-            ["password", "secret", "token", "access_key", "conn_str", "credentials", "headers"];
-        let is_secret = |name: &str| parts.iter().any(|part| name.contains(part));
-        let all = body.attributes().filter(|it| is_secret(it.key.as_str()));
-        self.queue.extend(all.map(|it| (file, &it.value)));
-    }
-
     fn block(&mut self, file: usize, block: &'b Block) {
         self.calls(file, &block.body);
         match block.ident.as_str() {
@@ -144,9 +135,7 @@ impl<'b> Search<'b> {
             "variable" => self.variable(file, block),
             "wgform" => {
                 self.misplaced(file, &block.body);
-                for state in block.body.get_blocks(STATE.name) {
-                    self.store(file, &state.body);
-                }
+                block.body.get_blocks("state").for_each(|state| self.store(file, &state.body));
             }
             "backend" => {
                 self.misplaced(file, &block.body);
@@ -175,6 +164,19 @@ impl<'b> Search<'b> {
                     let key = client.body.get_attribute("private_key");
                     self.queue.extend(key.map(|it| (file, &it.value)));
                 }
+            }
+        }
+    }
+
+    /// Notes what a store is reached with: passwords, headers, and addresses with a user in them.
+    fn store(&mut self, file: usize, body: &'b Body) {
+        self.misplaced(file, body);
+        let has_user = |it: &Expression| it.as_str().is_some_and(|text| text.contains('@'));
+        for attribute in body.attributes() {
+            let name = attribute.key.as_str();
+            if matches!(name, "headers" | "credentials" | "conn_str") || has_user(&attribute.value)
+            {
+                self.queue.push((file, &attribute.value));
             }
         }
     }

@@ -208,8 +208,11 @@ fn postgres_bin() -> Result<PathBuf, String> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut places: Vec<PathBuf> = versions.map(|it| it.path().join("bin")).collect();
     places.sort();
+    places.reverse();
     places.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
-    let found = places.into_iter().rev().find(|it| it.join("initdb").exists());
+    let is_whole =
+        |it: &Path| ["initdb", "postgres", "pg_isready"].iter().all(|name| it.join(name).exists());
+    let found = places.into_iter().find(|it| is_whole(it));
     found.ok_or_else(|| "`initdb` is not installed; it is in the package `postgresql`".to_owned())
 }
 

@@ -52,7 +52,7 @@ fn afar(context: &Context, declared: &StateDeclaration) -> Result<Store, Error> 
         let at = spans.get(wrong.argument.as_str()).unwrap_or(span);
         let problem = Diagnostic::error("invalid store").label(at, wrong.why);
         Error::diagnostics(vec![problem.help(format!(
-            "docs/remote-state.md says what a `state \"{kind}\"` takes, from the block or from the environment."
+            "See docs/remote-state.md for what a `state \"{kind}\"` takes, from the block or from the environment."
         ))])
     })?;
     let ui = context.ui.clone();

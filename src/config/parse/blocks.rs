@@ -161,6 +161,12 @@ impl Parser {
             self.blocks.settings.state_path = contents.take("path").map(|it| self.expr(it));
             return;
         }
+        for argument in declared.arguments.iter().filter(|it| it.is_required) {
+            if !contents.mentions(argument.name) {
+                self.missing(&span, "state", argument.name);
+                self.blocks.broken.settings = true;
+            }
+        }
         for name in ["password", "secret_key", "session_token", "access_token", "sas_token"] {
             self.warn_of_literal(&contents, name);
         }
