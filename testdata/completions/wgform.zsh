@@ -8,6 +8,7 @@ _wgform() {
     _arguments -C \
         '-version[Prints the version, as `wgform version` does]' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -30,6 +31,7 @@ _wgform() {
                 'state:Looks at what wgform owns, or changes what it takes for its own'
                 'import:Makes wgform the owner of something that is there already'
                 'backend:Lists backends, or says what each has and lacks'
+                'lock:Says who holds the lock of the state'
                 'hold:Leaves resources alone for a time, without a change of the configuration'
                 'force-unlock:Takes the lock away from a run that died without giving it back, after a yes'
                 'simulate:Serves a device that is only pretended, for requests by hand and for tests'
@@ -56,6 +58,7 @@ _wgform() {
                 state) _wgform_state ;;
                 import) _wgform_import ;;
                 backend) _wgform_backend ;;
+                lock) _wgform_lock ;;
                 hold) _wgform_hold ;;
                 force-unlock) _wgform_force_unlock ;;
                 simulate) _wgform_simulate ;;
@@ -79,15 +82,25 @@ _wgform_plan() {
         '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
         '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
         '*-accept-loss=[Believes that what is missing on a backend is gone, however much it is]:ID: ' \
+        '-max-destroy=[Refuses a plan that destroys or replaces more than so many resources, or than such a share of those that are owned]:N|P%: ' \
+        '*-allow-lockout=[Lets a backend be cut off that is reached through a tunnel of the configuration]:ID: ' \
         '*-allow-new-key=[Lets an interface get a new key, which every one of its peers must then learn]:ADDRESS: ' \
         '*-replace=[Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times]:ADDRESS: ' \
         '-refresh-only[Shows what changed outside of wgform since the last apply, and plans to undo nothing]' \
         '-destroy[Plans to destroy everything that wgform owns]' \
         '-validate-on-device[Asks each firewall whether it would take what is planned for it, which changes nothing there]' \
         '-detailed-exitcode[Ends with exit code 2 when there are changes]' \
+        '-out=[Saves the plan, for `wgform apply FILE` to carry out exactly that and for `wgform show FILE`]:file:_files' \
+        '-expect=[Ends with exit code 7 unless the plan has this digest, as an earlier one printed it]:DIGEST: ' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
+        '-json[Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks]' \
+        '-json-into=[Writes the lines of `-json` to a file, beside what is shown]:file:_files' \
+        '-markdown-into=[Writes a comment for a pull request to a file]:file:_files' \
+        '-summary-into=[Writes how the run went, in numbers, to a file]:file:_files' \
+        '-gitlab-report-into=[Writes the counts that GitLab shows on a merge request to a file]:file:_files' \
         '-input=-[Never asks, which a plan never does: for scripts that say so to every command]::value:(true false)' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -105,22 +118,32 @@ _wgform_apply() {
         '-destroy[Destroys everything that wgform owns, as `wgform destroy` does]' \
         '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
         '*-accept-loss=[Believes that what is missing on a backend is gone, however much it is]:ID: ' \
-        '-auto-approve[Does not ask for a yes]' \
+        '-auto-approve=-[Does not ask for a yes; with kinds such as `create,update`, refuses a plan that does anything else. The kinds are create, update, replace, destroy, forget, import and move]::KINDS: ' \
         '-skip-unreachable[Leaves out what lives on backends that cannot be reached]' \
-        '-heal[Undoes drift although nobody can be asked]' \
+        '-max-destroy=[Refuses a plan that destroys or replaces more than so many resources, or than such a share of those that are owned]:N|P%: ' \
+        '*-allow-lockout=[Lets a backend be cut off that is reached through a tunnel of the configuration]:ID: ' \
+        '-heal[Undoes drift although nobody can be asked, or a guard refuses to]' \
         '*-allow-new-key=[Lets an interface get a new key, which every one of its peers must then learn]:ADDRESS: ' \
         '*-replace=[Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times]:ADDRESS: ' \
         '-refresh-only[Records in the state what changed outside of wgform, after a yes, and writes to no device]' \
+        '-expect=[Does nothing unless the plan has this digest, as `wgform plan` printed it]:DIGEST: ' \
         '-metrics-into=[Writes metrics into a file in Prometheus'\'' text format, also when the run fails]:file:_files' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-input=-[Asks for a yes (the default); with false, fails where it would ask]::value:(true false)' \
         '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
+        '-json[Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks]' \
+        '-json-into=[Writes the lines of `-json` to a file, beside what is shown]:file:_files' \
+        '-markdown-into=[Writes a comment for a pull request to a file]:file:_files' \
+        '-summary-into=[Writes how the run went, in numbers, to a file]:file:_files' \
+        '-gitlab-report-into=[Writes the counts that GitLab shows on a merge request to a file]:file:_files' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
-        '-help[Shows the page of the command]'
+        '-help[Shows the page of the command]' \
+        ':file:_files'
 }
 
 _wgform_destroy() {
@@ -133,13 +156,21 @@ _wgform_destroy() {
         '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
         '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
         '*-accept-loss=[Believes that what is missing on a backend is gone, however much it is]:ID: ' \
-        '-auto-approve[Does not ask for a yes]' \
+        '-auto-approve=-[Does not ask for a yes; with kinds such as `create,update`, refuses a plan that does anything else. The kinds are create, update, replace, destroy, forget, import and move]::KINDS: ' \
         '-skip-unreachable[Leaves out what lives on backends that cannot be reached]' \
+        '-max-destroy=[Refuses a plan that destroys or replaces more than so many resources, or than such a share of those that are owned]:N|P%: ' \
+        '*-allow-lockout=[Lets a backend be cut off that is reached through a tunnel of the configuration]:ID: ' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-input=-[Asks for a yes (the default); with false, fails where it would ask]::value:(true false)' \
         '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
+        '-json[Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks]' \
+        '-json-into=[Writes the lines of `-json` to a file, beside what is shown]:file:_files' \
+        '-markdown-into=[Writes a comment for a pull request to a file]:file:_files' \
+        '-summary-into=[Writes how the run went, in numbers, to a file]:file:_files' \
+        '-gitlab-report-into=[Writes the counts that GitLab shows on a merge request to a file]:file:_files' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -157,7 +188,13 @@ _wgform_drift() {
         '-state=[The state file for `-from-state`; without it, where the configuration says]:file:_files' \
         '-metrics-into=[Writes metrics into a file in Prometheus'\'' text format, also when the run fails]:file:_files' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
+        '-json[Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks]' \
+        '-json-into=[Writes the lines of `-json` to a file, beside what is shown]:file:_files' \
+        '-markdown-into=[Writes a comment for a pull request to a file]:file:_files' \
+        '-summary-into=[Writes how the run went, in numbers, to a file]:file:_files' \
+        '-gitlab-report-into=[Writes the counts that GitLab shows on a merge request to a file]:file:_files' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -169,7 +206,9 @@ _wgform_validate() {
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '-json[Prints one JSON document on stdout, in the shape of Terraform'\''s, for an editor or a check of a merge request]' \
+        '-codequality-into=[Writes what is wrong to a file, in the form that GitLab shows beside the lines of a merge request]:file:_files' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -184,6 +223,7 @@ _wgform_fmt() {
         '-list=-[Prints the names of the files that change (the default)]::value:(true false)' \
         '-write=-[Writes to the files (the default); with false and nothing else to print, prints the texts]::value:(true false)' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -198,6 +238,7 @@ _wgform_graph() {
         '-type=[The language of the graph: dot for graphviz, mermaid for Markdown]:value:(dot mermaid)' \
         '-topology[Draws the network: backends, interfaces and the links between them. An arrow is at the end that is dialled]' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -209,6 +250,7 @@ _wgform_console() {
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -217,12 +259,14 @@ _wgform_console() {
 
 _wgform_show() {
     _arguments \
+        '-json[Prints one JSON document, in the shape of Terraform'\''s]' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
         '-help[Shows the page of the command]' \
-        ':ADDRESS: '
+        ':file:_files'
 }
 
 _wgform_output() {
@@ -230,6 +274,7 @@ _wgform_output() {
         '-json[Prints JSON]' \
         '-raw[Prints the bare text of one output, for use in a script]' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -242,6 +287,7 @@ _wgform_state() {
     typeset -A opt_args
     _arguments -C \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -255,6 +301,11 @@ _wgform_state() {
                 'show:Shows resources as they were last written'
                 'mv:Gives a resource or a module another address, after it was renamed in the configuration'
                 'rm:Forgets resources, and leaves them on their devices as they are'
+                'pull:Prints the state as it is stored'
+                'push:Puts a state from a file into the store'
+                'history:Lists earlier writes of the state that can be restored'
+                'restore:Writes an earlier state once more'
+                'migrate:Moves the state from another place to the one that the configuration names'
                 'help:Shows the page of a command'
             )
             _describe -t commands command commands
@@ -265,6 +316,11 @@ _wgform_state() {
                 show) _wgform_state_show ;;
                 mv) _wgform_state_mv ;;
                 rm) _wgform_state_rm ;;
+                pull) _wgform_state_pull ;;
+                push) _wgform_state_push ;;
+                history) _wgform_state_history ;;
+                restore) _wgform_state_restore ;;
+                migrate) _wgform_state_migrate ;;
                 help) _wgform_state ;;
             esac
             ;;
@@ -275,6 +331,7 @@ _wgform_state_list() {
     _arguments \
         '-id=[Lists only what is found on its device by this: NAME for an interface, INTERFACE/PUBLIC_KEY for a peer]:ID: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -285,6 +342,7 @@ _wgform_state_list() {
 _wgform_state_show() {
     _arguments \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -298,6 +356,7 @@ _wgform_state_mv() {
         '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -312,11 +371,72 @@ _wgform_state_rm() {
         '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
         '-help[Shows the page of the command]' \
         ':ADDRESS: '
+}
+
+_wgform_state_pull() {
+    _arguments \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]'
+}
+
+_wgform_state_push() {
+    _arguments \
+        '-force[Replaces the state also by an older one, or by another]' \
+        '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
+        '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]' \
+        ':file:_files'
+}
+
+_wgform_state_history() {
+    _arguments \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]'
+}
+
+_wgform_state_restore() {
+    _arguments \
+        '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
+        '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]' \
+        ':SERIAL: '
+}
+
+_wgform_state_migrate() {
+    _arguments \
+        '-from=[Where the state was: a state file, or a file with the old block]:file:_files' \
+        '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
+        '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]'
 }
 
 _wgform_import() {
@@ -329,6 +449,7 @@ _wgform_import() {
         '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -342,6 +463,7 @@ _wgform_backend() {
     typeset -A opt_args
     _arguments -C \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -372,6 +494,7 @@ _wgform_backend_list() {
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -383,11 +506,51 @@ _wgform_backend_test() {
         '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
         '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
         '-help[Shows the page of the command]' \
         ':ID: '
+}
+
+_wgform_lock() {
+    local curcontext=$curcontext state line
+    typeset -A opt_args
+    _arguments -C \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]' \
+        ': :->command' \
+        '*:: :->arguments'
+    case $state in
+        command)
+            local -a commands=(
+                'show:Says who holds the lock of the state'
+                'help:Shows the page of a command'
+            )
+            _describe -t commands command commands
+            ;;
+        arguments)
+            case $words[1] in
+                show) _wgform_lock_show ;;
+                help) _wgform_lock ;;
+            esac
+            ;;
+    esac
+}
+
+_wgform_lock_show() {
+    _arguments \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]'
 }
 
 _wgform_hold() {
@@ -400,6 +563,7 @@ _wgform_hold() {
         '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -411,6 +575,7 @@ _wgform_force_unlock() {
     _arguments \
         '-force[Does not ask for a yes]' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -423,6 +588,7 @@ _wgform_simulate() {
     typeset -A opt_args
     _arguments -C \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -455,6 +621,7 @@ _wgform_simulate_routeros() {
         '-listen=[Listens at this address; on a port that is free when nothing else is said]:ADDRESS\:PORT: ' \
         '-tls[Speaks TLS, with a certificate that the router has signed itself]' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -468,6 +635,7 @@ _wgform_simulate_pfsense() {
         '-listen=[Listens at this address; on a port that is free when nothing else is said]:ADDRESS\:PORT: ' \
         '-tls[Speaks TLS, with a certificate that the firewall has signed itself]' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -478,16 +646,18 @@ _wgform_simulate_pfsense() {
 _wgform_schema() {
     _arguments \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
         '-help[Shows the page of the command]' \
-        ':value:(language state events validation reference lint)'
+        ':value:(language state plan events shown-state shown-plan summary validation reference lint)'
 }
 
 _wgform_completions() {
     _arguments \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -499,6 +669,7 @@ _wgform_man() {
     _arguments \
         '-dir=[Writes a page for each command into this directory, which has to be there]:directory:_files -/' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
@@ -508,6 +679,7 @@ _wgform_man() {
 _wgform_version() {
     _arguments \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
