@@ -12,7 +12,7 @@ function __wgform_command
             continue
         end
         switch $word
-            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -parallelism --parallelism -lock-timeout --lock-timeout -type --type -id --id -all --all -out --out -as --as -version --version -user --user -listen --listen -dir --dir
+            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -max-destroy --max-destroy -allow-lockout --allow-lockout -allow-new-key --allow-new-key -replace --replace -parallelism --parallelism -lock-timeout --lock-timeout -type --type -id --id -all --all -out --out -as --as -version --version -user --user -listen --listen -dir --dir
                 set is_value yes
             case '-*' help
             case '*'
@@ -65,6 +65,8 @@ complete -c wgform -n '__wgform_command plan' -o exclude -l exclude -x -d 'Leave
 complete -c wgform -n '__wgform_command plan' -o refresh -l refresh -a 'true false' -d 'Asks the backends first (the default); with false, takes the state for what is there'
 complete -c wgform -n '__wgform_command plan' -o accept-new-device -l accept-new-device -x -d 'Takes a backend for the right one although its identity has changed'
 complete -c wgform -n '__wgform_command plan' -o accept-loss -l accept-loss -x -d 'Believes that what is missing on a backend is gone, however much it is'
+complete -c wgform -n '__wgform_command plan' -o max-destroy -l max-destroy -x -d 'Refuses a plan that destroys or replaces more than so many resources, or than such a share of those that are owned'
+complete -c wgform -n '__wgform_command plan' -o allow-lockout -l allow-lockout -x -d 'Lets a backend be cut off that is reached through a tunnel of the configuration'
 complete -c wgform -n '__wgform_command plan' -o allow-new-key -l allow-new-key -x -d 'Lets an interface get a new key, which every one of its peers must then learn'
 complete -c wgform -n '__wgform_command plan' -o replace -l replace -x -d 'Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times'
 complete -c wgform -n '__wgform_command plan' -o refresh-only -l refresh-only -d 'Shows what changed outside of wgform since the last apply, and plans to undo nothing'
@@ -88,9 +90,11 @@ complete -c wgform -n '__wgform_command apply' -o refresh -l refresh -a 'true fa
 complete -c wgform -n '__wgform_command apply' -o destroy -l destroy -d 'Destroys everything that wgform owns, as `wgform destroy` does'
 complete -c wgform -n '__wgform_command apply' -o accept-new-device -l accept-new-device -x -d 'Takes a backend for the right one although its identity has changed'
 complete -c wgform -n '__wgform_command apply' -o accept-loss -l accept-loss -x -d 'Believes that what is missing on a backend is gone, however much it is'
-complete -c wgform -n '__wgform_command apply' -o auto-approve -l auto-approve -d 'Does not ask for a yes'
+complete -c wgform -n '__wgform_command apply' -o auto-approve -l auto-approve -d 'Does not ask for a yes; with kinds such as `create,update`, refuses a plan that does anything else. The kinds are create, update, replace, destroy, forget, import and move'
 complete -c wgform -n '__wgform_command apply' -o skip-unreachable -l skip-unreachable -d 'Leaves out what lives on backends that cannot be reached'
-complete -c wgform -n '__wgform_command apply' -o heal -l heal -d 'Undoes drift although nobody can be asked'
+complete -c wgform -n '__wgform_command apply' -o max-destroy -l max-destroy -x -d 'Refuses a plan that destroys or replaces more than so many resources, or than such a share of those that are owned'
+complete -c wgform -n '__wgform_command apply' -o allow-lockout -l allow-lockout -x -d 'Lets a backend be cut off that is reached through a tunnel of the configuration'
+complete -c wgform -n '__wgform_command apply' -o heal -l heal -d 'Undoes drift although nobody can be asked, or a guard refuses to'
 complete -c wgform -n '__wgform_command apply' -o allow-new-key -l allow-new-key -x -d 'Lets an interface get a new key, which every one of its peers must then learn'
 complete -c wgform -n '__wgform_command apply' -o replace -l replace -x -d 'Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times'
 complete -c wgform -n '__wgform_command apply' -o refresh-only -l refresh-only -d 'Records in the state what changed outside of wgform, after a yes, and writes to no device'
@@ -112,8 +116,10 @@ complete -c wgform -n '__wgform_command destroy' -o exclude -l exclude -x -d 'Le
 complete -c wgform -n '__wgform_command destroy' -o refresh -l refresh -a 'true false' -d 'Asks the backends first (the default); with false, takes the state for what is there'
 complete -c wgform -n '__wgform_command destroy' -o accept-new-device -l accept-new-device -x -d 'Takes a backend for the right one although its identity has changed'
 complete -c wgform -n '__wgform_command destroy' -o accept-loss -l accept-loss -x -d 'Believes that what is missing on a backend is gone, however much it is'
-complete -c wgform -n '__wgform_command destroy' -o auto-approve -l auto-approve -d 'Does not ask for a yes'
+complete -c wgform -n '__wgform_command destroy' -o auto-approve -l auto-approve -d 'Does not ask for a yes; with kinds such as `create,update`, refuses a plan that does anything else. The kinds are create, update, replace, destroy, forget, import and move'
 complete -c wgform -n '__wgform_command destroy' -o skip-unreachable -l skip-unreachable -d 'Leaves out what lives on backends that cannot be reached'
+complete -c wgform -n '__wgform_command destroy' -o max-destroy -l max-destroy -x -d 'Refuses a plan that destroys or replaces more than so many resources, or than such a share of those that are owned'
+complete -c wgform -n '__wgform_command destroy' -o allow-lockout -l allow-lockout -x -d 'Lets a backend be cut off that is reached through a tunnel of the configuration'
 complete -c wgform -n '__wgform_command destroy' -o parallelism -l parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
 complete -c wgform -n '__wgform_command destroy' -o input -l input -a 'true false' -d 'Asks for a yes (the default); with false, fails where it would ask'
 complete -c wgform -n '__wgform_command destroy' -o lock -l lock -a 'true false' -d 'Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work'

@@ -77,6 +77,8 @@ _wgform_plan() {
         '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
         '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
         '*-accept-loss=[Believes that what is missing on a backend is gone, however much it is]:ID: ' \
+        '-max-destroy=[Refuses a plan that destroys or replaces more than so many resources, or than such a share of those that are owned]:N|P%: ' \
+        '*-allow-lockout=[Lets a backend be cut off that is reached through a tunnel of the configuration]:ID: ' \
         '*-allow-new-key=[Lets an interface get a new key, which every one of its peers must then learn]:ADDRESS: ' \
         '*-replace=[Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times]:ADDRESS: ' \
         '-refresh-only[Shows what changed outside of wgform since the last apply, and plans to undo nothing]' \
@@ -103,9 +105,11 @@ _wgform_apply() {
         '-destroy[Destroys everything that wgform owns, as `wgform destroy` does]' \
         '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
         '*-accept-loss=[Believes that what is missing on a backend is gone, however much it is]:ID: ' \
-        '-auto-approve[Does not ask for a yes]' \
+        '-auto-approve=-[Does not ask for a yes; with kinds such as `create,update`, refuses a plan that does anything else. The kinds are create, update, replace, destroy, forget, import and move]::KINDS: ' \
         '-skip-unreachable[Leaves out what lives on backends that cannot be reached]' \
-        '-heal[Undoes drift although nobody can be asked]' \
+        '-max-destroy=[Refuses a plan that destroys or replaces more than so many resources, or than such a share of those that are owned]:N|P%: ' \
+        '*-allow-lockout=[Lets a backend be cut off that is reached through a tunnel of the configuration]:ID: ' \
+        '-heal[Undoes drift although nobody can be asked, or a guard refuses to]' \
         '*-allow-new-key=[Lets an interface get a new key, which every one of its peers must then learn]:ADDRESS: ' \
         '*-replace=[Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times]:ADDRESS: ' \
         '-refresh-only[Records in the state what changed outside of wgform, after a yes, and writes to no device]' \
@@ -130,8 +134,10 @@ _wgform_destroy() {
         '-refresh=-[Asks the backends first (the default); with false, takes the state for what is there]::value:(true false)' \
         '*-accept-new-device=[Takes a backend for the right one although its identity has changed]:ID: ' \
         '*-accept-loss=[Believes that what is missing on a backend is gone, however much it is]:ID: ' \
-        '-auto-approve[Does not ask for a yes]' \
+        '-auto-approve=-[Does not ask for a yes; with kinds such as `create,update`, refuses a plan that does anything else. The kinds are create, update, replace, destroy, forget, import and move]::KINDS: ' \
         '-skip-unreachable[Leaves out what lives on backends that cannot be reached]' \
+        '-max-destroy=[Refuses a plan that destroys or replaces more than so many resources, or than such a share of those that are owned]:N|P%: ' \
+        '*-allow-lockout=[Lets a backend be cut off that is reached through a tunnel of the configuration]:ID: ' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-input=-[Asks for a yes (the default); with false, fails where it would ask]::value:(true false)' \
         '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
