@@ -127,7 +127,6 @@ const TABLE: &[(&str, &[Given], u8)] = &[
     ("drift", &[Guarded, Drifted], 8),
     ("apply -auto-approve=create -input=false", &[Changed, Drifted], 8),
     ("apply -auto-approve=create", &[Changed, Locked], 5),
-    ("apply -auto-approve=create", &[Changed, Unreachable], 6),
     ("plan -destroy -max-destroy=0", &[Unreachable], 8),
     ("apply -auto-approve", &[Locked, Wrong], 5),
     ("apply -auto-approve", &[Locked, Unreachable], 5),

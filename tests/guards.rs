@@ -124,7 +124,7 @@ fn no_more_is_destroyed_than_either_says() {
     let all = "the plan would destroy 4 resources (4 to destroy, of 4 owned), and";
     let ran = project.run("destroy -auto-approve -allow-lockout=branch").ends(8);
     let ran = ran.tells(&format!("Refused: {all} 60% are allowed"));
-    ran.tells("raise `max_destroy` at main.wg.hcl:7 to 100%").says("Guards:");
+    ran.tells("Raise `max_destroy` at main.wg.hcl:7 to 100%").says("Guards:");
     let one = "-target=peer.branch_to_hq -target-exact -allow-lockout=branch";
     project.run(&format!("plan -destroy -max-destroy=0 {one}")).ends(8).tells("-max-destroy=1");
     project.run(&format!("plan -destroy -max-destroy=25% {one}")).ends(0).says_no("Guards:");

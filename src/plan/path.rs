@@ -291,7 +291,7 @@ impl Search<'_> {
             }
             for route in &routes {
                 let mut touched = self.touched_route(route, Some(*address))?;
-                touched.new = self.new_way(&from, *address, &touched.cuts);
+                touched.new = self.new_way(&from, *address, route);
                 all.push(touched);
             }
         }
@@ -313,17 +313,18 @@ impl Search<'_> {
         &self,
         from: &Start,
         address: IpAddr,
-        cuts: &[Cut],
+        old: &Route,
     ) -> Option<(String, BTreeSet<Address>)> {
         let Compared { before, after, .. } = &self.compared;
         let routes = match from {
             Start::Here(here) => after.route_from(here, self.id, address).into_iter().collect(),
             Start::Elsewhere => after.routes_elsewhere(self.id, address),
         };
-        let is_cut = |route: &Route| cuts.iter().any(|it| route.contains(&it.part));
+        // A tunnel of which one end goes is no other way.
+        let is_old = |route: &Route| route.hops.iter().any(|it| old.contains(it));
         let comes_through = |route: &&Route| {
             !route.hops.is_empty()
-                && !is_cut(route)
+                && !is_old(route)
                 && self.compared.cuts(route, Some(address)).is_empty()
                 && route.ends.iter().all(|it| after.ends.contains_key(it))
         };

@@ -87,7 +87,7 @@ fn what_is_forbidden_is_named() {
     for n in 0..7 {
         lab.remove_block(&format!("peer \"p{n}\""));
     }
-    let message = "the plan would destroy 7 resources (peer.p0, peer.p1, peer.p2, peer.p3, peer.p4 and 2 more), which \
+    let message = "the plan would destroy 7 resources (peer.p6, peer.p5, peer.p4, peer.p3, peer.p2 and 2 more), which \
                    `forbid` at main.wg.hcl:3 forbids";
     assert_eq!(refusals(&lab), [message]);
     lab.append("removed {\n  from = peer.p0\n  lifecycle {\n    destroy = false\n  }\n}\n");
