@@ -196,7 +196,7 @@ fn cut(text: &str) -> String {
         kept += line;
         kept.push('\n');
     }
-    let _ = writeln!(kept, "… and {} more", count(lines.count() + 1, "line"));
+    let _ = writeln!(kept, "… and {}", count(lines.count() + 1, "more line"));
     kept
 }
 
