@@ -196,7 +196,7 @@ fn cut(text: &str) -> String {
         kept += line;
         kept.push('\n');
     }
-    let _ = writeln!(kept, "… and {} more", count(lines.count() + 1, "line"));
+    let _ = writeln!(kept, "… and {}", count(lines.count() + 1, "more line"));
     kept
 }
 
@@ -213,11 +213,11 @@ mod tests {
     #[test]
     fn a_mark_stands_in_the_first_column() {
         for (line, expected) in [
-            ("  ~ interface \"hub\" {", "!   interface \"hub\" {\n"),
+            ("  ~ interface \"hub\" {", "!    interface \"hub\" {\n"),
             ("+/- interface \"hub\" {", "!+/- interface \"hub\" {\n"),
-            ("      ~ listen_port = 1 -> 2", "!       listen_port = 1 -> 2\n"),
-            ("          + \"fd00::/8\",", "+           \"fd00::/8\",\n"),
-            ("          - \"fd00::/8\",", "-           \"fd00::/8\",\n"),
+            ("      ~ listen_port = 1 -> 2", "!        listen_port = 1 -> 2\n"),
+            ("          + \"fd00::/8\",", "+            \"fd00::/8\",\n"),
+            ("          - \"fd00::/8\",", "-            \"fd00::/8\",\n"),
             ("        name = \"wg0\"", "         name = \"wg0\"\n"),
             ("  # - a line of a file", "   # - a line of a file\n"),
             ("", "\n"),

@@ -24,9 +24,9 @@ pub struct Record {
     /// The problems that were told, with what kind each is of where it is in no file; a thousand at the most.
     pub problems: Vec<(Problem, Option<&'static str>)>,
     /// All of them, in numbers.
-    errors: usize,
-    warnings: usize,
-    refusals: usize,
+    pub(super) errors: usize,
+    pub(super) warnings: usize,
+    pub(super) refusals: usize,
 }
 
 /// What is remembered of a plan.

@@ -70,7 +70,7 @@ pub struct Module {
     pub resources: Vec<Resource>,
     /// The modules that it calls.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub child_modules: Vec<Module>,
+    pub child_modules: Vec<Self>,
 }
 
 /// A resource.
