@@ -4,10 +4,12 @@
 //! writing files is `store`'s; this module turns bytes into [`State`] and [`Recorded`] and back.
 
 pub mod document;
+pub mod hold;
 pub mod journal;
 mod rename;
 
 pub use document::StateError;
+pub use hold::{Hold, HoldKind, Made};
 pub use journal::{JournalError, Recorded};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +47,7 @@ pub struct State {
     pub outputs: BTreeMap<String, OutputRecord>,
     /// Intents that are on their way, kept here by stores without a journal of their own.
     pub in_flight: Vec<Json>,
-    /// Holds on changes.
+    /// What is left alone, or known to differ, for a time.
     pub holds: Vec<Json>,
     /// The ids of saved plans that were applied, newest last.
     pub applied_plans: Vec<String>,
@@ -251,6 +253,10 @@ pub struct ResourceRecord {
     /// An interface that was removed outside of wgform, which a refresh took for true: only its key is still ours.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_gone: bool,
+    /// The attributes that are recorded and that its device may change by itself, or that others may: what it chose, and
+    /// `ignore_changes`. They are never drift.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub left_to_device: BTreeSet<String>,
     /// Older objects of the same address that are still to be removed, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deposed: Vec<Deposed>,
@@ -289,6 +295,7 @@ impl ResourceRecord {
             prevent_destroy: false,
             is_being_filled: false,
             is_gone: false,
+            left_to_device: BTreeSet::new(),
             deposed: Vec::new(),
             other: BTreeMap::new(),
         }

@@ -258,6 +258,7 @@ fn take_all(state: &mut State, patterns: &[Pattern]) -> Result<Vec<Address>, Err
 
 fn take(state: &mut State, address: &Address) -> Result<ResourceRecord, Error> {
     let record = state.resources.remove(address);
+    state.release(address);
     record.ok_or_else(|| session::missing(state, &address.into()))
 }
 

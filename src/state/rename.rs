@@ -26,6 +26,7 @@ impl State {
             (new.clone(), record)
         });
         self.resources = renamed.collect();
+        self.rename_held(new);
         for json in &mut self.in_flight {
             let change = serde_json::from_value::<StateChange>(json.clone());
             if let Ok(change) = change {

@@ -305,6 +305,7 @@ fn any_record(kind: Kind) -> impl Strategy<Value = ResourceRecord> {
                     prevent_destroy,
                     is_being_filled,
                     is_gone,
+                    left_to_device: std::collections::BTreeSet::new(),
                     deposed,
                     other,
                 }
