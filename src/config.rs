@@ -12,6 +12,7 @@ mod expression;
 mod foreign;
 mod function;
 mod graph;
+mod hold;
 mod lines;
 mod lint;
 mod parse;
@@ -52,6 +53,7 @@ use crate::value::Secret;
 pub use crate::config::evaluator::{
     Console, Evaluator, Shown, Verdict, of_the_interface, own_public_key,
 };
+pub use crate::config::hold::{Holding, is_meant};
 pub use crate::config::refactor::{Import, Refactoring, Removed};
 pub use crate::config::syntax::check_syntax;
 pub use crate::config::writable::unwritable;
@@ -249,6 +251,8 @@ pub struct Desired {
     pub prevent_destroy: bool,
     /// `lifecycle.ignore_changes`: the attributes whose value counts only while the object is made.
     pub ignored: BTreeSet<&'static str>,
+    /// Those of them that are only held for a time: the state goes on saying what was last applied.
+    pub held: BTreeSet<&'static str>,
     /// `lifecycle.replace_triggered_by`.
     pub triggers: Vec<Trigger>,
     /// The backends of the `data` blocks that it refers to.

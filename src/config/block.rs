@@ -9,6 +9,7 @@ use hcl_edit::expr::Expression;
 
 use crate::config::Trigger;
 use crate::config::broken::Broken;
+use crate::config::hold::HoldBlock;
 use crate::config::parse::Ignored;
 use crate::config::refactor::RefactoringBlocks;
 use crate::config::types::Type;
@@ -147,6 +148,7 @@ pub(crate) struct Blocks {
     pub(crate) refactoring: RefactoringBlocks,
     pub(crate) data: BTreeMap<Arc<str>, DataBlock>,
     pub(crate) checks: BTreeMap<String, CheckBlock>,
+    pub(crate) holds: Vec<HoldBlock>,
     /// What else there would be.
     pub(crate) broken: Broken,
     /// The rules of lint that comments silence.

@@ -24,7 +24,7 @@ impl Broken {
             ("wgform" | "state", _) => self.settings = true,
             (
                 "check" | "validation" | "lifecycle" | "precondition" | "postcondition" | "assert"
-                | "moved" | "removed" | "import",
+                | "moved" | "removed" | "import" | "hold" | "known_drift",
                 _,
             ) => {}
             ("output", [name, ..]) => self.name("output", name),

@@ -5,6 +5,7 @@ mod console;
 mod import;
 mod condition;
 mod data;
+mod hold;
 mod pfsense;
 mod repeat;
 mod resource;
@@ -116,6 +117,7 @@ impl<'c> Evaluator<'c> {
         let config = self.config;
         problems.extend(config.refactoring.problems(self.resources(), |it| config.span(it)));
         problems.extend(self.imports().err().unwrap_or_default());
+        problems.extend(self.holds().err().unwrap_or_default());
         problems.extend(self.instances.borrow().problems.iter().cloned());
         let is_said = problems.iter().any(|it| it.severity == Severity::Error);
         problems.extend(silent.first().filter(|_| !is_said).map(|it| config.unexplained(it)));

@@ -1,7 +1,7 @@
 //! Words of Terraform, wg-quick, RouterOS and pfSense, and what is written here instead.
 
 /// What later versions have, so that this one can say that it does not.
-const LATER: &[&str] = &["assign", "hold", "organization", "provider", "resource", "terraform"];
+const LATER: &[&str] = &["assign", "organization", "provider", "resource", "terraform"];
 
 /// Returns whether a word is one that this version does not have, rather than a mistake.
 pub(crate) fn is_later(word: &str) -> bool {

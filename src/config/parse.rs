@@ -8,6 +8,7 @@ mod condition;
 mod data;
 mod expression;
 mod given;
+mod hold;
 mod ignore;
 mod lifecycle;
 mod module;

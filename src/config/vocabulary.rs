@@ -633,6 +633,56 @@ pub const IMPORT: BlockType = BlockType {
     blocks: &[],
 };
 
+/// `hold`.
+pub const HOLD: BlockType = BlockType {
+    name: "hold",
+    head: "hold \"NAME\"",
+    doc: "Plan and apply leave these resources alone, or these attributes of them, for a time: after a break-glass change by hand, while somebody looks into it. The plan shows what would have changed, and `wgform drift` reports it as held. Once the time is up, what differs is drift again. For a night without a merge request there is `wgform hold`. It stands in the root only.",
+    arguments: HOLDING,
+    blocks: &[],
+};
+
+/// `known_drift`.
+pub const KNOWN_DRIFT: BlockType = BlockType {
+    name: "known_drift",
+    head: "known_drift \"NAME\"",
+    doc: "Drift of these resources, or of these attributes of them, is known for a time: `wgform drift` reports it as known, and its exit code does not count it. It is about reports only: an apply undoes the drift, as any other. It stands in the root only.",
+    arguments: HOLDING,
+    blocks: &[],
+};
+
+/// What both are made of.
+const HOLDING: &[Argument] = &[
+    Argument {
+        name: "targets",
+        takes: Takes::Addresses,
+        is_required: true,
+        doc: "What it is about, such as `[interface.hub, peer.rw[\"alice\"], module.site]`: all instances, unless there is a key. Each has to be in the configuration or in the state.",
+        ..PLAIN
+    },
+    Argument {
+        name: "attributes",
+        takes: Takes::Attributes,
+        default: Some("all"),
+        doc: "The attributes, such as `[endpoint, allowed_ips]`.",
+        ..PLAIN
+    },
+    Argument {
+        name: "reason",
+        takes: Takes::Text,
+        is_required: true,
+        doc: "Why; it is shown with everything that it is about.",
+        ..PLAIN
+    },
+    Argument {
+        name: "expires_at",
+        takes: Takes::Text,
+        is_required: true,
+        doc: "Until when, such as `\"2027-01-31T12:00:00Z\"`.",
+        ..PLAIN
+    },
+];
+
 /// What every resource takes besides its own attributes.
 pub const EVERY_RESOURCE: &[Argument] = &[FOR_EACH, COUNT, DEPENDS_ON];
 
@@ -646,7 +696,7 @@ const DEPENDS_ON: Argument = Argument {
 };
 
 /// The top-level blocks that are no resources, in the order in which the reference has them.
-pub const BLOCK_TYPES: [BlockType; 14] = [
+pub const BLOCK_TYPES: [BlockType; 16] = [
     WGFORM,
     VARIABLE,
     LOCALS,
@@ -661,4 +711,6 @@ pub const BLOCK_TYPES: [BlockType; 14] = [
     MOVED,
     REMOVED,
     IMPORT,
+    HOLD,
+    KNOWN_DRIFT,
 ];

@@ -72,6 +72,7 @@ fn alone(kind: Kind, span: Span) -> Desired {
         spans: BTreeMap::new(),
         sensitive: BTreeSet::new(),
         ignored: BTreeSet::new(),
+        held: BTreeSet::new(),
         triggers: Vec::new(),
         reads: BTreeSet::new(),
     }

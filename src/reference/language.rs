@@ -8,8 +8,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::config::vocabulary::{
     ASSIGN, Argument, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_PFSENSE, BACKEND_ROUTEROS, BlockType,
-    CHECK, CLIENT, DATA, EVERY_RESOURCE, IMPORT, LIFECYCLE, LOCALS, MODULE, MOVED, OUTPUT, REMOVED,
-    ROUTE_MODES, ROUTES, STATE, Takes, VARIABLE, WGFORM,
+    CHECK, CLIENT, DATA, EVERY_RESOURCE, HOLD, IMPORT, KNOWN_DRIFT, LIFECYCLE, LOCALS, MODULE,
+    MOVED, OUTPUT, REMOVED, ROUTE_MODES, ROUTES, STATE, Takes, VARIABLE, WGFORM,
 };
 use crate::resource::{
     Attribute, BackendKind, Change, Default, Form, Kind, Ownership, Presence, Support, declaration,
@@ -25,6 +25,8 @@ pub fn language_schema() -> Json {
         ("output".to_owned(), named(block(&OUTPUT))),
         ("module".to_owned(), named(module())),
         ("check".to_owned(), named(block(&CHECK))),
+        ("hold".to_owned(), named(block(&HOLD))),
+        ("known_drift".to_owned(), named(block(&KNOWN_DRIFT))),
         ("data".to_owned(), by_label(&[("interface", named(block(&DATA)))])),
         (
             "backend".to_owned(),

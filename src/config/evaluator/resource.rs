@@ -352,6 +352,7 @@ impl Run<'_> {
             is_pending: false,
             prevent_destroy: false,
             ignored: block.lifecycle.ignored.clone(),
+            held: BTreeSet::new(),
             triggers: block.lifecycle.triggers.iter().map(absolute).collect(),
             reads: BTreeSet::new(),
             span: block.span.clone(),

@@ -40,12 +40,16 @@ pub(crate) const BLOCKS: &[&str] = &[
     "moved",
     "removed",
     "import",
+    "hold",
+    "known_drift",
 ];
 
 impl Parser {
     pub(super) fn block(&mut self, block: Block) {
         match block.ident.as_str() {
-            "wgform" | "backend" | "import" if !self.is_root => self.only_in_root(&block),
+            "wgform" | "backend" | "import" | "hold" | "known_drift" if !self.is_root => {
+                self.only_in_root(&block)
+            }
             "wgform" => self.settings(block),
             "module" => self.module(block),
             "variable" => self.variable(block),
@@ -57,6 +61,8 @@ impl Parser {
             "moved" => self.moved(block),
             "removed" => self.removed(block),
             "import" => self.import(block),
+            "hold" => self.hold(block),
+            "known_drift" => self.known_drift(block),
             ident => match Kind::from_block(ident) {
                 Some(kind) => self.resource(kind, block),
                 None => {
@@ -76,7 +82,7 @@ impl Parser {
             "backend" => {
                 "Declare it in the root, and give it to the module as the value of a variable with `type = backend`."
             }
-            "import" => {
+            "import" | "hold" | "known_drift" => {
                 "Write it in the root, with the module in its address, as in `module.NAME.peer.NAME`."
             }
             _ => "Leave it out: the root has one for all.",

@@ -8,6 +8,7 @@ use crate::config::block::{Blocks, Expr, Module, ModuleBlock, Need, Node, Repeti
 use crate::config::broken::Broken;
 use crate::config::foreign;
 use crate::config::function;
+use crate::config::hold::HoldBlock;
 use crate::config::parse::body::or;
 use crate::config::parse::data::data_attribute;
 use crate::config::parse::{Given, Parser};
@@ -104,6 +105,7 @@ impl Blocks {
             refactoring,
             data,
             checks,
+            holds,
             broken: _,
             ignored: _,
         } = self;
@@ -112,6 +114,7 @@ impl Blocks {
             plain(&mut it.condition);
             plain(&mut it.message);
         }
+        holds.iter_mut().flat_map(HoldBlock::expressions).for_each(&mut plain);
         data.values_mut()
             .flat_map(|it| it.backend.iter_mut().chain(&mut it.name))
             .for_each(&mut plain);

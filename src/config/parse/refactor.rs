@@ -93,7 +93,7 @@ impl Parser {
     }
 
     /// Reads the address of a resource or a module.
-    fn movable(&mut self, expression: &Expression) -> Option<Addressed> {
+    pub(super) fn movable(&mut self, expression: &Expression) -> Option<Addressed> {
         let span = self.span_of(expression);
         let steps = steps(expression);
         let Some(steps) = steps.filter(|it| is_address(it)) else {
