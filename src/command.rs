@@ -29,6 +29,8 @@ pub mod state;
 pub mod import;
 pub mod backend;
 pub mod force_unlock;
+pub mod hold;
+pub mod metrics;
 pub mod simulate;
 pub mod schema;
 pub mod completions;
@@ -129,6 +131,8 @@ pub enum Command {
     /// Lists backends, or says what each has and lacks
     #[command(subcommand)]
     Backend(backend::Command),
+    /// Leaves resources alone for a time, without a change of the configuration
+    Hold(hold::Arguments),
     /// Takes the lock away from a run that died without giving it back, after a yes
     ForceUnlock(force_unlock::Arguments),
     /// Serves a device that is only pretended, for requests by hand and for tests
@@ -236,6 +240,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::State(command) => state::run(command, context).await,
         Command::Import(arguments) => import::run(arguments, context).await,
         Command::Backend(command) => backend::run(command, context).await,
+        Command::Hold(arguments) => hold::run(arguments, context).await,
         Command::ForceUnlock(arguments) => force_unlock::run(&arguments, context),
         Command::Simulate(command) => simulate::run(command, context).await,
     }

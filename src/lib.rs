@@ -35,6 +35,7 @@ pub mod lint;
 pub mod diff;
 pub mod graph;
 pub mod plan;
+pub mod drift;
 pub mod outcome;
 pub mod event;
 pub mod render;

@@ -18,12 +18,16 @@
 //! * `recorded` knows what the state says of what no device is asked for,
 //! * `view` says what of all that was asked for,
 //! * `one_sided` finds the links of which only one end is asked for, or can be reached,
-//! * `observe` takes what is there for what was last applied, when only that was asked for.
+//! * `observe` takes what is there for what was last applied, when only that was asked for,
+//! * `from_state` compares what was last applied with what is there, where there is no configuration,
+//! * `hold` knows what is left alone for a time.
 
 mod adopt;
 mod check;
 mod finish;
+mod from_state;
 mod guard;
+mod hold;
 mod hooks;
 mod interest;
 mod observe;
@@ -60,6 +64,7 @@ use crate::value::{PresharedKey, PrivateKey, PublicKey, RouteRule};
 
 pub use adopt::{NotAdopted, adopt};
 pub use finish::record;
+pub use hold::{Held, Holds};
 pub use interest::{interest, recorded_interest};
 pub use persist::{outside, persisted_fields, written};
 pub use recover::recover;
@@ -159,6 +164,10 @@ pub struct Plan {
     pub pending: Vec<Address>,
     /// Peers that nobody declared and that stay.
     pub unmanaged: Vec<UnmanagedPeer>,
+    /// What is left alone for a time and would have changed.
+    pub held: Vec<Held>,
+    /// What is left alone, or known to differ, now.
+    pub holds: Holds,
     /// What was applied and the device does not show, so that nobody knows whether it was changed.
     pub unchecked: BTreeMap<Address, BTreeSet<&'static str>>,
     /// Backends that could not be read, with the resources that were left out.
@@ -731,6 +740,16 @@ pub struct NoPlan {
     pub refusals: Vec<Refusal>,
 }
 
+/// Compares what was last applied with what is there, without a configuration. Nothing of it can be applied.
+///
+/// # Errors
+/// With the hold that this program cannot read.
+pub fn from_state(inputs: Inputs<'_>) -> Result<Plan, String> {
+    let planner = walk::Planner::new(inputs);
+    let holds = Holds::recorded(&planner.state, planner.planned_at)?;
+    Ok(planner.compared_with_state(holds))
+}
+
 /// Makes a plan.
 ///
 /// # Errors
@@ -751,6 +770,7 @@ pub fn plan(
     let plan = moved.and_then(|moved| {
         planner.state_differs |= !moved.is_empty();
         planner.moved = moved;
+        planner.take_holds(evaluator)?;
         match planner.options.refresh_only {
             true => planner.observe(config, evaluator),
             false => planner.plan(config, evaluator),

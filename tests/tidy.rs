@@ -64,6 +64,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "graph",
         ],
     ),
+    ("drift", &["resource", "state", "actual", "diff", "plan"]),
     ("outcome", &["diagnostic", "resource", "state", "store", "plan"]),
     ("event", &["plan", "outcome"]),
     (
@@ -81,6 +82,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "network",
             "diff",
             "plan",
+            "drift",
             "outcome",
             "event",
         ],
@@ -163,6 +165,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "lint",
             "diff",
             "plan",
+            "drift",
             "outcome",
             "event",
             "render",

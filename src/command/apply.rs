@@ -4,10 +4,12 @@ use clap::Args;
 
 use crate::command::Context;
 use crate::command::arguments::{Asking, Belief, Consent, Lock, Pace, Scope};
+use crate::command::metrics::{self, Recorder};
 use crate::command::run::{self, Request};
 use crate::command::session::{self, Choice, Needs, Session};
 use crate::error::{Error, Exit};
 use crate::plan::Options;
+use crate::render::metrics::APPLY_SUCCESS;
 use crate::resource::Pattern;
 
 /// What `wgform apply` is told.
@@ -48,6 +50,9 @@ pub struct Arguments {
     /// Records in the state what changed outside of wgform, after a yes, and writes to no device
     #[arg(long, conflicts_with_all = ["replace", "destroy", "heal"])]
     pub refresh_only: bool,
+    /// Where metrics go.
+    #[command(flatten)]
+    pub metrics: metrics::Into,
     /// How much is done at once.
     #[command(flatten)]
     pub pace: Pace,
@@ -64,6 +69,12 @@ pub struct Arguments {
 /// # Errors
 /// When nothing was done, because something makes no sense, is refused or cannot be reached.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
+    let recorder = Recorder::begin(context, &arguments.metrics, "apply", APPLY_SUCCESS);
+    let ended = plan_and_apply(arguments, context).await;
+    recorder.end(context, ended)
+}
+
+async fn plan_and_apply(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
     let Arguments {
         scope,
         destroy,
@@ -73,6 +84,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
         new_keys,
         replace,
         refresh_only,
+        metrics: _,
         pace,
         asking,
         lock,

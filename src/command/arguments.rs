@@ -200,7 +200,7 @@ fn at_least_one(text: &str) -> Result<NonZeroUsize, InvalidValue> {
     text.parse().map_err(|_| wrong().hint("write a whole number such as `4`"))
 }
 
-fn duration(text: &str) -> Result<Duration, InvalidValue> {
+pub(crate) fn duration(text: &str) -> Result<Duration, InvalidValue> {
     parse_seconds(text).map(Duration::from_secs)
 }
 

@@ -1,14 +1,20 @@
 //! `wgform drift`.
 
+mod from_state;
+
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::command::Context;
 use crate::command::arguments::{Pace, Selection, Variables};
+use crate::command::metrics::{self, Recorder};
 use crate::command::session::{self, Choice, Needs, Session};
+use crate::drift::Report;
 use crate::error::{Error, Exit};
 use crate::plan::Options;
 use crate::render;
-use crate::render::plan::Purpose;
+use crate::render::metrics::DRIFT_SUCCESS;
 
 /// What `wgform drift` is told.
 #[derive(Debug, Args)]
@@ -18,8 +24,17 @@ Examples:
   wgform drift -target=interface.hub
   wgform drift -exclude=peer.laptop
   wgform drift -target=backend.hq
+  wgform drift -from-state
+  wgform drift -from-state -state=/srv/wg/wgform.state.json
+  wgform drift -metrics-into=/var/lib/prometheus/node-exporter/wgform.prom
 
-The exit code is 0 without drift and 2 with it.")]
+With -from-state there is neither a configuration nor a variable: what was last
+applied is compared with what is there. A password that no program tells comes
+from the environment: WGFORM_BACKEND_HQ_PASSWORD, or _KEY and _USER, for a
+backend called `hq`.
+
+The exit code is 0 without drift and 2 with it; 6 when a backend could not be
+read, beside what the others have.")]
 pub struct Arguments {
     /// Values of variables.
     #[command(flatten)]
@@ -27,6 +42,15 @@ pub struct Arguments {
     /// Which part.
     #[command(flatten)]
     pub selection: Selection,
+    /// Compares with what was last applied, without the configuration and its variables
+    #[arg(long, conflicts_with_all = ["var", "var-file"])]
+    pub from_state: bool,
+    /// The state file for `-from-state`; without it, where the configuration says
+    #[arg(long, value_name = "FILE", requires = "from_state", value_hint = clap::ValueHint::FilePath)]
+    pub state: Option<PathBuf>,
+    /// Where metrics go.
+    #[command(flatten)]
+    pub metrics: metrics::Into,
     /// How much is done at once.
     #[command(flatten)]
     pub pace: Pace,
@@ -37,20 +61,42 @@ pub struct Arguments {
 /// # Errors
 /// When the configuration or the state makes no sense, or a backend is not the one that it was.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
-    let Arguments { variables, selection, pace } = arguments;
-    let config = session::configuration(context, &variables)?;
-    let session = Session::open(context, &config, Needs::All)?.at_pace(&pace);
+    let Arguments { variables, selection, from_state, state, metrics, pace } = arguments;
+    let mut recorder = Recorder::begin(context, &metrics, "drift", DRIFT_SUCCESS);
+    let ended = match from_state {
+        true => from_state::run(context, &mut recorder, state, selection, &pace).await,
+        false => with_configuration(context, &mut recorder, &variables, selection, &pace).await,
+    };
+    recorder.end(context, ended)
+}
+
+async fn with_configuration(
+    context: &Context,
+    recorder: &mut Recorder,
+    variables: &Variables,
+    selection: Selection,
+    pace: &Pace,
+) -> Result<Exit, Error> {
+    let config = session::configuration(context, variables)?;
+    let session = Session::open(context, &config, Needs::All)?.at_pace(pace);
     let loaded = session.read()?;
+    recorder.see(&session.store, loaded.busy.as_ref(), context.world.now());
     let state = session::state_of(context, loaded.state);
     let chosen = session.choose(&state, Options::default(), &Choice::of(selection))?;
     let world = session.look(&state, true).await?;
+    recorder.see_backends(&world.actual);
     let plan = session.plan(state, loaded.open, &world, chosen)?;
-    context.ui.result(&render::plan::plan(&plan, Purpose::Drift, context.ui.result_paint()));
-    if let Some(refusal) = session::refusal(&plan) {
+    told(context, recorder, &Report::new(plan, &world.actual))
+}
+
+/// Shows a report, and returns how the run ends.
+fn told(context: &Context, recorder: &mut Recorder, report: &Report) -> Result<Exit, Error> {
+    context.ui.result(&render::drift::report(report, context.ui.result_paint()));
+    recorder.metrics.drift(report);
+    if let Some(refusal) = session::refusal(&report.plan) {
         return Err(refusal);
     }
-    let has_drift = plan.has_drift() || !plan.unmanaged.is_empty();
-    let differs = if has_drift { Exit::Changes } else { Exit::Done };
-    let is_whole = plan.unreachable.is_empty();
+    let differs = if report.has_drift() { Exit::Changes } else { Exit::Done };
+    let is_whole = report.plan.unreachable.is_empty();
     Ok(if is_whole { differs } else { differs.or_worse(Exit::Unreachable) })
 }

@@ -137,15 +137,7 @@ impl<'c> Session<'c> {
     /// Reads the state without the lock, for a command that changes nothing.
     pub(crate) fn read(&self) -> Result<Loaded, Error> {
         let loaded = self.store.read()?;
-        if let Some(busy) = &loaded.busy {
-            self.context.ui.warn(&format!(
-                "{} by {} on {} is running; what is shown here may change under its hands.",
-                with_article(&busy.operation),
-                busy.who,
-                busy.host
-            ));
-        }
-        self.say_left_over(&loaded);
+        say_busy(self.context, &loaded);
         Ok(loaded)
     }
 
@@ -164,16 +156,8 @@ impl<'c> Session<'c> {
     /// Reads the state under the lock.
     pub(crate) fn read_locked(&self, lock: &Lock) -> Result<Loaded, Error> {
         let loaded = lock.read()?;
-        self.say_left_over(&loaded);
+        say_left_over(self.context, &loaded);
         Ok(loaded)
-    }
-
-    fn say_left_over(&self, loaded: &Loaded) {
-        let Some(left_over) = &loaded.left_over else { return };
-        self.context.ui.warn(&format!(
-            "an apply that began at {} was cut off: {} of its steps were done, and {} are looked up now.",
-            left_over.began_at, left_over.done, left_over.unknown
-        ));
     }
 
     /// Connects to the backends for reading, and asks them.
@@ -418,7 +402,7 @@ fn no_plan(NoPlan { problems, refusals }: NoPlan) -> Error {
     refusals.iter().map(refused).fold(Error::diagnostics(problems), Error::and)
 }
 
-fn view(declaration: &BackendDeclaration) -> BackendView {
+pub(crate) fn view(declaration: &BackendDeclaration) -> BackendView {
     let firewall = match &declaration.transport {
         Transport::PfSense(firewall) => Some(firewall),
         Transport::Local { .. } | Transport::Ssh { .. } | Transport::RouterOs(_) => None,
@@ -442,20 +426,71 @@ fn remembered(id: &BackendId, record: &BackendRecord) -> Result<BackendDeclarati
             .because("this version of wgform does not know that kind")
             .hint("use the version of wgform that made them")
     })?;
-    let transport =
-        transport::remembered(kind, record.simulated, &record.transport).ok_or_else(|| {
+    let nothing = transport::Given::default();
+    let transport = transport::remembered(kind, record.simulated, &record.transport, &nothing)
+        .ok_or_else(|| {
             let message = format!("the state does not say how backend `{id}` is reached");
             Error::new(Kind::Failed, message)
                 .hint("declare the backend again, as it was when its objects were made")
         })?;
-    Ok(BackendDeclaration {
+    Ok(as_recorded(id, kind, record, transport))
+}
+
+/// Reaches a backend as the state says, with the credentials that the environment gives for it.
+pub(crate) fn remembered_with(
+    id: &BackendId,
+    record: &BackendRecord,
+    world: &crate::world::World,
+) -> Result<BackendDeclaration, Unreachable> {
+    let Some(kind) = BackendKind::from_label(&record.kind) else {
+        let reason = format!("this version of wgform does not know the kind `{}`", record.kind);
+        return Err(Unreachable { reason, hints: Vec::new() });
+    };
+    let given = transport::Given::of(id, world);
+    match transport::remembered(kind, record.simulated, &record.transport, &given) {
+        Some(transport) => Ok(as_recorded(id, kind, record, transport)),
+        None => Err(Unreachable {
+            reason: "there are no credentials for it".to_owned(),
+            hints: vec![given.hint(kind, &record.transport)],
+        }),
+    }
+}
+
+fn as_recorded(
+    id: &BackendId,
+    kind: BackendKind,
+    record: &BackendRecord,
+    transport: Transport,
+) -> BackendDeclaration {
+    BackendDeclaration {
         id: id.clone(),
         kind,
         display_name: None,
         simulate: record.simulated,
         transport,
         span: None,
-    })
+    }
+}
+
+/// Says that somebody is at work, or that somebody was cut off.
+pub(crate) fn say_busy(context: &Context, loaded: &Loaded) {
+    if let Some(busy) = &loaded.busy {
+        context.ui.warn(&format!(
+            "{} by {} on {} is running; what is shown here may change under its hands.",
+            with_article(&busy.operation),
+            busy.who,
+            busy.host
+        ));
+    }
+    say_left_over(context, loaded);
+}
+
+fn say_left_over(context: &Context, loaded: &Loaded) {
+    let Some(left_over) = &loaded.left_over else { return };
+    context.ui.warn(&format!(
+        "an apply that began at {} was cut off: {} of its steps were done, and {} are looked up now.",
+        left_over.began_at, left_over.done, left_over.unknown
+    ));
 }
 
 fn with_article(operation: &str) -> String {

@@ -215,7 +215,8 @@ pub(crate) fn unmanaged(planner: &mut Planner<'_>, view: &View) -> Unmanaged {
         let name = on_device.renamed_from().unwrap_or(&on_device.name);
         for (key, found) in unowned_peers(planner, node, name) {
             let peer = describe(address, node, name, key, found);
-            if policy == "remove" {
+            let is_held = planner.holds.on_all_of(address).is_some();
+            if policy == "remove" && !is_held {
                 if let Some(owner) = planner.owners.peer(&peer.backend, name, key) {
                     refusals.push((owner.clone(), not_left_alone(owner, address)));
                     continue;
@@ -224,7 +225,7 @@ pub(crate) fn unmanaged(planner: &mut Planner<'_>, view: &View) -> Unmanaged {
                 continue;
             }
             overlap(planner, wanted.get(address).unwrap_or(&none), key, found, &mut problems);
-            if policy == "warn" {
+            if policy != "ignore" {
                 unmanaged.stay.push(peer);
             }
         }
@@ -254,13 +255,25 @@ fn describe(
     public_key: PublicKey,
     found: &FoundPeer,
 ) -> UnmanagedPeer {
+    let local = BackendId::new(BackendId::LOCAL);
+    described(address, node.backend.as_ref().unwrap_or(&local), name, public_key, found)
+}
+
+/// Says what there is to say of a peer that nobody declared.
+pub(crate) fn described(
+    interface: &Address,
+    backend: &BackendId,
+    name: &str,
+    public_key: PublicKey,
+    found: &FoundPeer,
+) -> UnmanagedPeer {
     let allowed_ips = match found.fields.get("allowed_ips") {
         Some(Field::Prefixes(prefixes)) => prefixes.iter().map(ToString::to_string).collect(),
         _ => Vec::new(),
     };
     UnmanagedPeer {
-        interface: address.clone(),
-        backend: node.backend.clone().unwrap_or_else(|| BackendId::new(BackendId::LOCAL)),
+        interface: interface.clone(),
+        backend: backend.clone(),
         interface_name: name.to_owned(),
         public_key,
         allowed_ips,

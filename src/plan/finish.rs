@@ -43,6 +43,7 @@ impl Planner<'_> {
         let secrets = secret::sources(&self);
         self.record_what_needs_no_write(&view);
         let backends = self.backend_records();
+        self.remember_holds();
         let state_differs = self.state_differs || backends_differ(&self.state, &backends);
         let unreachable = self.unreachable(&view);
         let unchecked = self.unchecked(&view);
@@ -61,6 +62,8 @@ impl Planner<'_> {
             backends,
             views: self.views,
             unmanaged: unmanaged.stay,
+            held: self.held,
+            holds: self.holds,
             unchecked,
             unreachable,
             rebooted: self.verdict.rebooted,
@@ -79,7 +82,7 @@ impl Planner<'_> {
     }
 
     /// Returns what was applied and is not shown by the device.
-    fn unchecked(&self, view: &View) -> BTreeMap<Address, BTreeSet<&'static str>> {
+    pub(crate) fn unchecked(&self, view: &View) -> BTreeMap<Address, BTreeSet<&'static str>> {
         let mut unchecked = BTreeMap::new();
         for (address, record) in self.state.resources.iter().filter(|(it, _)| view.contains(it)) {
             let picture = record.backend.as_ref().and_then(|id| self.picture(id));
@@ -183,7 +186,10 @@ impl Planner<'_> {
     /// Records what a device chose by itself, and its key when that is kept.
     fn record_found(&self, node: &Node, record: &mut ResourceRecord) {
         let Some(on_device) = node.interface() else { return };
-        if let ObjectKey::Interface { public_key, .. } = &mut record.object
+        let is_held =
+            |name: &str| self.desired.get(&node.address).is_some_and(|it| it.held.contains(name));
+        if !is_held("private_key")
+            && let ObjectKey::Interface { public_key, .. } = &mut record.object
             && let Some(key) = on_device.key.public
         {
             *public_key = key.to_string();
@@ -193,7 +199,8 @@ impl Planner<'_> {
             record.own_routes(wanted.texts());
         }
         let found = on_device.found.as_ref();
-        if let Some(port) = found.and_then(|found| found.get("listen_port")) {
+        let port = found.and_then(|found| found.get("listen_port"));
+        if let Some(port) = port.filter(|_| !is_held("listen_port")) {
             record.attributes.insert("listen_port".to_owned(), port.clone());
         }
     }
@@ -286,6 +293,8 @@ pub fn record(
         let name = attribute.name.to_owned();
         let before = || old.and_then(|old| old.attributes.get(attribute.name)).cloned();
         let value = match desired.fields.get(attribute.name) {
+            // Of what is held, the state goes on saying what was last applied.
+            _ if desired.held.contains(attribute.name) => before(),
             // Where the key is kept is known when it is there.
             _ if attribute.name == "key_file" => before(),
             _ if attribute.name == "preshared_key" && secret::waits(desired) => before(),
@@ -299,7 +308,9 @@ pub fn record(
             let texts =
                 value.as_ref().and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
             let owned = texts.iter().filter_map(Json::as_str).map(str::to_owned).collect();
-            owned_elements.insert(name.clone(), owned);
+            let held = old.filter(|_| desired.held.contains(attribute.name));
+            let held = held.and_then(|it| it.owned_elements.get(attribute.name)).cloned();
+            owned_elements.insert(name.clone(), held.unwrap_or(owned));
         }
         if let Some(value) = value {
             attributes.insert(name, value);
@@ -330,7 +341,21 @@ pub fn record(
         prevent_destroy: desired.prevent_destroy,
         is_being_filled: old.is_some_and(|old| old.is_being_filled),
         is_gone: false,
+        left_to_device: left_to_device(desired),
         deposed: old.map(|old| old.deposed.clone()).unwrap_or_default(),
         other: old.map(|old| old.other.clone()).unwrap_or_default(),
     }
+}
+
+/// Returns the attributes that a device may change without that being drift.
+fn left_to_device(desired: &Desired) -> BTreeSet<String> {
+    let all = declaration::attributes(desired.address.kind).iter();
+    let is_left = |name: &str, presence| {
+        let is_chosen =
+            presence == Presence::OptionalComputed && !desired.fields.contains_key(name);
+        let is_ignored = desired.ignored.contains(name) && !desired.held.contains(name);
+        // The name is fixed, and nobody but wgform knows where a key is kept.
+        is_ignored || is_chosen && name == "listen_port"
+    };
+    all.filter(|it| is_left(it.name, it.presence)).map(|it| it.name.to_owned()).collect()
 }

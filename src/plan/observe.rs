@@ -61,7 +61,8 @@ impl Planner<'_> {
         let view = View::new(&self, &Links::default());
         let mut changes = Vec::new();
         for (address, record) in self.state.resources.clone() {
-            if !view.contains(&address) {
+            // Of what is held, the state goes on saying what was last applied.
+            if !view.contains(&address) || self.holds.on(&address).is_some() {
                 continue;
             }
             let said = set.get(&address);
@@ -131,7 +132,12 @@ impl Planner<'_> {
     }
 
     /// Returns whether an object that is not there was removed by somebody: not by a reboot, nor by a run of our own.
-    fn is_lost(&self, record: &ResourceRecord, id: &BackendId, picture: &Picture) -> bool {
+    pub(crate) fn is_lost(
+        &self,
+        record: &ResourceRecord,
+        id: &BackendId,
+        picture: &Picture,
+    ) -> bool {
         let boot = self.state.backends.get(id).and_then(|known| known.boot_id.as_ref());
         let is_new_boot = boot.is_some() && boot != picture.identity.boot_id.as_ref();
         let is_disabled_peer = !picture.kind.keeps_configuration()
@@ -207,7 +213,7 @@ impl Planner<'_> {
         }
     }
 
-    fn only_recorded(mut self, changes: Vec<ResourceChange>, view: View) -> Plan {
+    pub(crate) fn only_recorded(mut self, changes: Vec<ResourceChange>, view: View) -> Plan {
         let backends = self.backend_records();
         for id in &self.options.accept_new_device {
             if let (Some(known), Some(now)) = (self.state.backends.get_mut(id), backends.get(id)) {
@@ -235,6 +241,8 @@ impl Planner<'_> {
             views: self.views,
             pending: Vec::new(),
             unmanaged: Vec::new(),
+            held: self.held,
+            holds: self.holds,
             unchecked: BTreeMap::new(),
             rebooted: self.verdict.rebooted,
             sessions: Sessions::default(),

@@ -229,7 +229,8 @@ impl Planner<'_> {
     }
 
     fn is_left_out(&self, address: &Address) -> bool {
-        self.left_out.values().any(|left_out| left_out.contains(address))
+        self.held_back.contains_key(address)
+            || self.left_out.values().any(|left_out| left_out.contains(address))
     }
 
     fn recorded_peer(&self, record: &ResourceRecord) -> Option<(PublicKey, ExpectedPeer)> {

@@ -139,6 +139,9 @@ pub(crate) fn resolve(planner: &mut Planner<'_>, view: &View) {
     for address in planner.walked.iter().filter(|it| view.contains(it)) {
         let node = &planner.nodes[address];
         let Some(on_device) = node.interface() else { continue };
+        if node.fate == Fate::Keep && planner.holds.on_attribute(address, NAME).is_some() {
+            continue;
+        }
         match recipe(planner, view, node, on_device, peers.get(address)) {
             Ok(Some(recipe)) => {
                 let wanted = recipe.wanted(&BTreeMap::new());
@@ -316,7 +319,8 @@ fn add_peer(
         }
         return;
     }
-    let is_left_out = || planner.left_out.values().any(|it| it.contains(peer));
+    let is_held = planner.held_back.contains_key(peer) || planner.holds.on(peer).is_some();
+    let is_left_out = || is_held || planner.left_out.values().any(|it| it.contains(peer));
     let goes = node.is_none() && view.contains(peer) && !is_left_out();
     let Some(record) = planner.state.resources.get(peer).filter(|_| !goes) else { return };
     let is_disabled = record.attributes.get("enabled") == Some(&Json::Bool(false));

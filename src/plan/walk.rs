@@ -8,6 +8,7 @@ mod relabel;
 mod trigger;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
@@ -17,6 +18,7 @@ use crate::config::{Computed, Config, Desired, Evaluator, Import, Removed, Sough
 use crate::diagnostic::{self, Diagnostic};
 use crate::diff::{self, AttributeDiff, Class, Side, Sides};
 use crate::link::End;
+use crate::plan::hold::{Held, Holds};
 use crate::plan::persist::own_what_files_give;
 use crate::plan::recover::{Recovered, come_back, recover};
 use crate::plan::refactor::Origins;
@@ -25,7 +27,7 @@ use crate::plan::{
     guard, secret,
 };
 use crate::resource::{Address, BackendId, BackendKind, Field, Fields, Kind, Support, declaration};
-use crate::state::{ObjectKey, ResourceRecord, State, StateChange};
+use crate::state::{Hold, ObjectKey, ResourceRecord, State, StateChange};
 use crate::value::{FingerprintKey, PublicKey};
 
 /// What a walk found out about one resource.
@@ -221,6 +223,14 @@ pub(crate) struct Planner<'a> {
     pub(crate) unsettled: BTreeMap<Address, Unsettled>,
     /// What the `check` blocks warn of; none when they are not looked at.
     pub(crate) checks: Option<Vec<Diagnostic>>,
+    /// What is left alone for a time.
+    pub(crate) holds: Holds,
+    /// The interfaces that a held peer is on.
+    pub(crate) held_interfaces: BTreeMap<Address, Arc<Hold>>,
+    /// What is left out of the plan, because it or what it stands on is held.
+    pub(crate) held_back: BTreeMap<Address, Arc<Hold>>,
+    /// What would have changed.
+    pub(crate) held: Vec<Held>,
 }
 
 /// Which resource owns what is on a device.
@@ -325,6 +335,10 @@ impl<'a> Planner<'a> {
             triggered: BTreeMap::new(),
             unsettled: BTreeMap::new(),
             checks: None,
+            holds: Holds::default(),
+            held_interfaces: BTreeMap::new(),
+            held_back: BTreeMap::new(),
+            held: Vec::new(),
         }
     }
 
@@ -381,6 +395,12 @@ impl<'a> Planner<'a> {
         }
         self.refuse_sensitive(&desired);
         self.import(&desired);
+        if self.hold_back(&desired) {
+            self.publish_recorded(&desired.address);
+            self.out_of_view.insert(desired.address.clone(), desired);
+            return;
+        }
+        let desired = self.with_held(desired);
         self.look_for_triggers(&desired);
         let address = desired.address.clone();
         let (desired, node) = match address.kind {

@@ -16,7 +16,7 @@ use crate::plan::{
 };
 use crate::render::plan::refactored::{is_whole_note, origin, refactored};
 use crate::render::value::{SENSITIVE, UNKNOWN, after, age, is_default, literal, shown, sorted};
-use crate::render::{Paint, Style, count, printable};
+use crate::render::{Paint, Style, count, hold, printable};
 use crate::resource::{Address, BackendId, BackendKind};
 
 pub(crate) use crate::render::plan::refactored::tail;
@@ -32,8 +32,6 @@ const LONG_LIST: usize = 8;
 pub enum Purpose {
     /// To be applied, now or later.
     Apply,
-    /// To see what changed outside.
-    Drift,
     /// To take what changed outside for true.
     RefreshOnly,
 }
@@ -46,48 +44,43 @@ pub fn plan(plan: &Plan, purpose: Purpose, paint: Paint) -> String {
         refresh_only(plan, paint, &mut text);
         return text;
     }
-    let (mut drift, changes): (Vec<&ResourceChange>, Vec<_>) =
+    let (drift, changes): (Vec<&ResourceChange>, Vec<_>) =
         plan.changes.iter().partition(|it| it.is_drift());
-    let in_part: Vec<ResourceChange> = match purpose {
-        Purpose::Apply | Purpose::RefreshOnly => Vec::new(),
-        Purpose::Drift => {
-            changes.iter().filter(|it| it.has_drift()).map(|it| drift_of(it)).collect()
-        }
-    };
-    drift.extend(&in_part);
     let others = refactored(plan, paint);
-    if purpose == Purpose::Apply && !(changes.is_empty() && others.is_empty()) {
+    if !(changes.is_empty() && others.is_empty()) {
         text += "wgform will perform the following actions:\n\n";
         text += &others;
         changes.iter().for_each(|it| resource(plan, it, paint, &mut text));
     }
     if !drift.is_empty() {
-        text += match purpose {
-            Purpose::Apply => {
-                "Drift: this was changed outside of wgform, and an apply undoes it:\n\n"
-            }
-            _ => "Drift: this was changed outside of wgform:\n\n",
-        };
+        text += "Drift: this was changed outside of wgform, and an apply undoes it:\n\n";
         drift.iter().for_each(|it| resource(plan, it, paint, &mut text));
     }
-    if purpose == Purpose::Apply {
-        outputs(&plan.outputs, paint, &mut text);
-        sessions(plan, paint, &mut text);
-        pending(plan, &mut text);
-    }
+    outputs(&plan.outputs, paint, &mut text);
+    sessions(plan, paint, &mut text);
+    pending(plan, &mut text);
+    hold::held(plan, paint, &mut text);
     unmanaged(plan, paint, &mut text);
-    if purpose == Purpose::Drift {
-        unchecked(plan, paint, &mut text);
-    }
     unreachable(plan, paint, &mut text);
     part(plan, &mut text);
-    if purpose == Purpose::Apply {
-        one_sided(plan, paint, &mut text);
+    one_sided(plan, paint, &mut text);
+    summary(plan, paint, &mut text);
+    text
+}
+
+/// Shows a plan of which only drift is left, without the words at its end.
+pub(crate) fn drift_body(plan: &Plan, paint: Paint) -> String {
+    let mut text = String::new();
+    reboots(plan, &mut text);
+    if !plan.changes.is_empty() {
+        text += "Drift: this was changed outside of wgform:\n\n";
+        plan.changes.iter().for_each(|it| resource(plan, it, paint, &mut text));
     }
-    match purpose {
-        Purpose::Apply => summary(plan, paint, &mut text),
-        _ => drift_summary(plan, changes.len(), paint, &mut text),
-    }
+    pending(plan, &mut text);
+    unmanaged(plan, paint, &mut text);
+    unchecked(plan, paint, &mut text);
+    unreachable(plan, paint, &mut text);
+    part(plan, &mut text);
     text
 }
 
@@ -106,7 +99,13 @@ fn refresh_only(plan: &Plan, paint: Paint, text: &mut String) {
         return;
     }
     if plan.is_empty() {
-        return drift_summary(plan, 0, paint, text);
+        let line = paint.paint(Style::Bold, "No answer.");
+        let why = match plan.refusals.is_empty() {
+            true => "No backend could be read, so nothing was compared.",
+            false => "Something stands in the way, so the devices were not compared.",
+        };
+        let _ = writeln!(text, "{line} {why}");
+        return;
     }
     let what = count(plan.changes.len(), "resource");
     let moved = tail(plan.moved.len(), 0, "");
@@ -117,14 +116,6 @@ fn refresh_only(plan: &Plan, paint: Paint, text: &mut String) {
          This is a refresh-only plan, so wgform will not take any actions to undo these. An apply of it takes them into \
          the\nstate; where they differ from the configuration, the next plan shows a change."
     );
-}
-
-/// Returns that part of a change that only undoes what happened outside of wgform.
-fn drift_of(change: &ResourceChange) -> ResourceChange {
-    let mut change = change.clone();
-    change.reason = Reason::Drift;
-    change.attributes.retain(|diff| diff.class != Class::Change);
-    change
 }
 
 fn reboots(plan: &Plan, text: &mut String) {
@@ -719,7 +710,7 @@ fn one_sided(plan: &Plan, paint: Paint, text: &mut String) {
 }
 
 /// Says how far a plan that shows nothing can be trusted.
-fn extent(plan: &Plan) -> &'static str {
+pub(crate) fn extent(plan: &Plan) -> &'static str {
     match (plan.is_partial, plan.unreachable.is_empty()) {
         (false, true) => "",
         (false, false) => " on the backends that were read",
@@ -742,7 +733,8 @@ fn summary(plan: &Plan, paint: Paint, text: &mut String) {
     }
     if plan.is_empty() {
         let line = paint.paint(Style::Bold, "No changes.");
-        let _ = writeln!(text, "{line} The devices match the configuration{}.", extent(plan));
+        let but = if plan.held.is_empty() { "The" } else { "But for what is held, the" };
+        let _ = writeln!(text, "{line} {but} devices match the configuration{}.", extent(plan));
         return;
     }
     let changes: Vec<_> = plan.changes.iter().filter(|it| !it.is_drift()).collect();
@@ -770,32 +762,4 @@ fn summary(plan: &Plan, paint: Paint, text: &mut String) {
         plan.sessions.live,
     );
     let _ = writeln!(text, "{line}");
-}
-
-fn drift_summary(plan: &Plan, waiting: usize, paint: Paint, text: &mut String) {
-    let drifted = plan.changes.iter().filter(|it| it.has_drift()).count();
-    let unmanaged = plan.unmanaged.len();
-    if drifted == 0 && unmanaged == 0 && !plan.refusals.is_empty() {
-        let line = paint.paint(Style::Bold, "No answer.");
-        let _ =
-            writeln!(text, "{line} Something stands in the way, so the devices were not compared.");
-    } else if drifted == 0 && plan.backends.is_empty() && !plan.unreachable.is_empty() {
-        let line = paint.paint(Style::Bold, "No answer.");
-        let _ = writeln!(text, "{line} No backend could be read, so nothing was compared.");
-    } else if drifted == 0 && unmanaged == 0 {
-        let line = paint.paint(Style::Bold, "No drift.");
-        let _ = writeln!(text, "{line} The devices have what was last applied{}.", extent(plan));
-    } else {
-        let heading = paint.paint(Style::Bold, "Drift:");
-        let (resources, peers) = (count(drifted, "resource"), count(unmanaged, "unmanaged peer"));
-        let _ = writeln!(text, "{heading} {resources} changed outside of wgform, {peers}.");
-    }
-    if waiting > 0 {
-        let what = count(waiting, "change");
-        let (is, it) = if waiting == 1 { ("is", "it") } else { ("are", "them") };
-        let _ = writeln!(
-            text,
-            "The configuration has {what} that {is} not applied yet; `wgform plan` shows {it}."
-        );
-    }
 }

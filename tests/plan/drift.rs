@@ -14,6 +14,8 @@ fn drifted(change: impl FnOnce(&Host)) -> String {
     let (before, key) = (lab.show("hq"), host.key_of("wg0"));
     change(&host);
     let plan = lab.plan();
+    let [by_configuration, by_state] = lab.findings();
+    assert_eq!(by_state, by_configuration, "the state alone tells something else");
     lab.settle();
     assert_eq!(lab.show("hq"), before, "not healed");
     assert_eq!(host.key_of("wg0"), key);

@@ -23,6 +23,7 @@ use wgform::backend::linux::Linux;
 use wgform::backend::{Read, Stop, Write};
 use wgform::config::{BackendDeclaration, Config, Driver, Evaluator, Transport};
 use wgform::diagnostic::{Diagnostic, Severity, SourceText};
+use wgform::drift::{Finding, Report};
 use wgform::event::Event;
 use wgform::plan::{
     self, BackendView, Inputs, NotAdopted, Options, Plan, PlannedAct, Refusal, Subject, interest,
@@ -216,13 +217,46 @@ impl Lab {
 
     /// Returns what `drift` would say.
     pub fn drift(&self) -> String {
-        self.shown(Purpose::Drift)
+        let shown = self.with_plan(|plan, _, actual| {
+            let report = Report::new(plan, actual);
+            let text = wgform::render::drift::report(&report, Paint::PLAIN);
+            self.told(&report.plan, text)
+        });
+        match shown {
+            Ok(text) | Err(text) => text,
+        }
     }
 
     fn shown(&self, purpose: Purpose) -> String {
         match self.with_plan(|plan, _, _| self.text_of(&plan, purpose)) {
             Ok(text) | Err(text) => text,
         }
+    }
+
+    /// Returns what counts as drift, by the configuration and by the state alone.
+    pub fn findings(&self) -> [Vec<Finding>; 2] {
+        let found = self.with_look(|looked| {
+            let Looked { config, evaluator, inputs, .. } = looked;
+            let actual = inputs.actual;
+            let alone = Inputs {
+                state: inputs.state.clone(),
+                open: inputs.open.clone(),
+                actual,
+                backends: inputs.backends.clone(),
+                options: Options::default(),
+                planned_at: inputs.planned_at,
+            };
+            let plan = plan::plan(config, evaluator, inputs);
+            let plan = plan.map_err(|it| self.problems(&it.problems))?;
+            let plans = [plan, plan::from_state(alone).unwrap()];
+            Ok(plans.map(|plan| {
+                let mut all = Report::new(plan, actual).findings();
+                all.retain(|it| it.class.is_drift());
+                all.sort_by(|a, b| (a.class, &a.subject).cmp(&(b.class, &b.subject)));
+                all
+            }))
+        });
+        found.unwrap_or_else(|problems| panic!("{problems}"))
     }
 
     /// Returns the steps of a plan in their order, one a line.
@@ -237,7 +271,10 @@ impl Lab {
     }
 
     fn text_of(&self, plan: &Plan, purpose: Purpose) -> String {
-        let mut text = wgform::render::plan::plan(plan, purpose, Paint::PLAIN);
+        self.told(plan, wgform::render::plan::plan(plan, purpose, Paint::PLAIN))
+    }
+
+    fn told(&self, plan: &Plan, mut text: String) -> String {
         for refusal in &plan.refusals {
             text += &refused(refusal);
         }

@@ -13,6 +13,7 @@ mod lint;
 mod changes;
 mod replace;
 mod drift;
+mod holds;
 mod peers;
 mod ownership;
 mod secrets;

@@ -270,7 +270,8 @@ pub(super) fn check_is_replaced(
 ) -> Result<(), Error> {
     let left_out = plan.unreachable.values().flat_map(|(_, left_out)| left_out);
     let changed = plan.changes.iter().filter_map(|change| change.subject.address());
-    let said: BTreeSet<&Address> = left_out.chain(changed).collect();
+    let held = plan.held.iter().map(|it| &it.address);
+    let said: BTreeSet<&Address> = left_out.chain(changed).chain(held).collect();
     // Of many, those that are there count.
     let is_said = |meant: &BTreeSet<Address>| meant.iter().any(|it| said.contains(it));
     let mut idle = replaced.iter().filter(|(_, meant)| !is_said(meant));

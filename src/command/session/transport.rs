@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use crate::config::{Driver, Jump, Login, Password, PfSense, RouterOs, Ssh, Tls, Transport};
-use crate::resource::BackendKind;
+use crate::resource::{BackendId, BackendKind};
 use crate::value::Secret;
+use crate::world::World;
 
 /// Says how a backend is reached.
 pub(super) fn recorded(transport: &Transport) -> BTreeMap<String, Json> {
@@ -113,11 +114,50 @@ fn recorded_ssh(ssh: &Ssh) -> Json {
     record
 }
 
+/// The credentials that the environment gives for a backend.
+#[derive(Debug, Default)]
+pub(crate) struct Given {
+    variables: String,
+    user: Option<String>,
+    password: Option<Secret>,
+    key: Option<Secret>,
+}
+
+impl Given {
+    /// Takes `WGFORM_BACKEND_<ID>_USER`, `_PASSWORD` and `_KEY`: the id in capitals, with `_` for what is no letter or digit.
+    pub(crate) fn of(id: &BackendId, world: &World) -> Self {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        let name: String = id.as_str().chars().map(plain).collect();
+        // `site["berlin"]` is SITE_BERLIN.
+        let words: Vec<&str> = name.split('_').filter(|word| !word.is_empty()).collect();
+        let variables = format!("WGFORM_BACKEND_{}", words.join("_"));
+        let get = |what: &str| {
+            world.variable(&format!("{variables}_{what}")).filter(|text| !text.is_empty())
+        };
+        let user = get("USER").map(str::to_owned);
+        let (password, key) = (get("PASSWORD").map(Secret::new), get("KEY").map(Secret::new));
+        Self { variables, user, password, key }
+    }
+
+    /// Says which variable is missing.
+    pub(crate) fn hint(&self, kind: BackendKind, record: &BTreeMap<String, Json>) -> String {
+        let variables = &self.variables;
+        let is_by_key = kind == BackendKind::PfSense && !record.contains_key("api_user");
+        match is_by_key {
+            true => {
+                format!("set `{variables}_KEY`, or `{variables}_USER` and `{variables}_PASSWORD`")
+            }
+            false => format!("set `{variables}_PASSWORD`, and `{variables}_USER` for another user"),
+        }
+    }
+}
+
 /// Reads it again; none when it does not say enough, as of a router that asks for a password.
 pub(super) fn remembered(
     kind: BackendKind,
     simulated: bool,
     record: &BTreeMap<String, Json>,
+    given: &Given,
 ) -> Option<Transport> {
     let text = |name: &str| record.get(name).and_then(Json::as_str);
     let driver = match text("driver") {
@@ -136,30 +176,36 @@ pub(super) fn remembered(
             userspace_program,
         },
         BackendKind::RouterOs => {
-            let router = remembered_router(record)?;
+            let router = remembered_router(record, given)?;
             // Only a simulated one lets in who has no password.
-            let is_let_in = simulated || matches!(router.api_password, Password::Asked(_));
+            let is_let_in = simulated || is_known(&router.api_password);
             Transport::RouterOs(is_let_in.then_some(router)?)
         }
         BackendKind::PfSense => {
-            let firewall = remembered_firewall(record)?;
-            let is_asked = match &firewall.login {
-                Login::Key(secret) | Login::User { password: secret, .. } => {
-                    matches!(secret, Password::Asked(_))
-                }
+            let firewall = remembered_firewall(record, given)?;
+            let is_let_in = match &firewall.login {
+                Login::Key(secret) | Login::User { password: secret, .. } => is_known(secret),
             };
-            Transport::PfSense((simulated || is_asked).then_some(firewall)?)
+            Transport::PfSense((simulated || is_let_in).then_some(firewall)?)
         }
     })
 }
 
-fn remembered_router(record: &BTreeMap<String, Json>) -> Option<RouterOs> {
+/// Returns whether there is a secret, or a program that knows it.
+fn is_known(secret: &Password) -> bool {
+    match secret {
+        Password::Given(secret) => !secret.expose().is_empty(),
+        Password::Asked(_) => true,
+    }
+}
+
+fn remembered_router(record: &BTreeMap<String, Json>, given: &Given) -> Option<RouterOs> {
     let number = |name: &str| record.get(name).and_then(Json::as_u64);
     let concurrency = number("concurrency").and_then(|it| NonZeroU8::new(u8::try_from(it).ok()?));
     Some(RouterOs {
         api_url: text(record, "api_url")?,
-        api_user: text(record, "api_user")?,
-        api_password: remembered_secret(record, "api_password_command"),
+        api_user: given.user.clone().or_else(|| text(record, "api_user"))?,
+        api_password: remembered_secret(record, "api_password_command", given.password.as_ref()),
         api_timeout: timeout(record).unwrap_or(RouterOs::TIMEOUT),
         tls: remembered_tls(record),
         concurrency: concurrency.unwrap_or(RouterOs::CONCURRENCY),
@@ -167,13 +213,15 @@ fn remembered_router(record: &BTreeMap<String, Json>) -> Option<RouterOs> {
     })
 }
 
-fn remembered_firewall(record: &BTreeMap<String, Json>) -> Option<PfSense> {
+fn remembered_firewall(record: &BTreeMap<String, Json>, given: &Given) -> Option<PfSense> {
     let flag = |name: &str| record.get(name).and_then(Json::as_bool).unwrap_or_default();
-    let login = match text(record, "api_user") {
-        Some(name) => {
-            Login::User { name, password: remembered_secret(record, "api_password_command") }
+    let (password, key) = (given.password.as_ref(), given.key.as_ref());
+    let login = match given.user.clone().or_else(|| text(record, "api_user")) {
+        Some(name) if key.is_none() => {
+            let password = remembered_secret(record, "api_password_command", password);
+            Login::User { name, password }
         }
-        None => Login::Key(remembered_secret(record, "api_key_command")),
+        _ => Login::Key(remembered_secret(record, "api_key_command", key)),
     };
     Some(PfSense {
         api_url: text(record, "api_url")?,
@@ -194,8 +242,15 @@ fn remembered_tls(record: &BTreeMap<String, Json>) -> Tls {
     }
 }
 
-/// Only the program that knows a secret is remembered.
-fn remembered_secret(record: &BTreeMap<String, Json>, name: &str) -> Password {
+/// Only the program that knows a secret is remembered. What the environment gives counts before that.
+fn remembered_secret(
+    record: &BTreeMap<String, Json>,
+    name: &str,
+    given: Option<&Secret>,
+) -> Password {
+    if let Some(secret) = given {
+        return Password::Given(secret.clone());
+    }
     let argv = record.get(name).and_then(Json::as_array);
     let argv: Option<Vec<String>> =
         argv.and_then(|parts| parts.iter().map(|it| Some(it.as_str()?.to_owned())).collect());
@@ -239,12 +294,23 @@ fn port(record: &Json) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::time::Duration;
 
-    use crate::command::session::transport::{recorded, remembered};
+    use serde_json::Value as Json;
+
+    use crate::command::session::transport::{Given, recorded};
     use crate::config::{Driver, Jump, Password, RouterOs, Ssh, Tls, Transport};
     use crate::resource::BackendKind;
     use crate::value::Secret;
+
+    fn remembered(
+        kind: BackendKind,
+        simulated: bool,
+        record: &BTreeMap<String, Json>,
+    ) -> Option<Transport> {
+        super::remembered(kind, simulated, record, &Given::default())
+    }
 
     #[test]
     fn how_a_host_is_reached_is_remembered_whole() {

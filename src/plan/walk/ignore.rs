@@ -48,6 +48,7 @@ impl Planner<'_> {
             if attribute.form.is_secret() && is_absent && record.backend.is_some() {
                 // A peer that was disabled is made when it is enabled, and needs its secret.
                 desired.ignored.remove(name);
+                desired.held.remove(name);
                 continue;
             }
             let field = field_there(attribute, kind, record, &there);

@@ -71,6 +71,7 @@ impl<'a> Planner<'a> {
     pub(crate) fn visit_interface(&mut self, mut desired: Desired) -> (Desired, Node) {
         let address = desired.address.clone();
         self.take_label_over(&desired);
+        let unheld = without_holds(&desired);
         let kept = self.as_kept(&desired);
         let standing = kept.as_ref().map(|kept| self.interface_standing(&kept.desired));
         let standing = match (standing, kept) {
@@ -81,6 +82,7 @@ impl<'a> Planner<'a> {
             // What the configuration says counts for an object that is made.
             _ => {
                 desired.ignored = BTreeSet::new();
+                desired.held = BTreeSet::new();
                 self.interface_standing(&desired)
             }
         };
@@ -99,6 +101,10 @@ impl<'a> Planner<'a> {
         let key = self.key_plan(&desired, &standing, &mut notes);
         desired.fields.insert("name", Wanted::Known(Field::Text(standing.name.clone())));
         let diffs = self.interface_diffs(&desired, &standing, found.as_ref(), &key);
+        if let Some(unheld) = unheld.filter(|_| !desired.held.is_empty()) {
+            let would = self.interface_without_holds(unheld);
+            self.note_held(&desired, would);
+        }
         let recorded_port =
             standing.record.as_ref().and_then(|it| it.attributes.get("listen_port"));
         let port = recorded_port.and_then(Json::as_u64).and_then(|port| u32::try_from(port).ok());
@@ -190,6 +196,25 @@ impl<'a> Planner<'a> {
             },
         };
         Standing { backend, name, record, old, found, fate, reason }
+    }
+
+    /// Returns what would differ about an interface that nobody held.
+    fn interface_without_holds(&self, unheld: Desired) -> Vec<AttributeDiff> {
+        let mut unheld = self.as_kept(&unheld).map_or(unheld, |it| it.desired);
+        let standing = self.interface_standing(&unheld);
+        let found = self.found_interface(&standing);
+        self.settle_mark(&mut unheld, &standing, &mut Vec::new());
+        let public = found_key(standing.found);
+        let key = KeyPlan { public, ..KeyPlan::default() };
+        let name = Wanted::Known(Field::Text(standing.name.clone()));
+        unheld.fields.insert("name", name);
+        self.interface_diffs(&unheld, &standing, found.as_ref(), &key)
+    }
+
+    /// Returns what happens to the object of an interface.
+    pub(crate) fn interface_fate(&self, desired: &Desired) -> (Fate, Reason) {
+        let Standing { fate, reason, .. } = self.interface_standing(desired);
+        (fate, reason)
     }
 
     /// Returns whether the name that an interface has is one on the backend where it is to be.
@@ -413,6 +438,17 @@ impl<'a> Planner<'a> {
             None => {}
         }
     }
+}
+
+/// Returns a resource as it is wanted where nothing of it is held; none where nothing is.
+pub(crate) fn without_holds(desired: &Desired) -> Option<Desired> {
+    if desired.held.is_empty() {
+        return None;
+    }
+    let mut desired = desired.clone();
+    let held = std::mem::take(&mut desired.held);
+    desired.ignored.retain(|name| !held.contains(name));
+    Some(desired)
 }
 
 /// Makes the difference of an attribute that is compared by hand.

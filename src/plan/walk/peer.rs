@@ -14,7 +14,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::check::span;
 use crate::plan::recover::public_key;
-use crate::plan::walk::interface::diff_of;
+use crate::plan::walk::interface::{diff_of, without_holds};
 use crate::plan::walk::{Device, Fate, Node, Planner, all_new, as_new_object};
 use crate::plan::{Note, Reason};
 use crate::resource::{Address, BackendId, BackendKind, Field, Kind, declaration};
@@ -71,12 +71,16 @@ struct Standing<'a> {
 impl<'a> Planner<'a> {
     pub(crate) fn visit_peer(&mut self, mut desired: Desired) -> (Desired, Node) {
         let mut notes = Vec::new();
+        let unheld = without_holds(&desired);
         let kept = self.as_kept(&desired);
         let kept = kept.filter(|kept| self.peer_standing(&kept.desired).fate == Fate::Keep);
         match kept {
             Some(kept) => desired = self.keep(kept),
             // What the configuration says counts for an object that is made.
-            None => desired.ignored = BTreeSet::new(),
+            None => {
+                desired.ignored = BTreeSet::new();
+                desired.held = BTreeSet::new();
+            }
         }
         self.check_lacks(&desired);
         self.settle_enabled(&mut desired, &mut notes);
@@ -93,6 +97,10 @@ impl<'a> Planner<'a> {
             self.known.publish(&desired.address, "name", name.clone());
         }
         let diffs = self.peer_diffs(&desired, &standing);
+        if let Some(unheld) = unheld.filter(|_| !desired.held.is_empty()) {
+            let would = self.peer_without_holds(unheld);
+            self.note_held(&desired, would);
+        }
         let is_enabled = desired.fields.get("enabled") != Some(&Wanted::Known(Field::Bool(false)));
         let address = desired.address.clone();
         let is_there = standing.found.is_some();
@@ -117,8 +125,25 @@ impl<'a> Planner<'a> {
         (desired, node)
     }
 
+    /// Returns what would differ about a peer that nobody held.
+    fn peer_without_holds(&self, unheld: Desired) -> Vec<AttributeDiff> {
+        let mut unheld = self.as_kept(&unheld).map_or(unheld, |it| it.desired);
+        self.settle_enabled(&mut unheld, &mut Vec::new());
+        let standing = self.peer_standing(&unheld);
+        self.peer_diffs(&unheld, &standing)
+    }
+
+    /// Returns what happens to the object of a peer.
+    pub(crate) fn peer_fate(&self, desired: &Desired) -> (Fate, Reason) {
+        let Standing { fate, reason, .. } = self.peer_standing(desired);
+        (fate, reason)
+    }
+
     /// A peer past its `expires_at` is wanted as a disabled one.
     fn settle_enabled(&self, desired: &mut Desired, notes: &mut Vec<Note>) {
+        if desired.held.contains("enabled") {
+            return;
+        }
         if let Some(Field::Time(end)) = desired.fields.get("expires_at").and_then(Wanted::known)
             && *end <= self.planned_at
         {

@@ -44,6 +44,9 @@ impl Drafter {
         }
         for address in walked {
             let node = &planner.nodes[address];
+            if node.fate == Fate::Keep && planner.holds.on_attribute(address, "persist").is_some() {
+                continue;
+            }
             let Some(standing) = standing(planner, node, &index) else { continue };
             let before = touching.of(node);
             let boot = node.backend.as_ref().and_then(|it| planner.picture(it)?.boot.as_ref());

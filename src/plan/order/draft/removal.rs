@@ -38,8 +38,18 @@ impl Drafter {
         // Peers sort after interfaces, and go first.
         for address in owned.iter().rev().filter(|it| view.contains(it) && !left_out.contains(it)) {
             let removed = planner.removed.get(address).cloned();
+            let is_wanted = planner.desired.contains_key(address);
             if let Some(Removed { destroy: false, at }) = removed {
+                let reason = Reason::Removed(at.clone());
+                if planner.stays_held(address, Action::Forget, reason) {
+                    continue;
+                }
                 self.forget(planner, address, at);
+                continue;
+            }
+            let reason =
+                if planner.options.destroy { Reason::Destroy } else { Reason::NotConfigured };
+            if !is_wanted && planner.stays_held(address, Action::Delete, reason) {
                 continue;
             }
             let deposed = self.deposed(planner, address, claimed);
