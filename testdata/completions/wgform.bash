@@ -8,7 +8,7 @@ _wgform() {
         [[ $word == [-=]* || $word == help || ${COMP_WORDS[i-1]} == '=' ]] && continue
         _wgform_takes_value "${COMP_WORDS[i-1]}" && continue
         case "$command $word" in
-            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' graph' | ' console' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | ' import' | ' backend' | 'backend list' | 'backend test' | ' force-unlock' | ' simulate' | 'simulate routeros' | 'simulate pfsense' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
+            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' graph' | ' console' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | ' import' | ' backend' | 'backend list' | 'backend test' | ' hold' | ' force-unlock' | ' simulate' | 'simulate routeros' | 'simulate pfsense' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
         esac
     done
 
@@ -32,7 +32,9 @@ _wgform() {
             -var-file) _wgform_paths -f ;;
             -refresh) _wgform_words 'true false' ;;
             -input) _wgform_words 'true false' ;;
+            -metrics-into) _wgform_paths -f ;;
             -lock) _wgform_words 'true false' ;;
+            -state) _wgform_paths -f ;;
             -list) _wgform_words 'true false' ;;
             -write) _wgform_words 'true false' ;;
             -type) _wgform_words 'dot mermaid' ;;
@@ -47,9 +49,9 @@ _wgform() {
         case $command in
             '') _wgform_words '-version -chdir= -no-color -v -compact-warnings -help' ;;
             'plan') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -accept-new-device= -accept-loss= -allow-new-key= -replace= -refresh-only -destroy -validate-on-device -detailed-exitcode -parallelism= -input -chdir= -no-color -v -compact-warnings -help' ;;
-            'apply') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -destroy -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -heal -allow-new-key= -replace= -refresh-only -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
+            'apply') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -destroy -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -heal -allow-new-key= -replace= -refresh-only -metrics-into= -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
             'destroy') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -refresh -accept-new-device= -accept-loss= -auto-approve -skip-unreachable -parallelism= -input -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
-            'drift') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -parallelism= -chdir= -no-color -v -compact-warnings -help' ;;
+            'drift') _wgform_words '-var= -var-file= -target= -target-exact -exclude= -from-state -state= -metrics-into= -parallelism= -chdir= -no-color -v -compact-warnings -help' ;;
             'validate') _wgform_words '-var= -var-file= -json -chdir= -no-color -v -compact-warnings -help' ;;
             'fmt') _wgform_words '-check -diff -recursive -list -write -chdir= -no-color -v -compact-warnings -help' ;;
             'graph') _wgform_words '-var= -var-file= -type= -topology -chdir= -no-color -v -compact-warnings -help' ;;
@@ -65,6 +67,7 @@ _wgform() {
             'backend') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
             'backend list') _wgform_words '-var= -var-file= -chdir= -no-color -v -compact-warnings -help' ;;
             'backend test') _wgform_words '-var= -var-file= -chdir= -no-color -v -compact-warnings -help' ;;
+            'hold') _wgform_words '-for= -reason= -attribute= -list -release -lock -lock-timeout= -chdir= -no-color -v -compact-warnings -help' ;;
             'force-unlock') _wgform_words '-force -chdir= -no-color -v -compact-warnings -help' ;;
             'simulate') _wgform_words '-chdir= -no-color -v -compact-warnings -help' ;;
             'simulate routeros') _wgform_words '-version= -user= -listen= -tls -chdir= -no-color -v -compact-warnings -help' ;;
@@ -77,7 +80,7 @@ _wgform() {
         [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
     else
         case $command in
-            '') _wgform_words 'plan apply destroy drift validate fmt graph console show output state import backend force-unlock simulate schema completions man version help' ;;
+            '') _wgform_words 'plan apply destroy drift validate fmt graph console show output state import backend hold force-unlock simulate schema completions man version help' ;;
             'fmt') _wgform_paths -f ;;
             'state') _wgform_words 'list show mv rm help' ;;
             'backend') _wgform_words 'list test help' ;;
@@ -91,7 +94,7 @@ _wgform() {
 # Returns whether the word after this flag is its value.
 _wgform_takes_value() {
     case ${1/#--/-} in
-        -chdir | -var | -var-file | -target | -exclude | -accept-new-device | -accept-loss | -allow-new-key | -replace | -parallelism | -lock-timeout | -type | -id | -all | -out | -as | -version | -user | -listen | -dir) return 0 ;;
+        -chdir | -var | -var-file | -target | -exclude | -accept-new-device | -accept-loss | -allow-new-key | -replace | -parallelism | -metrics-into | -lock-timeout | -state | -type | -id | -all | -out | -as | -for | -reason | -attribute | -version | -user | -listen | -dir) return 0 ;;
     esac
     return 1
 }

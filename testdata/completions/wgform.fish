@@ -2,7 +2,7 @@
 
 # Returns whether the command line so far is of this command: `state mv` for example.
 function __wgform_command
-    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'graph' 'console' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'import' 'backend' 'backend list' 'backend test' 'force-unlock' 'simulate' 'simulate routeros' 'simulate pfsense' 'schema' 'completions' 'man' 'version'
+    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'graph' 'console' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'import' 'backend' 'backend list' 'backend test' 'hold' 'force-unlock' 'simulate' 'simulate routeros' 'simulate pfsense' 'schema' 'completions' 'man' 'version'
     set -l command
     set -l is_value no
     set -l words (commandline -opc)
@@ -12,7 +12,7 @@ function __wgform_command
             continue
         end
         switch $word
-            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -parallelism --parallelism -lock-timeout --lock-timeout -type --type -id --id -all --all -out --out -as --as -version --version -user --user -listen --listen -dir --dir
+            case -chdir --chdir -var --var -var-file --var-file -target --target -exclude --exclude -accept-new-device --accept-new-device -accept-loss --accept-loss -allow-new-key --allow-new-key -replace --replace -parallelism --parallelism -metrics-into --metrics-into -lock-timeout --lock-timeout -state --state -type --type -id --id -all --all -out --out -as --as -for --for -reason --reason -attribute --attribute -version --version -user --user -listen --listen -dir --dir
                 set is_value yes
             case '-*' help
             case '*'
@@ -43,6 +43,7 @@ complete -c wgform -n '__wgform_command' -a output -d 'Prints outputs, as of the
 complete -c wgform -n '__wgform_command' -a state -d 'Looks at what wgform owns, or changes what it takes for its own'
 complete -c wgform -n '__wgform_command' -a import -d 'Makes wgform the owner of something that is there already'
 complete -c wgform -n '__wgform_command' -a backend -d 'Lists backends, or says what each has and lacks'
+complete -c wgform -n '__wgform_command' -a hold -d 'Leaves resources alone for a time, without a change of the configuration'
 complete -c wgform -n '__wgform_command' -a force-unlock -d 'Takes the lock away from a run that died without giving it back, after a yes'
 complete -c wgform -n '__wgform_command' -a simulate -d 'Serves a device that is only pretended, for requests by hand and for tests'
 complete -c wgform -n '__wgform_command' -a schema -d 'Prints the reference of the language, or a JSON Schema of what wgform reads and writes'
@@ -94,6 +95,7 @@ complete -c wgform -n '__wgform_command apply' -o heal -l heal -d 'Undoes drift 
 complete -c wgform -n '__wgform_command apply' -o allow-new-key -l allow-new-key -x -d 'Lets an interface get a new key, which every one of its peers must then learn'
 complete -c wgform -n '__wgform_command apply' -o replace -l replace -x -d 'Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times'
 complete -c wgform -n '__wgform_command apply' -o refresh-only -l refresh-only -d 'Records in the state what changed outside of wgform, after a yes, and writes to no device'
+complete -c wgform -n '__wgform_command apply' -o metrics-into -l metrics-into -r -F -d 'Writes metrics into a file in Prometheus\' text format, also when the run fails'
 complete -c wgform -n '__wgform_command apply' -o parallelism -l parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
 complete -c wgform -n '__wgform_command apply' -o input -l input -a 'true false' -d 'Asks for a yes (the default); with false, fails where it would ask'
 complete -c wgform -n '__wgform_command apply' -o lock -l lock -a 'true false' -d 'Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work'
@@ -129,6 +131,9 @@ complete -c wgform -n '__wgform_command drift' -o var-file -l var-file -r -F -d 
 complete -c wgform -n '__wgform_command drift' -o target -l target -x -d 'Limits the run to a resource, what it depends on, and the other end of its link; may be given several times'
 complete -c wgform -n '__wgform_command drift' -o target-exact -l target-exact -d 'Leaves the other ends of links out of `-target`'
 complete -c wgform -n '__wgform_command drift' -o exclude -l exclude -x -d 'Leaves out a resource, what depends on it, and the other end of its link; may be given several times'
+complete -c wgform -n '__wgform_command drift' -o from-state -l from-state -d 'Compares with what was last applied, without the configuration and its variables'
+complete -c wgform -n '__wgform_command drift' -o state -l state -r -F -d 'The state file for `-from-state`; without it, where the configuration says'
+complete -c wgform -n '__wgform_command drift' -o metrics-into -l metrics-into -r -F -d 'Writes metrics into a file in Prometheus\' text format, also when the run fails'
 complete -c wgform -n '__wgform_command drift' -o parallelism -l parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
 complete -c wgform -n '__wgform_command drift' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command drift' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
@@ -268,6 +273,19 @@ complete -c wgform -n '__wgform_command backend test' -o no-color -l no-color -d
 complete -c wgform -n '__wgform_command backend test' -s v -d 'Says more about what is done'
 complete -c wgform -n '__wgform_command backend test' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command backend test' -o help -l help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command hold' -o for -l for -x -d 'How long, such as `10h` or `2d`'
+complete -c wgform -n '__wgform_command hold' -o reason -l reason -x -d 'Why; plans and reports say it'
+complete -c wgform -n '__wgform_command hold' -o attribute -l attribute -x -d 'Holds only this attribute; may be given several times'
+complete -c wgform -n '__wgform_command hold' -o list -l list -d 'Lists what is held'
+complete -c wgform -n '__wgform_command hold' -o release -l release -d 'Ends the holds on these resources'
+complete -c wgform -n '__wgform_command hold' -o lock -l lock -a 'true false' -d 'Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work'
+complete -c wgform -n '__wgform_command hold' -o lock-timeout -l lock-timeout -x -d 'Waits this long for a lock that another run holds'
+complete -c wgform -n '__wgform_command hold' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command hold' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command hold' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command hold' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
+complete -c wgform -n '__wgform_command hold' -o help -l help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command force-unlock' -o force -l force -d 'Does not ask for a yes'
 complete -c wgform -n '__wgform_command force-unlock' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'

@@ -30,6 +30,7 @@ _wgform() {
                 'state:Looks at what wgform owns, or changes what it takes for its own'
                 'import:Makes wgform the owner of something that is there already'
                 'backend:Lists backends, or says what each has and lacks'
+                'hold:Leaves resources alone for a time, without a change of the configuration'
                 'force-unlock:Takes the lock away from a run that died without giving it back, after a yes'
                 'simulate:Serves a device that is only pretended, for requests by hand and for tests'
                 'schema:Prints the reference of the language, or a JSON Schema of what wgform reads and writes'
@@ -55,6 +56,7 @@ _wgform() {
                 state) _wgform_state ;;
                 import) _wgform_import ;;
                 backend) _wgform_backend ;;
+                hold) _wgform_hold ;;
                 force-unlock) _wgform_force_unlock ;;
                 simulate) _wgform_simulate ;;
                 schema) _wgform_schema ;;
@@ -109,6 +111,7 @@ _wgform_apply() {
         '*-allow-new-key=[Lets an interface get a new key, which every one of its peers must then learn]:ADDRESS: ' \
         '*-replace=[Destroys a resource and makes it again, with the key it had; a pre-shared key is made anew. May be given several times]:ADDRESS: ' \
         '-refresh-only[Records in the state what changed outside of wgform, after a yes, and writes to no device]' \
+        '-metrics-into=[Writes metrics into a file in Prometheus'\'' text format, also when the run fails]:file:_files' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-input=-[Asks for a yes (the default); with false, fails where it would ask]::value:(true false)' \
         '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
@@ -150,6 +153,9 @@ _wgform_drift() {
         '*-target=[Limits the run to a resource, what it depends on, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-target-exact[Leaves the other ends of links out of `-target`]' \
         '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
+        '-from-state[Compares with what was last applied, without the configuration and its variables]' \
+        '-state=[The state file for `-from-state`; without it, where the configuration says]:file:_files' \
+        '-metrics-into=[Writes metrics into a file in Prometheus'\'' text format, also when the run fails]:file:_files' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
@@ -382,6 +388,23 @@ _wgform_backend_test() {
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
         '-help[Shows the page of the command]' \
         ':ID: '
+}
+
+_wgform_hold() {
+    _arguments \
+        '-for=[How long, such as `10h` or `2d`]:DURATION: ' \
+        '-reason=[Why; plans and reports say it]:TEXT: ' \
+        '*-attribute=[Holds only this attribute; may be given several times]:NAME: ' \
+        '-list[Lists what is held]' \
+        '-release[Ends the holds on these resources]' \
+        '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
+        '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]' \
+        ':ADDRESS: '
 }
 
 _wgform_force_unlock() {
