@@ -33,6 +33,7 @@ fn no_example_is_without_a_test() {
     assert_eq!(
         names,
         [
+            "drift-cron",
             "fifty-sites",
             "linux-site-to-site",
             "quickstart",
@@ -46,6 +47,7 @@ fn no_example_is_without_a_test() {
 #[test]
 fn every_example_is_valid() {
     for name in [
+        "drift-cron",
         "fifty-sites",
         "linux-site-to-site",
         "quickstart",
@@ -98,6 +100,27 @@ fn the_quickstart_is_planned_applied_and_destroyed() {
         assert_eq!(host["files"], serde_json::json!({}));
     }
     assert_eq!(project.run("state list").ends(0).stdout, "");
+}
+
+#[test]
+fn the_drift_cron_looks_with_the_state_alone() {
+    let project = Project::of_example("drift-cron");
+    let service = fs::read_to_string(project.path().join("wgform-drift.service")).unwrap();
+    let cron = fs::read_to_string(project.path().join("wgform-drift.cron")).unwrap();
+    let command = "drift -from-state -no-color -metrics-into=/var/lib/wgform-metrics/wgform.prom";
+    assert!(service.contains(&format!("ExecStart=/usr/local/bin/wgform {command}\n")), "{service}");
+    assert!(cron.contains(&format!("wgform {command} ")), "{cron}");
+    let command = command.replace("/var/lib/wgform-metrics/", "");
+    project.run("apply -auto-approve").ends(0);
+    // The cron has no configuration.
+    fs::remove_file(project.path().join("main.wg.hcl")).unwrap();
+    project.run(&command).ends(0).says("No drift.");
+    let metrics = || fs::read_to_string(project.path().join("wgform.prom")).unwrap();
+    let changed = "wgform_drift_objects{backend=\"hq\",class=\"changed\"}";
+    assert!(metrics().contains(&format!("{changed} 0\n")), "{}", metrics());
+    project.enter("hq").delete_address("wg0", "10.8.0.1/24".parse().unwrap()).unwrap();
+    project.run(&command).ends(2).says("Drift: 1 resource changed outside of wgform");
+    assert!(metrics().contains(&format!("{changed} 1\n")), "{}", metrics());
 }
 
 fn link_key(device: &serde_json::Value) -> String {

@@ -1,0 +1,93 @@
+//! `wgform hold`, as the built program does it.
+
+#![expect(clippy::disallowed_methods, reason = "these tests look at files")]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod harness;
+
+use std::fs;
+
+use crate::harness::Project;
+
+fn applied() -> Project {
+    let project = Project::of_example("quickstart");
+    project.run("apply -auto-approve").ends(0);
+    project
+}
+
+fn drop_address(project: &Project) {
+    let addresses = project.host("hq")["links"]["wg0"]["addresses"].clone();
+    let address = addresses[0].as_str().unwrap().parse().unwrap();
+    project.enter("hq").delete_address("wg0", address).unwrap();
+}
+
+#[test]
+fn what_is_held_for_a_night_is_left_alone_and_released() {
+    let project = applied();
+    project.run("hold -list").ends(0).says("Nothing is held.");
+    let held = project.run("hold interface.hq -for=10h -reason=INC-7").ends(0);
+    held.says("Held `interface.hq` until 20");
+    project.run("hold -list").ends(0).says("interface.hq").says("INC-7").says("held by");
+    drop_address(&project);
+    let plan = project.run("plan -detailed-exitcode").ends(0);
+    let plan = plan.says("Held, and left alone:").says("addresses").says("INC-7");
+    plan.says("No changes.");
+    project.run("drift").ends(0).says("Held, and left alone:").says("But for what is held");
+    project.run("drift -from-state").ends(0).says("But for what is held");
+    project.run("apply -auto-approve").ends(0).says("No changes.");
+    project.run("drift").ends(0).says("But for what is held");
+
+    project.run("hold -release interface.hq").ends(0).says("Released `interface.hq`.");
+    project
+        .run("hold -release interface.hq")
+        .ends(1)
+        .tells("nothing that `interface.hq` names is held");
+    project.run("drift").ends(2).says("Drift: 1 resource changed");
+    project.run("drift -from-state").ends(2).says("Drift: 1 resource changed");
+    project.run("apply -auto-approve").ends(0);
+    project.run("plan -detailed-exitcode").ends(0).says("No changes.");
+}
+
+#[test]
+fn a_hold_that_has_ended_is_said_and_forgotten() {
+    let project = applied();
+    project.run("hold interface.hq -attribute=addresses -for=1h -reason=night").ends(0);
+    drop_address(&project);
+    let path = project.path().join("wgform.state.json");
+    let mut state: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!(state["holds"][0]["attributes"][0], "addresses");
+    state["holds"][0]["expires_at"] = "2020-01-01T00:00:00Z".into();
+    fs::write(&path, state.to_string()).unwrap();
+    project.run("hold -list").ends(0).says("[the time is up]");
+    let ran = project.run("drift -from-state").ends(2).says("No longer held");
+    ran.says("What differs there is drift again.");
+    project.run("plan").ends(0).says("No longer held").says("Drift undone: 1");
+    project.run("apply -auto-approve").ends(0);
+    project.run("hold -list").ends(0).says("Nothing is held.");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_the_way_out() {
+    let project = applied();
+    project
+        .run("hold interface.hp -for=1h -reason=x")
+        .ends(1)
+        .tells("Did you mean `interface.hq`?");
+    project.run("hold interface.hq -reason=x").ends(1).tells("-for");
+    project.run("hold interface.hq -for=1h").ends(1).tells("-reason");
+    project.run("hold interface.hq -for=0s -reason=x").ends(1).tells("no time");
+    let wrong = project.run("hold interface.hq -attribute=adresses -for=1h -reason=x").ends(1);
+    wrong.tells("Did you mean `addresses`?");
+    project.run("hold").ends(1).tells("ADDRESS");
+    project.run("hold -list").ends(0).says("Nothing is held.");
+}
+
+#[test]
+fn a_hold_follows_its_resource() {
+    let project = applied();
+    project.run("hold peer.hq_to_branch -for=1h -reason=x").ends(0);
+    project.run("state mv peer.hq_to_branch peer.moved").ends(0);
+    project.run("hold -list").ends(0).says("peer.moved");
+    project.run("state rm peer.moved").ends(0);
+    project.run("hold -list").ends(0).says("Nothing is held.");
+}
