@@ -11,7 +11,6 @@ use serde_json::Value as Json;
 
 use crate::actual::{FoundInterface, Picture};
 use crate::diff::{AttributeDiff, Class, Side};
-use crate::link::Links;
 use crate::persist::{self, Style};
 use crate::plan::hold::{Held, Holds};
 use crate::plan::persist::{Persisted, found};
@@ -41,7 +40,13 @@ impl Planner<'_> {
     /// Makes a plan of what an apply of the same configuration would undo.
     pub(crate) fn compared_with_state(mut self, holds: Holds) -> Plan {
         self.holds = holds;
-        let view = View::new(&self, &Links::default());
+        // Nothing says what belongs to what is named.
+        let named = |all: &[Address]| all.iter().cloned().collect();
+        let view = match (self.options.targets.as_slice(), self.options.excludes.as_slice()) {
+            ([], []) => View::All,
+            ([], excludes) => View::AllBut(named(excludes)),
+            (targets, _) => View::Only(named(targets)),
+        };
         let mut changes = Vec::new();
         let mut unmanaged = Vec::new();
         for (address, record) in &self.state.resources {
