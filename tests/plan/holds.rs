@@ -123,6 +123,7 @@ fn what_nobody_declared_has_a_class_of_its_own() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "it measures how long the machine takes")]
 fn ten_thousand_peers_are_compared_with_the_state_alone_in_no_time() {
     let peers = "peer \"many\" {\n  count       = 10000\n  interface   = interface.hub\n  \
                  public_key  = base64encode(substr(sha256(tostring(count.index)), 0, 32))\n  \
