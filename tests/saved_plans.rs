@@ -484,19 +484,9 @@ fn a_plan_for_three_kinds_of_device_is_saved_and_applied() {
     project.run("apply p").ends(7).tells("which was not planned (changed outside of wgform)");
 }
 
-#[test]
-fn a_plan_made_without_the_right_to_see_secrets_is_good_for_who_may_write() {
-    let router = SimulatedRouter::in_memory(Profile::newest(), 7, jiff::Timestamp::UNIX_EPOCH);
-    let reads: Vec<_> =
-        ALL_POLICIES.into_iter().filter(|it| !["write", "sensitive"].contains(it)).collect();
-    router.set_user("reader", &Secret::new("hunter2hunter2"), &reads);
-    router.set_user("writer", &Secret::new("hunter2hunter2"), &ALL_POLICIES);
-    let world =
-        World::new(std::collections::BTreeMap::new(), "/nowhere".into(), harness::now, |it| {
-            it.fill(7);
-        });
-    let server = Server::start(router.clone(), &world, Options::default()).unwrap();
-    let project = Project::new(&format!(
+/// A router that is reached as a user who is not in any plan file.
+fn as_somebody(server: &Server) -> Project {
+    Project::new(&format!(
         r#"
         variable "user" {{ sensitive = true }}
         backend "routeros" "far" {{
@@ -517,7 +507,22 @@ fn a_plan_made_without_the_right_to_see_secrets_is_good_for_who_may_write() {
         }}
         "#,
         server.address()
-    ));
+    ))
+}
+
+#[test]
+fn a_plan_made_without_the_right_to_see_secrets_is_good_for_who_may_write() {
+    let router = SimulatedRouter::in_memory(Profile::newest(), 7, jiff::Timestamp::UNIX_EPOCH);
+    let reads: Vec<_> =
+        ALL_POLICIES.into_iter().filter(|it| !["write", "sensitive"].contains(it)).collect();
+    router.set_user("reader", &Secret::new("hunter2hunter2"), &reads);
+    router.set_user("writer", &Secret::new("hunter2hunter2"), &ALL_POLICIES);
+    let world =
+        World::new(std::collections::BTreeMap::new(), "/nowhere".into(), harness::now, |it| {
+            it.fill(7);
+        });
+    let server = Server::start(router.clone(), &world, Options::default()).unwrap();
+    let project = as_somebody(&server);
     let run = |user: &str, arguments: &str| {
         let mut command = project.command(arguments);
         command.env("WGFORM_VAR_user", user);
