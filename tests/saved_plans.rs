@@ -11,6 +11,11 @@ use std::os::unix::fs::PermissionsExt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value as Json;
+use wgform::simulator::routeros::http::{Options, Server};
+use wgform::simulator::routeros::profile::Profile;
+use wgform::simulator::routeros::{ALL_POLICIES, SimulatedRouter};
+use wgform::value::Secret;
+use wgform::world::World;
 
 use crate::harness::{Project, Ran, devices};
 
@@ -477,6 +482,78 @@ fn a_plan_for_three_kinds_of_device_is_saved_and_applied() {
     devices::ask_router(&router, "PATCH", &path, r#"{"comment":"by hand"}"#);
     drop(router);
     project.run("apply p").ends(7).tells("which was not planned (changed outside of wgform)");
+}
+
+/// A router that is reached as a user who is not in any plan file.
+fn as_somebody(server: &Server) -> Project {
+    Project::new(&format!(
+        r#"
+        variable "user" {{ sensitive = true }}
+        backend "routeros" "far" {{
+          api_url      = "http://{}"
+          api_user     = var.user
+          api_password = "hunter2hunter2"
+        }}
+        interface "far" {{
+          backend     = backend.far
+          name        = "wg0"
+          listen_port = 13231
+        }}
+        peer "laptop" {{
+          interface     = interface.far
+          public_key    = "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="
+          preshared_key = "{SHARED}"
+          allowed_ips   = ["10.8.0.2/32"]
+        }}
+        "#,
+        server.address()
+    ))
+}
+
+#[test]
+fn a_plan_made_without_the_right_to_see_secrets_is_good_for_who_may_write() {
+    let router = SimulatedRouter::in_memory(Profile::newest(), 7, jiff::Timestamp::UNIX_EPOCH);
+    let reads: Vec<_> =
+        ALL_POLICIES.into_iter().filter(|it| !["write", "sensitive"].contains(it)).collect();
+    router.set_user("reader", &Secret::new("hunter2hunter2"), &reads);
+    router.set_user("writer", &Secret::new("hunter2hunter2"), &ALL_POLICIES);
+    let world =
+        World::new(std::collections::BTreeMap::new(), "/nowhere".into(), harness::now, |it| {
+            it.fill(7);
+        });
+    let server = Server::start(router.clone(), &world, Options::default()).unwrap();
+    let project = as_somebody(&server);
+    let run = |user: &str, arguments: &str| {
+        let mut command = project.command(arguments);
+        command.env("WGFORM_VAR_user", user);
+        Ran::of(arguments, command.output().unwrap())
+    };
+    run("reader", "plan -out=p").ends(0);
+    run("writer", "apply p").ends(0);
+    project.edit("10.8.0.2/32", "10.8.0.3/32");
+    let reviewed = digest(&run("reader", "plan -out=p").ends(0));
+    assert_eq!(digest(&run("writer", "plan").ends(0)), reviewed);
+    run("writer", "apply p").ends(0).says("1 changed");
+    // Somebody changes the key, which only the writer can see.
+    let peers = devices::ask_router(&router, "GET", "interface/wireguard/peers", "");
+    let path = format!("interface/wireguard/peers/{}", peers[0][".id"].as_str().unwrap());
+    let body = format!("{{\"preshared-key\":\"{KEY}\"}}");
+    devices::ask_router(&router, "PATCH", &path, &body);
+    for changes in [true, false] {
+        if changes {
+            project.edit("10.8.0.3/32", "10.8.0.4/32");
+        } else {
+            devices::ask_router(&router, "PATCH", &path, &body);
+        }
+        let reviewed = run("reader", "plan -out=p").ends(0);
+        assert_eq!(reviewed.stdout.contains("No changes."), !changes);
+        if changes {
+            assert_eq!(digest(&run("writer", "plan").ends(0)), digest(&reviewed));
+        }
+        let applied = run("writer", "apply p").ends(0);
+        applied.tells("is put back with the rest: peer.laptop");
+    }
+    run("writer", "plan -detailed-exitcode").ends(0);
 }
 
 #[test]

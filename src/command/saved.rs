@@ -215,7 +215,8 @@ fn request(planned: &Saved, lock: Lock) -> Request {
         lock,
         input: Input::Off,
         auto_approve: Approval::All,
-        heal: planned.heals_drift,
+        // What else it would undo makes it another plan.
+        heal: true,
         skip_unreachable: true,
         expect: None,
     }

@@ -157,7 +157,7 @@ pub fn differences(planned: &Saved, now: &Saved) -> (Vec<Difference>, Vec<Subjec
             .map(|address| Difference::Refactored { address }),
     );
     let unseen = |saved: &Saved| -> BTreeSet<Subject> {
-        let unseen = saved.changes.iter().filter(|it| it.is_unseen());
+        let unseen = saved.changes.iter().filter(|it| it.puts_back_a_secret());
         unseen.map(|it| it.subject.clone()).collect()
     };
     let (was, is) = (unseen(planned), unseen(now));

@@ -131,6 +131,12 @@ impl Change {
             && self.lasting_notes().next().is_none()
     }
 
+    /// Returns whether any of it puts back such a secret.
+    pub(super) fn puts_back_a_secret(&self) -> bool {
+        let mut attributes = self.attributes.iter();
+        attributes.any(|it| it.class == Class::Drift && self.is_secret(&it.name))
+    }
+
     /// Returns what else is said about it, without what changes by itself.
     pub(super) fn lasting_notes(&self) -> impl Iterator<Item = String> {
         self.notes.iter().filter_map(|note| {
