@@ -133,6 +133,10 @@ impl<'b> Search<'b> {
                 }
             }
             "variable" => self.variable(file, block),
+            "wgform" => {
+                self.misplaced(file, &block.body);
+                block.body.get_blocks("state").for_each(|state| self.store(file, &state.body));
+            }
             "backend" => {
                 self.misplaced(file, &block.body);
                 // A user with a password does not belong there, and is there at times.
@@ -158,6 +162,17 @@ impl<'b> Search<'b> {
                     let key = client.body.get_attribute("private_key");
                     self.queue.extend(key.map(|it| (file, &it.value)));
                 }
+            }
+        }
+    }
+
+    /// Notes what a store is reached with: passwords, headers, and addresses with a user in them.
+    fn store(&mut self, file: usize, body: &'b Body) {
+        self.misplaced(file, body);
+        let has_user = |it: &Expression| it.as_str().is_some_and(|text| text.contains('@'));
+        for attribute in body.attributes() {
+            if attribute.key.as_str() == "headers" || has_user(&attribute.value) {
+                self.queue.push((file, &attribute.value));
             }
         }
     }
@@ -197,6 +212,17 @@ mod tests {
         assert_eq!(shown, ["\"hunter2\"", "\"short\"", "\"typo\"", &format!("\"{KEY}\"")]);
         let place = text.find(KEY).unwrap();
         assert!(found.iter().all(|range| range.start < place || &text[range.clone()] != KEY));
+    }
+
+    #[test]
+    fn what_a_store_is_reached_with_is_found() {
+        let text = "wgform {\n  state \"http\" {\n    address = \"https://u:hunter2@host\"\n    password = \"hunter3\"\n    \
+                    headers = { X = \"hunter4\" }\n  }\n}\n";
+        let body = hcl_edit::parser::parse_body(text).unwrap();
+        let found = &find(&[&body])[0];
+        for secret in ["hunter2", "hunter3", "hunter4"] {
+            assert!(found.iter().any(|range| text[range.clone()].contains(secret)), "{secret}");
+        }
     }
 
     #[test]

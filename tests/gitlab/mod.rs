@@ -45,6 +45,8 @@ pub struct Kept {
     pub offences: Vec<String>,
     /// The number of the request that goes wrong, and whether all later ones do.
     pub trouble: Option<(usize, bool, Trouble)>,
+    /// Once so many versions are kept, every request is answered with 500.
+    pub dies_with: Option<usize>,
 }
 
 /// The server, until this value goes.
@@ -92,7 +94,9 @@ impl GitLab {
     }
 
     pub fn heal(&self) {
-        self.kept().trouble = None;
+        let mut kept = self.kept();
+        kept.trouble = None;
+        kept.dies_with = None;
     }
 
     pub fn serials(&self, state: &str) -> Vec<u64> {
@@ -143,7 +147,10 @@ fn serve(stream: &TcpStream, kept: &Mutex<Kept>) -> bool {
         match kept.trouble {
             Some((at, false, what)) if at == number => Some(what),
             Some((at, true, what)) if number >= at => Some(what),
-            _ => None,
+            _ => {
+                let count: usize = kept.versions.values().map(BTreeMap::len).sum();
+                kept.dies_with.filter(|at| count >= *at).map(|_| Trouble::Unwell)
+            }
         }
     };
     let (status, body) = match trouble {
