@@ -84,12 +84,12 @@ fn a_state_behind_http_goes_through_its_whole_life() {
     let document = server.document(STATE);
     assert_eq!(document["in_flight"], json!([]));
     assert!(document.get("applying").is_none());
-    hurried(&project, "plan -detailed-exitcode").ends(0).says("No changes");
-    hurried(&project, "state list").ends(0).says("interface.hub\npeer.p0\npeer.p1");
-    hurried(&project, "state mv peer.p1 peer.p9").ends(0);
-    hurried(&project, "state mv peer.p9 peer.p1").ends(0);
-    hurried(&project, "lock show").ends(0).says("The state is not locked.");
-    hurried(&project, "destroy -auto-approve").ends(0);
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+    project.run("state list").ends(0).says("interface.hub\npeer.p0\npeer.p1");
+    project.run("state mv peer.p1 peer.p9").ends(0);
+    project.run("state mv peer.p9 peer.p1").ends(0);
+    project.run("lock show").ends(0).says("The state is not locked.");
+    project.run("destroy -auto-approve").ends(0);
     assert_eq!(server.serials(STATE), [1, 2, 3, 4, 5, 6]);
     is_whole(&server);
     let mut names = project.names();
@@ -254,7 +254,7 @@ fn a_state_that_could_not_be_written_is_kept_and_pushed_by_the_next_run() {
     hurried(&project, "apply -auto-approve").ends(0);
     configure(&project, &server, 3);
     // Everything after the intents fails.
-    server.kept().dies_with = Some(3);
+    server.die_after(1);
     let ran = hurried(&project, "apply -auto-approve").ends(4).tells("errored.wgform.json");
     assert!(ran.stderr.contains("the next apply in this directory"), "{ran}");
     server.heal();
@@ -277,7 +277,7 @@ fn a_kept_state_never_replaces_a_newer_one() {
     let project = project(&server, 1);
     hurried(&project, "apply -auto-approve").ends(0);
     configure(&project, &server, 2);
-    server.kept().dies_with = Some(3);
+    server.die_after(1);
     hurried(&project, "apply -auto-approve").ends(4);
     server.heal();
     server.kept().locks.clear();

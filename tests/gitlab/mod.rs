@@ -93,6 +93,13 @@ impl GitLab {
         kept.trouble = Some((at, for_good, what));
     }
 
+    /// After so many more writes, every request is answered with 500.
+    pub fn die_after(&self, writes: usize) {
+        let mut kept = self.kept();
+        let count: usize = kept.versions.values().map(BTreeMap::len).sum();
+        kept.dies_with = Some(count + writes);
+    }
+
     pub fn heal(&self) {
         let mut kept = self.kept();
         kept.trouble = None;
