@@ -48,6 +48,7 @@ pub struct State {
     /// Intents that are on their way, kept here by stores without a journal of their own.
     pub in_flight: Vec<Json>,
     /// The run that is at work, in a store elsewhere: what it is about to do is in flight.
+    #[schemars(default, skip_serializing_if = "Option::is_none")]
     pub applying: Option<Applying>,
     /// What is left alone, or known to differ, for a time.
     pub holds: Vec<Json>,

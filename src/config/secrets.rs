@@ -219,6 +219,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_store_is_reached_with_is_found() {
+        let text = "wgform {\n  state \"http\" {\n    address = \"https://u:hunter2@host\"\n    password = \"hunter3\"\n    \
+                    headers = { X = \"hunter4\" }\n  }\n}\n";
+        let body = hcl_edit::parser::parse_body(text).unwrap();
+        let found = &find(&[&body])[0];
+        for secret in ["hunter2", "hunter3", "hunter4"] {
+            assert!(found.iter().any(|range| text[range.clone()].contains(secret)), "{secret}");
+        }
+    }
+
+    #[test]
     fn what_a_block_of_a_block_makes_sensitive_is_found() {
         let text = "variable \"v\" {\n  validation {\n    condition = var.v != sensitive(\"hunter2\")\n    error_message = \"x\"\n  }\n}\n";
         let body = hcl_edit::parser::parse_body(text).unwrap();

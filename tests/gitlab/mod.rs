@@ -45,6 +45,8 @@ pub struct Kept {
     pub offences: Vec<String>,
     /// The number of the request that goes wrong, and whether all later ones do.
     pub trouble: Option<(usize, bool, Trouble)>,
+    /// Once so many versions are kept, every request is answered with 500.
+    pub dies_with: Option<usize>,
 }
 
 /// The server, until this value goes.
@@ -91,8 +93,17 @@ impl GitLab {
         kept.trouble = Some((at, for_good, what));
     }
 
+    /// After so many more writes, every request is answered with 500.
+    pub fn die_after(&self, writes: usize) {
+        let mut kept = self.kept();
+        let count: usize = kept.versions.values().map(BTreeMap::len).sum();
+        kept.dies_with = Some(count + writes);
+    }
+
     pub fn heal(&self) {
-        self.kept().trouble = None;
+        let mut kept = self.kept();
+        kept.trouble = None;
+        kept.dies_with = None;
     }
 
     pub fn serials(&self, state: &str) -> Vec<u64> {
@@ -143,7 +154,10 @@ fn serve(stream: &TcpStream, kept: &Mutex<Kept>) -> bool {
         match kept.trouble {
             Some((at, false, what)) if at == number => Some(what),
             Some((at, true, what)) if number >= at => Some(what),
-            _ => None,
+            _ => {
+                let count: usize = kept.versions.values().map(BTreeMap::len).sum();
+                kept.dies_with.filter(|at| count >= *at).map(|_| Trouble::Unwell)
+            }
         }
     };
     let (status, body) = match trouble {

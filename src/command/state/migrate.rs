@@ -9,7 +9,7 @@ use crate::command::Context;
 use crate::command::arguments::Lock;
 use crate::command::session::{self, Session, place};
 use crate::config::{Config, Evaluator};
-use crate::diagnostic::SourceText;
+use crate::diagnostic::{Severity, SourceText};
 use crate::error::{Error, Kind};
 use crate::source::{self, Sources};
 use crate::state::State;
@@ -99,9 +99,11 @@ fn old(context: &Context, from: &Path) -> Result<Store, Error> {
     let name = from.to_string_lossy().into_owned();
     let file = Arc::new(SourceText { name, text, secrets: Vec::new() });
     let (config, problems) = Config::parse(Sources { files: vec![file], ..read });
-    if !problems.is_empty() {
+    let is_wrong = problems.iter().any(|it| it.severity == Severity::Error);
+    if is_wrong {
         return Err(Error::diagnostics(problems));
     }
+    context.ui.diagnostics(&problems);
     let evaluator = Evaluator::new(&config, world);
     let settings = evaluator.settings().map_err(Error::diagnostics)?;
     place::store(context, &settings)
