@@ -244,6 +244,29 @@ impl StoreError {
                 hints
             }
             Self::Locked(held) => locked_hints(held),
+            Self::Remote { .. }
+            | Self::RemoteState { .. }
+            | Self::LockLost { .. }
+            | Self::Errored { .. } => self.hints_of_afar(),
+            Self::OwnerLives(held) => vec![held.info.as_ref().map_or_else(
+                || "Wait until it is done.".to_owned(),
+                |info| {
+                    format!(
+                        "Wait until it is done, or end process {} first; the lock goes with it.",
+                        info.pid
+                    )
+                },
+            )],
+            Self::OtherLock { held, .. } => {
+                vec![format!("If that is the one you mean: `wgform force-unlock {}`", held.id())]
+            }
+            Self::NotLocked { .. } => Vec::new(),
+        }
+    }
+
+    /// The same of a store elsewhere.
+    fn hints_of_afar(&self) -> Vec<String> {
+        match self {
             Self::Remote { source, .. } => remote_hint(source).into_iter().collect(),
             Self::RemoteState { source: StateError::Moved { .. }, .. } => {
                 vec!["Set the `state` block to that place; nothing was changed.".to_owned()]
@@ -261,19 +284,7 @@ impl StoreError {
                 ));
                 hints
             }
-            Self::OwnerLives(held) => vec![held.info.as_ref().map_or_else(
-                || "Wait until it is done.".to_owned(),
-                |info| {
-                    format!(
-                        "Wait until it is done, or end process {} first; the lock goes with it.",
-                        info.pid
-                    )
-                },
-            )],
-            Self::OtherLock { held, .. } => {
-                vec![format!("If that is the one you mean: `wgform force-unlock {}`", held.id())]
-            }
-            Self::NotLocked { .. } => Vec::new(),
+            _ => Vec::new(),
         }
     }
 }
