@@ -243,11 +243,6 @@ impl StoreError {
                 ));
                 hints
             }
-            Self::Locked(held) => locked_hints(held),
-            Self::Remote { .. }
-            | Self::RemoteState { .. }
-            | Self::LockLost { .. }
-            | Self::Errored { .. } => self.hints_of_afar(),
             Self::OwnerLives(held) => vec![held.info.as_ref().map_or_else(
                 || "Wait until it is done.".to_owned(),
                 |info| {
@@ -260,13 +255,14 @@ impl StoreError {
             Self::OtherLock { held, .. } => {
                 vec![format!("If that is the one you mean: `wgform force-unlock {}`", held.id())]
             }
-            Self::NotLocked { .. } => Vec::new(),
+            _ => self.hints_of_afar(),
         }
     }
 
-    /// The same of a store elsewhere.
+    /// The same of a lock, and of a store elsewhere.
     fn hints_of_afar(&self) -> Vec<String> {
         match self {
+            Self::Locked(held) => locked_hints(held),
             Self::Remote { source, .. } => remote_hint(source).into_iter().collect(),
             Self::RemoteState { source: StateError::Moved { .. }, .. } => {
                 vec!["Set the `state` block to that place; nothing was changed.".to_owned()]
