@@ -243,6 +243,25 @@ impl StoreError {
                 ));
                 hints
             }
+            Self::OwnerLives(held) => vec![held.info.as_ref().map_or_else(
+                || "Wait until it is done.".to_owned(),
+                |info| {
+                    format!(
+                        "Wait until it is done, or end process {} first; the lock goes with it.",
+                        info.pid
+                    )
+                },
+            )],
+            Self::OtherLock { held, .. } => {
+                vec![format!("If that is the one you mean: `wgform force-unlock {}`", held.id())]
+            }
+            _ => self.hints_of_afar(),
+        }
+    }
+
+    /// The same of a lock, and of a store elsewhere.
+    fn hints_of_afar(&self) -> Vec<String> {
+        match self {
             Self::Locked(held) => locked_hints(held),
             Self::Remote { source, .. } => remote_hint(source).into_iter().collect(),
             Self::RemoteState { source: StateError::Moved { .. }, .. } => {
@@ -261,19 +280,7 @@ impl StoreError {
                 ));
                 hints
             }
-            Self::OwnerLives(held) => vec![held.info.as_ref().map_or_else(
-                || "Wait until it is done.".to_owned(),
-                |info| {
-                    format!(
-                        "Wait until it is done, or end process {} first; the lock goes with it.",
-                        info.pid
-                    )
-                },
-            )],
-            Self::OtherLock { held, .. } => {
-                vec![format!("If that is the one you mean: `wgform force-unlock {}`", held.id())]
-            }
-            Self::NotLocked { .. } => Vec::new(),
+            _ => Vec::new(),
         }
     }
 }
