@@ -239,7 +239,8 @@ fn flags_that_say_what_to_plan_are_refused_with_a_file() {
         "-accept-loss=hq",
         "-accept-new-device=hq",
         "-skip-unreachable",
-        "-heal",
+        "-max-destroy=1",
+        "-allow-lockout=hq",
     ] {
         project.run(&format!("apply {flag} p")).ends(1).tells("cannot be used with a plan file");
     }
@@ -573,4 +574,30 @@ fn two_thousand_peers_are_saved_and_applied() {
     project.run("plan -out=p").ends(0).says("Plan: 2001 to add");
     assert!(file(&project).len() < 2_000_000, "{} bytes", file(&project).len());
     project.run("apply p").ends(0).says("Resources: 2001 added");
+}
+
+#[test]
+fn guards_hold_for_a_saved_plan_too() {
+    let guarded = |drift: &str| {
+        format!(
+            "wgform {{\n  guard {{ on_drift = \"{drift}\" }}\n}}\n\
+             backend \"local\" \"hq\" {{ simulate = true }}\n\
+             interface \"hub\" {{\n  backend = backend.hq\n  persist = \"none\"\n}}\n\
+             peer \"a\" {{\n  interface = interface.hub\n  public_key = \"YWxpY2UgaGFzIGEgcHVibGljIGtleSBvZiBoZXIgb3c=\"\n  allowed_ips = [\"10.0.0.1/32\"]\n}}\n"
+        )
+    };
+    let project = Project::new(&guarded("refuse"));
+    project.run("plan -out=p").ends(0);
+    project
+        .run("apply -auto-approve=update p")
+        .ends(8)
+        .tells("`-auto-approve=update` does not approve");
+    project.run("apply -auto-approve=create p").ends(0);
+    let host = project.enter("hq");
+    host.delete_link("hub").unwrap();
+    drop(host);
+    project.run("plan -out=p").ends(0).tells("`on_drift` at main.wg.hcl:2 refuses");
+    project.run("apply p").ends(8).tells("`on_drift` at main.wg.hcl:2 refuses that");
+    project.run("apply -heal p").ends(0);
+    project.run("drift").ends(0);
 }

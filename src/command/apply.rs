@@ -115,7 +115,8 @@ async fn plan_and_apply(arguments: Arguments, context: &Context) -> Result<Exit,
         reports: _,
     } = arguments;
     if let Some(path) = file {
-        let told = FromFile { path, variables: scope.variables, expect, pace, lock };
+        let (variables, approval) = (scope.variables, consent.auto_approve);
+        let told = FromFile { path, variables, approval, heal, expect, pace, lock };
         return saved::apply(told, context).await;
     }
     scope.check_refresh(refresh_only)?;
@@ -143,10 +144,10 @@ async fn plan_and_apply(arguments: Arguments, context: &Context) -> Result<Exit,
 
 /// Refuses flags that say what to plan where that was said when the plan was saved.
 fn check_file(arguments: &Arguments) -> Result<(), Error> {
-    let Arguments { file: Some(_), scope, destroy, belief, consent, heal, .. } = arguments else {
+    let Arguments { file: Some(_), scope, destroy, belief, consent, .. } = arguments else {
         return Ok(());
     };
-    let Arguments { new_keys, replace, refresh_only, .. } = arguments;
+    let Arguments { new_keys, replace, refresh_only, limiting, .. } = arguments;
     let selection = &scope.selection;
     let given = [
         ("-target", !selection.targets.is_empty()),
@@ -159,7 +160,8 @@ fn check_file(arguments: &Arguments) -> Result<(), Error> {
         ("-accept-new-device", !belief.new_devices.is_empty()),
         ("-accept-loss", !belief.losses.is_empty()),
         ("-skip-unreachable", consent.skip_unreachable),
-        ("-heal", *heal),
+        ("-max-destroy", limiting.max_destroy.is_some()),
+        ("-allow-lockout", !limiting.lockouts.is_empty()),
     ];
     let Some((flag, _)) = given.into_iter().find(|(_, is_given)| *is_given) else {
         return Ok(());
@@ -169,7 +171,6 @@ fn check_file(arguments: &Arguments) -> Result<(), Error> {
         "-skip-unreachable" => {
             error.hint("the apply leaves out the backends that the plan left out, and no others")
         }
-        "-heal" => error.hint("the plan shows what drift it undoes, and its apply undoes that"),
         flag => error.hint(format!(
             "what is done was decided when the plan was saved; plan again with `{flag}`"
         )),

@@ -187,13 +187,17 @@ pub(crate) fn permit(plan: &Plan, request: &Request) -> Result<(), Error> {
 
 /// Whether somebody is asked about drift, whatever was approved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
+pub(crate) enum Asked {
     Yes,
     No,
 }
 
 /// Refuses to undo drift where nobody can be asked, or where a guard says so.
-fn judge_drift(session: &Session<'_>, plan: &Plan, request: &Request) -> Result<Asked, Error> {
+pub(crate) fn judge_drift(
+    session: &Session<'_>,
+    plan: &Plan,
+    request: &Request,
+) -> Result<Asked, Error> {
     if request.heal || !plan.has_drift() {
         return Ok(Asked::No);
     }

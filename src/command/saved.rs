@@ -13,7 +13,7 @@ use crate::command::approval::Approval;
 use crate::command::arguments::{Lock, Pace, VariableSource, Variables};
 use crate::command::run::{self, Request};
 use crate::command::session::{self, Choice, Chosen, Needs, Session};
-use crate::config::Config;
+use crate::config::{Config, OnDrift};
 use crate::diagnostic::Diagnostic;
 use crate::error::{Error, Exit, Kind};
 use crate::plan::saved::{Circumstances, Digest, Intent, Opened, Saved, differences};
@@ -32,6 +32,10 @@ const REMEMBERED: usize = 100;
 pub(crate) struct FromFile {
     pub(crate) path: PathBuf,
     pub(crate) variables: Variables,
+    /// Which kinds of changes may be in it.
+    pub(crate) approval: Approval,
+    /// Drift is undone although a guard refuses to.
+    pub(crate) heal: bool,
     pub(crate) expect: Option<Digest>,
     pub(crate) pace: Pace,
     pub(crate) lock: Lock,
@@ -164,7 +168,7 @@ pub(crate) async fn apply(told: FromFile, context: &Context) -> Result<Exit, Err
     let session = Session::open_at(context, &config, needs, Some(planned.planned_at))?
         .at_pace(&told.pace)
         .leaving_out(left_out.collect());
-    let request = request(planned, told.lock.clone());
+    let request = request(planned, &told);
     let lock = session.lock(request.operation, &request.lock).await?;
     let loaded = session.read_locked(&lock)?;
     let state = state_for(context, &opened, loaded.state.clone())?;
@@ -207,16 +211,18 @@ fn check_version(opened: &Opened) -> Result<(), Error> {
 }
 
 /// What an apply of a saved plan is told: whoever made the plan said yes to what it shows.
-fn request(planned: &Saved, lock: Lock) -> Request {
+fn request(planned: &Saved, told: &FromFile) -> Request {
     Request {
         operation: if planned.intent == Intent::Destroy { "destroy" } else { "apply" },
         options: planned.options.clone(),
         choice: Choice::default(),
-        lock,
+        lock: told.lock.clone(),
         input: Input::Off,
-        auto_approve: Approval::All,
-        // What else it would undo makes it another plan.
-        heal: true,
+        auto_approve: match &told.approval {
+            Approval::Asked => Approval::All,
+            approval => approval.clone(),
+        },
+        heal: told.heal,
         skip_unreachable: true,
         expect: None,
     }
@@ -360,6 +366,9 @@ fn checked(
         return Err(stale("what was planned is no longer what would be done", &differing));
     }
     run::permit(&plan, request)?;
+    if session.guard.on_drift == Some(OnDrift::Refuse) {
+        run::judge_drift(session, &plan, request)?;
+    }
     say_unseen(session.context, &unseen);
     expect(&planned.digest, expected)?;
     if !plan.is_empty() || plan.state_differs {
