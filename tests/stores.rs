@@ -1,6 +1,7 @@
 //! The stores on real servers: every promise of `tests/store_contract`, and what each store does on its own.
 #![cfg(all(feature = "object_store", feature = "postgres"))]
 #![expect(clippy::disallowed_methods, reason = "these tests start processes and end them")]
+#![expect(clippy::disallowed_types, reason = "servers of these tests are on loopback")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod harness;

@@ -11,7 +11,8 @@ use crate::error::{Error, Exit};
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
-  wgform lock show")]
+  wgform lock show
+  wgform -workspace=lab lock show")]
 pub enum Command {
     /// Says who holds the lock of the state
     Show(Show),

@@ -29,9 +29,7 @@ impl Planner<'_> {
         let links = Links::find(&self.ends());
         let all_links = if self.is_of_part() { self.all_links() } else { Links::default() };
         let view = View::new(&self, &all_links);
-        self.import_only(|it| view.contains(it));
-        self.warn_of_unstated(&view);
-        routes::resolve(&mut self, &view);
+        self.prepare(&view);
         let unmanaged = check::unmanaged(&mut self, &view);
         let endangered = path::endangered(&mut self, &view);
         let owned = self.state.resources.values().filter(|it| !it.is_gone).count();
@@ -42,11 +40,11 @@ impl Planner<'_> {
         let (paths, lockouts) = path::judge(endangered, &ordered.disordered);
         let (limited, guarded) = limit::judge(&mut self, &ordered.changes, owned);
         refusals.extend(limited.into_iter().chain(lockouts));
-        let one_sided = match refusals.is_empty() {
-            true => one_sided(&self, &all_links, &view, &ordered.changes),
+        let mut one_sided = one_sided(&self, &all_links, &view, &ordered.changes);
+        if !refusals.is_empty() {
             // Nothing is changed.
-            false => Vec::new(),
-        };
+            one_sided.clear();
+        }
         self.settle_finished(&ordered.steps);
         let secrets = secret::sources(&self);
         self.record_what_needs_no_write(&view);
@@ -89,6 +87,13 @@ impl Planner<'_> {
             unsettled: self.unsettled,
             checks: self.checks,
         })
+    }
+
+    /// Decides what has to be decided before there are steps.
+    fn prepare(&mut self, view: &View) {
+        self.import_only(|it| view.contains(it));
+        self.warn_of_unstated(view);
+        routes::resolve(self, view);
     }
 
     /// Returns what was applied and is not shown by the device.

@@ -258,8 +258,7 @@ mod tests {
 
     #[test]
     fn a_comment_is_cut_at_whole_changes_and_says_so() {
-        let mut record = Record::default();
-        record.operation = Some("plan");
+        let mut record = Record { operation: Some("plan"), ..Record::default() };
         record.planned = Some(planned(1_000, 900));
         for kind in [None, Some("refused"), Some("failed")] {
             for severity in [Severity::Error, Severity::Warning] {

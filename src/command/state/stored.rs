@@ -44,6 +44,7 @@ pub struct Push {
 #[command(after_help = "\
 Examples:
   wgform state history
+  wgform -workspace=lab state history
 
 Of a state file, the last ten writes are kept under `.wgform/history/`. What a
 store elsewhere keeps is its own affair.")]

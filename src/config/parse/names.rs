@@ -110,10 +110,8 @@ impl Blocks {
             ignored: _,
         } = self;
         let mut plain = |expr: &mut Expr| visit(expr, Within::NOTHING);
-        for it in checks.values_mut().flat_map(|it| &mut it.asserts) {
-            plain(&mut it.condition);
-            plain(&mut it.message);
-        }
+        let asserts = checks.values_mut().flat_map(|it| &mut it.asserts);
+        asserts.flat_map(|it| [&mut it.condition, &mut it.message]).for_each(&mut plain);
         holds.iter_mut().flat_map(HoldBlock::expressions).for_each(&mut plain);
         data.values_mut()
             .flat_map(|it| it.backend.iter_mut().chain(&mut it.name))
