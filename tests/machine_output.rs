@@ -390,7 +390,7 @@ peer "rw" {
             None if ticks >= 3 => fence = Some(ticks),
             None => {
                 let known =
-                    ["Digest of", "<details><summary><code>", "</details>", "##", "Exit code"];
+                    ["Digest of", "<details><summary>", "</details>", "##", "Exit code"];
                 let is_known = line.is_empty() || known.iter().any(|it| line.starts_with(it));
                 assert!(is_known, "{line}");
                 assert!(!line.contains("<img") && line.matches("</code>").count() <= 1, "{line}");

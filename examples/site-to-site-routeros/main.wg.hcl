@@ -22,7 +22,7 @@ backend "local" "hq" {
 
 backend "routeros" "branch" {
   simulate     = var.simulate
-  api_url      = "https://192.168.88.1"
+  api_url      = "https://198.51.100.2"
   api_user     = "wgform"
   api_password = var.router_password
 }

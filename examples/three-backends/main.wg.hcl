@@ -33,14 +33,14 @@ backend "local" "hub" {
 
 backend "routeros" "branch" {
   simulate     = var.simulate
-  api_url      = "https://192.168.88.1"
+  api_url      = "https://198.51.100.2"
   api_user     = "wgform"
   api_password = var.router_password
 }
 
 backend "pfsense" "office" {
   simulate       = var.simulate
-  api_url        = "https://192.168.1.1"
+  api_url        = "https://198.51.100.3"
   api_key        = var.firewall_key
   manage_service = true # WireGuard is off on a firewall until somebody switches it on
 }

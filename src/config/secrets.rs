@@ -178,6 +178,9 @@ impl<'b> Search<'b> {
             {
                 self.queue.push((file, &attribute.value));
             }
+            if let Expression::Object(headers) = &attribute.value {
+                self.queue.extend(headers.iter().map(|(_, value)| (file, value.expr())));
+            }
         }
     }
 
