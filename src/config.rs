@@ -116,6 +116,11 @@ impl Config {
         self.given.contains_key(variable)
     }
 
+    /// Returns whether a variable of the root is sensitive.
+    pub fn is_sensitive(&self, variable: &str) -> bool {
+        self.root().variables.get(variable).is_some_and(|it| it.is_sensitive)
+    }
+
     /// Returns the names of the variables of the root that were given a value.
     pub fn given(&self) -> impl Iterator<Item = &str> {
         self.given.keys().map(|name| &**name)

@@ -389,8 +389,7 @@ peer "rw" {
             Some(_) => {}
             None if ticks >= 3 => fence = Some(ticks),
             None => {
-                let known =
-                    ["Digest of", "<details><summary>", "</details>", "##", "Exit code"];
+                let known = ["Digest of", "<details><summary>", "</details>", "##", "Exit code"];
                 let is_known = line.is_empty() || known.iter().any(|it| line.starts_with(it));
                 assert!(is_known, "{line}");
                 assert!(!line.contains("<img") && line.matches("</code>").count() <= 1, "{line}");
@@ -584,4 +583,29 @@ fn the_examples_of_the_documentation_run() {
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn note(text: &str) {
     eprintln!("{text}");
+}
+
+#[test]
+fn no_report_takes_the_place_of_something_else() {
+    let project = Project::of_example("quickstart");
+    project.run("apply -auto-approve").ends(0);
+    let state = file(&project, "wgform.state.json");
+    let configuration = file(&project, "main.wg.hcl");
+    for flag in ["-json-into", "-markdown-into", "-summary-into", "-gitlab-report-into"] {
+        for victim in ["wgform.state.json", "main.wg.hcl"] {
+            project.run(&format!("plan {flag}={victim}")).ends(1).tells("could not write");
+        }
+        // The report of an earlier run is no loss.
+        project.run(&format!("plan {flag}=report")).ends(0);
+        project.run(&format!("plan {flag}=report")).ends(0);
+        std::fs::remove_file(project.path().join("report")).unwrap();
+    }
+    project.run("validate -codequality-into=wgform.state.json").ends(1);
+    for command in ["drift", "apply"] {
+        project.run(&format!("{command} -metrics-into=wgform.state.json")).ends(1);
+        project.run(&format!("{command} -metrics-into=metrics.prom")).ends(0);
+        project.run(&format!("{command} -metrics-into=metrics.prom")).ends(0);
+    }
+    assert_eq!(file(&project, "wgform.state.json"), state);
+    assert_eq!(file(&project, "main.wg.hcl"), configuration);
 }

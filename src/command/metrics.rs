@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::actual::Actual;
 use crate::command::Context;
+use crate::disk;
 use crate::drift::seen;
 use crate::error::{Error, Exit, Kind};
 use crate::render::metrics::{Metrics, Run, Surroundings, seconds, value_of};
@@ -40,15 +41,25 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Begins.
+    ///
+    /// # Errors
+    /// When there is something else than metrics where they are to go.
     pub(crate) fn begin(
         context: &Context,
         into: &Into,
         command: &'static str,
         success: &'static str,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let path = into.metrics_into.as_ref().map(|it| context.world.path(it));
+        if let Some(path) = &path {
+            let is_metrics = |text: &str| text.starts_with("# HELP wgform_");
+            disk::check_replaceable(path, is_metrics).map_err(|error| {
+                let message = format!("could not write the metrics into {}", path.display());
+                Error::new(Kind::Failed, message).cause(&error)
+            })?;
+        }
         let began_at = context.world.now();
-        Self { path, command, success, began_at, metrics: Metrics::default() }
+        Ok(Self { path, command, success, began_at, metrics: Metrics::default() })
     }
 
     /// Adds what is known of the state before anything is asked.
@@ -100,12 +111,10 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
     let written = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(MODE)
-            .open(&temporary)?;
+        // What a killed run left there; or a link, which is never followed.
+        _ = fs::remove_file(&temporary);
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(MODE).open(&temporary)?;
         // Whatever the mask of the process is.
         file.set_permissions(Permissions::from_mode(MODE))?;
         file.write_all(bytes)?;

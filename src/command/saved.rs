@@ -259,9 +259,9 @@ fn configuration(
     if !differing.is_empty() {
         return Err(stale("the configuration is not the one that was planned", &differing));
     }
-    let is_known = |it: &&str| {
-        planned.variables.contains_key(*it) || planned.sensitive_variables.contains(*it)
-    };
+    // One that is sensitive may be what lets a writer in, and was not asked for by a reader; what else it decides shows in
+    // the plan.
+    let is_known = |it: &&str| planned.variables.contains_key(*it) || config.is_sensitive(it);
     if let Some(name) = config.given().find(|it| !is_known(it)) {
         let message = format!("the variable `{name}` has a value now, and had none for the plan");
         return Err(Error::new(Kind::Stale, message)
@@ -366,11 +366,14 @@ fn checked(
         return Err(stale("what was planned is no longer what would be done", &differing));
     }
     run::permit(&plan, request)?;
-    if session.guard.on_drift == Some(OnDrift::Refuse) {
+    if planned.intent == Intent::Apply && session.guard.on_drift == Some(OnDrift::Refuse) {
         run::judge_drift(session, &plan, request)?;
     }
     say_unseen(session.context, &unseen);
-    expect(&planned.digest, expected)?;
+    if planned.digest != now.digest {
+        return Err(stale("the digest in the plan file is not the one of its plan", &[]));
+    }
+    expect(&now.digest, expected)?;
     if !plan.is_empty() || plan.state_differs {
         let applied = &mut plan.state.applied_plans;
         applied.push(planned.plan_id.to_string());

@@ -3,6 +3,7 @@
 //! A plan file is written under a temporary name and then renamed, so that there is never a part of one, and nobody but
 //! its owner can read it: it names addresses and endpoints, as the state does.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -118,8 +119,10 @@ pub fn check_vacant(path: &Path) -> Result<(), PlanFileError> {
 /// When it could not be written, or there is something that is no plan. What was there is there.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), PlanFileError> {
     check_vacant(path)?;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".tmp");
+    // A name that nobody else has: what is there under it goes.
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

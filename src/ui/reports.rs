@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::diagnostic::Diagnostic;
+use crate::disk;
 use crate::event::{Event, StepName};
 use crate::render::markdown::comment;
 use crate::render::quality;
@@ -44,6 +45,17 @@ impl Destinations {
     fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let Self { json, markdown, summary, gitlab, quality, directory: _, prefix: _ } = self;
         [json, markdown, summary, gitlab, quality].into_iter().flatten()
+    }
+
+    /// Returns whether a text begins as the report does that goes into a file.
+    fn is_report(&self, file: &PathBuf, text: &str) -> bool {
+        let is = |report: &Option<PathBuf>| report.as_ref() == Some(file);
+        let line = text.lines().next().unwrap_or_default();
+        is(&self.json) && line.starts_with('{') && line.contains("\"type\":\"version\"")
+            || is(&self.markdown) && line.starts_with("## wgform ")
+            || is(&self.summary) && text.starts_with("{\n  \"format_version\"")
+            || is(&self.gitlab) && line.starts_with("{\"create\":")
+            || is(&self.quality) && line.starts_with('[')
     }
 
     fn at(&self, file: &Path) -> PathBuf {
@@ -137,7 +149,9 @@ impl Reports {
         }
         for file in files {
             // The stream's own file is looked at too, before another one's error leaves it empty.
-            try_out(&destinations.at(file))
+            let path = destinations.at(file);
+            disk::check_replaceable(&path, |it| destinations.is_report(file, it))
+                .and_then(|()| try_out(&path))
                 .map_err(|error| ReportError::unwritable(file, error))?;
         }
         if let Some(path) = &destinations.json {

@@ -123,9 +123,16 @@ pub fn files_differ(
     names.into_iter().filter_map(difference).collect()
 }
 
+fn is_only_read_now(difference: &Difference) -> bool {
+    let Difference::File { name, how: FileDifference::Added } = difference else { return false };
+    !name.ends_with(".wg.hcl")
+}
+
 /// Compares a plan with the saved one. What it would do besides, and the saved one could not see, is in the second list.
 pub fn differences(planned: &Saved, now: &Saved) -> (Vec<Difference>, Vec<Subject>) {
     let mut all = files_differ(&planned.configuration, &now.configuration);
+    // What only a writer needs is read by an apply only, as the file of a password.
+    all.retain(|it| !is_only_read_now(it));
     for (id, backend) in &now.backends {
         let before = planned.backends.get(id).and_then(|it| it.identity.as_ref());
         if let (Some(before), Some(now)) = (before, &backend.identity)
