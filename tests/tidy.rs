@@ -109,6 +109,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "ui",
         &[
+            "disk",
             "value",
             "world",
             "resource",
@@ -170,6 +171,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "source",
             "config",
             "state",
+            "disk",
             "store",
             "actual",
             "simulator",
