@@ -8,7 +8,7 @@
 set -euo pipefail
 
 readonly HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-WGFORM=$(command -v "${WGFORM:-wgform}") || { echo "wgform is not in PATH; name it with WGFORM=FILE" >&2; exit 1; }
+WGFORM=$(type -P "${WGFORM:-wgform}") || { echo "wgform is not in PATH; name it with WGFORM=FILE" >&2; exit 1; }
 WGFORM=$(realpath "$WGFORM")
 readonly WGFORM
 
