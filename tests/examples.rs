@@ -1,5 +1,6 @@
 //! Every folder in `examples/` does what it says, with the built program. Those that need real hosts are run in
-//! `tests/real_userspace.rs`, `tests/real_kernel.rs` and `tests/real_ssh.rs`.
+//! `tests/real_userspace.rs`, `tests/real_kernel.rs` and `tests/real_ssh.rs`; what `ci` has beside a configuration, in
+//! `tests/recipes.rs`.
 
 #![expect(clippy::disallowed_methods, reason = "these tests look at files")]
 #![expect(clippy::unwrap_used, reason = "tests")]
@@ -33,6 +34,7 @@ fn no_example_is_without_a_test() {
     assert_eq!(
         names,
         [
+            "ci",
             "drift-cron",
             "fifty-sites",
             "linux-site-to-site",
@@ -47,6 +49,7 @@ fn no_example_is_without_a_test() {
 #[test]
 fn every_example_is_valid() {
     for name in [
+        "ci",
         "drift-cron",
         "fifty-sites",
         "linux-site-to-site",
