@@ -19,7 +19,7 @@ use crate::plan::walk::{Fate, Node, Planner};
 use crate::plan::{
     OutputChange, Plan, Refusal, Step, check, limit, order, path, routes, secret, session,
 };
-use crate::resource::{Address, BackendId, Ownership, Presence, declaration};
+use crate::resource::{Address, BackendId, Kind, Ownership, Presence, declaration};
 use crate::state::{BackendRecord, ObjectKey, OutputRecord, ResourceRecord, State, StateChange};
 use crate::value::FingerprintKey;
 
@@ -352,7 +352,7 @@ pub fn record(
         attributes,
         owned_elements,
         written_to: old.map(|old| old.written_to.clone()).unwrap_or_default(),
-        dependencies: (*desired.depends_on).clone(),
+        dependencies: dependencies(desired, old),
         prevent_destroy: desired.prevent_destroy,
         is_being_filled: old.is_some_and(|old| old.is_being_filled),
         is_gone: false,
@@ -360,6 +360,16 @@ pub fn record(
         deposed: old.map(|old| old.deposed.clone()).unwrap_or_default(),
         other: old.map(|old| old.other.clone()).unwrap_or_default(),
     }
+}
+
+/// Returns what a resource needs: of a held secret, the one that it was last given.
+fn dependencies(desired: &Desired, old: Option<&ResourceRecord>) -> BTreeSet<Address> {
+    let mut needed = (*desired.depends_on).clone();
+    if let Some(old) = old.filter(|_| desired.held.contains("preshared_key")) {
+        let secrets = old.dependencies.iter().filter(|it| it.kind == Kind::PresharedKey);
+        needed.extend(secrets.cloned());
+    }
+    needed
 }
 
 /// Returns the attributes that a device may change without that being drift.

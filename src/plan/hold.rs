@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::config::{Desired, Evaluator, Holding, Wanted, is_meant};
 use crate::diagnostic::Diagnostic;
 use crate::diff::AttributeDiff;
+use crate::plan::routes::recorded_interface;
 use crate::plan::walk::{Fate, Planner};
 use crate::plan::{Action, Reason};
 use crate::resource::{Address, BackendId, Kind, Presence, declaration};
@@ -219,12 +220,31 @@ impl Planner<'_> {
             let Some(hold) = self.holds.on(address).filter(|_| address.kind == Kind::Peer) else {
                 continue;
             };
-            let on = record.attributes.get("interface").and_then(serde_json::Value::as_str);
-            if let Some(on) = on.and_then(|it| it.parse::<Address>().ok()) {
+            if let Some(on) = recorded_interface(record) {
                 self.held_interfaces.entry(on).or_insert_with(|| hold.clone());
             }
         }
+        self.note_standing_on_held();
         Ok(())
+    }
+
+    /// Notes the peers on held interfaces, with the secrets that they have.
+    fn note_standing_on_held(&mut self) {
+        for (address, record) in self.state.resources.iter().filter(|it| it.0.kind == Kind::Peer) {
+            let Some(on) = recorded_interface(record) else { continue };
+            let Some(hold) = self.holds.on(&on) else { continue };
+            let secrets = record.dependencies.iter().filter(|it| it.kind == Kind::PresharedKey);
+            for it in secrets.chain([address]) {
+                let standing = || (on.clone(), hold.clone());
+                self.on_held_interfaces.entry(it.clone()).or_insert_with(standing);
+            }
+        }
+    }
+
+    /// Returns the interface that a resource stands on, where that stays although nobody wants it any longer.
+    fn stays_with(&self, address: &Address, action: Action) -> Option<&(Address, Arc<Hold>)> {
+        let with = self.on_held_interfaces.get(address)?;
+        (action == Action::Delete && !self.desired.contains_key(&with.0)).then_some(with)
     }
 
     /// Warns of holds whose time is up.
@@ -316,12 +336,17 @@ impl Planner<'_> {
         if self.held_back.contains_key(address) {
             return true;
         }
-        let hold = self.holds.on(address).or_else(|| self.held_interfaces.get(address));
-        let Some(hold) = hold.cloned() else { return false };
-        let with = match self.holds.on(address) {
-            Some(_) => None,
-            None => hold.targets.iter().find(|it| it.kind == Kind::Peer).cloned(),
+        let own = self.holds.on(address).cloned();
+        let of_peer = || {
+            let hold = self.held_interfaces.get(address)?.clone();
+            Some((hold.targets.iter().find(|it| it.kind == Kind::Peer).cloned(), hold))
         };
+        let of_interface = || {
+            let (on, hold) = self.stays_with(address, action)?.clone();
+            Some((Some(on), hold))
+        };
+        let found = own.map(|hold| (None, hold)).or_else(of_peer).or_else(of_interface);
+        let Some((with, hold)) = found else { return false };
         let record = self.state.resources.get(address);
         self.held.push(Held {
             address: address.clone(),

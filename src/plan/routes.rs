@@ -311,7 +311,13 @@ fn add_peer(
         if node.fate == Fate::Pending || !is_enabled {
             return;
         }
-        match planner.desired[peer].fields.get("allowed_ips") {
+        let desired = &planner.desired[peer];
+        let record = planner.state.resources.get(peer);
+        match desired.fields.get("allowed_ips") {
+            // Whoever trimmed them has not asked for fewer routes.
+            _ if desired.held.contains("allowed_ips") => {
+                recipe.allowed.extend(recorded_allowed(record, peer));
+            }
             Some(Wanted::Known(Field::Prefixes(all))) => {
                 recipe.allowed.extend(all.iter().map(|it| (*it, peer.clone())));
             }
@@ -328,9 +334,14 @@ fn add_peer(
     if is_disabled || on_device.old.is_none() {
         return;
     }
-    let all = record.attributes.get("allowed_ips").and_then(Json::as_array);
+    recipe.allowed.extend(recorded_allowed(Some(record), peer));
+}
+
+/// Returns the allowed IPs that a peer was last given.
+fn recorded_allowed(record: Option<&ResourceRecord>, peer: &Address) -> Vec<(Prefix, Address)> {
+    let all = record.and_then(|it| it.attributes.get("allowed_ips")).and_then(Json::as_array);
     let all = all.into_iter().flatten().filter_map(|it| it.as_str()?.parse().ok());
-    recipe.allowed.extend(all.map(|it| (it, peer.clone())));
+    all.map(|it| (it, peer.clone())).collect()
 }
 
 /// Chooses the firewall mark of an interface with a default route when the configuration names none: the one that it

@@ -22,6 +22,8 @@ use crate::value::PresharedKey;
 struct Holders {
     /// Those that are planned.
     here: Vec<Address>,
+    /// Those that keep what they have, because they are held.
+    held: Vec<Address>,
     /// Those on backends that cannot be reached now.
     out_of_reach: Vec<Address>,
 }
@@ -59,18 +61,7 @@ fn is_renewed(planner: &Planner<'_>, desired: &Desired, record: &ResourceRecord)
 
 /// Decides the source of every pre-shared key, and completes the comparison of the peers.
 pub(crate) fn resolve(planner: &mut Planner<'_>) {
-    let mut holders: BTreeMap<Arc<Address>, Holders> = BTreeMap::new();
-    for (address, desired) in planner.desired.iter().filter(|(_, desired)| !desired.is_pending) {
-        if let Some(secret) = desired.references.get("preshared_key") {
-            holders.entry(secret.clone()).or_default().here.push(address.clone());
-        }
-    }
-    for (address, desired) in planner.out_of_view.iter().filter(|(_, desired)| !desired.is_pending)
-    {
-        if let Some(secret) = desired.references.get("preshared_key") {
-            holders.entry(secret.clone()).or_default().out_of_reach.push(address.clone());
-        }
-    }
+    let mut holders = holders(planner);
     let links = Links::find(&planner.ends());
     let secrets = planner.walked.iter().filter(|address| address.kind == Kind::PresharedKey);
     for address in secrets.cloned().collect::<Vec<_>>() {
@@ -81,6 +72,39 @@ pub(crate) fn resolve(planner: &mut Planner<'_>) {
     for address in peers.cloned().collect::<Vec<_>>() {
         compare(planner, &address);
     }
+}
+
+/// Finds the peers that hold each pre-shared key.
+fn holders(planner: &Planner<'_>) -> BTreeMap<Arc<Address>, Holders> {
+    let mut all: BTreeMap<Arc<Address>, Holders> = BTreeMap::new();
+    for (address, desired) in planner.desired.iter().filter(|(_, desired)| !desired.is_pending) {
+        if let Some(secret) = desired.references.get("preshared_key") {
+            all.entry(secret.clone()).or_default().here.push(address.clone());
+        } else if desired.held.contains("preshared_key") {
+            // What is held refers to nothing, and has what it was last given.
+            for secret in given_secrets(planner, address) {
+                all.entry(secret.into()).or_default().held.push(address.clone());
+            }
+        }
+    }
+    for (address, desired) in planner.out_of_view.iter().filter(|(_, desired)| !desired.is_pending)
+    {
+        if let Some(secret) = desired.references.get("preshared_key") {
+            let holders = all.entry(secret.clone()).or_default();
+            match planner.held_back.contains_key(address) {
+                true => holders.held.push(address.clone()),
+                false => holders.out_of_reach.push(address.clone()),
+            }
+        }
+    }
+    all
+}
+
+/// Returns the pre-shared keys that a peer was given when it was last applied.
+fn given_secrets(planner: &Planner<'_>, peer: &Address) -> Vec<Address> {
+    let record = planner.state.resources.get(peer);
+    let needed = record.into_iter().flat_map(|it| &it.dependencies);
+    needed.filter(|it| it.kind == Kind::PresharedKey).cloned().collect()
 }
 
 /// Returns the sources for the plan.
@@ -98,6 +122,7 @@ fn resolve_one(planner: &mut Planner<'_>, links: &Links, address: &Address, hold
     if matches!(source, SecretSource::New) {
         guard_new_secret(planner, links, address, holders, is_lost);
     }
+    guard_held_secret(planner, address, holders, &source);
     let fingerprint = match &source {
         SecretSource::Known(key) => {
             Some(planner.fingerprint_key().fingerprint(key.expose_bytes()).to_string())
@@ -105,8 +130,8 @@ fn resolve_one(planner: &mut Planner<'_>, links: &Links, address: &Address, hold
         SecretSource::Kept(fingerprint) => Some(fingerprint.clone()),
         SecretSource::New => None,
     };
-    let mut all: Vec<String> =
-        holders.here.iter().chain(&holders.out_of_reach).map(ToString::to_string).collect();
+    let all = holders.here.iter().chain(&holders.held).chain(&holders.out_of_reach);
+    let mut all: Vec<String> = all.map(ToString::to_string).collect();
     all.sort_unstable();
     let holders = all.join(", ");
     let record = planner.state.resources.get(address);
@@ -182,7 +207,8 @@ fn source_of(
         record.attributes.get("fingerprint").and_then(Json::as_str).map(str::to_owned);
     let earlier = record.attributes.get("holders").and_then(Json::as_str).unwrap_or_default();
     let earlier = earlier.split(", ").filter_map(|text| text.parse().ok());
-    let candidates: BTreeSet<Address> = holders.here.iter().cloned().chain(earlier).collect();
+    let now = holders.here.iter().chain(&holders.held).cloned();
+    let candidates: BTreeSet<Address> = now.chain(earlier).collect();
     let is_it = |key: &PresharedKey| {
         fingerprint.as_deref()
             == Some(&planner.fingerprint_key().fingerprint(key.expose_bytes()).to_string())
@@ -309,8 +335,9 @@ fn guard_new_secret(
             },
         );
     }
+    let is_managed = |it: &Address| holders.here.contains(it) || holders.held.contains(it);
     let is_one_sided =
-        |peer: &&Address| links.other_end(peer).is_none_or(|other| !holders.here.contains(other));
+        |peer: &&Address| links.other_end(peer).is_none_or(|other| !is_managed(other));
     let one_sided: Vec<&Address> = holders.here.iter().filter(is_one_sided).collect();
     if is_lost && out.is_empty() && !one_sided.is_empty() {
         planner.refuse(address, Refusal {
@@ -325,6 +352,50 @@ fn guard_new_secret(
             ],
         });
     }
+}
+
+/// A secret stays what it is while one of its holders is held: the other ones would get another than that one has.
+fn guard_held_secret(
+    planner: &mut Planner<'_>,
+    address: &Address,
+    holders: &Holders,
+    source: &SecretSource,
+) {
+    let Some(peer) = holders.held.first() else { return };
+    let record = planner.state.resources.get(address);
+    let recorded = record.and_then(|it| it.attributes.get("fingerprint")).and_then(Json::as_str);
+    let becomes = match source {
+        SecretSource::New if record.is_some() => "be made anew",
+        SecretSource::New => "be made",
+        SecretSource::Known(key) => {
+            let now = planner.fingerprint_key().fingerprint(key.expose_bytes()).to_string();
+            if recorded.is_none_or(|it| it == now) {
+                return;
+            }
+            "get another value"
+        }
+        SecretSource::Kept(_) => return,
+    };
+    let hold = planner.held_back.get(peer);
+    let Some(hold) = hold.or_else(|| planner.holds.on_attribute(peer, "preshared_key")) else {
+        return;
+    };
+    let (told, way_out) = match &hold.made {
+        Some(made) => (
+            format!("held by {} on {}", made.by, made.host),
+            format!("end the hold first: `wgform hold -release {}`", peer.in_shell()),
+        ),
+        None => (
+            format!("held by `hold \"{}\"`", hold.name),
+            format!("end `hold \"{}\"` first, and apply that", hold.name),
+        ),
+    };
+    let message = format!(
+        "`{address}` would {becomes}, and `{peer}` would not get it: it is {told} ({})",
+        hold.reason
+    );
+    let back = "or leave the secret as it is until then".to_owned();
+    planner.refuse(address, Refusal { message, hints: vec![way_out, back] });
 }
 
 /// Returns whether a peer is given its secret later: when it is enabled, with everything else. Until then its record

@@ -227,6 +227,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) holds: Holds,
     /// The interfaces that a held peer is on.
     pub(crate) held_interfaces: BTreeMap<Address, Arc<Hold>>,
+    /// The peers on held interfaces, with their secrets.
+    pub(crate) on_held_interfaces: BTreeMap<Address, (Address, Arc<Hold>)>,
     /// What is left out of the plan, because it or what it stands on is held.
     pub(crate) held_back: BTreeMap<Address, Arc<Hold>>,
     /// What would have changed.
@@ -337,6 +339,7 @@ impl<'a> Planner<'a> {
             checks: None,
             holds: Holds::default(),
             held_interfaces: BTreeMap::new(),
+            on_held_interfaces: BTreeMap::new(),
             held_back: BTreeMap::new(),
             held: Vec::new(),
         }

@@ -811,7 +811,10 @@ fn protected_in_block(address: &Address, verb: &str) -> Refusal {
 fn new_key_note(planner: &Planner<'_>, links: &Links, view: &View, node: &Node) -> Option<Note> {
     node.interface().filter(|it| it.key.replaces_known)?;
     let refers = |address: &&Address| {
-        planner.desired[*address].may_hold_key_of(&node.address)
+        let desired = &planner.desired[*address];
+        // What is held keeps the old key.
+        desired.may_hold_key_of(&node.address)
+            && !desired.held.contains("public_key")
             && planner.nodes[*address].peer().is_some_and(|peer| peer.on != node.address)
     };
     let asked_for = planner.walked.iter().filter(|it| view.contains(it));

@@ -29,8 +29,7 @@ impl Compared<'_> {
     pub(super) fn cuts(&self, route: &Route, address: Option<IpAddr>) -> Vec<Cut> {
         let mut cuts = Vec::new();
         for face in &route.faces {
-            let target = address.filter(|_| route.target.as_ref() == Some(face));
-            cuts.extend(self.of_face(route, face, target));
+            cuts.extend(self.of_face(route, face, address));
         }
         for end in &route.ends {
             let address = address.filter(|_| route.hops.contains(end));
@@ -39,7 +38,7 @@ impl Compared<'_> {
         cuts
     }
 
-    fn of_face(&self, route: &Route, at: &Address, target: Option<IpAddr>) -> Option<Cut> {
+    fn of_face(&self, route: &Route, at: &Address, address: Option<IpAddr>) -> Option<Cut> {
         let before = self.before.faces.get(at)?;
         let Some(after) = self.after.faces.get(at) else { return Some(cut(at, "is destroyed")) };
         if self.is_replaced(at) {
@@ -54,10 +53,38 @@ impl Compared<'_> {
         if before.key != after.key {
             return Some(cut(at, "gets another key"));
         }
+        let target = address.filter(|_| route.target.as_ref() == Some(at));
         if let Some(address) = target.filter(|it| !after.addresses.contains(it)) {
             return Some(cut(at, &format!("gives up {address}")));
         }
-        self.of_port(route, at, before, after)
+        self.of_networks(route, at, address)
+            .or_else(|| self.of_source(route, at, address))
+            .or_else(|| self.of_port(route, at, before, after))
+    }
+
+    /// The host of a peer that sends finds the tunnel by a route of ours, or by the network that the interface is in.
+    fn of_networks(&self, route: &Route, at: &Address, address: Option<IpAddr>) -> Option<Cut> {
+        let (before, after) = (&self.before.faces[at], &self.after.faces[at]);
+        let address = address.filter(|it| before.leads_to(*it) && !after.leads_to(*it))?;
+        let sends = |it: &Address| self.before.ends.get(it).is_some_and(|end| end.on == *at);
+        let what = format!("no longer has a route to {address}");
+        route.hops.iter().any(sends).then(|| cut(at, &what))
+    }
+
+    /// Packets begin with an address of the first interface, which the far end drops when it has it in no allowed IPs.
+    fn of_source(&self, route: &Route, at: &Address, address: Option<IpAddr>) -> Option<Cut> {
+        let first = route.hops.first()?;
+        let (before, after) = (&self.before.faces[at], &self.after.faces[at]);
+        let was = self.before.ends.get(first).filter(|it| it.on == *at)?;
+        let (_, twin) = self.before.twin(was)?;
+        let (_, new_twin) = self.after.twin(self.after.ends.get(first)?)?;
+        let is_of_family =
+            |it: &&IpAddr| address.is_none_or(|other| other.is_ipv4() == it.is_ipv4());
+        let mut lost = before.addresses.difference(&after.addresses).filter(is_of_family);
+        let lost = lost.find(|it| twin.takes(**it))?;
+        let is_taken = after.addresses.iter().filter(is_of_family).any(|it| new_twin.takes(*it));
+        let what = format!("gives up {lost}, and its far end takes no other address of it");
+        (!is_taken).then(|| cut(at, &what))
     }
 
     /// An interface that listens on another port is found by whoever sends there, and by those that it sends to itself.

@@ -24,6 +24,8 @@ pub(super) struct Face {
     /// None while nobody knows it.
     pub(super) key: Option<PublicKey>,
     pub(super) addresses: BTreeSet<IpAddr>,
+    /// The networks that it leads to: those that it is in, and those that wgform routes into it.
+    networks: BTreeSet<Prefix>,
     pub(super) port: Option<u64>,
     pub(super) is_up: bool,
     /// Whether wgform routes everything into it.
@@ -41,6 +43,13 @@ pub(super) struct End {
     pub(super) allowed: BTreeSet<Prefix>,
     pub(super) endpoint: Option<Json>,
     pub(super) is_up: bool,
+}
+
+impl Face {
+    /// Returns whether its host sends packets to an address into it.
+    pub(super) fn leads_to(&self, address: IpAddr) -> bool {
+        whole(address).is_some_and(|it| self.networks.iter().any(|network| network.contains(&it)))
+    }
 }
 
 impl End {
@@ -150,7 +159,9 @@ impl Map {
         let get = |name: &str| record.attributes.get(name).cloned();
         let key = public_key(&record.object);
         match &record.object {
-            ObjectKey::Interface { .. } => self.add_face(address, backend, key, &get),
+            ObjectKey::Interface { .. } => {
+                self.add_face(address, backend, key, routed(record), &get);
+            }
             ObjectKey::Peer { .. } => {
                 let on = get("interface").and_then(|it| it.as_str()?.parse().ok());
                 let is_up = get("enabled") != Some(Json::Bool(false));
@@ -176,7 +187,12 @@ impl Map {
         if let (Some(on_device), Some(backend)) = (node.interface(), &node.backend) {
             let known = record.and_then(|it| public_key(&it.object));
             let kept = known.filter(|_| !on_device.key.replaces_known);
-            self.add_face(address, backend, on_device.key.public.or(kept), &get);
+            let wanted = on_device.routes.as_ref().and_then(|it| it.wanted.as_ref());
+            let routed = match wanted {
+                Some(wanted) => wanted.routes.keys().map(|it| it.to).collect(),
+                None => record.map(routed).unwrap_or_default(),
+            };
+            self.add_face(address, backend, on_device.key.public.or(kept), routed, &get);
         }
         if let Some(on_device) = node.peer() {
             let (on, key) = (on_device.on.clone(), on_device.public_key);
@@ -191,16 +207,18 @@ impl Map {
         address: &Address,
         backend: &BackendId,
         key: Option<PublicKey>,
+        routed: BTreeSet<Prefix>,
         get: Get<'_>,
     ) {
         let addresses = ["addresses", "assign_addresses"].iter().flat_map(|it| texts(get(it)));
-        let addresses = addresses.filter_map(|it| Some(it.parse::<Cidr>().ok()?.address()));
+        let addresses: Vec<Cidr> = addresses.filter_map(|it| it.parse().ok()).collect();
         let routes = get("routes");
         let default_route = routes.as_ref().and_then(|it| it.get("default_route")?.as_bool());
         let face = Face {
             backend: backend.clone(),
             key,
-            addresses: addresses.collect(),
+            addresses: addresses.iter().map(Cidr::address).collect(),
+            networks: addresses.iter().map(Cidr::prefix).chain(routed).collect(),
             port: get("listen_port").and_then(|it| it.as_u64()),
             is_up: get("enabled") != Some(Json::Bool(false)),
             takes_default: default_route == Some(true),
@@ -344,6 +362,13 @@ impl Map {
         route.hops = hops;
         route
     }
+}
+
+/// Returns where the routes lead to that were last applied to an interface.
+fn routed(record: &ResourceRecord) -> BTreeSet<Prefix> {
+    let owned = record.owned_elements.get(ResourceRecord::ROUTES).into_iter().flatten();
+    // A rule is no network, and a route begins with one.
+    owned.filter_map(|it| it.split(' ').next()?.parse().ok()).collect()
 }
 
 /// Returns whether something that is recorded is to go from its device.

@@ -341,28 +341,53 @@ impl Planner<'_> {
             if address.kind != Kind::Interface || !is_new {
                 continue;
             }
-            let far_ends: Vec<String> = self
-                .out_of_view
-                .values()
-                .filter(|it| {
-                    it.address.kind == Kind::Peer
-                        && it.may_hold_key_of(address)
-                        && it.references.get("interface").is_none_or(|on| **on != *address)
-                })
-                .map(|it| format!("`{}`", it.address))
-                .collect();
-            if !far_ends.is_empty() {
-                refusals.push((address.clone(), Refusal {
-                    message: format!(
-                        "`{address}` would get another key, and {} cannot be reached now to learn it",
-                        far_ends.join(", ")
-                    ),
-                    hints: vec!["run again when every far end can be reached".to_owned()],
-                }));
-            }
+            refusals.extend(self.unreached_far_ends(address).map(|it| (address.clone(), it)));
+            refusals.extend(self.held_far_ends(address).map(|it| (address.clone(), it)));
         }
         self.refusals.extend(refusals);
     }
+
+    fn unreached_far_ends(&self, address: &Address) -> Option<Refusal> {
+        let is_meant =
+            |it: &&Desired| is_far_end(it, address) && !self.held_back.contains_key(&it.address);
+        let far_ends = self.out_of_view.values().filter(is_meant);
+        let far_ends: Vec<String> = far_ends.map(|it| format!("`{}`", it.address)).collect();
+        (!far_ends.is_empty()).then(|| Refusal {
+            message: format!(
+                "`{address}` would get another key, and {} cannot be reached now to learn it",
+                far_ends.join(", ")
+            ),
+            hints: vec!["run again when every far end can be reached".to_owned()],
+        })
+    }
+
+    /// A far end that is held keeps the old key, and the tunnel is cut.
+    fn held_far_ends(&self, address: &Address) -> Option<Refusal> {
+        if self.options.allow_new_key.contains(address) {
+            return None;
+        }
+        let back = self.out_of_view.values().filter(|it| self.held_back.contains_key(&it.address));
+        let kept = self.desired.values().filter(|it| it.held.contains("public_key"));
+        let far_ends = back.chain(kept).filter(|it| is_far_end(it, address));
+        let far_ends: Vec<String> = far_ends.map(|it| format!("`{}`", it.address)).collect();
+        (!far_ends.is_empty()).then(|| Refusal {
+            message: format!(
+                "`{address}` would get another key, and {} would not learn it while held",
+                far_ends.join(", ")
+            ),
+            hints: vec![
+                "end the hold first, or leave the key as it is until then".to_owned(),
+                format!("or accept the new key with `-allow-new-key={}`", address.in_shell()),
+            ],
+        })
+    }
+}
+
+/// Returns whether a peer on another interface may hold the key of this one.
+fn is_far_end(desired: &Desired, interface: &Address) -> bool {
+    desired.address.kind == Kind::Peer
+        && desired.may_hold_key_of(interface)
+        && desired.references.get("interface").is_none_or(|on| **on != *interface)
 }
 
 /// The untouched key of an interface that stays, where its file has to be written; none where nothing has to be.
