@@ -102,8 +102,10 @@ fn a_state_behind_http_goes_through_its_whole_life() {
         .map(|it| it.replace("/api/v4/projects/7/terraform/state/", ""))
         .collect();
     assert_eq!(
-        order[1..8],
+        order[1..9],
         [
+            // The second time says what the server answers to the one who has it.
+            "POST wireguard/lock",
             "POST wireguard/lock",
             "GET wireguard",
             "GET wireguard",
@@ -331,6 +333,34 @@ fn a_lock_that_is_taken_away_stops_the_apply() {
     // Their lock is theirs, nothing was written, and no device was touched.
     assert_eq!(server.kept().locks[STATE]["ID"], "theirs");
     assert_eq!(server.serials(STATE), [] as [u64; 0]);
+}
+
+#[test]
+fn a_lock_that_was_removed_is_not_taken_back() {
+    let server = GitLab::start();
+    let project = project(&server, 2);
+    let hurry = [("WGFORM_HURRY", "100")];
+    let mut run = asking(&project, &hurry, "apply");
+    assert!(server.kept().locks.remove(STATE).is_some());
+    let asked = server.kept().asked.len();
+    eventually("it is looked at, and given back", || server.kept().asked.len() > asked + 1);
+    run.answer("yes\n");
+    run.end().ends(1).tells("the lock on the state").tells("was lost");
+    assert_eq!(server.serials(STATE), [] as [u64; 0]);
+    is_whole(&server);
+}
+
+#[test]
+fn a_server_that_gives_a_lock_again_keeps_it() {
+    let server = GitLab::start();
+    server.kept().gives_again = true;
+    let project = project(&server, 2);
+    let mut run = asking(&project, &[("WGFORM_HURRY", "100")], "apply");
+    let asked = server.kept().asked.len();
+    eventually("it is renewed", || server.kept().asked.len() > asked + 1);
+    run.answer("yes\n");
+    run.end().ends(0);
+    is_whole(&server);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! no version of a document, no history and no question who holds the lock: the version is the digest of what is there,
 //! and whoever asks for the holder tries to take the lock.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -166,6 +167,8 @@ fn trust(arguments: &Arguments) -> Result<Trust, WrongArgument> {
 pub struct HttpStore {
     settings: Settings,
     http: reqwest::Client,
+    /// Whether the server gives a lock once more to the one who has it.
+    gives_again: AtomicBool,
 }
 
 /// What the server says.
@@ -194,7 +197,7 @@ impl HttpStore {
             .user_agent(concat!("wgform/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| RemoteError::Refused(error.to_string()))?;
-        Ok(Self { settings, http })
+        Ok(Self { settings, http, gives_again: AtomicBool::new(false) })
     }
 
     /// Asks, and asks again while the server cannot be reached or is not well. Whoever asks for something that must not
@@ -311,18 +314,38 @@ impl HttpStore {
     }
 
     async fn take(&self, info: &LockInfo) -> Result<(), RemoteError> {
+        let is_ours =
+            |held: &Held| held.info.as_ref().is_some_and(|holder| holder.id == info.id);
         match self.try_lock(info).await? {
-            None => Ok(()),
+            None => {}
             // The answer to an earlier try did not arrive.
-            Some(held) if held.info.as_ref().is_some_and(|it| it.id == info.id) => Ok(()),
-            Some(held) => Err(RemoteError::Locked(Box::new(held))),
+            Some(held) if is_ours(&held) => return Ok(()),
+            Some(held) => return Err(RemoteError::Locked(Box::new(held))),
         }
+        // What a server says to the holder is learnt now, while nobody can have taken the lock away: later the same
+        // answer has to mean that it was.
+        match self.try_lock(info).await {
+            Ok(None) => self.gives_again.store(true, Ordering::Relaxed),
+            Ok(Some(held)) if held.info.is_none() || is_ours(&held) => {}
+            Ok(Some(held)) => return Err(RemoteError::Locked(Box::new(held))),
+            Err(error) => {
+                _ = self.give_back(info).await;
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     async fn still_ours(&self, info: &LockInfo) -> Result<(), RemoteError> {
         match self.try_lock(info).await? {
+            None if self.gives_again.load(Ordering::Relaxed) => Ok(()),
+            // Nobody had it: it was taken away, and has been taken again by this look.
+            None => {
+                _ = self.give_back(info).await;
+                Err(RemoteError::LockLost)
+            }
             // A server that does not say by whom still says that it is locked.
-            None | Some(Held { info: None, .. }) => Ok(()),
+            Some(Held { info: None, .. }) => Ok(()),
             Some(Held { info: Some(holder), .. }) if holder.id == info.id => Ok(()),
             Some(_) => Err(RemoteError::LockLost),
         }
