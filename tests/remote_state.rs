@@ -364,6 +364,18 @@ fn a_server_that_gives_a_lock_again_keeps_it() {
 }
 
 #[test]
+fn a_look_at_the_lock_leaves_none_behind() {
+    let server = GitLab::start();
+    let project = project(&server, 1);
+    for at in 0..2 {
+        server.trouble(at, false, Trouble::Breaks);
+        hurried(&project, "lock show").ends(0).says("The state is not locked.");
+        server.heal();
+        is_whole(&server);
+    }
+}
+
+#[test]
 fn ctrl_c_at_the_question_gives_the_lock_back() {
     let server = GitLab::start();
     let project = project(&server, 1);

@@ -17,6 +17,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use uuid::Uuid;
 
 use crate::failpoint;
 use crate::store::LockInfo;
@@ -54,6 +55,8 @@ pub struct Settings {
     wait_min: Duration,
     wait_max: Duration,
     trust: Trust,
+    /// The name of the run, by which it knows its own look at the lock again.
+    run: Uuid,
 }
 
 impl Settings {
@@ -102,6 +105,7 @@ impl Settings {
                 WAIT_MAX,
             )?,
             trust: trust(arguments)?,
+            run: arguments.run,
             address: placed("address", Some(base.clone()))?.unwrap_or(base),
         })
     }
@@ -366,7 +370,7 @@ impl HttpStore {
     /// Tries to take the lock for an instant, because the protocol has no other question.
     async fn look(&self) -> Result<Option<Held>, RemoteError> {
         let probe = LockInfo {
-            id: format!("look-{}", rustix::process::getpid().as_raw_nonzero()),
+            id: format!("look-{}", self.settings.run),
             operation: "look".to_owned(),
             who: "wgform".to_owned(),
             host: "unknown".to_owned(),
@@ -375,8 +379,10 @@ impl HttpStore {
             wgform_version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let held = self.try_lock(&probe).await?;
-        if held.is_none() {
+        // When an answer is lost, the next one names our own look.
+        if held.as_ref().is_none_or(|it| it.info.as_ref().is_some_and(|it| it.id == probe.id)) {
             self.give_back(&probe).await?;
+            return Ok(None);
         }
         Ok(held)
     }
