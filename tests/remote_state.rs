@@ -376,6 +376,22 @@ fn a_look_at_the_lock_leaves_none_behind() {
 }
 
 #[test]
+fn who_may_not_lock_may_still_look() {
+    let server = GitLab::start();
+    let project = project(&server, 2);
+    let run =
+        project.command("apply -auto-approve").env("WGFORM_FAILPOINT", "batch-write").output();
+    assert_eq!(Ran::of("apply", run.unwrap()).code, None);
+    server.kept().is_read_only = true;
+    let looked = hurried(&project, "plan").ends(0).tells("whether it still runs could not be");
+    assert!(!looked.stderr.contains("was cut off"), "{looked}");
+    // Without an address for it there is no lock to be asked for.
+    let lock = server.block(STATE).lines().find(|it| it.contains("lock_address")).unwrap().to_owned();
+    project.edit(&lock, "");
+    hurried(&project, "plan").ends(0).tells("was cut off");
+}
+
+#[test]
 fn ctrl_c_at_the_question_gives_the_lock_back() {
     let server = GitLab::start();
     let project = project(&server, 1);

@@ -49,6 +49,8 @@ pub struct Kept {
     pub dies_with: Option<usize>,
     /// A lock is given once more to the one who has it.
     pub gives_again: bool,
+    /// Nobody may lock.
+    pub is_read_only: bool,
 }
 
 /// The server, until this value goes.
@@ -206,6 +208,9 @@ fn answer(request: &Request, kept: &mut Kept) -> (u16, Vec<u8>) {
             None => (204, Vec::new()),
         },
         ("POST", None) => write(name, query, body, kept),
+        ("POST", Some(_)) if kept.is_read_only => {
+            (403, b"{\"message\":\"403 Forbidden\"}".to_vec())
+        }
         ("POST", Some(name)) => {
             let wanted: Json = serde_json::from_slice(body).unwrap_or_default();
             for field in ["ID", "Operation", "Info", "Who", "Version", "Created", "Path"] {
