@@ -392,6 +392,20 @@ fn who_may_not_lock_may_still_look() {
 }
 
 #[test]
+fn a_run_that_is_cut_off_from_its_store_stops() {
+    let server = GitLab::start();
+    let project = project(&server, 2);
+    let mut run = asking(&project, &[("WGFORM_HURRY", "100")], "apply");
+    // Each renewal hangs for longer than the lease.
+    server.trouble(0, true, Trouble::Hangs);
+    std::thread::sleep(std::time::Duration::from_secs(6));
+    server.heal();
+    run.answer("yes\n");
+    run.end().ends(1).tells("the lock on the state").tells("was lost");
+    assert_eq!(server.serials(STATE), [] as [u64; 0]);
+}
+
+#[test]
 fn ctrl_c_at_the_question_gives_the_lock_back() {
     let server = GitLab::start();
     let project = project(&server, 1);
