@@ -102,8 +102,10 @@ fn a_state_behind_http_goes_through_its_whole_life() {
         .map(|it| it.replace("/api/v4/projects/7/terraform/state/", ""))
         .collect();
     assert_eq!(
-        order[1..8],
+        order[1..9],
         [
+            // The second time says what the server answers to the one who has it.
+            "POST wireguard/lock",
             "POST wireguard/lock",
             "GET wireguard",
             "GET wireguard",
@@ -330,6 +332,76 @@ fn a_lock_that_is_taken_away_stops_the_apply() {
     assert!(!ran.stdout.contains("Applied"), "{ran}");
     // Their lock is theirs, nothing was written, and no device was touched.
     assert_eq!(server.kept().locks[STATE]["ID"], "theirs");
+    assert_eq!(server.serials(STATE), [] as [u64; 0]);
+}
+
+#[test]
+fn a_lock_that_was_removed_is_not_taken_back() {
+    let server = GitLab::start();
+    let project = project(&server, 2);
+    let hurry = [("WGFORM_HURRY", "100")];
+    let mut run = asking(&project, &hurry, "apply");
+    assert!(server.kept().locks.remove(STATE).is_some());
+    let asked = server.kept().asked.len();
+    eventually("it is looked at, and given back", || server.kept().asked.len() > asked + 1);
+    run.answer("yes\n");
+    run.end().ends(1).tells("the lock on the state").tells("was lost");
+    assert_eq!(server.serials(STATE), [] as [u64; 0]);
+    is_whole(&server);
+}
+
+#[test]
+fn a_server_that_gives_a_lock_again_keeps_it() {
+    let server = GitLab::start();
+    server.kept().gives_again = true;
+    let project = project(&server, 2);
+    let mut run = asking(&project, &[("WGFORM_HURRY", "100")], "apply");
+    let asked = server.kept().asked.len();
+    eventually("it is renewed", || server.kept().asked.len() > asked + 1);
+    run.answer("yes\n");
+    run.end().ends(0);
+    is_whole(&server);
+}
+
+#[test]
+fn a_look_at_the_lock_leaves_none_behind() {
+    let server = GitLab::start();
+    let project = project(&server, 1);
+    for at in 0..2 {
+        server.trouble(at, false, Trouble::Breaks);
+        hurried(&project, "lock show").ends(0).says("The state is not locked.");
+        server.heal();
+        is_whole(&server);
+    }
+}
+
+#[test]
+fn who_may_not_lock_may_still_look() {
+    let server = GitLab::start();
+    let project = project(&server, 2);
+    let run =
+        project.command("apply -auto-approve").env("WGFORM_FAILPOINT", "batch-write").output();
+    assert_eq!(Ran::of("apply", run.unwrap()).code, None);
+    server.kept().is_read_only = true;
+    let looked = hurried(&project, "plan").ends(0).tells("whether it still runs could not be");
+    assert!(!looked.stderr.contains("was cut off"), "{looked}");
+    // Without an address for it there is no lock to be asked for.
+    let lock = server.block(STATE).lines().find(|it| it.contains("lock_address")).unwrap().to_owned();
+    project.edit(&lock, "");
+    hurried(&project, "plan").ends(0).tells("was cut off");
+}
+
+#[test]
+fn a_run_that_is_cut_off_from_its_store_stops() {
+    let server = GitLab::start();
+    let project = project(&server, 2);
+    let mut run = asking(&project, &[("WGFORM_HURRY", "100")], "apply");
+    // Each renewal hangs for longer than the lease.
+    server.trouble(0, true, Trouble::Hangs);
+    std::thread::sleep(std::time::Duration::from_secs(6));
+    server.heal();
+    run.answer("yes\n");
+    run.end().ends(1).tells("the lock on the state").tells("was lost");
     assert_eq!(server.serials(STATE), [] as [u64; 0]);
 }
 

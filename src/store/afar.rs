@@ -156,11 +156,10 @@ impl Afar {
     /// Reads without the lock.
     pub(crate) fn read(&self) -> Result<Loaded, StoreError> {
         let fetched = self.fetch()?;
-        let is_under_way = fetched.as_ref().is_some_and(|it| it.state.applying.is_some());
         // To ask who holds a lock may cost others a try, so it is asked only where a run seems to go on.
-        let holder = match is_under_way {
-            true => self.holder()?.and_then(|held| held.info),
-            false => None,
+        let (holder, is_known) = match fetched.as_ref().and_then(|it| it.state.applying.as_ref()) {
+            Some(applying) => self.at_work(applying),
+            None => (None, true),
         };
         let state = match self.kept(fetched.as_ref())? {
             Kept::Next(state) => {
@@ -180,7 +179,22 @@ impl Afar {
             Some(_) => Assembled { state, left_over: None, is_folded: false },
             None => self.assemble(state)?,
         };
+        let left_over = left_over.filter(|_| is_known);
         Ok(Loaded { busy: holder, ..Loaded::of(state, left_over) })
+    }
+
+    /// Returns who is at work, and whether that is known: who may read the state need not be allowed to lock it.
+    fn at_work(&self, applying: &Applying) -> (Option<LockInfo>, bool) {
+        match self.line.ask(|remote| remote.holder()) {
+            Ok(held) => (held.and_then(|it| it.info), true),
+            Err(why) => {
+                let Applying { id: _, began_at, who, host } = applying;
+                (self.warn)(&format!(
+                    "an apply by {who} on {host} began at {began_at}, and whether it still runs could not be found out: {why}. If it does, what is shown here may change under its hands."
+                ));
+                (None, false)
+            }
+        }
     }
 
     /// Returns the bytes of the document.

@@ -16,6 +16,7 @@ pub mod postgres;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -96,6 +97,12 @@ pub trait Remote: fmt::Debug {
     /// Says that the holder still lives, every 30 seconds. Fails with [`RemoteError::LockLost`] when somebody else
     /// holds the lock now, or nobody.
     fn renew<'a>(&'a self, info: &'a LockInfo) -> Reply<'a, ()>;
+
+    /// Returns after how long without a renewal the holder has to stop, because others may have the lock soon: a minute
+    /// before a waiter takes it for that of a dead one, or well before the store frees it by itself.
+    fn lease(&self) -> Duration {
+        Duration::from_secs(4 * 60)
+    }
 
     /// Gives the lock back. Never takes it away from another holder.
     fn unlock<'a>(&'a self, info: &'a LockInfo) -> Reply<'a, ()>;

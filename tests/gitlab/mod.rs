@@ -47,6 +47,10 @@ pub struct Kept {
     pub trouble: Option<(usize, bool, Trouble)>,
     /// Once so many versions are kept, every request is answered with 500.
     pub dies_with: Option<usize>,
+    /// A lock is given once more to the one who has it.
+    pub gives_again: bool,
+    /// Nobody may lock.
+    pub is_read_only: bool,
 }
 
 /// The server, until this value goes.
@@ -204,6 +208,9 @@ fn answer(request: &Request, kept: &mut Kept) -> (u16, Vec<u8>) {
             None => (204, Vec::new()),
         },
         ("POST", None) => write(name, query, body, kept),
+        ("POST", Some(_)) if kept.is_read_only => {
+            (403, b"{\"message\":\"403 Forbidden\"}".to_vec())
+        }
         ("POST", Some(name)) => {
             let wanted: Json = serde_json::from_slice(body).unwrap_or_default();
             for field in ["ID", "Operation", "Info", "Who", "Version", "Created", "Path"] {
@@ -212,6 +219,7 @@ fn answer(request: &Request, kept: &mut Kept) -> (u16, Vec<u8>) {
                 }
             }
             match kept.locks.get(name) {
+                Some(held) if kept.gives_again && held["ID"] == wanted["ID"] => (200, Vec::new()),
                 Some(held) => (409, held.to_string().into_bytes()),
                 None => {
                     kept.locks.insert(name.to_owned(), wanted);

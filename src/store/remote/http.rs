@@ -6,6 +6,7 @@
 //! no version of a document, no history and no question who holds the lock: the version is the digest of what is there,
 //! and whoever asks for the holder tries to take the lock.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,6 +17,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use uuid::Uuid;
 
 use crate::failpoint;
 use crate::store::LockInfo;
@@ -53,6 +55,8 @@ pub struct Settings {
     wait_min: Duration,
     wait_max: Duration,
     trust: Trust,
+    /// The name of the run, by which it knows its own look at the lock again.
+    run: Uuid,
 }
 
 impl Settings {
@@ -101,6 +105,7 @@ impl Settings {
                 WAIT_MAX,
             )?,
             trust: trust(arguments)?,
+            run: arguments.run,
             address: placed("address", Some(base.clone()))?.unwrap_or(base),
         })
     }
@@ -166,6 +171,8 @@ fn trust(arguments: &Arguments) -> Result<Trust, WrongArgument> {
 pub struct HttpStore {
     settings: Settings,
     http: reqwest::Client,
+    /// Whether the server gives a lock once more to the one who has it.
+    gives_again: AtomicBool,
 }
 
 /// What the server says.
@@ -194,7 +201,7 @@ impl HttpStore {
             .user_agent(concat!("wgform/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| RemoteError::Refused(error.to_string()))?;
-        Ok(Self { settings, http })
+        Ok(Self { settings, http, gives_again: AtomicBool::new(false) })
     }
 
     /// Asks, and asks again while the server cannot be reached or is not well. Whoever asks for something that must not
@@ -311,18 +318,38 @@ impl HttpStore {
     }
 
     async fn take(&self, info: &LockInfo) -> Result<(), RemoteError> {
+        let is_ours =
+            |held: &Held| held.info.as_ref().is_some_and(|holder| holder.id == info.id);
         match self.try_lock(info).await? {
-            None => Ok(()),
+            None => {}
             // The answer to an earlier try did not arrive.
-            Some(held) if held.info.as_ref().is_some_and(|it| it.id == info.id) => Ok(()),
-            Some(held) => Err(RemoteError::Locked(Box::new(held))),
+            Some(held) if is_ours(&held) => return Ok(()),
+            Some(held) => return Err(RemoteError::Locked(Box::new(held))),
         }
+        // What a server says to the holder is learnt now, while nobody can have taken the lock away: later the same
+        // answer has to mean that it was.
+        match self.try_lock(info).await {
+            Ok(None) => self.gives_again.store(true, Ordering::Relaxed),
+            Ok(Some(held)) if held.info.is_none() || is_ours(&held) => {}
+            Ok(Some(held)) => return Err(RemoteError::Locked(Box::new(held))),
+            Err(error) => {
+                _ = self.give_back(info).await;
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     async fn still_ours(&self, info: &LockInfo) -> Result<(), RemoteError> {
         match self.try_lock(info).await? {
+            None if self.gives_again.load(Ordering::Relaxed) => Ok(()),
+            // Nobody had it: it was taken away, and has been taken again by this look.
+            None => {
+                _ = self.give_back(info).await;
+                Err(RemoteError::LockLost)
+            }
             // A server that does not say by whom still says that it is locked.
-            None | Some(Held { info: None, .. }) => Ok(()),
+            Some(Held { info: None, .. }) => Ok(()),
             Some(Held { info: Some(holder), .. }) if holder.id == info.id => Ok(()),
             Some(_) => Err(RemoteError::LockLost),
         }
@@ -342,8 +369,12 @@ impl HttpStore {
 
     /// Tries to take the lock for an instant, because the protocol has no other question.
     async fn look(&self) -> Result<Option<Held>, RemoteError> {
+        // There is no lock that anybody could hold.
+        if self.settings.lock_address.is_none() {
+            return Ok(None);
+        }
         let probe = LockInfo {
-            id: format!("look-{}", rustix::process::getpid().as_raw_nonzero()),
+            id: format!("look-{}", self.settings.run),
             operation: "look".to_owned(),
             who: "wgform".to_owned(),
             host: "unknown".to_owned(),
@@ -352,8 +383,10 @@ impl HttpStore {
             wgform_version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let held = self.try_lock(&probe).await?;
-        if held.is_none() {
+        // When an answer is lost, the next one names our own look.
+        if held.as_ref().is_none_or(|it| it.info.as_ref().is_some_and(|it| it.id == probe.id)) {
             self.give_back(&probe).await?;
+            return Ok(None);
         }
         Ok(held)
     }

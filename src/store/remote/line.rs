@@ -10,10 +10,11 @@ use std::rc::Rc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
+use tokio::time::Instant;
 
 use crate::failpoint;
 use crate::store::LockInfo;
@@ -22,9 +23,11 @@ use crate::store::remote::{Document, Make, Remote, RemoteError, Reply, Version};
 /// How often the holder of a lock says that it still lives.
 const BEAT: Duration = Duration::from_secs(30);
 
-/// After so many beats in a row that did not arrive, others may take the lock for one of the dead: a lease is stale
-/// after five minutes.
-const MISSED: u32 = 8;
+/// How often it is looked whether a beat is due: soon after a machine has slept.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// Less than this is too little for the answer of a busy host, also in a test.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// How often a write is tried of which it is not known whether it arrived, and how long before each further time.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
@@ -49,10 +52,30 @@ pub(crate) struct Line {
 #[derive(Default)]
 struct Lease {
     held: Option<LockInfo>,
+    /// When the store was asked last that answered that it is ours.
+    heard: Option<Moment>,
     is_lost: bool,
     /// The store is being told that the holder lives.
     is_renewing: bool,
     on_loss: Option<OnLoss>,
+}
+
+/// A moment by two clocks: one stops while the machine sleeps, the other may be set.
+#[derive(Clone, Copy)]
+struct Moment {
+    running: Instant,
+    wall: SystemTime,
+}
+
+impl Moment {
+    fn now() -> Self {
+        Self { running: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// Returns how long ago it is, by the clock that says more.
+    fn age(&self) -> Duration {
+        self.running.elapsed().max(self.wall.elapsed().unwrap_or_default())
+    }
 }
 
 impl fmt::Debug for Line {
@@ -116,8 +139,9 @@ impl Line {
         let (wanted, lease) = (info.clone(), Arc::clone(&self.lease));
         self.ask(move |remote| {
             Box::pin(async move {
+                let heard = Some(Moment::now());
                 remote.lock(&wanted).await?;
-                *of(&lease) = Lease { held: Some(wanted), ..Lease::default() };
+                *of(&lease) = Lease { held: Some(wanted), heard, ..Lease::default() };
                 Ok(())
             })
         })
@@ -235,32 +259,42 @@ async fn serve(make: Make, mut jobs: UnboundedReceiver<Job>, lease: Arc<Mutex<Le
     }
 }
 
-/// Says every now and then that the holder of the lock lives.
+/// Says every now and then that the holder of the lock lives. When the store has not agreed for as long as it takes until
+/// others may have the lock, it counts as lost.
 async fn renew(remote: Rc<dyn Remote>, lease: Arc<Mutex<Lease>>) {
     let beat = failpoint::hurried(BEAT);
-    let mut missed = 0;
+    let patience = beat.max(SHORTEST);
+    let limit = failpoint::hurried(remote.lease()).max(SHORTEST * 3);
+    let mut tried = Moment::now();
     loop {
-        tokio::time::sleep(beat).await;
+        tokio::time::sleep(beat.min(GLANCE)).await;
+        if tried.age() < beat {
+            continue;
+        }
+        tried = Moment::now();
         let info = {
             let mut lease = of(&lease);
             let Some(info) = lease.held.clone() else { continue };
             lease.is_renewing = true;
             info
         };
-        let renewed = remote.renew(&info).await;
+        let renewed = tokio::time::timeout(patience, remote.renew(&info)).await;
         // It may have been given back meanwhile.
-        let is_held = {
+        let (is_held, heard) = {
             let mut lease = of(&lease);
             lease.is_renewing = false;
-            lease.held.as_ref().is_some_and(|held| held.id == info.id)
+            if matches!(renewed, Ok(Ok(()))) {
+                lease.heard = Some(tried);
+            }
+            (lease.held.as_ref().is_some_and(|held| held.id == info.id), lease.heard)
         };
         match renewed {
-            Ok(()) => missed = 0,
-            Err(_) if !is_held => {}
-            Err(RemoteError::LockLost | RemoteError::Locked(_)) => lose(&lease),
-            Err(_) => {
-                missed += 1;
-                if missed >= MISSED {
+            Ok(Ok(())) => {}
+            _ if !is_held => {}
+            Ok(Err(RemoteError::LockLost | RemoteError::Locked(_))) => lose(&lease),
+            // No answer, or one that says nothing of the lock.
+            Err(_) | Ok(Err(_)) => {
+                if heard.is_none_or(|it| it.age() >= limit) {
                     lose(&lease);
                 }
             }

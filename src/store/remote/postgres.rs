@@ -27,6 +27,9 @@ use crate::value::Secret;
 /// How long a request may take, ten megabytes over a slow line.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
+/// The server frees the lock after a minute and a half of silence.
+const LEASE: Duration = Duration::from_secs(60);
+
 /// Where the database is, and as whom it is asked.
 #[derive(Clone)]
 pub struct PostgresSettings {
@@ -235,6 +238,10 @@ impl Remote for Database {
 
     fn renew<'a>(&'a self, info: &'a LockInfo) -> Reply<'a, ()> {
         Box::pin(self.asked(async move |session| self.renew_lock(session, info).await))
+    }
+
+    fn lease(&self) -> Duration {
+        LEASE
     }
 
     fn unlock<'a>(&'a self, info: &'a LockInfo) -> Reply<'a, ()> {

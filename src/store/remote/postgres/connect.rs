@@ -1,5 +1,6 @@
 //! How a session comes about, and what it means when it does not.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use rustls::ClientConfig;
@@ -45,10 +46,7 @@ impl Target {
         complete(&mut config, settings)?;
         let variable = settings.environment.get("PGSSLMODE").map(|it| it.expose().to_owned());
         let mode = settings.sslmode.clone().or(options).or(variable);
-        let is_here = config.get_hosts().iter().all(|host| match host {
-            Host::Tcp(name) => is_loopback(name),
-            Host::Unix(_) => true,
-        });
+        let is_here = is_here(&config);
         let with_tls = match mode.as_deref() {
             None => !is_here,
             Some("disable") => false,
@@ -82,7 +80,13 @@ impl Target {
             None => String::new(),
         };
         let database = self.config.get_dbname().or(self.config.get_user()).unwrap_or_default();
-        format!("postgres://{host}/{database}")
+        // What is connected to is the address, whatever the name says.
+        let address = match (self.config.get_hostaddrs().first(), self.config.get_hosts().first()) {
+            (Some(address), Some(Host::Tcp(name))) if *name == address.to_string() => String::new(),
+            (Some(address), _) => format!("?hostaddr={address}"),
+            (None, _) => String::new(),
+        };
+        format!("postgres://{host}/{database}{address}")
     }
 
     /// Begins a session.
@@ -187,9 +191,15 @@ fn complete(config: &mut Config, settings: &PostgresSettings) -> Result<(), Remo
         return Err(refused(&format!("`{name}` is given, and is in the connection string, too")));
     }
     if config.get_hosts().is_empty() {
-        config.host(
-            settings.host.clone().or_else(|| variable("PGHOST")).unwrap_or("localhost".to_owned()),
-        );
+        let addresses = config.get_hostaddrs().to_vec();
+        match (&settings.host, addresses.is_empty()) {
+            (Some(host), _) => _ = config.host(host),
+            (None, true) => {
+                _ = config.host(variable("PGHOST").unwrap_or_else(|| "localhost".to_owned()));
+            }
+            // A certificate is then for the address itself.
+            (None, false) => addresses.iter().for_each(|it| _ = config.host(it.to_string())),
+        }
     }
     if config.get_ports().is_empty() {
         let port = variable("PGPORT").map(|it| it.parse()).transpose();
@@ -214,6 +224,15 @@ fn complete(config: &mut Config, settings: &PostgresSettings) -> Result<(), Remo
         config.dbname(database);
     }
     Ok(())
+}
+
+/// Returns whether a session stays on this machine. An address of a host goes before its name.
+fn is_here(config: &Config) -> bool {
+    let is_named_here = config.get_hosts().iter().all(|host| match host {
+        Host::Tcp(name) => is_loopback(name),
+        Host::Unix(_) => true,
+    });
+    is_named_here && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
 }
 
 /// Takes out of a connection string what is decided here: how TLS is used.
@@ -285,6 +304,13 @@ mod tests {
             ("postgres://me@127.0.0.1:5433/wg?sslmode=verify-full", true),
             ("host=/run/postgresql user=me", false),
             ("host=db.example.com user=me sslmode=verify-full", true),
+            ("hostaddr=192.0.2.2 user=me", true),
+            ("host=localhost hostaddr=192.0.2.2 user=me", true),
+            ("host=/run/postgresql hostaddr=192.0.2.2 user=me", true),
+            ("postgres://me@localhost/wg?hostaddr=192.0.2.2", true),
+            ("host=db.example.com hostaddr=127.0.0.1 user=me", true),
+            ("hostaddr=127.0.0.1 user=me", false),
+            ("host=localhost hostaddr=::1 user=me", false),
         ] {
             let target = Target::new(&settings(text)).unwrap();
             assert_eq!(target.tls.is_some(), with_tls, "{text}");
@@ -315,6 +341,16 @@ mod tests {
     fn the_place_has_no_credentials_in_it() {
         let target = Target::new(&settings("postgres://me:hunter2@db.example.com/wg")).unwrap();
         assert_eq!(target.place(), "postgres://db.example.com:5432/wg");
+        for (text, place) in [
+            ("hostaddr=192.0.2.2 dbname=wg", "postgres://192.0.2.2:5432/wg"),
+            ("hostaddr=2001:db8::2 dbname=wg", "postgres://[2001:db8::2]:5432/wg"),
+            (
+                "host=localhost hostaddr=192.0.2.2 dbname=wg",
+                "postgres://localhost:5432/wg?hostaddr=192.0.2.2",
+            ),
+        ] {
+            assert_eq!(Target::new(&settings(text)).unwrap().place(), place);
+        }
         assert!(!format!("{:?}", settings("postgres://me:hunter2@db/wg")).contains("hunter2"));
     }
 }
