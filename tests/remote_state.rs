@@ -406,6 +406,29 @@ fn a_run_that_is_cut_off_from_its_store_stops() {
 }
 
 #[test]
+fn what_a_run_had_begun_is_not_forgotten() {
+    let server = GitLab::start();
+    let first = project(&server, 2);
+    let run = first.command("apply -auto-approve").env("WGFORM_FAILPOINT", "batch-write").output();
+    assert_eq!(Ran::of("apply", run.unwrap()).code, None);
+    server.kept().locks.clear();
+    let second = elsewhere(&first, &server, 2);
+    hurried(&second, "state restore 1").ends(1).tells("an apply was cut off");
+    let pulled = hurried(&second, "state pull").ends(0).stdout;
+    let mut copy: serde_json::Value = serde_json::from_str(&pulled).unwrap();
+    copy["serial"] = 5.into();
+    copy["in_flight"] = json!([]);
+    second.add("less.json", &copy.to_string());
+    hurried(&second, "state push less.json").ends(1).tells("an apply was cut off");
+    copy["serial"] = 1.into();
+    second.add("less.json", &copy.to_string());
+    // A copy from the middle of a run does not say that the run goes on.
+    hurried(&second, "state push -force less.json").ends(0);
+    assert!(server.document(STATE).get("applying").is_none());
+    is_whole(&server);
+}
+
+#[test]
 fn ctrl_c_at_the_question_gives_the_lock_back() {
     let server = GitLab::start();
     let project = project(&server, 1);
