@@ -137,6 +137,7 @@ fn the_intents_are_in_the_store_before_the_first_device_is_touched() {
         locked.tells(&format!("wgform force-unlock {id}")).tells("store:     http://127.0.0.1");
     assert!(locked.stderr.contains("for:       apply"), "{locked}");
     hurried(&project, "lock show").ends(0).says(id);
+    hurried(&project, "apply -auto-approve -lock=false").ends(5).tells(id);
     hurried(&project, "plan").ends(0).tells("an apply by");
     hurried(&project, "force-unlock -force nonsense").ends(5);
     hurried(&project, &format!("force-unlock -force {id}")).ends(0);

@@ -157,10 +157,11 @@ impl Afar {
     pub(crate) fn read(&self) -> Result<Loaded, StoreError> {
         let fetched = self.fetch()?;
         // To ask who holds a lock may cost others a try, so it is asked only where a run seems to go on.
-        let (holder, is_known) = match fetched.as_ref().and_then(|it| it.state.applying.as_ref()) {
+        let (held, is_known) = match fetched.as_ref().and_then(|it| it.state.applying.as_ref()) {
             Some(applying) => self.at_work(applying),
             None => (None, true),
         };
+        let holder = held.and_then(|it| it.info);
         let state = match self.kept(fetched.as_ref())? {
             Kept::Next(state) => {
                 (self.warn)(&format!(
@@ -184,9 +185,9 @@ impl Afar {
     }
 
     /// Returns who is at work, and whether that is known: who may read the state need not be allowed to lock it.
-    fn at_work(&self, applying: &Applying) -> (Option<LockInfo>, bool) {
+    fn at_work(&self, applying: &Applying) -> (Option<remote::Held>, bool) {
         match self.line.ask(|remote| remote.holder()) {
-            Ok(held) => (held.and_then(|it| it.info), true),
+            Ok(held) => (held, true),
             Err(why) => {
                 let Applying { id: _, began_at, who, host } = applying;
                 (self.warn)(&format!(
@@ -376,7 +377,19 @@ impl Afar {
         }
     }
 
+    /// Goes without the lock, as a user asked for. What a run that goes on has announced is not touched all the same: it
+    /// would be taken for one that was cut off.
     pub(crate) fn without_lock(&self, request: LockRequest) -> Result<AfarLock, StoreError> {
+        let found = match self.fetch() {
+            Err(StoreError::RemoteState { .. }) => None,
+            found => found?,
+        };
+        if let Some(applying) = found.and_then(|it| it.state.applying)
+            && let (Some(held), _) = self.at_work(&applying)
+        {
+            let held = self.held_at(&held, request.now);
+            return Err(StoreError::Locked(Box::new(held)));
+        }
         let local = LocalLock::without(self.prepare()?, request)?;
         Ok(AfarLock::new(self.clone(), local, false))
     }
