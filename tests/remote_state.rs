@@ -290,7 +290,13 @@ fn a_kept_state_never_replaces_a_newer_one() {
     hurried(&project, "plan").ends(0).tells("it is not used");
     assert_eq!(server.serials(STATE), serials);
     hurried(&project, "state push errored.wgform.json").ends(8).tells("the stored state is newer");
-    hurried(&project, "state push -force errored.wgform.json").ends(0);
+    // Nor is it lost when the next one cannot be written either.
+    configure(&project, &server, 4);
+    server.die_after(1);
+    hurried(&project, "apply -auto-approve").ends(4).tells("errored.wgform.4.json");
+    server.heal();
+    server.kept().locks.clear();
+    hurried(&project, "state push -force errored.wgform.4.json").ends(0);
     is_whole(&server);
 }
 

@@ -681,12 +681,33 @@ impl AfarLock {
 
     fn keep(&self, state: &State) -> Result<(), StoreError> {
         let path = &self.afar.errored;
+        self.put_aside()?;
         let temporary = path.with_extension("json.tmp");
         let directory = path.parent().unwrap_or(path);
         disk::prepare(&temporary, &state.to_bytes())
             .and_then(|()| disk::rename(&temporary, path))
             .and_then(|()| disk::sync_directory(directory))
             .map_err(|source| failed("write", path, source))
+    }
+
+    /// Gives what is kept already, and was not used, another name: it is of another state, or of another serial.
+    fn put_aside(&self) -> Result<(), StoreError> {
+        let path = &self.afar.errored;
+        let Some(bytes) = files::read(path)? else { return Ok(()) };
+        let name = match State::from_bytes(&bytes) {
+            Ok(state) => state.serial.to_string(),
+            Err(_) => "unreadable".to_owned(),
+        };
+        let names = std::iter::once(name.clone()).chain((2..u32::MAX).map(|number| format!("{name}-{number}")));
+        let mut free = names.map(|it| path.with_extension(format!("{it}.json")));
+        let Some(aside) = free.find(|it| !it.exists()) else { return Ok(()) };
+        disk::rename(path, &aside).map_err(|source| failed("rename", path, source))?;
+        (self.afar.warn)(&format!(
+            "what was in `{}` is in `{}` now.",
+            path.display(),
+            aside.display()
+        ));
+        Ok(())
     }
 
     fn write_of(&self, state: &State) -> Write {
