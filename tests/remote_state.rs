@@ -436,12 +436,15 @@ fn what_a_run_had_begun_is_not_forgotten() {
 }
 
 #[test]
-fn ctrl_c_at_the_question_gives_the_lock_back() {
+fn a_lock_is_left_to_who_lives_and_given_back_at_ctrl_c() {
     let server = GitLab::start();
     let project = project(&server, 1);
     for signal in [Signal::INT, Signal::TERM] {
         let run = asking(&project, &[], "apply");
-        assert!(server.kept().locks.contains_key(STATE));
+        let id = server.kept().locks[STATE]["ID"].as_str().unwrap().to_owned();
+        hurried(&project, &format!("force-unlock -force {id}"))
+            .ends(5)
+            .tells("its owner is still running");
         run.signal(signal);
         run.end().ends(130);
         is_whole(&server);

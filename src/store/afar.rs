@@ -210,6 +210,10 @@ impl Afar {
 
     pub(crate) fn force_unlock(&self, id: &str, now: Timestamp) -> Result<LockInfo, StoreError> {
         let asked = id.to_owned();
+        if let Some(owner) = self.own_holder()?.filter(|it| it.id == id) {
+            let held = remote::Held { info: Some(owner), beat: None };
+            return Err(StoreError::OwnerLives(Box::new(self.held(&held, now, false))));
+        }
         let Some(held) = self.holder()? else { return Err(StoreError::NotLocked { asked }) };
         let shown = |held: &remote::Held| Box::new(self.held(held, now, false));
         match &held.info {
@@ -226,6 +230,14 @@ impl Afar {
             }
             Err(RemoteError::LockLost) => Err(StoreError::NotLocked { asked }),
             Err(source) => Err(self.failed("remove the lock in", source)),
+        }
+    }
+
+    /// Returns the process that works with this store from this directory: its lock on what lies here dies with it.
+    fn own_holder(&self) -> Result<Option<LockInfo>, StoreError> {
+        match self.own.is_dir() {
+            true => lock::holder(&self.files()?),
+            false => Ok(None),
         }
     }
 
