@@ -155,12 +155,7 @@ impl Afar {
 
     /// Reads without the lock.
     pub(crate) fn read(&self) -> Result<Loaded, StoreError> {
-        let fetched = self.fetch()?;
-        // To ask who holds a lock may cost others a try, so it is asked only where a run seems to go on.
-        let (held, is_known) = match fetched.as_ref().and_then(|it| it.state.applying.as_ref()) {
-            Some(applying) => self.at_work(applying),
-            None => (None, true),
-        };
+        let (fetched, held, is_known) = self.look()?;
         let holder = held.and_then(|it| it.info);
         let state = match self.kept(fetched.as_ref())? {
             Kept::Next(state) => {
@@ -182,6 +177,26 @@ impl Afar {
         };
         let left_over = left_over.filter(|_| is_known);
         Ok(Loaded { busy: holder, ..Loaded::of(state, left_over) })
+    }
+
+    /// Returns the state, who is at work on it, and whether that is known.
+    fn look(&self) -> Result<(Option<Fetched>, Option<remote::Held>, bool), StoreError> {
+        let mut fetched = self.fetch()?;
+        let mut asked = None;
+        loop {
+            let applying = fetched.as_ref().and_then(|it| it.state.applying.clone());
+            // To ask who holds a lock may cost others a try, so it is asked only where a run seems to go on.
+            let Some(applying) = applying.filter(|it| asked.as_ref() != Some(it)) else {
+                return Ok((fetched, None, true));
+            };
+            let (held, is_known) = self.at_work(&applying);
+            if held.is_some() || !is_known {
+                return Ok((fetched, held, is_known));
+            }
+            // A run may have ended between the two looks, and would be taken for one that was cut off.
+            asked = Some(applying);
+            fetched = self.fetch()?;
+        }
     }
 
     /// Returns who is at work, and whether that is known: who may read the state need not be allowed to lock it.
