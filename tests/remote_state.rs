@@ -137,6 +137,7 @@ fn the_intents_are_in_the_store_before_the_first_device_is_touched() {
         locked.tells(&format!("wgform force-unlock {id}")).tells("store:     http://127.0.0.1");
     assert!(locked.stderr.contains("for:       apply"), "{locked}");
     hurried(&project, "lock show").ends(0).says(id);
+    hurried(&project, "apply -auto-approve -lock=false").ends(5).tells(id);
     hurried(&project, "plan").ends(0).tells("an apply by");
     hurried(&project, "force-unlock -force nonsense").ends(5);
     hurried(&project, &format!("force-unlock -force {id}")).ends(0);
@@ -289,7 +290,13 @@ fn a_kept_state_never_replaces_a_newer_one() {
     hurried(&project, "plan").ends(0).tells("it is not used");
     assert_eq!(server.serials(STATE), serials);
     hurried(&project, "state push errored.wgform.json").ends(8).tells("the stored state is newer");
-    hurried(&project, "state push -force errored.wgform.json").ends(0);
+    // Nor is it lost when the next one cannot be written either.
+    configure(&project, &server, 4);
+    server.die_after(1);
+    hurried(&project, "apply -auto-approve").ends(4).tells("errored.wgform.4.json");
+    server.heal();
+    server.kept().locks.clear();
+    hurried(&project, "state push -force errored.wgform.4.json").ends(0);
     is_whole(&server);
 }
 
@@ -406,12 +413,38 @@ fn a_run_that_is_cut_off_from_its_store_stops() {
 }
 
 #[test]
-fn ctrl_c_at_the_question_gives_the_lock_back() {
+fn what_a_run_had_begun_is_not_forgotten() {
+    let server = GitLab::start();
+    let first = project(&server, 2);
+    let run = first.command("apply -auto-approve").env("WGFORM_FAILPOINT", "batch-write").output();
+    assert_eq!(Ran::of("apply", run.unwrap()).code, None);
+    server.kept().locks.clear();
+    let second = elsewhere(&first, &server, 2);
+    hurried(&second, "state restore 1").ends(1).tells("an apply was cut off");
+    let pulled = hurried(&second, "state pull").ends(0).stdout;
+    let mut copy: serde_json::Value = serde_json::from_str(&pulled).unwrap();
+    copy["serial"] = 5.into();
+    copy["in_flight"] = json!([]);
+    second.add("less.json", &copy.to_string());
+    hurried(&second, "state push less.json").ends(1).tells("an apply was cut off");
+    copy["serial"] = 1.into();
+    second.add("less.json", &copy.to_string());
+    // A copy from the middle of a run does not say that the run goes on.
+    hurried(&second, "state push -force less.json").ends(0);
+    assert!(server.document(STATE).get("applying").is_none());
+    is_whole(&server);
+}
+
+#[test]
+fn a_lock_is_left_to_who_lives_and_given_back_at_ctrl_c() {
     let server = GitLab::start();
     let project = project(&server, 1);
     for signal in [Signal::INT, Signal::TERM] {
         let run = asking(&project, &[], "apply");
-        assert!(server.kept().locks.contains_key(STATE));
+        let id = server.kept().locks[STATE]["ID"].as_str().unwrap().to_owned();
+        hurried(&project, &format!("force-unlock -force {id}"))
+            .ends(5)
+            .tells("its owner is still running");
         run.signal(signal);
         run.end().ends(130);
         is_whole(&server);

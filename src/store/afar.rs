@@ -155,12 +155,8 @@ impl Afar {
 
     /// Reads without the lock.
     pub(crate) fn read(&self) -> Result<Loaded, StoreError> {
-        let fetched = self.fetch()?;
-        // To ask who holds a lock may cost others a try, so it is asked only where a run seems to go on.
-        let (holder, is_known) = match fetched.as_ref().and_then(|it| it.state.applying.as_ref()) {
-            Some(applying) => self.at_work(applying),
-            None => (None, true),
-        };
+        let (fetched, held, is_known) = self.look()?;
+        let holder = held.and_then(|it| it.info);
         let state = match self.kept(fetched.as_ref())? {
             Kept::Next(state) => {
                 (self.warn)(&format!(
@@ -183,10 +179,30 @@ impl Afar {
         Ok(Loaded { busy: holder, ..Loaded::of(state, left_over) })
     }
 
+    /// Returns the state, who is at work on it, and whether that is known.
+    fn look(&self) -> Result<(Option<Fetched>, Option<remote::Held>, bool), StoreError> {
+        let mut fetched = self.fetch()?;
+        let mut asked = None;
+        loop {
+            let applying = fetched.as_ref().and_then(|it| it.state.applying.clone());
+            // To ask who holds a lock may cost others a try, so it is asked only where a run seems to go on.
+            let Some(applying) = applying.filter(|it| asked.as_ref() != Some(it)) else {
+                return Ok((fetched, None, true));
+            };
+            let (held, is_known) = self.at_work(&applying);
+            if held.is_some() || !is_known {
+                return Ok((fetched, held, is_known));
+            }
+            // A run may have ended between the two looks, and would be taken for one that was cut off.
+            asked = Some(applying);
+            fetched = self.fetch()?;
+        }
+    }
+
     /// Returns who is at work, and whether that is known: who may read the state need not be allowed to lock it.
-    fn at_work(&self, applying: &Applying) -> (Option<LockInfo>, bool) {
+    fn at_work(&self, applying: &Applying) -> (Option<remote::Held>, bool) {
         match self.line.ask(|remote| remote.holder()) {
-            Ok(held) => (held.and_then(|it| it.info), true),
+            Ok(held) => (held, true),
             Err(why) => {
                 let Applying { id: _, began_at, who, host } = applying;
                 (self.warn)(&format!(
@@ -209,6 +225,10 @@ impl Afar {
 
     pub(crate) fn force_unlock(&self, id: &str, now: Timestamp) -> Result<LockInfo, StoreError> {
         let asked = id.to_owned();
+        if let Some(owner) = self.own_holder()?.filter(|it| it.id == id) {
+            let held = remote::Held { info: Some(owner), beat: None };
+            return Err(StoreError::OwnerLives(Box::new(self.held(&held, now, false))));
+        }
         let Some(held) = self.holder()? else { return Err(StoreError::NotLocked { asked }) };
         let shown = |held: &remote::Held| Box::new(self.held(held, now, false));
         match &held.info {
@@ -225,6 +245,14 @@ impl Afar {
             }
             Err(RemoteError::LockLost) => Err(StoreError::NotLocked { asked }),
             Err(source) => Err(self.failed("remove the lock in", source)),
+        }
+    }
+
+    /// Returns the process that works with this store from this directory: its lock on what lies here dies with it.
+    fn own_holder(&self) -> Result<Option<LockInfo>, StoreError> {
+        match self.own.is_dir() {
+            true => lock::holder(&self.files()?),
+            false => Ok(None),
         }
     }
 
@@ -376,7 +404,19 @@ impl Afar {
         }
     }
 
+    /// Goes without the lock, as a user asked for. What a run that goes on has announced is not touched all the same: it
+    /// would be taken for one that was cut off.
     pub(crate) fn without_lock(&self, request: LockRequest) -> Result<AfarLock, StoreError> {
+        let found = match self.fetch() {
+            Err(StoreError::RemoteState { .. }) => None,
+            found => found?,
+        };
+        if let Some(applying) = found.and_then(|it| it.state.applying)
+            && let (Some(held), _) = self.at_work(&applying)
+        {
+            let held = self.held_at(&held, request.now);
+            return Err(StoreError::Locked(Box::new(held)));
+        }
         let local = LocalLock::without(self.prepare()?, request)?;
         Ok(AfarLock::new(self.clone(), local, false))
     }
@@ -668,12 +708,33 @@ impl AfarLock {
 
     fn keep(&self, state: &State) -> Result<(), StoreError> {
         let path = &self.afar.errored;
+        self.put_aside()?;
         let temporary = path.with_extension("json.tmp");
         let directory = path.parent().unwrap_or(path);
         disk::prepare(&temporary, &state.to_bytes())
             .and_then(|()| disk::rename(&temporary, path))
             .and_then(|()| disk::sync_directory(directory))
             .map_err(|source| failed("write", path, source))
+    }
+
+    /// Gives what is kept already, and was not used, another name: it is of another state, or of another serial.
+    fn put_aside(&self) -> Result<(), StoreError> {
+        let path = &self.afar.errored;
+        let Some(bytes) = files::read(path)? else { return Ok(()) };
+        let name = match State::from_bytes(&bytes) {
+            Ok(state) => state.serial.to_string(),
+            Err(_) => "unreadable".to_owned(),
+        };
+        let names = std::iter::once(name.clone()).chain((2..u32::MAX).map(|number| format!("{name}-{number}")));
+        let mut free = names.map(|it| path.with_extension(format!("{it}.json")));
+        let Some(aside) = free.find(|it| !it.exists()) else { return Ok(()) };
+        disk::rename(path, &aside).map_err(|source| failed("rename", path, source))?;
+        (self.afar.warn)(&format!(
+            "what was in `{}` is in `{}` now.",
+            path.display(),
+            aside.display()
+        ));
+        Ok(())
     }
 
     fn write_of(&self, state: &State) -> Write {

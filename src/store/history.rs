@@ -36,12 +36,16 @@ impl History {
         Self { directory }
     }
 
-    /// Keeps what was written, and forgets what was written long ago.
+    /// Keeps what was written, and forgets what was written long ago. What has a later serial is of an earlier state, whose
+    /// file is no longer there.
     pub(crate) fn keep(&self, serial: u64, bytes: &[u8]) {
         if self.try_keep(serial, bytes).is_err() {
+            _ = fs::remove_file(self.new_path());
             return;
         }
-        for old in self.list().into_iter().skip(KEPT) {
+        let (later, ours): (Vec<_>, Vec<_>) =
+            self.list().into_iter().partition(|it| it.serial > serial);
+        for old in later.iter().chain(ours.iter().skip(KEPT)) {
             _ = fs::remove_file(self.path(old.serial));
         }
     }
@@ -54,11 +58,15 @@ impl History {
                 fs::write(ignore, "*\n")?;
             }
         }
-        let new = self.directory.join("new");
+        let new = self.new_path();
         _ = fs::remove_file(&new);
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
         file.write_all(bytes)?;
         fs::rename(&new, self.path(serial))
+    }
+
+    fn new_path(&self) -> PathBuf {
+        self.directory.join("new")
     }
 
     fn path(&self, serial: u64) -> PathBuf {
@@ -89,4 +97,25 @@ impl History {
 fn timestamp(time: SystemTime) -> Option<Timestamp> {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     Timestamp::from_second(since.as_secs().try_into().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::history::History;
+
+    #[test]
+    fn what_was_written_last_is_kept_also_when_its_serial_is_low() {
+        let directory = tempfile::tempdir().unwrap();
+        let history = History::new(directory.path().join("history"));
+        let serials = || history.list().into_iter().map(|it| it.serial).collect::<Vec<u64>>();
+        for serial in 1..=12 {
+            history.keep(serial, b"old");
+        }
+        assert_eq!(serials(), (3..=12).rev().collect::<Vec<u64>>());
+        // The state file was removed, and an apply began anew.
+        history.keep(1, b"new");
+        assert_eq!(serials(), [1]);
+        history.keep(2, b"new");
+        assert_eq!(serials(), [2, 1]);
+    }
 }

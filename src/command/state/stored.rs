@@ -1,14 +1,15 @@
 //! The state as a whole: printed, replaced, looked up in the past, and put back.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::command::arguments::Lock;
-use crate::command::session::Session;
+use crate::command::session::{self, Session};
 use crate::error::{Error, Kind};
 use crate::state::State;
-use crate::store;
+use crate::store::{self, Loaded};
 
 /// What `wgform state pull` is told.
 #[derive(Debug, Args)]
@@ -91,16 +92,21 @@ pub(super) async fn push(session: &Session<'_>, push: &Push) -> Result<(), Error
     })?;
     session.check_environment(Some(&state))?;
     let lock = session.lock("state push", &push.lock).await?;
-    let stored = lock.read()?.state;
-    if let Some(stored) = &stored {
+    let loaded = lock.read()?;
+    if let Some(stored) = &loaded.state {
         if is_same(stored, &state) {
             session.context.ui.result("The store has this state already.");
             return Ok(());
         }
         if !push.force {
             permit(stored, &state)?;
+            if forgets(&loaded, stored, &state) {
+                session::refuse_open("state push", &loaded)?;
+            }
         }
     }
+    // Whose copy it was is no longer at work on what is stored now. What it had begun is looked up by the next apply.
+    state.applying = None;
     lock.replace(&mut state)?;
     session
         .context
@@ -112,6 +118,14 @@ pub(super) async fn push(session: &Session<'_>, push: &Push) -> Result<(), Error
 /// Returns whether two states say the same, whatever the number of the write.
 fn is_same(one: &State, other: &State) -> bool {
     State { serial: 0, ..one.clone() } == State { serial: 0, ..other.clone() }
+}
+
+/// Returns whether a pushed state leaves out what a run that was cut off had begun. What such a run kept itself follows on
+/// what it had stored, and has the ends of its steps in it.
+fn forgets(loaded: &Loaded, stored: &State, pushed: &State) -> bool {
+    let is_next = pushed.lineage == stored.lineage && pushed.serial == stored.serial + 1;
+    let known: BTreeSet<String> = pushed.in_flight.iter().map(ToString::to_string).collect();
+    !is_next && loaded.open.iter().any(|it| !known.contains(&it.to_json().to_string()))
 }
 
 fn permit(stored: &State, pushed: &State) -> Result<(), Error> {
@@ -158,7 +172,8 @@ fn no_history(session: &Session<'_>) -> Error {
 pub(super) async fn restore(session: &Session<'_>, restore: &Restore) -> Result<(), Error> {
     let serial = restore.serial;
     let lock = session.lock("state restore", &restore.lock).await?;
-    let stored = session.read_locked(&lock)?.state;
+    let loaded = session.read_locked(&lock)?;
+    session::refuse_open("state restore", &loaded)?;
     if session.store.history()?.is_none() {
         return Err(no_history(session));
     }
@@ -170,14 +185,16 @@ pub(super) async fn restore(session: &Session<'_>, restore: &Restore) -> Result<
         Error::new(Kind::Failed, format!("could not restore serial {serial}")).cause(&error)
     })?;
     session.check_environment(Some(&state))?;
-    if let Some(stored) = &stored {
+    if let Some(stored) = &loaded.state {
         if stored.lineage != state.lineage {
             let message = format!("serial {serial} is of another state, with another lineage");
             return Err(Error::new(Kind::Refused, message));
         }
         state.serial = stored.serial;
     }
+    // What was under way at that time has long come to its end.
     state.applying = None;
+    state.in_flight.clear();
     lock.replace(&mut state)?;
     session.context.ui.result(&format!(
         "The state of serial {serial} is stored again, with serial {}. `wgform plan` shows what differs.",

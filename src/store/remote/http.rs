@@ -36,6 +36,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Less than this is too little for a busy host, also in a test.
 const SHORTEST: Duration = Duration::from_millis(600);
+/// No state is so large, and nothing else that a server says.
+const LARGEST: usize = 1 << 30;
+const LARGEST_WORD: usize = 64 << 10;
 /// As much of a refusal as a terminal can bear.
 const LONGEST_WORD: usize = 300;
 
@@ -179,6 +182,8 @@ pub struct HttpStore {
 struct Answer {
     status: StatusCode,
     body: Vec<u8>,
+    /// There is more of a document than can be one.
+    is_too_large: bool,
 }
 
 impl HttpStore {
@@ -227,6 +232,10 @@ impl HttpStore {
                     tokio::time::sleep(failpoint::hurried(pause)).await;
                     pause = (pause * 2).min(self.settings.wait_max);
                 }
+                Ok(answer) if answer.is_too_large => {
+                    let why = "the server answers with more than a gigabyte, which is no state";
+                    return Err(RemoteError::Unclear(why.to_owned()));
+                }
                 Ok(answer) => return Ok(answer),
                 Err(error) => return Err(RemoteError::Unreachable(why(&error))),
             }
@@ -253,10 +262,16 @@ impl HttpStore {
         }
         let mut response = request.headers(self.settings.headers.clone()).send().await?;
         let (status, mut body) = (response.status(), Vec::new());
+        let largest = if status == StatusCode::OK { LARGEST } else { LARGEST_WORD };
         while let Some(chunk) = response.chunk().await? {
             body.extend_from_slice(&chunk);
+            if body.len() > largest {
+                // Of a refusal, the beginning is enough.
+                let is_too_large = status == StatusCode::OK;
+                return Ok(Answer { status, body, is_too_large });
+            }
         }
-        Ok(Answer { status, body })
+        Ok(Answer { status, body, is_too_large: false })
     }
 
     async fn get(&self) -> Result<Option<Document>, RemoteError> {
@@ -393,7 +408,7 @@ impl HttpStore {
 
     /// Says why the server did not do what it was asked for.
     fn refusal(&self, answer: &Answer) -> RemoteError {
-        let Answer { status, body } = answer;
+        let Answer { status, body, is_too_large: _ } = answer;
         let mut text = format!("the server answers {}", status.as_u16());
         if let Some(reason) = status.canonical_reason() {
             text += &format!(" ({reason})");

@@ -40,6 +40,9 @@ use trouble::{Trouble, Words};
 /// Under which name a write of an object says whose it is. Azure takes letters and digits only.
 const WRITTEN_BY: &str = "wgformwrite";
 
+/// No state is so large.
+const LARGEST: u64 = 1 << 30;
+
 /// How often a change is tried again when another request for the object was on its way, or somebody else was faster. Each
 /// time the object is looked at anew, so that only one that changes all the time runs into it.
 const TRIES: usize = 20;
@@ -184,6 +187,10 @@ impl Objects {
             Err(error) => return self.absent(error).map(|()| None),
         };
         let version = self.version(found.meta.e_tag.clone(), found.meta.version.clone())?;
+        if found.meta.size > LARGEST {
+            let why = format!("`{path}` has more than a gigabyte, which is no state");
+            return Err(RemoteError::Unclear(why));
+        }
         let bytes = found.bytes().await.map_err(|error| self.words.trouble(error).into_error())?;
         Ok(Some(Found { bytes: bytes.to_vec(), version }))
     }
