@@ -57,6 +57,8 @@ struct Lease {
     is_lost: bool,
     /// The store is being told that the holder lives.
     is_renewing: bool,
+    /// It was given back, or is about to be.
+    is_given_back: bool,
     on_loss: Option<OnLoss>,
 }
 
@@ -147,22 +149,22 @@ impl Line {
         })
     }
 
-    /// Gives the lock back, if it is still ours.
+    /// Gives the lock back, if it is still ours. When somebody else is about to, as whoever listens for Ctrl-C is, that is
+    /// waited for: the process may end right after.
     pub(crate) fn unlock(&self) -> Result<(), RemoteError> {
-        let Some(info) = of(&self.lease).held.take() else { return Ok(()) };
-        let lease = Arc::clone(&self.lease);
-        self.ask(move |remote| {
-            Box::pin(async move {
-                // What is still on its way must not make a lock anew that is given back here.
-                for _ in 0..LAST_RENEWAL {
-                    if !of(&lease).is_renewing {
-                        break;
-                    }
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+        let told = {
+            let mut lease = of(&self.lease);
+            match lease.held.take() {
+                Some(info) => {
+                    lease.is_given_back = true;
+                    let lease = Arc::clone(&self.lease);
+                    self.begin(move |remote| Box::pin(give_back(remote, info, lease)))
                 }
-                remote.unlock(&info).await
-            })
-        })
+                None if lease.is_given_back => self.begin(|_| Box::pin(async { Ok(()) })),
+                None => return Ok(()),
+            }
+        };
+        told.recv().unwrap_or_else(|_| Err(gone()))
     }
 
     /// Returns whether the lock was lost.
@@ -257,6 +259,21 @@ async fn serve(make: Make, mut jobs: UnboundedReceiver<Job>, lease: Arc<Mutex<Le
     if let Some(renewal) = renewal {
         renewal.abort();
     }
+}
+
+async fn give_back(
+    remote: &dyn Remote,
+    info: LockInfo,
+    lease: Arc<Mutex<Lease>>,
+) -> Result<(), RemoteError> {
+    // What is still on its way must not make a lock anew that is given back here.
+    for _ in 0..LAST_RENEWAL {
+        if !of(&lease).is_renewing {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    remote.unlock(&info).await
 }
 
 /// Says every now and then that the holder of the lock lives. When the store has not agreed for as long as it takes until
