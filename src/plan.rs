@@ -146,6 +146,9 @@ pub struct Options {
     pub max_vanished: Option<Bound>,
     /// What an apply may not do; none for a plan that nobody applies.
     pub limits: Option<Limits>,
+    /// Pre-shared keys that are made anew by a saved plan, even if whoever applies it is shown their value.
+    #[serde(skip)]
+    pub new_secrets: BTreeSet<Address>,
 }
 
 impl Options {

@@ -13,6 +13,9 @@ mod map;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::config::{BackendDeclaration, Named, Transport};
 use crate::diagnostic::Diagnostic;
 use crate::plan::path::cut::{Compared, Cut};
@@ -96,7 +99,7 @@ fn host_of(url: &str) -> &str {
 }
 
 /// What a plan does to the way to a backend.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PathChange {
     /// To which.
     pub backend: BackendId,
@@ -109,7 +112,8 @@ pub struct PathChange {
 }
 
 /// What becomes of the way to a backend.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum PathFate {
     /// It would be cut, and the plan is refused.
     Refused,

@@ -7,6 +7,7 @@
 //! sensitive variable only the name.
 //!
 //! * `change` is what happens to one resource, as it is written and read,
+//! * `held` is what is left alone, in the same way,
 //! * `redact` takes out of a plan what may not be in a file,
 //! * `seal` turns a saved plan into bytes and back, and tells what was tampered with,
 //! * `digest` says in a few letters what a plan does,
@@ -17,6 +18,7 @@
 mod change;
 mod compare;
 mod digest;
+mod held;
 mod redact;
 mod seal;
 
@@ -33,17 +35,19 @@ use crate::config::VariableValues;
 use crate::link::Links;
 use crate::plan::saved::redact::Redaction;
 use crate::plan::{
-    BackendView, Known, Name, OneSided, Options, OutputChange, Plan, Reboot, ResourceChange,
-    Sessions, UnmanagedPeer,
+    BackendView, Known, Name, Note, OneSided, Options, OutputChange, PathChange, Plan, Reboot,
+    ResourceChange, Sessions, UnmanagedPeer,
 };
 use crate::plan::{Holds, Reach};
 use crate::resource::{Address, BackendId, BackendKind, Kind, declaration};
 use crate::state::{BackendRecord, State};
 use crate::value::FingerprintKey;
 
+pub(crate) use change::attribute_diff;
 pub use change::{Attribute, Change};
 pub use compare::{Difference, FileDifference, differences, files_differ};
 pub use digest::{Digest, digest};
+pub use held::LeftAlone;
 pub use seal::{FORMAT, Opened, SavedError};
 
 /// What a plan says, and what it was made from.
@@ -114,6 +118,12 @@ pub struct Saved {
     /// What was left out of it by name.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub excluded: BTreeSet<Address>,
+    /// What it does to the ways to backends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<PathChange>,
+    /// What is left alone for a time, and would have changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<LeftAlone>,
 }
 
 /// What a plan is for.
@@ -230,7 +240,17 @@ impl Saved {
             sessions: plan.sessions.clone(),
             one_sided: plan.one_sided.clone(),
             excluded: plan.excluded.clone(),
+            paths: plan.paths.clone(),
+            held: plan.held.iter().map(|it| LeftAlone::of(it, &redaction)).collect(),
         }
+    }
+
+    /// Returns the pre-shared keys that it makes anew. Whoever made it may have been shown fewer secrets than whoever
+    /// applies it, so what it chose stays chosen.
+    pub fn new_secrets(&self) -> BTreeSet<Address> {
+        let is_new = |it: &&Change| it.notes.contains(&Note::NewSecret);
+        let addresses = self.changes.iter().filter(is_new).filter_map(|it| it.subject.address());
+        addresses.filter(|it| it.kind == Kind::PresharedKey).cloned().collect()
     }
 
     /// Returns the plan as it can be shown. It has no steps: nothing can be carried out from it.
@@ -274,8 +294,8 @@ impl Saved {
             unsettled: BTreeMap::new(),
             checks: None,
             guarded: Vec::new(),
-            paths: Vec::new(),
-            held: Vec::new(),
+            paths: self.paths.clone(),
+            held: self.held.iter().map(LeftAlone::shown).collect(),
             holds: Holds::default(),
         }
     }

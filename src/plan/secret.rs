@@ -214,6 +214,7 @@ fn source_of(
             == Some(&planner.fingerprint_key().fingerprint(key.expose_bytes()).to_string())
     };
     let held = candidates.iter().filter_map(|peer| held_by(planner, peer)).find(is_it);
+    let held = held.filter(|_| !planner.options.new_secrets.contains(address));
     let is_needed = holders.here.iter().any(|peer| {
         planner.nodes.get(peer).and_then(Node::peer).is_some_and(|peer| peer.is_enabled)
     });

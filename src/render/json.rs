@@ -5,6 +5,7 @@
 //! else that must not be shown is the text that stands for it on a terminal, with a mark in `before_sensitive` or
 //! `after_sensitive`.
 
+pub mod guarded;
 pub mod plan;
 pub mod state;
 

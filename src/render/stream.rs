@@ -15,6 +15,7 @@ use crate::event::{BackendName, Event, StepName, Work};
 use crate::outcome::Report;
 use crate::plan::{Plan, ResourceChange};
 use crate::render::event::{elapsed, found, under_way};
+use crate::render::json::guarded::{Held, ManagementPath, held, management_paths};
 use crate::render::json::plan::{
     OneSided, Sessions, UnmanagedPeer, Unread, one_sided, output_change, sessions, unmanaged_peers,
     unread,
@@ -134,6 +135,16 @@ pub enum Body {
     OneSided {
         /// Which.
         link: OneSided,
+    },
+    /// Something that is left alone for a time, and would have changed.
+    Held {
+        /// What.
+        held: Held,
+    },
+    /// The way to a backend is touched.
+    ManagementPath {
+        /// Which, and what becomes of it.
+        management_path: ManagementPath,
     },
     /// The sessions that live, and those that an apply cuts.
     Sessions {
@@ -563,6 +574,18 @@ fn around(plan: &Plan, purpose: Purpose, say: &mut dyn FnMut(Said)) {
     for link in one_sided(plan) {
         let message = format!("{} changes, and {} is left out", link.changed, link.left_out);
         say(Said::new(Level::Warn, message, Body::OneSided { link }));
+    }
+    for held in held(plan) {
+        let message = format!("{}: Held: {}", held.address, held.reason);
+        say(Said::new(Level::Warn, message, Body::Held { held }));
+    }
+    for management_path in management_paths(plan) {
+        let level = match management_path.fate {
+            "refused" => Level::Error,
+            _ => Level::Warn,
+        };
+        let message = format!("{}: {}", management_path.path, management_path.changes.join(", "));
+        say(Said::new(level, message, Body::ManagementPath { management_path }));
     }
     let sessions = sessions(plan);
     let level = if sessions.cut.is_empty() { Level::Info } else { Level::Warn };

@@ -4,8 +4,11 @@ use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 
+use wgform::plan::Note;
+
 use crate::changes::HUB;
 use crate::lab::Lab;
+use crate::secrets::LINK;
 
 /// Returns a block that holds something, or says that its drift is known.
 fn hold(kind: &str, targets: &str, attributes: &str) -> String {
@@ -134,4 +137,89 @@ fn ten_thousand_peers_are_compared_with_the_state_alone_in_no_time() {
     // A debug build on a busy machine; what is not linear takes many minutes.
     assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
     assert_eq!((by_configuration.len(), by_state.len()), (0, 0));
+}
+
+/// A link with a hold on one of its parts.
+fn held_link(targets: &str, attributes: &str) -> Lab {
+    let mut lab = Lab::matching(LINK);
+    lab.append(&hold("hold", targets, attributes));
+    lab.settle();
+    lab
+}
+
+#[test]
+fn a_held_peer_goes_on_holding_its_secret() {
+    let mut lab = held_link("[peer.to_hq]", "");
+    lab.edit("[\"10.2.0.0/16\"]", "[\"10.22.0.0/16\"]");
+    lab.settle();
+    let holders =
+        lab.state().resources[&"preshared_key.tunnel".parse().unwrap()].attributes["holders"]
+            .clone();
+    assert_eq!(holders, "peer.to_branch, peer.to_hq");
+    // What the other end lost is read back from the held one.
+    let (hq, branch) = (lab.show("hq"), lab.show("branch"));
+    let key = lab.host("branch").key_of("wg0");
+    lab.host("hq").set_preshared_key("wg0", key, None);
+    lab.settle();
+    assert_eq!((lab.show("hq"), lab.show("branch")), (hq, branch));
+}
+
+#[test]
+fn a_secret_is_not_made_anew_while_a_holder_is_held() {
+    let mut lab = held_link("[peer.to_hq]", "  attributes = [preshared_key]\n");
+    lab.edit("\"tunnel\" {}", "\"tunnel\" {\n  rotation = \"2\"\n}");
+    let text = lab.plan();
+    let refused = "`preshared_key.tunnel` would be made anew, and `peer.to_hq` would not get it: it is held by \
+                   `hold \"inc\"` (INC-1)";
+    assert!(text.contains(refused), "{text}");
+    assert!(lab.apply().starts_with("refused: "));
+    lab.edit("  rotation = \"2\"\n", "");
+    lab.settle();
+}
+
+#[test]
+fn a_key_that_a_held_far_end_would_not_learn_is_refused() {
+    let mut lab = held_link("[peer.to_hq]", "");
+    lab.edit("interface \"hq\" {\n", "interface \"hq\" {\n  key_rotation = \"2\"\n");
+    let text = lab.plan();
+    let refused =
+        "`interface.hq` would get another key, and `peer.to_hq` would not learn it while held";
+    assert!(text.contains(refused), "{text}");
+    lab.options.allow_new_key.insert("interface.hq".parse().unwrap());
+    let (refusals, notes) = lab.look(|plan| {
+        let notes = plan.changes.iter().flat_map(|it| it.notes.clone());
+        let is_about_key = |it: &Note| matches!(it, Note::NewKey { .. });
+        (plan.refusals.clone(), notes.filter(is_about_key).collect::<Vec<_>>())
+    });
+    assert_eq!(refusals, []);
+    let tell = vec!["peer.to_branch".parse().unwrap()];
+    assert_eq!(notes, [Note::NewKey { follow: Vec::new(), tell }]);
+}
+
+#[test]
+fn routes_stay_while_the_allowed_ips_that_they_are_for_are_held() {
+    let text = HUB
+        .replace("[\"10.8.0.1/24\"]\n", "[\"10.8.0.1/24\"]\n  routes = \"auto\"\n")
+        .replace("[\"10.8.0.3/32\"]", "[\"10.8.0.3/32\", \"10.9.0.0/16\"]");
+    let mut lab = Lab::matching(&text);
+    lab.append(&hold("hold", "[peer.phone]", "  attributes = [allowed_ips]\n"));
+    lab.settle();
+    lab.host("hq").set_peer("wg0", "phone", &["10.8.0.3/32"]);
+    lab.look(|plan| assert!(plan.changes.is_empty(), "{:?}", plan.changes));
+    // What other peers get is routed all the same.
+    lab.edit("[\"10.8.0.2/32\"]", "[\"10.8.0.2/32\", \"10.10.0.0/16\"]");
+    lab.apply();
+    let routes = &lab.state().resources[&"interface.hub".parse().unwrap()].owned_elements["routes"];
+    assert_eq!(routes.iter().collect::<Vec<_>>(), ["10.10.0.0/16", "10.9.0.0/16"]);
+}
+
+#[test]
+fn peers_and_their_secrets_stay_with_a_held_interface_that_would_be_destroyed() {
+    let mut lab = held_link("[interface.branch]", "");
+    let before = lab.show("branch");
+    lab.options.destroy = true;
+    lab.apply();
+    assert_eq!(lab.show("branch"), before);
+    let left: Vec<_> = lab.state().resources.keys().map(ToString::to_string).collect();
+    assert_eq!(left, ["interface.branch", "peer.to_hq", "preshared_key.tunnel"]);
 }

@@ -131,6 +131,14 @@ fn each_way_to_cut_it_is_found() {
             "peer.to_hq no longer has 10.8.0.1 in its allowed IPs",
         ),
         (
+            put("[\"10.8.0.1/24\"]", "[\"10.8.0.1/32\"]"),
+            "interface.hq no longer has a route to 10.8.0.2",
+        ),
+        (
+            put("[\"10.8.0.1/24\"]", "[\"10.8.0.7/24\"]"),
+            "interface.hq gives up 10.8.0.1, and its far end takes no other address of it",
+        ),
+        (
             put("192.0.2.2:", "192.0.2.3:"),
             "peer.to_branch gets an endpoint at which nothing tells that its far end is",
         ),
@@ -149,6 +157,23 @@ fn each_way_to_cut_it_is_found() {
         assert_eq!(told(&lab), [format!("{PATH}: {what}")]);
         assert_eq!(fates(&lab), [PathFate::Refused], "{what}");
     }
+}
+
+#[test]
+fn a_route_that_is_taken_away_cuts_the_way() {
+    let routed = BRANCH
+        .replace("host = \"10.8.0.2\"", "host = \"10.20.0.1\"")
+        .replace("[\"10.8.0.1/24\"]\n", "[\"10.8.0.1/24\"]\n  routes = \"auto\"\n");
+    let mut lab = lab(&routed);
+    lab.edit("routes = \"auto\"", "routes = \"off\"");
+    let path = PATH.replace("10.8.0.2", "10.20.0.1");
+    let what = "interface.hq no longer has a route to 10.20.0.1";
+    assert_eq!(told(&lab), [format!("{path}: {what}")]);
+    assert_eq!(fates(&lab), [PathFate::Refused]);
+    // Another route, and another address that the far end takes, will do.
+    lab.edit("routes = \"off\"", "routes = { distance = 7 }");
+    lab.edit("[\"10.8.0.1/24\"]", "[\"10.8.0.1/24\", \"10.8.1.1/24\"]");
+    assert_eq!(told(&lab), Vec::<String>::new());
 }
 
 #[test]

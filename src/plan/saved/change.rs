@@ -103,13 +103,6 @@ pub(super) fn kind(subject: &Subject) -> Option<Kind> {
     }
 }
 
-impl Change {
-    /// Returns the declaration of one of its attributes.
-    pub(super) fn declaration(&self, name: &str) -> Option<&'static crate::resource::Attribute> {
-        declaration::attribute(kind(&self.subject)?, name)
-    }
-}
-
 impl From<&ResourceChange> for Change {
     fn from(change: &ResourceChange) -> Self {
         let ResourceChange { subject, backend, action, reason, attributes, sensitive, notes } =
@@ -150,17 +143,8 @@ impl Attribute {
 impl From<&Change> for ResourceChange {
     fn from(change: &Change) -> Self {
         let Change { subject, backend, action, reason, attributes, sensitive, notes } = change;
-        let diff = |it: &Attribute| {
-            let Attribute { name, class, before, after, was, elements } = it;
-            Some(AttributeDiff {
-                attribute: change.declaration(name)?,
-                class: *class,
-                before: before.clone(),
-                after: after.clone(),
-                was: was.clone(),
-                elements: elements.clone().map(Box::new),
-            })
-        };
+        let kind = kind(subject);
+        let diff = |it: &Attribute| attribute_diff(kind?, it);
         Self {
             subject: subject.clone(),
             backend: backend.clone(),
@@ -171,6 +155,19 @@ impl From<&Change> for ResourceChange {
             notes: notes.clone(),
         }
     }
+}
+
+/// Finds an attribute among the declarations again.
+pub(crate) fn attribute_diff(kind: Kind, it: &Attribute) -> Option<AttributeDiff> {
+    let Attribute { name, class, before, after, was, elements } = it;
+    Some(AttributeDiff {
+        attribute: declaration::attribute(kind, name)?,
+        class: *class,
+        before: before.clone(),
+        after: after.clone(),
+        was: was.clone(),
+        elements: elements.clone().map(Box::new),
+    })
 }
 
 fn unset() -> Side {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::config::Wanted;
-use crate::diff::Side;
+use crate::diff::{AttributeDiff, Side};
 use crate::plan::saved::change::{Attribute, Change};
 use crate::plan::{OutputChange, Plan, ResourceChange, SecretSource};
 use crate::resource::{Field, Form};
@@ -53,6 +53,15 @@ impl Redaction {
                 _ if is_sensitive => self.each(attribute, |_| Json::from(SENSITIVE)),
                 _ => {}
             }
+        }
+        written
+    }
+
+    /// Says what would happen to an attribute, without its secret.
+    pub(super) fn attribute(&self, diff: &AttributeDiff) -> Attribute {
+        let mut written = Attribute::from(diff);
+        if diff.attribute.form == Form::PresharedKey {
+            self.each(&mut written, |it| self.secret(it));
         }
         written
     }

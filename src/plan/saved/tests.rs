@@ -47,6 +47,8 @@ fn saved(changes: Vec<Change>) -> Saved {
         planned_at: Timestamp::UNIX_EPOCH,
         intent: Intent::Apply,
         options: Options::default(),
+        paths: Vec::new(),
+        held: Vec::new(),
         environment: "default".to_owned(),
         lineage: Uuid::from_bytes([2; 16]),
         serial: 3,

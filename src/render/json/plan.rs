@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use crate::config::Desired;
 use crate::plan::{OutputChange, Plan, ResourceChange, Subject};
+use crate::render::json::guarded::{Held, ManagementPath, held, management_paths};
 use crate::render::json::state::{Module, recorded, tree};
 use crate::render::json::{
     Change, Place, Remarks, ResourceName, Values, Why, action_reason, change, drift, index, module,
@@ -71,6 +72,10 @@ pub struct Document {
     pub sessions: Sessions,
     /// The links of which one end changes and the other does not.
     pub one_sided: Vec<OneSided>,
+    /// What is left alone for a time, and would have changed.
+    pub held: Vec<Held>,
+    /// The ways to backends that it touches.
+    pub management_paths: Vec<ManagementPath>,
     /// What must be said before anything is done.
     pub refusals: Vec<Refusal>,
 }
@@ -344,6 +349,8 @@ pub fn plan(plan: &Plan, digest: Option<&str>) -> Document {
         unreachable: unread(plan),
         sessions: sessions(plan),
         one_sided: one_sided(plan),
+        held: held(plan),
+        management_paths: management_paths(plan),
         refusals: refusals(plan),
     }
 }
