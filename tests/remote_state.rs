@@ -393,7 +393,8 @@ fn who_may_not_lock_may_still_look() {
     let looked = hurried(&project, "plan").ends(0).tells("whether it still runs could not be");
     assert!(!looked.stderr.contains("was cut off"), "{looked}");
     // Without an address for it there is no lock to be asked for.
-    let lock = server.block(STATE).lines().find(|it| it.contains("lock_address")).unwrap().to_owned();
+    let lock =
+        server.block(STATE).lines().find(|it| it.contains("lock_address")).unwrap().to_owned();
     project.edit(&lock, "");
     hurried(&project, "plan").ends(0).tells("was cut off");
 }

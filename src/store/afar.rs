@@ -725,7 +725,8 @@ impl AfarLock {
             Ok(state) => state.serial.to_string(),
             Err(_) => "unreadable".to_owned(),
         };
-        let names = std::iter::once(name.clone()).chain((2..u32::MAX).map(|number| format!("{name}-{number}")));
+        let names = std::iter::once(name.clone())
+            .chain((2..u32::MAX).map(|number| format!("{name}-{number}")));
         let mut free = names.map(|it| path.with_extension(format!("{it}.json")));
         let Some(aside) = free.find(|it| !it.exists()) else { return Ok(()) };
         disk::rename(path, &aside).map_err(|source| failed("rename", path, source))?;

@@ -333,8 +333,7 @@ impl HttpStore {
     }
 
     async fn take(&self, info: &LockInfo) -> Result<(), RemoteError> {
-        let is_ours =
-            |held: &Held| held.info.as_ref().is_some_and(|holder| holder.id == info.id);
+        let is_ours = |held: &Held| held.info.as_ref().is_some_and(|holder| holder.id == info.id);
         match self.try_lock(info).await? {
             None => {}
             // The answer to an earlier try did not arrive.
