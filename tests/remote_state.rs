@@ -510,11 +510,18 @@ fn a_state_file_moves_into_a_store_and_leaves_a_note() {
     let project = Project::new(&hub(1));
     hurried(&project, "apply -auto-approve").ends(0);
     project.configure(&(server.block(STATE) + &hub(1)));
+    let before = fs::read(project.path().join("wgform.state.json")).unwrap();
     hurried(&project, "state migrate").ends(0).says("The state is in http://127.0.0.1");
+    // As if the note could not have been left.
+    fs::write(project.path().join("wgform.state.json"), before).unwrap();
+    let serials = server.serials(STATE);
+    hurried(&project, "state migrate").ends(0).says("The state is in http://127.0.0.1");
+    assert_eq!(server.serials(STATE), serials);
     hurried(&project, "plan -detailed-exitcode").ends(0).says("No changes");
     project.configure(&hub(1));
     let moved = hurried(&project, "plan").ends(1).tells("the state was moved to http://127.0.0.1");
     assert!(!moved.stderr.contains("good copy"), "{moved}");
+    assert!(!moved.stderr.contains("before the last write"), "{moved}");
     // And back, from a file with the old block.
     project
         .add("old-state.hcl", &server.block(STATE).replace("var.token", &format!("\"{TOKEN}\"")));

@@ -211,6 +211,10 @@ impl StoreError {
             Self::NotAFile { .. } => {
                 vec!["Set the `path` of the `state` block to a file, with none but wgform's beside it.".to_owned()]
             }
+            // What lies beside a note is older than the state that it speaks of.
+            Self::State { source: source @ StateError::Moved { .. }, .. } => {
+                vec![source.hint().to_owned()]
+            }
             Self::State { backup, source, .. } => {
                 let backup = backup.as_ref().map(|path| {
                     format!("The state before the last write is in `{}`.", path.display())

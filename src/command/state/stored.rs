@@ -116,7 +116,7 @@ pub(super) async fn push(session: &Session<'_>, push: &Push) -> Result<(), Error
 }
 
 /// Returns whether two states say the same, whatever the number of the write.
-fn is_same(one: &State, other: &State) -> bool {
+pub(super) fn is_same(one: &State, other: &State) -> bool {
     State { serial: 0, ..one.clone() } == State { serial: 0, ..other.clone() }
 }
 
