@@ -63,7 +63,7 @@ enum Place {
 }
 
 /// What a store holds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Loaded {
     /// The state, with a left-over journal folded in; none before the first apply.
     pub state: Option<State>,
@@ -488,6 +488,15 @@ fn parse_state(files: &Files, bytes: &[u8]) -> Result<State, StoreError> {
         backup: files.backup.exists().then(|| files.backup.clone()),
         source,
     })
+}
+
+/// Returns the serial of a document that need not be a state that can be understood: a note has one, too.
+fn serial_of(bytes: &[u8]) -> u64 {
+    #[derive(serde::Deserialize)]
+    struct Numbered {
+        serial: u64,
+    }
+    serde_json::from_slice(bytes).map_or(0, |Numbered { serial }| serial)
 }
 
 fn read_journal(files: &Files) -> Result<Option<Recorded>, StoreError> {

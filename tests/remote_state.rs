@@ -525,12 +525,33 @@ fn a_state_file_moves_into_a_store_and_leaves_a_note() {
     // And back, from a file with the old block.
     project
         .add("old-state.hcl", &server.block(STATE).replace("var.token", &format!("\"{TOKEN}\"")));
-    fs::remove_file(project.path().join("wgform.state.json")).unwrap();
     hurried(&project, "state migrate -from=old-state.hcl").ends(0);
     hurried(&project, "plan -detailed-exitcode").ends(0).says("No changes");
     project.configure(&(server.block(STATE) + &hub(1)));
     hurried(&project, "plan").ends(1).tells("the state was moved to");
     is_whole(&server);
+}
+
+#[test]
+fn a_broken_document_can_be_replaced() {
+    let server = GitLab::start();
+    let project = project(&server, 1);
+    hurried(&project, "apply -auto-approve").ends(0);
+    let pulled = hurried(&project, "state pull").ends(0).stdout;
+    project.add("copy.json", &pulled);
+    let broken = json!({ "version": 1, "serial": 3, "lineage": "none" }).to_string();
+    server.kept().versions.get_mut(STATE).unwrap().insert(3, broken.into_bytes());
+    hurried(&project, "plan").ends(1);
+    hurried(&project, "state push copy.json").ends(1).tells("could not read the state in");
+    hurried(&project, "state push -force copy.json").ends(0).says("with serial 4");
+    hurried(&project, "plan -detailed-exitcode").ends(0).says("No changes");
+    is_whole(&server);
+    // A state file, with its history.
+    let project = Project::new(&hub(1));
+    hurried(&project, "apply -auto-approve").ends(0);
+    fs::write(project.path().join("wgform.state.json"), "{").unwrap();
+    hurried(&project, "state restore 1").ends(0);
+    hurried(&project, "plan -detailed-exitcode").ends(0).says("No changes");
 }
 
 #[test]

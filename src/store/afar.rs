@@ -25,7 +25,7 @@ use crate::store::lock::{self, LocalLock};
 use crate::store::remote::{Line, Make, RemoteError, Reply, Version, Write, in_workspace};
 use crate::store::{
     Held, Journal, LeftOver, Loaded, LockInfo, LockRequest, Past, StoreError, read_journal,
-    read_state, remote,
+    read_state, remote, serial_of,
 };
 
 /// How often the store is told how far a run has come.
@@ -64,7 +64,6 @@ impl std::fmt::Debug for Afar {
 struct Fetched {
     state: State,
     bytes: Vec<u8>,
-    version: Version,
 }
 
 /// What `errored.wgform.json` is to the state in the store.
@@ -147,10 +146,14 @@ impl Afar {
 
     fn fetch(&self) -> Result<Option<Fetched>, StoreError> {
         let found = self.ask("read the state from", |remote| remote.read())?;
-        let Some(remote::Document { bytes, version }) = found else { return Ok(None) };
+        found.map(|it| self.understand(it)).transpose()
+    }
+
+    fn understand(&self, found: remote::Document) -> Result<Fetched, StoreError> {
+        let remote::Document { bytes, version: _ } = found;
         let state = State::from_bytes(&bytes)
             .map_err(|source| StoreError::RemoteState { place: self.place.clone(), source })?;
-        Ok(Some(Fetched { state, bytes, version }))
+        Ok(Fetched { state, bytes })
     }
 
     /// Reads without the lock.
@@ -233,13 +236,14 @@ impl Afar {
         let shown = |held: &remote::Held| Box::new(self.held(held, now, false));
         match &held.info {
             Some(info) if info.id == id => {}
+            None if id == remote::UNKNOWN => {}
             _ => return Err(StoreError::OtherLock { held: shown(&held), asked }),
         }
         let id = asked.clone();
         let done =
             self.line.ask(move |remote| Box::pin(async move { remote.force_unlock(&id).await }));
         match done {
-            Ok(()) => held.info.ok_or(StoreError::NotLocked { asked }),
+            Ok(()) => Ok(held.info.unwrap_or_else(|| nobody_known(now))),
             Err(RemoteError::Locked(held)) => {
                 Err(StoreError::OtherLock { held: shown(&held), asked })
             }
@@ -450,6 +454,19 @@ struct Beat {
     since: Timestamp,
 }
 
+/// Returns what a lock says that says nothing.
+fn nobody_known(now: Timestamp) -> LockInfo {
+    LockInfo {
+        id: remote::UNKNOWN.to_owned(),
+        operation: "something".to_owned(),
+        who: "somebody".to_owned(),
+        host: "a host that it does not name".to_owned(),
+        pid: 0,
+        since: now,
+        wgform_version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
 /// Returns the run that was cut off somewhere else, or here with the loss of its journal.
 fn left_elsewhere(stored: &State) -> Option<LeftOver> {
     let Applying { id: _, began_at, who: _, host } = stored.applying.clone()?;
@@ -521,11 +538,13 @@ impl AfarLock {
 
     /// Reads the state under the lock. What a run that was cut off has left here goes to the store first.
     pub(crate) fn read(&self) -> Result<Loaded, StoreError> {
-        let fetched = self.afar.fetch()?;
+        let found = self.afar.ask("read the state from", |remote| remote.read())?;
+        // What cannot be understood can be replaced all the same.
         self.note(
-            fetched.as_ref().map(|it| it.version.clone()),
-            fetched.as_ref().map_or(0, |it| it.state.serial),
+            found.as_ref().map(|it| it.version.clone()),
+            found.as_ref().map_or(0, |it| serial_of(&it.bytes)),
         );
+        let fetched = found.map(|it| self.afar.understand(it)).transpose()?;
         let state = match self.afar.kept(fetched.as_ref())? {
             Kept::Next(state) => Some(self.push_kept(*state)?),
             Kept::Stored => {

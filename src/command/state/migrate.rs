@@ -59,7 +59,12 @@ pub(super) async fn migrate(session: &Session<'_>, migrate: &Migrate) -> Result<
         return Err(Error::new(Kind::Failed, message).hint("name the old place with `-from=FILE`"));
     };
     session.check_environment(Some(&state))?;
-    match new_lock.read()?.state {
+    let there = match new_lock.read() {
+        // The state had been there before, and what is left is the note of an earlier move.
+        Err(error) if error.is_note() => None,
+        read => read?.state,
+    };
+    match there {
         // An earlier try came as far as this, and could not leave its note.
         Some(there) if stored::is_same(&there, &state) => state = there,
         Some(there) => return Err(occupied(new, &there)),
