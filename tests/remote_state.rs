@@ -275,6 +275,28 @@ fn a_state_that_could_not_be_written_is_kept_and_pushed_by_the_next_run() {
 }
 
 #[test]
+fn a_run_that_is_ended_while_its_store_hangs_has_kept_its_state() {
+    let server = GitLab::start();
+    let project = project(&server, 2);
+    hurried(&project, "apply -auto-approve").ends(0);
+    configure(&project, &server, 3);
+    let mut run = asking(&project, &[], "apply");
+    // The intents are looked at and written; the end hangs.
+    server.trouble(2, true, Trouble::Hangs);
+    run.answer("yes\n");
+    let kept = || project.names().contains(&"errored.wgform.json".to_owned());
+    eventually("the state is kept", kept);
+    run.signal(Signal::KILL);
+    _ = run.end();
+    server.heal();
+    server.kept().locks.clear();
+    hurried(&project, "apply -auto-approve").ends(0).tells("is in the store now");
+    hurried(&project, "plan -detailed-exitcode").ends(0);
+    assert!(!kept());
+    is_whole(&server);
+}
+
+#[test]
 fn a_kept_state_never_replaces_a_newer_one() {
     let server = GitLab::start();
     let project = project(&server, 1);

@@ -160,7 +160,12 @@ impl Afar {
     pub(crate) fn read(&self) -> Result<Loaded, StoreError> {
         let (fetched, held, is_known) = self.look()?;
         let holder = held.and_then(|it| it.info);
-        let state = match self.kept(fetched.as_ref())? {
+        // A run from here keeps its state for the instant in which it is written.
+        let kept = match self.own_holder()? {
+            Some(_) => Kept::Nothing,
+            None => self.kept(fetched.as_ref())?,
+        };
+        let state = match kept {
             Kept::Next(state) => {
                 (self.warn)(&format!(
                     "`{}` holds the state of an apply that could not be written; the next apply puts it into the store.",
@@ -685,12 +690,18 @@ impl AfarLock {
     /// is kept beside the configuration.
     pub(crate) fn write(&self, state: &mut State) -> Result<(), StoreError> {
         state.applying = None;
+        let is_end = self.local.has_journal();
+        // A store may hang for so long that whoever waits for the run ends it.
+        let is_kept = is_end && self.keep_early(state).is_ok();
         let written = self.look_up().and_then(|()| self.put(state));
         let Err(source) = written else {
             self.applying.borrow_mut().take();
+            if is_kept {
+                self.forget_kept()?;
+            }
             return self.local.remove_journal();
         };
-        if !self.local.has_journal() {
+        if !is_end {
             return Err(source);
         }
         state.serial = self.stored.borrow().serial + 1;
@@ -702,6 +713,16 @@ impl AfarLock {
             }
             Err(_) => Err(self.local.unrecorded(source)),
         }
+    }
+
+    /// Keeps a state before it is written, with the serial that it will have.
+    fn keep_early(&self, state: &mut State) -> Result<(), StoreError> {
+        self.put_aside()?;
+        let before = state.serial;
+        state.serial = self.stored.borrow().serial + 1;
+        let kept = self.keep(state);
+        state.serial = before;
+        kept
     }
 
     /// Writes a state over whatever is there.
@@ -727,7 +748,6 @@ impl AfarLock {
 
     fn keep(&self, state: &State) -> Result<(), StoreError> {
         let path = &self.afar.errored;
-        self.put_aside()?;
         let temporary = path.with_extension("json.tmp");
         let directory = path.parent().unwrap_or(path);
         disk::prepare(&temporary, &state.to_bytes())
