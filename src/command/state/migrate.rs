@@ -14,8 +14,8 @@ use crate::diagnostic::{Severity, SourceText};
 use crate::error::{Error, Kind};
 use crate::source::{self, Sources};
 use crate::state::State;
-use crate::store::{self, Store};
 use crate::store::remote::in_workspace;
+use crate::store::{self, Store};
 
 /// Where a state is that no configuration speaks of.
 const DEFAULT: &str = "wgform.state.json";
