@@ -377,11 +377,13 @@ impl Lock {
     /// # Errors
     /// When it cannot be written.
     pub fn leave_note(&self, state: &State, place: &str) -> Result<(), StoreError> {
-        let serial = state.serial + 1;
-        let note = state.note(serial, place);
         match &self.0 {
-            LockPlace::Local(lock) => lock.replace_by(&note),
-            LockPlace::Afar(lock) => lock.replace_by(note, serial),
+            LockPlace::Local(lock) => lock.replace_by(&state.note(state.serial + 1, place)),
+            LockPlace::Afar(lock) => {
+                // The numbers of the new place may be ahead, and a store counts its own writes.
+                let serial = lock.next_serial();
+                lock.replace_by(state.note(serial, place), serial)
+            }
         }
     }
 

@@ -730,6 +730,11 @@ impl AfarLock {
         self.put(state)
     }
 
+    /// Returns the number of the next write.
+    pub(crate) fn next_serial(&self) -> u64 {
+        self.stored.borrow().serial + 1
+    }
+
     /// Writes other bytes over whatever is there.
     pub(crate) fn replace_by(&self, bytes: Vec<u8>, serial: u64) -> Result<(), StoreError> {
         let over = self.stored.borrow().version.clone();
