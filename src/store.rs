@@ -63,7 +63,7 @@ enum Place {
 }
 
 /// What a store holds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Loaded {
     /// The state, with a left-over journal folded in; none before the first apply.
     pub state: Option<State>,
@@ -377,11 +377,13 @@ impl Lock {
     /// # Errors
     /// When it cannot be written.
     pub fn leave_note(&self, state: &State, place: &str) -> Result<(), StoreError> {
-        let serial = state.serial + 1;
-        let note = state.note(serial, place);
         match &self.0 {
-            LockPlace::Local(lock) => lock.replace_by(&note),
-            LockPlace::Afar(lock) => lock.replace_by(note, serial),
+            LockPlace::Local(lock) => lock.replace_by(&state.note(state.serial + 1, place)),
+            LockPlace::Afar(lock) => {
+                // The numbers of the new place may be ahead, and a store counts its own writes.
+                let serial = lock.next_serial();
+                lock.replace_by(state.note(serial, place), serial)
+            }
         }
     }
 
@@ -488,6 +490,15 @@ fn parse_state(files: &Files, bytes: &[u8]) -> Result<State, StoreError> {
         backup: files.backup.exists().then(|| files.backup.clone()),
         source,
     })
+}
+
+/// Returns the serial of a document that need not be a state that can be understood: a note has one, too.
+fn serial_of(bytes: &[u8]) -> u64 {
+    #[derive(serde::Deserialize)]
+    struct Numbered {
+        serial: u64,
+    }
+    serde_json::from_slice(bytes).map_or(0, |Numbered { serial }| serial)
 }
 
 fn read_journal(files: &Files) -> Result<Option<Recorded>, StoreError> {

@@ -275,6 +275,28 @@ fn a_state_that_could_not_be_written_is_kept_and_pushed_by_the_next_run() {
 }
 
 #[test]
+fn a_run_that_is_ended_while_its_store_hangs_has_kept_its_state() {
+    let server = GitLab::start();
+    let project = project(&server, 2);
+    hurried(&project, "apply -auto-approve").ends(0);
+    configure(&project, &server, 3);
+    let mut run = asking(&project, &[], "apply");
+    // The intents are looked at and written; the end hangs.
+    server.trouble(2, true, Trouble::Hangs);
+    run.answer("yes\n");
+    let kept = || project.names().contains(&"errored.wgform.json".to_owned());
+    eventually("the state is kept", kept);
+    run.signal(Signal::KILL);
+    _ = run.end();
+    server.heal();
+    server.kept().locks.clear();
+    hurried(&project, "apply -auto-approve").ends(0).tells("is in the store now");
+    hurried(&project, "plan -detailed-exitcode").ends(0);
+    assert!(!kept());
+    is_whole(&server);
+}
+
+#[test]
 fn a_kept_state_never_replaces_a_newer_one() {
     let server = GitLab::start();
     let project = project(&server, 1);
@@ -510,20 +532,48 @@ fn a_state_file_moves_into_a_store_and_leaves_a_note() {
     let project = Project::new(&hub(1));
     hurried(&project, "apply -auto-approve").ends(0);
     project.configure(&(server.block(STATE) + &hub(1)));
+    let before = fs::read(project.path().join("wgform.state.json")).unwrap();
     hurried(&project, "state migrate").ends(0).says("The state is in http://127.0.0.1");
+    // As if the note could not have been left.
+    fs::write(project.path().join("wgform.state.json"), before).unwrap();
+    let serials = server.serials(STATE);
+    hurried(&project, "state migrate").ends(0).says("The state is in http://127.0.0.1");
+    assert_eq!(server.serials(STATE), serials);
     hurried(&project, "plan -detailed-exitcode").ends(0).says("No changes");
     project.configure(&hub(1));
     let moved = hurried(&project, "plan").ends(1).tells("the state was moved to http://127.0.0.1");
     assert!(!moved.stderr.contains("good copy"), "{moved}");
+    assert!(!moved.stderr.contains("before the last write"), "{moved}");
     // And back, from a file with the old block.
     project
         .add("old-state.hcl", &server.block(STATE).replace("var.token", &format!("\"{TOKEN}\"")));
-    fs::remove_file(project.path().join("wgform.state.json")).unwrap();
     hurried(&project, "state migrate -from=old-state.hcl").ends(0);
     hurried(&project, "plan -detailed-exitcode").ends(0).says("No changes");
     project.configure(&(server.block(STATE) + &hub(1)));
     hurried(&project, "plan").ends(1).tells("the state was moved to");
     is_whole(&server);
+}
+
+#[test]
+fn a_broken_document_can_be_replaced() {
+    let server = GitLab::start();
+    let project = project(&server, 1);
+    hurried(&project, "apply -auto-approve").ends(0);
+    let pulled = hurried(&project, "state pull").ends(0).stdout;
+    project.add("copy.json", &pulled);
+    let broken = json!({ "version": 1, "serial": 3, "lineage": "none" }).to_string();
+    server.kept().versions.get_mut(STATE).unwrap().insert(3, broken.into_bytes());
+    hurried(&project, "plan").ends(1);
+    hurried(&project, "state push copy.json").ends(1).tells("could not read the state in");
+    hurried(&project, "state push -force copy.json").ends(0).says("with serial 4");
+    hurried(&project, "plan -detailed-exitcode").ends(0).says("No changes");
+    is_whole(&server);
+    // A state file, with its history.
+    let project = Project::new(&hub(1));
+    hurried(&project, "apply -auto-approve").ends(0);
+    fs::write(project.path().join("wgform.state.json"), "{").unwrap();
+    hurried(&project, "state restore 1").ends(0);
+    hurried(&project, "plan -detailed-exitcode").ends(0).says("No changes");
 }
 
 #[test]

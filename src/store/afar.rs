@@ -25,7 +25,7 @@ use crate::store::lock::{self, LocalLock};
 use crate::store::remote::{Line, Make, RemoteError, Reply, Version, Write, in_workspace};
 use crate::store::{
     Held, Journal, LeftOver, Loaded, LockInfo, LockRequest, Past, StoreError, read_journal,
-    read_state, remote,
+    read_state, remote, serial_of,
 };
 
 /// How often the store is told how far a run has come.
@@ -64,7 +64,6 @@ impl std::fmt::Debug for Afar {
 struct Fetched {
     state: State,
     bytes: Vec<u8>,
-    version: Version,
 }
 
 /// What `errored.wgform.json` is to the state in the store.
@@ -147,17 +146,26 @@ impl Afar {
 
     fn fetch(&self) -> Result<Option<Fetched>, StoreError> {
         let found = self.ask("read the state from", |remote| remote.read())?;
-        let Some(remote::Document { bytes, version }) = found else { return Ok(None) };
+        found.map(|it| self.understand(it)).transpose()
+    }
+
+    fn understand(&self, found: remote::Document) -> Result<Fetched, StoreError> {
+        let remote::Document { bytes, version: _ } = found;
         let state = State::from_bytes(&bytes)
             .map_err(|source| StoreError::RemoteState { place: self.place.clone(), source })?;
-        Ok(Some(Fetched { state, bytes, version }))
+        Ok(Fetched { state, bytes })
     }
 
     /// Reads without the lock.
     pub(crate) fn read(&self) -> Result<Loaded, StoreError> {
         let (fetched, held, is_known) = self.look()?;
         let holder = held.and_then(|it| it.info);
-        let state = match self.kept(fetched.as_ref())? {
+        // A run from here keeps its state for the instant in which it is written.
+        let kept = match self.own_holder()? {
+            Some(_) => Kept::Nothing,
+            None => self.kept(fetched.as_ref())?,
+        };
+        let state = match kept {
             Kept::Next(state) => {
                 (self.warn)(&format!(
                     "`{}` holds the state of an apply that could not be written; the next apply puts it into the store.",
@@ -233,13 +241,14 @@ impl Afar {
         let shown = |held: &remote::Held| Box::new(self.held(held, now, false));
         match &held.info {
             Some(info) if info.id == id => {}
+            None if id == remote::UNKNOWN => {}
             _ => return Err(StoreError::OtherLock { held: shown(&held), asked }),
         }
         let id = asked.clone();
         let done =
             self.line.ask(move |remote| Box::pin(async move { remote.force_unlock(&id).await }));
         match done {
-            Ok(()) => held.info.ok_or(StoreError::NotLocked { asked }),
+            Ok(()) => Ok(held.info.unwrap_or_else(|| nobody_known(now))),
             Err(RemoteError::Locked(held)) => {
                 Err(StoreError::OtherLock { held: shown(&held), asked })
             }
@@ -450,6 +459,19 @@ struct Beat {
     since: Timestamp,
 }
 
+/// Returns what a lock says that says nothing.
+fn nobody_known(now: Timestamp) -> LockInfo {
+    LockInfo {
+        id: remote::UNKNOWN.to_owned(),
+        operation: "something".to_owned(),
+        who: "somebody".to_owned(),
+        host: "a host that it does not name".to_owned(),
+        pid: 0,
+        since: now,
+        wgform_version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
 /// Returns the run that was cut off somewhere else, or here with the loss of its journal.
 fn left_elsewhere(stored: &State) -> Option<LeftOver> {
     let Applying { id: _, began_at, who: _, host } = stored.applying.clone()?;
@@ -521,11 +543,13 @@ impl AfarLock {
 
     /// Reads the state under the lock. What a run that was cut off has left here goes to the store first.
     pub(crate) fn read(&self) -> Result<Loaded, StoreError> {
-        let fetched = self.afar.fetch()?;
+        let found = self.afar.ask("read the state from", |remote| remote.read())?;
+        // What cannot be understood can be replaced all the same.
         self.note(
-            fetched.as_ref().map(|it| it.version.clone()),
-            fetched.as_ref().map_or(0, |it| it.state.serial),
+            found.as_ref().map(|it| it.version.clone()),
+            found.as_ref().map_or(0, |it| serial_of(&it.bytes)),
         );
+        let fetched = found.map(|it| self.afar.understand(it)).transpose()?;
         let state = match self.afar.kept(fetched.as_ref())? {
             Kept::Next(state) => Some(self.push_kept(*state)?),
             Kept::Stored => {
@@ -666,12 +690,18 @@ impl AfarLock {
     /// is kept beside the configuration.
     pub(crate) fn write(&self, state: &mut State) -> Result<(), StoreError> {
         state.applying = None;
+        let is_end = self.local.has_journal();
+        // A store may hang for so long that whoever waits for the run ends it.
+        let is_kept = is_end && self.keep_early(state).is_ok();
         let written = self.look_up().and_then(|()| self.put(state));
         let Err(source) = written else {
             self.applying.borrow_mut().take();
+            if is_kept {
+                self.forget_kept()?;
+            }
             return self.local.remove_journal();
         };
-        if !self.local.has_journal() {
+        if !is_end {
             return Err(source);
         }
         state.serial = self.stored.borrow().serial + 1;
@@ -685,9 +715,24 @@ impl AfarLock {
         }
     }
 
+    /// Keeps a state before it is written, with the serial that it will have.
+    fn keep_early(&self, state: &mut State) -> Result<(), StoreError> {
+        self.put_aside()?;
+        let before = state.serial;
+        state.serial = self.stored.borrow().serial + 1;
+        let kept = self.keep(state);
+        state.serial = before;
+        kept
+    }
+
     /// Writes a state over whatever is there.
     pub(crate) fn replace(&self, state: &mut State) -> Result<(), StoreError> {
         self.put(state)
+    }
+
+    /// Returns the number of the next write.
+    pub(crate) fn next_serial(&self) -> u64 {
+        self.stored.borrow().serial + 1
     }
 
     /// Writes other bytes over whatever is there.
@@ -708,7 +753,6 @@ impl AfarLock {
 
     fn keep(&self, state: &State) -> Result<(), StoreError> {
         let path = &self.afar.errored;
-        self.put_aside()?;
         let temporary = path.with_extension("json.tmp");
         let directory = path.parent().unwrap_or(path);
         disk::prepare(&temporary, &state.to_bytes())

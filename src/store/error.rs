@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use crate::state::{JournalError, StateError};
 use crate::store::LockInfo;
-use crate::store::remote::RemoteError;
+use crate::store::remote::{RemoteError, UNKNOWN};
 
 /// The store could not do what was asked. The state is never lost: what was there is there.
 #[derive(Debug, thiserror::Error)]
@@ -176,7 +176,7 @@ impl Held {
     }
 
     fn id(&self) -> &str {
-        self.info.as_ref().map_or("unknown", |info| &info.id)
+        self.info.as_ref().map_or(UNKNOWN, |info| &info.id)
     }
 
     /// Says who holds it, in lines that follow the headline.
@@ -210,6 +210,10 @@ impl StoreError {
             }
             Self::NotAFile { .. } => {
                 vec!["Set the `path` of the `state` block to a file, with none but wgform's beside it.".to_owned()]
+            }
+            // What lies beside a note is older than the state that it speaks of.
+            Self::State { source: source @ StateError::Moved { .. }, .. } => {
+                vec![source.hint().to_owned()]
             }
             Self::State { backup, source, .. } => {
                 let backup = backup.as_ref().map(|path| {
@@ -257,6 +261,29 @@ impl StoreError {
             }
             _ => self.hints_of_afar(),
         }
+    }
+
+    /// Returns whether the state is there, and is the trouble: it cannot be understood, or is a note.
+    pub fn is_of_document(&self) -> bool {
+        matches!(self, Self::State { .. } | Self::RemoteState { .. })
+    }
+
+    /// Returns whether there is only a note, which says where the state is now.
+    pub fn is_note(&self) -> bool {
+        matches!(
+            self,
+            Self::State { source: StateError::Moved { .. }, .. }
+                | Self::RemoteState { source: StateError::Moved { .. }, .. }
+        )
+    }
+
+    /// Returns whether the state was written by a later version.
+    pub fn is_newer(&self) -> bool {
+        matches!(
+            self,
+            Self::State { source: StateError::Newer { .. }, .. }
+                | Self::RemoteState { source: StateError::Newer { .. }, .. }
+        )
     }
 
     /// The same of a lock, and of a store elsewhere.

@@ -20,7 +20,7 @@ use crate::resource::BackendId;
 use crate::state::{BackendRecord, State};
 use crate::store::files::{self, Files, failed};
 use crate::store::history::History;
-use crate::store::{Held, Journal, Loaded, Seen, StoreError, load, parse_state};
+use crate::store::{Held, Journal, Loaded, Seen, StoreError, load, parse_state, serial_of};
 
 /// A reader looks for an instant whether the lock is held, and must not make a run fail by that.
 const GRACE: Duration = Duration::from_millis(200);
@@ -207,11 +207,9 @@ impl LocalLock {
     /// Writes a state over whatever is there, with a serial above both.
     pub(crate) fn replace(&self, state: &mut State) -> Result<(), StoreError> {
         let there = files::read(&self.files.state)?;
-        let serial = match there.as_deref().map(|it| parse_state(&self.files, it)).transpose()? {
-            Some(there) => there.serial + 1,
-            None => 1,
-        };
-        state.serial = state.serial.max(serial);
+        // What is there may be the trouble, and be replaced for that.
+        let serial = there.as_deref().map_or(0, serial_of);
+        state.serial = state.serial.max(serial + 1);
         let bytes = state.to_bytes();
         self.replace_by(&bytes)?;
         self.seen.set(Some(Seen::of(state, &bytes)));

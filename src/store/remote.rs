@@ -25,6 +25,9 @@ use crate::store::LockInfo;
 pub use crate::store::remote::arguments::{Arguments, WrongArgument, in_workspace};
 pub(crate) use crate::store::remote::line::{Line, Write};
 
+/// The id of a lock that does not say what its id is.
+pub const UNKNOWN: &str = "unknown";
+
 /// What a request to a store comes to.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, RemoteError>> + 'a>>;
 

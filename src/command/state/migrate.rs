@@ -8,13 +8,14 @@ use clap::Args;
 use crate::command::Context;
 use crate::command::arguments::Lock;
 use crate::command::session::{self, Session, place};
+use crate::command::state::stored;
 use crate::config::{Config, Evaluator};
 use crate::diagnostic::{Severity, SourceText};
 use crate::error::{Error, Kind};
 use crate::source::{self, Sources};
 use crate::state::State;
-use crate::store::Store;
 use crate::store::remote::in_workspace;
+use crate::store::{self, Store};
 
 /// Where a state is that no configuration speaks of.
 const DEFAULT: &str = "wgform.state.json";
@@ -58,25 +59,24 @@ pub(super) async fn migrate(session: &Session<'_>, migrate: &Migrate) -> Result<
         return Err(Error::new(Kind::Failed, message).hint("name the old place with `-from=FILE`"));
     };
     session.check_environment(Some(&state))?;
-    if let Some(there) = new_lock.read()?.state {
-        let message = format!(
-            "there is a state in {} already, with serial {} of lineage {}",
+    let there = match new_lock.read() {
+        // The state had been there before, and what is left is the note of an earlier move.
+        Err(error) if error.is_note() => None,
+        read => read?.state,
+    };
+    match there {
+        // An earlier try came as far as this, and could not leave its note.
+        Some(there) if stored::is_same(&there, &state) => state = there,
+        Some(there) => return Err(occupied(new, &there)),
+        None => copy(new, &new_lock, &mut state)?,
+    }
+    old_lock.leave_note(&state, &new.place()).map_err(|error| {
+        Error::from(error).hint(format!(
+            "the state is in {} now, and {} still has the same one, which would be taken for the state where the configuration names it: run `wgform state migrate` again, which leaves the note",
             new.place(),
-            there.serial,
-            there.lineage
-        );
-        return Err(Error::new(Kind::Refused, message).hint(
-            "look at both; `wgform state push -force FILE` replaces the one that the configuration names",
-        ));
-    }
-    new_lock.replace(&mut state)?;
-    let arrived = new.document()?.and_then(|bytes| State::from_bytes(&bytes).ok());
-    if arrived.as_ref() != Some(&state) {
-        let message = format!("what {} has now is not what was written there", new.place());
-        return Err(Error::new(Kind::Failed, message)
-            .hint("the old place is as it was; look at the new one before you go on"));
-    }
-    old_lock.leave_note(&state, &new.place())?;
+            old.place()
+        ))
+    })?;
     session.context.ui.result(&format!(
         "The state is in {} now, with serial {}. A note in {} says so.",
         new.place(),
@@ -84,6 +84,30 @@ pub(super) async fn migrate(session: &Session<'_>, migrate: &Migrate) -> Result<
         old.place()
     ));
     Ok(())
+}
+
+/// Copies the state to the new place, and looks that it arrived.
+fn copy(new: &Store, lock: &store::Lock, state: &mut State) -> Result<(), Error> {
+    lock.replace(state)?;
+    let arrived = new.document()?.and_then(|bytes| State::from_bytes(&bytes).ok());
+    if arrived.as_ref() == Some(&*state) {
+        return Ok(());
+    }
+    let message = format!("what {} has now is not what was written there", new.place());
+    Err(Error::new(Kind::Failed, message)
+        .hint("the old place is as it was; look at the new one before you go on"))
+}
+
+fn occupied(new: &Store, there: &State) -> Error {
+    let message = format!(
+        "there is a state in {} already, with serial {} of lineage {}",
+        new.place(),
+        there.serial,
+        there.lineage
+    );
+    Error::new(Kind::Refused, message).hint(
+        "look at both; `wgform state push -force FILE` replaces the one that the configuration names",
+    )
 }
 
 fn old(context: &Context, from: &Path) -> Result<Store, Error> {

@@ -92,7 +92,10 @@ pub(super) async fn push(session: &Session<'_>, push: &Push) -> Result<(), Error
     })?;
     session.check_environment(Some(&state))?;
     let lock = session.lock("state push", &push.lock).await?;
-    let loaded = lock.read()?;
+    let loaded = match lock.read() {
+        Err(error) if push.force && error.is_of_document() => Loaded::default(),
+        read => read?,
+    };
     if let Some(stored) = &loaded.state {
         if is_same(stored, &state) {
             session.context.ui.result("The store has this state already.");
@@ -116,7 +119,7 @@ pub(super) async fn push(session: &Session<'_>, push: &Push) -> Result<(), Error
 }
 
 /// Returns whether two states say the same, whatever the number of the write.
-fn is_same(one: &State, other: &State) -> bool {
+pub(super) fn is_same(one: &State, other: &State) -> bool {
     State { serial: 0, ..one.clone() } == State { serial: 0, ..other.clone() }
 }
 
@@ -172,7 +175,14 @@ fn no_history(session: &Session<'_>) -> Error {
 pub(super) async fn restore(session: &Session<'_>, restore: &Restore) -> Result<(), Error> {
     let serial = restore.serial;
     let lock = session.lock("state restore", &restore.lock).await?;
-    let loaded = session.read_locked(&lock)?;
+    let loaded = match lock.read() {
+        // What cannot be understood is what is to be replaced.
+        Err(error) if error.is_of_document() && !error.is_note() && !error.is_newer() => {
+            Loaded::default()
+        }
+        read => read?,
+    };
+    session.check_environment(loaded.state.as_ref())?;
     session::refuse_open("state restore", &loaded)?;
     if session.store.history()?.is_none() {
         return Err(no_history(session));

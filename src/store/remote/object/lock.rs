@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::store::LockInfo;
 use crate::store::remote::object::trouble::Trouble;
 use crate::store::remote::object::{Objects, TRIES};
-use crate::store::remote::{Held, RemoteError, Version};
+use crate::store::remote::{Held, RemoteError, UNKNOWN, Version};
 
 /// What the lock object says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -94,7 +94,7 @@ impl Objects {
     pub(super) async fn take_lock_away(&self, id: &str) -> Result<(), RemoteError> {
         for _ in 0..TRIES {
             match self.seen().await? {
-                Some(seen) if seen.is_of(id) => {
+                Some(seen) if seen.is_of(id) || (seen.paper.is_none() && id == UNKNOWN) => {
                     if self.put_lock(None, Some(&seen.version)).await? {
                         return Ok(());
                     }
