@@ -18,10 +18,11 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::diff::{Class, Side};
-use crate::plan::saved::change::{Attribute, Change};
+use crate::plan::saved::change::{self, Attribute, Change};
 use crate::plan::saved::hex;
 use crate::plan::saved::redact::{self, Redaction};
 use crate::plan::{Action, Note, Plan};
+use crate::resource::declaration;
 use crate::value::InvalidValue;
 
 /// The digest of a plan: 32 hexadecimal digits.
@@ -119,7 +120,8 @@ pub(super) const ROAMING: &str = "endpoint";
 impl Change {
     /// Returns whether an attribute may be hidden from who reads the device.
     pub(super) fn is_secret(&self, name: &str) -> bool {
-        self.declaration(name).is_some_and(|it| it.form.is_secret())
+        let declared = change::kind(&self.subject).and_then(|it| declaration::attribute(it, name));
+        declared.is_some_and(|it| it.form.is_secret())
     }
 
     /// Returns whether it only puts back a secret that was changed outside of wgform, which not everybody can see.
