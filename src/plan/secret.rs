@@ -170,6 +170,22 @@ fn resolve_one(planner: &mut Planner<'_>, links: &Links, address: &Address, hold
     }
 }
 
+/// Returns the value that was recorded, from a peer that shows it; none where the value is to be made anew.
+fn still_held(
+    planner: &Planner<'_>,
+    address: &Address,
+    candidates: &BTreeSet<Address>,
+    fingerprint: Option<&str>,
+) -> Option<PresharedKey> {
+    if planner.options.new_secrets.contains(address) {
+        return None;
+    }
+    let is_it = |key: &PresharedKey| {
+        fingerprint == Some(&planner.fingerprint_key().fingerprint(key.expose_bytes()).to_string())
+    };
+    candidates.iter().filter_map(|peer| held_by(planner, peer)).find(is_it)
+}
+
 /// Returns where the value comes from, and whether an older value was lost.
 fn source_of(
     planner: &mut Planner<'_>,
@@ -209,12 +225,7 @@ fn source_of(
     let earlier = earlier.split(", ").filter_map(|text| text.parse().ok());
     let now = holders.here.iter().chain(&holders.held).cloned();
     let candidates: BTreeSet<Address> = now.chain(earlier).collect();
-    let is_it = |key: &PresharedKey| {
-        fingerprint.as_deref()
-            == Some(&planner.fingerprint_key().fingerprint(key.expose_bytes()).to_string())
-    };
-    let held = candidates.iter().filter_map(|peer| held_by(planner, peer)).find(is_it);
-    let held = held.filter(|_| !planner.options.new_secrets.contains(address));
+    let held = still_held(planner, address, &candidates, fingerprint.as_deref());
     let is_needed = holders.here.iter().any(|peer| {
         planner.nodes.get(peer).and_then(Node::peer).is_some_and(|peer| peer.is_enabled)
     });
