@@ -468,8 +468,7 @@ fn a_lock_is_left_to_who_lives_and_given_back_at_ctrl_c() {
         hurried(&project, &format!("force-unlock -force {id}"))
             .ends(5)
             .tells("its owner is still running");
-        run.signal(signal);
-        run.end().ends(130);
+        run.end_by(signal).ends(130);
         is_whole(&server);
     }
 }

@@ -138,8 +138,7 @@ fn an_interrupt_at_the_question_makes_nothing() {
     let project = Project::of_example("quickstart");
     let mut run = project.start("apply");
     run.wait_for("Enter a value:");
-    run.signal(Signal::INT);
-    let ran = run.end();
+    let ran = run.end_by(Signal::INT);
     assert_eq!((ran.code, ran.signal), (None, Some(2)), "{ran}");
     assert!(!project.path().join("wgform.state.json").exists());
     project.run("apply -auto-approve").ends(0);

@@ -258,6 +258,13 @@ impl Running {
         self.child.as_mut().unwrap().try_wait().unwrap().is_some()
     }
 
+    /// Sends a signal to a run that waits for an answer, and waits for the end. It reads no end of its input before.
+    pub fn end_by(mut self, signal: rustix::process::Signal) -> Ran {
+        self.signal(signal);
+        let _stdin = self.child.as_mut().unwrap().stdin.take();
+        self.end()
+    }
+
     /// Waits for the end.
     pub fn end(mut self) -> Ran {
         let mut child = self.child.take().unwrap();
