@@ -50,6 +50,17 @@ fn an_apply_of_changes_back_is_finished_by_the_next_one() {
 }
 
 #[test]
+fn a_plan_that_is_saved_after_a_cut_off_apply_can_be_applied() {
+    let project = Project::new(FIRST);
+    let cut =
+        project.command("apply -auto-approve").env("WGFORM_FAILPOINT", "batch-written").output();
+    assert_eq!(Ran::of("apply", cut.unwrap()).code, None);
+    project.run("plan -out=p").ends(0).tells("was cut off");
+    project.run("apply p").ends(0);
+    project.run("plan -detailed-exitcode").ends(0);
+}
+
+#[test]
 fn a_destroy_is_finished_by_the_next_one() {
     let start = Project::new(FIRST);
     start.run("apply -auto-approve").ends(0);

@@ -112,7 +112,11 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
     let session = Session::open(context, &config, Needs::unless(destroy))?.at_pace(&pace);
     let loaded = session.read()?;
     let is_first = loaded.state.is_none();
-    let state = session::state_of(context, loaded.state);
+    let mut state = session::state_of(context, loaded.state);
+    if loaded.left_over.is_some_and(|it| it.host.is_none()) {
+        // Whoever applies the plan writes first what the journal says.
+        state.serial += 1;
+    }
     let limits = session.limits(&limiting);
     let options = Options { refresh_only, limits, ..session::options(&scope, &belief, destroy) };
     let is_refreshed = scope.refresh;
