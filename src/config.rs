@@ -375,6 +375,25 @@ pub struct Settings {
     pub state: Option<StateDeclaration>,
 }
 
+impl Settings {
+    /// Returns whether the state is at the same place, reached in the same way.
+    pub fn is_at_the_place_of(&self, other: &Self) -> bool {
+        let told = |it: &Self| {
+            let StateDeclaration { kind, texts, maps, .. } = it.state.clone()?;
+            let exposed = |it: Secret| it.expose().to_owned();
+            let texts: BTreeMap<_, _> =
+                texts.into_iter().map(|(name, it)| (name, exposed(it))).collect();
+            let of_map = |it: BTreeMap<String, Secret>| {
+                it.into_iter().map(|(name, it)| (name, exposed(it))).collect::<BTreeMap<_, _>>()
+            };
+            let maps: BTreeMap<_, _> =
+                maps.into_iter().map(|(name, it)| (name, of_map(it))).collect();
+            Some((kind, texts, maps))
+        };
+        self.state_path == other.state_path && told(self) == told(other)
+    }
+}
+
 /// A `state` block of another kind than `local`. Any of its values may be a secret.
 #[derive(Debug, Clone)]
 pub struct StateDeclaration {

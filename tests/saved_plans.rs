@@ -601,3 +601,32 @@ fn guards_hold_for_a_saved_plan_too() {
     project.run("apply -heal p").ends(0);
     project.run("drift").ends(0);
 }
+
+#[test]
+fn a_plan_is_for_the_workspace_that_it_was_made_in() {
+    let project = Project::new(SMALL);
+    project.run("-workspace=lab plan -out=p").ends(0);
+    let refused = project.run("apply p").ends(7);
+    refused.tells("the plan was made in the workspace `lab`, and this run is in `default`");
+    project.run("-workspace=lab apply p").ends(0).says("2 added");
+    project.run("-workspace=lab plan -detailed-exitcode").ends(0);
+    project.run("plan -out=p").ends(0);
+    project.run("-workspace=prod apply p").ends(7).tells("add `-workspace=default`");
+    assert!(!project.path().join("wgform.state.env-prod.json").exists());
+}
+
+#[test]
+fn a_plan_does_not_say_where_its_state_is() {
+    let text = format!(
+        "wgform {{\n  state \"local\" {{ path = var.at }}\n}}\nvariable \"at\" {{}}\n{SMALL}"
+    );
+    let project = Project::new(&text);
+    project.run("plan -out=p -var=at=one.json").ends(0);
+    let refused = project.run("apply p").ends(1);
+    refused.tells("where the state is depends on a value that only the plan file has");
+    fs::write(project.path().join("here.auto.wgvars.hcl"), "at = \"two.json\"\n").unwrap();
+    project.run("apply p").ends(1).tells("only the plan file has");
+    fs::write(project.path().join("here.auto.wgvars.hcl"), "at = \"one.json\"\n").unwrap();
+    project.run("apply p").ends(0).says("2 added");
+    assert!(project.path().join("one.json").exists());
+}

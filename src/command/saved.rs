@@ -13,7 +13,7 @@ use crate::command::approval::Approval;
 use crate::command::arguments::{Lock, Pace, VariableSource, Variables};
 use crate::command::run::{self, Request};
 use crate::command::session::{self, Choice, Chosen, Needs, Session};
-use crate::config::{Config, OnDrift};
+use crate::config::{Config, Evaluator, OnDrift};
 use crate::diagnostic::Diagnostic;
 use crate::error::{Error, Exit, Kind};
 use crate::plan::saved::{Circumstances, Digest, Intent, Opened, Saved, differences};
@@ -162,7 +162,9 @@ pub(crate) async fn apply(told: FromFile, context: &Context) -> Result<Exit, Err
     let opened = open(context, &told.path)?;
     check_version(&opened)?;
     let planned = &opened.saved;
+    check_environment(context, planned)?;
     let config = configuration(context, planned, &told)?;
+    check_store(context, planned, &told, &config.0)?;
     let needs = Needs::unless(planned.intent == Intent::Destroy);
     let left_out = planned.unreachable.iter().map(|(id, it)| (id.clone(), it.why.clone()));
     let session = Session::open_at(context, &config, needs, Some(planned.planned_at))?
@@ -176,8 +178,8 @@ pub(crate) async fn apply(told: FromFile, context: &Context) -> Result<Exit, Err
         session::refuse_open("apply -refresh-only", &loaded)?;
     }
     let guard = session.guard.clone();
-    let limits = planned.options.limits.clone().map(|it| Limits { guard, ..it });
-    let chosen = Chosen::exactly(Options { limits, ..planned.options.clone() });
+    let limits = Limits { guard, ..planned.options.limits.clone().unwrap_or_default() };
+    let chosen = Chosen::exactly(Options { limits: Some(limits), ..planned.options.clone() });
     let ui = &context.ui;
     ui.digest(&planned.digest);
     if !ui.is_stream() {
@@ -208,6 +210,42 @@ fn check_version(opened: &Opened) -> Result<(), Error> {
     let message = format!("the plan was made by wgform {theirs}, and this is wgform {ours}");
     Err(Error::new(Kind::Stale, message)
         .hint("apply it with the version that made it, or plan again with this one"))
+}
+
+/// A plan is for the workspace that it was made in, also where there is no state yet.
+fn check_environment(context: &Context, planned: &Saved) -> Result<(), Error> {
+    let (theirs, ours) = (&planned.environment, context.world.workspace());
+    if theirs == ours {
+        return Ok(());
+    }
+    let message =
+        format!("the plan was made in the workspace `{theirs}`, and this run is in `{ours}`");
+    Err(Error::new(Kind::Stale, message)
+        .hint(format!("if it is meant for that one, add `-workspace={theirs}`")))
+}
+
+/// Refuses to ask another store than the one that the configuration names by itself. What the values in a plan file are
+/// worth is known when its signature was looked at, and the key for that is in the store.
+fn check_store(
+    context: &Context,
+    planned: &Saved,
+    told: &FromFile,
+    config: &Config,
+) -> Result<(), Error> {
+    if planned.variables.is_empty() {
+        return Ok(());
+    }
+    let settings = |config: &Config| Evaluator::new(config, &context.world).settings();
+    let with_values = settings(config).map_err(Error::diagnostics)?;
+    let (alone, _) = session::configuration(context, &told.variables)?;
+    let is_same = settings(&alone).is_ok_and(|alone| alone.is_at_the_place_of(&with_values));
+    if is_same {
+        return Ok(());
+    }
+    let message = "where the state is depends on a value that only the plan file has";
+    Err(Error::new(Kind::Failed, message)
+        .because("whoever changed the file could name another place")
+        .hint("give the variables of the `state` block their values here too: in the environment, with `-var-file`, or in a file `*.auto.wgvars.hcl`"))
 }
 
 /// What an apply of a saved plan is told: whoever made the plan said yes to what it shows.
@@ -297,7 +335,7 @@ fn state_for(context: &Context, opened: &Opened, state: Option<State>) -> Result
     };
     let Some(state) = state else {
         return match planned.is_first {
-            true => Ok(State::empty(planned.lineage, context.world.new_fingerprint_key())),
+            true => Ok(State { lineage: planned.lineage, ..State::new(&context.world) }),
             false => stale(format!(
                 "the state that the plan was made from, {}, is not here",
                 planned.lineage
@@ -321,12 +359,6 @@ fn state_for(context: &Context, opened: &Opened, state: Option<State>) -> Result
         return Err(Error::new(Kind::Failed, message)
             .because("its signature was not made with the key of the state")
             .hint("find out who changed it, and plan again"));
-    }
-    if state.environment != planned.environment {
-        let (theirs, ours) = (&planned.environment, &state.environment);
-        return stale(format!(
-            "the plan was made for the environment `{theirs}`, not for `{ours}`"
-        ));
     }
     if state.serial != planned.serial {
         let (theirs, ours) = (planned.serial, state.serial);
