@@ -511,8 +511,8 @@ fn as_somebody(server: &Server) -> Project {
     ))
 }
 
-#[test]
-fn a_plan_made_without_the_right_to_see_secrets_is_good_for_who_may_write() {
+/// A router with a user who may write and see everything, and one who may only read, and sees no secret.
+fn router_for_two() -> (SimulatedRouter, Server) {
     let router = SimulatedRouter::in_memory(Profile::newest(), 7, jiff::Timestamp::UNIX_EPOCH);
     let reads: Vec<_> =
         ALL_POLICIES.into_iter().filter(|it| !["write", "sensitive"].contains(it)).collect();
@@ -523,12 +523,21 @@ fn a_plan_made_without_the_right_to_see_secrets_is_good_for_who_may_write() {
             it.fill(7);
         });
     let server = Server::start(router.clone(), &world, Options::default()).unwrap();
+    (router, server)
+}
+
+/// Runs the program as one of them.
+fn run_as(project: &Project, user: &str, arguments: &str) -> Ran {
+    let mut command = project.command(arguments);
+    command.env("WGFORM_VAR_user", user);
+    Ran::of(arguments, command.output().unwrap())
+}
+
+#[test]
+fn a_plan_made_without_the_right_to_see_secrets_is_good_for_who_may_write() {
+    let (router, server) = router_for_two();
     let project = as_somebody(&server);
-    let run = |user: &str, arguments: &str| {
-        let mut command = project.command(arguments);
-        command.env("WGFORM_VAR_user", user);
-        Ran::of(arguments, command.output().unwrap())
-    };
+    let run = |user: &str, arguments: &str| run_as(&project, user, arguments);
     run("reader", "plan -out=p").ends(0);
     run("writer", "apply p").ends(0);
     project.edit("10.8.0.2/32", "10.8.0.3/32");
@@ -555,6 +564,38 @@ fn a_plan_made_without_the_right_to_see_secrets_is_good_for_who_may_write() {
         applied.tells("is put back with the rest: peer.laptop");
     }
     run("writer", "plan -detailed-exitcode").ends(0);
+}
+
+#[test]
+fn a_secret_that_who_planned_could_not_see_is_made_anew_as_planned() {
+    let (_router, server) = router_for_two();
+    let project = as_somebody(&server);
+    let run = |user: &str, arguments: &str| run_as(&project, user, arguments);
+    let text = fs::read_to_string(project.path().join("main.wg.hcl")).unwrap();
+    let text = text.replace(&format!("\"{SHARED}\""), "preshared_key.k");
+    let text = format!(
+        "{text}\npreshared_key \"k\" {{}}\ninterface \"near\" {{\n  backend = backend.far\n  name = \"wg1\"\n}}\n"
+    );
+    let end = |name: &str, interface: &str, key: &str| {
+        format!(
+            "peer \"{name}\" {{\n  interface = interface.{interface}\n  public_key = {key}\n  \
+             preshared_key = preshared_key.k\n  allowed_ips = [\"10.8.0.9/32\"]\n  endpoint = \"192.0.2.7:13231\"\n}}\n"
+        )
+    };
+    let one_end = text
+        .replace("\"TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=\"", "interface.near.public_key");
+    project.configure(&one_end);
+    run("writer", "apply -auto-approve").ends(0);
+    let other_end = end("back", "near", "interface.far.public_key");
+    project.configure(&format!("{one_end}{other_end}"));
+    run("reader", "plan -out=p").ends(0);
+    run("writer", "apply p").ends(0).says("1 added");
+    run("writer", "plan -detailed-exitcode").ends(0);
+    // Whose far end is not managed would be cut off.
+    project.configure(&text);
+    run("writer", "apply -auto-approve").ends(0);
+    project.configure(&format!("{text}{}", end("phone", "near", &format!("\"{KEY}\""))));
+    run("reader", "plan -out=p").tells("is hidden from this user on every device that held it");
 }
 
 #[test]

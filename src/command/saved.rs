@@ -179,7 +179,12 @@ pub(crate) async fn apply(told: FromFile, context: &Context) -> Result<Exit, Err
     }
     let guard = session.guard.clone();
     let limits = Limits { guard, ..planned.options.limits.clone().unwrap_or_default() };
-    let chosen = Chosen::exactly(Options { limits: Some(limits), ..planned.options.clone() });
+    let chosen = Chosen::exactly(Options {
+        limits: Some(limits),
+        // Whoever planned may not have been shown the value that there is.
+        new_secrets: planned.new_secrets(),
+        ..planned.options.clone()
+    });
     let ui = &context.ui;
     ui.digest(&planned.digest);
     if !ui.is_stream() {

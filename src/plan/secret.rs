@@ -268,12 +268,17 @@ fn is_kept_hidden(planner: &Planner<'_>, peer: &Address, fingerprint: &str) -> b
     if !stays {
         return false;
     }
-    let found = peer::Old::of(record).and_then(|old| {
+    let applied = record.attributes.get("preshared_key").and_then(Json::as_str);
+    applied == Some(fingerprint) && is_hidden(planner, peer)
+}
+
+/// Returns whether a peer has a pre-shared key that its device does not show.
+fn is_hidden(planner: &Planner<'_>, peer: &Address) -> bool {
+    let found = planner.state.resources.get(peer).and_then(peer::Old::of).and_then(|old| {
         let picture = planner.picture(&old.backend)?;
         picture.interfaces.get(&old.interface)?.peers.get(&old.public_key)
     });
-    let applied = record.attributes.get("preshared_key").and_then(Json::as_str);
-    applied == Some(fingerprint) && found.is_some_and(|it| it.hidden.contains("preshared_key"))
+    found.is_some_and(|it| it.hidden.contains("preshared_key"))
 }
 
 fn given(address: &Address) -> Refusal {
@@ -352,17 +357,20 @@ fn guard_new_secret(
         |peer: &&Address| links.other_end(peer).is_none_or(|other| !is_managed(other));
     let one_sided: Vec<&Address> = holders.here.iter().filter(is_one_sided).collect();
     if is_lost && out.is_empty() && !one_sided.is_empty() {
-        planner.refuse(address, Refusal {
-            message: format!(
-                "`{address}` was changed or lost on every device that held it, and the far end of {} is not managed \
-                 here: a new secret would cut it off",
-                list(&one_sided)
-            ),
-            hints: vec![
-                "set `value` to the secret that the far end has".to_owned(),
-                "or change `rotation` to have a new one made, and tell the far end".to_owned(),
-            ],
-        });
+        let is_hidden = holders.here.iter().any(|it| is_hidden(planner, it));
+        let what = if is_hidden { "is hidden from this user" } else { "was changed or lost" };
+        let message = format!(
+            "`{address}` {what} on every device that held it, and the far end of {} is not managed here: a new secret \
+             would cut it off",
+            list(&one_sided)
+        );
+        let as_writer = "plan as a user who may see it".to_owned();
+        let hints = [
+            "set `value` to the secret that the far end has".to_owned(),
+            "or change `rotation` to have a new one made, and tell the far end".to_owned(),
+        ];
+        let hints = is_hidden.then_some(as_writer).into_iter().chain(hints).collect();
+        planner.refuse(address, Refusal { message, hints });
     }
 }
 
