@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -202,6 +203,8 @@ pub struct Identity {
     pub boot_id: Option<String>,
     /// How long it has been up.
     pub uptime: Option<Duration>,
+    /// By how much its clock is ahead of ours, to the second, where it tells.
+    pub clock_skew: Option<SignedDuration>,
     /// What people call it.
     pub host_name: String,
 }

@@ -545,6 +545,11 @@ impl<'a, 'c> Run<'a, 'c> {
         self.settle_finished();
         let used = self.state.backends_in_use();
         self.state.backends.retain(|id, _| used.contains(id));
+        let is_missed = !self.plan.unreachable.is_empty();
+        let has_failed = !self.outputs_failed.is_empty() || !self.conditions.unmet.is_empty();
+        if all_done && !is_missed && !has_failed {
+            self.state.applied_at = Some(self.tools.world.now());
+        }
         self.tools.lock.write(&mut self.state)
     }
 

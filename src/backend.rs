@@ -3,6 +3,7 @@
 //! [`Read`] and [`Write`] are two traits: whatever must not change anything is given `&dyn Read`. Both speak our model
 //! in plain data; how a device spells it stays inside its backend.
 
+mod clock;
 pub mod http;
 mod program;
 pub mod linux;

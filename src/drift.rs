@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde::Serialize;
 
 use crate::actual::{Actual, Reading};
@@ -132,6 +133,8 @@ pub struct Seen {
     pub why_not: Option<String>,
     /// How long it has been up, if it says.
     pub uptime: Option<Duration>,
+    /// By how much its clock is ahead of ours, if it says.
+    pub clock_skew: Option<SignedDuration>,
 }
 
 /// What a look for drift has found.
@@ -355,8 +358,14 @@ fn unknown_interfaces(plan: &Plan, actual: &Actual) -> Vec<UnknownInterface> {
 /// Says how a backend was found.
 pub fn seen(reading: &Reading) -> Seen {
     match reading {
-        Reading::Read(picture) => Seen { why_not: None, uptime: picture.identity.uptime },
-        Reading::Unreachable(why) => Seen { why_not: Some(why.reason.clone()), uptime: None },
+        Reading::Read(picture) => Seen {
+            why_not: None,
+            uptime: picture.identity.uptime,
+            clock_skew: picture.identity.clock_skew,
+        },
+        Reading::Unreachable(why) => {
+            Seen { why_not: Some(why.reason.clone()), uptime: None, clock_skew: None }
+        }
     }
 }
 

@@ -54,6 +54,9 @@ pub struct State {
     pub holds: Vec<Json>,
     /// The ids of saved plans that were applied, newest last.
     pub applied_plans: Vec<String>,
+    /// When an apply last wrote it, all of which succeeded.
+    #[schemars(default, skip_serializing_if = "Option::is_none")]
+    pub applied_at: Option<Timestamp>,
     /// Fields of the document that this program does not know. They are written back as they came.
     #[schemars(flatten)]
     pub other: BTreeMap<String, Json>,
@@ -83,6 +86,7 @@ impl State {
             applying: None,
             holds: Vec::new(),
             applied_plans: Vec::new(),
+            applied_at: None,
             other: BTreeMap::new(),
         }
     }

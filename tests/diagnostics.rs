@@ -89,6 +89,10 @@ const NO_CASE: &[(&str, &str)] = &[
         "a simulated firewall has the clock of this host; `tests/pfsense.rs` has one that has not",
     ),
     (
+        "host with a wrong clock",
+        "a case has no host that is far away; `src/backend/clock.rs` shows what is said of one",
+    ),
+    (
         "firewall that has just started",
         "a simulated firewall starts with its first use; `tests/pfsense.rs` has one that is started",
     ),

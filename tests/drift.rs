@@ -164,6 +164,41 @@ fn metrics_are_what_prometheus_reads_and_last() {
 }
 
 #[test]
+fn metrics_tell_of_clocks_and_of_the_last_apply() {
+    let project = Project::of_example("three-backends");
+    let before = harness::now().as_second();
+    project.run("apply -auto-approve").ends(0);
+    devices::router(&project, "branch").set_clock_slow_by(600).unwrap();
+    let ran = project.run("drift -metrics-into=wgform.prom").ends(0);
+    ran.tells("router with a wrong clock").tells("its clock is 10 min behind ours").tells("NTP");
+    let value = |text: &str, name: &str| -> Option<f64> {
+        text.lines().find_map(|it| it.strip_prefix(name)?.trim().parse().ok())
+    };
+    let text = metrics(&project);
+    assert_read_by_prometheus(&["check", "metrics"], &text);
+    let skew = |backend: &str| {
+        value(&text, &format!("wgform_backend_clock_skew_seconds{{backend=\"{backend}\"}} "))
+    };
+    assert!(skew("branch").is_some_and(|it| (-603.0..-598.0).contains(&it)), "{text}");
+    assert!(skew("office").is_some_and(|it| it.abs() < 3.0), "{text}");
+    // The hub is simulated by this process, and has our clock.
+    assert_eq!(skew("hub"), None);
+    let applied_at = "wgform_state_applied_timestamp_seconds ";
+    let applied = value(&text, applied_at).unwrap();
+    assert!((applied - before as f64).abs() < 300.0, "{text}");
+
+    // What writes the state and is no apply changes nothing of it, and neither does an apply that fails.
+    project.run("hold interface.hub -for=1h -reason=test").ends(0);
+    project.run("hold -release interface.hub").ends(0);
+    project.edit("descr     = \"WG_HUB\"", "descr     = \"WG_HUB2\"");
+    let rules = project.path().join(".wgform/simulated/office.faults.json");
+    fs::write(rules, r#"[{"method": "PATCH", "fault": {"html": 500}}]"#).unwrap();
+    project.run("apply -auto-approve");
+    project.run("drift -from-state -metrics-into=wgform.prom");
+    assert_eq!(value(&metrics(&project), applied_at), Some(applied), "{}", metrics(&project));
+}
+
+#[test]
 fn the_rules_of_the_example_are_what_prometheus_reads() {
     let rules = examples().join("drift-cron/rules.yml");
     assert_read_by_prometheus(&["check", "rules", rules.to_str().unwrap()], "");

@@ -87,7 +87,7 @@ async fn with_configuration(
     let config = session::configuration(context, variables)?;
     let session = Session::open(context, &config, Needs::All)?.at_pace(pace);
     let loaded = session.read()?;
-    recorder.see(&session.store, loaded.busy.as_ref(), context.world.now());
+    recorder.see(&session.store, &loaded, context.world.now());
     let state = session::state_of(context, loaded.state);
     let chosen = session.choose(&state, Options::default(), &Choice::of(selection))?;
     let world = session.look(&state, true).await?;

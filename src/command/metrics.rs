@@ -16,7 +16,7 @@ use crate::disk;
 use crate::drift::seen;
 use crate::error::{Error, Exit, Kind};
 use crate::render::metrics::{Metrics, Run, Surroundings, seconds, value_of};
-use crate::store::{LockInfo, Store};
+use crate::store::{Loaded, Store};
 
 /// The node exporter is another user, and needs to read them.
 const MODE: u32 = 0o644;
@@ -63,10 +63,12 @@ impl Recorder {
     }
 
     /// Adds what is known of the state before anything is asked.
-    pub(crate) fn see(&mut self, store: &Store, busy: Option<&LockInfo>, now: Timestamp) {
+    pub(crate) fn see(&mut self, store: &Store, loaded: &Loaded, now: Timestamp) {
+        let busy = loaded.busy.as_ref();
         let written = store.path().and_then(|path| fs::metadata(path).ok()?.modified().ok());
         let surroundings = Surroundings {
             state_written_at: written.and_then(|it| Timestamp::try_from(it).ok()),
+            applied_at: loaded.state.as_ref().and_then(|it| it.applied_at),
             is_applying: busy.is_some_and(|it| matches!(&*it.operation, "apply" | "destroy")),
             locked_since: busy.map(|it| it.since),
         };

@@ -82,7 +82,10 @@ fn help(hint: &str, text: &mut String) {
     let _ = writeln!(text, "    help: {}", sentence(&printable(hint)));
 }
 
-fn machine(kind: BackendKind, Identity { id, boot_id: _, uptime, host_name }: &Identity) -> String {
+fn machine(
+    kind: BackendKind,
+    Identity { id, boot_id: _, uptime, clock_skew: _, host_name }: &Identity,
+) -> String {
     let up = uptime.map(|it| format!(", up {}", age(it))).unwrap_or_default();
     // Which namespace of it is said by where the backend is.
     let machine = id.split("#netns=").next().unwrap_or_default();

@@ -37,6 +37,8 @@ pub struct Run {
 pub struct Surroundings {
     /// When the state was last written.
     pub state_written_at: Option<Timestamp>,
+    /// When an apply last wrote it, all of which succeeded.
+    pub applied_at: Option<Timestamp>,
     /// Whether an apply or a destroy is running.
     pub is_applying: bool,
     /// Since when the lock is held, while it is.
@@ -124,14 +126,27 @@ impl Metrics {
             let help = "How long the system of the backend has been up.";
             self.metric("wgform_backend_uptime_seconds", help, uptimes);
         }
+        let skews = labels
+            .iter()
+            .filter_map(|(labels, it)| Some((&labels[..], it.clock_skew?.as_secs_f64())));
+        let skews: Vec<_> = skews.collect();
+        if !skews.is_empty() {
+            let help = "By how much the clock of the backend is ahead of the one here.";
+            self.metric("wgform_backend_clock_skew_seconds", help, skews);
+        }
     }
 
     /// Adds what is known of the state.
     pub fn surroundings(&mut self, surroundings: Surroundings, now: Timestamp) {
-        let Surroundings { state_written_at, is_applying, locked_since } = surroundings;
+        let Surroundings { state_written_at, applied_at, is_applying, locked_since } = surroundings;
         if let Some(at) = state_written_at {
-            let help = "When the state was last written: by the last apply that changed something.";
+            let help = "When the file of the state was last written, by whatever did.";
             let name = "wgform_state_written_timestamp_seconds";
+            self.metric(name, help, [(&[][..], seconds(at))]);
+        }
+        if let Some(at) = applied_at {
+            let help = "When an apply last changed something, and all of it succeeded.";
+            let name = "wgform_state_applied_timestamp_seconds";
             self.metric(name, help, [(&[][..], seconds(at))]);
         }
         let applying = if is_applying { 1.0 } else { 0.0 };
@@ -194,6 +209,7 @@ mod tests {
     use std::time::Duration;
 
     use insta::assert_snapshot;
+    use jiff::SignedDuration;
 
     use crate::drift::Seen;
     use crate::render::metrics::{DRIFT_SUCCESS, Metrics, Run, Surroundings, value_of};
@@ -209,11 +225,16 @@ mod tests {
             last_success: Some(1_772_323_200.0),
         };
         metrics.run("drift", run);
-        let up = Seen { why_not: None, uptime: Some(Duration::from_secs(90)) };
-        let down = Seen { why_not: Some("could not".to_owned()), uptime: None };
+        let up = Seen {
+            why_not: None,
+            uptime: Some(Duration::from_secs(90)),
+            clock_skew: Some(SignedDuration::from_secs(-75)),
+        };
+        let down = Seen { why_not: Some("could not".to_owned()), uptime: None, clock_skew: None };
         metrics.backends([("hq", &up), ("site[\"a\\b\"]", &down)]);
         let surroundings = Surroundings {
             state_written_at: None,
+            applied_at: Some(at("2026-02-27T00:00:00Z")),
             is_applying: true,
             locked_since: Some(at("2026-02-28T23:59:01.5Z")),
         };
@@ -241,6 +262,12 @@ mod tests {
         # HELP wgform_backend_uptime_seconds How long the system of the backend has been up.
         # TYPE wgform_backend_uptime_seconds gauge
         wgform_backend_uptime_seconds{backend="hq"} 90
+        # HELP wgform_backend_clock_skew_seconds By how much the clock of the backend is ahead of the one here.
+        # TYPE wgform_backend_clock_skew_seconds gauge
+        wgform_backend_clock_skew_seconds{backend="hq"} -75
+        # HELP wgform_state_applied_timestamp_seconds When an apply last changed something, and all of it succeeded.
+        # TYPE wgform_state_applied_timestamp_seconds gauge
+        wgform_state_applied_timestamp_seconds 1772150400
         # HELP wgform_apply_in_progress Whether an apply or a destroy was running.
         # TYPE wgform_apply_in_progress gauge
         wgform_apply_in_progress 1

@@ -314,6 +314,17 @@ impl SimulatedLinux {
         })
     }
 
+    /// Keeps a link of that name from coming up. Lasts as long as this value.
+    ///
+    /// # Errors
+    /// When the file of the host cannot be written.
+    pub fn refuse_up(&self, name: &str, errno: Errno) -> Result<(), Refusal> {
+        self.change(|host| {
+            host.refused_links.insert(name.to_owned(), errno);
+            Ok(())
+        })
+    }
+
     /// Installs a program, or removes it.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::marker::PhantomData;
 
+use jiff::Timestamp;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value as Json;
@@ -121,6 +122,7 @@ impl State {
             applying: self.applying.as_ref(),
             holds: &self.holds,
             applied_plans: &self.applied_plans,
+            applied_at: self.applied_at,
             other: &self.other,
         };
         let mut bytes =
@@ -211,6 +213,8 @@ struct Document {
     holds: Vec<Json>,
     #[serde(default)]
     applied_plans: Vec<String>,
+    #[serde(default)]
+    applied_at: Option<Timestamp>,
     #[serde(flatten)]
     other: BTreeMap<String, Json>,
 }
@@ -229,6 +233,7 @@ impl Document {
             applying: self.applying,
             holds: self.holds,
             applied_plans: self.applied_plans,
+            applied_at: self.applied_at,
             other: self.other,
         }
     }
@@ -251,6 +256,8 @@ struct DocumentRef<'a> {
     applying: Option<&'a Applying>,
     holds: &'a [Json],
     applied_plans: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    applied_at: Option<Timestamp>,
     #[serde(flatten)]
     other: &'a BTreeMap<String, Json>,
 }

@@ -36,6 +36,8 @@ pub(crate) fn identity() -> Identity {
         id: machine.unwrap_or_else(|| format!("host={host_name}")),
         boot_id: line(Path::new("/proc/sys/kernel/random/boot_id")),
         uptime: line(Path::new("/proc/uptime")).and_then(|text| uptime(&text)),
+        // It is ours.
+        clock_skew: None,
         host_name,
     }
 }

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rustix::io::Errno;
 
-use crate::actual::{Capabilities, FoundInterface, Identity, KeyFile, NameServers, Picture};
+use crate::actual::{
+    Capabilities, FoundInterface, Identity, KeyFile, NameServers, Picture, Remark,
+};
+use crate::backend::clock;
 use crate::backend::linux::explain::{self, During};
 use crate::backend::linux::host::Host;
 use crate::backend::linux::{boot, key_text, resolver, wire};
@@ -55,6 +58,8 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
         let attempt = format!("read `{}`, for what is started at boot,", path.display());
         explain::error(backend, attempt, During::Boot, refusal)
     })?;
+    let remarks = clock::wrong(identity.clock_skew)
+        .map(|says| Remark::new("host with a wrong clock", says, clock::HINT));
     Ok(Picture {
         service: None,
         kind,
@@ -67,7 +72,7 @@ pub(crate) fn read(host: &mut dyn Host, question: &Question<'_>) -> Result<Pictu
         key_files,
         routing: wire::routing(routing),
         boot,
-        remarks: Vec::new(),
+        remarks: remarks.into_iter().collect(),
         strangers: Vec::new(),
     })
 }

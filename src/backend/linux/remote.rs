@@ -21,10 +21,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rustix::io::Errno;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::actual::{Fact, HostFile, Identity};
+use crate::backend::clock::Told;
 use crate::backend::linux::explain::During;
 use crate::backend::linux::host::Host;
 use crate::backend::linux::remote::connection::Connection;
@@ -199,12 +202,20 @@ impl Remote {
         let mut script = Script::default();
         query.write(&mut script);
         let was_old = self.is_old && self.session.is_some();
+        let mut asked = Instant::now();
         let sections = match self.exchange(&script) {
             // A session that nobody used for a while may be dead, and a question can be asked twice.
-            Err(Refusal::Errno(Errno::CONNRESET)) if was_old => self.exchange(&script)?,
+            Err(Refusal::Errno(Errno::CONNRESET)) if was_old => {
+                asked = Instant::now();
+                self.exchange(&script)?
+            }
             answer => answer?,
         };
-        self.keep(query, sections)
+        let clock = self.keep(query, sections)?.map(|says| Told::new(says, asked));
+        if let (Some(clock), Some(identity)) = (clock, &mut self.seen.identity) {
+            identity.clock_skew = Some(clock.skew(self.world.now()));
+        }
+        Ok(())
     }
 
     /// Sends the changes that wait, and has a look at what they may have touched.
@@ -226,7 +237,7 @@ impl Remote {
             let sections = around_host_change(|| self.exchange(&script)).map_err(of_all)?;
             let failure = script::failure(&groups, &sections);
             let kept = self.keep(&query, sections);
-            let Some((at, refusal)) = failure else { return kept.map_err(of_all) };
+            let Some((at, refusal)) = failure else { return kept.map(drop).map_err(of_all) };
             let rest = steps.into_iter().skip(at);
             let mut rest = rest.collect::<Vec<_>>().into_iter();
             let Some(failed) = rest.next() else { return Err((done, refusal)) };
@@ -276,7 +287,12 @@ impl Remote {
         self.flush()
     }
 
-    fn keep(&mut self, query: &Query, sections: Vec<Section>) -> Result<(), Refusal> {
+    /// Keeps the answers to a query, and returns what the clock said among them.
+    fn keep(
+        &mut self,
+        query: &Query,
+        sections: Vec<Section>,
+    ) -> Result<Option<Timestamp>, Refusal> {
         let answers = script::read(query, sections)?;
         let seen = &mut self.seen;
         seen.identity = answers.identity.or(seen.identity.take());
@@ -290,7 +306,7 @@ impl Remote {
         seen.directories.extend(answers.directories);
         seen.files.extend(answers.files);
         seen.names.extend(answers.names);
-        Ok(())
+        Ok(answers.clock)
     }
 
     /// Returns the links, read anew if need be.

@@ -11,16 +11,16 @@ pub(in crate::backend::pfsense) mod tests;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
 use crate::backend::BackendError;
+use crate::backend::clock::Told;
 use crate::backend::http::{self, Seen};
 use crate::backend::pfsense::client::failure::{Reason, no_answer, refused, unreadable};
 use crate::resource::BackendId;
@@ -134,7 +134,7 @@ struct Ask<'a> {
 /// An answer with its status.
 struct Answer {
     status: u16,
-    date: Option<Timestamp>,
+    date: Option<Told>,
     retry_after: Option<u64>,
     location: Option<String>,
     body: Zeroizing<Vec<u8>>,
@@ -198,7 +198,7 @@ impl Client {
         self.once(&ask).await
     }
 
-    /// Reads as [`Client::get_once`], and also what the firewall's clock said.
+    /// Reads as [`Client::get`], and also what the firewall's clock said.
     ///
     /// # Errors
     /// As [`Client::get`].
@@ -206,7 +206,20 @@ impl Client {
         &self,
         attempt: &str,
         path: &str,
-    ) -> Result<(T, Option<Timestamp>), Failure> {
+    ) -> Result<(T, Option<Told>), Failure> {
+        let ask = Ask { attempt, method: Method::GET, path, query: &[], body: None };
+        self.read(&ask).await
+    }
+
+    /// Reads as [`Client::get_once`], and also what the firewall's clock said.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn get_dated_once<T: DeserializeOwned>(
+        &self,
+        attempt: &str,
+        path: &str,
+    ) -> Result<(T, Option<Told>), Failure> {
         let ask = Ask { attempt, method: Method::GET, path, query: &[], body: None };
         self.ask(&ask).await.map_err(|reason| self.failure(&ask, reason))
     }
@@ -278,10 +291,7 @@ impl Client {
         self.failure(&ask, Reason::new(Cause::Unreadable, why, [hint]))
     }
 
-    async fn read<T: DeserializeOwned>(
-        &self,
-        ask: &Ask<'_>,
-    ) -> Result<(T, Option<Timestamp>), Failure> {
+    async fn read<T: DeserializeOwned>(&self, ask: &Ask<'_>) -> Result<(T, Option<Told>), Failure> {
         let mut waits = self.settings.pace.retries.into_iter();
         loop {
             let reason = match self.ask(ask).await {
@@ -301,10 +311,7 @@ impl Client {
     }
 
     /// Sends a request, and gives the data of the answer if it is a good one.
-    async fn ask<T: DeserializeOwned>(
-        &self,
-        ask: &Ask<'_>,
-    ) -> Result<(T, Option<Timestamp>), Reason> {
+    async fn ask<T: DeserializeOwned>(&self, ask: &Ask<'_>) -> Result<(T, Option<Told>), Reason> {
         let mut http = self.http.lock().await;
         let answer = match self.exchange(&http, ask).await {
             Ok(answer) => answer,
@@ -355,12 +362,14 @@ impl Client {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             request = request.body(sent.to_vec());
         }
+        let asked = Instant::now();
         let response =
             request.send().await.inspect_err(|error| trace.say(|| format!("< {error}")))?;
         let status = response.status().as_u16();
         let headers = response.headers();
         let date = text(headers, DATE.as_str());
         let date = date.and_then(|it| DateTimeParser::new().parse_timestamp(it).ok());
+        let date = date.map(|says| Told::new(says, asked));
         let retry_after = text(headers, RETRY_AFTER.as_str()).and_then(|it| it.trim().parse().ok());
         let location = text(headers, LOCATION.as_str()).map(str::to_owned);
         let body = http::body(response).await?;

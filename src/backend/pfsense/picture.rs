@@ -11,6 +11,7 @@ use crate::actual::{
     Capabilities, Fact, FoundInterface, FoundPeer, Identity, NameServers, Picture, Remark, Routing,
     Service, Stranger,
 };
+use crate::backend::clock;
 use crate::backend::pfsense::snapshot::{Odd, OddRow, Snapshot};
 use crate::backend::pfsense::wire::{
     Kept, Peer, Port, Session, Tunnel, UNASSIGNED, Version, parted,
@@ -26,9 +27,6 @@ pub(super) const ASSIGN_DESCR: &str = "assign_descr";
 pub(super) const ASSIGN_ADDRESSES: &str = "assign_addresses";
 /// The MTU of that interface.
 pub(super) const ASSIGN_MTU: &str = "assign_mtu";
-
-/// A clock may differ from ours by so much before it is said.
-const CLOCK: Duration = Duration::from_secs(300);
 
 /// A firewall that has been up for less may not have installed its packages again.
 const JUST_STARTED: Duration = Duration::from_secs(300);
@@ -77,6 +75,7 @@ pub(super) fn picture(
             id: system.id.clone(),
             boot_id: None,
             uptime: system.uptime,
+            clock_skew: snapshot.clock.map(|it| it.skew(now)),
             host_name: system.name.clone(),
         },
         capabilities: Capabilities {
@@ -183,7 +182,7 @@ fn found_peer(snapshot: &Snapshot, peer: &Peer, now: Timestamp) -> FoundPeer {
     }
     let session = session(snapshot, tunnel, public_key);
     let age = |it: i64| {
-        let clock = snapshot.clock.unwrap_or(now).as_second();
+        let clock = snapshot.clock.map_or(now, |it| it.says).as_second();
         Duration::from_secs(u64::try_from(clock.saturating_sub(it)).unwrap_or(0))
     };
     FoundPeer {
@@ -234,14 +233,11 @@ fn remarks(snapshot: &Snapshot, simulated: bool, now: Timestamp) -> Vec<Remark> 
             "Give the user the privilege `api-v2-interfaces-get`, in `System > User Manager`.",
         ));
     }
-    let off = snapshot.clock.map(|clock| clock.duration_since(now).unsigned_abs());
-    if off.is_some_and(|off| off > CLOCK) && !simulated {
-        remarks.push(Remark::new(
-            "firewall with a wrong clock",
-            format!("its clock says {}", snapshot.clock.unwrap_or(now)),
-            "Set up NTP on it: certificates and logs depend on its clock.",
-        ));
-    }
+    let skew = snapshot.clock.map(|it| it.skew(now));
+    remarks.extend(
+        clock::wrong(skew)
+            .map(|says| Remark::new("firewall with a wrong clock", says, clock::HINT)),
+    );
     // A simulated one starts with its first use, and has everything.
     if let Some(uptime) = snapshot.system.uptime.filter(|it| *it < JUST_STARTED && !simulated) {
         remarks.push(Remark::new(

@@ -9,9 +9,9 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::backend::clock::Told;
 use crate::backend::pfsense::client::{Body, Cause, Client, Failure};
 use crate::backend::pfsense::wire::{
     List, Live, LiveRow, Peer, PeerRow, Port, PortRow, Scalar, Tunnel, TunnelRow, UNASSIGNED,
@@ -60,7 +60,7 @@ pub struct Snapshot {
     /// What is in the kernel; none when this version does not tell, or not to this user.
     pub live: Option<BTreeMap<String, Live>>,
     /// What the firewall's clock said.
-    pub clock: Option<Timestamp>,
+    pub clock: Option<Told>,
     /// Rows that make no sense.
     pub odd: Vec<Odd>,
 }
@@ -145,7 +145,7 @@ impl Snapshot {
     /// # Errors
     /// When it does not answer, is too old, or has no WireGuard: nothing on it is gone then.
     pub async fn read(client: &Client) -> Result<Self, Failure> {
-        let version = version(client).await?;
+        let (version, dated) = dated_version(client).await?;
         let system = system(client, version).await?;
         let is_enabled = is_enabled(client).await?;
         let is_applied = is_applied(client).await?;
@@ -174,7 +174,7 @@ impl Snapshot {
             without_preshared_key,
             ports,
             live,
-            clock,
+            clock: clock.or(dated),
             odd,
         })
     }
@@ -206,8 +206,13 @@ impl Snapshot {
 /// # Errors
 /// When it is too old.
 pub async fn version(client: &Client) -> Result<Version, Failure> {
+    dated_version(client).await.map(|(version, _)| version)
+}
+
+async fn dated_version(client: &Client) -> Result<(Version, Option<Told>), Failure> {
     let attempt = "read the version of the REST API package";
-    let data: VersionData = client.get(attempt, "system/restapi/version", &[]).await?;
+    let (data, dated): (VersionData, _) =
+        client.get_dated(attempt, "system/restapi/version").await?;
     let text = data.current_version;
     let Some(version) = Version::read(&text) else {
         return Err(client.unreadable(attempt, "it makes no sense"));
@@ -221,7 +226,7 @@ pub async fn version(client: &Client) -> Result<Version, Failure> {
         failure.error.hints = vec![hint.to_owned()];
         return Err(failure);
     }
-    Ok(version)
+    Ok((version, dated))
 }
 
 async fn system(client: &Client, version: Version) -> Result<System, Failure> {
@@ -311,7 +316,7 @@ async fn without_preshared_key(client: &Client) -> Result<BTreeSet<PublicKey>, F
 }
 
 /// What is in the kernel, by tunnel, and what the clock said.
-type Kernel = (Option<BTreeMap<String, Live>>, Option<Timestamp>);
+type Kernel = (Option<BTreeMap<String, Live>>, Option<Told>);
 
 /// Reads what is in the kernel, where this version tells.
 ///
@@ -321,7 +326,7 @@ pub async fn live(client: &Client, version: Version) -> Result<Kernel, Failure> 
     if version < Version::STATUS {
         return Ok((None, None));
     }
-    let answer = client.get_dated("read what is in the kernel", STATUS).await;
+    let answer = client.get_dated_once("read what is in the kernel", STATUS).await;
     let answer: Option<(List<LiveRow>, _)> = optional(answer)?;
     let Some((List(rows), clock)) = answer else { return Ok((None, None)) };
     Ok((Some(rows.iter().map(LiveRow::live).collect()), clock))

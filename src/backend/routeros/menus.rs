@@ -16,7 +16,9 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 use tokio::join;
+use tokio::time::Instant;
 
+use crate::backend::clock::Told;
 use crate::backend::routeros::client::{Cause, Client, Failure, Row, Text};
 use crate::backend::routeros::wire::{Kept, Reference, Strange, Version, is_id, seconds};
 use crate::value::{Cidr, Keepalive, Prefix, PresharedKey, PrivateKey, PublicKey};
@@ -76,7 +78,7 @@ pub struct System {
     /// What people call it.
     pub name: String,
     /// What its clock says.
-    pub clock: Option<Timestamp>,
+    pub clock: Option<Told>,
 }
 
 /// A WireGuard interface.
@@ -487,7 +489,11 @@ impl System {
                 }
             },
             one("read the router's name", "system/identity"),
-            one("read the clock", "system/clock"),
+            async {
+                let asked = Instant::now();
+                let row = one("read the clock", "system/clock").await?;
+                Ok(clock_of(&row).map(|says| Told::new(says, asked)))
+            },
         );
         let (id, identity, clock) = (id?, identity?, clock?);
         let parse = || {
@@ -496,7 +502,7 @@ impl System {
                 uptime: Duration::from_secs(resource.seconds("uptime")?),
                 id,
                 name: identity.text("name").to_owned(),
-                clock: clock_of(&clock),
+                clock,
             })
         };
         Ok(parse())

@@ -12,6 +12,7 @@ use crate::actual::{
     Capabilities, Fact, FoundInterface, FoundPeer, FoundRoute, Identity, Lack, NameServers,
     Picture, Remark, Routing, Stranger,
 };
+use crate::backend::clock;
 use crate::backend::routeros::client::Text;
 use crate::backend::routeros::menus::{
     ClientFields, INTERFACES, Interface, MEMBERS, Menus, Odd, PEERS, Peer, Route as RouteRow,
@@ -23,9 +24,6 @@ use crate::value::{Endpoint, GatewayCheck, PublicKey, Route};
 
 /// The comment of the routes that wgform makes.
 pub(super) const MARK: &str = "made by wgform";
-
-/// A clock may differ from ours by so much before it is said.
-const CLOCK: Duration = Duration::from_secs(300);
 
 /// A router that has been up for less may not have loaded everything.
 const JUST_STARTED: Duration = Duration::from_secs(120);
@@ -75,7 +73,7 @@ pub(super) fn picture(menus: Menus, simulated: bool, now: Timestamp) -> Result<P
         service: None,
         kind: BackendKind::RouterOs,
         simulated,
-        identity: identity(system),
+        identity: identity(system, now),
         capabilities: Capabilities {
             renames: true,
             name_servers: NameServers::Nowhere,
@@ -101,8 +99,14 @@ fn lacks(version: Version) -> &'static [Lack] {
     }
 }
 
-fn identity(System { version: _, uptime, id, name, clock: _ }: System) -> Identity {
-    Identity { id: id.unwrap_or_default(), boot_id: None, uptime: Some(uptime), host_name: name }
+fn identity(System { version: _, uptime, id, name, clock }: System, now: Timestamp) -> Identity {
+    Identity {
+        id: id.unwrap_or_default(),
+        boot_id: None,
+        uptime: Some(uptime),
+        clock_skew: clock.map(|it| it.skew(now)),
+        host_name: name,
+    }
 }
 
 /// Returns whether this user sees keys. Every interface has one: where it is not seen, none is, be it masked or absent.
@@ -398,14 +402,10 @@ fn remarks(menus: &Menus, simulated: bool, now: Timestamp) -> Vec<Remark> {
             "Add `sensitive` to the policies of the user's group.",
         ));
     }
-    let off = menus.system.clock.map(|clock| clock.duration_since(now).unsigned_abs());
-    if off.is_some_and(|off| off > CLOCK) {
-        remarks.push(Remark::new(
-            "router with a wrong clock",
-            format!("its clock says {}", menus.system.clock.unwrap_or(now)),
-            "Set up NTP on it: certificates and the ages of handshakes depend on its clock.",
-        ));
-    }
+    let skew = menus.system.clock.map(|it| it.skew(now));
+    remarks.extend(
+        clock::wrong(skew).map(|says| Remark::new("router with a wrong clock", says, clock::HINT)),
+    );
     // A simulated one starts with its first use, and has everything.
     if menus.system.uptime < JUST_STARTED && !simulated {
         remarks.push(Remark::new(

@@ -39,7 +39,7 @@ pub(super) async fn run(
         None => store(context)?,
     };
     let loaded = store.read()?;
-    recorder.see(&store, loaded.busy.as_ref(), context.world.now());
+    recorder.see(&store, &loaded, context.world.now());
     session::say_busy(context, &loaded);
     let Loaded { state, open, .. } = loaded;
     let Some(state) = state else {

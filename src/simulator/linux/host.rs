@@ -47,6 +47,8 @@ pub(crate) struct Host {
     pub(crate) programs: Programs,
     /// Peers at which a change stops; for tests, and not kept.
     pub(crate) refused_peers: BTreeMap<PublicKey, Errno>,
+    /// The links that cannot come up.
+    pub(crate) refused_links: BTreeMap<String, Errno>,
 }
 
 impl fmt::Debug for Host {
@@ -93,6 +95,7 @@ impl Host {
             table_names: default_tables(),
             programs: Programs::default(),
             refused_peers: BTreeMap::new(),
+            refused_links: BTreeMap::new(),
         };
         host.machine_id = format!("{:016x}{:016x}", host.random(), host.random());
         host.reboot(now);
@@ -139,6 +142,7 @@ impl Host {
             id: self.machine_id.clone(),
             boot_id: Some(self.boot_id.clone()),
             uptime: Duration::try_from(now.duration_since(self.booted_at)).ok(),
+            clock_skew: None,
             host_name: self.host_name.clone(),
         }
     }
@@ -231,6 +235,7 @@ impl Host {
     }
 
     pub(crate) fn set_up(&mut self, name: &str, up: bool) -> Result<(), Refusal> {
+        let refused = self.refused_links.get(name).filter(|_| up).copied();
         let link = self.link_mut(name)?;
         if link.is_up == up {
             return Ok(());
@@ -240,6 +245,9 @@ impl Host {
             link.addresses.retain(|it| it.address().is_ipv4());
             self.lose_routes(name);
             return Ok(());
+        }
+        if let Some(errno) = refused {
+            return Err(errno.into());
         }
         link.is_up = true;
         let Some(port) = link.device.as_ref().map(|device| device.listen_port) else {

@@ -152,7 +152,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         .into_iter()
         .map(|(name, link)| Ok((name, link.into_link()?)))
         .collect::<Result<_, String>>()?;
-    let refused_peers = BTreeMap::new();
+    let (refused_peers, refused_links) = (BTreeMap::new(), BTreeMap::new());
     let routes = routes.into_iter().map(RouteRecord::into_route).collect::<Result<_, _>>()?;
     let rules = rules.into_iter().map(RuleRecord::into_rule).collect();
     Ok(Host {
@@ -176,6 +176,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
             ..Programs::default()
         },
         refused_peers,
+        refused_links,
     })
 }
 
@@ -196,6 +197,7 @@ pub(crate) fn write(host: &Host) -> Result<Zeroizing<Vec<u8>>, String> {
         programs:
             Programs { names: programs, has_systemd, resolvconf, units, managed, refused: _, ran: _ },
         refused_peers: _,
+        refused_links: _,
     } = host;
     let record = HostRecord {
         version: FORMAT,

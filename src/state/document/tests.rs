@@ -384,6 +384,9 @@ fn any_state() -> impl Strategy<Value = State> {
                     applying: None,
                     holds,
                     applied_plans: vec!["a".to_owned()],
+                    applied_at: jiff::Timestamp::from_second(1_772_323_200)
+                        .ok()
+                        .filter(|_| serial % 2 == 0),
                     other,
                 }
             },

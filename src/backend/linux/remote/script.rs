@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
@@ -339,6 +340,7 @@ impl Query {
             script.ask("bus", "cat /var/lib/dbus/machine-id");
             script.ask("boot", "cat /proc/sys/kernel/random/boot_id");
             script.ask("uptime", "cat /proc/uptime");
+            script.ask("clock", "date +%s");
             script.ask("node", "uname -n");
         }
         if self.has_links {
@@ -384,6 +386,8 @@ impl Query {
 #[derive(Default)]
 pub(crate) struct Answers {
     pub(crate) identity: Option<Identity>,
+    /// What its clock says; none also when it does not know.
+    pub(crate) clock: Option<Timestamp>,
     /// The links, and the names that `wg` knows.
     pub(crate) links: Option<(BTreeMap<String, Link>, BTreeSet<String>)>,
     pub(crate) devices: BTreeMap<String, Result<Device, Refusal>>,
@@ -403,6 +407,7 @@ pub(crate) fn read(query: &Query, sections: Vec<Section>) -> Result<Answers, Ref
     let named = |name: &str| sections.iter().find(|it| it.name == name).ok_or_else(unheard);
     if query.has_identity {
         answers.identity = Some(identity(&named)?);
+        answers.clock = clock(named("clock")?);
     }
     if query.has_links {
         let (links, addresses) = (of_ip(named("links")?)?, of_ip(named("addresses")?)?);
@@ -501,8 +506,15 @@ fn identity<'a>(named: &dyn Fn(&str) -> Result<&'a Section, Refusal>) -> Result<
         id: machine.unwrap_or_else(|| format!("host={host_name}")),
         boot_id: line("boot")?,
         uptime: line("uptime")?.and_then(|text| uptime(&text)),
+        // Known to who knows when it was asked.
+        clock_skew: None,
         host_name,
     })
+}
+
+fn clock(section: &Section) -> Option<Timestamp> {
+    let seconds = section.output.trim().parse().ok()?;
+    Timestamp::from_second(seconds).ok().filter(|_| section.status == 0)
 }
 
 fn of_ip(section: &Section) -> Result<&str, Refusal> {
@@ -722,4 +734,23 @@ pub(crate) fn not_ended(_: &str) -> Refusal {
         "its process on the host did not end",
         "see which one it is with `pgrep -a wireguard`",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use crate::backend::linux::remote::script::clock;
+    use crate::backend::linux::remote::shell::Section;
+
+    #[test]
+    fn a_clock_that_does_not_tell_seconds_is_none() {
+        let said = |status, output: &str| {
+            let (name, complaint) = ("clock".to_owned(), String::new());
+            let output = Zeroizing::new(output.to_owned());
+            clock(&Section { name, status, output, complaint }).map(|it| it.as_second())
+        };
+        assert_eq!(said(0, "1795300000\n"), Some(1_795_300_000));
+        assert_eq!([said(1, "1795300000\n"), said(0, "%s\n"), said(0, "")], [None; 3]);
+    }
 }

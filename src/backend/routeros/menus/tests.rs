@@ -53,7 +53,8 @@ async fn furnish(client: &Client, minor: u8) {
 fn shown(menus: &Menus) -> String {
     let mut lines = Vec::new();
     let system = &menus.system;
-    lines.push(format!("{} {:?} {} {:?}", system.version, system.id, system.name, system.clock));
+    let clock = system.clock.map(|it| it.says);
+    lines.push(format!("{} {:?} {} {clock:?}", system.version, system.id, system.name));
     for it in menus.interfaces.iter().filter(|it| it.name == "wg2") {
         let key = it.public_key.short();
         lines.push(format!(
