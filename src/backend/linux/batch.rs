@@ -484,4 +484,32 @@ mod tests {
         assert!(found[2].contains("the interface's own public key"), "{found:?}");
         assert_eq!((&*found[1], &*found[3]), ("1 done", "3 done"));
     }
+
+    #[test]
+    fn a_link_that_cannot_come_up_under_its_new_name_has_its_key_in_the_new_file() {
+        let host = host();
+        let private = PrivateKey::from_bytes([9; 32]);
+        let (old, new) = (Path::new("/etc/wireguard/wg0.key"), Path::new("/etc/wireguard/new.key"));
+        let rename = |name: &str, to: &str, from: Option<&Path>, into: &Path| {
+            let act = Act::UpdateInterface {
+                name: name.to_owned(),
+                rename: (name != to).then(|| to.to_owned()),
+                private_key: Some(private.clone()).filter(|_| from.is_none()),
+                key_file: Some(into.into()),
+                remove_key_file: from.map(Into::into),
+                settings: Default::default(),
+                wanted: Fields::new(),
+                around: Surroundings::default(),
+            };
+            ends(&host, vec![Operation { after: vec![], act }], 99)
+        };
+        assert_eq!(rename("wg0", "wg0", None, old), ["0 done"]);
+        host.set_up("wg0", true).unwrap();
+        host.refuse_up("wg9", Errno::ADDRINUSE).unwrap();
+        let found = rename("wg0", "wg9", Some(old), new);
+        assert!(!found[0].contains("done"), "{found:?}");
+        let names: Vec<String> = host.links().into_keys().collect();
+        assert!(names.contains(&"wg9".to_owned()), "{names:?}");
+        assert_eq!(host.list_files(Path::new("/etc/wireguard")), [new]);
+    }
 }

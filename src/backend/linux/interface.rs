@@ -211,7 +211,9 @@ fn change(host: &mut dyn Host, update: &Update<'_>, hooks: &Hooks<'_>) -> Result
                 resolver::forget(host, name, around.had_name_servers)?;
                 new
             }
-            Err(refused) => return Err(keep_files(refused, host)),
+            // Under its new name, the interface has its key in the new file.
+            Err((refused, true)) => return Err(refused),
+            Err((refused, false)) => return Err(keep_files(refused, host)),
         },
         None => name,
     };
@@ -277,7 +279,8 @@ impl UpAndDown {
     }
 }
 
-/// Gives a link its new name, and the old state back when that fails. Leaves a link that was up and stays so, up.
+/// Gives a link its new name, and the old state back when that fails. Leaves a link that was up and stays so, up. A
+/// refusal says whether the link has its new name all the same, because only what comes after that was refused.
 fn move_link(
     host: &mut dyn Host,
     name: &str,
@@ -285,19 +288,20 @@ fn move_link(
     link: &Link,
     ups: &UpAndDown,
     hooks: &Hooks<'_>,
-) -> Result<(), Refused> {
+) -> Result<(), (Refused, bool)> {
+    let unmoved = |refused| (refused, false);
     if link.kind == LinkKind::Userspace {
         let refusal = Refusal::said(
             "a userspace WireGuard cannot be renamed",
             "give the interface its old name, or remove it and let it be made anew",
         );
-        return Err((During::Naming, refusal));
+        return Err(unmoved((During::Naming, refusal)));
     }
-    if host.links().map_err(during(During::Naming))?.contains_key(new) {
-        return Err((During::Naming, Errno::EXIST.into()));
+    if host.links().map_err(during(During::Naming)).map_err(unmoved)?.contains_key(new) {
+        return Err(unmoved((During::Naming, Errno::EXIST.into())));
     }
     if ups.was_up {
-        host.set_up(name, false).map_err(during(During::Naming))?;
+        host.set_up(name, false).map_err(during(During::Naming)).map_err(unmoved)?;
     }
     let renamed = rename_down(host, name, new, ups, hooks);
     let current = if renamed.is_ok() { new } else { name };
@@ -307,11 +311,11 @@ fn move_link(
             .map_err(during(During::Binding))
             .and_then(|()| restore_addresses(host, current, &link.addresses));
         return match (renamed, restored) {
-            (Err(refused), restored) => Err(also(refused, restored)),
-            (Ok(()), restored) => restored,
+            (Err(refused), restored) => Err(unmoved(also(refused, restored))),
+            (Ok(()), restored) => restored.map_err(|refused| (refused, true)),
         };
     }
-    renamed
+    renamed.map_err(unmoved)
 }
 
 /// What holds when a command stops a rename.
