@@ -52,6 +52,7 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     permit(&plan, &request)?;
     let drift = judge_drift(session, &plan, &request)?;
     saved::check_digest(session.context, &plan, is_first, request.expect)?;
+    all_reached(&plan, &request)?;
     if !plan.is_empty() && (request.auto_approve.is_asked() || drift == Asked::Yes) {
         ask(session.context, &request)?;
     }
@@ -115,6 +116,7 @@ pub(crate) async fn refresh_only(session: &Session<'_>, request: Request) -> Res
     ui.result(&render::plan::plan(&plan, Purpose::RefreshOnly, ui.result_paint()));
     permit(&plan, &request)?;
     saved::check_digest(session.context, &plan, is_first, request.expect)?;
+    all_reached(&plan, &request)?;
     if !plan.is_empty() && request.auto_approve.is_asked() {
         let question =
             "Do you want to record these changes in the state? Nothing is written to any device.";
@@ -161,17 +163,11 @@ fn refuse_unsaved(session: &Session<'_>, request: &Request) -> Result<(), Error>
     )))
 }
 
-/// Refuses what the user has to be asked for by a flag.
+/// Refuses what the user has to be asked for by a flag. Whether a backend is missing is [looked at](all_reached) after
+/// all that refuses a plan: of the two exit codes, the refusal's counts.
 pub(crate) fn permit(plan: &Plan, request: &Request) -> Result<(), Error> {
     if let Some(refusal) = session::refusal(plan) {
         return Err(refusal);
-    }
-    if !plan.unreachable.is_empty() && !request.skip_unreachable {
-        let ids: Vec<_> = plan.unreachable.keys().map(|id| format!("`{id}`")).collect();
-        let what = if ids.len() == 1 { "backend" } else { "backends" };
-        let message = format!("{what} {} could not be read, so nothing is changed", ids.join(", "));
-        return Err(Error::new(Kind::Unreachable, message)
-            .hint("say `-skip-unreachable` to leave out what lives there and apply the rest"));
     }
     let is_read_only = |id: &&BackendId| plan.views.get(*id).is_some_and(|view| view.read_only);
     let written = plan.steps.iter().filter(|it| !matches!(it.act, PlannedAct::Record));
@@ -183,6 +179,18 @@ pub(crate) fn permit(plan: &Plan, request: &Request) -> Result<(), Error> {
             .hint("or leave `read_only` out, with a key that may write"));
     }
     if plan.is_empty() { Ok(()) } else { request.auto_approve.check(plan) }
+}
+
+/// Refuses a plan in which a backend is missing.
+fn all_reached(plan: &Plan, request: &Request) -> Result<(), Error> {
+    if plan.unreachable.is_empty() || request.skip_unreachable {
+        return Ok(());
+    }
+    let ids: Vec<_> = plan.unreachable.keys().map(|id| format!("`{id}`")).collect();
+    let what = if ids.len() == 1 { "backend" } else { "backends" };
+    let message = format!("{what} {} could not be read, so nothing is changed", ids.join(", "));
+    Err(Error::new(Kind::Unreachable, message)
+        .hint("say `-skip-unreachable` to leave out what lives there and apply the rest"))
 }
 
 /// Whether somebody is asked about drift, whatever was approved.
