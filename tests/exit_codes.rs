@@ -128,6 +128,13 @@ const TABLE: &[(&str, &[Given], u8)] = &[
     ("apply -auto-approve=create -input=false", &[Changed, Drifted], 8),
     ("apply -auto-approve=create", &[Changed, Locked], 5),
     ("plan -destroy -max-destroy=0", &[Unreachable], 8),
+    ("apply -auto-approve", &[Guarded, Unreachable], 8),
+    ("apply -auto-approve=create", &[Changed, Unreachable], 8),
+    ("apply -auto-approve -input=false", &[Drifted, Unreachable], 8),
+    ("apply -auto-approve -max-destroy=0 -destroy", &[Unreachable], 8),
+    ("apply -auto-approve -expect=0123456789abcdef0123456789abcdef", &[Changed, Unreachable], 7),
+    ("apply -auto-approve=create -expect=0123456789abcdef0123456789abcdef", &[Changed], 8),
+    ("apply -refresh-only -auto-approve=create", &[Drifted, Unreachable], 6),
     ("apply -auto-approve", &[Locked, Wrong], 5),
     ("apply -auto-approve", &[Locked, Unreachable], 5),
     ("plan", &[Wrong, Unreachable], 1),
@@ -156,6 +163,41 @@ fn every_code_comes_about_as_the_table_says() {
             holder.end();
         }
     }
+}
+
+#[test]
+fn a_condition_that_does_not_hold_after_the_write_ends_with_4() {
+    let project = Project::of_example("quickstart");
+    let condition = "lifecycle {\n    postcondition {\n      condition     = self.public_key == \"x\"\n      \
+                     error_message = \"Not that key.\"\n    }\n  }\n}\n";
+    let block = "interface \"third\" {\n  backend = backend.hq\n  name    = \"wg3\"\n\n  ";
+    project.add("third.wg.hcl", &format!("{block}{condition}"));
+    // It was made, and only then its key was known.
+    let ran = project.run("apply -auto-approve").ends(4);
+    ran.tells("postcondition that does not hold").tells("Not that key.");
+    assert!(project.enter("hq").links().contains_key("wg3"), "it was made");
+    project.run("state list").ends(0).says("interface.third");
+    // From then on its key is known, so that the plan itself says no.
+    project.run("apply -auto-approve").ends(1).tells("postcondition that does not hold");
+}
+
+#[test]
+fn a_backend_of_a_flag_has_to_be_there() {
+    let project = Project::of_example("quickstart");
+    project.run("apply -auto-approve").ends(0);
+    for flag in ["-accept-new-device", "-accept-loss", "-allow-lockout"] {
+        for command in ["plan", "apply -auto-approve", "destroy -auto-approve"] {
+            let ran = project.run(&format!("{command} {flag}=branhc")).ends(1);
+            ran.tells("names a backend that there is not").tells("did you mean `branch`?");
+        }
+        let ran = project.run(&format!("plan {flag}=elsewhere")).ends(1);
+        ran.tells("`wgform backend list` lists the backends");
+        project.run(&format!("plan {flag}=branch")).ends(0);
+    }
+    project.run("plan -allow-new-key=interface.hw").ends(1).tells("did you mean `interface.hq`?");
+    // One that only the state knows is one.
+    project.configure("locals {}\n");
+    project.run("plan -accept-loss=branch").ends(0);
 }
 
 #[test]

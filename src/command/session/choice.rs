@@ -80,6 +80,7 @@ impl Session<'_> {
         options: Options,
         choice: &Choice,
     ) -> Result<Chosen, Error> {
+        self.check_believed(&options, state)?;
         if choice.patterns().next().is_none() {
             return Ok(Chosen { options, replaced: Vec::new() });
         }
@@ -104,6 +105,26 @@ impl Session<'_> {
             ..options
         };
         Ok(Chosen { options, replaced })
+    }
+
+    /// A backend that something is allowed of has to be there: whoever mistypes it is otherwise refused by the guard, or not
+    /// told at all.
+    fn check_believed(&self, options: &Options, state: &State) -> Result<(), Error> {
+        let declared = || self.declared.iter().map(|it| &it.id).chain(state.backends.keys());
+        let lockouts = options.limits.iter().flat_map(|it| &it.allow_lockout);
+        let new_devices = options.accept_new_device.iter();
+        let named = new_devices.map(|id| ("-accept-new-device", id));
+        let named = named.chain(options.accept_loss.iter().map(|id| ("-accept-loss", id)));
+        let mut named = named.chain(lockouts.map(|id| ("-allow-lockout", id)));
+        let Some((flag, id)) = named.find(|(_, id)| !declared().any(|it| it == *id)) else {
+            return Ok(());
+        };
+        let message = format!("`{flag}={id}` names a backend that there is not");
+        let error = Error::new(Kind::Failed, message);
+        Err(match suggestion(id.as_str(), declared().map(BackendId::as_str)) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint("`wgform backend list` lists the backends"),
+        })
     }
 
     fn there<'a>(
