@@ -155,6 +155,33 @@ fn an_interrupted_apply_ends_the_stream_with_what_was_done() {
 }
 
 #[test]
+fn a_second_interrupt_ends_the_stream_too() {
+    let project = Project::new(
+        "backend \"routeros\" \"branch\" {\n  api_url      = \"https://192.168.88.1\"\n  api_user     = \"admin\"\n  \
+         api_password = \"\"\n  simulate     = true\n}\n\ninterface \"branch\" {\n  backend = backend.branch\n  name    = \"wg0\"\n}\n",
+    );
+    project.run("plan").ends(0);
+    // A router that does not answer for a minute.
+    let rules = project.path().join(".wgform/simulated/branch.faults.json");
+    fs::write(rules, r#"[{"method": "PUT", "fault": {"latency": 60000}}]"#).unwrap();
+    let reports = "-json-into=events.jsonl -summary-into=summary.json";
+    let mut run = project.start(&format!("apply -json -auto-approve {reports}"));
+    eventually("a step is under way", || {
+        file(&project, "events.jsonl").contains("\"apply_start\"")
+    });
+    run.signal(Signal::INT);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert!(!run.is_over(), "it waits for the router");
+    run.signal(Signal::INT);
+    let ran = run.end().ends(130);
+    let lines = of(&ran);
+    assert_eq!(lines.last().unwrap()["outcome"], "interrupted");
+    assert_eq!(lines.last().unwrap()["exit_code"], 130);
+    assert_eq!(stream(&file(&project, "events.jsonl"), Some(130))[1..], lines[1..]);
+    assert_eq!(document(&project, "summary.json")["exit_code"], 130);
+}
+
+#[test]
 fn a_reader_that_goes_away_does_not_stop_an_apply() {
     let project = Project::of_example("quickstart");
     let mut child = project.command("apply -json -auto-approve").spawn().unwrap();
