@@ -221,7 +221,8 @@ impl From<&Step> for StepName {
 
 impl Work {
     fn of(step: &Step) -> Self {
-        if matches!(step.act, PlannedAct::SetRoutes { .. }) {
+        // Without a recipe only rules go, for the sake of another step.
+        if matches!(step.act, PlannedAct::SetRoutes { recipe: Some(_), .. }) {
             return Self::SetRoutes;
         }
         if matches!(step.act, PlannedAct::Persist { style: None, .. }) {
