@@ -19,6 +19,10 @@ use crate::diagnostic::{Diagnostic, Span, sentence};
 use crate::resource::{Address, Attribute, Default, Field, Form, Kind};
 use crate::value::{InvalidValue, Keepalive, RouteMode, Routes};
 
+/// What systemd-resolved takes for one link, of name servers and of domains. It refuses all of them when there are more,
+/// and so late that the rest of the interface is there.
+const MOST_OF_RESOLVER: usize = 256;
+
 /// What an attribute is set to.
 pub(crate) enum Decoded {
     /// It is null.
@@ -57,7 +61,7 @@ pub(crate) fn decode(attribute: &Attribute, value: &Value, expr: &Expr) -> Evalu
         (_, Form::Prefixes) => Ok(known(decoder.set(value)?, Field::Prefixes)),
         (_, Form::Servers) => {
             let servers = decoder.list(value, &|item| item.to_text().map(|it| server(&it)))?;
-            Ok(known(servers.map(without_twins), Field::Servers))
+            Ok(known(decoder.held(servers.map(without_twins))?, Field::Servers))
         }
         (_, Form::Names) => {
             let names = decoder.list(value, &|item| item.to_text().map(|it| name(&it)))?;
@@ -68,7 +72,7 @@ pub(crate) fn decode(attribute: &Attribute, value: &Value, expr: &Expr) -> Evalu
         }
         (_, Form::Domains) => {
             let domains = decoder.list(value, &|item| item.to_text().map(|it| domain(&it)))?;
-            Ok(known(domains.map(without_twins), Field::Domains))
+            Ok(known(decoder.held(domains.map(without_twins))?, Field::Domains))
         }
         (_, Form::Commands) => Ok(match decoder.commands(value)? {
             Some(list) if list.is_empty() => Decoded::Unset,
@@ -202,6 +206,22 @@ impl Decoder<'_> {
             }
         }
         if problems.is_empty() { Ok((!is_unknown).then_some(list)) } else { Err(problems) }
+    }
+
+    /// Refuses more elements than a host's resolver holds for a link.
+    fn held<T>(&self, list: Option<Vec<T>>) -> Evaluated<Option<Vec<T>>> {
+        let Some(n) = list.as_ref().map(Vec::len).filter(|n| *n > MOST_OF_RESOLVER) else {
+            return Ok(list);
+        };
+        let label = format!(
+            "a link has at most {MOST_OF_RESOLVER} of `{}`, and this is {n}",
+            self.attribute.name
+        );
+        Err(vec![
+            Diagnostic::error("invalid value")
+                .label(&self.expr.span(), label)
+                .help("Leave out what others have in them, or what is seldom asked."),
+        ])
     }
 
     fn wrong_element(&self, item: &Value, span: &Span, place: &str) -> Diagnostic {
