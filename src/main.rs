@@ -35,10 +35,10 @@ fn main() -> ExitCode {
     let request = command::parse(arguments);
     let is_verbose = matches!(&request, Ok(Request::Run(cli)) if cli.verbose);
     let compact_warnings = matches!(&request, Ok(Request::Run(cli)) if cli.compact_warnings);
-    let environment = environment();
+    let (environment, unreadable) = environment();
     let ui = Ui::new(streams, &environment, Options { no_color, is_verbose, compact_warnings });
     report(&ui, &request, stream);
-    let outcome = request.and_then(|request| answer(request, environment, &ui));
+    let outcome = request.and_then(|request| answer(request, environment, unreadable, &ui));
     let exit = outcome.unwrap_or_else(|error| {
         if has_json {
             error.tell(&ui);
@@ -68,7 +68,12 @@ fn report(ui: &Ui, request: &Result<Request, Error>, stream: Option<&'static str
 }
 
 /// Does what the command line asks for.
-fn answer(request: Request, environment: BTreeMap<String, String>, ui: &Ui) -> Result<Exit, Error> {
+fn answer(
+    request: Request,
+    environment: BTreeMap<String, String>,
+    unreadable: Vec<String>,
+    ui: &Ui,
+) -> Result<Exit, Error> {
     let Cli { directory, workspace, command, .. } = match request {
         Request::Run(cli) => *cli,
         Request::Read { text, exit } => {
@@ -76,6 +81,9 @@ fn answer(request: Request, environment: BTreeMap<String, String>, ui: &Ui) -> R
             return Ok(exit);
         }
     };
+    if let Some(problem) = unreadable.iter().map(|name| not_text(name)).reduce(Error::and) {
+        return Err(problem);
+    }
     let mut environment = environment;
     if let Some(workspace) = workspace {
         environment.insert(World::WORKSPACE.to_owned(), workspace);
@@ -115,12 +123,27 @@ fn end(ui: &Ui, exit: Exit) -> Exit {
     exit.or_worse(error.exit())
 }
 
-/// Reads the environment. A name or value that is not UTF-8 is nothing that wgform could ask for.
-fn environment() -> BTreeMap<String, String> {
-    let text = |(name, value): (OsString, OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    std::env::vars_os().filter_map(text).collect()
+/// Reads the environment, and returns besides which variables of wgform are no text: a value that was given and is passed over
+/// would seem to be missing. Others that are not UTF-8 are nothing that wgform could ask for.
+fn environment() -> (BTreeMap<String, String>, Vec<String>) {
+    let (mut texts, mut unreadable) = (BTreeMap::new(), Vec::new());
+    for (name, value) in std::env::vars_os() {
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => _ = texts.insert(name, value),
+            (name, _) => {
+                let name = name.unwrap_or_else(|it| it.to_string_lossy().into_owned());
+                unreadable.extend(Some(name).filter(|it| it.starts_with("WGFORM_")));
+            }
+        }
+    }
+    unreadable.sort_unstable();
+    (texts, unreadable)
+}
+
+/// Says so of one. What it holds may be secret.
+fn not_text(name: &str) -> Error {
+    Error::new(Kind::Failed, format!("the environment variable `{name}` is not UTF-8"))
+        .hint("set it to a text in UTF-8, or unset it")
 }
 
 /// Puts together what a run may ask of its surroundings.

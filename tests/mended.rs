@@ -179,3 +179,27 @@ fn the_address_of_a_name_is_reported_and_shown() {
     project.run("apply -auto-approve").ends(0).says("192.0.2.7:51820");
     project.run("state show peer.far").ends(0).says("192.0.2.7:51820");
 }
+
+#[test]
+fn a_variable_of_the_environment_that_is_not_text_is_not_passed_over() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let project = Project::new(HUB);
+    let mut command = project.command("plan");
+    command.env("WGFORM_VAR_port", std::ffi::OsStr::from_bytes(b"secret\xff"));
+    let ran = crate::harness::Ran::of("plan", command.output().unwrap()).ends(1);
+    let ran = ran.tells("the environment variable `WGFORM_VAR_port` is not UTF-8");
+    assert!(!ran.to_string().contains("secret"), "{ran}");
+}
+
+#[test]
+fn more_domains_than_a_resolver_holds_are_refused_before_anything_is_made() {
+    let domains = |n: usize| {
+        let names: Vec<String> = (0..n).map(|n| format!("\"d{n}.example.com\"")).collect();
+        HUB.replace("51820\n", &format!("51820\n  dns = [\"10.0.0.1\"]\n  dns_search = [{}]\n", names.join(", ")))
+    };
+    let project = Project::new(&domains(257));
+    let ran = project.run("validate").ends(1);
+    ran.tells("a link has at most 256 of `dns_search`, and this is 257");
+    project.configure(&domains(256));
+    project.run("validate").ends(0);
+}
