@@ -16,8 +16,8 @@ use crate::value::InvalidValue;
 /// What users of Terraform, OpenTofu and wg-quick may look for, and what there is in its place.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("init", "There is nothing to download or to set up: start with `wgform plan`."),
-    ("workspace", "Keep a directory for each environment, and choose with `-chdir=DIR`."),
-    ("env", "Keep a directory for each environment, and choose with `-chdir=DIR`."),
+    ("workspace", "Say `-workspace=NAME` with any command: each workspace has a state of its own."),
+    ("env", "Say `-workspace=NAME` with any command: each workspace has a state of its own."),
     (
         "refresh",
         "`wgform drift` shows what was changed outside; every plan asks the backends first.",
@@ -33,8 +33,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "`wgform graph` shows what is in which module, and `wgform state list` what is managed.",
     ),
     ("providers", "Backends are built in, and declared with `backend` blocks."),
-    ("login", "There is no service to log in to; the state is a file."),
-    ("logout", "There is no service to log out from; the state is a file."),
+    ("login", "There is no service to log in to; what a store asks for comes from the environment."),
+    ("logout", "There is no service to log out from."),
     ("query", "`wgform plan` reports interfaces and peers that nobody declared."),
     ("test", "`simulate = true` in a `backend` block tries a configuration without a device."),
     ("diff", "`wgform plan` shows what differs."),
@@ -44,8 +44,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("ls", "Say `wgform state list`."),
     ("move", "Say `wgform state mv`."),
     ("remove", "Say `wgform state rm`."),
-    ("pull", "The state is a file: read it, or `wgform show`."),
-    ("push", "The state is a file: copy it while nothing runs."),
+    ("pull", "Say `wgform state pull`."),
+    ("push", "Say `wgform state push`."),
 ];
 
 /// Makes an error of what clap says of a command line. Its text is taken apart, because what it knows besides is not
