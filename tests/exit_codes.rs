@@ -134,7 +134,8 @@ const TABLE: &[(&str, &[Given], u8)] = &[
     ("apply -auto-approve -max-destroy=0 -destroy", &[Unreachable], 8),
     ("apply -auto-approve -expect=0123456789abcdef0123456789abcdef", &[Changed, Unreachable], 7),
     ("apply -auto-approve=create -expect=0123456789abcdef0123456789abcdef", &[Changed], 8),
-    ("apply -refresh-only -auto-approve=create", &[Drifted, Unreachable], 6),
+    ("apply -refresh-only -auto-approve=create", &[Drifted, Unreachable], 8),
+    ("apply -refresh-only -auto-approve", &[Drifted, Unreachable], 6),
     ("apply -auto-approve", &[Locked, Wrong], 5),
     ("apply -auto-approve", &[Locked, Unreachable], 5),
     ("plan", &[Wrong, Unreachable], 1),
@@ -188,13 +189,13 @@ fn a_backend_of_a_flag_has_to_be_there() {
     for flag in ["-accept-new-device", "-accept-loss", "-allow-lockout"] {
         for command in ["plan", "apply -auto-approve", "destroy -auto-approve"] {
             let ran = project.run(&format!("{command} {flag}=branhc")).ends(1);
-            ran.tells("names a backend that there is not").tells("did you mean `branch`?");
+            ran.tells("names a backend that there is not").tells("Did you mean `branch`?");
         }
         let ran = project.run(&format!("plan {flag}=elsewhere")).ends(1);
-        ran.tells("`wgform backend list` lists the backends");
+        ran.tells("`wgform backend list`");
         project.run(&format!("plan {flag}=branch")).ends(0);
     }
-    project.run("plan -allow-new-key=interface.hw").ends(1).tells("did you mean `interface.hq`?");
+    project.run("plan -allow-new-key=interface.hw").ends(1).tells("Did you mean `interface.hq`?");
     // One that only the state knows is one.
     project.configure("locals {}\n");
     project.run("plan -accept-loss=branch").ends(0);

@@ -167,7 +167,8 @@ fn a_second_interrupt_ends_the_stream_too() {
     let reports = "-json-into=events.jsonl -summary-into=summary.json";
     let mut run = project.start(&format!("apply -json -auto-approve {reports}"));
     eventually("a step is under way", || {
-        file(&project, "events.jsonl").contains("\"apply_start\"")
+        fs::read_to_string(project.path().join("events.jsonl"))
+            .is_ok_and(|it| it.contains("\"apply_start\""))
     });
     run.signal(Signal::INT);
     std::thread::sleep(std::time::Duration::from_millis(500));
