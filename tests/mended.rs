@@ -195,7 +195,10 @@ fn a_variable_of_the_environment_that_is_not_text_is_not_passed_over() {
 fn more_domains_than_a_resolver_holds_are_refused_before_anything_is_made() {
     let domains = |n: usize| {
         let names: Vec<String> = (0..n).map(|n| format!("\"d{n}.example.com\"")).collect();
-        HUB.replace("51820\n", &format!("51820\n  dns = [\"10.0.0.1\"]\n  dns_search = [{}]\n", names.join(", ")))
+        HUB.replace(
+            "51820\n",
+            &format!("51820\n  dns = [\"10.0.0.1\"]\n  dns_search = [{}]\n", names.join(", ")),
+        )
     };
     let project = Project::new(&domains(257));
     let ran = project.run("validate").ends(1);

@@ -37,7 +37,9 @@ fn typed(page: &str) -> Vec<String> {
     for block in page.split("\n```").skip(1).step_by(2) {
         for line in block.lines().skip(1) {
             let line = line.strip_prefix("$ ").unwrap_or(line);
-            let line = [" | ", " # ", " > "].iter().fold(line, |line, end| line.split(end).next().unwrap());
+            let line = [" | ", " # ", " > "]
+                .iter()
+                .fold(line, |line, end| line.split(end).next().unwrap());
             let of_cargo = line.strip_prefix("cargo run -- ");
             let ours = of_cargo.or_else(|| line.strip_prefix("wgform "));
             // A block of the language, or of what the program prints.

@@ -33,7 +33,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "`wgform graph` shows what is in which module, and `wgform state list` what is managed.",
     ),
     ("providers", "Backends are built in, and declared with `backend` blocks."),
-    ("login", "There is no service to log in to; what a store asks for comes from the environment."),
+    (
+        "login",
+        "There is no service to log in to; what a store asks for comes from the environment.",
+    ),
     ("logout", "There is no service to log out from."),
     ("query", "`wgform plan` reports interfaces and peers that nobody declared."),
     ("test", "`simulate = true` in a `backend` block tries a configuration without a device."),
