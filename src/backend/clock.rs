@@ -2,7 +2,7 @@
 //!
 //! Nobody is asked for the time alone: an answer that has it is taken down with when it was given.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, Unit};
 use tokio::time::Instant;
 
 /// A clock may differ from ours by so much before it is said.
@@ -32,7 +32,10 @@ impl Told {
     pub fn skew(self, now: Timestamp) -> SignedDuration {
         let since = SignedDuration::try_from(self.at.elapsed()).unwrap_or_default();
         let skew = self.says.duration_since(now).saturating_add(since);
-        SignedDuration::from_secs(skew.as_secs())
+        match skew.as_secs() {
+            0 => SignedDuration::ZERO,
+            _ => skew.round(Unit::Second).unwrap_or(skew),
+        }
     }
 }
 
@@ -71,7 +74,7 @@ mod tests {
             Told::new(says, Instant::now()).skew(now).as_secs()
         };
         assert_eq!([skew(0, 0), skew(0, 900), skew(-60, 0), skew(60, 0)], [0, 0, -60, 60]);
-        assert_eq!([skew(-60, 500), skew(3600, 1200)], [-60, 3598]);
+        assert_eq!([skew(-60, 300), skew(3600, 1200)], [-60, 3599]);
     }
 
     #[test]
