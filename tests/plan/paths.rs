@@ -150,6 +150,10 @@ fn each_way_to_cut_it_is_found() {
             put("[\"10.8.0.1/24\"]", "[\"10.8.0.1/24\"]\n  key_rotation = \"1\""),
             "interface.hq gets another key, peer.to_hq gets another key",
         ),
+        (
+            put("[\"10.8.0.2/24\"]", "[\"10.8.0.2/24\"]\n  key_rotation = \"1\""),
+            "interface.branch gets another key, peer.to_branch gets another key",
+        ),
     ];
     for (edit, what) in cases {
         let mut lab = lab(BRANCH);
