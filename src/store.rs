@@ -192,6 +192,15 @@ impl Store {
         }))
     }
 
+    /// Returns what gives the lock back when the process is told to end, also while it is being taken; none for a lock that
+    /// dies with its process.
+    pub fn give_back(&self) -> Option<Box<dyn FnOnce() + Send>> {
+        match &self.0 {
+            Place::Local { .. } => None,
+            Place::Afar(afar) => Some(Box::new(afar.give_back())),
+        }
+    }
+
     /// Goes without the lock, because the user says that nobody else is there, or that the file system has no locks.
     ///
     /// # Errors
@@ -407,14 +416,6 @@ impl Lock {
     pub fn on_loss(&self, act: impl FnOnce() + Send + 'static) {
         if let LockPlace::Afar(lock) = &self.0 {
             lock.on_loss(act);
-        }
-    }
-
-    /// Returns what gives the lock back when the process is told to end; none for a lock that dies with its process.
-    pub fn give_back(&self) -> Option<Box<dyn FnOnce() + Send>> {
-        match &self.0 {
-            LockPlace::Local(_) => None,
-            LockPlace::Afar(lock) => Some(Box::new(lock.give_back())),
         }
     }
 

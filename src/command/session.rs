@@ -217,11 +217,11 @@ impl<'c> Session<'c> {
         let mut waiting = |held: &crate::store::Held| {
             self.context.tell(&Event::LockAwaited { holder: held.describe() });
         };
-        let lock = store.lock(request, how.timeout, &mut waiting).await?;
-        if let Some(give_back) = lock.give_back() {
+        // Before it is asked for: the answer may come after the process was told to end.
+        if let Some(give_back) = store.give_back() {
             self.giving_back.stand(self.context, give_back)?;
         }
-        Ok(lock)
+        Ok(store.lock(request, how.timeout, &mut waiting).await?)
     }
 
     /// Starts to listen for Ctrl-C: from here on it asks an apply to stop.

@@ -33,7 +33,8 @@ const REFRESH: SignedDuration = SignedDuration::from_secs(30);
 /// A lease that has not been renewed for so long seems dead.
 const STALE: SignedDuration = SignedDuration::from_mins(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Short enough that who waits also gets a lock which another run takes again and again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What this program and the next run know of a lock that somebody else holds.
 const SEEN: &str = "lock-seen.json";
@@ -413,6 +414,12 @@ impl Afar {
         }
     }
 
+    /// Returns what gives the lock back from another thread, also one that is being taken at that moment.
+    pub(crate) fn give_back(&self) -> impl FnOnce() + Send + use<> {
+        let line = Arc::clone(&self.line);
+        move || line.close()
+    }
+
     /// Goes without the lock, as a user asked for. What a run that goes on has announced is not touched all the same: it
     /// would be taken for one that was cut off.
     pub(crate) fn without_lock(&self, request: LockRequest) -> Result<AfarLock, StoreError> {
@@ -439,7 +446,7 @@ impl Afar {
         let seen: Option<Beat> = seen.and_then(|it| serde_json::from_slice(&it).ok());
         match seen {
             Some(seen) if seen.id == info.id && seen.beat == *beat => {
-                now.duration_since(seen.since) >= STALE
+                now.duration_since(seen.since) >= hurried(STALE)
             }
             _ => {
                 let seen = Beat { id: info.id.clone(), beat: beat.clone(), since: now };
@@ -533,12 +540,6 @@ impl AfarLock {
 
     pub(crate) fn on_loss(&self, act: impl FnOnce() + Send + 'static) {
         self.afar.line.on_loss(act);
-    }
-
-    /// Returns what gives the lock back from another thread.
-    pub(crate) fn give_back(&self) -> impl FnOnce() + Send + use<> {
-        let line = Arc::clone(&self.afar.line);
-        move || _ = line.unlock()
     }
 
     /// Reads the state under the lock. What a run that was cut off has left here goes to the store first.

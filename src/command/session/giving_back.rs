@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::command::Context;
-use crate::error::{Error, Exit, Kind};
+use crate::command::reports;
+use crate::error::{Error, Kind};
 use crate::ui::interrupt::first as first_interrupt;
 
 /// Gives locks back when the process is told to end.
@@ -32,7 +33,9 @@ impl GivingBack {
             let _guard = runtime.enter();
             first_interrupt().map_err(not_heard)?
         };
-        let (is_resting, quit) = (Arc::clone(&self.is_resting), context.quit);
+        context.hand_over();
+        let (is_resting, ui, quit) =
+            (Arc::clone(&self.is_resting), context.ui.clone(), context.quit);
         let listen = move || {
             runtime.block_on(one);
             if is_resting.load(Ordering::SeqCst) {
@@ -40,15 +43,17 @@ impl GivingBack {
             }
             // A store that does not answer must not keep the second one from ending the process.
             let again = runtime.block_on(async { first_interrupt() });
+            let end = move || reports::end_now(&ui, quit);
+            let end_too = end.clone();
             let give_back = move || {
                 give_back();
-                quit(Exit::Interrupted);
+                end_too();
             };
             let spawned = thread::Builder::new().name("give back".to_owned()).spawn(give_back);
             if let (Ok(_), Ok(again)) = (spawned, again) {
                 runtime.block_on(again);
             }
-            quit(Exit::Interrupted);
+            end();
         };
         thread::Builder::new().name("guard".to_owned()).spawn(listen).map(drop).map_err(not_heard)
     }

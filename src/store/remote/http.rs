@@ -497,7 +497,13 @@ impl Remote for HttpStore {
     }
 
     fn unlock<'a>(&'a self, info: &'a LockInfo) -> Reply<'a, ()> {
-        Box::pin(self.give_back(info))
+        Box::pin(async move {
+            match self.give_back(info).await {
+                // Somebody else has it by now, and keeps it.
+                Err(RemoteError::LockLost) => Ok(()),
+                given => given,
+            }
+        })
     }
 
     fn holder(&self) -> Reply<'_, Option<Held>> {

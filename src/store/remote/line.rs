@@ -59,6 +59,8 @@ struct Lease {
     is_renewing: bool,
     /// It was given back, or is about to be.
     is_given_back: bool,
+    /// The process is about to end, and takes no lock any more.
+    is_closed: bool,
     on_loss: Option<OnLoss>,
 }
 
@@ -141,9 +143,14 @@ impl Line {
         let (wanted, lease) = (info.clone(), Arc::clone(&self.lease));
         self.ask(move |remote| {
             Box::pin(async move {
+                if of(&lease).is_closed {
+                    return Err(RemoteError::LockLost);
+                }
                 let heard = Some(Moment::now());
                 remote.lock(&wanted).await?;
-                *of(&lease) = Lease { held: Some(wanted), heard, ..Lease::default() };
+                let mut lease = of(&lease);
+                let is_closed = lease.is_closed;
+                *lease = Lease { held: Some(wanted), heard, is_closed, ..Lease::default() };
                 Ok(())
             })
         })
@@ -165,6 +172,14 @@ impl Line {
             }
         };
         told.recv().unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Takes no lock from now on, and gives back what is held, also what was being taken at this moment.
+    pub(crate) fn close(&self) {
+        of(&self.lease).is_closed = true;
+        // What was asked for before has its answer by then.
+        _ = self.begin(|_| Box::pin(async { Ok(()) })).recv();
+        _ = self.unlock();
     }
 
     /// Returns whether the lock was lost.
