@@ -364,9 +364,10 @@ impl From<SourceError> for Error {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let kind = match error {
-            StoreError::Locked(_) | StoreError::OwnerLives(_) | StoreError::OtherLock { .. } => {
-                Kind::Locked
-            }
+            StoreError::Locked(_)
+            | StoreError::DeviceLocked { .. }
+            | StoreError::OwnerLives(_)
+            | StoreError::OtherLock { .. } => Kind::Locked,
             _ => Kind::Failed,
         };
         error.hints().into_iter().fold(Self::from_error(kind, &error), Self::hint)

@@ -19,6 +19,7 @@
     reason = "the state lives in files, and those are this module's job"
 )]
 
+pub mod device;
 mod error;
 mod files;
 mod history;
@@ -29,6 +30,7 @@ pub mod plan_file;
 pub mod remote;
 
 pub use afar::Warn;
+pub use device::{Devices, LockedDevice};
 pub use error::{Held, StoreError};
 pub use history::Past;
 pub use journal::{Journal, StepOutcome};
@@ -45,6 +47,7 @@ use uuid::Uuid;
 use crate::resource::BackendId;
 use crate::state::{BackendRecord, Recorded, State, StateChange};
 use crate::store::afar::{Afar, AfarLock};
+use crate::store::device::LocalDevices;
 use crate::store::files::Files;
 use crate::store::history::History;
 use crate::store::lock::LocalLock;
@@ -57,7 +60,12 @@ pub struct Store(Place);
 #[derive(Debug, Clone)]
 enum Place {
     /// A file of this machine.
-    Local { path: PathBuf, history: Option<History> },
+    Local {
+        path: PathBuf,
+        history: Option<History>,
+        /// Where the locks of devices are.
+        devices: Option<PathBuf>,
+    },
     /// A store that many machines reach.
     Afar(Afar),
 }
@@ -94,13 +102,22 @@ pub struct LeftOver {
 impl Store {
     /// Names a state file, which need not be there.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self(Place::Local { path: path.into(), history: None })
+        Self(Place::Local { path: path.into(), history: None, devices: None })
     }
 
     /// Names a state file, the last writes of which are kept in a directory.
     pub fn with_history(path: impl Into<PathBuf>, directory: impl Into<PathBuf>) -> Self {
         let history = Some(History::new(directory.into()));
-        Self(Place::Local { path: path.into(), history })
+        Self(Place::Local { path: path.into(), history, devices: None })
+    }
+
+    /// Names the directory in which state files lock devices. All that name the same one know of each other.
+    #[must_use]
+    pub fn locking_devices_in(mut self, directory: Option<PathBuf>) -> Self {
+        if let Place::Local { devices, .. } = &mut self.0 {
+            *devices = directory;
+        }
+        self
     }
 
     /// Names a state that is kept elsewhere. What this machine needs for it lies in a directory `.wgform` below this one,
@@ -180,8 +197,8 @@ impl Store {
         timeout: Duration,
         waiting: &mut dyn FnMut(&Held),
     ) -> Result<Lock, StoreError> {
-        Ok(Lock(match &self.0 {
-            Place::Local { path, history } => {
+        let place = match &self.0 {
+            Place::Local { path, history, .. } => {
                 let files = Files::resolve(path)?;
                 let lock = LocalLock::acquire(files, request, timeout, waiting).await?;
                 LockPlace::Local(Box::new(lock.with_history(history.clone())))
@@ -189,7 +206,8 @@ impl Store {
             Place::Afar(afar) => {
                 LockPlace::Afar(Box::new(afar.lock(request, timeout, waiting).await?))
             }
-        }))
+        };
+        Ok(Lock { place, devices: self.local_devices(), state: self.place() })
     }
 
     /// Returns what gives the lock back when the process is told to end, also while it is being taken; none for a lock that
@@ -206,13 +224,41 @@ impl Store {
     /// # Errors
     /// When another run is in the middle of an apply.
     pub fn without_lock(&self, request: LockRequest) -> Result<Lock, StoreError> {
-        Ok(Lock(match &self.0 {
-            Place::Local { path, history } => {
+        let place = match &self.0 {
+            Place::Local { path, history, .. } => {
                 let lock = LocalLock::without(Files::resolve(path)?, request)?;
                 LockPlace::Local(Box::new(lock.with_history(history.clone())))
             }
             Place::Afar(afar) => LockPlace::Afar(Box::new(afar.without_lock(request)?)),
-        }))
+        };
+        Ok(Lock { place, devices: LocalDevices::default(), state: self.place() })
+    }
+
+    fn local_devices(&self) -> LocalDevices {
+        match &self.0 {
+            Place::Local { devices, .. } => LocalDevices::new(devices.clone()),
+            Place::Afar(_) => LocalDevices::default(),
+        }
+    }
+
+    /// Returns whether there are locks of devices, by which the states beside this one know of each other.
+    pub fn holds_devices(&self) -> bool {
+        match &self.0 {
+            Place::Local { devices, .. } => devices.is_some(),
+            Place::Afar(afar) => afar.holds_devices(),
+        }
+    }
+
+    /// Returns the devices whose locks somebody holds, for this state or another one.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub fn locked_devices(&self, now: Timestamp) -> Result<Vec<LockedDevice>, StoreError> {
+        match &self.0 {
+            Place::Local { devices: Some(directory), .. } => Ok(device::locked(directory, now)),
+            Place::Local { .. } => Ok(Vec::new()),
+            Place::Afar(afar) => afar.devices(now),
+        }
     }
 
     /// Returns who holds the lock at this moment.
@@ -274,7 +320,13 @@ impl Store {
 
 /// The lock on one state. Nobody else changes the state while it is there; dropping it gives it back.
 #[derive(Debug)]
-pub struct Lock(LockPlace);
+pub struct Lock {
+    place: LockPlace,
+    /// The locks of devices, where they are on this host.
+    devices: LocalDevices,
+    /// Where the state is.
+    state: String,
+}
 
 #[derive(Debug)]
 enum LockPlace {
@@ -294,7 +346,7 @@ impl Lock {
     }
 
     fn local(&self) -> &LocalLock {
-        match &self.0 {
+        match &self.place {
             LockPlace::Local(lock) => lock,
             LockPlace::Afar(lock) => lock.local(),
         }
@@ -305,7 +357,7 @@ impl Lock {
     /// # Errors
     /// When the state cannot be read, understood, or written; nothing is lost then.
     pub fn read(&self) -> Result<Loaded, StoreError> {
-        match &self.0 {
+        match &self.place {
             LockPlace::Local(lock) => lock.read(),
             LockPlace::Afar(lock) => lock.read(),
         }
@@ -314,7 +366,7 @@ impl Lock {
     /// Returns whether the store has to be told what a run is about to do, because what this machine keeps may be gone
     /// with the run.
     pub fn wants_intents(&self) -> bool {
-        matches!(self.0, LockPlace::Afar(_))
+        matches!(self.place, LockPlace::Afar(_))
     }
 
     /// Tells a store that wants it what a run is about to do, before the first device is touched. The state has the serial
@@ -328,7 +380,7 @@ impl Lock {
         now: Timestamp,
         intents: &[StateChange],
     ) -> Result<(), StoreError> {
-        match &self.0 {
+        match &self.place {
             LockPlace::Local(_) => Ok(()),
             LockPlace::Afar(lock) => lock.announce(state, now, intents),
         }
@@ -345,7 +397,7 @@ impl Lock {
         now: Timestamp,
         backends: BTreeMap<BackendId, BackendRecord>,
     ) -> Result<Journal, StoreError> {
-        match &self.0 {
+        match &self.place {
             LockPlace::Local(lock) => lock.begin(state, now, backends),
             LockPlace::Afar(lock) => lock.begin(state, now, backends),
         }
@@ -353,7 +405,7 @@ impl Lock {
 
     /// Tells a store that wants it how far a run has come, if it was not told for a while. Nobody waits for that.
     pub fn refresh(&self, now: Timestamp, so_far: impl FnOnce() -> State) {
-        if let LockPlace::Afar(lock) = &self.0 {
+        if let LockPlace::Afar(lock) = &self.place {
             lock.refresh(now, so_far);
         }
     }
@@ -364,7 +416,7 @@ impl Lock {
     /// When it cannot be written: the old state is there then, and so is the journal, or the new state in a file of its
     /// own. Or when the journal cannot be removed, which the next run passes over, because the new state has it in.
     pub fn write(&self, state: &mut State) -> Result<(), StoreError> {
-        match &self.0 {
+        match &self.place {
             LockPlace::Local(lock) => lock.write(state),
             LockPlace::Afar(lock) => lock.write(state),
         }
@@ -375,7 +427,7 @@ impl Lock {
     /// # Errors
     /// As [`Lock::write`].
     pub fn replace(&self, state: &mut State) -> Result<(), StoreError> {
-        match &self.0 {
+        match &self.place {
             LockPlace::Local(lock) => lock.replace(state),
             LockPlace::Afar(lock) => lock.replace(state),
         }
@@ -386,7 +438,7 @@ impl Lock {
     /// # Errors
     /// When it cannot be written.
     pub fn leave_note(&self, state: &State, place: &str) -> Result<(), StoreError> {
-        match &self.0 {
+        match &self.place {
             LockPlace::Local(lock) => lock.replace_by(&state.note(state.serial + 1, place)),
             LockPlace::Afar(lock) => {
                 // The numbers of the new place may be ahead, and a store counts its own writes.
@@ -398,7 +450,7 @@ impl Lock {
 
     /// Says that a run could not be recorded to its end, and what becomes of its journal.
     pub fn unrecorded(&self, source: StoreError) -> StoreError {
-        match &self.0 {
+        match &self.place {
             LockPlace::Local(lock) => lock.unrecorded(source),
             LockPlace::Afar(lock) => lock.unrecorded(source),
         }
@@ -406,7 +458,7 @@ impl Lock {
 
     /// Returns whether the lock was taken away. Nothing new may be started then.
     pub fn is_lost(&self) -> bool {
-        match &self.0 {
+        match &self.place {
             LockPlace::Local(_) => false,
             LockPlace::Afar(lock) => lock.is_lost(),
         }
@@ -414,8 +466,33 @@ impl Lock {
 
     /// Says what is to be done at once when the lock is taken away.
     pub fn on_loss(&self, act: impl FnOnce() + Send + 'static) {
-        if let LockPlace::Afar(lock) = &self.0 {
+        if let LockPlace::Afar(lock) = &self.place {
             lock.on_loss(act);
+        }
+    }
+
+    /// Takes the locks of devices, until this one is given back. While somebody else holds one, `waiting` is called once for
+    /// it, with how messages call it; all in all, no longer is waited than the timeout.
+    ///
+    /// # Errors
+    /// When one of them is still held, or the store cannot be asked. Where there are no such locks, or may be none for this
+    /// user, it goes without; why is returned where nobody else says it.
+    pub async fn take_devices(
+        &self,
+        devices: &Devices,
+        timeout: Duration,
+        waiting: &mut dyn FnMut(&str, &Held),
+    ) -> Result<Option<String>, StoreError> {
+        match &self.place {
+            LockPlace::Local(lock) => {
+                let info = lock.info().clone();
+                let operation = format!("{} of {}", info.operation, self.state);
+                let info = LockInfo { operation, ..info };
+                self.devices.take(devices, &info, timeout, waiting).await
+            }
+            LockPlace::Afar(lock) => {
+                lock.take_devices(devices, timeout, waiting).await.map(|()| None)
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_types, reason = "servers of these tests are on loopback")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod gitlab;
 mod harness;
 mod store_contract;
 
@@ -14,13 +15,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use gitlab::GitLab;
 use harness::{Project, Ran};
 use store_contract::servers::{self, AZURE_ACCOUNT, AZURE_KEY, BUCKET, Server, skipped};
-use store_contract::{google, holds, info, is_refused, is_unreachable};
+use store_contract::{google, holds, holds_under_the_lock, info, is_refused, is_unreachable};
 use uuid::Uuid;
+use wgform::store::remote::http::{HttpStore, Settings};
 use wgform::store::remote::object::{ObjectSettings, Objects, Service};
 use wgform::store::remote::postgres::{Database, PostgresSettings};
-use wgform::store::remote::{Remote, RemoteError};
+use wgform::store::remote::{Arguments, Remote, RemoteError};
 use wgform::tls::Trust;
 use wgform::value::Secret;
 
@@ -46,6 +49,50 @@ async fn google_keeps_every_promise() {
 async fn postgres_keeps_every_promise() {
     let Some(server) = started("postgres_keeps_every_promise", servers::postgres()) else { return };
     holds(&|name| Box::new(database(server.port, name))).await;
+}
+
+#[tokio::test]
+async fn http_keeps_the_promises_of_its_protocol() {
+    let server = GitLab::start();
+    server.kept().is_plain = true;
+    holds_under_the_lock(&|name| Box::new(behind_http(&server, name))).await;
+}
+
+/// A server that gives a lock once more to the one who has it gives it also to the one from whom it was taken away: there
+/// such a holder finds out only when somebody else has it.
+#[tokio::test]
+async fn behind_a_server_that_gives_a_lock_again_a_lock_that_was_removed_is_taken_again() {
+    let server = GitLab::start();
+    server.kept().is_plain = true;
+    server.kept().gives_again = true;
+    let (store, other) = (behind_http(&server, "a"), behind_http(&server, "a"));
+    store.lock(&info("mine")).await.unwrap();
+    other.force_unlock("mine").await.unwrap();
+    store.renew(&info("mine")).await.unwrap();
+    other.force_unlock("mine").await.unwrap();
+    other.lock(&info("other")).await.unwrap();
+    let lost = store.renew(&info("mine")).await;
+    assert!(matches!(lost, Err(RemoteError::LockLost)), "{lost:?}");
+}
+
+/// Two who write at once without a lock both believe that they have won: the protocol has nothing against it, and that is
+/// why `-lock=false` is no way to work.
+#[tokio::test]
+async fn http_does_not_keep_two_apart_that_go_without_its_lock() {
+    let server = GitLab::start();
+    server.kept().is_plain = true;
+    let (one, two) = (behind_http(&server, "a"), behind_http(&server, "a"));
+    let mut both = 0;
+    for round in 0..50 {
+        let over = one.read().await.unwrap().map(|it| it.version);
+        let texts = [format!("one {round}"), format!("two {round}")];
+        let (first, second) = tokio::join!(
+            one.write(texts[0].as_bytes(), 1, over.as_ref(), None),
+            two.write(texts[1].as_bytes(), 1, over.as_ref(), None),
+        );
+        both += usize::from(first.is_ok() && second.is_ok());
+    }
+    assert!(both > 0, "the exception is none any more: let http join the others");
 }
 
 #[test]
@@ -405,6 +452,25 @@ async fn sql(server: &Server, text: &str) {
 
 fn started(test: &str, server: Result<Server, String>) -> Option<Server> {
     server.map_err(|why| skipped(test, &why)).ok()
+}
+
+fn behind_http(server: &GitLab, name: &str) -> HttpStore {
+    let address = format!("{}/api/v4/projects/7/terraform/state/{name}", server.address);
+    let text = |name: &str, text: &str| (name.to_owned(), Secret::new(text));
+    let arguments = Arguments {
+        texts: BTreeMap::from([
+            text("address", &address),
+            text("lock_address", &format!("{address}/lock")),
+            text("lock_method", "POST"),
+            text("unlock_method", "DELETE"),
+            text("username", gitlab::USER),
+            text("password", gitlab::TOKEN),
+        ]),
+        workspace: "default".to_owned(),
+        run: new_run(),
+        ..Arguments::default()
+    };
+    HttpStore::open(Settings::new(&arguments).unwrap()).unwrap()
 }
 
 fn objects(service: Service, port: u16, name: &str) -> Objects {

@@ -6,6 +6,8 @@ use crate::command::Context;
 use crate::command::arguments::Variables;
 use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit};
+use crate::store::LockedDevice;
+use crate::store::device::key;
 
 /// A subcommand of `wgform lock` with its arguments.
 #[derive(Debug, Subcommand)]
@@ -14,7 +16,7 @@ Examples:
   wgform lock show
   wgform -workspace=lab lock show")]
 pub enum Command {
-    /// Says who holds the lock of the state
+    /// Says who holds the lock of the state, and which devices are locked
     Show(Show),
 }
 
@@ -26,7 +28,7 @@ Examples:
   wgform -workspace=lab lock show
 
 A store behind HTTP has no such question: there the lock is taken and given
-back, to see whether it is free.")]
+back, to see whether it is free. It has no locks of devices either.")]
 pub struct Show {}
 
 /// Runs a subcommand.
@@ -48,5 +50,35 @@ pub fn run(command: &Command, context: &Context) -> Result<Exit, Error> {
         }
     };
     context.ui.result(&text);
+    context.ui.result(&devices(&session)?);
     Ok(Exit::Done)
+}
+
+/// Says which devices are locked, by runs with this state or with another one beside it.
+fn devices(session: &Session<'_>) -> Result<String, Error> {
+    let store = &session.store;
+    if !store.holds_devices() {
+        return Ok("There are no locks of devices here.".to_owned());
+    }
+    let locked = store.locked_devices(session.context.world.now())?;
+    if locked.is_empty() {
+        return Ok("No device is locked.".to_owned());
+    }
+    // The state knows how it calls its devices. It may not be readable, and the locks are there all the same.
+    let known = store.read().ok().and_then(|it| it.state).map(|it| it.backends).unwrap_or_default();
+    let name = |device: &LockedDevice| {
+        let ours = known.iter().find(|(_, record)| key(&record.identity) == device.key);
+        match ours {
+            Some((id, _)) => format!("The device of backend `{id}` is locked:"),
+            None => "A device that this state does not know is locked:".to_owned(),
+        }
+    };
+    let texts = locked.iter().map(|it| {
+        let dead = match it.held.is_stale {
+            true => "\nFor five minutes its holder has not said that it lives.",
+            false => "",
+        };
+        format!("{}{}{dead}", name(it), it.held.describe())
+    });
+    Ok(texts.collect::<Vec<_>>().join("\n"))
 }

@@ -56,7 +56,7 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     if !plan.is_empty() && (request.auto_approve.is_asked() || drift == Asked::Yes) {
         ask(session.context, &request)?;
     }
-    carry_out(session, plan, &world, &lock, request.operation).await
+    carry_out(session, plan, &world, &lock, &request).await
 }
 
 /// Writes what was planned, and says how it went.
@@ -65,9 +65,10 @@ pub(crate) async fn carry_out(
     plan: Plan,
     world: &World<dyn Write>,
     lock: &crate::store::Lock,
-    operation: &'static str,
+    request: &Request,
 ) -> Result<Exit, Error> {
     let ui = &session.context.ui;
+    session.lock_devices(lock, &plan, &request.lock).await?;
     let is_empty = plan.is_empty();
     let was_skipped = !plan.unreachable.is_empty();
     let interrupt = session.interrupt()?;
@@ -84,7 +85,7 @@ pub(crate) async fn carry_out(
     let mut report = session.context.watched(apply::apply(plan, tools)).await?;
     if !is_empty {
         ui.applied(&report);
-        ui.result(&render::outcome::report(&report, operation, ui.result_paint()));
+        ui.result(&render::outcome::report(&report, request.operation, ui.result_paint()));
     }
     if let Some(why) = report.unrecorded.take() {
         let kind = if report.did_anything() { Kind::Partial } else { Kind::Failed };

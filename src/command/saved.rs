@@ -203,7 +203,7 @@ pub(crate) async fn apply(told: FromFile, context: &Context) -> Result<Exit, Err
     let plan = checked(&session, &opened, plan, &request, told.expect)?;
     ui.planned(&plan, Purpose::Apply);
     ui.result(&render::plan::conclusion(&plan, Purpose::Apply, ui.result_paint()));
-    run::carry_out(&session, plan, &world, &lock, request.operation).await
+    run::carry_out(&session, plan, &world, &lock, &request).await
 }
 
 /// Plans are made by the rules of one version, and checked by them.

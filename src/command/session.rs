@@ -1,6 +1,7 @@
 //! What the commands that look at backends have in common: the configuration, the state, the backends, the plan.
 
 mod choice;
+mod devices;
 mod giving_back;
 mod lint;
 pub(crate) mod place;

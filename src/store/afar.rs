@@ -5,6 +5,8 @@
 //! was written, under `.wgform/remote/`; the store is told now and then. A run that cannot write at its end keeps its
 //! state in `errored.wgform.json`, and the next one here puts it into the store, if nobody has written there since.
 
+mod devices;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -232,7 +234,22 @@ impl Afar {
         self.ask("ask who holds the lock in", |remote| remote.holder())
     }
 
+    /// Takes the lock away from its holder, with those of devices that were taken in its name. They have its id, and may be
+    /// all that is left of it, or be of a run with another state.
     pub(crate) fn force_unlock(&self, id: &str, now: Timestamp) -> Result<LockInfo, StoreError> {
+        match self.force_unlock_state(id, now) {
+            Ok(removed) => {
+                self.free_devices(id)?;
+                Ok(removed)
+            }
+            Err(error @ (StoreError::NotLocked { .. } | StoreError::OtherLock { .. })) => {
+                self.free_devices(id)?.ok_or(error)
+            }
+            refused => refused,
+        }
+    }
+
+    fn force_unlock_state(&self, id: &str, now: Timestamp) -> Result<LockInfo, StoreError> {
         let asked = id.to_owned();
         if let Some(owner) = self.own_holder()?.filter(|it| it.id == id) {
             let held = remote::Held { info: Some(owner), beat: None };
@@ -440,8 +457,13 @@ impl Afar {
     /// Returns whether the holder has not said for five minutes that it lives, by the clock of this machine: two clocks
     /// need not agree for that. What was seen is remembered from one run to the next.
     fn is_stale(&self, held: &remote::Held, now: Timestamp) -> bool {
+        self.is_stale_in(SEEN, held, now)
+    }
+
+    /// Does the same with what was seen of another lock.
+    fn is_stale_in(&self, seen: &str, held: &remote::Held, now: Timestamp) -> bool {
         let (Some(info), Some(beat)) = (&held.info, &held.beat) else { return false };
-        let path = self.own.join(SEEN);
+        let path = self.own.join(seen);
         let seen = files::read(&path).ok().flatten();
         let seen: Option<Beat> = seen.and_then(|it| serde_json::from_slice(&it).ok());
         match seen {
@@ -825,6 +847,7 @@ impl Drop for AfarLock {
         }
         // What is on its way is written while the lock is still ours.
         self.hear(true);
+        self.say_lost_device();
         if let Err(error) = self.afar.line.unlock() {
             let id = &self.local.info().id;
             (self.afar.warn)(&format!(

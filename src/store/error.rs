@@ -134,6 +134,14 @@ pub enum StoreError {
     /// Somebody else holds the lock.
     #[error("the state is locked{}", .0.describe())]
     Locked(Box<Held>),
+    /// Another run writes to a device, be it for another state.
+    #[error("{device} is locked by another run{}", .held.describe())]
+    DeviceLocked {
+        /// How messages call it.
+        device: String,
+        /// By whom it is held.
+        held: Box<Held>,
+    },
     /// The lock to be removed belongs to a process that lives.
     #[error("could not remove the lock: its owner is still running{}", .0.describe())]
     OwnerLives(Box<Held>),
@@ -289,7 +297,7 @@ impl StoreError {
     /// The same of a lock, and of a store elsewhere.
     fn hints_of_afar(&self) -> Vec<String> {
         match self {
-            Self::Locked(held) => locked_hints(held),
+            Self::Locked(held) | Self::DeviceLocked { held, .. } => locked_hints(held),
             Self::Remote { source, .. } => remote_hint(source).into_iter().collect(),
             Self::RemoteState { source: StateError::Moved { .. }, .. } => {
                 vec!["Set the `state` block to that place; nothing was changed.".to_owned()]

@@ -64,6 +64,28 @@ pub struct Held {
     pub beat: Option<String>,
 }
 
+/// The lock of a device, as somebody holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldDevice {
+    /// Which: as much of a digest of its identity as tells it from others.
+    pub device: String,
+    /// By whom.
+    pub held: Held,
+}
+
+/// What is asked of the lock of a device. Each means what the method of [`Remote`] means that does the same for a state.
+#[derive(Debug, Clone, Copy)]
+pub enum DeviceWish<'a> {
+    /// As [`Remote::lock`].
+    Take(&'a LockInfo),
+    /// As [`Remote::renew`].
+    Renew(&'a LockInfo),
+    /// As [`Remote::unlock`].
+    GiveBack(&'a LockInfo),
+    /// As [`Remote::force_unlock`].
+    TakeAway(&'a str),
+}
+
 /// An older write of the document, that the store still has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Past {
@@ -121,6 +143,22 @@ pub trait Remote: fmt::Debug {
 
     /// Returns an older document.
     fn past<'a>(&'a self, version: &'a Version) -> Reply<'a, Option<Vec<u8>>>;
+
+    /// Returns whether the store holds locks of devices, by which states that are kept in it know of each other.
+    fn holds_devices(&self) -> bool {
+        false
+    }
+
+    /// Takes the lock of a device, or does something else with it.
+    fn device<'a>(&'a self, _device: &'a str, _wish: DeviceWish<'a>) -> Reply<'a, ()> {
+        let why = "this store holds no locks of devices";
+        Box::pin(async move { Err(RemoteError::Refused(why.to_owned())) })
+    }
+
+    /// Returns the devices whose locks are held.
+    fn devices(&self) -> Reply<'_, Vec<HeldDevice>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 }
 
 /// Why a store did not do what it was asked for.

@@ -51,6 +51,8 @@ pub struct Kept {
     pub gives_again: bool,
     /// Nobody may lock.
     pub is_read_only: bool,
+    /// It keeps any bytes, and one version of them, as a small server does that is not GitLab.
+    pub is_plain: bool,
 }
 
 /// The server, until this value goes.
@@ -246,6 +248,10 @@ fn write(name: &str, query: &str, body: &[u8], kept: &mut Kept) -> (u16, Vec<u8>
     let held = kept.locks.get(name).cloned().unwrap_or(json!({ "ID": "" }));
     if held["ID"] != id {
         return (409, held.to_string().into_bytes());
+    }
+    if kept.is_plain {
+        kept.versions.insert(name.to_owned(), BTreeMap::from([(1, body.to_vec())]));
+        return (200, Vec::new());
     }
     let Ok(document) = serde_json::from_slice::<Json>(body) else {
         return (400, b"no JSON".to_vec());

@@ -1,5 +1,7 @@
 //! The stores, each on a real server, as the program is told of them in a `state` block.
 
+#![allow(dead_code, reason = "each test binary uses a part")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

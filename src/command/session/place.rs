@@ -8,6 +8,7 @@ use crate::config::{Settings, StateDeclaration};
 use crate::diagnostic::Diagnostic;
 use crate::error::{Error, Kind};
 use crate::store::Store;
+use crate::store::device::directory;
 use crate::store::remote::{self, Arguments, in_workspace};
 use crate::value::Secret;
 
@@ -39,7 +40,18 @@ fn local(context: &Context, settings: &Settings) -> Store {
     let path = settings.state_path.to_string_lossy();
     let path = in_workspace(&path, world.workspace());
     let history: PathBuf = [".wgform", "history", &path.replace('/', "%2F")].iter().collect();
-    Store::with_history(world.path(&path), world.path(history))
+    Store::with_history(world.path(&path), world.path(history)).locking_devices_in(devices(context))
+}
+
+/// Returns where the state files of this user lock devices: one place, whatever the directory of the configuration, and the
+/// same for a shell as for a job that runs at night.
+fn devices(context: &Context) -> Option<PathBuf> {
+    let named = |name: &str| {
+        let path = context.world.variable(name).map(PathBuf::from);
+        // Anything else would be another place for each directory.
+        path.filter(|it| it.is_absolute())
+    };
+    directory(named("XDG_STATE_HOME"), named("HOME"))
 }
 
 fn afar(context: &Context, declared: &StateDeclaration) -> Result<Store, Error> {

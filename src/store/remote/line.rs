@@ -3,6 +3,7 @@
 //!
 //! Requests are done one after another. Between them, and beside them, the lock is renewed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
@@ -12,13 +13,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::join_all;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use crate::failpoint;
 use crate::store::LockInfo;
-use crate::store::remote::{Document, Make, Remote, RemoteError, Reply, Version};
+use crate::store::remote::{DeviceWish, Document, Make, Remote, RemoteError, Reply, Version};
 
 /// How often the holder of a lock says that it still lives.
 const BEAT: Duration = Duration::from_secs(30);
@@ -52,6 +54,10 @@ pub(crate) struct Line {
 #[derive(Default)]
 struct Lease {
     held: Option<LockInfo>,
+    /// The devices whose locks are held.
+    devices: BTreeMap<String, LockInfo>,
+    /// One of them whose lock was taken away.
+    lost_device: Option<String>,
     /// When the store was asked last that answered that it is ours.
     heard: Option<Moment>,
     is_lost: bool,
@@ -156,19 +162,40 @@ impl Line {
         })
     }
 
-    /// Gives the lock back, if it is still ours. When somebody else is about to, as whoever listens for Ctrl-C is, that is
+    /// Takes the lock of a device, and keeps it until the state's own is given back.
+    pub(crate) fn lock_device(&self, device: &str, info: &LockInfo) -> Result<(), RemoteError> {
+        let (device, wanted, lease) = (device.to_owned(), info.clone(), Arc::clone(&self.lease));
+        self.ask(move |remote| {
+            Box::pin(async move {
+                if of(&lease).is_closed {
+                    return Err(RemoteError::LockLost);
+                }
+                remote.device(&device, DeviceWish::Take(&wanted)).await?;
+                of(&lease).devices.insert(device, wanted);
+                Ok(())
+            })
+        })
+    }
+
+    /// Returns the device whose lock was taken away, if one was.
+    pub(crate) fn lost_device(&self) -> Option<String> {
+        of(&self.lease).lost_device.clone()
+    }
+
+    /// Gives the locks back that are still ours. When somebody else is about to, as whoever listens for Ctrl-C is, that is
     /// waited for: the process may end right after.
     pub(crate) fn unlock(&self) -> Result<(), RemoteError> {
         let told = {
             let mut lease = of(&self.lease);
-            match lease.held.take() {
-                Some(info) => {
+            let (held, devices) = (lease.held.take(), std::mem::take(&mut lease.devices));
+            match (held, devices) {
+                (held, devices) if held.is_some() || !devices.is_empty() => {
                     lease.is_given_back = true;
                     let lease = Arc::clone(&self.lease);
-                    self.begin(move |remote| Box::pin(give_back(remote, info, lease)))
+                    self.begin(move |remote| Box::pin(give_back(remote, held, devices, lease)))
                 }
-                None if lease.is_given_back => self.begin(|_| Box::pin(async { Ok(()) })),
-                None => return Ok(()),
+                _ if lease.is_given_back => self.begin(|_| Box::pin(async { Ok(()) })),
+                _ => return Ok(()),
             }
         };
         told.recv().unwrap_or_else(|_| Err(gone()))
@@ -260,6 +287,23 @@ fn lose(lease: &Mutex<Lease>) {
     }
 }
 
+/// Stops a run whose device somebody else may have now. Its state is still its own.
+fn lose_device(lease: &Mutex<Lease>, device: Option<String>) {
+    let Some(device) = device else { return };
+    let act = {
+        let mut lease = of(lease);
+        if lease.devices.remove(&device).is_none() {
+            // It was given back meanwhile.
+            return;
+        }
+        lease.lost_device = Some(device);
+        lease.on_loss.take()
+    };
+    if let Some(act) = act {
+        act();
+    }
+}
+
 async fn serve(make: Make, mut jobs: UnboundedReceiver<Job>, lease: Arc<Mutex<Lease>>) {
     // Nobody may ever ask: then nothing is connected to.
     let Some(first) = jobs.recv().await else { return };
@@ -278,7 +322,8 @@ async fn serve(make: Make, mut jobs: UnboundedReceiver<Job>, lease: Arc<Mutex<Le
 
 async fn give_back(
     remote: &dyn Remote,
-    info: LockInfo,
+    held: Option<LockInfo>,
+    devices: BTreeMap<String, LockInfo>,
     lease: Arc<Mutex<Lease>>,
 ) -> Result<(), RemoteError> {
     // What is still on its way must not make a lock anew that is given back here.
@@ -288,7 +333,12 @@ async fn give_back(
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    remote.unlock(&info).await
+    let given = devices.iter().map(|it| remote.device(it.0, DeviceWish::GiveBack(it.1)));
+    let given = join_all(given).await.into_iter().fold(Ok(()), Result::and);
+    match &held {
+        Some(info) => remote.unlock(info).await.and(given),
+        None => given,
+    }
 }
 
 /// Says every now and then that the holder of the lock lives. When the store has not agreed for as long as it takes until
@@ -304,13 +354,24 @@ async fn renew(remote: Rc<dyn Remote>, lease: Arc<Mutex<Lease>>) {
             continue;
         }
         tried = Moment::now();
-        let info = {
+        let (info, devices) = {
             let mut lease = of(&lease);
             let Some(info) = lease.held.clone() else { continue };
             lease.is_renewing = true;
-            info
+            (info, lease.devices.clone())
         };
-        let renewed = tokio::time::timeout(patience, remote.renew(&info)).await;
+        let renew_all = async {
+            let all = devices.iter().map(|it| remote.device(it.0, DeviceWish::Renew(it.1)));
+            let all = join_all(all);
+            let (renewed, all) = tokio::join!(remote.renew(&info), all);
+            let gone = |it: &Result<(), RemoteError>| {
+                matches!(it, Err(RemoteError::LockLost | RemoteError::Locked(_)))
+            };
+            let lost = all.iter().position(gone).and_then(|it| devices.keys().nth(it).cloned());
+            lose_device(&lease, lost);
+            all.into_iter().filter(|it| !gone(it)).fold(renewed, Result::and)
+        };
+        let renewed = tokio::time::timeout(patience, renew_all).await;
         // It may have been given back meanwhile.
         let (is_held, heard) = {
             let mut lease = of(&lease);

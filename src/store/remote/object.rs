@@ -6,6 +6,7 @@
 //!   with a condition, and none of the three services has a delete with one that works everywhere.
 //! * `KEY.history/SERIAL.WRITE`, a copy of each of the last twenty writes. A bucket that keeps versions keeps more, but
 //!   there is no way to list them that works everywhere.
+//! * `wgform-devices/DEVICE.lock`, the same for a device, for all states of the bucket.
 //! * `KEY.probe/RUN` for an instant, once in a run: whether the store keeps its word.
 //!
 //! Every write carries the name of its run. A condition that does not hold may be the echo of our own write, whose answer
@@ -13,6 +14,7 @@
 
 mod arguments;
 mod client;
+mod devices;
 mod history;
 mod lock;
 mod probe;
@@ -32,7 +34,9 @@ use object_store::{
 use uuid::Uuid;
 
 use crate::store::LockInfo;
-use crate::store::remote::{Document, Held, Past, Remote, RemoteError, Reply, Version};
+use crate::store::remote::{
+    DeviceWish, Document, Held, HeldDevice, Past, Remote, RemoteError, Reply, Version,
+};
 use crate::tls::Trust;
 use crate::value::Secret;
 use trouble::{Trouble, Words};
@@ -304,23 +308,23 @@ impl Remote for Objects {
     }
 
     fn lock<'a>(&'a self, info: &'a LockInfo) -> Reply<'a, ()> {
-        Box::pin(self.take_lock(info))
+        Box::pin(self.take_lock(&self.lock, info))
     }
 
     fn renew<'a>(&'a self, info: &'a LockInfo) -> Reply<'a, ()> {
-        Box::pin(self.renew_lock(info))
+        Box::pin(self.renew_lock(&self.lock, info))
     }
 
     fn unlock<'a>(&'a self, info: &'a LockInfo) -> Reply<'a, ()> {
-        Box::pin(self.give_lock_back(info))
+        Box::pin(self.give_lock_back(&self.lock, info))
     }
 
     fn holder(&self) -> Reply<'_, Option<Held>> {
-        Box::pin(self.lock_holder())
+        Box::pin(self.lock_holder(&self.lock))
     }
 
     fn force_unlock<'a>(&'a self, id: &'a str) -> Reply<'a, ()> {
-        Box::pin(self.take_lock_away(id))
+        Box::pin(self.take_lock_away(&self.lock, id))
     }
 
     fn history(&self) -> Reply<'_, Option<Vec<Past>>> {
@@ -329,5 +333,17 @@ impl Remote for Objects {
 
     fn past<'a>(&'a self, version: &'a Version) -> Reply<'a, Option<Vec<u8>>> {
         Box::pin(self.copy(version))
+    }
+
+    fn holds_devices(&self) -> bool {
+        true
+    }
+
+    fn device<'a>(&'a self, device: &'a str, wish: DeviceWish<'a>) -> Reply<'a, ()> {
+        Box::pin(self.ask_device(device, wish))
+    }
+
+    fn devices(&self) -> Reply<'_, Vec<HeldDevice>> {
+        Box::pin(self.held_devices())
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Three tables, made at the first use: `TABLE` holds the state of each name, `TABLE_history` its last twenty writes, and
 //! `TABLE_lock` says for people who holds the lock. The lock itself is an advisory lock of the session: the server frees it
-//! when the session ends, however it ends. So one session is kept for the whole run. When it breaks the lock is taken again
+//! when the session ends, however it ends. The locks of devices are of the same kind, and their rows lie beside. So one session is kept for the whole run. When it breaks the lock is taken again
 //! at the next request, unless somebody else has had it in between.
 
 mod arguments;
 mod connect;
+mod devices;
 mod document;
 mod lock;
 mod schema;
@@ -20,7 +21,9 @@ use tokio::sync::Mutex;
 use tokio_postgres::Client;
 
 use crate::store::LockInfo;
-use crate::store::remote::{Document, Held, Past, Remote, RemoteError, Reply, Version};
+use crate::store::remote::{
+    DeviceWish, Document, Held, HeldDevice, Past, Remote, RemoteError, Reply, Version,
+};
 use crate::tls::Trust;
 use crate::value::Secret;
 
@@ -86,23 +89,42 @@ pub struct Database {
     target: connect::Target,
     names: Names,
     /// Which state of the table it is.
+    seat: Seat,
+    session: Mutex<Session>,
+}
+
+/// What a lock is on: a state, or a device.
+struct Seat {
+    /// The name of its row.
     name: String,
     /// The number of the advisory lock.
     key: i64,
-    session: Mutex<Session>,
+}
+
+impl Seat {
+    /// Gives a seat the number that comes from a text.
+    fn new(name: String, text: &str) -> Self {
+        let mut key = [0; 8];
+        key.copy_from_slice(&Sha256::digest(text)[..8]);
+        Self { name, key: i64::from_be_bytes(key) }
+    }
 }
 
 /// The session, and what it has.
 #[derive(Default)]
 struct Session {
     client: Option<Client>,
-    /// The id of the lock that it holds, or held before it broke.
-    holds: Option<String>,
+    /// The ids of the locks that it holds, or held before it broke, by the names of their rows.
+    holds: BTreeMap<String, String>,
 }
 
 impl Session {
-    fn holds(&self, info: &LockInfo) -> bool {
-        self.holds.as_ref() == Some(&info.id)
+    fn holds(&self, seat: &Seat, info: &LockInfo) -> bool {
+        self.holds.get(&seat.name) == Some(&info.id)
+    }
+
+    fn took(&mut self, seat: &Seat, id: &str) {
+        self.holds.insert(seat.name.clone(), id.to_owned());
     }
 }
 
@@ -145,14 +167,11 @@ impl Database {
             lock: of("_lock"),
         };
         // The names are quoted, so that no two places have one text.
-        let digest = Sha256::digest(format!("wgform {} {}", names.state, quoted(name)));
-        let mut key = [0; 8];
-        key.copy_from_slice(&digest[..8]);
+        let text = format!("wgform {} {}", names.state, quoted(name));
         Ok(Self {
             target: connect::Target::new(settings)?,
             names,
-            name: name.clone(),
-            key: i64::from_be_bytes(key),
+            seat: Seat::new(name.clone(), &text),
             session: Mutex::default(),
         })
     }
@@ -163,9 +182,14 @@ impl Database {
         let Session { client, holds } = session;
         if client.as_ref().is_none_or(Client::is_closed) {
             let begun = self.target.connect().await?;
-            if let Some(id) = holds.clone() {
-                *holds = self.take_again(&begun, &id).await?.then_some(id);
+            let mut again = BTreeMap::new();
+            for (name, id) in &*holds {
+                let device = devices::of_name(name);
+                if self.take_again(&begun, device.as_ref().unwrap_or(&self.seat), id).await? {
+                    again.insert(name.clone(), id.clone());
+                }
             }
+            *holds = again;
             *client = Some(begun);
         }
         client.as_mut().ok_or_else(|| {
@@ -213,7 +237,7 @@ impl From<RemoteError> for Failure {
 impl Remote for Database {
     fn place(&self) -> String {
         let Names { state, .. } = &self.names;
-        format!("{} in {}, `{}`", self.target.place(), state.replace('"', ""), self.name)
+        format!("{} in {}, `{}`", self.target.place(), state.replace('"', ""), self.seat.name)
     }
 
     fn read(&self) -> Reply<'_, Option<Document>> {
@@ -233,11 +257,11 @@ impl Remote for Database {
     }
 
     fn lock<'a>(&'a self, info: &'a LockInfo) -> Reply<'a, ()> {
-        Box::pin(self.asked(async move |session| self.take_lock(session, info).await))
+        Box::pin(self.asked(async move |session| self.take_lock(session, &self.seat, info).await))
     }
 
     fn renew<'a>(&'a self, info: &'a LockInfo) -> Reply<'a, ()> {
-        Box::pin(self.asked(async move |session| self.renew_lock(session, info).await))
+        Box::pin(self.asked(async move |session| self.renew_lock(session, &self.seat, info).await))
     }
 
     fn lease(&self) -> Duration {
@@ -245,18 +269,22 @@ impl Remote for Database {
     }
 
     fn unlock<'a>(&'a self, info: &'a LockInfo) -> Reply<'a, ()> {
-        Box::pin(self.asked(async move |session| self.give_lock_back(session, info).await))
+        Box::pin(
+            self.asked(async move |session| self.give_lock_back(session, &self.seat, info).await),
+        )
     }
 
     fn holder(&self) -> Reply<'_, Option<Held>> {
         Box::pin(self.asked(async |session| {
             let client = self.ready(session).await?;
-            self.lock_holder(client).await
+            self.lock_holder(client, &self.seat).await
         }))
     }
 
     fn force_unlock<'a>(&'a self, id: &'a str) -> Reply<'a, ()> {
-        Box::pin(self.asked(async move |session| self.take_lock_away(session, id).await))
+        Box::pin(
+            self.asked(async move |session| self.take_lock_away(session, &self.seat, id).await),
+        )
     }
 
     fn history(&self) -> Reply<'_, Option<Vec<Past>>> {
@@ -265,5 +293,17 @@ impl Remote for Database {
 
     fn past<'a>(&'a self, version: &'a Version) -> Reply<'a, Option<Vec<u8>>> {
         Box::pin(self.asked(async move |session| self.old_document(session, version).await))
+    }
+
+    fn holds_devices(&self) -> bool {
+        true
+    }
+
+    fn device<'a>(&'a self, device: &'a str, wish: DeviceWish<'a>) -> Reply<'a, ()> {
+        Box::pin(self.asked(async move |session| self.ask_device(session, device, wish).await))
+    }
+
+    fn devices(&self) -> Reply<'_, Vec<HeldDevice>> {
+        Box::pin(self.asked(async |session| self.held_devices(session).await))
     }
 }

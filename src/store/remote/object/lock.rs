@@ -1,5 +1,6 @@
 //! The lock as an object: who holds it, or that nobody does. Every change is a write over the one that was read.
 
+use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::store::LockInfo;
@@ -46,28 +47,28 @@ impl Seen {
 }
 
 impl Objects {
-    pub(super) async fn take_lock(&self, info: &LockInfo) -> Result<(), RemoteError> {
+    pub(super) async fn take_lock(&self, at: &Path, info: &LockInfo) -> Result<(), RemoteError> {
         self.prove().await?;
         for _ in 0..TRIES {
-            let over = match self.seen().await? {
+            let over = match self.seen(at).await? {
                 None => None,
                 Some(seen) if seen.is_free() => Some(seen.version),
                 // An answer was lost, and this is what was asked for.
                 Some(seen) if seen.is_of(&info.id) => return Ok(()),
                 Some(seen) => return Err(RemoteError::Locked(Box::new(seen.into_held()))),
             };
-            if self.put_lock(Some(info), over.as_ref()).await? {
+            if self.put_lock(at, Some(info), over.as_ref()).await? {
                 return Ok(());
             }
         }
         Err(restless())
     }
 
-    pub(super) async fn renew_lock(&self, info: &LockInfo) -> Result<(), RemoteError> {
+    pub(super) async fn renew_lock(&self, at: &Path, info: &LockInfo) -> Result<(), RemoteError> {
         for _ in 0..TRIES {
-            match self.seen().await? {
+            match self.seen(at).await? {
                 Some(seen) if seen.is_of(&info.id) => {
-                    if self.put_lock(Some(info), Some(&seen.version)).await? {
+                    if self.put_lock(at, Some(info), Some(&seen.version)).await? {
                         return Ok(());
                     }
                 }
@@ -77,11 +78,15 @@ impl Objects {
         Err(restless())
     }
 
-    pub(super) async fn give_lock_back(&self, info: &LockInfo) -> Result<(), RemoteError> {
+    pub(super) async fn give_lock_back(
+        &self,
+        at: &Path,
+        info: &LockInfo,
+    ) -> Result<(), RemoteError> {
         for _ in 0..TRIES {
-            match self.seen().await? {
+            match self.seen(at).await? {
                 Some(seen) if seen.is_of(&info.id) => {
-                    if self.put_lock(None, Some(&seen.version)).await? {
+                    if self.put_lock(at, None, Some(&seen.version)).await? {
                         return Ok(());
                     }
                 }
@@ -91,11 +96,11 @@ impl Objects {
         Err(restless())
     }
 
-    pub(super) async fn take_lock_away(&self, id: &str) -> Result<(), RemoteError> {
+    pub(super) async fn take_lock_away(&self, at: &Path, id: &str) -> Result<(), RemoteError> {
         for _ in 0..TRIES {
-            match self.seen().await? {
+            match self.seen(at).await? {
                 Some(seen) if seen.is_of(id) || (seen.paper.is_none() && id == UNKNOWN) => {
-                    if self.put_lock(None, Some(&seen.version)).await? {
+                    if self.put_lock(at, None, Some(&seen.version)).await? {
                         return Ok(());
                     }
                 }
@@ -107,13 +112,13 @@ impl Objects {
         Err(restless())
     }
 
-    pub(super) async fn lock_holder(&self) -> Result<Option<Held>, RemoteError> {
-        let seen = self.seen().await?.filter(|it| !it.is_free());
+    pub(super) async fn lock_holder(&self, at: &Path) -> Result<Option<Held>, RemoteError> {
+        let seen = self.seen(at).await?.filter(|it| !it.is_free());
         Ok(seen.map(Seen::into_held))
     }
 
-    async fn seen(&self) -> Result<Option<Seen>, RemoteError> {
-        let found = self.get(&self.lock).await?;
+    async fn seen(&self, at: &Path) -> Result<Option<Seen>, RemoteError> {
+        let found = self.get(at).await?;
         Ok(found
             .map(|it| Seen { paper: serde_json::from_slice(&it.bytes).ok(), version: it.version }))
     }
@@ -121,13 +126,14 @@ impl Objects {
     /// Writes the lock object over the one that was seen. Returns whether it was still that one.
     async fn put_lock(
         &self,
+        at: &Path,
         held: Option<&LockInfo>,
         over: Option<&Version>,
     ) -> Result<bool, RemoteError> {
         let write = self.next_write();
         let paper = Paper { held: held.cloned(), write: write.clone() };
         let bytes = serde_json::to_vec_pretty(&paper).expect("the fields are texts and numbers");
-        match self.put(&self.lock, bytes, over, &write).await {
+        match self.put(at, bytes, over, &write).await {
             Ok(_) => Ok(true),
             Err(Trouble::Lost | Trouble::Busy(_)) => Ok(false),
             Err(trouble) => Err(trouble.into_error()),

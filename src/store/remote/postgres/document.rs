@@ -22,7 +22,9 @@ impl Database {
             "SELECT document, version FROM {} JOIN {} USING (name, version) WHERE name = $1",
             self.names.state, self.names.history
         );
-        let Some(row) = client.query_opt(&query, &[&self.name]).await? else { return Ok(None) };
+        let Some(row) = client.query_opt(&query, &[&self.seat.name]).await? else {
+            return Ok(None);
+        };
         let version: i64 = row.try_get(1)?;
         Ok(Some(Document { bytes: row.try_get(0)?, version: Version(version.to_string()) }))
     }
@@ -37,7 +39,7 @@ impl Database {
         lock: Option<&LockInfo>,
     ) -> Result<Version, Failure> {
         self.ready(session).await?;
-        if lock.is_some_and(|it| !session.holds(it)) {
+        if lock.is_some_and(|it| !session.holds(&self.seat, it)) {
             return Err(RemoteError::LockLost.into());
         }
         let client = self.ready(session).await?;
@@ -53,19 +55,19 @@ impl Database {
         let insert = format!(
             "INSERT INTO {history} (name, serial, document) VALUES ($1, $2, $3) RETURNING version"
         );
-        let row = transaction.query_one(&insert, &[&self.name, &serial, &bytes]).await?;
+        let row = transaction.query_one(&insert, &[&self.seat.name, &serial, &bytes]).await?;
         let version: i64 = row.try_get(0)?;
         let written = match over {
             Some(over) => {
                 let update =
                     format!("UPDATE {state} SET version = $2 WHERE name = $1 AND version = $3");
-                transaction.execute(&update, &[&self.name, &version, &over]).await?
+                transaction.execute(&update, &[&self.seat.name, &version, &over]).await?
             }
             None => {
                 let insert = format!(
                     "INSERT INTO {state} (name, version) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
                 );
-                transaction.execute(&insert, &[&self.name, &version]).await?
+                transaction.execute(&insert, &[&self.seat.name, &version]).await?
             }
         };
         if written == 0 {
@@ -76,7 +78,7 @@ impl Database {
             "DELETE FROM {history} WHERE name = $1 AND version <=
              (SELECT version FROM {history} WHERE name = $1 ORDER BY version DESC OFFSET $2 LIMIT 1)"
         );
-        transaction.execute(&prune, &[&self.name, &KEPT]).await?;
+        transaction.execute(&prune, &[&self.seat.name, &KEPT]).await?;
         transaction.commit().await?;
         Ok(Version(version.to_string()))
     }
@@ -92,7 +94,7 @@ impl Database {
             self.names.history
         );
         let mut past = Vec::new();
-        for row in client.query(&query, &[&self.name]).await? {
+        for row in client.query(&query, &[&self.seat.name]).await? {
             let (serial, version): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
             past.push(Past {
                 serial: u64::try_from(serial).unwrap_or_default(),
@@ -115,7 +117,7 @@ impl Database {
         }
         let query =
             format!("SELECT document FROM {} WHERE name = $1 AND version = $2", self.names.history);
-        let row = client.query_opt(&query, &[&self.name, &version]).await?;
+        let row = client.query_opt(&query, &[&self.seat.name, &version]).await?;
         Ok(row.map(|it| it.try_get(0)).transpose()?)
     }
 }
