@@ -195,6 +195,34 @@ fn two_states_on_two_devices_do_not_wait_for_each_other_for_ever(shop: &Shop) {
     }
 }
 
+/// What is under way is brought to its end, and nothing new is started: somebody else may be at work there now.
+#[test]
+fn a_run_whose_device_is_unlocked_by_force_stops() {
+    let (shop, router) = (Shop::open("gcs", "devices").unwrap(), Router::serve("fw"));
+    let repository = |state: &str| {
+        let names = (0..3).map(|it| interface(&format!("{state}-{it}"), "fw"));
+        Repository {
+            project: Project::new(
+                &(shop.block(state) + &router.block("fw") + &names.collect::<String>()),
+            ),
+            home: "/",
+        }
+    };
+    let (one, two) = (repository("one"), repository("two"));
+    router.is_slow_once();
+    let writing = one.project.start_in(&[("WGFORM_HURRY", "100")], "apply -auto-approve");
+    eventually("the device is locked", || two.run("lock show").stdout.contains("is locked:"));
+    let shown = two.run("lock show").stdout;
+    let id = shown.split("id:").nth(1).unwrap().split_whitespace().next().unwrap();
+    two.run(&format!("force-unlock -force {id}")).ends(0);
+    let ran = writing.end().ends(130).tells("the lock of a device was taken away");
+    ran.says("Apply interrupted.");
+    one.run("apply -auto-approve").ends(0);
+    two.run("apply -auto-approve").ends(0);
+    one.is_settled();
+    two.is_settled();
+}
+
 /// The protocol has one lock for each state, and none for what two states have in common.
 #[test]
 fn a_store_that_cannot_lock_devices_is_said_to_be_one_that_cannot() {

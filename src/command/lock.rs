@@ -6,8 +6,9 @@ use crate::command::Context;
 use crate::command::arguments::Variables;
 use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit};
-use crate::store::LockedDevice;
 use crate::store::device::key;
+use crate::store::remote::RemoteError;
+use crate::store::{LockedDevice, StoreError};
 
 /// A subcommand of `wgform lock` with its arguments.
 #[derive(Debug, Subcommand)]
@@ -60,7 +61,14 @@ fn devices(session: &Session<'_>) -> Result<String, Error> {
     if !store.holds_devices() {
         return Ok("There are no locks of devices here.".to_owned());
     }
-    let locked = store.locked_devices(session.context.world.now())?;
+    let locked = match store.locked_devices(session.context.world.now()) {
+        Ok(locked) => locked,
+        // Who may read the state need not be allowed to look at what lies elsewhere in its store.
+        Err(StoreError::Remote { source: RemoteError::Refused(why), .. }) => {
+            return Ok(format!("Which devices are locked may not be looked at here: {why}"));
+        }
+        Err(error) => return Err(error.into()),
+    };
     if locked.is_empty() {
         return Ok("No device is locked.".to_owned());
     }

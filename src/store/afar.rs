@@ -239,7 +239,11 @@ impl Afar {
     pub(crate) fn force_unlock(&self, id: &str, now: Timestamp) -> Result<LockInfo, StoreError> {
         match self.force_unlock_state(id, now) {
             Ok(removed) => {
-                self.free_devices(id)?;
+                if let Err(error) = self.free_devices(id) {
+                    (self.warn)(&format!(
+                        "the lock of the state is removed, and what it had locked of devices may be locked still: {error}."
+                    ));
+                }
                 Ok(removed)
             }
             Err(error @ (StoreError::NotLocked { .. } | StoreError::OtherLock { .. })) => {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use wgform::store::LockInfo;
-use wgform::store::remote::{Remote, RemoteError, Version};
+use wgform::store::remote::{DeviceWish, Remote, RemoteError, Version};
 
 /// Makes a store of one state as a new run does; the text is the name of the state.
 pub type Make<'a> = &'a dyn Fn(&str) -> Box<dyn Remote>;
@@ -36,6 +36,7 @@ pub async fn holds(make: Make<'_>) {
     a_lock_that_was_taken_away_is_lost(make).await;
     the_history_has_the_last_writes(make).await;
     states_do_not_know_of_each_other(make).await;
+    a_device_is_locked_for_all_states(make).await;
 }
 
 /// Holds a store to the promises that a protocol without conditions on writes can keep: the server compares nothing, so a
@@ -296,6 +297,46 @@ async fn states_do_not_know_of_each_other(make: Make<'_>) {
     assert_eq!(two.history().await.unwrap().unwrap_or_default(), []);
     one.unlock(&info("a")).await.unwrap();
     two.unlock(&info("b")).await.unwrap();
+}
+
+async fn a_device_is_locked_for_all_states(make: Make<'_>) {
+    let (one, two, mine) = (make("devices/a"), make("b"), info("mine"));
+    assert!(one.holds_devices());
+    assert_eq!(one.devices().await.unwrap(), []);
+    // It is not the lock of the state, and a run has many.
+    one.lock(&mine).await.unwrap();
+    two.lock(&info("other")).await.unwrap();
+    for device in ["first", "second"] {
+        one.device(device, DeviceWish::Take(&mine)).await.unwrap();
+        one.device(device, DeviceWish::Take(&mine)).await.unwrap();
+    }
+    two.device("third", DeviceWish::Take(&info("other"))).await.unwrap();
+    let refused = two.device("first", DeviceWish::Take(&info("other"))).await;
+    let Err(RemoteError::Locked(held)) = refused else { panic!("{refused:?}") };
+    assert_eq!(held.info, Some(mine.clone()));
+    let found = make("c").devices().await.unwrap();
+    let found: Vec<_> =
+        found.into_iter().map(|it| (it.device, it.held.info.map(|info| info.id))).collect();
+    let named = [("first", "mine"), ("second", "mine"), ("third", "other")];
+    assert_eq!(found, named.map(|(device, id)| (device.to_owned(), Some(id.to_owned()))));
+
+    one.device("first", DeviceWish::Renew(&mine)).await.unwrap();
+    two.device("first", DeviceWish::GiveBack(&info("other"))).await.unwrap();
+    let wrong = two.device("first", DeviceWish::TakeAway("other")).await;
+    assert!(matches!(wrong, Err(RemoteError::Locked(_))), "{wrong:?}");
+    one.device("first", DeviceWish::GiveBack(&mine)).await.unwrap();
+    two.device("first", DeviceWish::Take(&info("other"))).await.unwrap();
+    let lost = one.device("first", DeviceWish::Renew(&mine)).await;
+    assert!(matches!(lost, Err(RemoteError::LockLost)), "{lost:?}");
+    two.device("second", DeviceWish::TakeAway("mine")).await.unwrap();
+    let lost = one.device("second", DeviceWish::Renew(&mine)).await;
+    assert!(matches!(lost, Err(RemoteError::LockLost)), "{lost:?}");
+    for device in ["first", "third"] {
+        two.device(device, DeviceWish::GiveBack(&info("other"))).await.unwrap();
+    }
+    assert_eq!(two.devices().await.unwrap(), []);
+    one.unlock(&mine).await.unwrap();
+    two.unlock(&info("other")).await.unwrap();
 }
 
 /// Asks a server that is not there, or that never answers, for everything.

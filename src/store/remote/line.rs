@@ -222,7 +222,7 @@ impl Line {
     /// Says what is to be done once the lock is lost.
     pub(crate) fn on_loss(&self, act: impl FnOnce() + Send + 'static) {
         let mut lease = of(&self.lease);
-        if lease.is_lost {
+        if lease.is_lost || lease.lost_device.is_some() {
             drop(lease);
             act();
         } else {
