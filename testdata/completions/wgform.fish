@@ -377,7 +377,7 @@ complete -c wgform -n '__wgform_command backend test' -s v -d 'Says more about w
 complete -c wgform -n '__wgform_command backend test' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command backend test' -o help -l help -d 'Shows the page of the command'
 
-complete -c wgform -n '__wgform_command lock' -a show -d 'Says who holds the lock of the state'
+complete -c wgform -n '__wgform_command lock' -a show -d 'Says who holds the lock of the state, and which devices are locked'
 complete -c wgform -n '__wgform_command lock' -a help -d 'Shows the page of a command'
 complete -c wgform -n '__wgform_command lock' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command lock' -o workspace -l workspace -x -d 'Works in this workspace, which has a state and simulated systems of its own; the same as the environment\'s WGFORM_WORKSPACE'

@@ -529,7 +529,7 @@ _wgform_lock() {
     case $state in
         command)
             local -a commands=(
-                'show:Says who holds the lock of the state'
+                'show:Says who holds the lock of the state, and which devices are locked'
                 'help:Shows the page of a command'
             )
             _describe -t commands command commands

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use crate::command::Context;
 use crate::command::reports;
@@ -15,6 +16,23 @@ use crate::ui::interrupt::first as first_interrupt;
 pub(crate) struct GivingBack {
     /// Raised once an apply listens itself.
     is_resting: Arc<AtomicBool>,
+    /// Raised when the process was told to end, and is about to.
+    is_ending: Arc<AtomicBool>,
+}
+
+/// How many times 20 milliseconds the process may take to end, with a store that answers late.
+const LAST_WORDS: u32 = 500;
+
+impl Drop for GivingBack {
+    /// Waits for the end that was asked for: a question whose input ends with it, too, must not end the run as a no.
+    fn drop(&mut self) {
+        for _ in 0..LAST_WORDS {
+            if !self.is_ending.load(Ordering::SeqCst) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
 }
 
 impl GivingBack {
@@ -36,11 +54,13 @@ impl GivingBack {
         context.hand_over();
         let (is_resting, ui, quit) =
             (Arc::clone(&self.is_resting), context.ui.clone(), context.quit);
+        let is_ending = Arc::clone(&self.is_ending);
         let listen = move || {
             runtime.block_on(one);
             if is_resting.load(Ordering::SeqCst) {
                 return;
             }
+            is_ending.store(true, Ordering::SeqCst);
             // A store that does not answer must not keep the second one from ending the process.
             let again = runtime.block_on(async { first_interrupt() });
             let end = move || reports::end_now(&ui, quit);
