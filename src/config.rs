@@ -373,6 +373,23 @@ pub struct Settings {
     pub require_plan_file: bool,
     /// A store that is no file of this host, and that holds the state in place of that file.
     pub state: Option<StateDeclaration>,
+    /// How what is stored is sealed.
+    pub encryption: Option<EncryptionDeclaration>,
+}
+
+/// An `encryption` block.
+#[derive(Debug, Clone)]
+pub struct EncryptionDeclaration {
+    /// Its head.
+    pub span: Span,
+    /// For whom to seal; none when it is not written.
+    pub recipients: Option<Vec<String>>,
+    /// The file of the key that opens.
+    pub identity_file: Option<String>,
+    /// Whether what is written is sealed.
+    pub sealed: Option<bool>,
+    /// Where each of its arguments is written.
+    pub spans: BTreeMap<&'static str, Span>,
 }
 
 impl Settings {

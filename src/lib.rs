@@ -17,6 +17,7 @@ pub mod world;
 pub mod failpoint;
 pub mod disk;
 pub mod tls;
+pub mod seal;
 pub mod resource;
 pub mod diagnostic;
 pub mod token;

@@ -26,6 +26,7 @@ mod history;
 mod journal;
 mod lock;
 mod afar;
+mod vault;
 pub mod plan_file;
 pub mod remote;
 
@@ -45,13 +46,15 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::resource::BackendId;
-use crate::state::{BackendRecord, Recorded, State, StateChange};
+use crate::seal::Sealing;
+use crate::state::{BackendRecord, JournalError, Recorded, State, StateChange};
 use crate::store::afar::{Afar, AfarLock};
 use crate::store::device::LocalDevices;
 use crate::store::files::Files;
 use crate::store::history::History;
 use crate::store::lock::LocalLock;
 use crate::store::remote::Make;
+use crate::store::vault::Vault;
 
 /// The store of one state.
 #[derive(Debug, Clone)]
@@ -65,6 +68,7 @@ enum Place {
         history: Option<History>,
         /// Where the locks of devices are.
         devices: Option<PathBuf>,
+        vault: Vault,
     },
     /// A store that many machines reach.
     Afar(Afar),
@@ -102,13 +106,18 @@ pub struct LeftOver {
 impl Store {
     /// Names a state file, which need not be there.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self(Place::Local { path: path.into(), history: None, devices: None })
+        Self(Place::Local {
+            path: path.into(),
+            history: None,
+            devices: None,
+            vault: Vault::default(),
+        })
     }
 
     /// Names a state file, the last writes of which are kept in a directory.
     pub fn with_history(path: impl Into<PathBuf>, directory: impl Into<PathBuf>) -> Self {
         let history = Some(History::new(directory.into()));
-        Self(Place::Local { path: path.into(), history, devices: None })
+        Self(Place::Local { path: path.into(), history, devices: None, vault: Vault::default() })
     }
 
     /// Names the directory in which state files lock devices. All that name the same one know of each other.
@@ -118,6 +127,30 @@ impl Store {
             *devices = directory;
         }
         self
+    }
+
+    /// Seals what is written, and opens what is read. What is remembered of the state lies in a directory `.wgform` below
+    /// this one.
+    #[must_use]
+    pub fn sealed_by(mut self, sealing: Sealing, directory: &Path, warn: Warn) -> Self {
+        let new = Vault::new(sealing, directory, warn);
+        match &mut self.0 {
+            Place::Local { vault, .. } => *vault = new,
+            Place::Afar(afar) => afar.vault = new,
+        }
+        self
+    }
+
+    fn vault(&self) -> &Vault {
+        match &self.0 {
+            Place::Local { vault, .. } => vault,
+            Place::Afar(afar) => &afar.vault,
+        }
+    }
+
+    /// Returns how what is written is sealed.
+    pub fn sealing(&self) -> &Sealing {
+        &self.vault().sealing
     }
 
     /// Names a state that is kept elsewhere. What this machine needs for it lies in a directory `.wgform` below this one,
@@ -160,11 +193,10 @@ impl Store {
     /// # Errors
     /// When a file cannot be read or understood.
     pub fn read(&self) -> Result<Loaded, StoreError> {
-        let path = match &self.0 {
-            Place::Local { path, .. } => path,
+        let files = match &self.0 {
+            Place::Local { path, vault, .. } => Files::resolve(path, vault)?,
             Place::Afar(afar) => return afar.read(),
         };
-        let files = Files::resolve(path)?;
         let (mut busy, (mut loaded, _)) = (lock::holder(&files)?, load(&files)?);
         if busy.is_none() && loaded.left_over.is_some() {
             // A run may have begun between the two looks, and its journal would be taken for a left-over.
@@ -175,15 +207,20 @@ impl Store {
         Ok(Loaded { busy, left_over, ..loaded })
     }
 
-    /// Returns the document as it is stored; none before the first write.
+    /// Returns the document as it is stored, opened where it is sealed; none before the first write.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When it cannot be read or opened.
     pub fn document(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        match &self.0 {
-            Place::Local { path, .. } => files::read(&Files::resolve(path)?.state),
+        let bytes = match &self.0 {
+            Place::Local { path, vault, .. } => files::read(&Files::resolve(path, vault)?.state),
             Place::Afar(afar) => afar.bytes(),
-        }
+        };
+        self.opened(bytes?)
+    }
+
+    fn opened(&self, bytes: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, StoreError> {
+        bytes.map(|it| self.vault().open(&it, &self.place())).transpose()
     }
 
     /// Takes the lock. While somebody else holds it, `waiting` is called once, and it is tried again until the time is
@@ -198,8 +235,8 @@ impl Store {
         waiting: &mut dyn FnMut(&Held),
     ) -> Result<Lock, StoreError> {
         let place = match &self.0 {
-            Place::Local { path, history, .. } => {
-                let files = Files::resolve(path)?;
+            Place::Local { path, history, vault, .. } => {
+                let files = Files::resolve(path, vault)?;
                 let lock = LocalLock::acquire(files, request, timeout, waiting).await?;
                 LockPlace::Local(Box::new(lock.with_history(history.clone())))
             }
@@ -225,8 +262,8 @@ impl Store {
     /// When another run is in the middle of an apply.
     pub fn without_lock(&self, request: LockRequest) -> Result<Lock, StoreError> {
         let place = match &self.0 {
-            Place::Local { path, history, .. } => {
-                let lock = LocalLock::without(Files::resolve(path)?, request)?;
+            Place::Local { path, history, vault, .. } => {
+                let lock = LocalLock::without(Files::resolve(path, vault)?, request)?;
                 LockPlace::Local(Box::new(lock.with_history(history.clone())))
             }
             Place::Afar(afar) => LockPlace::Afar(Box::new(afar.without_lock(request)?)),
@@ -267,8 +304,8 @@ impl Store {
     /// When that cannot be found out.
     pub fn holder(&self, now: Timestamp) -> Result<Option<Held>, StoreError> {
         match &self.0 {
-            Place::Local { path, .. } => {
-                let files = Files::resolve(path)?;
+            Place::Local { path, vault, .. } => {
+                let files = Files::resolve(path, vault)?;
                 let holder = lock::holder(&files)?;
                 Ok(holder.map(|_| lock::held(&files, now)))
             }
@@ -287,7 +324,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<LockInfo, StoreError> {
         match &self.0 {
-            Place::Local { path, .. } => lock::force(&Files::resolve(path)?, id, host, now),
+            Place::Local { path, vault, .. } => {
+                lock::force(&Files::resolve(path, vault)?, id, host, now)
+            }
             Place::Afar(afar) => afar.force_unlock(id, now),
         }
     }
@@ -303,18 +342,19 @@ impl Store {
         }
     }
 
-    /// Returns the document as it was with a serial; none when it is not kept.
+    /// Returns the document as it was with a serial, opened where it is sealed; none when it is not kept.
     ///
     /// # Errors
     /// When the store cannot be asked.
     pub fn past(&self, serial: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        match &self.0 {
+        let bytes = match &self.0 {
             Place::Local { history, .. } => match history {
                 Some(history) => history.read(serial),
                 None => Ok(None),
             },
             Place::Afar(afar) => afar.past(serial),
-        }
+        };
+        self.opened(bytes?)
     }
 }
 
@@ -422,11 +462,18 @@ impl Lock {
         }
     }
 
-    /// Writes a state over whatever is there. It gets a serial above that, and above its own if it is there no more.
+    /// Writes a state over whatever is there. It gets a serial above that, above its own if it is there no more, and above
+    /// what was seen here of its lineage.
     ///
     /// # Errors
     /// As [`Lock::write`].
     pub fn replace(&self, state: &mut State) -> Result<(), StoreError> {
+        let vault = match &self.place {
+            LockPlace::Local(lock) => lock.vault(),
+            LockPlace::Afar(lock) => lock.vault(),
+        };
+        let seen = vault.seen(state.lineage).filter(|seen| *seen >= state.serial);
+        state.serial = seen.map_or(state.serial, |seen| seen + 1);
         match &self.place {
             LockPlace::Local(lock) => lock.replace(state),
             LockPlace::Afar(lock) => lock.replace(state),
@@ -558,12 +605,14 @@ impl Loaded {
 fn read_state(files: &Files) -> Result<Option<(State, Seen)>, StoreError> {
     let Some(bytes) = files::read(&files.state)? else { return Ok(None) };
     let state = parse_state(files, &bytes)?;
+    files.vault.check(&state, &bytes, &files.place())?;
     let seen = Seen::of(&state, &bytes);
     Ok(Some((state, seen)))
 }
 
 fn parse_state(files: &Files, bytes: &[u8]) -> Result<State, StoreError> {
-    State::from_bytes(bytes).map_err(|source| StoreError::State {
+    let bytes = files.vault.open(bytes, &files.place())?;
+    State::from_bytes(&bytes).map_err(|source| StoreError::State {
         path: files.state.clone(),
         backup: files.backup.exists().then(|| files.backup.clone()),
         source,
@@ -581,8 +630,18 @@ fn serial_of(bytes: &[u8]) -> u64 {
 
 fn read_journal(files: &Files) -> Result<Option<Recorded>, StoreError> {
     let Some(bytes) = files::read(&files.journal)? else { return Ok(None) };
-    Recorded::from_bytes(&bytes)
-        .map_err(|source| StoreError::Journal { path: files.journal.clone(), source })
+    let path = &files.journal;
+    let opened = files.vault.sealing.open_journal(bytes);
+    let (bytes, is_sealed) = opened
+        .map_err(|source| StoreError::SealedJournal { path: path.clone(), source })?;
+    Recorded::from_bytes(&bytes).map_err(|source| match source {
+        JournalError::Garbage { line } if is_sealed => {
+            // The first line of the file holds its key.
+            let source = JournalError::Garbage { line: line + 1 };
+            StoreError::Journal { path: path.clone(), source }
+        }
+        source => StoreError::Journal { path: path.clone(), source },
+    })
 }
 
 /// Decides whether a journal is still to be folded into the state.

@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("failpoint", &[]),
     ("disk", &["failpoint"]),
     ("tls", &[]),
+    ("seal", &["value"]),
     ("resource", &["value"]),
     ("diagnostic", &[]),
     ("token", &[]),
@@ -25,7 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("source", &["value", "world", "diagnostic"]),
     ("config", &["value", "world", "resource", "diagnostic", "token", "source"]),
     ("state", &["value", "world", "resource"]),
-    ("store", &["value", "world", "failpoint", "disk", "tls", "resource", "state"]),
+    ("store", &["value", "world", "failpoint", "disk", "tls", "seal", "resource", "state"]),
     ("actual", &["value", "resource"]),
     ("persist", &["value", "resource", "actual"]),
     ("simulator", &["value", "world", "failpoint", "resource", "actual", "persist"]),
@@ -144,6 +145,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "error",
         &[
             "value",
+            "seal",
             "resource",
             "diagnostic",
             "source",
@@ -164,6 +166,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "value",
             "world",
+            "seal",
             "resource",
             "diagnostic",
             "token",
@@ -198,6 +201,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "value",
             "world",
+            "seal",
             "resource",
             "diagnostic",
             "token",

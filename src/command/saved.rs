@@ -12,7 +12,7 @@ use crate::command::Context;
 use crate::command::approval::Approval;
 use crate::command::arguments::{Lock, Pace, VariableSource, Variables};
 use crate::command::run::{self, Request};
-use crate::command::session::{self, Choice, Chosen, Needs, Session};
+use crate::command::session::{self, Choice, Chosen, Needs, Session, place};
 use crate::config::{Config, Evaluator, OnDrift};
 use crate::diagnostic::Diagnostic;
 use crate::error::{Error, Exit, Kind};
@@ -20,6 +20,7 @@ use crate::plan::saved::{Circumstances, Digest, Intent, Opened, Saved, differenc
 use crate::plan::{Limits, Options, Plan, Subject, saved};
 use crate::render;
 use crate::render::plan::Purpose;
+use crate::seal::Sealing;
 use crate::source::{self, VariableArgument};
 use crate::state::State;
 use crate::store::plan_file;
@@ -78,11 +79,17 @@ pub(crate) fn save(
 ) -> Result<(), Error> {
     let saved = Saved::of(plan, circumstances(session, options, is_first));
     let bytes = saved.to_bytes(&plan.state.fingerprint_key);
-    plan_file::write(&session.context.world.path(path), &bytes)?;
+    let sealed = session.store.sealing().seal_plan(&bytes).map_err(|why| {
+        Error::new(Kind::Failed, "could not seal the plan").because(why.to_string()).hint(why.hint())
+    })?;
+    plan_file::write(&session.context.world.path(path), &sealed)?;
+    let keeping = match session.store.sealing().seals() {
+        true => "The file is sealed, as the state is.",
+        false => "The file names addresses and endpoints, so keep it as you keep the state.",
+    };
     let shown = path.display();
     let mut text = format!(
-        "\nSaved the plan as `{shown}`. To carry out exactly this:\n\n  wgform apply {shown}\n\n\
-         The file names addresses and endpoints, so keep it as you keep the state."
+        "\nSaved the plan as `{shown}`. To carry out exactly this:\n\n  wgform apply {shown}\n\n{keeping}"
     );
     if !plan.unreachable.is_empty() {
         let ids: Vec<_> = plan.unreachable.keys().map(|id| format!("`{id}`")).collect();
@@ -109,8 +116,18 @@ fn circumstances(session: &Session<'_>, options: Options, is_first: bool) -> Cir
 /// Reads a saved plan.
 pub(crate) fn open(context: &Context, path: &Path) -> Result<Opened, Error> {
     let bytes = plan_file::read(&context.world.path(path))?;
-    Opened::from_bytes(&bytes).map_err(|error| {
-        let message = format!("could not read the plan file `{}`", path.display());
+    let message = format!("could not read the plan file `{}`", path.display());
+    let opened = match Sealing::is_sealed(&bytes) {
+        true => place::sealing_at_hand(context)?.open(&bytes).map_err(|why| {
+            let hint = match why.is_of_document() {
+                true => "Nothing was done. Fetch the file again from where it was kept, or make it again with `wgform plan -out=FILE`.",
+                false => why.hint(),
+            };
+            Error::new(Kind::Failed, message.clone()).because(why.to_string()).hint(hint)
+        })?,
+        false => bytes.as_slice().into(),
+    };
+    Opened::from_bytes(&opened).map_err(|error| {
         Error::new(Kind::Failed, message).because(error.to_string()).hint(error.hint())
     })
 }
@@ -364,6 +381,12 @@ fn state_for(context: &Context, opened: &Opened, state: Option<State>) -> Result
         return Err(Error::new(Kind::Failed, message)
             .because("its signature was not made with the key of the state")
             .hint("find out who changed it, and plan again"));
+    }
+    if state.serial < planned.serial {
+        let (theirs, ours) = (planned.serial, state.serial);
+        let why = format!("the state is older than the plan: it has serial {ours}, and the plan was made from serial {theirs}");
+        return Err(Error::new(Kind::Stale, why)
+            .hint("somebody may have put back an old copy: `wgform state history` lists what there is"));
     }
     if state.serial != planned.serial {
         let (theirs, ours) = (planned.serial, state.serial);

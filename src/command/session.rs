@@ -196,6 +196,7 @@ impl<'c> Session<'c> {
         let loaded = self.store.read()?;
         self.check_environment(loaded.state.as_ref())?;
         say_busy(self.context, &loaded);
+        self.say_plain();
         Ok(loaded)
     }
 
@@ -251,7 +252,18 @@ impl<'c> Session<'c> {
         let loaded = lock.read()?;
         self.check_environment(loaded.state.as_ref())?;
         say_left_over(self.context, &loaded);
+        self.say_plain();
         Ok(loaded)
+    }
+
+    /// Says once that the state is stored in the open, and will not be.
+    fn say_plain(&self) {
+        if self.store.sealing().take_plain() {
+            self.context.ui.talk(
+                "The state is stored in the open so far, and the next write seals it; `wgform state reseal` does that now. \
+                 Copies of earlier writes stay as they are.\n",
+            );
+        }
     }
 
     /// Connects to the backends for reading, and asks them.

@@ -31,7 +31,7 @@ pub enum Command {
     Mv(Move),
     /// Forgets resources, and leaves them on their devices as they are
     Rm(Remove),
-    /// Prints the state as it is stored
+    /// Prints the state as JSON, opened where it is sealed
     Pull(stored::Pull),
     /// Puts a state from a file into the store
     Push(stored::Push),
@@ -39,6 +39,8 @@ pub enum Command {
     History(stored::History),
     /// Writes an earlier state once more
     Restore(stored::Restore),
+    /// Writes the state once more, sealed for those who are to read it now
+    Reseal(stored::Reseal),
     /// Moves the state from another place to the one that the configuration names
     Migrate(migrate::Migrate),
 }
@@ -131,6 +133,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::Push(push) => stored::push(&session, &push).await?,
         Command::History(stored::History {}) => stored::history(&session)?,
         Command::Restore(restore) => stored::restore(&session, &restore).await?,
+        Command::Reseal(reseal) => stored::reseal(&session, &reseal).await?,
         Command::Migrate(migrate) => migrate::migrate(&session, &migrate).await?,
         Command::Mv(Move { from, to, dry_run: true, .. }) => {
             let moved = renames(&look(&session)?, &from, &to)?;

@@ -183,6 +183,8 @@ pub(crate) struct SettingsBlock {
     pub(crate) require_plan_file: Option<Expr>,
     /// A store that is no file of this host.
     pub(crate) state: Option<StateBlock>,
+    /// How what is stored is sealed.
+    pub(crate) encryption: Option<EncryptionBlock>,
 }
 
 impl SettingsBlock {
@@ -191,7 +193,7 @@ impl SettingsBlock {
         let state = self.state.iter().flat_map(|it| it.arguments.values());
         let own = self.default_backend.iter().chain(&self.state_path);
         let own = own.chain(&self.require_plan_file).chain(self.guard.attributes.values());
-        own.chain(state)
+        own.chain(state).chain(self.encryption.iter().flat_map(|it| it.arguments.values()))
     }
 
     /// Returns every expression in it, to be changed.
@@ -199,7 +201,8 @@ impl SettingsBlock {
         let state = self.state.iter_mut().flat_map(|it| it.arguments.values_mut());
         let own = self.default_backend.iter_mut().chain(&mut self.state_path);
         let own = own.chain(&mut self.require_plan_file);
-        own.chain(self.guard.attributes.values_mut()).chain(state)
+        let encryption = self.encryption.iter_mut().flat_map(|it| it.arguments.values_mut());
+        own.chain(self.guard.attributes.values_mut()).chain(state).chain(encryption)
     }
 }
 
@@ -207,6 +210,13 @@ impl SettingsBlock {
 #[derive(Debug)]
 pub(crate) struct StateBlock {
     pub(crate) kind: &'static str,
+    pub(crate) span: Span,
+    pub(crate) arguments: BTreeMap<&'static str, Expr>,
+}
+
+/// The `encryption` block.
+#[derive(Debug)]
+pub(crate) struct EncryptionBlock {
     pub(crate) span: Span,
     pub(crate) arguments: BTreeMap<&'static str, Expr>,
 }

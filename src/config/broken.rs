@@ -21,7 +21,7 @@ impl Broken {
     /// Notes a block by its type and its labels, as far as they can be read.
     pub(crate) fn block(&mut self, ident: &str, labels: &[&str]) {
         match (ident, labels) {
-            ("wgform" | "state", _) => self.settings = true,
+            ("wgform" | "state" | "encryption", _) => self.settings = true,
             (
                 "check" | "validation" | "lifecycle" | "precondition" | "postcondition" | "assert"
                 | "moved" | "removed" | "import" | "hold" | "known_drift",

@@ -5,6 +5,7 @@ mod console;
 mod import;
 mod condition;
 mod data;
+mod encryption;
 mod guard;
 mod hold;
 mod pfsense;

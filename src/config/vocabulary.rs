@@ -74,6 +74,8 @@ pub enum Takes {
     Backend,
     /// An expression that gives a whole number.
     Number,
+    /// An expression that gives a list of texts.
+    Texts,
     /// An expression that gives a list of networks.
     Networks,
     /// An expression that gives a command, as a list of its parts.
@@ -130,7 +132,36 @@ pub const WGFORM: BlockType = BlockType {
             ..PLAIN
         },
     ],
-    blocks: &[STATE, STATE_HTTP, STATE_S3, STATE_GCS, STATE_AZURE, STATE_POSTGRES, GUARD],
+    blocks: &[STATE, STATE_HTTP, STATE_S3, STATE_GCS, STATE_AZURE, STATE_POSTGRES, ENCRYPTION, GUARD],
+};
+
+/// `encryption`, in `wgform`.
+pub const ENCRYPTION: BlockType = BlockType {
+    name: "encryption",
+    head: "encryption",
+    doc: "Seals the state, saved plans and the journal with age, so that only those can read them who have a key. What it leaves out comes from the environment: `WGFORM_AGE_RECIPIENTS`, `WGFORM_AGE_IDENTITY_FILE`, `WGFORM_AGE_IDENTITY`, and `WGFORM_PASSPHRASE` in place of recipients. docs/encryption.md says what that protects.",
+    arguments: &[
+        Argument {
+            name: "age_recipients",
+            takes: Takes::Texts,
+            doc: "For whom to seal: public keys, as `age-keygen -y` prints them, or of OpenSSH: `ssh-ed25519 …` and `ssh-rsa …`.",
+            ..PLAIN
+        },
+        Argument {
+            name: "age_identity_file",
+            takes: Takes::Text,
+            doc: "The file of the key that opens what is sealed: what `age-keygen` writes, or a private key of OpenSSH without a passphrase. Relative to the directory of the configuration; `~/` is the home directory.",
+            ..PLAIN
+        },
+        Argument {
+            name: "sealed",
+            takes: Takes::Bool,
+            default: Some("true"),
+            doc: "Whether what is written is sealed. With `false`, what is sealed can still be read, and the next write stores it in the open.",
+            ..PLAIN
+        },
+    ],
+    blocks: &[],
 };
 
 /// `guard`, in `wgform`.

@@ -139,6 +139,7 @@ fn takes_text(takes: &Takes) -> String {
         Takes::Bool => "true or false".to_owned(),
         Takes::Backend => Form::Backend.noun(),
         Takes::Number => "a whole number".to_owned(),
+        Takes::Texts => "a list of strings".to_owned(),
         Takes::Networks => noun(&Form::Prefixes),
         Takes::Command => "a list of strings".to_owned(),
         Takes::Words(words) => {

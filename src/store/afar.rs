@@ -24,6 +24,7 @@ use crate::resource::BackendId;
 use crate::state::{Applying, BackendRecord, State, StateChange};
 use crate::store::files::{self, Files, failed};
 use crate::store::lock::{self, LocalLock};
+use crate::store::vault::Vault;
 use crate::store::remote::{Line, Make, RemoteError, Reply, Version, Write, in_workspace};
 use crate::store::{
     Held, Journal, LeftOver, Loaded, LockInfo, LockRequest, Past, StoreError, read_journal,
@@ -54,6 +55,8 @@ pub(crate) struct Afar {
     /// Where a state is kept that could not be written.
     errored: PathBuf,
     warn: Warn,
+    /// How the state is sealed.
+    pub(crate) vault: Vault,
 }
 
 impl std::fmt::Debug for Afar {
@@ -107,7 +110,7 @@ impl Afar {
             Sha256::digest(&place).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let own = directory.join(".wgform").join("remote").join(digest);
         let errored = directory.join(in_workspace("errored.wgform.json", workspace));
-        Ok(Self { line: Arc::new(line), place, own, errored, warn })
+        Ok(Self { line: Arc::new(line), place, own, errored, warn, vault: Vault::default() })
     }
 
     pub(crate) fn place(&self) -> &str {
@@ -131,7 +134,7 @@ impl Afar {
     }
 
     fn files(&self) -> Result<Files, StoreError> {
-        Files::resolve(&self.own.join("state.json"))
+        Files::resolve(&self.own.join("state.json"), &self.vault.without_marks())
     }
 
     /// Makes the directory in which this machine keeps what it needs, out of the way of version control.
@@ -154,8 +157,10 @@ impl Afar {
 
     fn understand(&self, found: remote::Document) -> Result<Fetched, StoreError> {
         let remote::Document { bytes, version: _ } = found;
-        let state = State::from_bytes(&bytes)
+        let opened = self.vault.open(&bytes, &self.place)?;
+        let state = State::from_bytes(&opened)
             .map_err(|source| StoreError::RemoteState { place: self.place.clone(), source })?;
+        self.vault.check(&state, &bytes, &self.place)?;
         Ok(Fetched { state, bytes })
     }
 
@@ -371,7 +376,15 @@ impl Afar {
     fn kept(&self, stored: Option<&Fetched>) -> Result<Kept, StoreError> {
         let Some(bytes) = files::read(&self.errored)? else { return Ok(Kept::Nothing) };
         let path = self.errored.display();
-        let Ok(kept) = State::from_bytes(&bytes) else {
+        let opened = match self.vault.sealing.open(&bytes) {
+            Ok(opened) => opened,
+            Err(why) => {
+                return Ok(Kept::Other(format!(
+                    "`{path}` cannot be opened, so it is left alone: {why}."
+                )));
+            }
+        };
+        let Ok(kept) = State::from_bytes(&opened) else {
             return Ok(Kept::Other(format!(
                 "`{path}` is no state that wgform can read, so it is left alone."
             )));
@@ -445,7 +458,7 @@ impl Afar {
     /// would be taken for one that was cut off.
     pub(crate) fn without_lock(&self, request: LockRequest) -> Result<AfarLock, StoreError> {
         let found = match self.fetch() {
-            Err(StoreError::RemoteState { .. }) => None,
+            Err(error) if error.is_of_document() => None,
             found => found?,
         };
         if let Some(applying) = found.and_then(|it| it.state.applying)
@@ -560,6 +573,10 @@ impl AfarLock {
         &self.local
     }
 
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.afar.vault
+    }
+
     pub(crate) fn is_lost(&self) -> bool {
         self.afar.line.is_lost()
     }
@@ -650,7 +667,7 @@ impl AfarLock {
         backends: BTreeMap<BackendId, BackendRecord>,
     ) -> Result<Journal, StoreError> {
         let announced = self.announced.borrow_mut().take();
-        let bytes = announced.as_ref().unwrap_or(state).to_bytes();
+        let bytes = self.afar.vault.seal(announced.as_ref().unwrap_or(state))?;
         self.local.begin_beside(&bytes, state, now, backends)
     }
 
@@ -665,7 +682,8 @@ impl AfarLock {
         state.applying.clone_from(&self.applying.borrow());
         state.serial = self.stored.borrow().serial + 1;
         self.told_at.set(now);
-        let write = self.write_of(&state);
+        // What cannot be sealed now cannot be at the end either, and is said then.
+        let Ok(write) = self.write_of(&state) else { return };
         let (serial, bytes) = (write.serial, write.bytes.clone());
         let answer = Some(self.afar.line.begin_write(write));
         *self.under_way.borrow_mut() = Some(UnderWay { answer, serial, bytes });
@@ -782,7 +800,8 @@ impl AfarLock {
         let path = &self.afar.errored;
         let temporary = path.with_extension("json.tmp");
         let directory = path.parent().unwrap_or(path);
-        disk::prepare(&temporary, &state.to_bytes())
+        let bytes = self.afar.vault.seal(state)?;
+        disk::prepare(&temporary, &bytes)
             .and_then(|()| disk::rename(&temporary, path))
             .and_then(|()| disk::sync_directory(directory))
             .map_err(|source| failed("write", path, source))
@@ -792,9 +811,10 @@ impl AfarLock {
     fn put_aside(&self) -> Result<(), StoreError> {
         let path = &self.afar.errored;
         let Some(bytes) = files::read(path)? else { return Ok(()) };
-        let name = match State::from_bytes(&bytes) {
-            Ok(state) => state.serial.to_string(),
-            Err(_) => "unreadable".to_owned(),
+        let opened = self.afar.vault.sealing.open(&bytes).ok();
+        let name = match opened.and_then(|it| State::from_bytes(&it).ok()) {
+            Some(state) => state.serial.to_string(),
+            None => "unreadable".to_owned(),
         };
         let names = std::iter::once(name.clone())
             .chain((2..u32::MAX).map(|number| format!("{name}-{number}")));
@@ -809,13 +829,13 @@ impl AfarLock {
         Ok(())
     }
 
-    fn write_of(&self, state: &State) -> Write {
-        Write {
-            bytes: state.to_bytes(),
+    fn write_of(&self, state: &State) -> Result<Write, StoreError> {
+        Ok(Write {
+            bytes: self.afar.vault.seal(state)?,
             serial: state.serial,
             over: self.stored.borrow().version.clone(),
             lock: self.is_held.then(|| self.local.info().clone()),
-        }
+        })
     }
 
     /// Writes a state over the one that was read, with the next serial.
@@ -826,11 +846,12 @@ impl AfarLock {
         let before = state.serial;
         // A state that comes from a file may be ahead; no serial is given twice.
         state.serial = before.max(self.stored.borrow().serial + 1);
-        let write = self.write_of(state);
+        let write = self.write_of(state).inspect_err(|_| state.serial = before)?;
         let answer = self.afar.line.begin_write(write).recv();
         match answer.unwrap_or_else(|_| Err(RemoteError::Unreachable("it is gone".to_owned()))) {
             Ok(version) => {
                 self.note(Some(version), state.serial);
+                self.afar.vault.written(state);
                 Ok(())
             }
             Err(source) => {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use jiff::{SignedDuration, Timestamp};
 use rustix::io::Errno;
 
+use crate::seal::SealError;
 use crate::state::{JournalError, StateError};
 use crate::store::LockInfo;
 use crate::store::remote::{RemoteError, UNKNOWN};
@@ -48,6 +49,48 @@ pub enum StoreError {
         backup: Option<PathBuf>,
         /// Why.
         source: StateError,
+    },
+    /// The state is sealed and cannot be opened, or is not as it was sealed.
+    #[error("could not open the state in {place}")]
+    Sealed {
+        /// Where.
+        place: String,
+        /// Why.
+        source: SealError,
+    },
+    /// What is to be stored could not be sealed.
+    #[error("could not seal the state")]
+    Unsealable {
+        /// Why.
+        source: SealError,
+    },
+    /// The journal is sealed and cannot be opened.
+    #[error("could not open the journal `{path}` of a run that was cut off")]
+    SealedJournal {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: SealError,
+    },
+    /// Somebody has put back an old copy of the state.
+    #[error(
+        "the state in {place} is an old copy: it has serial {serial}, and serial {seen} was seen here"
+    )]
+    OldCopy {
+        /// Where.
+        place: String,
+        /// The serial that it has.
+        serial: u64,
+        /// The highest that was seen.
+        seen: u64,
+    },
+    /// The state was sealed, and somebody has put one in its place that is not.
+    #[error("the state in {place} is not sealed, and it was when it was seen last")]
+    LaidOpen {
+        /// Where.
+        place: String,
+        /// The serial that it has.
+        serial: u64,
     },
     /// The journal is there and cannot be understood.
     #[error("could not read the journal `{path}` of a run that was cut off")]
@@ -267,13 +310,51 @@ impl StoreError {
             Self::OtherLock { held, .. } => {
                 vec![format!("If that is the one you mean: `wgform force-unlock {}`", held.id())]
             }
-            _ => self.hints_of_afar(),
+            _ => self.hints_of_sealing(),
         }
     }
 
-    /// Returns whether the state is there, and is the trouble: it cannot be understood, or is a note.
+    /// Returns whether the state is there, and is the trouble: it cannot be understood, or is a note, or is not the one that
+    /// was sealed last.
     pub fn is_of_document(&self) -> bool {
-        matches!(self, Self::State { .. } | Self::RemoteState { .. })
+        match self {
+            Self::State { .. }
+            | Self::RemoteState { .. }
+            | Self::OldCopy { .. }
+            | Self::LaidOpen { .. } => true,
+            Self::Sealed { source, .. } => source.is_of_document(),
+            _ => false,
+        }
+    }
+
+    /// Returns whether the state is sealed for others, so that only they can read it.
+    pub fn is_for_others(&self) -> bool {
+        matches!(self, Self::Sealed { source, .. } if source.is_of_key())
+    }
+
+    /// The same of what is sealed.
+    fn hints_of_sealing(&self) -> Vec<String> {
+        match self {
+            Self::Sealed { source, .. } | Self::Unsealable { source } => {
+                vec![source.hint().to_owned()]
+            }
+            Self::SealedJournal { path, source } => match source.is_of_document() {
+                true => vec![format!(
+                    "Nothing was changed. Move `{}` away, and use `wgform import` for what the run had made.",
+                    path.display()
+                )],
+                false => vec![source.hint().to_owned()],
+            },
+            Self::OldCopy { serial, seen, .. } => vec![
+                format!("Nothing was changed. Find out who put it there, and put serial {seen} back: `wgform state restore {seen}`, where it is kept."),
+                format!("If serial {serial} is what you want: `wgform state pull` prints it, and `wgform state push -force FILE` writes it as a new one."),
+            ],
+            Self::LaidOpen { .. } => vec![
+                "Nothing was changed. Find out who put it there. `wgform state restore SERIAL` puts back one that is kept.".to_owned(),
+                "If it is meant, write `sealed = false` in `wgform { encryption { … } }` to read and write it in the open; or take it with `wgform state pull`, and write it sealed with `wgform state push -force FILE`.".to_owned(),
+            ],
+            _ => self.hints_of_afar(),
+        }
     }
 
     /// Returns whether there is only a note, which says where the state is now.

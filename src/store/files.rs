@@ -9,6 +9,7 @@ use rustix::fs::OFlags;
 
 use crate::disk;
 use crate::store::StoreError;
+use crate::store::vault::Vault;
 
 /// A state of ten thousand peers has ten megabytes.
 const LARGEST: u64 = 1 << 30;
@@ -25,11 +26,13 @@ pub(crate) struct Files {
     pub(crate) journal: PathBuf,
     pub(crate) lock: PathBuf,
     pub(crate) temporary: PathBuf,
+    /// How what lies there is sealed.
+    pub(crate) vault: Vault,
 }
 
 impl Files {
     /// Follows links, and looks that a file can be there.
-    pub(crate) fn resolve(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn resolve(path: &Path, vault: &Vault) -> Result<Self, StoreError> {
         let state = follow(path)?;
         match fs::metadata(&state) {
             Ok(found) if found.is_dir() => {
@@ -60,8 +63,14 @@ impl Files {
             journal: beside(".journal"),
             lock: beside(".lock"),
             temporary: beside(".tmp"),
+            vault: vault.clone(),
             state,
         })
+    }
+
+    /// Returns where the state is, for messages.
+    pub(crate) fn place(&self) -> String {
+        format!("`{}`", self.state.display())
     }
 
     /// Puts new bytes in the place of the state file: whatever happens on the way, the one or the other is there whole.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::disk;
 use crate::resource::BackendId;
+use crate::seal::JournalSeal;
 use crate::state::{BackendRecord, FORMAT, JournalRecord, State, StateChange};
 use crate::store::StoreError;
 use crate::store::files::{Files, failed};
@@ -24,6 +25,8 @@ pub struct Journal {
     length: u64,
     /// Whether a failed write may have left bytes that could not be taken back.
     is_broken: bool,
+    /// What seals the records.
+    seal: Option<JournalSeal>,
 }
 
 /// How one step ended.
@@ -42,8 +45,10 @@ impl Journal {
         began_at: Timestamp,
         backends: BTreeMap<BackendId, BackendRecord>,
     ) -> Result<Self, StoreError> {
+        let (seal, head) = files.vault.journal()?.unzip();
         let file = files.create_journal()?;
-        let mut journal = Self { path: files.journal.clone(), file, length: 0, is_broken: false };
+        let path = files.journal.clone();
+        let mut journal = Self { path, file, length: 0, is_broken: false, seal };
         let begin = JournalRecord::Begin {
             version: FORMAT,
             lineage: state.lineage,
@@ -53,7 +58,13 @@ impl Journal {
             began_at,
             backends,
         };
-        journal.write(&[begin]).inspect_err(|_| {
+        let mut bytes = head.unwrap_or_default();
+        let first = journal.sealed(begin.to_line());
+        let written = first.and_then(|first| {
+            bytes.extend(first);
+            journal.append(&bytes)
+        });
+        written.map_err(|source| failed("write the journal", &journal.path, source)).inspect_err(|_| {
             // Without its first record it tells nothing, and why there is none is what matters.
             _ = files.remove_journal();
         })?;
@@ -103,8 +114,23 @@ impl Journal {
         if records.is_empty() {
             return Ok(());
         }
-        let bytes: Vec<u8> = records.iter().flat_map(JournalRecord::to_line).collect();
-        self.append(&bytes).map_err(|source| failed("write the journal", &self.path, source))
+        let lines = records.iter().flat_map(JournalRecord::to_line).collect();
+        let before = self.seal.as_ref().map(JournalSeal::position);
+        let written = self.sealed(lines).and_then(|bytes| self.append(&bytes));
+        if written.is_err()
+            && let Some((seal, before)) = self.seal.as_mut().zip(before)
+        {
+            // The place of what was taken back is the place of what comes next.
+            seal.rewind(before);
+        }
+        written.map_err(|source| failed("write the journal", &self.path, source))
+    }
+
+    fn sealed(&mut self, lines: Vec<u8>) -> io::Result<Vec<u8>> {
+        match &mut self.seal {
+            Some(seal) => seal.seal(&lines).map_err(io::Error::other),
+            None => Ok(lines),
+        }
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -20,6 +20,7 @@ use crate::resource::BackendId;
 use crate::state::{BackendRecord, State};
 use crate::store::files::{self, Files, failed};
 use crate::store::history::History;
+use crate::store::vault::Vault;
 use crate::store::{Held, Journal, Loaded, Seen, StoreError, load, parse_state, serial_of};
 
 /// A reader looks for an instant whether the lock is held, and must not make a run fail by that.
@@ -210,8 +211,9 @@ impl LocalLock {
         // What is there may be the trouble, and be replaced for that.
         let serial = there.as_deref().map_or(0, serial_of);
         state.serial = state.serial.max(serial + 1);
-        let bytes = state.to_bytes();
+        let bytes = self.files.vault.seal(state)?;
         self.replace_by(&bytes)?;
+        self.files.vault.written(state);
         self.seen.set(Some(Seen::of(state, &bytes)));
         if let Some(history) = &self.history {
             history.keep(state.serial, &bytes);
@@ -230,6 +232,11 @@ impl LocalLock {
     /// Says that a run could not be recorded to its end, and what becomes of its journal.
     pub(crate) fn unrecorded(&self, source: StoreError) -> StoreError {
         StoreError::Unrecorded { journal: self.files.journal.clone(), source: Box::new(source) }
+    }
+
+    /// Returns how the state is sealed.
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.files.vault
     }
 
     /// Returns whether a journal of this run is being written.
@@ -288,13 +295,14 @@ impl LocalLock {
             self.files.keep_backup(&bytes)?;
         }
         state.serial += 1;
-        let bytes = state.to_bytes();
-        let written = self.files.replace_state(&bytes);
+        let sealed = self.files.vault.seal(state).inspect_err(|_| state.serial -= 1)?;
+        let written = self.files.replace_state(&sealed);
         match written {
             Ok(()) => {
-                self.seen.set(Some(Seen::of(state, &bytes)));
+                self.files.vault.written(state);
+                self.seen.set(Some(Seen::of(state, &sealed)));
                 if let Some(history) = &self.history {
-                    history.keep(state.serial, &bytes);
+                    history.keep(state.serial, &sealed);
                 }
             }
             Err(_) => state.serial -= 1,

@@ -19,6 +19,7 @@ use crate::state::tests::{interface, put, state};
 use crate::state::{BackendRecord, State, StateChange};
 use crate::store::files::{Files, failed};
 use crate::store::lock::try_lock;
+use crate::store::vault::Vault;
 use crate::store::{Held, Journal, Lock, LockInfo, LockRequest, Store, StoreError};
 
 #[cfg(feature = "failpoints")]
@@ -570,7 +571,7 @@ fn two_runs_never_hold_the_lock_at_once() {
 #[test]
 fn a_lock_on_a_file_that_was_given_back_meanwhile_does_not_count() {
     let bed = Bed::new();
-    let files = Files::resolve(bed.store.path().unwrap()).unwrap();
+    let files = Files::resolve(bed.store.path().unwrap(), &Vault::default()).unwrap();
     let is_held = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..4 {

@@ -35,7 +35,7 @@ pub(super) async fn run(
     pace: &Pace,
 ) -> Result<Exit, Error> {
     let store = match state {
-        Some(path) => Store::new(context.world.path(path)),
+        Some(path) => named(context, context.world.path(path))?,
         None => store(context)?,
     };
     let loaded = store.read()?;
@@ -66,17 +66,23 @@ pub(super) async fn run(
     told(context, recorder, &Report::new(plan, &actual))
 }
 
+/// Returns a state file that the command line names.
+fn named(context: &Context, path: PathBuf) -> Result<Store, Error> {
+    let sealing = place::sealing_at_hand(context)?;
+    Ok(place::sealed(context, Store::new(path), sealing))
+}
+
 /// Returns where the state is: what the configuration says, where there is one and no variable is needed for it.
 fn store(context: &Context) -> Result<Store, Error> {
     let default = context.world.path(STATE_PATH);
     let Ok((config, _)) = session::configuration(context, &Variables::default()) else {
-        return Ok(Store::new(default));
+        return named(context, default);
     };
     let evaluator = Evaluator::new(&config, &context.world);
     match evaluator.settings() {
         Ok(settings) => place::store(context, &settings),
         // A `wgform` block that cannot be read says nothing.
-        Err(problems) if problems.is_empty() && default.exists() => Ok(Store::new(default)),
+        Err(problems) if problems.is_empty() && default.exists() => named(context, default),
         Err(problems) => Err(Error::diagnostics(problems).and(
             Error::new(Kind::Failed, "the configuration does not say where the state is")
                 .hint("say it with `-state=FILE`: `-from-state` takes no variables"),

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::command::Context;
-use crate::config::{Settings, StateDeclaration};
+use crate::command::arguments::Variables;
+use crate::command::session;
+use crate::config::{EncryptionDeclaration, Evaluator, Settings, StateDeclaration};
 use crate::diagnostic::Diagnostic;
 use crate::error::{Error, Kind};
+use crate::seal::{self, Sealing, WrongKey};
 use crate::store::Store;
 use crate::store::device::directory;
 use crate::store::remote::{self, Arguments, in_workspace};
@@ -18,9 +21,64 @@ const LONGEST: usize = 64;
 /// Returns the store of a configuration.
 pub(crate) fn store(context: &Context, settings: &Settings) -> Result<Store, Error> {
     check_workspace(context)?;
-    match &settings.state {
-        Some(declared) => afar(context, declared),
-        None => Ok(local(context, settings)),
+    let store = match &settings.state {
+        Some(declared) => afar(context, declared)?,
+        None => local(context, settings),
+    };
+    Ok(sealed(context, store, sealing(context, settings.encryption.as_ref())?))
+}
+
+/// Seals and opens what a store holds.
+pub(crate) fn sealed(context: &Context, store: Store, sealing: Sealing) -> Store {
+    let ui = context.ui.clone();
+    store.sealed_by(sealing, &context.world.directory, Arc::new(move |text: &str| ui.warn(text)))
+}
+
+/// Returns how an `encryption` block says that things are sealed; without one, how the environment does.
+pub(crate) fn sealing(
+    context: &Context,
+    declared: Option<&EncryptionDeclaration>,
+) -> Result<Sealing, Error> {
+    let mut settings = seal::Settings {
+        environment: Arguments::of(&context.world).environment,
+        ..seal::Settings::default()
+    };
+    if let Some(declared) = declared.cloned() {
+        let EncryptionDeclaration { span: _, recipients, identity_file, sealed, spans: _ } = declared;
+        settings = seal::Settings {
+            is_declared: true,
+            recipients,
+            identity_file,
+            sealed,
+            environment: settings.environment,
+        };
+    }
+    let ui = context.ui.clone();
+    let warn = Arc::new(move |text: &str| ui.warn(text));
+    Sealing::new(settings, &context.world.directory, warn).map_err(|wrong| refused(declared, wrong))
+}
+
+/// Returns how things are sealed where a file is to be opened before the configuration is needed for anything else: as it
+/// says, if it can be read, and as the environment does if not.
+pub(crate) fn sealing_at_hand(context: &Context) -> Result<Sealing, Error> {
+    let config = session::configuration(context, &Variables::default()).ok();
+    let settings =
+        config.and_then(|(config, _)| Evaluator::new(&config, &context.world).settings().ok());
+    sealing(context, settings.and_then(|it| it.encryption).as_ref())
+}
+
+fn refused(declared: Option<&EncryptionDeclaration>, wrong: WrongKey) -> Error {
+    let WrongKey { argument, variable, why, hint } = wrong;
+    match (variable, declared) {
+        (None, Some(declared)) => {
+            let at = declared.spans.get(argument).unwrap_or(&declared.span);
+            let problem = Diagnostic::error("invalid encryption").label(at, why).help(hint);
+            Error::diagnostics(vec![problem])
+        }
+        (Some(variable), _) => {
+            Error::new(Kind::Failed, format!("`{variable}` cannot be used")).because(why).hint(hint)
+        }
+        (None, None) => Error::new(Kind::Failed, why).hint(hint),
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use crate::command::Context;
 use crate::command::arguments::Lock;
 use crate::command::session::{self, Session, place};
 use crate::command::state::stored;
@@ -42,7 +41,7 @@ pub struct Migrate {
 
 /// Copies the state, looks that it arrived, and leaves a note in the old place.
 pub(super) async fn migrate(session: &Session<'_>, migrate: &Migrate) -> Result<(), Error> {
-    let old = old(session.context, &migrate.from)?;
+    let old = old(session, &migrate.from)?;
     let new = &session.store;
     if old.place() == new.place() {
         let message = format!("the state is in {} already", new.place());
@@ -110,11 +109,13 @@ fn occupied(new: &Store, there: &State) -> Error {
     )
 }
 
-fn old(context: &Context, from: &Path) -> Result<Store, Error> {
+fn old(session: &Session<'_>, from: &Path) -> Result<Store, Error> {
+    let context = session.context;
     let world = &context.world;
     if from.extension().is_none_or(|it| it != "hcl") {
         let path = from.to_string_lossy();
-        return Ok(Store::new(world.path(in_workspace(&path, world.workspace()))));
+        let store = Store::new(world.path(in_workspace(&path, world.workspace())));
+        return Ok(place::sealed(context, store, session.store.sealing().clone()));
     }
     let read = source::read(world, &[])?;
     let text = read.reader.read(&from.to_string_lossy()).map_err(|why| {
@@ -130,5 +131,10 @@ fn old(context: &Context, from: &Path) -> Result<Store, Error> {
     context.ui.diagnostics(&problems);
     let evaluator = Evaluator::new(&config, world);
     let settings = evaluator.settings().map_err(Error::diagnostics)?;
-    place::store(context, &settings)
+    let store = place::store(context, &settings)?;
+    match settings.encryption {
+        Some(_) => Ok(store),
+        // The old place may have been sealed for whom the new one is.
+        None => Ok(place::sealed(context, store, session.store.sealing().clone())),
+    }
 }

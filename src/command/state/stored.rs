@@ -8,6 +8,7 @@ use clap::Args;
 use crate::command::arguments::Lock;
 use crate::command::session::{self, Session};
 use crate::error::{Error, Kind};
+use crate::seal::Writes;
 use crate::state::State;
 use crate::store::{self, Loaded};
 
@@ -35,6 +36,20 @@ pub struct Push {
     /// Replaces the state also by an older one, or by another
     #[arg(long)]
     pub force: bool,
+    /// The lock.
+    #[command(flatten)]
+    pub lock: Lock,
+}
+
+/// What `wgform state reseal` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wgform state reseal
+
+For after a change of the `encryption` block: the state is written once more, with
+the next serial. Copies of earlier writes stay as they are.")]
+pub struct Reseal {
     /// The lock.
     #[command(flatten)]
     pub lock: Lock,
@@ -69,7 +84,7 @@ pub struct Restore {
     pub lock: Lock,
 }
 
-/// Prints the document as it is stored.
+/// Prints the document, opened where it is sealed.
 pub(super) fn pull(session: &Session<'_>) -> Result<(), Error> {
     let Some(bytes) = session.store.document()? else {
         return Err(
@@ -87,13 +102,20 @@ pub(super) async fn push(session: &Session<'_>, push: &Push) -> Result<(), Error
     let bytes = store::file(&path)?.ok_or_else(|| {
         Error::new(Kind::Failed, format!("could not read `{shown}`: there is no such file"))
     })?;
-    let mut state = State::from_bytes(&bytes).map_err(|error| {
+    let opened = session.store.sealing().open(&bytes).map_err(|why| {
+        Error::new(Kind::Failed, format!("could not push `{shown}`"))
+            .because(why.to_string())
+            .hint(why.hint())
+    })?;
+    let mut state = State::from_bytes(&opened).map_err(|error| {
         Error::new(Kind::Failed, format!("could not push `{shown}`")).cause(&error)
     })?;
     session.check_environment(Some(&state))?;
     let lock = session.lock("state push", &push.lock).await?;
     let loaded = match lock.read() {
-        Err(error) if push.force && error.is_of_document() => Loaded::default(),
+        Err(error) if push.force && (error.is_of_document() || error.is_for_others()) => {
+            Loaded::default()
+        }
         read => read?,
     };
     if let Some(stored) = &loaded.state {
@@ -148,6 +170,35 @@ fn permit(stored: &State, pushed: &State) -> Result<(), Error> {
             stored.serial, pushed.serial
         )));
     }
+    Ok(())
+}
+
+/// Writes the state once more, for those who are to read it now.
+pub(super) async fn reseal(session: &Session<'_>, reseal: &Reseal) -> Result<(), Error> {
+    let writes = session.store.sealing().writes();
+    if *writes == Writes::Unsaid {
+        let message = "nothing says for whom the state is to be sealed";
+        return Err(Error::new(Kind::Failed, message).hint(
+            "write `wgform { encryption { age_recipients = [\"age1…\"] } }`, or give `WGFORM_AGE_RECIPIENTS` or `WGFORM_PASSPHRASE`",
+        ));
+    }
+    let lock = session.lock("state reseal", &reseal.lock).await?;
+    let loaded = session.read_locked(&lock)?;
+    session::refuse_open("state reseal", &loaded)?;
+    let Some(mut state) = loaded.state else {
+        return Err(Error::new(Kind::Failed, "there is no state yet")
+            .hint("the first apply makes one, and seals it"));
+    };
+    lock.write(&mut state)?;
+    let how = match writes {
+        Writes::Plain => "stored in the open",
+        _ => "sealed anew",
+    };
+    session.context.ui.result(&format!(
+        "The state is {how}, with serial {}. It can be read by {}.\n\nOlder copies, such as the backup and what `wgform state history` lists, can still be read by whoever could read them.",
+        state.serial,
+        writes.readers()
+    ));
     Ok(())
 }
 

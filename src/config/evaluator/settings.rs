@@ -54,9 +54,11 @@ impl Run<'_> {
         let ((default_backend, path), guard) =
             both(both(self.default_backend(), path), self.guard())?;
         let state = settings.state.as_ref().map(|block| self.state(block)).transpose()?;
+        let encryption = settings.encryption.as_ref();
+        let encryption = encryption.map(|it| self.encryption(it)).transpose()?;
         let state_path = PathBuf::from(path);
         let require_plan_file = require_plan_file?;
-        Ok(Settings { default_backend, state_path, state, require_plan_file, guard })
+        Ok(Settings { default_backend, state_path, state, require_plan_file, guard, encryption })
     }
 
     fn state(&self, block: &StateBlock) -> Evaluated<StateDeclaration> {

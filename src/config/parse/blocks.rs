@@ -18,7 +18,7 @@ use crate::config::suggest::suggestion;
 use crate::config::types::Type;
 use crate::config::vocabulary::{
     ASSIGN, ASSIGN_ATTRIBUTES, BACKEND_LINUX, BACKEND_LOCAL, BACKEND_PFSENSE, BACKEND_ROUTEROS,
-    BlockType, CLIENT, CLIENT_ATTRIBUTES, EVERY_RESOURCE, GUARD, LIFECYCLE, LIFECYCLE_OF_MODULE,
+    BlockType, CLIENT, CLIENT_ATTRIBUTES, ENCRYPTION, EVERY_RESOURCE, GUARD, LIFECYCLE, LIFECYCLE_OF_MODULE,
     OUTPUT, READ, ROUTES, SSH, STATES, VALIDATION, VARIABLE, WGFORM,
 };
 use crate::diagnostic::rule::{LITERAL_KEY, LITERAL_PASSWORD};
@@ -125,6 +125,9 @@ impl Parser {
             .into_iter()
             .partition(|(name, _)| *name == GUARD.name);
         self.guard(guards);
+        let (encryption, states): (Vec<_>, Vec<_>) =
+            states.into_iter().partition(|(name, _)| *name == ENCRYPTION.name);
+        self.encryption(encryption);
         for (_, state) in states {
             let span = self.head(&state);
             match &first {

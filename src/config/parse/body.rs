@@ -107,7 +107,7 @@ impl Parser {
         name: &hcl_edit::Decorated<Ident>,
         known: &[&'static str],
     ) -> Option<&'static str> {
-        if matches!(place, "wgform" | "state") {
+        if matches!(place, "wgform" | "state" | "encryption") {
             // It may be what the settings lack.
             self.blocks.broken.settings = true;
         }

@@ -4,9 +4,9 @@ use hcl_edit::expr::Expression;
 use hcl_edit::structure::Block;
 
 use crate::config::Named;
-use crate::config::block::GuardBlock;
+use crate::config::block::{EncryptionBlock, GuardBlock};
 use crate::config::parse::Parser;
-use crate::config::vocabulary::GUARD;
+use crate::config::vocabulary::{ENCRYPTION, GUARD};
 use crate::diagnostic::Diagnostic;
 use crate::resource::Pattern;
 
@@ -29,6 +29,21 @@ impl Parser {
         let attributes = contents.attributes.into_iter();
         guard.attributes = attributes.map(|(name, it)| (name, self.expr(it.value))).collect();
         self.blocks.settings.guard = guard;
+    }
+
+    /// Reads the `encryption` block. One that cannot be read is none, and nothing may be stored in the open for that.
+    pub(super) fn encryption(&mut self, blocks: Vec<(&'static str, Block)>) {
+        let before = self.problems.len();
+        let Some((_, block)) = self.only(None, blocks, "encryption { … }") else {
+            self.blocks.broken.settings |= self.problems.len() > before;
+            return;
+        };
+        let span = self.head(&block);
+        let contents = self.contents_of(&ENCRYPTION, block.body);
+        self.blocks.broken.settings |= self.problems.len() > before;
+        let attributes = contents.attributes.into_iter();
+        let arguments = attributes.map(|(name, it)| (name, self.expr(it.value))).collect();
+        self.blocks.settings.encryption = Some(EncryptionBlock { span, arguments });
     }
 
     /// Reads a list of addresses, or of patterns of them, which are never evaluated.
