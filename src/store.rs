@@ -632,8 +632,8 @@ fn read_journal(files: &Files) -> Result<Option<Recorded>, StoreError> {
     let Some(bytes) = files::read(&files.journal)? else { return Ok(None) };
     let path = &files.journal;
     let opened = files.vault.sealing.open_journal(bytes);
-    let (bytes, is_sealed) = opened
-        .map_err(|source| StoreError::SealedJournal { path: path.clone(), source })?;
+    let (bytes, is_sealed) =
+        opened.map_err(|source| StoreError::SealedJournal { path: path.clone(), source })?;
     Recorded::from_bytes(&bytes).map_err(|source| match source {
         JournalError::Garbage { line } if is_sealed => {
             // The first line of the file holds its key.

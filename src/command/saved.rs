@@ -80,7 +80,9 @@ pub(crate) fn save(
     let saved = Saved::of(plan, circumstances(session, options, is_first));
     let bytes = saved.to_bytes(&plan.state.fingerprint_key);
     let sealed = session.store.sealing().seal_plan(&bytes).map_err(|why| {
-        Error::new(Kind::Failed, "could not seal the plan").because(why.to_string()).hint(why.hint())
+        Error::new(Kind::Failed, "could not seal the plan")
+            .because(why.to_string())
+            .hint(why.hint())
     })?;
     plan_file::write(&session.context.world.path(path), &sealed)?;
     let keeping = match session.store.sealing().seals() {
@@ -384,9 +386,12 @@ fn state_for(context: &Context, opened: &Opened, state: Option<State>) -> Result
     }
     if state.serial < planned.serial {
         let (theirs, ours) = (planned.serial, state.serial);
-        let why = format!("the state is older than the plan: it has serial {ours}, and the plan was made from serial {theirs}");
-        return Err(Error::new(Kind::Stale, why)
-            .hint("somebody may have put back an old copy: `wgform state history` lists what there is"));
+        let why = format!(
+            "the state is older than the plan: it has serial {ours}, and the plan was made from serial {theirs}"
+        );
+        return Err(Error::new(Kind::Stale, why).hint(
+            "somebody may have put back an old copy: `wgform state history` lists what there is",
+        ));
     }
     if state.serial != planned.serial {
         let (theirs, ours) = (planned.serial, state.serial);

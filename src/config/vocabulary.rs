@@ -132,7 +132,16 @@ pub const WGFORM: BlockType = BlockType {
             ..PLAIN
         },
     ],
-    blocks: &[STATE, STATE_HTTP, STATE_S3, STATE_GCS, STATE_AZURE, STATE_POSTGRES, ENCRYPTION, GUARD],
+    blocks: &[
+        STATE,
+        STATE_HTTP,
+        STATE_S3,
+        STATE_GCS,
+        STATE_AZURE,
+        STATE_POSTGRES,
+        ENCRYPTION,
+        GUARD,
+    ],
 };
 
 /// `encryption`, in `wgform`.

@@ -99,9 +99,7 @@ fn argument(argument: &Argument) -> Json {
         Takes::Bool => or_expression(literal(&Form::Bool)),
         Takes::Backend => or_expression(json!(false)),
         Takes::Number => or_expression(number(0, u32::MAX)),
-        Takes::Texts => {
-            or_expression(json!({ "type": "array", "items": { "type": "string" } }))
-        }
+        Takes::Texts => or_expression(json!({ "type": "array", "items": { "type": "string" } })),
         Takes::Networks => or_expression(literal(&Form::Prefixes)),
         Takes::Command => {
             or_expression(json!({ "type": "array", "minItems": 1, "items": { "type": "string" } }))

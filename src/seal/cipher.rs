@@ -74,7 +74,9 @@ fn read(path: &Path, warn: Option<&Warn>) -> Result<Zeroizing<String>, SealError
 fn identities(text: &str) -> Result<Vec<Box<dyn Identity + Send + Sync>>, String> {
     let text = text.trim();
     if text.starts_with("-----BEGIN AGE") || text.starts_with("age-encryption.org/") {
-        return Err("it is sealed with a passphrase itself, which wgform does not ask for".to_owned());
+        return Err(
+            "it is sealed with a passphrase itself, which wgform does not ask for".to_owned()
+        );
     }
     if text.starts_with("-----BEGIN") {
         return Ok(vec![ssh_identity(text)?]);
@@ -198,8 +200,7 @@ fn locked(sealed: &[u8], identities: &Identities) -> SealError {
 fn sealed_for(sealed: &[u8]) -> String {
     let lines = sealed.split(|byte| *byte == b'\n').take_while(|line| !line.starts_with(b"---"));
     let kinds = lines.filter_map(|line| line.strip_prefix(b"-> "));
-    let kinds: Vec<&[u8]> =
-        kinds.filter_map(|it| it.split(|byte| *byte == b' ').next()).collect();
+    let kinds: Vec<&[u8]> = kinds.filter_map(|it| it.split(|byte| *byte == b' ').next()).collect();
     if kinds.contains(&b"scrypt".as_slice()) {
         return "with a passphrase".to_owned();
     }

@@ -23,7 +23,9 @@ pub enum SealError {
         sealed_for: String,
     },
     /// It would keep this machine busy for long.
-    #[error("it is sealed with a passphrase at a work factor of {required}, and no more than {most} is tried")]
+    #[error(
+        "it is sealed with a passphrase at a work factor of {required}, and no more than {most} is tried"
+    )]
     TooMuchWork {
         /// As the document says.
         required: u8,
@@ -98,9 +100,7 @@ impl SealError {
             Self::WrongKeys { .. } => {
                 "Nothing was changed. Use the identity or the passphrase of one of those, or let one of them add you to `age_recipients` and run `wgform state reseal`."
             }
-            Self::TooMuchWork { .. } => {
-                "wgform seals with far less work: find out who wrote it."
-            }
+            Self::TooMuchWork { .. } => "wgform seals with far less work: find out who wrote it.",
             Self::IdentityFile { .. } | Self::Identity { .. } => {
                 "It has to hold what `age-keygen` writes, or a private key of OpenSSH that has no passphrase."
             }

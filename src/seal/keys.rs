@@ -85,9 +85,8 @@ pub(crate) struct Keys {
 impl Keys {
     pub(crate) fn read(settings: Settings, directory: &Path) -> Result<Self, WrongKey> {
         let Settings { is_declared, recipients, identity_file, sealed, environment } = settings;
-        let variable = |name: &str| {
-            environment.get(name).filter(|it| !it.expose().trim().is_empty()).cloned()
-        };
+        let variable =
+            |name: &str| environment.get(name).filter(|it| !it.expose().trim().is_empty()).cloned();
         let passphrase = variable(PASSPHRASE);
         if let Some(it) = &passphrase {
             check_passphrase(it)?;
@@ -131,12 +130,14 @@ impl Keys {
         let identity = match (&self.identity_file, &self.identity) {
             (Some(path), None) => Some(format!("the identity in `{}`", path.display())),
             (None, Some(_)) => Some(format!("the identity in `{IDENTITY}`")),
-            (Some(path), Some(_)) => {
-                Some(format!("neither the identity in `{}` nor the one in `{IDENTITY}`", path.display()))
-            }
+            (Some(path), Some(_)) => Some(format!(
+                "neither the identity in `{}` nor the one in `{IDENTITY}`",
+                path.display()
+            )),
             (None, None) => None,
         };
-        let passphrase = self.passphrase.as_ref().map(|_| format!("the passphrase in `{PASSPHRASE}`"));
+        let passphrase =
+            self.passphrase.as_ref().map(|_| format!("the passphrase in `{PASSPHRASE}`"));
         match (identity, passphrase) {
             (Some(identity), Some(passphrase)) => Some(format!("{identity}, with {passphrase},")),
             (one, other) => one.or(other),

@@ -24,8 +24,8 @@ use crate::resource::BackendId;
 use crate::state::{Applying, BackendRecord, State, StateChange};
 use crate::store::files::{self, Files, failed};
 use crate::store::lock::{self, LocalLock};
-use crate::store::vault::Vault;
 use crate::store::remote::{Line, Make, RemoteError, Reply, Version, Write, in_workspace};
+use crate::store::vault::Vault;
 use crate::store::{
     Held, Journal, LeftOver, Loaded, LockInfo, LockRequest, Past, StoreError, read_journal,
     read_state, remote, serial_of,

@@ -64,10 +64,12 @@ impl Journal {
             bytes.extend(first);
             journal.append(&bytes)
         });
-        written.map_err(|source| failed("write the journal", &journal.path, source)).inspect_err(|_| {
-            // Without its first record it tells nothing, and why there is none is what matters.
-            _ = files.remove_journal();
-        })?;
+        written.map_err(|source| failed("write the journal", &journal.path, source)).inspect_err(
+            |_| {
+                // Without its first record it tells nothing, and why there is none is what matters.
+                _ = files.remove_journal();
+            },
+        )?;
         Ok(journal)
     }
 

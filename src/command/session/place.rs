@@ -44,7 +44,8 @@ pub(crate) fn sealing(
         ..seal::Settings::default()
     };
     if let Some(declared) = declared.cloned() {
-        let EncryptionDeclaration { span: _, recipients, identity_file, sealed, spans: _ } = declared;
+        let EncryptionDeclaration { span: _, recipients, identity_file, sealed, spans: _ } =
+            declared;
         settings = seal::Settings {
             is_declared: true,
             recipients,
