@@ -103,8 +103,8 @@ fn every_command_works_on_a_sealed_state() {
     let plain: Json = serde_json::from_str(&pulled.stdout).unwrap();
     assert!(plain["resources"]["peer.laptop"].is_object(), "{plain}");
     assert_eq!(plain["serial"], document["serial"]);
-    project.run("hold peer.laptop -reason=test").ends(0);
-    project.run("unhold peer.laptop").ends(0);
+    project.run("hold peer.laptop -for=1h -reason=test").ends(0);
+    project.run("hold -release peer.laptop").ends(0);
     project.run("lock show").ends(0);
     project.run("state mv peer.laptop peer.phone").ends(0);
     project.run("state mv peer.phone peer.laptop").ends(0);
@@ -150,6 +150,8 @@ fn a_wrong_identity_is_told_and_nothing_is_changed() {
     fs::remove_file(project.path().join("ann.txt")).unwrap();
     project.run("plan").ends(1).tells("the identity file").tells("No such file");
     project.add("ann.txt", "AGE-PLUGIN-YUBIKEY-1QQQ\n");
+    let mode = fs::Permissions::from_mode(0o644);
+    fs::set_permissions(project.path().join("ann.txt"), mode).unwrap();
     project.run("plan").ends(1).tells("needs a plugin").tells("others can read");
     project.configure(NETWORK);
     project.run("plan").ends(1).tells("nothing here to open it with").tells("age_identity_file");

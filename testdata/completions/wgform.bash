@@ -8,7 +8,7 @@ _wgform() {
         [[ $word == [-=]* || $word == help || ${COMP_WORDS[i-1]} == '=' ]] && continue
         _wgform_takes_value "${COMP_WORDS[i-1]}" && continue
         case "$command $word" in
-            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' graph' | ' console' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | 'state pull' | 'state push' | 'state history' | 'state restore' | 'state migrate' | ' import' | ' backend' | 'backend list' | 'backend test' | ' lock' | 'lock show' | ' hold' | ' force-unlock' | ' simulate' | 'simulate routeros' | 'simulate pfsense' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
+            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' graph' | ' console' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | 'state pull' | 'state push' | 'state history' | 'state restore' | 'state reseal' | 'state migrate' | ' import' | ' backend' | 'backend list' | 'backend test' | ' lock' | 'lock show' | ' hold' | ' force-unlock' | ' simulate' | 'simulate routeros' | 'simulate pfsense' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
         esac
     done
 
@@ -73,6 +73,7 @@ _wgform() {
             'state push') _wgform_words '-force -lock -lock-timeout= -chdir= -workspace= -no-color -v -compact-warnings -help' ;;
             'state history') _wgform_words '-chdir= -workspace= -no-color -v -compact-warnings -help' ;;
             'state restore') _wgform_words '-lock -lock-timeout= -chdir= -workspace= -no-color -v -compact-warnings -help' ;;
+            'state reseal') _wgform_words '-lock -lock-timeout= -chdir= -workspace= -no-color -v -compact-warnings -help' ;;
             'state migrate') _wgform_words '-from= -lock -lock-timeout= -chdir= -workspace= -no-color -v -compact-warnings -help' ;;
             'import') _wgform_words '-all= -out= -as= -var= -var-file= -lock -lock-timeout= -chdir= -workspace= -no-color -v -compact-warnings -help' ;;
             'backend') _wgform_words '-chdir= -workspace= -no-color -v -compact-warnings -help' ;;
@@ -97,7 +98,7 @@ _wgform() {
             'apply') _wgform_paths -f ;;
             'fmt') _wgform_paths -f ;;
             'show') _wgform_paths -f ;;
-            'state') _wgform_words 'list show mv rm pull push history restore migrate help' ;;
+            'state') _wgform_words 'list show mv rm pull push history restore reseal migrate help' ;;
             'state push') _wgform_paths -f ;;
             'backend') _wgform_words 'list test help' ;;
             'lock') _wgform_words 'show help' ;;

@@ -2,7 +2,7 @@
 
 # Returns whether the command line so far is of this command: `state mv` for example.
 function __wgform_command
-    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'graph' 'console' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'state pull' 'state push' 'state history' 'state restore' 'state migrate' 'import' 'backend' 'backend list' 'backend test' 'lock' 'lock show' 'hold' 'force-unlock' 'simulate' 'simulate routeros' 'simulate pfsense' 'schema' 'completions' 'man' 'version'
+    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'graph' 'console' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'state pull' 'state push' 'state history' 'state restore' 'state reseal' 'state migrate' 'import' 'backend' 'backend list' 'backend test' 'lock' 'lock show' 'hold' 'force-unlock' 'simulate' 'simulate routeros' 'simulate pfsense' 'schema' 'completions' 'man' 'version'
     set -l command
     set -l is_value no
     set -l words (commandline -opc)
@@ -243,10 +243,11 @@ complete -c wgform -n '__wgform_command state' -a list -d 'Lists the addresses o
 complete -c wgform -n '__wgform_command state' -a show -d 'Shows resources as they were last written'
 complete -c wgform -n '__wgform_command state' -a mv -d 'Gives a resource or a module another address, after it was renamed in the configuration'
 complete -c wgform -n '__wgform_command state' -a rm -d 'Forgets resources, and leaves them on their devices as they are'
-complete -c wgform -n '__wgform_command state' -a pull -d 'Prints the state as it is stored'
+complete -c wgform -n '__wgform_command state' -a pull -d 'Prints the state as JSON, opened where it is sealed'
 complete -c wgform -n '__wgform_command state' -a push -d 'Puts a state from a file into the store'
 complete -c wgform -n '__wgform_command state' -a history -d 'Lists earlier writes of the state that can be restored'
 complete -c wgform -n '__wgform_command state' -a restore -d 'Writes an earlier state once more'
+complete -c wgform -n '__wgform_command state' -a reseal -d 'Writes the state once more, sealed for those who are to read it now'
 complete -c wgform -n '__wgform_command state' -a migrate -d 'Moves the state from another place to the one that the configuration names'
 complete -c wgform -n '__wgform_command state' -a help -d 'Shows the page of a command'
 complete -c wgform -n '__wgform_command state' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
@@ -325,6 +326,14 @@ complete -c wgform -n '__wgform_command state restore' -s v -d 'Says more about 
 complete -c wgform -n '__wgform_command state restore' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command state restore' -o help -l help -d 'Shows the page of the command'
 
+complete -c wgform -n '__wgform_command state reseal' -o lock -l lock -a 'true false' -d 'Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work'
+complete -c wgform -n '__wgform_command state reseal' -o lock-timeout -l lock-timeout -x -d 'Waits this long for a lock that another run holds'
+complete -c wgform -n '__wgform_command state reseal' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command state reseal' -o workspace -l workspace -x -d 'Works in this workspace, which has a state and simulated systems of its own; the same as the environment\'s WGFORM_WORKSPACE'
+complete -c wgform -n '__wgform_command state reseal' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command state reseal' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command state reseal' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
+complete -c wgform -n '__wgform_command state reseal' -o help -l help -d 'Shows the page of the command'
 complete -c wgform -n '__wgform_command state migrate' -o from -l from -r -F -d 'Where the state was: a state file, or a file with the old block'
 complete -c wgform -n '__wgform_command state migrate' -o lock -l lock -a 'true false' -d 'Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work'
 complete -c wgform -n '__wgform_command state migrate' -o lock-timeout -l lock-timeout -x -d 'Waits this long for a lock that another run holds'

@@ -301,10 +301,11 @@ _wgform_state() {
                 'show:Shows resources as they were last written'
                 'mv:Gives a resource or a module another address, after it was renamed in the configuration'
                 'rm:Forgets resources, and leaves them on their devices as they are'
-                'pull:Prints the state as it is stored'
+                'pull:Prints the state as JSON, opened where it is sealed'
                 'push:Puts a state from a file into the store'
                 'history:Lists earlier writes of the state that can be restored'
                 'restore:Writes an earlier state once more'
+                'reseal:Writes the state once more, sealed for those who are to read it now'
                 'migrate:Moves the state from another place to the one that the configuration names'
                 'help:Shows the page of a command'
             )
@@ -320,6 +321,7 @@ _wgform_state() {
                 push) _wgform_state_push ;;
                 history) _wgform_state_history ;;
                 restore) _wgform_state_restore ;;
+                reseal) _wgform_state_reseal ;;
                 migrate) _wgform_state_migrate ;;
                 help) _wgform_state ;;
             esac
@@ -424,6 +426,18 @@ _wgform_state_restore() {
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
         '-help[Shows the page of the command]' \
         ':SERIAL: '
+}
+
+_wgform_state_reseal() {
+    _arguments \
+        '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
+        '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]'
 }
 
 _wgform_state_migrate() {
