@@ -334,6 +334,7 @@ complete -c wgform -n '__wgform_command state reseal' -o no-color -l no-color -d
 complete -c wgform -n '__wgform_command state reseal' -s v -d 'Says more about what is done'
 complete -c wgform -n '__wgform_command state reseal' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command state reseal' -o help -l help -d 'Shows the page of the command'
+
 complete -c wgform -n '__wgform_command state migrate' -o from -l from -r -F -d 'Where the state was: a state file, or a file with the old block'
 complete -c wgform -n '__wgform_command state migrate' -o lock -l lock -a 'true false' -d 'Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work'
 complete -c wgform -n '__wgform_command state migrate' -o lock-timeout -l lock-timeout -x -d 'Waits this long for a lock that another run holds'
