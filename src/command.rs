@@ -32,6 +32,7 @@ pub mod backend;
 pub mod force_unlock;
 pub mod lock;
 pub mod hold;
+pub mod adopt;
 pub mod metrics;
 pub mod simulate;
 pub mod schema;
@@ -146,6 +147,8 @@ pub enum Command {
     Lock(lock::Command),
     /// Leaves resources alone for a time, without a change of the configuration
     Hold(hold::Arguments),
+    /// Writes what was changed on a device into the configuration, after a yes
+    Adopt(adopt::Arguments),
     /// Takes the lock away from a run that died without giving it back, after a yes
     ForceUnlock(force_unlock::Arguments),
     /// Serves a device that is only pretended, for requests by hand and for tests
@@ -262,6 +265,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::Backend(command) => backend::run(command, context).await,
         Command::Lock(command) => lock::run(&command, context),
         Command::Hold(arguments) => hold::run(arguments, context).await,
+        Command::Adopt(arguments) => adopt::run(arguments, context).await,
         Command::ForceUnlock(arguments) => force_unlock::run(&arguments, context),
         Command::Simulate(command) => simulate::run(command, context).await,
     }

@@ -35,7 +35,7 @@ mod writable;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU8;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::config::block::{Blocks, Module, ResourceBlock};
+use crate::config::block::{Blocks, Module, Node, ResourceBlock};
 use crate::config::graph::At;
 use crate::config::parse::{Given, Parsed};
 use crate::diagnostic::{Diagnostic, Severity, Span, unique};
@@ -54,7 +54,8 @@ use crate::source::{Files, Sources};
 use crate::value::Secret;
 
 pub use crate::config::evaluator::{
-    Console, Evaluator, Shown, Verdict, of_the_interface, own_public_key,
+    Console, Evaluator, Shown, Verdict, Written, WrittenAt, WrittenElement, of_the_interface,
+    own_public_key,
 };
 pub use crate::config::guard::{Guard, Named, OnDrift};
 pub use crate::config::hold::{Holding, is_meant};
@@ -76,6 +77,8 @@ pub struct Config {
     refactoring: Refactoring,
     /// What lint finds without evaluating anything.
     found: Vec<Diagnostic>,
+    /// How often something refers to each variable and local value, by the number of its module.
+    uses: Vec<HashMap<Node, usize>>,
 }
 
 impl Config {
@@ -92,8 +95,10 @@ impl Config {
         // What refers to what is not known of what cannot be read.
         let is_whole = problems.iter().all(|it| it.severity != Severity::Error);
         let found = if is_whole { lint::look(&mut modules) } else { Vec::new() };
+        let uses = modules.iter_mut().map(|it| lint::uses(&mut it.blocks)).collect();
         let refactoring = Refactoring::of(&mut modules);
-        (Self { modules, order, given, reader: sources.reader, refactoring, found }, problems)
+        let reader = sources.reader;
+        (Self { modules, order, given, reader, refactoring, found, uses }, problems)
     }
 
     /// Returns what moved and what is no longer declared.

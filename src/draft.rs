@@ -5,7 +5,7 @@
 //! order of its rows. Nothing here asks a device or writes a file.
 
 mod choice;
-mod hcl;
+pub(crate) mod hcl;
 mod label;
 mod named;
 mod writer;

@@ -42,6 +42,7 @@ pub mod outcome;
 pub mod event;
 pub mod render;
 pub mod draft;
+pub mod adopt;
 pub mod reference;
 pub mod ui;
 pub mod apply;

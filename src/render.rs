@@ -19,6 +19,7 @@ pub mod json;
 pub mod markdown;
 pub mod outcome;
 pub mod paint;
+pub mod patch;
 pub mod plan;
 pub mod quality;
 pub mod record;

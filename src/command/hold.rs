@@ -99,7 +99,7 @@ fn hold(session: &Session<'_>, state: &mut State, wish: Wish) -> Result<String, 
         return Err(refused("a hold of no time holds nothing").hint("say how long with `-for`"));
     }
     let meant: BTreeSet<Address> = owned(state, &addresses)?.into_iter().collect();
-    let attributes = known_attributes(&meant, &attributes)?;
+    let attributes = known_attributes(&meant, &attributes, "held")?;
     let now = session.context.world.now();
     let expires_at = end(now, time)?;
     let who = session::lock_request(session.context, "hold");
@@ -201,15 +201,17 @@ fn end(now: Timestamp, time: Duration) -> Result<Timestamp, Error> {
     })
 }
 
-fn known_attributes(
+/// Checks that what was chosen has attributes of these names.
+pub(crate) fn known_attributes(
     addresses: &BTreeSet<Address>,
     names: &[String],
+    done: &str,
 ) -> Result<BTreeSet<String>, Error> {
     let kinds: BTreeSet<ResourceKind> = addresses.iter().map(|it| it.kind).collect();
     let all = || kinds.iter().flat_map(|kind| declaration::attributes(*kind)).map(|it| it.name);
     for name in names {
         if !all().any(|it| it == name) {
-            let message = format!("there is no attribute `{name}` of what is to be held");
+            let message = format!("there is no attribute `{name}` of what is to be {done}");
             let error = Error::new(Kind::Failed, message);
             return Err(match suggestion(name, all()) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),

@@ -418,6 +418,18 @@ impl<'c> Session<'c> {
         Ok(plan)
     }
 
+    /// Makes a plan of another configuration in the same world, without a word.
+    pub(crate) fn plan_of<B: ?Sized>(
+        &self,
+        (config, evaluator): (&Config, &Evaluator<'_>),
+        state: State,
+        open: Vec<StateChange>,
+        world: &World<B>,
+    ) -> Result<Plan, Error> {
+        let inputs = self.inputs(state, open, world, Options::default());
+        plan::plan(config, evaluator, inputs).map_err(no_plan)
+    }
+
     /// Takes an object that is there into the state.
     pub(crate) fn adopt<B: ?Sized>(
         &self,

@@ -17,11 +17,13 @@ mod settings;
 mod ssh;
 mod variable;
 mod wanted;
+mod written;
 
 pub use crate::config::evaluator::condition::Verdict;
 pub use crate::config::evaluator::console::{Console, Shown};
 pub use crate::config::evaluator::pfsense::of_the_interface;
 pub use crate::config::evaluator::resource::own_public_key;
+pub use crate::config::evaluator::written::{Written, WrittenAt, WrittenElement};
 
 pub(crate) use crate::config::evaluator::resource::misfits;
 

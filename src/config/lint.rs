@@ -38,19 +38,26 @@ pub(crate) fn look(modules: &mut [Module]) -> Vec<Diagnostic> {
     found
 }
 
+/// Counts how often something refers to each variable and local value, `import` blocks left out.
+pub(crate) fn uses(blocks: &mut Blocks) -> HashMap<Node, usize> {
+    let mut uses = HashMap::new();
+    blocks.each_expression(&mut |expr, _| count(&mut uses, expr));
+    uses
+}
+
+fn count(uses: &mut HashMap<Node, usize>, expr: &Expr) {
+    for need in &expr.needs {
+        if matches!(need.node, Node::Variable(_) | Node::Local(_)) {
+            *uses.entry(need.node.clone()).or_default() += 1;
+        }
+    }
+}
+
 /// Finds variables and local values that nothing refers to but what is unused itself.
 fn unused(blocks: &mut Blocks) -> Vec<Diagnostic> {
-    let mut uses: HashMap<Node, usize> = HashMap::new();
-    let mut count = |expr: &Expr| {
-        for need in &expr.needs {
-            if matches!(need.node, Node::Variable(_) | Node::Local(_)) {
-                *uses.entry(need.node.clone()).or_default() += 1;
-            }
-        }
-    };
-    blocks.each_expression(&mut |expr, _| count(expr));
+    let mut uses = uses(blocks);
     for import in &mut blocks.refactoring.imports {
-        import.expressions().for_each(|it| count(it));
+        import.expressions().for_each(|it| count(&mut uses, it));
     }
     let variables = blocks.variables.keys().map(|name| Node::Variable(name.clone()));
     let locals = blocks.locals.keys().map(|name| Node::Local(name.clone()));

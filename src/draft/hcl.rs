@@ -10,7 +10,7 @@ use crate::resource::Field;
 const LONGEST_LIST: usize = 90;
 
 /// Writes a value; none for a secret, which is never written down.
-pub(super) fn value(field: &Field) -> Option<String> {
+pub(crate) fn value(field: &Field) -> Option<String> {
     Some(match field {
         Field::Text(text) => quoted(text),
         Field::Bool(yes) => yes.to_string(),
@@ -58,7 +58,7 @@ fn json(value: &Json) -> String {
 
 /// Writes a text in quotes, so that it is read as what it is: no template, and nothing in it that an editor would not
 /// show.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     let mut rest = text.chars().peekable();

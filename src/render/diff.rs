@@ -65,7 +65,7 @@ fn operations(before: &[&str], after: &[&str]) -> Vec<DiffOp> {
     operations
 }
 
-fn drawn(mark: char, line: &str, style: Option<Style>, paint: Paint) -> String {
+pub(super) fn drawn(mark: char, line: &str, style: Option<Style>, paint: Paint) -> String {
     let whole = line.strip_suffix('\n');
     let shown = whole.unwrap_or(line);
     let shown = printable(shown.strip_suffix('\r').unwrap_or(shown)).into_owned();

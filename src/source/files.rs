@@ -23,7 +23,7 @@ const MAX_ENTRIES: usize = 10_000;
 
 /// Reads the files that functions such as `file()` name.
 #[derive(Clone)]
-pub struct Files(Shelf);
+pub struct Files(Shelf, Arc<BTreeMap<String, String>>);
 
 #[derive(Clone)]
 enum Shelf {
@@ -39,12 +39,23 @@ type Read = dyn Fn(&str) -> Result<String, String> + Send + Sync;
 impl Files {
     /// Takes what answers a read: the text, or why there is none. No directory can be listed then.
     pub fn new(read: impl Fn(&str) -> Result<String, String> + Send + Sync + 'static) -> Self {
-        Self(Shelf::Texts(Arc::new(read)))
+        Self(Shelf::Texts(Arc::new(read)), Arc::default())
     }
 
     /// Reads files by a path that is absolute or relative to a directory.
     pub fn in_directory(directory: PathBuf) -> Self {
-        Self(Shelf::Directory(directory, Seen::default()))
+        Self(Shelf::Directory(directory, Seen::default()), Arc::default())
+    }
+
+    /// Reads the same files, with other texts in the place of some that belong to modules, and remembers nothing of what
+    /// was read by now.
+    #[must_use]
+    pub fn with_texts(&self, texts: BTreeMap<String, String>) -> Self {
+        let shelf = match &self.0 {
+            Shelf::Directory(directory, _) => Shelf::Directory(directory.clone(), Seen::default()),
+            Shelf::Texts(read) => Shelf::Texts(read.clone()),
+        };
+        Self(shelf, Arc::new(texts))
     }
 
     /// Returns what was read so far, by names that are relative to the directory where they can be, with the SHA-256 of
@@ -141,7 +152,13 @@ impl Files {
                 }
                 let names = names_in(&whole).map_err(|error| said(&error))?;
                 let names = names.into_iter().filter(|name| name.ends_with(".wg.hcl"));
-                let load = |name: String| load_listed(&whole.join(&name), &named(&name));
+                let load = |name: String| match self.1.get(&named(&name)) {
+                    Some(text) => {
+                        let (name, text) = (named(&name), text.clone());
+                        Ok(Arc::new(SourceText { name, text, secrets: Vec::new() }))
+                    }
+                    None => load_listed(&whole.join(&name), &named(&name)),
+                };
                 let texts: Vec<_> =
                     names.map(load).collect::<Result<_, _>>().map_err(|error| said(&error))?;
                 texts.iter().for_each(|it| self.note(&it.name, it.text.as_bytes()));

@@ -84,12 +84,7 @@ impl Session<'_> {
         if choice.patterns().next().is_none() {
             return Ok(Chosen { options, replaced: Vec::new() });
         }
-        let declared = self.evaluator.resources().iter().collect();
-        // What is wrong with moves is said by the plan.
-        let renames =
-            plan::renames(self.config.refactoring(), &declared, state).unwrap_or_default();
-        let mut moved = state.clone();
-        moved.rename(&renames);
+        let (moved, renames) = self.moved(state);
         let there = self.there(&moved, &renames, choice.patterns().any(Pattern::is_of_backend));
         let replaced: Vec<_> = choice
             .replace
@@ -125,6 +120,31 @@ impl Session<'_> {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint("`wgform backend list` lists the backends"),
         })
+    }
+
+    /// Finds out which resources are named.
+    ///
+    /// # Errors
+    /// When a pattern names nothing.
+    pub(crate) fn named(
+        &self,
+        state: &State,
+        patterns: &[Pattern],
+    ) -> Result<BTreeSet<Address>, Error> {
+        let (moved, renames) = self.moved(state);
+        let there = self.there(&moved, &renames, patterns.iter().any(Pattern::is_of_backend));
+        Ok(there.all("", patterns)?.into_iter().collect())
+    }
+
+    /// Returns the state with new addresses, and which those are.
+    fn moved(&self, state: &State) -> (State, BTreeMap<Address, Address>) {
+        let declared = self.evaluator.resources().iter().collect();
+        // What is wrong with moves is said by the plan.
+        let renames =
+            plan::renames(self.config.refactoring(), &declared, state).unwrap_or_default();
+        let mut moved = state.clone();
+        moved.rename(&renames);
+        (moved, renames)
     }
 
     fn there<'a>(
@@ -209,16 +229,20 @@ impl There<'_> {
 
     fn nothing(&self, flag: &str, pattern: &Pattern) -> Error {
         let is_backend = self.backends.iter().any(|id| pattern.matches_backend(id));
+        let said = match flag {
+            "" => pattern.to_string(),
+            flag => format!("{flag}={pattern}"),
+        };
         let message = match (pattern.is_address(), pattern.is_of_backend()) {
             (true, _) => {
-                format!("`{flag}={pattern}` is neither in the configuration nor in the state")
+                format!("`{said}` is neither in the configuration nor in the state")
             }
             (false, true) if is_backend => format!(
-                "`{flag}={pattern}` names a backend on which nothing is, neither in the configuration nor in the state"
+                "`{said}` names a backend on which nothing is, neither in the configuration nor in the state"
             ),
-            (false, true) => format!("`{flag}={pattern}` names a backend that there is not"),
+            (false, true) => format!("`{said}` names a backend that there is not"),
             (false, false) => {
-                format!("`{flag}={pattern}` matches nothing in the configuration or in the state")
+                format!("`{said}` matches nothing in the configuration or in the state")
             }
         };
         let error = Error::new(Kind::Failed, message);

@@ -220,7 +220,7 @@ impl<'r> Run<'r> {
     }
 
     /// Returns an evaluation in the same module, of a block that is not repeated.
-    fn at_block(&self) -> Self {
+    pub(super) fn at_block(&self) -> Self {
         self.at(Place { instance: self.place.instance.clone(), each: None })
     }
 
