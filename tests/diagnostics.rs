@@ -41,6 +41,14 @@ const NO_CASE: &[(&str, &str)] = &[
         "it is for mistakes in wgform: no configuration is known that shows one",
     ),
     (
+        "value that has to be written by hand",
+        "it is about what was changed on a device; `tests/adopt.rs` shows it",
+    ),
+    (
+        "drift that cannot be adopted",
+        "it is about what was changed on a device; `tests/adopt.rs` shows it",
+    ),
+    (
         "too many modules",
         "a case of twenty directories is nothing to read; `src/config/tests/modules.rs` has one",
     ),
