@@ -135,7 +135,7 @@ fn lines_come_and_go_with_what_a_device_has_and_has_not() {
 #[test]
 fn an_entry_of_a_map_is_changed_and_what_others_share_is_not() {
     let rest = format!(
-        "locals {{\n  people = {{\n    alice = {{ key = \"{}\", nets = [\"10.8.1.1/32\"], host = \"a.example.com:1\" }}\n    bob = {{\n      key  = \"{}\"\n      nets = [\"10.8.1.2/32\"]\n    }}\n  }}\n}}\n\npeer \"rw\" {{\n  for_each             = local.people\n  interface            = interface.hub\n  public_key           = each.value.key\n  allowed_ips          = each.value.nets\n  endpoint             = try(each.value.host, null)\n  persistent_keepalive = \"25s\"\n  name                 = \"p-${{each.key}}\"\n}}\n",
+        "locals {{\n  people = {{\n    alice = {{ key = \"{}\", nets = [\"10.8.1.1/32\"], host = \"a.example.com:1\" }}\n    bob = {{\n      key  = \"{}\"\n      nets = [\"10.8.1.2/32\"]\n    }}\n  }}\n}}\n\npeer \"rw\" {{\n  for_each             = local.people\n  interface            = interface.hub\n  public_key           = each.value.key\n  allowed_ips          = each.value.nets\n  endpoint             = try(each.value.host, null)\n  description          = try(each.value.note, \"\")\n  persistent_keepalive = \"25s\"\n  name                 = \"p-${{each.key}}\"\n}}\n",
         key(1),
         key(2)
     );
@@ -146,7 +146,7 @@ fn an_entry_of_a_map_is_changed_and_what_others_share_is_not() {
     });
     change_peer(&project, 1, &moved);
     let moved = json!({
-        "endpoint-address": "c.example.com", "endpoint-port": "3", "persistent-keepalive": "7s", "name": "robert",
+        "comment": "by hand", "persistent-keepalive": "7s", "name": "robert",
     });
     change_peer(&project, 2, &moved);
     let ran = project.run("adopt peer.rw[*] -auto-approve").ends(1);
@@ -158,17 +158,17 @@ fn an_entry_of_a_map_is_changed_and_what_others_share_is_not() {
         .replace("a.example.com:1", "b.example.com:2")
         .replace(
             "nets = [\"10.8.1.2/32\"]\n",
-            "nets = [\"10.8.1.2/32\"]\n      host = \"c.example.com:3\"\n",
+            "nets = [\"10.8.1.2/32\"]\n      note = \"by hand\"\n",
         );
     assert_eq!(text(&project), expected);
     let drift = project.run("drift").ends(2);
-    drift.says("persistent_keepalive").says_no("endpoint").says_no("alice");
+    drift.says("persistent_keepalive").says("robert").says_no("by hand").says_no("alice");
 }
 
 #[test]
 fn variables_modules_and_locals_are_followed_to_their_literals() {
     let project = Project::new(&format!(
-        "{ROUTER}\nvariable \"port\" {{\n  type = number\n}}\n\nlocals {{\n  alive  = \"25s\"\n  shared = \"s.example.com:1\"\n}}\n\ninterface \"hub\" {{\n  name        = \"wg0\"\n  listen_port = var.port\n}}\n\nmodule \"site\" {{\n  source   = \"./site\"\n  hub      = interface.hub\n  endpoint = \"m.example.com:1\"\n}}\n\npeer \"b\" {{\n  interface            = interface.hub\n  public_key           = \"{}\"\n  allowed_ips          = []\n  endpoint             = local.shared\n  persistent_keepalive = local.alive\n}}\n\npeer \"c\" {{\n  interface   = interface.hub\n  public_key  = \"{}\"\n  allowed_ips = []\n  endpoint    = local.shared\n}}\n",
+        "{ROUTER}\nvariable \"port\" {{\n  type = number\n}}\n\nlocals {{\n  alive  = \"25s\"\n  shared = \"s.example.com:1\"\n}}\n\ninterface \"hub\" {{\n  name        = \"wg0\"\n  listen_port = var.port\n}}\n\nmodule \"site\" {{\n  source   = \"./site\"\n  hub      = interface.hub\n  endpoint = \"m.example.com:1\"\n}}\n\npeer \"b\" {{\n  interface            = interface.hub\n  public_key           = \"{}\"\n  allowed_ips          = [\"10.9.2.0/24\"]\n  endpoint             = local.shared\n  persistent_keepalive = local.alive\n}}\n\npeer \"c\" {{\n  interface   = interface.hub\n  public_key  = \"{}\"\n  allowed_ips = [\"10.9.3.0/24\"]\n  endpoint    = local.shared\n}}\n",
         key(2),
         key(3)
     ));

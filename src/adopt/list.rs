@@ -92,10 +92,20 @@ impl Rows<'_> {
     }
 
     fn removed(&self, going: &[&WrittenElement]) -> (Vec<Edit>, Vec<String>) {
-        let mut edits = Vec::new();
-        let mut comments = Vec::new();
+        let mut ranges: Vec<Range<usize>> = Vec::new();
         for element in going {
             let (start, end) = (element.range.start, self.end_of(element));
+            let is_blank = |from: usize| {
+                self.page.text()[from..start].chars().all(|c| matches!(c, ' ' | '\t'))
+            };
+            match ranges.last_mut().filter(|it| is_blank(it.end)) {
+                Some(last) => last.end = end,
+                None => ranges.push(start..end),
+            }
+        }
+        let mut edits = Vec::new();
+        let mut comments = Vec::new();
+        for Range { start, end } in ranges {
             let rest = self.page.rest(end).filter(|it| it.0 <= self.inner.end);
             let line = self.page.line_start(start);
             let is_alone = self.page.is_first(start) && line >= self.inner.start;
@@ -111,7 +121,7 @@ impl Rows<'_> {
         (edits, comments)
     }
 
-    /// Returns an element among others in its line, with the blanks on one side of it.
+    /// Returns elements among others in their line, with the blanks on one side of them.
     fn inline(&self, start: usize, end: usize) -> Range<usize> {
         let after = &self.page.text()[end..self.inner.end];
         let blanks = after.len() - after.trim_start_matches([' ', '\t']).len();
@@ -137,21 +147,22 @@ impl Rows<'_> {
             edits.extend(comma.filter(|_| !ends_with_comma).map(|it| self.edit(it, "")));
             return edits;
         }
-        if comma.is_none() {
-            let at = anchor.range.end;
-            edits.push(self.edit(at..at, ","));
-        }
         let end = self.end_of(anchor);
         let page = self.page;
+        let separator = if comma.is_none() { "," } else { "" };
         match page.rest(end).filter(|it| it.0 <= self.inner.end) {
             Some((next, _)) => {
+                if comma.is_none() {
+                    edits.push(self.edit(end..end, separator));
+                }
                 let indent = page.indent(anchor.range.start);
                 let rows = rows(add, indent, page.newline, ends_with_comma);
                 edits.push(self.edit(next..next, &rows));
             }
             None => {
                 let comma = if ends_with_comma { "," } else { "" };
-                edits.push(self.edit(end..end, &format!(" {}{comma}", add.join(", "))));
+                let text = format!("{separator} {}{comma}", add.join(", "));
+                edits.push(self.edit(end..end, &text));
             }
         }
         edits

@@ -1,6 +1,7 @@
 //! `wgform adopt`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use crate::plan::{Options, Plan};
 use crate::render::diff::masked;
 use crate::render::patch::{self, Texts};
 use crate::render::{count, printable};
-use crate::resource::{Address, Pattern};
+use crate::resource::{Address, Field, Pattern};
 use crate::source::edit::{SourceFile, find};
 use crate::source::{self, Sources};
 use crate::state::{State, StateChange};
@@ -105,7 +106,8 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
         let checked = Replanned { context, sources: &sources, before: &plan, again: &again };
         checked.check(&proposal.changes, &revisions, (state, loaded.open))?;
     }
-    let run = Run { context, arguments: &arguments, drifted: &drifted };
+    let public = public_keys(&plan);
+    let run = Run { context, arguments: &arguments, drifted: &drifted, public: &public };
     run.end(&proposal, &revisions)
 }
 
@@ -129,6 +131,16 @@ fn settled(session: &Session<'_>, sources: &Sources, drifted: &Drifted) -> Propo
         proposal.settle(config, &mut |changes| checker.look(changes));
     }
     proposal
+}
+
+/// Returns the keys that are known to be no secret, wherever they are written.
+fn public_keys(plan: &Plan) -> BTreeSet<String> {
+    let fields = plan.resources.values().filter_map(|it| it.fields.get("public_key"));
+    let keys = fields.filter_map(|it| match it.known() {
+        Some(Field::PublicKey(key)) => Some(key.to_string()),
+        _ => None,
+    });
+    keys.collect()
 }
 
 type Again<'a> =
@@ -201,6 +213,8 @@ struct Run<'a> {
     context: &'a Context,
     arguments: &'a Arguments,
     drifted: &'a Drifted,
+    /// Keys that may be shown.
+    public: &'a BTreeSet<String>,
 }
 
 impl Run<'_> {
@@ -229,8 +243,7 @@ impl Run<'_> {
         }
         let files = self.files(revisions)?;
         if self.arguments.print {
-            self.print(&files)?;
-            return Ok(exit);
+            return Ok(exit.or_worse(self.print(&files)));
         }
         for file in &files {
             ui.result(file.shown(ui.result_paint()).trim_end_matches('\n'));
@@ -248,7 +261,7 @@ impl Run<'_> {
         let resources: BTreeSet<&Address> =
             proposal.changes.iter().map(|it| &it.wish.address).collect();
         ui.talk(&format!(
-            "Adopted {} of {}. The next `wgform apply` records that in the state; no device is written to for it.",
+            "Adopted {} of {}. The state is as it was: the next `wgform apply` records it.",
             count(proposal.changes.len(), "value"),
             count(resources.len(), "resource")
         ));
@@ -303,11 +316,14 @@ impl Run<'_> {
     }
 
     /// Reads the files that are to be replaced once more; they must be what was planned.
-    fn files<'r>(&self, revisions: &'r BTreeMap<String, Revision>) -> Result<Vec<File<'r>>, Error> {
+    fn files<'r>(
+        &'r self,
+        revisions: &'r BTreeMap<String, Revision>,
+    ) -> Result<Vec<File<'r>>, Error> {
         revisions.iter().map(|(name, revision)| self.file(name, revision)).collect()
     }
 
-    fn file<'r>(&self, name: &str, revision: &'r Revision) -> Result<File<'r>, Error> {
+    fn file<'r>(&'r self, name: &str, revision: &'r Revision) -> Result<File<'r>, Error> {
         let (mut found, problems) = find(&self.context.world, &[PathBuf::from(name)], false);
         if let Some(problem) = problems.into_iter().next() {
             return Err(problem.into());
@@ -317,30 +333,35 @@ impl Run<'_> {
         if text != revision.before.text {
             return Err(changed(name));
         }
-        Ok(File { file, revision, had_mark })
+        Ok(File { file, revision, had_mark, public: self.public })
     }
 
-    fn print(&self, files: &[File<'_>]) -> Result<(), Error> {
+    fn print(&self, files: &[File<'_>]) -> Exit {
+        let ui = &self.context.ui;
+        let mut exit = Exit::Done;
         let mut text = String::new();
         let mut is_bare = false;
         for file in files {
-            let name = &file.file.name;
-            let patch = file.exact().ok_or_else(|| {
-                let message = format!("could not print a patch of `{}`", printable(name));
-                Error::new(Kind::Failed, message)
-                    .because("a line that changes has a secret in it, which is never shown")
-                    .hint("leave `-print` out: the file itself can be changed")
-            })?;
+            let Some(patch) = file.exact() else {
+                exit = Exit::Failed;
+                ui.warn(&format!(
+                    "no patch of `{}` is printed: a line that changes has a secret in it. Without `-print` the file itself can be changed.",
+                    printable(&file.file.name)
+                ));
+                continue;
+            };
             text += &patch.text;
             is_bare |= patch.is_bare;
         }
-        self.context.ui.result(&text);
+        if !text.is_empty() {
+            ui.result(&text);
+        }
         if is_bare {
-            self.context.ui.talk(
-                "A secret stands right behind a change and is not shown, so the patch has little context: `git apply` needs `--unidiff-zero` for it.",
+            ui.warn(
+                "a secret stands right behind a change and is not shown, so the patch has little context: `git apply` needs `--unidiff-zero` for it.",
             );
         }
-        Ok(())
+        exit
     }
 
     fn write(&self, files: &[File<'_>]) -> Result<(), Error> {
@@ -378,6 +399,8 @@ struct File<'r> {
     file: SourceFile,
     revision: &'r Revision,
     had_mark: bool,
+    /// Keys that may be shown.
+    public: &'r BTreeSet<String>,
 }
 
 impl File<'_> {
@@ -396,18 +419,34 @@ impl File<'_> {
             text: self.revision.after.clone(),
             secrets: Vec::new(),
         };
-        let after = Arc::new(after);
-        // What cannot be parsed was refused before.
-        let after = check_syntax(&after).unwrap_or(after);
+        let after = match before.name.ends_with(".wgvars.hcl") {
+            true => Arc::new(with_secrets_of(before, after)),
+            false => {
+                let after = Arc::new(after);
+                // What cannot be parsed was refused before.
+                check_syntax(&after).unwrap_or(after)
+            }
+        };
         let mark = self.mark();
         look(Texts {
             name: &self.file.name,
             before: &format!("{mark}{}", before.text),
             after: &self.after(),
-            shown_before: &format!("{mark}{}", masked(before)),
-            shown_after: &format!("{mark}{}", masked(&after)),
+            shown_before: &format!("{mark}{}", self.masked(before)),
+            shown_after: &format!("{mark}{}", self.masked(&after)),
             regions,
         })
+    }
+
+    /// Masks what may be a secret, but for keys of which it is known that they are none.
+    fn masked(&self, source: &SourceText) -> String {
+        let SourceText { name, text, secrets } = source;
+        let is_secret = |range: &&Range<usize>| {
+            let word = text.get((*range).clone()).unwrap_or_default();
+            !self.public.contains(word.trim_matches('"'))
+        };
+        let secrets = secrets.iter().filter(is_secret).cloned().collect();
+        masked(&SourceText { name: name.clone(), text: text.clone(), secrets })
     }
 
     fn shown(&self, paint: crate::render::Paint) -> String {
@@ -417,4 +456,14 @@ impl File<'_> {
     fn exact(&self) -> Option<patch::Patch> {
         self.with_texts(patch::exact)
     }
+}
+
+/// Marks in a file of values what was secret in it before: which value is one is said where its variable is declared.
+fn with_secrets_of(before: &SourceText, after: SourceText) -> SourceText {
+    let words = before.secrets.iter().filter_map(|it| before.text.get(it.clone()));
+    let words: BTreeSet<&str> = words.filter(|it| !it.trim().is_empty()).collect();
+    let places = words.into_iter().flat_map(|word| {
+        after.text.match_indices(word).map(|(at, word)| at..at + word.len()).collect::<Vec<_>>()
+    });
+    SourceText { secrets: places.collect(), name: after.name.clone(), text: after.text.clone() }
 }

@@ -33,6 +33,7 @@ _wgform() {
                 'backend:Lists backends, or says what each has and lacks'
                 'lock:Says who holds the lock of the state'
                 'hold:Leaves resources alone for a time, without a change of the configuration'
+                'adopt:Writes what was changed on a device into the configuration, after a yes'
                 'force-unlock:Takes the lock away from a run that died without giving it back, after a yes'
                 'simulate:Serves a device that is only pretended, for requests by hand and for tests'
                 'schema:Prints the reference of the language, or a JSON Schema of what wgform reads and writes'
@@ -60,6 +61,7 @@ _wgform() {
                 backend) _wgform_backend ;;
                 lock) _wgform_lock ;;
                 hold) _wgform_hold ;;
+                adopt) _wgform_adopt ;;
                 force-unlock) _wgform_force_unlock ;;
                 simulate) _wgform_simulate ;;
                 schema) _wgform_schema ;;
@@ -576,6 +578,24 @@ _wgform_hold() {
         '-release[Ends the holds on these resources]' \
         '-lock=-[Takes the lock (the default); with false, goes without it, which is safe only when nobody else is at work]::value:(true false)' \
         '-lock-timeout=[Waits this long for a lock that another run holds]:DURATION: ' \
+        '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
+        '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
+        '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
+        '-v[Says more about what is done]' \
+        '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
+        '-help[Shows the page of the command]' \
+        ':ADDRESS: '
+}
+
+_wgform_adopt() {
+    _arguments \
+        '*-attribute=[Adopts only this attribute; may be given several times]:NAME: ' \
+        '-print[Prints a patch for `git apply` or `patch -p1`, and writes nothing]' \
+        '-auto-approve[Does not ask for a yes]' \
+        '-input=-[Asks for a yes (the default); with false, fails where it would ask]::value:(true false)' \
+        '*-var=[Sets a variable; may be given several times]:NAME=VALUE: ' \
+        '*-var-file=[Sets variables from a file; the later of -var and -var-file wins]:file:_files' \
+        '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-chdir=[Works in another directory, as if wgform had been started there]:directory:_files -/' \
         '-workspace=[Works in this workspace, which has a state and simulated systems of its own; the same as the environment'\''s WGFORM_WORKSPACE]:NAME: ' \
         '-no-color[Writes no colour; the same as a value in the environment'\''s NO_COLOR]' \
