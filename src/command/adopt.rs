@@ -198,7 +198,7 @@ fn writes(plan: &Plan) -> BTreeMap<(String, &'static str), String> {
             writes.insert((subject, ""), format!("{:?}", change.action));
         }
     }
-    for held in plan.held.iter() {
+    for held in &plan.held {
         for diff in held.attributes.iter().filter(|it| it.is_write()) {
             let is_change = diff.class == Class::Change;
             let value = format!("{is_change} {:?} {:?}", diff.before, diff.after);
@@ -291,7 +291,7 @@ impl Run<'_> {
         if *unmanaged > 0 {
             let peers = count(*unmanaged, "peer");
             ui.talk(&format!(
-                "{peers} on what was chosen are declared nowhere. `wgform import -all` writes blocks for such peers."
+                "Declared nowhere: {peers} on what was chosen. `wgform import -all` writes blocks for such peers."
             ));
         }
         for (address, name, all) in foreign.iter().take(MOST_BY_HAND) {
@@ -460,10 +460,12 @@ impl File<'_> {
 
 /// Marks in a file of values what was secret in it before: which value is one is said where its variable is declared.
 fn with_secrets_of(before: &SourceText, after: SourceText) -> SourceText {
+    let SourceText { name, text, secrets: _ } = after;
     let words = before.secrets.iter().filter_map(|it| before.text.get(it.clone()));
     let words: BTreeSet<&str> = words.filter(|it| !it.trim().is_empty()).collect();
-    let places = words.into_iter().flat_map(|word| {
-        after.text.match_indices(word).map(|(at, word)| at..at + word.len()).collect::<Vec<_>>()
-    });
-    SourceText { secrets: places.collect(), name: after.name.clone(), text: after.text.clone() }
+    let mut secrets = Vec::new();
+    for word in words {
+        secrets.extend(text.match_indices(word).map(|(at, found)| at..at + found.len()));
+    }
+    SourceText { name, text, secrets }
 }
