@@ -152,7 +152,6 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
         .into_iter()
         .map(|(name, link)| Ok((name, link.into_link()?)))
         .collect::<Result<_, String>>()?;
-    let (refused_peers, refused_links) = (BTreeMap::new(), BTreeMap::new());
     let routes = routes.into_iter().map(RouteRecord::into_route).collect::<Result<_, _>>()?;
     let rules = rules.into_iter().map(RuleRecord::into_rule).collect();
     Ok(Host {
@@ -175,8 +174,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Host, String> {
             managed,
             ..Programs::default()
         },
-        refused_peers,
-        refused_links,
+        refused_peers: BTreeMap::new(),
+        refused_links: BTreeMap::new(),
     })
 }
 
