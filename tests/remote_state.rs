@@ -9,6 +9,7 @@ mod gitlab;
 mod harness;
 
 use std::fs;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -473,6 +474,37 @@ fn a_lock_is_left_to_who_lives_and_given_back_at_ctrl_c() {
         run.end_by(signal).ends(130);
         is_whole(&server);
     }
+}
+
+#[test]
+fn a_run_with_reports_gives_its_lock_back_at_ctrl_c() {
+    let server = GitLab::start();
+    let project = project(&server, 1);
+    for report in ["-summary-into=report", "-json-into=report", "-markdown-into=report"] {
+        let run = asking(&project, &[], &format!("apply {report}"));
+        server.trouble(0, false, Trouble::Late(Duration::from_millis(700)));
+        run.end_by(Signal::TERM).ends(130);
+        is_whole(&server);
+        assert_ne!(fs::read_to_string(project.path().join("report")).unwrap(), "", "{report}");
+    }
+}
+
+#[test]
+fn both_locks_of_a_move_are_given_back_at_ctrl_c() {
+    let (old, new) = (GitLab::start(), GitLab::start());
+    let project = project(&old, 1);
+    hurried(&project, "apply -auto-approve").ends(0);
+    project.add("old-state.hcl", &old.block(STATE).replace("var.token", &format!("\"{TOKEN}\"")));
+    configure(&project, &new, 1);
+    // Both are locked when the old one is read.
+    let asked = old.kept().asked.len();
+    old.trouble(2, false, Trouble::Late(Duration::from_secs(2)));
+    let run = project.start("state migrate -from=old-state.hcl");
+    eventually("the old one is read", || old.kept().asked.len() > asked + 2);
+    run.signal(Signal::INT);
+    run.end().ends(130);
+    is_whole(&old);
+    is_whole(&new);
 }
 
 #[test]

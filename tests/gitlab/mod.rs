@@ -30,6 +30,8 @@ pub enum Trouble {
     Breaks,
     /// The connection is closed at once.
     Gone,
+    /// It is done, and answered, only then.
+    Late(Duration),
 }
 
 /// The states of one server.
@@ -47,8 +49,14 @@ pub struct Kept {
     pub trouble: Option<(usize, bool, Trouble)>,
     /// Once so many versions are kept, every request is answered with 500.
     pub dies_with: Option<usize>,
+    /// With the write that makes so many versions, the server dies before it answers.
+    pub dies_in: Option<usize>,
+    /// After so many versions, somebody writes another one without the lock.
+    pub overtaken_after: Option<usize>,
     /// A lock is given once more to the one who has it.
     pub gives_again: bool,
+    /// It says that there is a lock, and not whose.
+    pub is_mute: bool,
     /// Nobody may lock.
     pub is_read_only: bool,
     /// It keeps any bytes, and one version of them, as a small server does that is not GitLab.
@@ -110,6 +118,7 @@ impl GitLab {
         let mut kept = self.kept();
         kept.trouble = None;
         kept.dies_with = None;
+        kept.dies_in = None;
     }
 
     pub fn serials(&self, state: &str) -> Vec<u64> {
@@ -179,6 +188,10 @@ fn serve(stream: &TcpStream, kept: &Mutex<Kept>) -> bool {
             _ = (&*stream).write_all(head.as_bytes());
             return false;
         }
+        Some(Trouble::Late(time)) => {
+            thread::sleep(time);
+            answer(&request, &mut kept.lock().unwrap())
+        }
         None => answer(&request, &mut kept.lock().unwrap()),
     };
     let head = format!("HTTP/1.1 {status} Told\r\nContent-Length: {}\r\n\r\n", body.len());
@@ -222,6 +235,7 @@ fn answer(request: &Request, kept: &mut Kept) -> (u16, Vec<u8>) {
             }
             match kept.locks.get(name) {
                 Some(held) if kept.gives_again && held["ID"] == wanted["ID"] => (200, Vec::new()),
+                Some(_) if kept.is_mute => (423, Vec::new()),
                 Some(held) => (409, held.to_string().into_bytes()),
                 None => {
                     kept.locks.insert(name.to_owned(), wanted);
@@ -271,5 +285,15 @@ fn write(name: &str, query: &str, body: &[u8], kept: &mut Kept) -> (u16, Vec<u8>
         kept.offences.push(format!("serial {serial} after {newest}"));
     }
     versions.insert(serial, body.to_vec());
+    let count = versions.len();
+    if kept.overtaken_after == Some(count) {
+        let mut theirs = document;
+        theirs["serial"] = (serial + 1).into();
+        versions.insert(serial + 1, theirs.to_string().into_bytes());
+    }
+    if kept.dies_in == Some(count) {
+        kept.dies_with = Some(count);
+        return (500, Vec::new());
+    }
     (200, Vec::new())
 }
