@@ -50,6 +50,12 @@ fn hurried(project: &Project, arguments: &str) -> Ran {
     ran
 }
 
+/// Runs the program so that it tells its store ten times a second how far it has come.
+fn in_a_great_hurry(project: &Project, arguments: &str) -> Ran {
+    let output = project.command(arguments).env("WGFORM_HURRY", "300").output().unwrap();
+    Ran::of(arguments, output)
+}
+
 fn asking(project: &Project, environment: &[(&str, &str)], command: &str) -> Running {
     let mut run = project.start_in(environment, command);
     run.wait_for("Enter a value");
@@ -326,6 +332,19 @@ fn a_kept_state_never_replaces_a_newer_one() {
 }
 
 #[test]
+fn a_run_whose_state_somebody_else_writes_gives_its_lock_back() {
+    let server = GitLab::start();
+    let project = project(&server, 200);
+    server.kept().overtaken_after = Some(1);
+    let ran = in_a_great_hurry(&project, "apply -auto-approve").ends(4);
+    let ran = ran.tells("somebody else has written the state").tells("state push -force");
+    for wrong in ["was lost", "the next apply in this directory", "could not be given back"] {
+        assert!(!ran.stderr.contains(wrong), "{ran}");
+    }
+    is_whole(&server);
+}
+
+#[test]
 fn two_processes_lose_no_update() {
     let server = GitLab::start();
     let rounds = std::env::var("WGFORM_ROUNDS").ok().and_then(|it| it.parse().ok()).unwrap_or(8);
@@ -436,6 +455,8 @@ fn a_run_that_is_cut_off_from_its_store_stops() {
     run.answer("yes\n");
     run.end().ends(1).tells("the lock on the state").tells("was lost");
     assert_eq!(server.serials(STATE), [] as [u64; 0]);
+    // Nobody had taken it meanwhile, and nobody is left who could give it back.
+    is_whole(&server);
 }
 
 #[test]

@@ -35,6 +35,8 @@ use crate::store::{
 const REFRESH: SignedDuration = SignedDuration::from_secs(30);
 /// A lease that has not been renewed for so long seems dead.
 const STALE: SignedDuration = SignedDuration::from_mins(5);
+/// What is attempted most.
+const WRITE: &str = "write the state to";
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Short enough that who waits also gets a lock which another run takes again and again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -540,6 +542,8 @@ pub(crate) struct AfarLock {
     /// A write that nobody waits for.
     under_way: RefCell<Option<UnderWay>>,
     told_at: Cell<Timestamp>,
+    /// Somebody has written although the lock is ours.
+    is_overtaken: Cell<bool>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -566,6 +570,7 @@ impl AfarLock {
             applying: RefCell::default(),
             under_way: RefCell::default(),
             told_at: Cell::new(Timestamp::UNIX_EPOCH),
+            is_overtaken: Cell::new(false),
         }
     }
 
@@ -704,8 +709,9 @@ impl AfarLock {
                 self.note(Some(version), *serial);
                 *under_way = None;
             }
-            Some(Err(RemoteError::Stale | RemoteError::LockLost)) => {
+            Some(Err(error @ (RemoteError::Stale | RemoteError::LockLost))) => {
                 *under_way = None;
+                self.is_overtaken.set(matches!(error, RemoteError::Stale));
                 self.afar.line.lose();
             }
             // Whether it arrived is looked up by the next write.
@@ -782,6 +788,7 @@ impl AfarLock {
 
     /// Writes other bytes over whatever is there.
     pub(crate) fn replace_by(&self, bytes: Vec<u8>, serial: u64) -> Result<(), StoreError> {
+        self.check_may_write()?;
         let over = self.stored.borrow().version.clone();
         let lock = self.is_held.then(|| self.local.info().clone());
         let write = Write { bytes, serial, over, lock };
@@ -829,6 +836,15 @@ impl AfarLock {
         Ok(())
     }
 
+    fn check_may_write(&self) -> Result<(), StoreError> {
+        let source = match self.is_overtaken.get() {
+            true => RemoteError::Stale,
+            false if self.is_lost() || self.afar.line.is_given_back() => RemoteError::LockLost,
+            false => return Ok(()),
+        };
+        Err(self.afar.failed(WRITE, source))
+    }
+
     fn write_of(&self, state: &State) -> Result<Write, StoreError> {
         Ok(Write {
             bytes: self.afar.vault.seal(state)?,
@@ -840,9 +856,7 @@ impl AfarLock {
 
     /// Writes a state over the one that was read, with the next serial.
     fn put(&self, state: &mut State) -> Result<(), StoreError> {
-        if self.is_lost() {
-            return Err(StoreError::LockLost { place: self.afar.place.clone() });
-        }
+        self.check_may_write()?;
         let before = state.serial;
         // A state that comes from a file may be ahead; no serial is given twice.
         state.serial = before.max(self.stored.borrow().serial + 1);
@@ -859,7 +873,7 @@ impl AfarLock {
                 if matches!(source, RemoteError::LockLost) {
                     self.afar.line.lose();
                 }
-                Err(self.afar.failed("write the state to", source))
+                Err(self.afar.failed(WRITE, source))
             }
         }
     }

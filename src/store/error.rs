@@ -1,7 +1,7 @@
 //! Why the store could not do what was asked, and the way out.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use rustix::io::Errno;
@@ -388,17 +388,25 @@ impl StoreError {
                 _ => vec!["Look at the address of the `state` block, or put back an earlier state with `wgform state restore`; nothing was changed.".to_owned()],
             },
             Self::LockLost { .. } => vec!["Somebody removed it, or it could not be renewed for minutes. Look whether another run is at work before you start the next one.".to_owned()],
-            Self::Errored { path, source } => {
-                let mut hints = source.hints();
-                hints.push(format!(
-                    "Nothing is lost: the next apply in this directory puts it into the store. From elsewhere: `wgform state push {}`",
-                    path.display()
-                ));
-                hints
-            }
+            Self::Errored { path, source } => errored_hints(path, source),
             _ => Vec::new(),
         }
     }
+}
+
+fn errored_hints(path: &Path, source: &StoreError) -> Vec<String> {
+    let path = path.display();
+    if matches!(source, StoreError::Remote { source: RemoteError::Stale, .. }) {
+        return vec![
+            "Somebody else has written the state while this run went on. Find out who, before anything else is applied.".to_owned(),
+            format!("What this run did is in `{path}`, and what they wrote is shown by `wgform state pull`. Look at both, and remove the file, or say `wgform state push -force {path}`."),
+        ];
+    }
+    let mut hints = source.hints();
+    hints.push(format!(
+        "Nothing is lost: the next apply in this directory puts it into the store, unless somebody writes there before. From elsewhere: `wgform state push {path}`"
+    ));
+    hints
 }
 
 fn locked_hints(held: &Held) -> Vec<String> {

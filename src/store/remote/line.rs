@@ -53,6 +53,7 @@ pub(crate) struct Line {
 /// The lock, as far as this process holds it.
 #[derive(Default)]
 struct Lease {
+    /// None also when the store says that it is no longer ours.
     held: Option<LockInfo>,
     /// The devices whose locks are held.
     devices: BTreeMap<String, LockInfo>,
@@ -60,6 +61,7 @@ struct Lease {
     lost_device: Option<String>,
     /// When the store was asked last that answered that it is ours.
     heard: Option<Moment>,
+    /// The run has to stop: somebody else has it, or may have it, or writes without it.
     is_lost: bool,
     /// The store is being told that the holder lives.
     is_renewing: bool,
@@ -214,7 +216,13 @@ impl Line {
         of(&self.lease).is_lost
     }
 
-    /// Notes that the lock is lost, as a write has found out.
+    /// Returns whether it was given back, as by whoever listens for Ctrl-C. Nothing may be written then.
+    pub(crate) fn is_given_back(&self) -> bool {
+        of(&self.lease).is_given_back
+    }
+
+    /// Stops the run, as if the lock were lost: a write has found out that somebody else writes. Whether it is still ours is
+    /// asked when it is given back.
     pub(crate) fn lose(&self) {
         lose(&self.lease);
     }
@@ -278,7 +286,6 @@ fn again(error: &RemoteError) -> RemoteError {
 fn lose(lease: &Mutex<Lease>) {
     let act = {
         let mut lease = of(lease);
-        lease.held = None;
         lease.is_lost = true;
         lease.on_loss.take()
     };
@@ -336,9 +343,27 @@ async fn give_back(
     let given = devices.iter().map(|it| remote.device(it.0, DeviceWish::GiveBack(it.1)));
     let given = join_all(given).await.into_iter().fold(Ok(()), Result::and);
     match &held {
-        Some(info) => remote.unlock(info).await.and(given),
+        Some(info) => free(remote, info, &lease).await.and(given),
         None => given,
     }
+}
+
+/// Gives the lock of the state back. One that is believed lost may be there all the same, and would stay with nobody.
+async fn free(
+    remote: &dyn Remote,
+    info: &LockInfo,
+    lease: &Mutex<Lease>,
+) -> Result<(), RemoteError> {
+    let is_lost = of(lease).is_lost;
+    if is_lost {
+        let patience = failpoint::hurried(BEAT).max(SHORTEST);
+        match tokio::time::timeout(patience, remote.renew(info)).await {
+            Ok(Err(RemoteError::LockLost | RemoteError::Locked(_))) => return Ok(()),
+            Ok(asked) => asked?,
+            Err(_) => return Err(RemoteError::Unreachable("it does not answer".to_owned())),
+        }
+    }
+    remote.unlock(info).await
 }
 
 /// Says every now and then that the holder of the lock lives. When the store has not agreed for as long as it takes until
@@ -384,7 +409,11 @@ async fn renew(remote: Rc<dyn Remote>, lease: Arc<Mutex<Lease>>) {
         match renewed {
             Ok(Ok(())) => {}
             _ if !is_held => {}
-            Ok(Err(RemoteError::LockLost | RemoteError::Locked(_))) => lose(&lease),
+            Ok(Err(RemoteError::LockLost | RemoteError::Locked(_))) => {
+                // The store says so: there is nothing to give back.
+                of(&lease).held = None;
+                lose(&lease);
+            }
             // No answer, or one that says nothing of the lock.
             Err(_) | Ok(Err(_)) => {
                 if heard.is_none_or(|it| it.age() >= limit) {
