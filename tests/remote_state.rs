@@ -332,6 +332,27 @@ fn a_kept_state_never_replaces_a_newer_one() {
 }
 
 #[test]
+fn a_kept_state_follows_what_its_own_run_had_told_the_store() {
+    let server = GitLab::start();
+    let project = project(&server, 200);
+    // The second write tells how far the run has come. It arrives, and its answer does not.
+    server.kept().dies_in = Some(2);
+    in_a_great_hurry(&project, "apply -auto-approve").ends(4).tells("errored.wgform.json");
+    assert!(server.document(STATE).get("applying").is_some(), "the run was over too soon");
+    server.heal();
+    server.kept().locks.clear();
+    let path = project.path().join("errored.wgform.json");
+    let kept: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    assert_eq!(kept["serial"], server.document(STATE)["serial"]);
+    hurried(&project, "plan -detailed-exitcode").ends(0).tells("the next apply puts it into");
+    hurried(&project, "apply -auto-approve").ends(0).tells("is in the store now");
+    assert!(!project.names().contains(&"errored.wgform.json".to_owned()));
+    hurried(&project, "plan -detailed-exitcode").ends(0).says("No changes");
+    assert_eq!(server.serials(STATE), [1, 2, 3]);
+    is_whole(&server);
+}
+
+#[test]
 fn a_run_whose_state_somebody_else_writes_gives_its_lock_back() {
     let server = GitLab::start();
     let project = project(&server, 200);

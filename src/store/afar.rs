@@ -6,6 +6,7 @@
 //! state in `errored.wgform.json`, and the next one here puts it into the store, if nobody has written there since.
 
 mod devices;
+mod traces;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::disk;
 use crate::failpoint;
 use crate::resource::BackendId;
 use crate::state::{Applying, BackendRecord, State, StateChange};
+use crate::store::afar::traces::{left_elsewhere, nobody_known};
 use crate::store::files::{self, Files, failed};
 use crate::store::lock::{self, LocalLock};
 use crate::store::remote::{Line, Make, RemoteError, Reply, Version, Write, in_workspace};
@@ -401,7 +403,10 @@ impl Afar {
                 "`{path}` belongs to another state than the one in the store, so it is left alone."
             )));
         }
-        if serial + 1 == kept.serial {
+        // A run that could not write its end need not know whether the store took what it was told on the way.
+        let is_of_same_run =
+            serial == kept.serial && stored.is_some_and(|it| self.is_of_last_run_here(&it.state));
+        if serial + 1 == kept.serial || is_of_same_run {
             return Ok(Kept::Next(Box::new(kept)));
         }
         Ok(Kept::Other(format!(
@@ -505,26 +510,6 @@ struct Beat {
     id: String,
     beat: String,
     since: Timestamp,
-}
-
-/// Returns what a lock says that says nothing.
-fn nobody_known(now: Timestamp) -> LockInfo {
-    LockInfo {
-        id: remote::UNKNOWN.to_owned(),
-        operation: "something".to_owned(),
-        who: "somebody".to_owned(),
-        host: "a host that it does not name".to_owned(),
-        pid: 0,
-        since: now,
-        wgform_version: env!("CARGO_PKG_VERSION").to_owned(),
-    }
-}
-
-/// Returns the run that was cut off somewhere else, or here with the loss of its journal.
-fn left_elsewhere(stored: &State) -> Option<LeftOver> {
-    let Applying { id: _, began_at, who: _, host } = stored.applying.clone()?;
-    let unknown = stored.in_flight.len();
-    Some(LeftOver { began_at, done: 0, failed: 0, unknown, host: Some(host) })
 }
 
 /// The lock on a state that is elsewhere.
@@ -727,12 +712,15 @@ impl AfarLock {
     /// Finds out whether a write arrived of which nothing was heard.
     fn look_up(&self) -> Result<(), StoreError> {
         self.hear(true);
-        let Some(UnderWay { serial, bytes, .. }) = self.under_way.borrow_mut().take() else {
+        if self.under_way.borrow().is_none() {
             return Ok(());
-        };
-        match self.afar.ask("read the state from", |remote| remote.read())? {
-            Some(found) if found.bytes == bytes => self.note(Some(found.version), serial),
-            _ => {}
+        }
+        let found = self.afar.ask("read the state from", |remote| remote.read())?;
+        let under_way = self.under_way.borrow_mut().take();
+        if let (Some(found), Some(UnderWay { serial, bytes, .. })) = (found, under_way)
+            && found.bytes == bytes
+        {
+            self.note(Some(found.version), serial);
         }
         Ok(())
     }
