@@ -550,6 +550,21 @@ fn both_locks_of_a_move_are_given_back_at_ctrl_c() {
 }
 
 #[test]
+fn a_request_for_the_lock_that_comes_late_does_not_take_it_again() {
+    let server = GitLab::start();
+    let project = project(&server, 1);
+    let mut run = asking(&project, &[("WGFORM_HURRY", "100")], "apply");
+    let late = Duration::from_secs(2);
+    let asked = server.kept().asked.len();
+    server.trouble(0, false, Trouble::Late(late));
+    eventually("it is renewed once more", || server.kept().asked.len() > asked + 1);
+    run.answer("no\n");
+    _ = run.end();
+    std::thread::sleep(late);
+    is_whole(&server);
+}
+
+#[test]
 fn a_wrong_password_is_said_and_not_shown() {
     let server = GitLab::start();
     let project = project(&server, 1);

@@ -6,7 +6,7 @@
 //! no version of a document, no history and no question who holds the lock: the version is the digest of what is there,
 //! and whoever asks for the holder tries to take the lock.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -36,6 +36,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Less than this is too little for a busy host, also in a test.
 const SHORTEST: Duration = Duration::from_millis(600);
+/// When it is looked, after a lock was given back, whether a request for it that had no answer has taken it once more: the
+/// pause before each look.
+const LOOKS: [Duration; 4] =
+    [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 /// No state is so large, and nothing else that a server says.
 const LARGEST: usize = 1 << 30;
 const LARGEST_WORD: usize = 64 << 10;
@@ -176,6 +180,8 @@ pub struct HttpStore {
     http: reqwest::Client,
     /// Whether the server gives a lock once more to the one who has it.
     gives_again: AtomicBool,
+    /// How many requests for a lock had no answer: the server may still do them.
+    unanswered: AtomicUsize,
 }
 
 /// What the server says.
@@ -206,7 +212,12 @@ impl HttpStore {
             .user_agent(concat!("wgform/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| RemoteError::Refused(error.to_string()))?;
-        Ok(Self { settings, http, gives_again: AtomicBool::new(false) })
+        Ok(Self {
+            settings,
+            http,
+            gives_again: AtomicBool::new(false),
+            unanswered: AtomicUsize::new(0),
+        })
     }
 
     /// Asks, and asks again while the server cannot be reached or is not well. Whoever asks for something that must not
@@ -220,7 +231,16 @@ impl HttpStore {
     ) -> Result<Answer, RemoteError> {
         let (mut left, mut pause) = (self.settings.retries, self.settings.wait_min);
         loop {
+            let is_lock = self.settings.lock_address.as_ref() == Some(url)
+                && *method == self.settings.lock_method;
+            if is_lock {
+                // Before it is asked: who waits for the answer may lose patience.
+                self.unanswered.fetch_add(1, Ordering::Relaxed);
+            }
             let asked = self.ask_once(method, url, body).await;
+            if is_lock && asked.as_ref().err().is_none_or(reqwest::Error::is_connect) {
+                self.unanswered.fetch_sub(1, Ordering::Relaxed);
+            }
             let may_repeat = left > 0
                 && match &asked {
                     Ok(answer) => is_repeatable && is_unwell(answer.status),
@@ -381,6 +401,23 @@ impl HttpStore {
         }
     }
 
+    /// Gives back what a request took that is done only now, after the lock was given back.
+    async fn give_back_late(&self, info: &LockInfo) -> Result<(), RemoteError> {
+        let mut left = self.unanswered.load(Ordering::Relaxed);
+        for pause in LOOKS {
+            if left == 0 {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            let held = self.look().await?.and_then(|it| it.info);
+            if held.is_some_and(|it| it.id == info.id) {
+                self.give_back(info).await?;
+                left -= 1;
+            }
+        }
+        Ok(())
+    }
+
     /// Tries to take the lock for an instant, because the protocol has no other question.
     async fn look(&self) -> Result<Option<Held>, RemoteError> {
         // There is no lock that anybody could hold.
@@ -501,7 +538,8 @@ impl Remote for HttpStore {
             match self.give_back(info).await {
                 // Somebody else has it by now, and keeps it.
                 Err(RemoteError::LockLost) => Ok(()),
-                given => given,
+                Ok(()) => self.give_back_late(info).await,
+                refused => refused,
             }
         })
     }
