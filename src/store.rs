@@ -619,13 +619,15 @@ fn parse_state(files: &Files, bytes: &[u8]) -> Result<State, StoreError> {
     })
 }
 
-/// Returns the serial of a document that need not be a state that can be understood: a note has one, too.
+/// Returns the serial of a document that need not be a state that can be understood: a note has one, too. What can be no
+/// serial counts as none.
 fn serial_of(bytes: &[u8]) -> u64 {
     #[derive(serde::Deserialize)]
     struct Numbered {
         serial: u64,
     }
-    serde_json::from_slice(bytes).map_or(0, |Numbered { serial }| serial)
+    let serial = serde_json::from_slice(bytes).map_or(0, |Numbered { serial }| serial);
+    if serial <= State::LARGEST_SERIAL { serial } else { 0 }
 }
 
 fn read_journal(files: &Files) -> Result<Option<Recorded>, StoreError> {

@@ -658,9 +658,24 @@ fn a_broken_document_can_be_replaced() {
     hurried(&project, "state push -force copy.json").ends(0).says("with serial 4");
     hurried(&project, "plan -detailed-exitcode").ends(0).says("No changes");
     is_whole(&server);
+    // One whose next serial would be no number any more.
+    let mut last: serde_json::Value = serde_json::from_str(&pulled).unwrap();
+    last["serial"] = u64::MAX.into();
+    let only = std::collections::BTreeMap::from([(1, last.to_string().into_bytes())]);
+    server.kept().versions.insert(STATE.to_owned(), only);
+    project.add("errored.wgform.json", &pulled);
+    hurried(&project, "plan").ends(1).tells("is too large for the number of a write");
+    hurried(&project, "state push -force copy.json").ends(0);
     // A state file, with its history.
     let project = Project::new(&hub(1));
     hurried(&project, "apply -auto-approve").ends(0);
+    let path = project.path().join("wgform.state.json");
+    let good = fs::read(&path).unwrap();
+    fs::write(&path, last.to_string()).unwrap();
+    project.edit("51820", "51821");
+    hurried(&project, "apply -auto-approve").ends(1).tells("at `serial` in line 1");
+    project.edit("51821", "51820");
+    fs::write(&path, good).unwrap();
     fs::write(project.path().join("wgform.state.json"), "{").unwrap();
     hurried(&project, "state restore 1").ends(0);
     hurried(&project, "plan -detailed-exitcode").ends(0).says("No changes");

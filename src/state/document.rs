@@ -94,6 +94,10 @@ fn in_parentheses(text: &Option<String>) -> String {
 }
 
 impl State {
+    /// No state was ever written so often. There is room above it: in a number of 64 bits, also in one with a sign, as
+    /// databases have.
+    pub const LARGEST_SERIAL: u64 = 1 << 62;
+
     /// Reads a state file.
     ///
     /// # Errors
@@ -194,6 +198,7 @@ struct Document {
     #[serde(default, rename = "wgform_version")]
     _wgform_version: Json,
     lineage: Uuid,
+    #[serde(deserialize_with = "serial")]
     serial: u64,
     #[serde(default = "default_environment")]
     environment: String,
@@ -348,6 +353,15 @@ fn check(address: &Address, record: &ResourceRecord) -> Result<(), String> {
 }
 
 /// Turns serde's error, which knows only a line and a column, into one that knows the place in the document.
+/// Reads the number of a write, which must leave room for the next ones.
+fn serial<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let serial = u64::deserialize(deserializer)?;
+    match serial <= State::LARGEST_SERIAL {
+        true => Ok(serial),
+        false => Err(D::Error::custom(format!("{serial} is too large for the number of a write"))),
+    }
+}
+
 fn explain(bytes: &[u8], error: &serde_json::Error) -> StateError {
     let line = error.line();
     let text = error.to_string();

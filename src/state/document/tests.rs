@@ -361,7 +361,7 @@ fn any_state() -> impl Strategy<Value = State> {
     ];
     (
         any::<[u8; 16]>(),
-        any::<u64>(),
+        0..=State::LARGEST_SERIAL,
         ".{0,8}",
         any::<[u8; 32]>(),
         prop::collection::btree_map("[a-z]{1,4}".prop_map(BackendId::new), any_backend(), 0..3),
