@@ -391,6 +391,32 @@ async fn a_session_of_postgres_that_breaks_gets_its_lock_again() {
 }
 
 #[tokio::test]
+async fn a_lock_of_postgres_is_renewed_beside_a_long_write() {
+    let test = "a_lock_of_postgres_is_renewed_beside_a_long_write";
+    let Some(server) = started(test, servers::postgres()) else { return };
+    let (store, mine) = (database(server.port, "long"), info("mine"));
+    store.lock(&mine).await.unwrap();
+    let over = store.write(b"before", 1, None, Some(&mine)).await.unwrap();
+    let hold = "BEGIN; LOCK TABLE wgform.states; SELECT pg_sleep(6); COMMIT";
+    let (_, written, renewed) = tokio::join!(
+        sql(&server, hold),
+        async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            store.write(b"after", 2, Some(&over), Some(&mine)).await
+        },
+        async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::time::timeout(Duration::from_secs(4), store.renew(&mine)).await
+        },
+    );
+    renewed.expect("it waits for the write").unwrap();
+    written.unwrap();
+    store.unlock(&mine).await.unwrap();
+    let late = store.renew(&mine).await;
+    assert!(matches!(late, Err(RemoteError::LockLost)), "{late:?}");
+}
+
+#[tokio::test]
 async fn eight_first_users_of_a_database_make_its_tables_together() {
     let test = "eight_first_users_of_a_database_make_its_tables_together";
     let Some(server) = started(test, servers::postgres()) else { return };

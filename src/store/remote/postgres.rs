@@ -30,6 +30,9 @@ use crate::value::Secret;
 /// How long a request may take, ten megabytes over a slow line.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
+/// A renewal waits so long for a request to end before it looks beside it.
+const BUSY: Duration = Duration::from_secs(1);
+
 /// The server frees the lock after a minute and a half of silence.
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -204,15 +207,20 @@ impl Database {
     ) -> Result<T, RemoteError> {
         let mut session = self.session.lock().await;
         match tokio::time::timeout(TIMEOUT, work(&mut session)).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(Failure::Remote(error))) => Err(error),
-            Ok(Err(Failure::Database(error))) => Err(self.target.trouble(&error)),
+            Ok(done) => self.told(done),
             Err(_) => {
                 // What the session is in the middle of is not known. The next request begins a new one.
                 session.client = None;
                 Err(RemoteError::Unreachable("the database did not answer in time".to_owned()))
             }
         }
+    }
+
+    fn told<T>(&self, done: Result<T, Failure>) -> Result<T, RemoteError> {
+        done.map_err(|failure| match failure {
+            Failure::Remote(error) => error,
+            Failure::Database(error) => self.target.trouble(&error),
+        })
     }
 }
 
@@ -261,7 +269,18 @@ impl Remote for Database {
     }
 
     fn renew<'a>(&'a self, info: &'a LockInfo) -> Reply<'a, ()> {
-        Box::pin(self.asked(async move |session| self.renew_lock(session, &self.seat, info).await))
+        Box::pin(async move {
+            match tokio::time::timeout(BUSY, self.session.lock()).await {
+                Ok(free) => {
+                    drop(free);
+                    self.asked(async move |session| {
+                        self.renew_lock(session, &self.seat, info).await
+                    })
+                    .await
+                }
+                Err(_) => self.told(self.renew_beside(info).await),
+            }
+        })
     }
 
     fn lease(&self) -> Duration {
