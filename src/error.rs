@@ -367,7 +367,8 @@ impl From<StoreError> for Error {
             StoreError::Locked(_)
             | StoreError::DeviceLocked { .. }
             | StoreError::OwnerLives(_)
-            | StoreError::OtherLock { .. } => Kind::Locked,
+            | StoreError::OtherLock { .. }
+            | StoreError::NamelessLock { .. } => Kind::Locked,
             _ => Kind::Failed,
         };
         error.hints().into_iter().fold(Self::from_error(kind, &error), Self::hint)

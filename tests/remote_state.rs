@@ -565,6 +565,17 @@ fn a_request_for_the_lock_that_comes_late_does_not_take_it_again() {
 }
 
 #[test]
+fn a_lock_that_does_not_say_whose_it_is_is_left_to_its_store() {
+    let server = GitLab::start();
+    let project = project(&server, 1);
+    server.kept().locks.insert(STATE.to_owned(), json!({ "ID": "theirs" }));
+    server.kept().is_mute = true;
+    let ran = hurried(&project, "force-unlock -force unknown").ends(5);
+    let ran = ran.tells("the store does not say who holds it").tells("by the means of the store");
+    assert!(!ran.stderr.contains("force-unlock"), "{ran}");
+}
+
+#[test]
 fn a_wrong_password_is_said_and_not_shown() {
     let server = GitLab::start();
     let project = project(&server, 1);

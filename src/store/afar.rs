@@ -280,6 +280,9 @@ impl Afar {
             self.line.ask(move |remote| Box::pin(async move { remote.force_unlock(&id).await }));
         match done {
             Ok(()) => Ok(held.info.unwrap_or_else(|| nobody_known(now))),
+            Err(RemoteError::Locked(held)) if held.info.is_none() => {
+                Err(StoreError::NamelessLock { place: self.place.clone() })
+            }
             Err(RemoteError::Locked(held)) => {
                 Err(StoreError::OtherLock { held: shown(&held), asked })
             }

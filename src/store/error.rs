@@ -196,6 +196,12 @@ pub enum StoreError {
         /// The lock that is there.
         held: Box<Held>,
     },
+    /// The lock to be removed does not say whose it is, and its store removes none that it does not know.
+    #[error("could not remove the lock in {place}: the store does not say who holds it")]
+    NamelessLock {
+        /// Where.
+        place: String,
+    },
     /// There is no lock to be removed.
     #[error("could not remove the lock `{asked}`: the state is not locked")]
     NotLocked {
@@ -388,6 +394,7 @@ impl StoreError {
                 _ => vec!["Look at the address of the `state` block, or put back an earlier state with `wgform state restore`; nothing was changed.".to_owned()],
             },
             Self::LockLost { .. } => vec!["Somebody removed it, or it could not be renewed for minutes. Look whether another run is at work before you start the next one.".to_owned()],
+            Self::NamelessLock { .. } => vec!["When you know that nobody is at work: remove it by the means of the store itself. Where it keeps the state behind HTTP, that is the request that gives a lock back, or a button on its pages; in PostgreSQL, the end of the session that holds the advisory lock.".to_owned()],
             Self::Errored { path, source } => errored_hints(path, source),
             _ => Vec::new(),
         }
