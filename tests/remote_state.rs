@@ -522,12 +522,12 @@ fn a_lock_is_left_to_who_lives_and_given_back_at_ctrl_c() {
 fn a_run_with_reports_gives_its_lock_back_at_ctrl_c() {
     let server = GitLab::start();
     let project = project(&server, 1);
-    for report in ["-summary-into=report", "-json-into=report", "-markdown-into=report"] {
-        let run = asking(&project, &[], &format!("apply {report}"));
+    for report in ["summary", "json", "markdown"] {
+        let run = asking(&project, &[], &format!("apply -{report}-into={report}"));
         server.trouble(0, false, Trouble::Late(Duration::from_millis(700)));
         run.end_by(Signal::TERM).ends(130);
         is_whole(&server);
-        assert_ne!(fs::read_to_string(project.path().join("report")).unwrap(), "", "{report}");
+        assert_ne!(fs::read_to_string(project.path().join(report)).unwrap(), "", "{report}");
     }
 }
 
