@@ -8,7 +8,7 @@
 #![expect(clippy::disallowed_methods, reason = "this module writes files for others")]
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -112,31 +112,4 @@ pub fn prepare(temporary: &Path, bytes: &[u8]) -> io::Result<()> {
         // A half-written copy is of no use, and on a full disk its room is.
         _ = remove(temporary);
     })
-}
-
-/// So much of a file is looked at to know what it is.
-const BEGINNING: u64 = 512;
-
-/// Refuses to put a report in the place of what is none: a state, a configuration, anything that a user may have named by
-/// mistake. What is no file, a pipe for example, is nobody's loss.
-///
-/// # Errors
-/// When there is a file that does not begin as such a report does, or it cannot be looked at.
-pub fn check_replaceable(path: &Path, is_report: impl Fn(&str) -> bool) -> io::Result<()> {
-    let taken = |what: &str| io::Error::new(ErrorKind::AlreadyExists, what.to_owned());
-    if path.extension().is_some_and(|it| it == "hcl") {
-        return Err(taken("a file of that name is a part of the configuration"));
-    }
-    match fs::metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-        Ok(found) if !found.is_file() || found.len() == 0 => return Ok(()),
-        Ok(_) => {}
-    }
-    let mut beginning = Vec::new();
-    File::open(path)?.take(BEGINNING).read_to_end(&mut beginning)?;
-    match is_report(&String::from_utf8_lossy(&beginning)) {
-        true => Ok(()),
-        false => Err(taken("there is a file that is no such report")),
-    }
 }

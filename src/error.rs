@@ -5,13 +5,14 @@ use std::process::ExitCode;
 
 use crate::backend::BackendError;
 use crate::diagnostic::{Diagnostic, sentence};
+use crate::outfile::Unwritten;
 use crate::plan::saved::SavedError;
 use crate::render::validation::Validation;
 use crate::render::{Paint, Style, printable};
 use crate::source::SourceError;
 use crate::store::StoreError;
 use crate::store::plan_file::PlanFileError;
-use crate::ui::{Failure, NotConfirmed, ReportError, Ui};
+use crate::ui::{Failure, NotConfirmed, Ui};
 use crate::value::InvalidValue;
 
 /// How a run ended, for whoever reads the exit code. A contract.
@@ -394,27 +395,28 @@ impl From<InvalidValue> for Error {
     }
 }
 
-impl From<ReportError> for Error {
-    fn from(error: ReportError) -> Self {
-        let new = Self::from_error(Kind::Failed, &error);
-        match error {
-            ReportError::Unwritable { .. } => {
-                new.hint("Check that its directory is there, and that you may write to it.")
-            }
-            ReportError::Twice { .. } => new.of_kind(Kind::Usage).hint("Name one file for each."),
-        }
+impl From<Unwritten> for Error {
+    fn from(error: Unwritten) -> Self {
+        Self::from_error(Kind::Failed, &error).hint(error.hint())
     }
 }
 
 impl From<NotConfirmed> for Error {
     fn from(error: NotConfirmed) -> Self {
-        let new = Self::from_error(Kind::Declined, &error);
+        Self::not_confirmed(&error, "-auto-approve")
+    }
+}
+
+impl Error {
+    /// Says that nobody said yes, and which flag goes ahead without a question.
+    pub fn not_confirmed(error: &NotConfirmed, flag: &str) -> Self {
+        let new = Self::from_error(Kind::Declined, error);
         match error {
             NotConfirmed::NoTerminal | NotConfirmed::InputOff | NotConfirmed::Json => {
-                new.hint("To go ahead without a question, say `-auto-approve`.")
+                new.hint(format!("To go ahead without a question, say `{flag}`."))
             }
             NotConfirmed::NotShown => {
-                new.hint("Look at it with `wgform plan`, or say `-auto-approve`.")
+                new.hint(format!("Look at it with `wgform plan`, or say `{flag}`."))
             }
             NotConfirmed::Declined | NotConfirmed::NoAnswer | NotConfirmed::Unreadable(_) => new,
         }

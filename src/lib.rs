@@ -16,6 +16,7 @@ pub mod value;
 pub mod world;
 pub mod failpoint;
 pub mod disk;
+pub mod outfile;
 pub mod tls;
 pub mod seal;
 pub mod resource;

@@ -183,6 +183,17 @@ impl Store {
         }
     }
 
+    /// Returns the files of this machine that are the store's own, whether they are there or not.
+    pub fn names(&self) -> Vec<PathBuf> {
+        match &self.0 {
+            // What cannot be resolved is told by whoever reads it.
+            Place::Local { path, .. } => {
+                Files::resolve(path).map_or_else(|_| vec![path.clone()], Files::into_names)
+            }
+            Place::Afar(afar) => vec![afar.errored().to_owned()],
+        }
+    }
+
     /// Returns whether the state is elsewhere.
     pub fn is_afar(&self) -> bool {
         matches!(self.0, Place::Afar(_))

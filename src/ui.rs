@@ -27,7 +27,7 @@ mod telling;
 
 pub use capture::Captured;
 pub use interrupt::Interrupt;
-pub use reports::{Destinations, ReportError};
+pub use reports::Destinations;
 pub use streams::Streams;
 pub use telling::Failure;
 
@@ -319,7 +319,11 @@ impl Ui {
         let mut inner = self.lock();
         inner.wipe();
         match inner.result_failed.take() {
-            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                // What is said of it cannot be said there.
+                inner.result_failed = Some(error.kind().into());
+                Err(error)
+            }
             _ => Ok(()),
         }
     }

@@ -282,7 +282,9 @@ fn a_report_that_cannot_be_written_is_told_before_anything_is_done() {
         ("-summary-into=gone/summary.json", "could not write `gone/summary.json`"),
         ("-markdown-into=directory", "could not write `directory`"),
         ("-json-into=gone/events.jsonl", "could not write `gone/events.jsonl`"),
-        ("-json-into=a.json -summary-into=a.json", "two reports cannot be written to one file"),
+        ("-json-into=a.json -summary-into=a.json", "`-json-into` names the same file"),
+        ("-metrics-into=./m -markdown-into=m", "`-metrics-into` names the same file"),
+        ("-metrics-into=gone/m", "could not write the metrics into `gone/m`"),
     ] {
         let ran = project.run(&format!("apply -auto-approve {flags}")).ends(1);
         assert!(ran.stderr.contains(message), "{ran}");
@@ -636,4 +638,70 @@ fn no_report_takes_the_place_of_something_else() {
     }
     assert_eq!(file(&project, "wgform.state.json"), state);
     assert_eq!(file(&project, "main.wg.hcl"), configuration);
+}
+
+#[test]
+fn what_a_run_makes_itself_is_not_written_over_by_its_reports() {
+    // With nothing there yet, only the name says what would be lost.
+    let flags =
+        ["-json-into", "-markdown-into", "-summary-into", "-gitlab-report-into", "-metrics-into"];
+    let project = Project::of_example("quickstart");
+    let configuration = file(&project, "main.wg.hcl");
+    for victim in
+        ["wgform.state.json", "wgform.state.json.journal", "errored.wgform.json", ".wgform/x"]
+    {
+        for flag in flags {
+            let ran = project.run(&format!("apply -auto-approve {flag}={victim}")).ends(1);
+            ran.tells("wgform keeps the state under that name").tells("Name another file.");
+        }
+        project.run(&format!("plan -out={victim}")).ends(1).tells("wgform keeps the state");
+    }
+    assert_eq!(project.names(), ["main.wg.hcl"]);
+    // Elsewhere, the configuration says what the store needs.
+    let own = "wgform {\n  state {\n    path = \"net.json\"\n  }\n}\n";
+    project.add("place.wg.hcl", own);
+    for victim in ["net.json", "net.json.backup", "./net.json.lock"] {
+        for flag in flags {
+            let ran = project.run(&format!("apply -auto-approve {flag}={victim}")).ends(1);
+            ran.tells("wgform keeps the state under that name");
+        }
+    }
+    assert_eq!(project.names(), ["main.wg.hcl", "place.wg.hcl"]);
+    assert_eq!(file(&project, "main.wg.hcl"), configuration);
+    project.run("apply -auto-approve -summary-into=s -metrics-into=m").ends(0);
+    project.run("plan -detailed-exitcode").ends(0);
+}
+
+#[test]
+fn a_saved_plan_is_not_written_over_by_a_report_of_its_run() {
+    let project = Project::of_example("quickstart");
+    project.run("plan -out=q -markdown-into=./q").ends(1).tells("`-out` names the same file");
+    project.run("plan -out=gone/q").ends(1).tells("Make its directory first.");
+    project.run("plan -out=q").ends(0);
+    let plan = file(&project, "q");
+    for flag in ["-markdown-into", "-metrics-into", "-json-into"] {
+        let ran = project.run(&format!("apply {flag}=q q")).ends(1);
+        ran.tells("`PLANFILE` names the same file");
+    }
+    assert_eq!(file(&project, "q"), plan);
+    project.run("apply q").ends(0);
+}
+
+#[test]
+fn a_pipe_is_no_file_for_metrics() {
+    let project = Project::of_example("quickstart");
+    let pipe = project.path().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).unwrap();
+    let ran = project.run("apply -auto-approve -metrics-into=pipe").ends(1);
+    ran.tells("there is something that is no file");
+    // Nobody reads it, and a run that waits for that would wait for ever.
+    project.run("plan -json-into=pipe").ends(1).tells("it is a pipe that nobody reads");
+    assert_eq!(project.left_over(), Vec::<String>::new());
+}
+
+#[test]
+fn a_stream_that_cannot_be_written_is_told_once() {
+    let project = Project::of_example("quickstart");
+    let ran = project.run("apply -auto-approve -json-into=/dev/full").ends(1);
+    assert_eq!(ran.stderr.matches("could not write `/dev/full`").count(), 1, "{ran}");
 }

@@ -17,6 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("world", &["value"]),
     ("failpoint", &[]),
     ("disk", &["failpoint"]),
+    ("outfile", &["disk"]),
     ("tls", &[]),
     ("seal", &["value"]),
     ("resource", &["value"]),
@@ -26,7 +27,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("source", &["value", "world", "diagnostic"]),
     ("config", &["value", "world", "resource", "diagnostic", "token", "source"]),
     ("state", &["value", "world", "resource"]),
+<<<<<<< HEAD
     ("store", &["value", "world", "failpoint", "disk", "tls", "seal", "resource", "state"]),
+=======
+    ("store", &["value", "world", "failpoint", "disk", "outfile", "tls", "resource", "state"]),
+>>>>>>> 9af6bc2 (Refuse names that are somebody else's for all files that a run writes)
     ("actual", &["value", "resource"]),
     ("persist", &["value", "resource", "actual"]),
     ("simulator", &["value", "world", "failpoint", "resource", "actual", "persist"]),

@@ -89,7 +89,7 @@ pub struct Arguments {
 /// # Errors
 /// When nothing was done, because something makes no sense, is refused or cannot be reached.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
-    let recorder = Recorder::begin(context, &arguments.metrics, "apply", APPLY_SUCCESS)?;
+    let recorder = Recorder::begin(context, &arguments.metrics, "apply", APPLY_SUCCESS);
     let ended = plan_and_apply(arguments, context).await;
     recorder.end(context, ended)
 }

@@ -69,7 +69,7 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
     let Arguments { variables, selection, from_state, state, metrics, pace, reports: _ } =
         arguments;
-    let mut recorder = Recorder::begin(context, &metrics, "drift", DRIFT_SUCCESS)?;
+    let mut recorder = Recorder::begin(context, &metrics, "drift", DRIFT_SUCCESS);
     let ended = match from_state {
         true => from_state::run(context, &mut recorder, state, selection, &pace).await,
         false => with_configuration(context, &mut recorder, &variables, selection, &pace).await,

@@ -2,9 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "metrics are read and written as files")]
 
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,14 +10,20 @@ use jiff::Timestamp;
 
 use crate::actual::Actual;
 use crate::command::Context;
-use crate::disk;
 use crate::drift::seen;
-use crate::error::{Error, Exit, Kind};
+use crate::error::{Error, Exit};
+use crate::outfile::{Care, Kind};
 use crate::render::metrics::{Metrics, Run, Surroundings, seconds, value_of};
 use crate::store::{Loaded, Store};
 
 /// The node exporter is another user, and needs to read them.
-const MODE: u32 = 0o644;
+const METRICS: Kind = Kind {
+    flag: "-metrics-into",
+    attempt: "write the metrics into",
+    other: "there is a file that is no such report",
+    is_ours: |text| text.starts_with("# HELP wgform_"),
+    care: Care::Public,
+};
 
 /// Where metrics go.
 #[derive(Debug, Clone, Default, Args)]
@@ -27,6 +31,13 @@ pub struct Into {
     /// Writes metrics into a file in Prometheus' text format, also when the run fails
     #[arg(long = "metrics-into", value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub metrics_into: Option<PathBuf>,
+}
+
+impl Into {
+    /// Returns the file with what it is.
+    pub(crate) fn file(&self) -> Option<(Kind, &Path)> {
+        self.metrics_into.as_deref().map(|it| (METRICS, it))
+    }
 }
 
 /// The metrics of a run that goes on.
@@ -40,26 +51,16 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Begins.
-    ///
-    /// # Errors
-    /// When there is something else than metrics where they are to go.
+    /// Begins. Whether the file can be written was looked at when the command began.
     pub(crate) fn begin(
         context: &Context,
         into: &Into,
         command: &'static str,
         success: &'static str,
-    ) -> Result<Self, Error> {
-        let path = into.metrics_into.as_ref().map(|it| context.world.path(it));
-        if let Some(path) = &path {
-            let is_metrics = |text: &str| text.starts_with("# HELP wgform_");
-            disk::check_replaceable(path, is_metrics).map_err(|error| {
-                let message = format!("could not write the metrics into {}", path.display());
-                Error::new(Kind::Failed, message).cause(&error)
-            })?;
-        }
+    ) -> Self {
+        let path = into.metrics_into.clone();
         let began_at = context.world.now();
-        Ok(Self { path, command, success, began_at, metrics: Metrics::default() })
+        Self { path, command, success, began_at, metrics: Metrics::default() }
     }
 
     /// Adds what is known of the state before anything is asked.
@@ -88,39 +89,17 @@ impl Recorder {
         };
         let exit = ended.as_ref().map_or_else(Error::exit, |exit| *exit);
         let ended_at = context.world.now();
-        let before = fs::read_to_string(&path).ok();
+        let before = fs::read_to_string(context.world.path(&path)).ok();
         let before = before.and_then(|text| value_of(&text, success));
         let is_success = matches!(exit, Exit::Done | Exit::Changes);
         let last_success = if is_success { Some(seconds(ended_at)) } else { before };
         metrics.run(command, Run { began_at, ended_at, exit_code: exit.code(), last_success });
-        match (write(&path, metrics.into_text().as_bytes()), ended) {
+        let outfiles = context.ui.outfiles();
+        let text = metrics.into_text();
+        match (outfiles.write(&METRICS, &path, &context.world.directory, text.as_bytes()), ended) {
             (Ok(()), ended) => ended,
-            (Err(error), ended) => {
-                let message = format!("could not write the metrics into {}", path.display());
-                let error = Error::new(Kind::Failed, message).cause(&error);
-                match ended {
-                    Ok(_) => Err(error),
-                    Err(first) => Err(first.and(error)),
-                }
-            }
+            (Err(error), Ok(_)) => Err(error.into()),
+            (Err(error), Err(first)) => Err(first.and(error.into())),
         }
     }
-}
-
-/// Writes a file under another name, and gives it its own: whoever reads it finds the old one or the new one.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = || {
-        // What a killed run left there; or a link, which is never followed.
-        _ = fs::remove_file(&temporary);
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(MODE).open(&temporary)?;
-        // Whatever the mask of the process is.
-        file.set_permissions(Permissions::from_mode(MODE))?;
-        file.write_all(bytes)?;
-        fs::rename(&temporary, path)
-    };
-    written().inspect_err(|_| _ = fs::remove_file(&temporary))
 }

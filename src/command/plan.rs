@@ -14,7 +14,6 @@ use crate::plan::saved::Digest;
 use crate::render;
 use crate::render::plan::Purpose;
 use crate::resource::Pattern;
-use crate::store::plan_file;
 
 /// What `wgform plan` is told.
 #[derive(Debug, Args)]
@@ -105,9 +104,6 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error>
         input: _,
     } = arguments;
     scope.check_refresh(refresh_only)?;
-    if let Some(path) = &out {
-        plan_file::check_vacant(&context.world.path(path))?;
-    }
     let config = session::configuration(context, &scope.variables)?;
     let session = Session::open(context, &config, Needs::unless(destroy))?.at_pace(&pace);
     let loaded = session.read()?;

@@ -1,6 +1,6 @@
 //! The reports of a command for other programs and for reviewers: what its flags ask for, and the end of a run that has any.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,8 +8,10 @@ use clap::{Args, ValueHint};
 
 use crate::command::{Command, Context};
 use crate::error::{Error, Exit, Kind};
+use crate::outfile::{self, Unwritten};
+use crate::store::plan_file;
 use crate::ui::interrupt::{Early, patiently};
-use crate::ui::{Destinations, ReportError, Ui};
+use crate::ui::{Destinations, Ui};
 
 /// What is reported, and where to.
 #[derive(Debug, Clone, Default, Args)]
@@ -68,6 +70,16 @@ impl Command {
         };
         Some(Wanted { operation, is_stream: *json, into })
     }
+
+    /// Returns the files beside the reports that a command line names: what is written at the end, and what is read.
+    fn other_files(&self) -> (Option<(outfile::Kind, &Path)>, Option<&Path>) {
+        match self {
+            Self::Plan(it) => (it.out.as_deref().map(|it| (plan_file::SAVED, it)), None),
+            Self::Apply(it) => (it.metrics.file(), it.file.as_deref()),
+            Self::Drift(it) => (it.metrics.file(), None),
+            _ => (None, None),
+        }
+    }
 }
 
 /// Opens the files that a command line asks for, before anything else is done, and sees to it that a run with reports ends
@@ -78,8 +90,20 @@ impl Command {
 pub(super) fn begin(command: &Command, context: &Context) -> Result<(), Error> {
     let Some(Wanted { into, .. }) = command.wanted() else { return Ok(()) };
     let directory = context.world.directory.clone();
+    let outfiles = context.ui.outfiles();
+    let (written, read) = command.other_files();
+    if let Some(file) = read {
+        outfiles.read(plan_file::APPLIED, file, &directory);
+    }
+    let reports = into.files().map(|(kind, it)| (kind, it.as_path()));
+    for (kind, file) in written.into_iter().chain(reports) {
+        outfiles.claim(kind, file, &directory)?;
+    }
     let into = Destinations { directory, prefix: context.prefix.clone(), ..into };
     context.ui.report_into(into)?;
+    if let Some((kind, file)) = written {
+        outfiles.check(&kind, file, &context.world.directory)?;
+    }
     if context.ui.is_reporting() {
         context.end_early()?;
     }
@@ -126,7 +150,7 @@ pub fn end(ui: &Ui, exit: Exit) -> Exit {
     }
 }
 
-fn worse(ui: &Ui, exit: Exit, failed: ReportError) -> Exit {
+fn worse(ui: &Ui, exit: Exit, failed: Unwritten) -> Exit {
     let error = Error::from(failed);
     error.show(ui);
     exit.or_worse(error.exit())

@@ -84,7 +84,9 @@ pub(crate) fn save(
             .because(why.to_string())
             .hint(why.hint())
     })?;
-    plan_file::write(&session.context.world.path(path), &sealed)?;
+    let context = session.context;
+    let directory = &context.world.directory;
+    context.ui.outfiles().write(&plan_file::SAVED, path, directory, &sealed)?;
     let keeping = match session.store.sealing().seals() {
         true => "The file is sealed, as the state is.",
         false => "The file names addresses and endpoints, so keep it as you keep the state.",

@@ -121,6 +121,10 @@ impl Afar {
         &self.place
     }
 
+    pub(crate) fn errored(&self) -> &Path {
+        &self.errored
+    }
+
     /// Asks the store for something.
     pub(crate) fn ask<T: Send + 'static>(
         &self,

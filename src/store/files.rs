@@ -73,6 +73,11 @@ impl Files {
         format!("`{}`", self.state.display())
     }
 
+    pub(crate) fn into_names(self) -> Vec<PathBuf> {
+        let Self { state, backup, journal, lock, temporary, vault: _ } = self;
+        vec![state, backup, journal, lock, temporary]
+    }
+
     /// Puts new bytes in the place of the state file: whatever happens on the way, the one or the other is there whole.
     pub(crate) fn replace_state(&self, bytes: &[u8]) -> Result<(), StoreError> {
         disk::prepare(&self.temporary, bytes)

@@ -1,16 +1,12 @@
-//! The files of saved plans. What is in one is `plan::saved`'s business; this reads and writes bytes.
-//!
-//! A plan file is written under a temporary name and then renamed, so that there is never a part of one, and nobody but
-//! its owner can read it: it names addresses and endpoints, as the state does.
+//! The files of saved plans. What is in one is `plan::saved`'s business; this says what such a file is, and reads it.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::disk;
+use crate::outfile::{Care, Kind};
 use crate::store::StoreError;
 use crate::store::files;
 
@@ -18,9 +14,21 @@ use crate::store::files;
 const LARGEST: u64 = 1 << 28;
 
 /// How a file of ours begins.
-const BEGINNING: &[u8] = b"{\"kind\":\"wgform plan\"";
+const BEGINNING: &str = "{\"kind\":\"wgform plan\"";
 
-/// A plan could not be saved, or not be read.
+/// A plan that is saved: nobody but its owner can read it, because it names addresses and endpoints, as the state does.
+pub const SAVED: Kind = Kind {
+    flag: "-out",
+    attempt: "save the plan as",
+    other: "there is a file that is no plan",
+    is_ours: |text| text.starts_with(BEGINNING),
+    care: Care::Kept,
+};
+
+/// A plan that is carried out.
+pub const APPLIED: Kind = Kind { flag: "PLANFILE", attempt: "read the plan file", ..SAVED };
+
+/// A plan could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanFileError {
     /// There is no such file.
@@ -42,22 +50,6 @@ pub enum PlanFileError {
         /// Why.
         source: io::Error,
     },
-    /// There is something else in its place.
-    #[error("could not save the plan as `{path}`: {found}", path = path.display())]
-    Taken {
-        /// Where it was to be.
-        path: PathBuf,
-        /// What is there.
-        found: &'static str,
-    },
-    /// It could not be written.
-    #[error("could not save the plan as `{path}`", path = path.display())]
-    Unwritable {
-        /// Where it was to be.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
 }
 
 impl PlanFileError {
@@ -68,16 +60,9 @@ impl PlanFileError {
                 "A path is relative to the working directory, or to `-chdir`. `wgform plan -out=FILE` makes one."
             }
             Self::NotAFile { .. } => "A plan is saved with `wgform plan -out=FILE`.",
-            Self::Taken { .. } => "Name another file: only an older plan is written over.",
-            Self::Unreadable { source, .. } | Self::Unwritable { source, .. } => {
+            Self::Unreadable { source, .. } => {
                 match (source.kind(), Errno::from_io_error(source)) {
-                    (ErrorKind::NotFound, _) => "Make the directory first.",
-                    (ErrorKind::StorageFull | ErrorKind::QuotaExceeded, _) => {
-                        "Make room on the disk, and plan again."
-                    }
-                    (ErrorKind::PermissionDenied, _) => {
-                        "Run wgform as the user who owns it, or name another file."
-                    }
+                    (ErrorKind::PermissionDenied, _) => "Run wgform as the user who owns it.",
                     (_, Some(Errno::IO)) => "The disk is broken: look into the system's log.",
                     _ => return Vec::new(),
                 }
@@ -85,53 +70,6 @@ impl PlanFileError {
         };
         vec![hint.to_owned()]
     }
-}
-
-/// Looks whether a plan can be saved there, before the work is done.
-///
-/// # Errors
-/// When there is something that is no plan.
-pub fn check_vacant(path: &Path) -> Result<(), PlanFileError> {
-    let taken = |found| PlanFileError::Taken { path: path.to_owned(), found };
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if name.ends_with(".hcl") {
-        return Err(taken("a file of that name would be a part of the configuration"));
-    }
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(PlanFileError::Unwritable { path: path.to_owned(), source }),
-        Ok(it) if it.is_dir() => return Err(taken("there is a directory")),
-        Ok(it) if it.is_symlink() => return Err(taken("there is a link")),
-        Ok(it) if !it.is_file() => return Err(taken("there is something that is no file")),
-        Ok(it) if it.len() == 0 => return Ok(()),
-        Ok(_) => {}
-    }
-    let mut beginning = Vec::new();
-    let length = BEGINNING.len() as u64;
-    let read = fs::File::open(path).and_then(|it| it.take(length).read_to_end(&mut beginning));
-    read.map_err(|source| PlanFileError::Unwritable { path: path.to_owned(), source })?;
-    if beginning == BEGINNING { Ok(()) } else { Err(taken("there is a file that is no plan")) }
-}
-
-/// Saves a plan.
-///
-/// # Errors
-/// When it could not be written, or there is something that is no plan. What was there is there.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<(), PlanFileError> {
-    check_vacant(path)?;
-    // A name that nobody else has: what is there under it goes.
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    disk::prepare(&temporary, bytes)
-        .and_then(|()| disk::rename(&temporary, path).inspect_err(|_| _ = disk::remove(&temporary)))
-        .and_then(|()| disk::sync_directory(directory))
-        .map_err(|source| PlanFileError::Unwritable { path: path.to_owned(), source })
 }
 
 /// Returns whether there is anything at a path.
@@ -165,28 +103,29 @@ pub fn read(path: &Path) -> Result<Vec<u8>, PlanFileError> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
 
-    use crate::store::plan_file::{BEGINNING, check_vacant, read, write};
+    use crate::outfile::Outfiles;
+    use crate::store::plan_file::{BEGINNING, SAVED, read};
 
     #[test]
     fn a_plan_is_its_owners_and_only_an_older_one_is_written_over() {
         let directory = tempfile::tempdir().unwrap();
-        let at = |name: &str| directory.path().join(name);
-        let plan = [BEGINNING, b"}"].concat();
-        write(&at("p"), &plan).unwrap();
-        write(&at("p"), &plan).unwrap();
-        assert_eq!(read(&at("p")).unwrap(), plan);
-        assert_eq!(fs::metadata(at("p")).unwrap().permissions().mode() & 0o777, 0o600);
-        fs::write(at("notes"), "mine").unwrap();
-        symlink(at("p"), at("link")).unwrap();
-        let refused = |name: &str| check_vacant(&at(name)).unwrap_err().to_string();
-        assert!(refused("notes").ends_with("there is a file that is no plan"));
-        assert!(refused("link").ends_with("there is a link"));
-        assert!(refused("main.wg.hcl").ends_with("would be a part of the configuration"));
-        assert!(check_vacant(directory.path()).is_err());
-        assert_eq!(fs::read(at("notes")).unwrap(), b"mine");
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3, "no temporary file stays");
+        let here = directory.path();
+        let files = Outfiles::default();
+        let plan = format!("{BEGINNING}}}");
+        for _ in 0..2 {
+            files.write(&SAVED, Path::new("p"), here, plan.as_bytes()).unwrap();
+        }
+        assert_eq!(read(&here.join("p")).unwrap(), plan.as_bytes());
+        let mode = fs::metadata(here.join("p")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::write(here.join("notes"), "mine").unwrap();
+        let refused = files.write(&SAVED, Path::new("notes"), here, b"").unwrap_err();
+        assert_eq!(refused.to_string(), "could not save the plan as `notes`");
+        assert_eq!(fs::read(here.join("notes")).unwrap(), b"mine");
+        assert_eq!(fs::read_dir(here).unwrap().count(), 2, "no temporary file stays");
     }
 
     #[test]

@@ -4,19 +4,16 @@
 //! however the run ends, each under a temporary name that then becomes its own. That they can be written is looked at
 //! before anything is done; a disk that is full by then is an error that is told, and changes nothing of what was done.
 
-#![expect(clippy::disallowed_methods, reason = "the files of reports are written here")]
-
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 
 use crate::diagnostic::Diagnostic;
-use crate::disk;
 use crate::event::{Event, StepName};
+use crate::outfile::{Care, Kind, Outfiles, Unwritten};
 use crate::render::markdown::comment;
 use crate::render::quality;
 use crate::render::record::Record;
@@ -41,50 +38,34 @@ pub struct Destinations {
     pub prefix: String,
 }
 
+/// A report, and what one begins with.
+const fn report(flag: &'static str, is_ours: fn(&str) -> bool) -> Kind {
+    let other = "there is a file that is no such report";
+    Kind { flag, attempt: "write", other, is_ours, care: Care::Shared }
+}
+
+const JSON: Kind = report("-json-into", |text| {
+    let line = text.lines().next().unwrap_or_default();
+    line.starts_with('{') && line.contains("\"type\":\"version\"")
+});
+const MARKDOWN: Kind = report("-markdown-into", |text| text.starts_with("## wgform "));
+const SUMMARY: Kind = report("-summary-into", |text| text.starts_with("{\n  \"format_version\""));
+const GITLAB: Kind = report("-gitlab-report-into", |text| text.starts_with("{\"create\":"));
+const QUALITY: Kind = report("-codequality-into", |text| text.starts_with('['));
+
 impl Destinations {
-    fn files(&self) -> impl Iterator<Item = &PathBuf> {
+    /// Returns the files with what they are.
+    pub fn files(&self) -> impl Iterator<Item = (Kind, &PathBuf)> {
         let Self { json, markdown, summary, gitlab, quality, directory: _, prefix: _ } = self;
-        [json, markdown, summary, gitlab, quality].into_iter().flatten()
-    }
-
-    /// Returns whether a text begins as the report does that goes into a file.
-    fn is_report(&self, file: &PathBuf, text: &str) -> bool {
-        let is = |report: &Option<PathBuf>| report.as_ref() == Some(file);
-        let line = text.lines().next().unwrap_or_default();
-        is(&self.json) && line.starts_with('{') && line.contains("\"type\":\"version\"")
-            || is(&self.markdown) && line.starts_with("## wgform ")
-            || is(&self.summary) && text.starts_with("{\n  \"format_version\"")
-            || is(&self.gitlab) && line.starts_with("{\"create\":")
-            || is(&self.quality) && line.starts_with('[')
-    }
-
-    fn at(&self, file: &Path) -> PathBuf {
-        self.directory.join(file)
-    }
-}
-
-/// A report could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum ReportError {
-    /// Its file cannot be made or written.
-    #[error("could not write `{}`", path.display())]
-    Unwritable {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Two reports would have the same file.
-    #[error("two reports cannot be written to one file, `{}`", path.display())]
-    Twice {
-        /// Which.
-        path: PathBuf,
-    },
-}
-
-impl ReportError {
-    fn unwritable(path: &Path, source: io::Error) -> Self {
-        Self::Unwritable { path: path.to_owned(), source }
+        [
+            (JSON, json),
+            (MARKDOWN, markdown),
+            (SUMMARY, summary),
+            (GITLAB, gitlab),
+            (QUALITY, quality),
+        ]
+        .into_iter()
+        .filter_map(|(kind, file)| Some((kind, file.as_ref()?)))
     }
 }
 
@@ -98,8 +79,9 @@ pub(super) struct Reports {
     /// Whether stdout has the stream and nothing else.
     pub(super) is_stream: bool,
     destinations: Destinations,
+    pub(super) outfiles: Outfiles,
     into: Option<File>,
-    failed: Option<ReportError>,
+    failed: Option<Unwritten>,
     running: BTreeMap<StepName, Running>,
     has_ended: bool,
 }
@@ -119,6 +101,7 @@ impl Reports {
             clock: None,
             is_stream: false,
             destinations: Destinations::default(),
+            outfiles: Outfiles::default(),
             into: None,
             failed: None,
             running: BTreeMap::new(),
@@ -139,25 +122,14 @@ impl Reports {
     }
 
     /// Looks whether the files can be written, and opens the one that grows.
-    pub(super) fn open(&mut self, destinations: Destinations) -> Result<(), ReportError> {
-        let files: Vec<&PathBuf> = destinations.files().collect();
-        for (index, file) in files.iter().enumerate() {
-            let is_same = |other: &&PathBuf| destinations.at(other) == destinations.at(file);
-            if files[..index].iter().any(is_same) {
-                return Err(ReportError::Twice { path: (*file).clone() });
-            }
-        }
-        for file in files {
+    pub(super) fn open(&mut self, destinations: Destinations) -> Result<(), Unwritten> {
+        let directory = &destinations.directory;
+        for (kind, file) in destinations.files() {
             // The stream's own file is looked at too, before another one's error leaves it empty.
-            let path = destinations.at(file);
-            disk::check_replaceable(&path, |it| destinations.is_report(file, it))
-                .and_then(|()| try_out(&path))
-                .map_err(|error| ReportError::unwritable(file, error))?;
+            self.outfiles.check(&kind, file, directory)?;
         }
         if let Some(path) = &destinations.json {
-            let file = File::create(destinations.at(path))
-                .map_err(|error| ReportError::unwritable(path, error))?;
-            self.into = Some(file);
+            self.into = Some(self.outfiles.open(&JSON, path, directory)?);
         }
         self.destinations = destinations;
         Ok(())
@@ -181,13 +153,15 @@ impl Reports {
     pub(super) fn line(&mut self, said: Said) -> Option<String> {
         let clock = self.clock.as_ref().filter(|_| self.is_followed())?;
         let line = said.at(clock());
-        if self.failed.is_none()
-            && let (Some(file), Some(path)) = (&mut self.into, &self.destinations.json)
+        if let (Some(file), Some(path)) = (&mut self.into, &self.destinations.json)
             && let Err(error) = file.write_all(line.as_bytes())
-            // Who reads a pipe may stop to.
-            && error.kind() != io::ErrorKind::BrokenPipe
         {
-            self.failed = Some(ReportError::unwritable(path, error));
+            // Who reads a pipe may stop to.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.failed = Some(Unwritten::because(&JSON, path, error));
+            }
+            // What cannot be written is told once, and not for each line.
+            self.into = None;
         }
         self.is_stream.then_some(line)
     }
@@ -233,24 +207,24 @@ impl Reports {
     }
 
     /// Writes the files that say how the run went but not how it ends.
-    pub(super) fn write(&mut self, exit_code: u8, outcome: &'static str) -> Vec<ReportError> {
+    pub(super) fn write(&mut self, exit_code: u8, outcome: &'static str) -> Vec<Unwritten> {
         if self.has_ended {
             return Vec::new();
         }
-        let Destinations { json: _, markdown, summary: _, gitlab, quality, directory: _, prefix } =
+        let Destinations { json: _, markdown, summary: _, gitlab, quality, directory, prefix } =
             &self.destinations;
         let record = &self.record;
-        let mut failed: Vec<ReportError> = self.failed.take().into_iter().collect();
-        let mut write = |path: &Option<PathBuf>, text: &dyn Fn() -> String| {
-            if let Some(path) = path
-                && let Err(error) = replace(&self.destinations.at(path), text().as_bytes())
-            {
-                failed.push(ReportError::unwritable(path, error));
+        let mut failed: Vec<Unwritten> = self.failed.take().into_iter().collect();
+        let mut write = |kind: Kind, path: &Option<PathBuf>, text: &dyn Fn() -> String| {
+            if let Some(path) = path {
+                let written = self.outfiles.write(&kind, path, directory, text().as_bytes());
+                failed.extend(written.err());
             }
         };
-        write(markdown, &|| comment(record, exit_code, outcome));
-        write(gitlab, &|| record.summary(exit_code, outcome).gitlab());
-        write(quality, &|| quality::report(record.problems.iter().map(|(it, _)| it), prefix));
+        write(MARKDOWN, markdown, &|| comment(record, exit_code, outcome));
+        write(GITLAB, gitlab, &|| record.summary(exit_code, outcome).gitlab());
+        let problems = || record.problems.iter().map(|(it, _)| it);
+        write(QUALITY, quality, &|| quality::report(problems(), prefix));
         failed
     }
 
@@ -259,12 +233,12 @@ impl Reports {
         &mut self,
         exit_code: u8,
         outcome: &'static str,
-    ) -> Result<(), ReportError> {
+    ) -> Result<(), Unwritten> {
         match &self.destinations.summary {
             Some(path) if !self.has_ended => {
                 let text = self.record.summary(exit_code, outcome).text();
-                replace(&self.destinations.at(path), text.as_bytes())
-                    .map_err(|error| ReportError::unwritable(path, error))
+                let directory = &self.destinations.directory;
+                self.outfiles.write(&SUMMARY, path, directory, text.as_bytes())
             }
             _ => Ok(()),
         }
@@ -275,7 +249,7 @@ impl Reports {
         &mut self,
         exit_code: u8,
         outcome: &'static str,
-    ) -> (Option<String>, Option<ReportError>) {
+    ) -> (Option<String>, Option<Unwritten>) {
         if self.has_ended {
             return (None, None);
         }
@@ -283,53 +257,4 @@ impl Reports {
         self.has_ended = true;
         (line, self.failed.take())
     }
-}
-
-/// Makes a file beside the one that is to be written, and takes it away again. What is no file, a pipe for example, is
-/// written to as it is.
-fn try_out(path: &Path) -> io::Result<()> {
-    if is_special(path)? {
-        return Ok(());
-    }
-    let temporary = temporary(path);
-    make(&temporary)?;
-    fs::remove_file(&temporary)
-}
-
-/// Writes a file whole or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if is_special(path)? {
-        return OpenOptions::new().write(true).open(path)?.write_all(bytes);
-    }
-    // A link stays one.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let temporary = temporary(&path);
-    let written = make(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        fs::rename(&temporary, &path)
-    });
-    written.inspect_err(|_| _ = fs::remove_file(&temporary))
-}
-
-/// Returns whether a path is there and is no file that could be replaced.
-fn is_special(path: &Path) -> io::Result<bool> {
-    match fs::metadata(path) {
-        Ok(it) if it.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        Ok(it) => Ok(!it.is_file()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-fn make(temporary: &Path) -> io::Result<File> {
-    // What a killed run left under that name.
-    _ = fs::remove_file(temporary);
-    OpenOptions::new().write(true).create_new(true).open(temporary)
-}
-
-fn temporary(path: &Path) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.tmp", rustix::process::getpid().as_raw_nonzero()));
-    path.with_file_name(name)
 }

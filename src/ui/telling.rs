@@ -10,12 +10,13 @@ use jiff::Timestamp;
 use crate::diagnostic::Diagnostic;
 use crate::event::Event;
 use crate::outcome::Report;
+use crate::outfile::{Outfiles, Unwritten};
 use crate::plan::Plan;
 use crate::render::plan::Purpose;
 use crate::render::stream::{self, Said};
 use crate::render::validation::{Problem, Severity};
 use crate::ui::Ui;
-use crate::ui::reports::{Destinations, ReportError, Reports};
+use crate::ui::reports::{Destinations, Reports};
 
 /// A failure that is in no file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,11 +45,16 @@ impl Ui {
         self.write(&mut reports, stream::version());
     }
 
+    /// Returns the names of the files that this run writes for its user.
+    pub fn outfiles(&self) -> Outfiles {
+        self.reports().outfiles.clone()
+    }
+
     /// Writes reports to files, too.
     ///
     /// # Errors
     /// When one of them cannot be written. Nothing was done by then.
-    pub fn report_into(&self, destinations: Destinations) -> Result<(), ReportError> {
+    pub fn report_into(&self, destinations: Destinations) -> Result<(), Unwritten> {
         let mut reports = self.reports();
         let was_stream = std::mem::replace(&mut reports.is_stream, false);
         let opened = reports.open(destinations);
@@ -151,7 +157,7 @@ impl Ui {
     }
 
     /// Writes the files that are asked for, for a run that ends like this.
-    pub fn write_reports(&self, exit_code: u8, outcome: &'static str) -> Vec<ReportError> {
+    pub fn write_reports(&self, exit_code: u8, outcome: &'static str) -> Vec<Unwritten> {
         self.reports().write(exit_code, outcome)
     }
 
@@ -159,7 +165,7 @@ impl Ui {
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn write_summary(&self, exit_code: u8, outcome: &'static str) -> Result<(), ReportError> {
+    pub fn write_summary(&self, exit_code: u8, outcome: &'static str) -> Result<(), Unwritten> {
         self.reports().write_summary(exit_code, outcome)
     }
 
@@ -167,7 +173,7 @@ impl Ui {
     ///
     /// # Errors
     /// When it could not be written to its file.
-    pub fn end_reports(&self, exit_code: u8, outcome: &'static str) -> Result<(), ReportError> {
+    pub fn end_reports(&self, exit_code: u8, outcome: &'static str) -> Result<(), Unwritten> {
         let mut reports = self.reports();
         let (line, failed) = reports.end(exit_code, outcome);
         if let Some(line) = line {

@@ -35,7 +35,7 @@ pub(super) async fn run(
     pace: &Pace,
 ) -> Result<Exit, Error> {
     let store = match state {
-        Some(path) => named(context, context.world.path(path))?,
+        Some(path) => place::kept(context, named(context, context.world.path(path))?)?,
         None => store(context)?,
     };
     let loaded = store.read()?;

@@ -25,7 +25,7 @@ pub(crate) fn store(context: &Context, settings: &Settings) -> Result<Store, Err
         Some(declared) => afar(context, declared)?,
         None => local(context, settings),
     };
-    Ok(sealed(context, store, sealing(context, settings.encryption.as_ref())?))
+    kept(context, sealed(context, store, sealing(context, settings.encryption.as_ref())?))
 }
 
 /// Seals and opens what a store holds.
@@ -81,6 +81,12 @@ fn refused(declared: Option<&EncryptionDeclaration>, wrong: WrongKey) -> Error {
         }
         (None, None) => Error::new(Kind::Failed, why).hint(hint),
     }
+}
+
+/// Returns a store whose names are no longer for the files that the run writes for its user.
+pub(crate) fn kept(context: &Context, store: Store) -> Result<Store, Error> {
+    context.ui.outfiles().keep(store.names())?;
+    Ok(store)
 }
 
 /// Refuses a workspace that is no name: it becomes a part of the names of files and of addresses.
