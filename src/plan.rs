@@ -74,7 +74,7 @@ pub use adopt::{NotAdopted, adopt};
 pub use finish::record;
 pub use hold::{Held, Holds};
 pub use interest::{interest, recorded_interest};
-pub use limit::{Deeds, Guarded, Limits, deeds, listed};
+pub use limit::{Deeds, Guarded, Limits, deeds, listed, protects_nothing};
 pub use path::{Destination, PathChange, PathFate, Reach};
 pub use persist::{outside, persisted_fields, written};
 pub use recover::recover;

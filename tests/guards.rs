@@ -144,7 +144,8 @@ fn drift_is_asked_about_healed_or_refused_as_the_guard_says() {
     // A plan is not refused for it: what it shows is what somebody has to decide about.
     project.run("plan -detailed-exitcode").ends(2);
     // Nobody is there to be asked.
-    project.run("apply -auto-approve").ends(1).tells("Cancelled");
+    let ran = project.run("apply -auto-approve").ends(1).tells("Cancelled");
+    ran.tells("To go ahead without a question, say `-heal`.");
     let wants = "and `on_drift` at main.wg.hcl:8 wants somebody to be asked, and nobody can be";
     project.run("apply -auto-approve -input=false").ends(8).tells(wants);
     project.edit("on_drift    = \"ask\"", "on_drift    = \"refuse\"");
@@ -178,4 +179,13 @@ fn a_guard_may_be_given_by_variables_and_what_is_wrong_with_it_is_shown() {
     let ran =
         ran.tells("It can be \"refuse\", \"heal\" or \"ask\".").tells("Did you mean \"destroy\"?");
     ran.tells("this is a backend, and no resource").tells("this is not the address of a resource");
+}
+
+#[test]
+fn a_slip_in_what_is_protected_is_told_by_validate() {
+    let project = applied();
+    project.edit("on_drift    = \"ask\"", "protect = [interface.nope, interface.hq]");
+    let ran = project.run("validate").ends(0).tells("address that names nothing");
+    ran.tells("interface.nope").tells("nothing in the configuration is called that");
+    assert_eq!(ran.stderr.matches("address that names nothing").count(), 1, "{ran}");
 }

@@ -9,6 +9,7 @@ use crate::command::arguments::Variables;
 use crate::command::session::{self, Needs};
 use crate::config::{AllUnknown, Evaluator};
 use crate::error::{Error, Exit};
+use crate::plan;
 use crate::render::validation::Validation;
 
 /// What `wgform validate` is told.
@@ -40,7 +41,9 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
     let evaluator = Evaluator::new(&config, &context.world);
     let warnings = session::check(context, &config, &evaluator, parsed, Needs::Linted)?;
     evaluator.backends_to_write().map_err(Error::diagnostics)?;
-    let warnings = [warnings, evaluator.checks(&AllUnknown).failed].concat();
+    let guard = evaluator.settings().map_err(Error::diagnostics)?.guard;
+    let unprotected = plan::protects_nothing(&guard, evaluator.resources());
+    let warnings = [warnings, unprotected, evaluator.checks(&AllUnknown).failed].concat();
     if arguments.json {
         context.ui.tell_diagnostics(&warnings);
         context.ui.result(&Validation::new(&warnings).text());

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Guard, Named};
+use crate::diagnostic::Diagnostic;
 use crate::plan::path::names_nothing;
 use crate::plan::walk::Planner;
 use crate::plan::{Action, Note, Plan, Reason, Refusal, ResourceChange, Subject};
@@ -259,6 +260,14 @@ fn protected(guard: &Guard, place: &str, changes: &[ResourceChange]) -> (String,
         number => format!("{} of it would be destroyed or replaced", resources(number)),
     };
     (found, refusals)
+}
+
+/// Says that `protect` names what is not in the configuration, where the state is not at hand. A plan says no more of what
+/// the state still has.
+pub fn protects_nothing(guard: &Guard, configured: &[Address]) -> Vec<Diagnostic> {
+    let is_there = |it: &&Named| configured.iter().any(|address| it.pattern.matches(address, []));
+    let missing = guard.protect.iter().filter(|it| !is_there(it));
+    missing.map(|it| names_nothing(it, "nothing in the configuration is called that")).collect()
 }
 
 /// Says that `protect` names what is neither in the configuration nor in the state.
