@@ -5,8 +5,8 @@ use serde_json::Value as Json;
 use crate::diff::Side;
 use crate::plan::Action;
 use crate::plan::saved::{Difference, FileDifference};
-use crate::render::printable;
 use crate::render::value::{UNKNOWN, literal};
+use crate::render::{count, printable};
 
 /// So many differences are shown; more are counted.
 const SHOWN: usize = 20;
@@ -56,6 +56,10 @@ fn line(difference: &Difference) -> String {
         }
         Difference::Wanted { subject, attribute, .. } => {
             format!("{subject}: `{attribute}` would become another value now")
+        }
+        Difference::UnmanagedGo { subject, planned, now } => {
+            let now = count(*now, "unmanaged peer");
+            format!("{subject}: {now} would go with it now, and {planned} when the plan was made")
         }
         Difference::Note { subject } => {
             format!(

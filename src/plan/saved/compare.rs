@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use crate::diff::{Class, Side};
 use crate::plan::saved::digest::ROAMING;
 use crate::plan::saved::{Attribute, Change, Saved};
-use crate::plan::{Action, Subject};
+use crate::plan::{Action, Note, Subject};
 use crate::resource::{Address, BackendId};
 
 /// One thing in which a plan differs from the saved one.
@@ -71,6 +71,15 @@ pub enum Difference {
         planned: Option<Side>,
         /// What it would be; none where it is a secret.
         now: Option<Side>,
+    },
+    /// Another number of peers that nobody declared would go with it.
+    UnmanagedGo {
+        /// With what.
+        subject: Subject,
+        /// How many was planned.
+        planned: usize,
+        /// How many it would be.
+        now: usize,
     },
     /// Something else about a change: a command that runs, a file that is written, a key that is made.
     Note {
@@ -236,6 +245,17 @@ fn change(planned: &Change, now: &Change, hidden: &BTreeSet<&str>, all: &mut Vec
         let is_secret = planned.is_secret(&name);
         let sides = [old.remove(&name), new.remove(&name)];
         all.extend(attribute(planned, &name, is_secret, &sides));
+    }
+    let gone = |it: &Change| {
+        let number = |note: &Note| match note {
+            Note::UnmanagedGo(number) => Some(*number),
+            _ => None,
+        };
+        it.notes.iter().find_map(number).unwrap_or_default()
+    };
+    if gone(planned) != gone(now) {
+        let (planned, now) = (gone(planned), gone(now));
+        all.push(Difference::UnmanagedGo { subject: subject.clone(), planned, now });
     }
     let notes = |it: &Change| it.lasting_notes().collect::<BTreeSet<_>>();
     let is_other = planned.backend != now.backend || notes(planned) != notes(now);
