@@ -135,11 +135,16 @@ impl Diagnostic {
     }
 }
 
-/// Makes a clause a sentence, as hints are shown. What ends with a command to copy is left as it is.
+/// Makes a clause a sentence, as hints are shown, and leaves an address at its beginning as it is. What ends with a command to copy is left as it is.
 pub fn sentence(text: &str) -> String {
     let mut chars = text.trim_end().chars();
     let Some(first) = chars.next() else { return String::new() };
-    let mut sentence: String = first.to_uppercase().chain(chars).collect();
+    // An address or a file, such as `peer.branch`, is written as it is.
+    let word = text.split([' ', '\n']).next().unwrap_or_default().trim_end_matches('.');
+    let mut sentence: String = match word.contains('.') {
+        true => text.trim_end().to_owned(),
+        false => first.to_uppercase().chain(chars).collect(),
+    };
     let ends_with_command = sentence.lines().last().is_some_and(|line| line.starts_with("  "));
     if !ends_with_command && !sentence.ends_with(['.', '?', '!', ':']) {
         sentence.push('.');
@@ -172,4 +177,22 @@ pub fn unique(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
         }
     }
     unique
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnostic::sentence;
+
+    #[test]
+    fn a_sentence_leaves_an_address_at_its_beginning_as_it_is() {
+        for (clause, whole) in [
+            ("say why", "Say why."),
+            ("peer.branch: is gone", "peer.branch: is gone."),
+            ("wait. Then go on", "Wait. Then go on."),
+            ("say\n  wgform plan", "Say\n  wgform plan"),
+            ("", ""),
+        ] {
+            assert_eq!(sentence(clause), whole);
+        }
+    }
 }

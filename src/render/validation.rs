@@ -157,6 +157,20 @@ impl Validation {
     }
 }
 
+/// Puts sentences behind each other, and what follows several lines on a line of its own.
+fn joined(details: &[String]) -> String {
+    let mut all = String::new();
+    let mut has_lines = false;
+    for detail in details {
+        if !all.is_empty() {
+            all.push(if has_lines { '\n' } else { ' ' });
+        }
+        all.push_str(detail);
+        has_lines = detail.contains('\n');
+    }
+    all
+}
+
 impl Problem {
     /// Says a problem that is in no file.
     pub fn elsewhere(
@@ -169,7 +183,7 @@ impl Problem {
             severity,
             summary: printable(summary).into_owned(),
             code: None,
-            detail: details.join(" "),
+            detail: joined(&details),
             range: None,
             snippet: None,
             related: Vec::new(),
