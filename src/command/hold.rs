@@ -95,6 +95,10 @@ fn hold(session: &Session<'_>, state: &mut State, wish: Wish) -> Result<String, 
     if reason.trim().is_empty() {
         return Err(refused("there is no reason").hint("say why with `-reason`"));
     }
+    if reason.trim().contains(char::is_control) {
+        return Err(refused("the reason has more than one line, or a control character")
+            .hint("say why in one line"));
+    }
     if time.is_zero() {
         return Err(refused("a hold of no time holds nothing").hint("say how long with `-for`"));
     }
