@@ -637,7 +637,8 @@ fn guards_hold_for_a_saved_plan_too() {
     let host = project.enter("hq");
     host.delete_link("hub").unwrap();
     drop(host);
-    project.run("plan -out=p").ends(0).tells("`on_drift` at main.wg.hcl:2 refuses");
+    let ran = project.run("plan -out=p").ends(0);
+    ran.tells("`on_drift` at main.wg.hcl:2 refuses").says("  wgform apply -heal p\n");
     project.run("apply p").ends(8).tells("`on_drift` at main.wg.hcl:2 refuses that");
     project.run("apply -heal p").ends(0);
     project.run("drift").ends(0);

@@ -27,11 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("source", &["value", "world", "diagnostic"]),
     ("config", &["value", "world", "resource", "diagnostic", "token", "source"]),
     ("state", &["value", "world", "resource"]),
-<<<<<<< HEAD
-    ("store", &["value", "world", "failpoint", "disk", "tls", "seal", "resource", "state"]),
-=======
-    ("store", &["value", "world", "failpoint", "disk", "outfile", "tls", "resource", "state"]),
->>>>>>> 9af6bc2 (Refuse names that are somebody else's for all files that a run writes)
+    ("store", &["value", "world", "failpoint", "disk", "outfile", "tls", "seal", "resource", "state"]),
     ("actual", &["value", "resource"]),
     ("persist", &["value", "resource", "actual"]),
     ("simulator", &["value", "world", "failpoint", "resource", "actual", "persist"]),

@@ -34,7 +34,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
     let session = Session::open(context, &config, Needs::Settings)?;
     if !arguments.force {
         let question = "Do you really want to take the lock away from whoever has it?";
-        context.ui.confirm(question, Input::Allowed)?;
+        let confirmed = context.ui.confirm(question, Input::Allowed);
+        confirmed.map_err(|it| Error::not_confirmed(&it, "-force"))?;
     }
     let host = session::host_name();
     let removed = session.store.force_unlock(&arguments.id, &host, context.world.now())?;

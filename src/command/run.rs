@@ -54,7 +54,7 @@ pub(crate) async fn run(session: &Session<'_>, request: Request) -> Result<Exit,
     saved::check_digest(session.context, &plan, is_first, request.expect)?;
     all_reached(&plan, &request)?;
     if !plan.is_empty() && (request.auto_approve.is_asked() || drift == Asked::Yes) {
-        ask(session.context, &request)?;
+        ask(session.context, &request, drift)?;
     }
     carry_out(session, plan, &world, &lock, &request).await
 }
@@ -247,12 +247,19 @@ impl Session<'_> {
     }
 }
 
-fn ask(context: &Context, request: &Request) -> Result<(), Error> {
+fn ask(context: &Context, request: &Request, drift: Asked) -> Result<(), Error> {
     let question = match request.operation {
         "destroy" => "Do you really want to destroy all of this? There is no undo.",
         _ => "Do you want to perform these actions?",
     };
-    Ok(context.ui.confirm(question, request.input)?)
+    // Drift that is asked about is asked about whatever was approved.
+    let flag = match (drift, request.auto_approve.is_asked()) {
+        (Asked::No, _) => "-auto-approve",
+        (Asked::Yes, false) => "-heal",
+        (Asked::Yes, true) => "-auto-approve -heal",
+    };
+    let confirmed = context.ui.confirm(question, request.input);
+    confirmed.map_err(|it| Error::not_confirmed(&it, flag))
 }
 
 fn exit_of(report: &Report) -> Exit {

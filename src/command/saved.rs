@@ -92,8 +92,15 @@ pub(crate) fn save(
         false => "The file names addresses and endpoints, so keep it as you keep the state.",
     };
     let shown = path.display();
+    // The path is relative to the directory that was named.
+    let directory = match &*context.prefix {
+        "" => String::new(),
+        prefix => format!(" -chdir={prefix}"),
+    };
+    let is_refused = plan.has_drift() && session.guard.on_drift == Some(OnDrift::Refuse);
+    let heal = if is_refused { " -heal" } else { "" };
     let mut text = format!(
-        "\nSaved the plan as `{shown}`. To carry out exactly this:\n\n  wgform apply {shown}\n\n{keeping}"
+        "\nSaved the plan as `{shown}`. To carry out exactly this:\n\n  wgform{directory} apply{heal} {shown}\n\n{keeping}"
     );
     if !plan.unreachable.is_empty() {
         let ids: Vec<_> = plan.unreachable.keys().map(|id| format!("`{id}`")).collect();

@@ -16,6 +16,7 @@ use crate::command::session::reach::Addresses;
 use crate::command::session::{self, place};
 use crate::command::watch::Watch;
 use crate::config::{BackendDeclaration, Evaluator};
+use crate::diagnostic::Diagnostic;
 use crate::drift::Report;
 use crate::error::{Error, Exit, Kind};
 use crate::plan::{self, Inputs, Options};
@@ -83,11 +84,18 @@ fn store(context: &Context) -> Result<Store, Error> {
         Ok(settings) => place::store(context, &settings),
         // A `wgform` block that cannot be read says nothing.
         Err(problems) if problems.is_empty() && default.exists() => named(context, default),
-        Err(problems) => Err(Error::diagnostics(problems).and(
+        Err(problems) => Err(Error::diagnostics(without_variables(problems)).and(
             Error::new(Kind::Failed, "the configuration does not say where the state is")
                 .hint("say it with `-state=FILE`: `-from-state` takes no variables"),
         )),
     }
+}
+
+/// Leaves out the advice to set a variable, which cannot be followed here.
+fn without_variables(problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let can_be_followed = |help: &String| !help.contains("`-var ");
+    let mend = |it: Diagnostic| Diagnostic { help: it.help.filter(can_be_followed), ..it };
+    problems.into_iter().map(mend).collect()
 }
 
 /// Finds out which part is meant: exactly what is named, because nothing says what belongs to it.
