@@ -186,6 +186,6 @@ fn a_slip_in_what_is_protected_is_told_by_validate() {
     let project = applied();
     project.edit("on_drift    = \"ask\"", "protect = [interface.nope, interface.hq]");
     let ran = project.run("validate").ends(0).tells("address that names nothing");
-    ran.tells("interface.nope").tells("nothing in the configuration is called that");
+    let ran = ran.tells("interface.nope").tells("nothing in the configuration is called that");
     assert_eq!(ran.stderr.matches("address that names nothing").count(), 1, "{ran}");
 }
