@@ -658,7 +658,7 @@ fn what_a_run_makes_itself_is_not_written_over_by_its_reports() {
     }
     assert_eq!(project.names(), ["main.wg.hcl"]);
     // Elsewhere, the configuration says what the store needs.
-    let own = "wgform {\n  state {\n    path = \"net.json\"\n  }\n}\n";
+    let own = "wgform {\n  state \"local\" {\n    path = \"net.json\"\n  }\n}\n";
     project.add("place.wg.hcl", own);
     for victim in ["net.json", "net.json.backup", "./net.json.lock"] {
         for flag in flags {

@@ -129,6 +129,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "ui",
         &[
             "disk",
+            "outfile",
             "value",
             "world",
             "resource",
@@ -162,6 +163,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "error",
         &[
+            "outfile",
             "value",
             "seal",
             "resource",
@@ -193,6 +195,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
             "state",
             "disk",
+            "outfile",
             "store",
             "actual",
             "simulator",
