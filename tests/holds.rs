@@ -91,3 +91,23 @@ fn a_hold_follows_its_resource() {
     project.run("state rm peer.moved").ends(0);
     project.run("hold -list").ends(0).says("Nothing is held.");
 }
+
+#[test]
+fn a_reason_is_one_line() {
+    let project = applied();
+    let mut command = project.command("hold interface.hq -for=1h");
+    let output = command.arg("-reason=one\ntwo").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("the reason has more than one line"), "{told}");
+    project.run("hold -list").ends(0).says("Nothing is held.");
+}
+
+#[test]
+fn a_wrong_attribute_does_not_hide_a_wrong_end() {
+    let project = Project::of_example("quickstart");
+    let block = "known_drift \"night\" {\n  targets = [interface.hq]\n  attributes = [adresses]\n  \
+                 reason = \"x\"\n  expires_at = \"soon\"\n}\n";
+    project.add("known.wg.hcl", block);
+    project.run("validate").ends(1).tells("adresses").tells("soon").tells("2 errors");
+}

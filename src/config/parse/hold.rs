@@ -40,11 +40,12 @@ impl Parser {
         let reason = contents.take("reason").map(|it| self.expr(it));
         let expires_at = contents.take("expires_at").map(|it| self.expr(it));
         let attributes = match (attributes, &targets) {
-            (Some(list), Some(targets)) => self.held_attributes(&list, targets),
-            (Some(_), None) | (None, _) => Some(BTreeSet::new()),
+            // What is wrong in that list must not hide what is wrong with the reason or the end.
+            (Some(list), Some(targets)) => self.held_attributes(&list, targets).unwrap_or_default(),
+            (Some(_), None) | (None, _) => BTreeSet::new(),
         };
-        let all = (targets, attributes, reason, expires_at);
-        let (Some(targets), Some(attributes), Some(reason), Some(expires_at)) = all else { return };
+        let all = (targets, reason, expires_at);
+        let (Some(targets), Some(reason), Some(expires_at)) = all else { return };
         let is_known_drift = name == KNOWN_DRIFT.name;
         let mut holds = self.blocks.holds.iter();
         let first = holds.find(|it| it.label == label && it.is_known_drift == is_known_drift);
