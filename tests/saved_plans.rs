@@ -253,6 +253,9 @@ fn a_plan_is_not_saved_over_something_else_or_when_it_is_refused() {
     project.add("notes", "mine");
     project.run("plan -out=notes").ends(1).tells("there is a file that is no plan");
     project.run("plan -out=x.wg.hcl").ends(1).tells("would be a part of the configuration");
+    let directory = project.path().display().to_string();
+    let above = project.run(&format!("-chdir={directory} plan -out=r")).ends(0);
+    above.says(&format!("  wgform -chdir={directory} apply r\n"));
     project.run("plan -out=gone/p").ends(1).tells("Make its directory first.");
     project.enter("hq").set_machine_id("another").unwrap();
     project.run("plan -out=q").ends(8).tells("No plan was saved.");
