@@ -141,9 +141,9 @@ fn release(state: &mut State, patterns: &[Pattern]) -> Result<String, Error> {
     let mut released = BTreeSet::new();
     for pattern in patterns {
         let targets = by_command().flat_map(|it| &it.targets);
-        let meant: Vec<_> = targets.filter(|it| pattern.matches(it, [])).cloned().collect();
+        let meant: Vec<_> = targets.filter(|it| names(state, pattern, it)).cloned().collect();
         if meant.is_empty() {
-            return Err(not_held(pattern, &holds));
+            return Err(not_held(state, pattern, &holds));
         }
         released.extend(meant);
     }
@@ -154,11 +154,17 @@ fn release(state: &mut State, patterns: &[Pattern]) -> Result<String, Error> {
     Ok(lines.join("\n"))
 }
 
-fn not_held(pattern: &Pattern, holds: &[Hold]) -> Error {
+/// Returns whether a resource is named, by itself or by what it is on.
+fn names(state: &State, pattern: &Pattern, address: &Address) -> bool {
+    let record = state.resources.get(address);
+    pattern.matches(address, record.and_then(|it| it.backend.as_ref()))
+}
+
+fn not_held(state: &State, pattern: &Pattern, holds: &[Hold]) -> Error {
     let in_block = holds.iter().find(|it| {
         it.kind == HoldKind::Hold
             && it.made.is_none()
-            && it.targets.iter().any(|it| pattern.matches(it, []))
+            && it.targets.iter().any(|it| names(state, pattern, it))
     });
     let error = Error::new(Kind::Failed, format!("nothing that `{pattern}` names is held"));
     match in_block {
