@@ -135,6 +135,15 @@ pub(crate) fn own_what_files_give(state: &mut State, actual: &Actual) {
     }
 }
 
+/// Which value of a held attribute is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OfHeld {
+    /// What the device has.
+    Found,
+    /// What was last applied.
+    Recorded,
+}
+
 /// What is asked of every interface, found once.
 #[derive(Default)]
 pub(crate) struct Index {
@@ -168,6 +177,7 @@ impl Planner<'_> {
         style: Style,
         index: &Index,
         address: &str,
+        of_held: OfHeld,
     ) -> Option<Expected> {
         let on_device = node.interface()?;
         let mut peers = PersistedPeers::default();
@@ -186,11 +196,11 @@ impl Planner<'_> {
             let it = &self.nodes[address];
             peers.wanted.push(address.clone());
             match it.peer().and_then(|peer| peer.public_key) {
-                Some(key) => add(&mut known, key, &self.wanted_peer(it)),
+                Some(key) => add(&mut known, key, &self.wanted_peer(it, of_held)),
                 None => known = None,
             }
         }
-        let fields = self.interface_fields(node);
+        let fields = self.interface_fields(node, of_held);
         let private_key = self.private_key(node);
         let outside = self.outside(node).map(|it| Outside { address: address.to_owned(), ..it });
         let all = known.zip(fields).zip(private_key).zip(outside);
@@ -204,6 +214,29 @@ impl Planner<'_> {
             persist::files(style, &interface)
         });
         Some(Expected { peers, files })
+    }
+
+    /// Returns whether something of an interface or of one of its peers is held.
+    pub(crate) fn is_any_held(&self, node: &Node, index: &Index) -> bool {
+        let peers = index.peers.get(&node.address).into_iter().flatten();
+        let mut all = peers.chain([&node.address]);
+        all.any(|it| self.desired.get(it).is_some_and(|it| !it.held.is_empty()))
+    }
+
+    /// Puts what was last applied in the place of what is held.
+    fn put_recorded(&self, desired: &Desired, names: &[&'static str], fields: &mut Fields) {
+        let address = &desired.address;
+        let Some(record) = self.state.resources.get(address) else { return };
+        for name in names.iter().copied().filter(|it| desired.held.contains(it)) {
+            let recorded = || {
+                let form = &declaration::attribute(address.kind, name)?.form;
+                Field::from_recorded(form, record.attributes.get(name)?).ok().flatten()
+            };
+            match recorded() {
+                Some(field) => _ = fields.insert(name, field),
+                None => _ = fields.remove(name),
+            }
+        }
     }
 
     /// Looks once for what is asked of every interface.
@@ -248,7 +281,7 @@ impl Planner<'_> {
         held.map(|held| (key, ExpectedPeer { fields: Some(fields), preshared_key: Some(held) }))
     }
 
-    fn wanted_peer(&self, node: &Node) -> ExpectedPeer {
+    fn wanted_peer(&self, node: &Node, of_held: OfHeld) -> ExpectedPeer {
         let desired = &self.desired[&node.address];
         let is_written =
             node.diffs.iter().any(|diff| diff.attribute.name == "preshared_key" && diff.is_write());
@@ -257,7 +290,11 @@ impl Planner<'_> {
             _ if is_written => None,
             _ => self.held_by_peer(node),
         };
-        ExpectedPeer { fields: known_fields(desired, &OF_PEER), preshared_key }
+        let mut fields = known_fields(desired, &OF_PEER);
+        if let Some(fields) = fields.as_mut().filter(|_| of_held == OfHeld::Recorded) {
+            self.put_recorded(desired, &OF_PEER, fields);
+        }
+        ExpectedPeer { fields, preshared_key }
     }
 
     /// Returns the pre-shared key that a peer has and keeps; no key, for one that is made.
@@ -283,10 +320,13 @@ impl Planner<'_> {
         }
     }
 
-    fn interface_fields(&self, node: &Node) -> Option<Fields> {
+    fn interface_fields(&self, node: &Node, of_held: OfHeld) -> Option<Fields> {
         let on_device = node.interface()?;
         let desired = &self.desired[&node.address];
         let mut fields = known_fields(desired, &OF_INTERFACE)?;
+        if of_held == OfHeld::Recorded {
+            self.put_recorded(desired, &OF_INTERFACE, &mut fields);
+        }
         if fields.contains_key("listen_port") || persist::has_no_port(&fields) {
             return Some(fields);
         }

@@ -41,6 +41,29 @@ fn assert_boots(lab: &Lab) {
 }
 
 #[test]
+fn what_is_held_is_written_only_with_something_else() {
+    let mut lab = hub();
+    lab.append(
+        "hold \"inc\" {\n  targets = [interface.hub]\n  attributes = [listen_port]\n  \
+         reason = \"x\"\n  expires_at = \"2100-01-01T00:00:00Z\"\n}\n",
+    );
+    lab.settle();
+    let before = conf(&lab);
+    lab.host("hq").set_port("wg0", 51999);
+    assert!(lab.plan().contains("No changes."), "{}", lab.plan());
+    lab.apply();
+    assert_eq!(conf(&lab), before);
+    let [by_configuration, by_state] = lab.findings();
+    assert_eq!((by_configuration.len(), by_state.len()), (0, 0));
+    // A file that somebody changed is another reason.
+    lab.host("hq").write_file(CONF, &before.replace("1420", "1400"));
+    assert!(lab.plan().contains("was changed outside of wgform"), "{}", lab.plan());
+    lab.apply();
+    assert!(conf(&lab).contains("ListenPort = 51999\n"), "{}", conf(&lab));
+    assert!(lab.plan().contains("No changes."), "{}", lab.plan());
+}
+
+#[test]
 fn wg_quick_brings_everything_back() {
     let lab = hub();
     let text = conf(&lab);

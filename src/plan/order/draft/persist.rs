@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::actual::{Boot, HostFile};
 use crate::persist::{self, Style};
 use crate::plan::order::draft::{Draft, Drafter};
-use crate::plan::persist::{Index, PERSISTED, Persisted, found, style};
+use crate::plan::persist::{Index, OfHeld, PERSISTED, Persisted, found, style};
 use crate::plan::view::View;
 use crate::plan::walk::{Fate, Node, Planner};
 use crate::plan::{
@@ -57,6 +57,9 @@ impl Drafter {
             };
             if is_as_wanted {
                 learn(planner, address, &standing);
+                continue;
+            }
+            if before.is_empty() && is_only_held_back(planner, node, &standing, &index, boot) {
                 continue;
             }
             let notes = boot.map(|boot| standing.notes(planner, boot, node, !before.is_empty()));
@@ -226,13 +229,13 @@ fn standing(planner: &Planner<'_>, node: &Node, index: &Index) -> Option<Standin
     let own = node.address.to_string();
     let old = recorded.as_ref().and_then(|it| it.address.as_deref());
     let as_written = |address: &str| {
-        let expected = planner.expected(node, style?, index, address)?;
+        let expected = planner.expected(node, style?, index, address, OfHeld::Found)?;
         let boot = planner.picture(backend)?.boot.as_ref()?;
         expected.files.as_ref()?.iter().all(|it| is_in(boot, it)).then_some(expected)
     };
     // What moved stays as it was written, until something else changes it.
     let as_it_was = || old.and_then(|old| Some((as_written(old)?, Some(old.to_owned()))));
-    let as_it_is = || Some((planner.expected(node, style?, index, &own)?, None));
+    let as_it_is = || Some((planner.expected(node, style?, index, &own, OfHeld::Found)?, None));
     let is_new = old.is_none() || as_written(&own).is_some();
     let expected = if is_new { as_it_is() } else { as_it_was().or_else(as_it_is) };
     let (expected, address) = expected.map_or((None, None), |(it, address)| (Some(it), address));
@@ -246,10 +249,33 @@ fn standing(planner: &Planner<'_>, node: &Node, index: &Index) -> Option<Standin
     Some(Standing { style, recorded, peers, expected, remove, address })
 }
 
+/// Returns whether all is there as it was left, so that it would be written again only for the sake of what is held. That
+/// follows when there is another reason to write.
+fn is_only_held_back(
+    planner: &Planner<'_>,
+    node: &Node,
+    standing: &Standing,
+    index: &Index,
+    boot: Option<&Boot>,
+) -> bool {
+    let Some((style, boot)) = standing.style.zip(boot) else { return false };
+    if !planner.is_any_held(node, index) {
+        return false;
+    }
+    let own = node.address.to_string();
+    let old = standing.recorded.as_ref().and_then(|it| it.address.as_deref());
+    let expected = planner.expected(node, style, index, old.unwrap_or(&own), OfHeld::Recorded);
+    expected.and_then(|it| it.files).is_some_and(|it| standing.has(&it, boot, node))
+}
+
 impl Standing {
     /// Returns whether everything is there as it should be, and nothing else.
     fn holds(&self, boot: &Boot, node: &Node) -> bool {
-        let Some(expected) = &self.expected else { return false };
+        self.expected.as_ref().is_some_and(|it| self.has(it, boot, node))
+    }
+
+    /// Returns whether these files are there, and nothing else.
+    fn has(&self, expected: &BTreeMap<PathBuf, HostFile>, boot: &Boot, node: &Node) -> bool {
         let name = node.interface().map(|it| it.name.as_str()).unwrap_or_default();
         let is_left = |path: &PathBuf| {
             boot.files.get(path).is_some_and(|it| persist::is_ours(path, &it.text))
