@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::{Desired, Evaluator, Holding, Wanted, is_meant};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Span};
 use crate::diff::AttributeDiff;
 use crate::plan::routes::recorded_interface;
 use crate::plan::walk::{Fate, Planner};
@@ -23,7 +23,7 @@ use crate::state::{Hold, HoldKind, State};
 pub struct Holds {
     held: BTreeMap<Address, Vec<Arc<Hold>>>,
     known: BTreeMap<Address, Vec<Arc<Hold>>>,
-    /// Those whose time is up, with what they were about.
+    /// Those whose time is up, with what they were about, as long as the state remembers them.
     pub expired: Vec<Arc<Hold>>,
     /// Those that go on, as the state remembers them.
     pub(crate) recorded: Vec<Hold>,
@@ -48,20 +48,36 @@ impl Holds {
         evaluator: &Evaluator<'_>,
         state: &State,
         now: Timestamp,
-    ) -> Result<Self, Vec<Diagnostic>> {
-        let by_command = state.held().map_err(|why| vec![unreadable(&why)])?;
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let remembered = state.held().map_err(|why| vec![unreadable(&why)])?;
+        let (by_command, in_blocks): (Vec<_>, Vec<_>) =
+            remembered.into_iter().partition(|it| it.made.is_some());
+        let in_blocks: BTreeSet<(HoldKind, String)> =
+            in_blocks.into_iter().map(|it| (it.kind, it.name)).collect();
         let mut holds = Self::default();
-        for hold in by_command.into_iter().filter(|it| it.made.is_some()) {
+        for hold in by_command {
             holds.add(hold, state, now);
         }
-        let mut problems = Vec::new();
+        let (mut problems, mut warnings) = (Vec::new(), Vec::new());
         for holding in config {
-            match resolved(holding, evaluator, state, now) {
-                Ok(hold) => holds.add(hold, state, now),
-                Err(more) => problems.extend(more),
+            let span = holding.span.clone();
+            let hold = match resolved(holding, evaluator, state, now) {
+                Ok(hold) => hold,
+                Err(more) => {
+                    problems.extend(more);
+                    continue;
+                }
+            };
+            let is_expired = hold.is_expired(now);
+            if is_expired {
+                warnings.push(outlived(&hold, &span));
+            }
+            // The end of one that an apply has forgotten is no news.
+            if !is_expired || in_blocks.contains(&(hold.kind, hold.name.clone())) {
+                holds.add(hold, state, now);
             }
         }
-        if problems.is_empty() { Ok(holds) } else { Err(problems) }
+        if problems.is_empty() { Ok((holds, warnings)) } else { Err(problems) }
     }
 
     fn add(&mut self, hold: Hold, state: &State, now: Timestamp) {
@@ -205,6 +221,12 @@ fn resolved(
     })
 }
 
+fn outlived(hold: &Hold, span: &Span) -> Diagnostic {
+    Diagnostic::warning("hold or known drift whose time is up")
+        .label(span, format!("it ended at {}, and does nothing any longer", hold.expires_at))
+        .help("Remove the block, or give it a later `expires_at`.")
+}
+
 fn unreadable(why: &str) -> Diagnostic {
     Diagnostic::error("hold in the state that this version cannot read").help(format!(
         "A newer version of wgform made it ({why}). Use that version: this one would change what is held."
@@ -215,7 +237,9 @@ impl Planner<'_> {
     /// Finds out what is left alone, and what only was.
     pub(crate) fn take_holds(&mut self, evaluator: &Evaluator<'_>) -> Result<(), Vec<Diagnostic>> {
         let config = evaluator.holds()?;
-        self.holds = Holds::of(config, evaluator, &self.state, self.planned_at)?;
+        let (holds, warnings) = Holds::of(config, evaluator, &self.state, self.planned_at)?;
+        self.holds = holds;
+        self.warnings.extend(warnings);
         for (address, record) in &self.state.resources {
             let Some(hold) = self.holds.on(address).filter(|_| address.kind == Kind::Peer) else {
                 continue;

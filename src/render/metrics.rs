@@ -102,7 +102,7 @@ impl Metrics {
         let samples = counts.map(|(state, n)| ([("kind", state)], float(n)));
         self.metric(
             "wgform_holds",
-            "Holds and entries of known drift, and those whose time is up.",
+            "Holds and entries of known drift, and those whose time is up and that no apply has forgotten.",
             samples.iter().map(|(labels, value)| (&labels[..], *value)),
         );
     }

@@ -51,6 +51,18 @@ fn a_hold_that_has_ended_is_drift_again_and_not_a_change() {
 }
 
 #[test]
+fn an_end_that_an_apply_has_forgotten_is_not_said_again() {
+    let mut lab = holding("[peer.phone]", "");
+    lab.edit("2100-01-01", "2000-01-01");
+    assert!(lab.plan().contains("No longer held or known"), "{}", lab.plan());
+    lab.apply();
+    let text = lab.plan();
+    assert!(!text.contains("No longer held or known"), "{text}");
+    assert!(text.contains("hold or known drift whose time is up"), "{text}");
+    lab.look(|plan| assert_eq!(plan.holds.expired.len(), 0));
+}
+
+#[test]
 fn what_the_configuration_changes_waits_while_it_is_held() {
     let mut lab = holding("[interface.hub]", "");
     lab.edit("51820\n  addresses", "51821\n  addresses");
