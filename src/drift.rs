@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::actual::{Actual, Reading};
 use crate::diff::Class as Compared;
 use crate::plan::{Note, Plan, Reason, ResourceChange, Subject};
-use crate::resource::{Address, BackendId, BackendKind};
+use crate::resource::{Address, BackendId, BackendKind, Kind};
 use crate::state::{Hold, ObjectKey};
 
 /// In which way something differs.
@@ -162,9 +162,11 @@ impl Report {
         let mut known = Vec::new();
         let mut drift = Vec::new();
         let mut waiting = 0;
+        let follows = Consequences::of(&plan);
         for change in std::mem::take(&mut plan.changes) {
             let is_unmanaged = change.reason == Reason::Unmanaged;
-            waiting += usize::from(!change.is_drift() && !is_unmanaged);
+            let is_other = change.is_drift() || is_unmanaged || follows.has(&change);
+            waiting += usize::from(!is_other);
             if is_unmanaged {
                 drift.push(change);
             } else if change.has_drift() {
@@ -192,6 +194,7 @@ impl Report {
             attributes: Vec::new(),
             hold: None,
         }));
+        all.extend(self.missing());
         all.extend(self.held());
         all.extend(self.known.iter().map(|it| of_change(&it.change, Some(&it.entry))));
         let resources = &self.plan.state.resources;
@@ -220,6 +223,19 @@ impl Report {
         all
     }
 
+    /// Returns what is gone where that is not believed.
+    fn missing(&self) -> impl Iterator<Item = Finding> {
+        self.plan.doubted.iter().flat_map(|(id, missing)| {
+            missing.iter().map(|address| Finding {
+                class: Class::Gone,
+                backend: Some(id.clone()),
+                subject: address.to_string(),
+                attributes: Vec::new(),
+                hold: None,
+            })
+        })
+    }
+
     fn held(&self) -> impl Iterator<Item = Finding> {
         self.plan.held.iter().filter(|it| it.is_drift()).map(|it| Finding {
             class: Class::Held,
@@ -235,15 +251,65 @@ impl Report {
         let ids = self.backends.keys();
         let mut counts: BTreeMap<(BackendId, Class), usize> =
             ids.flat_map(|id| Class::ALL.map(|class| ((id.clone(), class), 0))).collect();
-        let mut counted = BTreeSet::new();
-        for Finding { class, backend, subject, .. } in self.findings() {
+        for (class, backend, _) in distinct(self.findings()) {
             let Some(backend) = backend else { continue };
-            if counted.insert((class, backend.clone(), subject)) {
-                *counts.entry((backend, class)).or_default() += 1;
-            }
+            *counts.entry((backend, class)).or_default() += 1;
         }
         counts
     }
+
+    /// Returns how many objects differ, by class, also where none does.
+    pub fn by_class(&self) -> BTreeMap<Class, usize> {
+        let mut counts = BTreeMap::from(Class::ALL.map(|class| (class, 0)));
+        for (class, _, _) in distinct(self.findings()) {
+            *counts.entry(class).or_default() += 1;
+        }
+        counts
+    }
+}
+
+/// What an apply would write only because something is gone: secrets that nobody has any longer, and keys that were lost.
+struct Consequences {
+    secrets: BTreeSet<Address>,
+    told: BTreeSet<Address>,
+}
+
+impl Consequences {
+    fn of(plan: &Plan) -> Self {
+        let mut all = Self { secrets: BTreeSet::new(), told: BTreeSet::new() };
+        for change in plan.changes.iter().filter(|it| it.is_drift()) {
+            let record = change.subject.address().and_then(|it| plan.state.resources.get(it));
+            let needed = record.into_iter().flat_map(|it| &it.dependencies);
+            all.secrets.extend(needed.filter(|it| it.kind == Kind::PresharedKey).cloned());
+            for note in &change.notes {
+                if let Note::NewKey { follow, tell: _ } = note {
+                    all.told.extend(follow.iter().cloned());
+                }
+            }
+        }
+        all
+    }
+
+    /// Returns whether a change is no more than that.
+    fn has(&self, change: &ResourceChange) -> bool {
+        let Some(address) = change.subject.address() else { return false };
+        if !matches!(change.reason, Reason::Configuration | Reason::CannotUpdate("public_key")) {
+            return false;
+        }
+        let writes = |name: &str| {
+            let mut written = change.attributes.iter().filter(|it| it.is_write()).peekable();
+            written.peek().is_some() && written.all(|it| it.attribute.name == name)
+        };
+        match address.kind {
+            Kind::PresharedKey => self.secrets.contains(address) && writes("fingerprint"),
+            Kind::Peer => self.told.contains(address) && writes("public_key"),
+            Kind::Interface => false,
+        }
+    }
+}
+
+fn distinct(findings: Vec<Finding>) -> BTreeSet<(Class, Option<BackendId>, String)> {
+    findings.into_iter().map(|it| (it.class, it.backend, it.subject)).collect()
 }
 
 fn of_change(change: &ResourceChange, entry: Option<&Arc<Hold>>) -> Finding {

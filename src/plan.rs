@@ -193,6 +193,8 @@ pub struct Plan {
     pub unchecked: BTreeMap<Address, BTreeSet<&'static str>>,
     /// Backends that could not be read, with the resources that were left out.
     pub unreachable: BTreeMap<BackendId, (Unreachable, Vec<Address>)>,
+    /// Backends that were read and are not believed, with the resources whose objects are missing there.
+    pub doubted: BTreeMap<BackendId, Vec<Address>>,
     /// Hosts that were rebooted since the last apply and lost interfaces by it.
     pub rebooted: BTreeMap<BackendId, Reboot>,
     /// The sessions that live now, and which of them an apply cuts.

@@ -70,7 +70,7 @@ fn three_backends_are_compared_with_the_state_alone() {
     drop(firewall);
     let ran = project.run("drift -from-state").ends(2);
     let ran = ran.says("interface.hub on local \"hub\"").says("10.8.0.1/24");
-    let ran = ran.says("description = \"by hand\" -> ").says("persistent_keepalive = \"60s\" -> ");
+    let ran = ran.says("-> \"by hand\"").says("persistent_keepalive = \"25s\" -> \"60s\"");
     ran.says("Drift: 3 resources changed outside of wgform, 0 unmanaged peers.");
     // Nothing was written, and no lock was taken.
     assert_eq!(fs::read(project.path().join("wgform.state.json")).unwrap(), state);

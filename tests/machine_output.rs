@@ -93,7 +93,8 @@ fn every_end_of_a_run_is_the_last_line() {
         assert_eq!(lines.last().unwrap()["outcome"], outcome, "{arguments}");
         let told = all(&lines, "diagnostic");
         let errors: Vec<_> = told.iter().filter(|it| it["@level"] == "error").collect();
-        assert_eq!(lines.last().unwrap()["errors"], errors.len(), "{arguments}");
+        let failed = all(&lines, "apply_errored").len();
+        assert_eq!(lines.last().unwrap()["errors"], errors.len() + failed, "{arguments}");
         if let Some(kind) = kind {
             assert!(errors.iter().any(|it| it["kind"] == kind), "{arguments}: {errors:#?}");
         }

@@ -136,6 +136,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "diagnostic",
             "backend",
             "plan",
+            "drift",
             "outcome",
             "event",
             "render",

@@ -16,7 +16,6 @@ use crate::error::{Error, Exit};
 use crate::plan::Options;
 use crate::render;
 use crate::render::metrics::DRIFT_SUCCESS;
-use crate::render::plan::Purpose;
 
 /// What `wgform drift` is told.
 #[derive(Debug, Args)]
@@ -98,7 +97,7 @@ async fn with_configuration(
 
 /// Shows a report, and returns how the run ends.
 fn told(context: &Context, recorder: &mut Recorder, report: &Report) -> Result<Exit, Error> {
-    context.ui.planned(&report.plan, Purpose::Drift);
+    context.ui.drifted(report);
     context.ui.result(&render::drift::report(report, context.ui.result_paint()));
     recorder.metrics.drift(report);
     if let Some(refusal) = session::refusal(&report.plan) {

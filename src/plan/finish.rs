@@ -53,6 +53,7 @@ impl Planner<'_> {
         let state_differs = self.state_differs || backends_differ(&self.state, &backends);
         let unreachable = self.unreachable(&view);
         let unchecked = self.unchecked(&view);
+        let doubted = self.doubted(&view);
         let pending = self.nodes.values().filter(|node| node.fate == Fate::Pending);
         Ok(Plan {
             pending: pending.map(|node| node.address.clone()).collect(),
@@ -72,6 +73,7 @@ impl Planner<'_> {
             holds: self.holds,
             unchecked,
             unreachable,
+            doubted,
             rebooted: self.verdict.rebooted,
             refusals,
             guarded,
@@ -276,11 +278,21 @@ impl Planner<'_> {
         left_out.into_iter().filter(|address| view.contains(address)).collect()
     }
 
+    fn concerns(&self, id: &BackendId, view: &View) -> bool {
+        !self.options.is_partial() || !self.left_out_on(id, view).is_empty()
+    }
+
+    /// Returns the backends that are not believed, with what is missing there.
+    pub(crate) fn doubted(&self, view: &View) -> BTreeMap<BackendId, Vec<Address>> {
+        let all = self.verdict.refusals.keys().filter(|id| self.concerns(id, view));
+        let missing = |id| self.verdict.missing.get(id).into_iter().flatten();
+        all.map(|id| (id.clone(), missing(id).filter(|it| view.contains(it)).cloned().collect()))
+            .collect()
+    }
+
     /// Returns what must be said before anything of what was asked for is done.
     pub(crate) fn all_refusals(&self, view: &View) -> Vec<Refusal> {
-        let concerns =
-            |id: &BackendId| !self.options.is_partial() || !self.left_out_on(id, view).is_empty();
-        let of_backends = self.verdict.refusals.iter().filter(|(id, _)| concerns(id));
+        let of_backends = self.verdict.refusals.iter().filter(|(id, _)| self.concerns(id, view));
         let of_resources = self.refusals.iter().filter(|(address, _)| view.contains(address));
         of_backends
             .map(|(_, refusal)| refusal.clone())

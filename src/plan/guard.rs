@@ -9,7 +9,7 @@ use crate::actual::{Actual, Picture, Reading};
 use crate::plan::recover::{exists, public_key};
 use crate::plan::{BackendView, Options, Reboot, Refusal};
 use crate::resource::pattern::in_shell;
-use crate::resource::{BackendId, Field};
+use crate::resource::{Address, BackendId, Field};
 use crate::state::{BackendRecord, ObjectKey, ResourceRecord, State};
 use crate::value::Bound;
 
@@ -26,6 +26,8 @@ const JUST_STARTED: Duration = Duration::from_secs(120);
 pub(crate) struct Verdict {
     /// Backends of which nothing is believed.
     pub(crate) refusals: BTreeMap<BackendId, Refusal>,
+    /// What is missing on those of them that are the recorded ones.
+    pub(crate) missing: BTreeMap<BackendId, Vec<Address>>,
     /// Backends that lost interfaces by a reboot.
     pub(crate) rebooted: BTreeMap<BackendId, Reboot>,
 }
@@ -79,6 +81,7 @@ pub(crate) fn judge(
                 false => mass_loss(id, &missing, options.max_vanished),
             };
             verdict.refusals.insert(id.clone(), refusal);
+            verdict.missing.insert(id.clone(), missing.addresses);
         }
     }
     verdict
@@ -108,24 +111,31 @@ struct Missing {
     owned_interfaces: usize,
     peers: usize,
     owned_peers: usize,
+    /// All of them, with the peers of interfaces that are missing.
+    addresses: Vec<Address>,
 }
 
 impl Missing {
     fn count(state: &State, id: &BackendId, picture: &Picture) -> Self {
         let mut missing = Self::default();
         let on_it = || {
-            let on_it = |record: &&ResourceRecord| record.backend.as_ref() == Some(id);
-            state.resources.values().filter(on_it).filter(|record| !record.is_gone)
+            let on_it = |(_, record): &(&Address, &ResourceRecord)| {
+                record.backend.as_ref() == Some(id) && !record.is_gone
+            };
+            state.resources.iter().filter(on_it)
         };
         // An apply that was cut off has made these, and did not come to their peers.
         let being_filled: BTreeSet<&str> = on_it()
-            .filter(|record| record.is_being_filled)
-            .filter_map(|record| match &record.object {
+            .filter(|(_, record)| record.is_being_filled)
+            .filter_map(|(_, record)| match &record.object {
                 ObjectKey::Interface { name, .. } => Some(name.as_str()),
                 ObjectKey::Peer { .. } | ObjectKey::PresharedKey {} => None,
             })
             .collect();
-        for record in on_it() {
+        for (address, record) in on_it() {
+            let is_disabled = !picture.kind.keeps_configuration()
+                && record.attributes.get("enabled") == Some(&Json::Bool(false));
+            let is_expected = !is_disabled && !record.is_being_filled;
             let is_interface = matches!(record.object, ObjectKey::Interface { .. });
             missing.owned_interfaces += usize::from(is_interface);
             match &record.object {
@@ -134,19 +144,25 @@ impl Missing {
                     if !picture.interfaces.contains_key(name) && !record.is_being_filled =>
                 {
                     missing.interfaces.push(name.clone());
+                    missing.addresses.push(address.clone());
                 }
                 // The peers of an interface that is missing went with it, and count as one with it.
                 ObjectKey::Peer { interface, .. }
                     if picture.interfaces.contains_key(interface)
                         && !being_filled.contains(interface.as_str()) =>
                 {
-                    let is_disabled = !picture.kind.keeps_configuration()
-                        && record.attributes.get("enabled") == Some(&Json::Bool(false));
                     missing.owned_peers += 1;
-                    let is_expected = !is_disabled && !record.is_being_filled;
-                    missing.peers += usize::from(is_expected && !exists(picture, &record.object));
+                    if is_expected && !exists(picture, &record.object) {
+                        missing.peers += 1;
+                        missing.addresses.push(address.clone());
+                    }
                 }
-                ObjectKey::Peer { .. } => missing.owned_peers += 1,
+                ObjectKey::Peer { interface, .. } => {
+                    missing.owned_peers += 1;
+                    if is_expected && !picture.interfaces.contains_key(interface) {
+                        missing.addresses.push(address.clone());
+                    }
+                }
                 ObjectKey::Interface { .. } | ObjectKey::PresharedKey {} => {}
             }
         }
@@ -155,7 +171,7 @@ impl Missing {
     }
 
     fn texts(&self) -> Vec<String> {
-        let Self { interfaces, owned_interfaces: _, peers, owned_peers } = self;
+        let Self { interfaces, owned_interfaces: _, peers, owned_peers, addresses: _ } = self;
         let mut what = Vec::new();
         if !interfaces.is_empty() {
             let (count, names) = (interfaces.len(), interfaces.join(", "));
@@ -172,7 +188,7 @@ impl Missing {
     }
 
     fn is_too_much(&self, bound: Option<Bound>) -> bool {
-        let Self { interfaces, owned_interfaces, peers, owned_peers } = self;
+        let Self { interfaces, owned_interfaces, peers, owned_peers, addresses: _ } = self;
         match bound {
             None => {
                 interfaces.len() > MAX_MISSING_INTERFACES

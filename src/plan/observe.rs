@@ -222,6 +222,7 @@ impl Planner<'_> {
             }
         }
         let refusals = self.all_refusals(&view);
+        let doubted = self.doubted(&view);
         Plan {
             unreachable: self.unreachable(&view),
             state_differs: self.state_differs,
@@ -244,6 +245,7 @@ impl Planner<'_> {
             held: self.held,
             holds: self.holds,
             unchecked: BTreeMap::new(),
+            doubted,
             rebooted: self.verdict.rebooted,
             sessions: Sessions::default(),
             refusals,

@@ -280,6 +280,7 @@ impl Saved {
             unmanaged: self.unmanaged.clone(),
             unchecked: unchecked.collect(),
             unreachable: unreachable.collect(),
+            doubted: BTreeMap::new(),
             rebooted: self.rebooted.clone(),
             sessions: self.sessions.clone(),
             refusals: Vec::new(),

@@ -3,21 +3,33 @@
 use std::fmt::Write as _;
 
 use crate::drift::Report;
-use crate::render::plan::{drift_body, extent};
+use crate::render::plan::{around_drift, drift_body, extent};
 use crate::render::{Paint, Style, count, hold};
 
 /// Shows a report.
 pub fn report(report: &Report, paint: Paint) -> String {
     let mut text = drift_body(&report.plan, paint);
-    hold::known(&report.plan, &report.known, paint, &mut text);
-    hold::held(&report.plan, paint, &mut text);
-    hold::unknown(&report.unknown, paint, &mut text);
+    classes(report, paint, &mut text);
     summary(report, paint, &mut text);
     text
 }
 
+/// Shows all of a report but the drift that counts, for a reader who is shown that in another form.
+pub fn around(report: &Report) -> String {
+    let mut text = around_drift(&report.plan);
+    classes(report, Paint::PLAIN, &mut text);
+    waiting(report, &mut text);
+    text
+}
+
+fn classes(report: &Report, paint: Paint, text: &mut String) {
+    hold::known(&report.plan, &report.known, paint, text);
+    hold::held(&report.plan, paint, text);
+    hold::unknown(&report.unknown, paint, text);
+}
+
 fn summary(report: &Report, paint: Paint, text: &mut String) {
-    let Report { plan, known, waiting, .. } = report;
+    let Report { plan, known, .. } = report;
     let held = plan.held.iter().filter(|it| it.is_drift()).count();
     let undeclared = plan.changes.iter().filter(|it| it.subject.address().is_none()).count();
     let (drifted, unmanaged) = (plan.changes.len() - undeclared, plan.unmanaged.len() + undeclared);
@@ -49,9 +61,14 @@ fn summary(report: &Report, paint: Paint, text: &mut String) {
         };
         let _ = writeln!(text, "{line}{others}.");
     }
-    if *waiting > 0 {
-        let what = count(*waiting, "change");
-        let (is, it) = if *waiting == 1 { ("is", "it") } else { ("are", "them") };
+    waiting(report, text);
+}
+
+fn waiting(report: &Report, text: &mut String) {
+    let waiting = report.waiting;
+    if waiting > 0 {
+        let what = count(waiting, "change");
+        let (is, it) = if waiting == 1 { ("is", "it") } else { ("are", "them") };
         let _ = writeln!(
             text,
             "The configuration has {what} that {is} not applied yet; `wgform plan` shows {it}."

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::diff::{AttributeDiff, Side};
 use crate::drift::{Known, UnknownInterface, in_order, place};
 use crate::plan::{Action, Held, Plan};
+use crate::render::plan::observed;
 use crate::render::value::{after, shown};
 use crate::render::{Paint, Style, count, printable};
 use crate::state::{Hold, HoldKind};
@@ -109,15 +110,16 @@ pub(crate) fn known(plan: &Plan, all: &[Known], paint: Paint, text: &mut String)
     let _ =
         writeln!(text, "{}\n", paint.paint(Style::Warning, "Known drift, which does not count:"));
     for Known { change, entry } in all.iter().take(NAMED) {
+        let change = observed(change);
         let place = place(plan, change.backend.as_ref());
         let what = match change.action {
-            Action::Create => ": it is not there",
+            Action::Delete => ": it is not there",
             _ => "",
         };
         let line = format!("{}{place}{what}", change.subject);
         let _ = writeln!(text, "  {}", printable(&line));
         let differs: Vec<_> = match change.action {
-            Action::Create => Vec::new(),
+            Action::Delete => Vec::new(),
             _ => change.attributes.iter().filter(|it| it.is_write()).collect(),
         };
         let width = differs.iter().map(|it| it.attribute.name.len()).max().unwrap_or_default();

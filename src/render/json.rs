@@ -5,6 +5,7 @@
 //! else that must not be shown is the text that stands for it on a terminal, with a mark in `before_sensitive` or
 //! `after_sensitive`.
 
+pub mod drifted;
 pub mod guarded;
 pub mod plan;
 pub mod state;
@@ -17,7 +18,7 @@ use serde_json::{Value as Json, json};
 
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::{Action, BackendView, Plan, Reason, ResourceChange, Subject};
-use crate::render::plan::{fate, goes_first, notes};
+use crate::render::plan::{fate, goes_first, notes, observed};
 use crate::render::printable;
 use crate::render::value::SENSITIVE;
 use crate::resource::address::path;
@@ -165,7 +166,7 @@ pub struct Remarks {
     pub backend: Option<Place>,
     /// Why it happens, in one word.
     pub why: Why,
-    /// What happens and why, as a plan says it.
+    /// What happens and why, as a plan says it; of drift, what has happened.
     pub fate: String,
     /// Whether any of it undoes what was changed outside of wgform.
     pub undoes_drift: bool,
@@ -183,6 +184,15 @@ impl Remarks {
             fate: printable(&fate(plan, change)).into_owned(),
             undoes_drift: change.has_drift(),
             notes: notes(change).iter().map(|it| printable(it).into_owned()).collect(),
+        }
+    }
+
+    /// Says of drift what has happened, and not what an apply does about it.
+    pub fn of_drift(plan: &Plan, change: &ResourceChange) -> Self {
+        Self {
+            why: Why::from(&change.reason),
+            undoes_drift: change.has_drift(),
+            ..Self::of(plan, &observed(change))
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::plan::{Plan, ResourceChange};
 use crate::render::count;
 use crate::render::plan::{Purpose, block};
 use crate::render::record::{PlannedRecord, Record};
+use crate::render::summary::Compared;
 use crate::render::validation::{Problem, Severity};
 
 /// GitHub takes 65,536 characters. Bytes are counted here, which are never fewer, with room for what others write around
@@ -85,7 +86,9 @@ fn escaped(text: &str) -> String {
 /// Writes the comment for a run that ended like this.
 pub fn comment(record: &Record, exit_code: u8, outcome: &str) -> String {
     let mut text = format!("## wgform {}\n\n", title(record, outcome));
-    if let Some(digest) = &record.digest {
+    let is_answer =
+        record.planned.as_ref().is_none_or(|it| it.numbers.compared != Compared::Nothing);
+    if let Some(digest) = record.digest.as_ref().filter(|_| is_answer) {
         let _ = writeln!(text, "Digest of the plan: <code>{}</code>\n", escaped(digest));
     }
     let (errors, warnings): (Vec<_>, Vec<_>) =
@@ -127,7 +130,15 @@ pub fn comment(record: &Record, exit_code: u8, outcome: &str) -> String {
 fn title(record: &Record, outcome: &str) -> String {
     let operation = record.operation.unwrap_or_default();
     if let Some(applied) = &record.applied {
-        return format!("{operation}: {}", applied.line());
+        let line = applied.line();
+        return match outcome {
+            "done" | "changes" | "unreachable" if applied.is_whole() => {
+                format!("{operation}: {line}")
+            }
+            "interrupted" => format!("{operation} interrupted: {line}"),
+            _ if applied.steps.done > 0 => format!("{operation} done in part: {line}"),
+            _ => format!("{operation} failed: {line}"),
+        };
     }
     let has_failed = !matches!(outcome, "done" | "changes" | "unreachable" | "refused");
     match &record.planned {
@@ -207,7 +218,7 @@ mod tests {
     };
     use crate::render::plan::Purpose;
     use crate::render::record::{PlannedRecord, Record};
-    use crate::render::summary::{Counts, Planned};
+    use crate::render::summary::{Applied, Compared, Counts, Planned, Steps};
     use crate::render::validation::{Problem, Severity};
 
     #[test]
@@ -242,6 +253,7 @@ mod tests {
         PlannedRecord {
             purpose: Purpose::Apply,
             numbers: Planned {
+                compared: Compared::All,
                 changes: Counts { create: changes, ..Counts::default() },
                 drift: 0,
                 unmanaged_peers: 0,
@@ -249,6 +261,9 @@ mod tests {
                 sessions: Default::default(),
                 unreachable: Vec::new(),
                 is_partial: false,
+                classes: Default::default(),
+                waiting_changes: None,
+                expired: 0,
             },
             changes: vec![Folded { text }; changes],
             all: changes,
@@ -278,6 +293,52 @@ mod tests {
         assert!(text.ends_with("Exit code 8 (refused).\n"));
         record.planned = Some(planned(2, 900));
         assert!(!comment(&record, 0, "done").contains("left out"));
+    }
+
+    #[test]
+    fn an_apply_has_its_end_in_the_heading() {
+        let done = Steps { done: 2, ..Steps::default() };
+        let failed = Steps { failed: 1, ..done };
+        for (steps, outcome, expected) in [
+            (done, "done", "apply: "),
+            (done, "unreachable", "apply: "),
+            (failed, "partial", "apply done in part: "),
+            (Steps { not_started: 1, ..done }, "interrupted", "apply interrupted: "),
+            (Steps { failed: 1, ..Steps::default() }, "unreachable", "apply failed: "),
+        ] {
+            let applied = Applied {
+                added: steps.done,
+                changed: 0,
+                destroyed: 0,
+                forgotten: 0,
+                moved: 0,
+                imported: 0,
+                steps,
+                is_recorded: true,
+            };
+            let operation = Some("apply");
+            let record = Record { operation, applied: Some(applied), ..Record::default() };
+            let text = comment(&record, 1, outcome);
+            assert!(text.starts_with(&format!("## wgform {expected}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_compared_is_no_answer() {
+        let mut record = Record { operation: Some("drift"), ..Record::default() };
+        let mut nothing = planned(0, 0);
+        nothing.numbers.compared = Compared::Nothing;
+        nothing.numbers.unreachable = vec!["hq".to_owned()];
+        for (purpose, expected) in [
+            (Purpose::Drift, "no answer, because nothing was compared; 1 backend not read\n"),
+            (Purpose::Apply, "no plan, because nothing was compared; 1 backend not read\n"),
+        ] {
+            record.planned = Some(PlannedRecord { purpose, ..nothing.clone() });
+            record.digest = Some("abcd".to_owned());
+            let text = comment(&record, 6, "unreachable");
+            assert!(text.starts_with(&format!("## wgform drift: {expected}")), "{text}");
+            assert!(!text.contains("abcd"), "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A plan as text: the product's face.
 
 mod guarded;
+mod observed;
 mod parts;
 mod refactored;
 
@@ -21,6 +22,7 @@ use crate::render::value::{SENSITIVE, UNKNOWN, after, age, is_default, literal, 
 use crate::render::{Paint, Style, count, hold, printable};
 use crate::resource::{Address, BackendId, BackendKind};
 
+pub(crate) use crate::render::plan::observed::observed;
 pub(crate) use crate::render::plan::parts::{block, goes_first, notes};
 pub(crate) use crate::render::plan::refactored::tail;
 
@@ -90,6 +92,7 @@ fn sections(plan: &Plan, purpose: Purpose, blocks: Blocks, paint: Paint) -> Stri
     hold::held(plan, paint, &mut text);
     unmanaged(plan, paint, &mut text);
     unreachable(plan, paint, &mut text);
+    guarded::missing(plan, paint, &mut text);
     part(plan, &mut text);
     one_sided(plan, paint, &mut text);
     guarded::paths(plan, paint, &mut text);
@@ -103,17 +106,23 @@ pub(crate) fn drift_body(plan: &Plan, paint: Paint) -> String {
     drift_sections(plan, Blocks::Shown, paint)
 }
 
+/// Shows the same without what was changed.
+pub(crate) fn around_drift(plan: &Plan) -> String {
+    drift_sections(plan, Blocks::LeftOut, Paint::PLAIN)
+}
+
 fn drift_sections(plan: &Plan, blocks: Blocks, paint: Paint) -> String {
     let mut text = String::new();
     reboots(plan, &mut text);
     if !plan.changes.is_empty() && blocks == Blocks::Shown {
         text += "Drift: this was changed outside of wgform:\n\n";
-        plan.changes.iter().for_each(|it| resource(plan, it, paint, &mut text));
+        plan.changes.iter().for_each(|it| resource(plan, &observed(it), paint, &mut text));
     }
     pending(plan, &mut text);
     unmanaged(plan, paint, &mut text);
     unchecked(plan, paint, &mut text);
     unreachable(plan, paint, &mut text);
+    guarded::missing(plan, paint, &mut text);
     part(plan, &mut text);
     text
 }
@@ -141,6 +150,7 @@ fn refresh_only(plan: &Plan, blocks: Blocks, paint: Paint, text: &mut String) {
     }
     text.push_str(&refactored(plan, paint));
     unreachable(plan, paint, text);
+    guarded::missing(plan, paint, text);
     part(plan, text);
     if plan.is_empty() && plan.refusals.is_empty() && !plan.backends.is_empty() {
         let line = paint.paint(Style::Bold, "Nothing to record.");
@@ -288,6 +298,8 @@ pub(crate) fn fate(plan: &Plan, change: &ResourceChange) -> String {
 fn end(action: Action, reason: &Reason) -> String {
     match (action, reason) {
         (Action::Delete, Reason::Observed) => "has been deleted".to_owned(),
+        (Action::Delete, Reason::GoneWithInterface) => "went with its interface".to_owned(),
+        (Action::Delete, Reason::Rebooted) => "is gone since the host was rebooted".to_owned(),
         (Action::Delete, Reason::NotConfigured) => {
             "will be destroyed (it is no longer in the configuration)".to_owned()
         }
@@ -320,6 +332,7 @@ fn creation(reason: &Reason) -> &'static str {
         }
         Reason::Rebooted => "will be created again (the host was rebooted)",
         Reason::WithInterface => "will be created on the interface that is made anew",
+        Reason::Unmanaged => "was added outside of wgform, and nobody declared it",
         Reason::Interrupted => "will be created (an earlier apply did not come to it)",
         _ => "will be created",
     }
@@ -385,7 +398,12 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
         Note::NewSecret if change.action == Action::Create => Vec::new(),
         Note::NewSecret => vec!["a new secret is made and written to all its holders".to_owned()],
         Note::Hooks(hooks) => hooks.iter().map(hook_line).collect(),
-        Note::File { path, change } => file_lines(path, change),
+        Note::File { path, change: file } => {
+            file_lines(path, file, change.reason == Reason::Observed)
+        }
+        Note::NotStarted(unit) if change.reason == Reason::Observed => {
+            vec![format!("`{unit}` was disabled outside of wgform")]
+        }
         Note::NotStarted(unit) => {
             vec![format!("`{unit}` was disabled outside of wgform, and is enabled again")]
         }
@@ -418,16 +436,20 @@ fn firewall_lines(note: &FirewallNote) -> Vec<String> {
     }
 }
 
-fn file_lines(path: &Path, change: &FileChange) -> Vec<String> {
+fn file_lines(path: &Path, change: &FileChange, is_observed: bool) -> Vec<String> {
     let path = path.display();
     let FileChange::Text { lines, is_foreign, is_touched } = change else {
-        let what = match change {
-            FileChange::Gone => "is gone, and will be written again",
-            _ => "has other permissions than it was given, and gets them back",
+        let what = match (change, is_observed) {
+            (FileChange::Gone, true) => "is gone",
+            (FileChange::Gone, false) => "is gone, and will be written again",
+            (_, true) => "has other permissions than it was given",
+            (_, false) => "has other permissions than it was given, and gets them back",
         };
         return vec![format!("{path} {what}")];
     };
+    let colon = if lines.is_empty() { "" } else { ":" };
     let heading = match (is_foreign, is_touched) {
+        _ if is_observed => format!("{path} was changed outside of wgform{colon}"),
         (true, _) => format!(
             "{path} was not written by wgform, and will be replaced (it is kept beside the new one):"
         ),

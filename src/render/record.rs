@@ -3,10 +3,11 @@
 //! It is told what the terminal is told, and decides nothing: of ten thousand changes no more is kept than a report takes.
 
 use crate::diagnostic::Diagnostic;
-use crate::outcome::Report;
-use crate::plan::Plan;
+use crate::drift;
+use crate::outcome::{Fate, Report};
+use crate::plan::{Plan, ResourceChange};
 use crate::render::markdown::{Folded, MAX_LENGTH, fold};
-use crate::render::plan::{Purpose, around};
+use crate::render::plan::{Purpose, around, observed};
 use crate::render::summary::{Applied, Planned, Summary};
 use crate::render::validation::{Problem, Severity, problems};
 
@@ -47,28 +48,51 @@ pub struct PlannedRecord {
 /// More problems than this help nobody.
 const MAX_PROBLEMS: usize = 1_000;
 
+/// Folds as many changes as fit into a comment.
+fn folded(changes: &[ResourceChange], fold: impl Fn(&ResourceChange) -> Folded) -> Vec<Folded> {
+    let mut length = 0;
+    let mut all = Vec::new();
+    for change in changes {
+        if length > MAX_LENGTH {
+            break;
+        }
+        let folded = fold(change);
+        length += folded.text.len();
+        all.push(folded);
+    }
+    all
+}
+
 impl Record {
     /// Remembers a plan. Its text is remembered only where somebody will want it.
     pub fn plan(&mut self, plan: &Plan, purpose: Purpose, with_text: bool) {
-        let shown = plan.changes.iter().filter(|it| purpose != Purpose::Drift || it.has_drift());
         let mut record = PlannedRecord {
             purpose,
             numbers: Planned::of(plan, purpose),
             changes: Vec::new(),
-            all: shown.clone().count(),
+            all: plan.changes.len(),
             around: String::new(),
         };
         if with_text {
             record.around = around(plan, purpose);
-            let mut length = 0;
-            for change in shown {
-                if length > MAX_LENGTH {
-                    break;
-                }
-                let folded = fold(plan, change);
-                length += folded.text.len();
-                record.changes.push(folded);
-            }
+            record.changes = folded(&plan.changes, |it| fold(plan, it));
+        }
+        self.planned = Some(record);
+    }
+
+    /// Remembers what a look for drift has found.
+    pub fn drift(&mut self, report: &drift::Report, with_text: bool) {
+        let plan = &report.plan;
+        let mut record = PlannedRecord {
+            purpose: Purpose::Drift,
+            numbers: Planned::of_drift(report),
+            changes: Vec::new(),
+            all: plan.changes.len(),
+            around: String::new(),
+        };
+        if with_text {
+            record.around = crate::render::drift::around(report);
+            record.changes = folded(&plan.changes, |it| fold(plan, &observed(it)));
         }
         self.planned = Some(record);
     }
@@ -76,6 +100,15 @@ impl Record {
     /// Remembers how an apply went.
     pub fn report(&mut self, report: &Report) {
         self.applied = Some(Applied::of(report));
+        for it in &report.steps {
+            let Fate::Failed(lines) = &it.fate else { continue };
+            let (reason, hints) = lines
+                .split_first()
+                .map_or(("", [].as_slice()), |(first, hints)| (first.as_str(), hints));
+            let summary = format!("{}: {reason}", it.step.subject);
+            let problem = Problem::elsewhere(Severity::Error, &summary, hints.iter().cloned());
+            self.problem(&problem, Some("failed"));
+        }
     }
 
     /// Remembers problems, and returns them as they are told.

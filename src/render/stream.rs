@@ -4,6 +4,8 @@
 //! What Terraform does not have is under types of its own. The last line is always of the type `result` and has the exit
 //! code, however a run ended.
 
+mod drift;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -15,18 +17,18 @@ use crate::event::{BackendName, Event, StepName, Work};
 use crate::outcome::Report;
 use crate::plan::{Plan, ResourceChange};
 use crate::render::event::{elapsed, found, under_way};
-use crate::render::json::guarded::{Held, ManagementPath, held, management_paths};
+use crate::render::json::drifted::{Doubted, Entry, Expired, NotChecked, UnknownInterface};
+use crate::render::json::guarded::{Held, ManagementPath, management_paths};
 use crate::render::json::plan::{
-    OneSided, Sessions, UnmanagedPeer, Unread, one_sided, output_change, sessions, unmanaged_peers,
-    unread,
+    OneSided, Sessions, UnmanagedPeer, Unread, one_sided, output_change, sessions,
 };
-use crate::render::json::{
-    Change, Remarks, ResourceName, action_reason, change as changed, drift as drifted,
-};
+use crate::render::json::{Change, Remarks, ResourceName, action_reason, change as changed};
 use crate::render::plan::Purpose;
 use crate::render::printable;
 use crate::render::summary::{Planned, Summary};
 use crate::render::validation::{Problem, Severity};
+
+pub use drift::drift;
 
 /// The version of the stream. The minor number goes up when something is added, the major one when something is renamed,
 /// removed or means something else.
@@ -131,6 +133,11 @@ pub enum Body {
         /// Which, with what is on it.
         unread: Unread,
     },
+    /// A backend was read and is not believed: it is another one, or too much is missing there at once.
+    BackendDoubted {
+        /// Which, with what is missing.
+        doubted: Doubted,
+    },
     /// A link of which one end changes and the other does not.
     OneSided {
         /// Which.
@@ -140,6 +147,28 @@ pub enum Body {
     Held {
         /// What.
         held: Held,
+    },
+    /// A hold or an entry of known drift whose time is up, and that no apply has forgotten yet.
+    Expired {
+        /// Which.
+        expired: Expired,
+    },
+    /// A resource was changed outside of wgform, and a `known_drift` block says so.
+    KnownDrift {
+        /// What was applied last, and what is there.
+        change: Box<ResourceChanged>,
+        /// Why that is known.
+        known: Entry,
+    },
+    /// What a device does not show.
+    NotChecked {
+        /// Of what.
+        not_checked: NotChecked,
+    },
+    /// An interface that nobody declared, on a backend that has some of ours.
+    UnknownInterface {
+        /// Which.
+        interface: UnknownInterface,
     },
     /// The way to a backend is touched.
     ManagementPath {
@@ -509,8 +538,7 @@ fn texts(texts: &[String]) -> Vec<String> {
     texts.iter().map(|it| printable(it).into_owned()).collect()
 }
 
-/// Says what a plan has, line by line. They are handed on as they are made, because there may be ten thousand.
-pub fn plan(plan: &Plan, purpose: Purpose, operation: &'static str, say: &mut dyn FnMut(Said)) {
+fn reboots(plan: &Plan, say: &mut dyn FnMut(Said)) {
     for (backend, reboot) in &plan.rebooted {
         let message = format!("backend.{backend}: Rebooted, {} missing", reboot.missing.join(", "));
         say(Said::new(
@@ -523,19 +551,18 @@ pub fn plan(plan: &Plan, purpose: Purpose, operation: &'static str, say: &mut dy
             },
         ));
     }
-    plan.changes.iter().filter_map(|it| drift_line(plan, it)).for_each(&mut *say);
+}
+
+/// Says what a plan has, line by line. They are handed on as they are made, because there may be ten thousand.
+pub fn plan(plan: &Plan, purpose: Purpose, operation: &'static str, say: &mut dyn FnMut(Said)) {
+    reboots(plan, say);
+    plan.changes.iter().filter_map(|it| drift::line(plan, it)).for_each(&mut *say);
     if purpose == Purpose::Apply {
         plan.changes.iter().map(|it| change_line(plan, it)).for_each(&mut *say);
     }
-    if purpose != Purpose::Drift {
-        addresses(plan, say);
-    }
+    addresses(plan, say);
     around(plan, purpose, say);
     let planned = Planned::of(plan, purpose);
-    if purpose == Purpose::Drift {
-        let message = format!("Drift: {}.", planned.line(purpose));
-        return say(Said::info(message, Body::DriftSummary { drift: planned }));
-    }
     if !plan.outputs.is_empty() {
         let outputs: BTreeMap<_, _> = plan.outputs.iter().map(output).collect();
         say(Said::info(format!("Outputs: {}", outputs.len()), Body::Outputs { outputs }));
@@ -560,24 +587,13 @@ fn around(plan: &Plan, purpose: Purpose, say: &mut dyn FnMut(Said)) {
         let message = format!("{address}: Waits for its public key");
         say(Said::info(message, Body::PendingPeer { resource: ResourceName::from(address) }));
     }
-    for peer in unmanaged_peers(plan) {
-        let message = format!("{}: Peer {} is nobody's", peer.interface, peer.public_key);
-        say(Said::new(Level::Warn, message, Body::UnmanagedPeer { peer }));
-    }
-    for unread in unread(plan) {
-        let message = format!("backend.{}: Left out: {}", unread.backend, unread.reason);
-        say(Said::new(Level::Warn, message, Body::BackendLeftOut { unread }));
-    }
+    drift::beside(plan, say);
     if purpose != Purpose::Apply {
         return;
     }
     for link in one_sided(plan) {
         let message = format!("{} changes, and {} is left out", link.changed, link.left_out);
         say(Said::new(Level::Warn, message, Body::OneSided { link }));
-    }
-    for held in held(plan) {
-        let message = format!("{}: Held: {}", held.address, held.reason);
-        say(Said::new(Level::Warn, message, Body::Held { held }));
     }
     for management_path in management_paths(plan) {
         let level = match management_path.fate {
@@ -591,21 +607,6 @@ fn around(plan: &Plan, purpose: Purpose, say: &mut dyn FnMut(Said)) {
     let level = if sessions.cut.is_empty() { Level::Info } else { Level::Warn };
     let message = format!("Sessions kept: {} of {}", sessions.kept, sessions.live);
     say(Said::new(level, message, Body::Sessions { sessions }));
-}
-
-fn drift_line(plan: &Plan, it: &ResourceChange) -> Option<Said> {
-    let change = drifted(plan, it)?;
-    let action = if change.actions == ["delete"] { "delete" } else { "update" };
-    let message = format!("{}: Drift detected ({action})", it.subject);
-    let changed = ResourceChanged {
-        resource: ResourceName::from(&it.subject),
-        previous_resource: None,
-        action,
-        reason: None,
-        change: Some(change),
-        wgform: Some(Remarks::of(plan, it)),
-    };
-    Some(Said::info(message, Body::ResourceDrift { change: Box::new(changed) }))
 }
 
 fn change_line(plan: &Plan, it: &ResourceChange) -> Said {

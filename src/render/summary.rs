@@ -1,10 +1,13 @@
 //! How a run went, in numbers: the last line of `-json`, the file of `-summary-into`, and what GitLab counts.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::outcome::{Fate, Report};
+use crate::drift::{Class, Report};
+use crate::outcome::{Fate, Report as Outcome};
 use crate::plan::{Action, Plan};
 use crate::render::count;
 use crate::render::json::plan::{Sessions, sessions};
@@ -34,7 +37,7 @@ pub struct Summary {
     /// What was done; absent when nothing was tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied: Option<Applied>,
-    /// How many errors were told, refusals among them.
+    /// How many errors were told, with refusals and steps that failed among them.
     pub errors: usize,
     /// How many of them say that a guard refused.
     pub refusals: usize,
@@ -42,9 +45,39 @@ pub struct Summary {
     pub warnings: usize,
 }
 
+/// How much of what is asked for was compared with what there is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Compared {
+    /// All of it.
+    #[default]
+    All,
+    /// What `-target` and `-exclude` leave of it, on the backends that were read and are believed.
+    Part,
+    /// Nothing, so that the other numbers say nothing either.
+    Nothing,
+}
+
+impl Compared {
+    /// Returns how much a plan was compared with.
+    fn of(plan: &Plan) -> Self {
+        let is_silent = plan.is_empty() && plan.unmanaged.is_empty();
+        let was_none_read = plan.backends.is_empty() && !plan.unreachable.is_empty();
+        if is_silent && (was_none_read || !plan.refusals.is_empty()) {
+            return Self::Nothing;
+        }
+        match plan.is_partial || !plan.unreachable.is_empty() || !plan.doubted.is_empty() {
+            true => Self::Part,
+            false => Self::All,
+        }
+    }
+}
+
 /// What a plan has, in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Planned {
+    /// How much was compared.
+    pub compared: Compared,
     /// What an apply would do, by action; what undoes drift is among it.
     pub changes: Counts,
     /// How many resources were changed outside of wgform.
@@ -59,6 +92,14 @@ pub struct Planned {
     pub unreachable: Vec<String>,
     /// Whether only a part was planned.
     pub is_partial: bool,
+    /// Everything that differs, by class; only of a look for drift.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub classes: BTreeMap<&'static str, usize>,
+    /// How many changes of the configuration are not applied yet; only of a look for drift.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_changes: Option<usize>,
+    /// How many holds and entries of known drift have ended, and were not forgotten by an apply.
+    pub expired: usize,
 }
 
 /// Changes by action.
@@ -157,6 +198,7 @@ impl Planned {
             changes = Counts { moved: changes.moved, ..Counts::default() };
         }
         Self {
+            compared: Compared::of(plan),
             changes,
             drift: plan.changes.iter().filter(|it| it.has_drift()).count(),
             unmanaged_peers: plan.unmanaged.len(),
@@ -164,22 +206,68 @@ impl Planned {
             sessions: sessions(plan),
             unreachable: plan.unreachable.keys().map(ToString::to_string).collect(),
             is_partial: plan.is_partial,
+            classes: BTreeMap::new(),
+            waiting_changes: None,
+            expired: plan.holds.expired.len(),
+        }
+    }
+
+    /// Counts what a look for drift has found.
+    pub fn of_drift(report: &Report) -> Self {
+        let plan = &report.plan;
+        let undeclared = plan.changes.iter().filter(|it| it.subject.address().is_none()).count();
+        Self {
+            unmanaged_peers: plan.unmanaged.len() + undeclared,
+            classes: report.by_class().into_iter().map(|(it, n)| (it.as_str(), n)).collect(),
+            waiting_changes: Some(report.waiting),
+            ..Self::of(plan, Purpose::Drift)
         }
     }
 
     /// Says it in one line, without the period.
     pub fn line(&self, purpose: Purpose) -> String {
-        let Counts { update, forget, moved, import, .. } = self.changes;
-        if purpose != Purpose::Apply {
-            let peers = count(self.unmanaged_peers, "unmanaged peer");
-            return match (self.drift, self.unmanaged_peers) {
-                (0, 0) => "no drift".to_owned(),
-                (drift, 0) => format!("{} changed outside of wgform", count(drift, "resource")),
-                (drift, _) => {
-                    format!("{} changed outside of wgform, {peers}", count(drift, "resource"))
-                }
-            };
+        let line = match (self.compared, purpose) {
+            (Compared::Nothing, Purpose::Apply) => {
+                "no plan, because nothing was compared".to_owned()
+            }
+            (Compared::Nothing, _) => "no answer, because nothing was compared".to_owned(),
+            (_, Purpose::Apply) => self.line_of_changes(),
+            _ => self.line_of_drift(),
+        };
+        let line = match (self.compared, self.beside()) {
+            (Compared::Nothing, _) | (_, None) => line,
+            (_, Some(beside)) => format!("{line}; besides, {beside}"),
+        };
+        match self.unreachable.len() {
+            0 => line,
+            number => format!("{line}; {} not read", count(number, "backend")),
         }
+    }
+
+    /// Says what differs and does not count.
+    fn beside(&self) -> Option<String> {
+        let number = |class: Class| self.classes.get(class.as_str()).copied().unwrap_or_default();
+        match (number(Class::Known), number(Class::Held)) {
+            (0, 0) => None,
+            (known, 0) => Some(format!("{known} known")),
+            (0, held) => Some(format!("{held} held")),
+            (known, held) => Some(format!("{known} known and {held} held")),
+        }
+    }
+
+    fn line_of_drift(&self) -> String {
+        let peers = count(self.unmanaged_peers, "unmanaged peer");
+        match (self.drift, self.unmanaged_peers) {
+            (0, 0) => "no drift".to_owned(),
+            (drift, 0) => format!("{} changed outside of wgform", count(drift, "resource")),
+            (drift, _) => {
+                format!("{} changed outside of wgform, {peers}", count(drift, "resource"))
+            }
+        }
+    }
+
+    fn line_of_changes(&self) -> String {
+        let Counts { update, forget, moved, import, .. } = self.changes;
         let (added, removed) = (self.changes.added(), self.changes.removed());
         let mut line = format!("{added} to add, {update} to change, {removed} to destroy");
         for (number, what) in [(import, "to import"), (moved, "moved"), (forget, "to forget")] {
@@ -196,7 +284,7 @@ impl Planned {
 
 impl Applied {
     /// Counts what an apply did.
-    pub fn of(report: &Report) -> Self {
+    pub fn of(report: &Outcome) -> Self {
         let mut steps = Steps::default();
         for step in &report.steps {
             match step.fate {
@@ -222,6 +310,12 @@ impl Applied {
     pub fn line(&self) -> String {
         let Self { added, changed, destroyed, .. } = self;
         format!("{added} added, {changed} changed, {destroyed} destroyed")
+    }
+
+    /// Returns whether every step was done, and all of it is in the state.
+    pub fn is_whole(&self) -> bool {
+        let Steps { done: _, failed, skipped, not_started } = self.steps;
+        failed + skipped + not_started == 0 && self.is_recorded
     }
 }
 

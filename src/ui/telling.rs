@@ -8,6 +8,7 @@ use std::sync::{MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use crate::diagnostic::Diagnostic;
+use crate::drift;
 use crate::event::Event;
 use crate::outcome::Report;
 use crate::outfile::{Outfiles, Unwritten};
@@ -84,6 +85,17 @@ impl Ui {
         reports.record.plan(plan, purpose, with_text);
         let operation = reports.record.operation.unwrap_or("plan");
         stream::plan(plan, purpose, operation, &mut |said| self.write(&mut reports, said));
+    }
+
+    /// Tells of a look for drift.
+    pub fn drifted(&self, report: &drift::Report) {
+        let mut reports = self.reports();
+        if !reports.is_any() {
+            return;
+        }
+        let with_text = reports.wants_text();
+        reports.record.drift(report, with_text);
+        stream::drift(report, &mut |said| self.write(&mut reports, said));
     }
 
     /// Tells what a plan is called by, for whoever reviews it.

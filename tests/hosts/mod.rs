@@ -189,7 +189,7 @@ pub(crate) fn drift_is_named_and_healed_while_other_sessions_go_on(driver: &str)
     let branch = dump(BRANCH, "wg-branch").public_key;
     // What is done past wgform, and what the report must name.
     let cases = [
-        (format!("wg set wg-hq peer {ALICE} remove"), "peer.alice", "will be created again"),
+        (format!("wg set wg-hq peer {ALICE} remove"), "peer.alice", "has been deleted"),
         (
             format!("wg set wg-hq peer {ALICE} allowed-ips 10.66.0.0/16"),
             "peer.alice",
@@ -249,7 +249,7 @@ pub(crate) fn an_interface_that_was_deleted_comes_back_with_its_key(driver: &str
     sh(&format!("ip -n {HQ} link delete wg-hq"));
     eventually("the socket is gone", || sh("find /run/wireguard -name wg-hq.sock").is_empty());
     let drift = project.run("drift").ends(2);
-    let drift = drift.says("# interface.hq on local \"hq\" is gone and will be created again");
+    let drift = drift.says("# interface.hq on local \"hq\" has been deleted");
     drift.says("changed outside of wgform").says_no("NEW KEY").says_no("# interface.branch");
     project.run("apply -auto-approve").ends(0);
     let after = dump(HQ, "wg-hq");

@@ -360,11 +360,11 @@ fn drift_and_change_of_one_resource_are_told_apart() {
     assert_snapshot!(lab.drift(), @r#"
     Drift: this was changed outside of wgform:
 
-      # peer.phone on local "hq" (simulated) will be updated in place (changed outside of wgform)
+      # peer.phone on local "hq" (simulated) has changed
       ~ peer "phone" {
             interface            = interface.hub
             name                 = "phone"
-          ~ persistent_keepalive = "5s" -> "25s"
+          ~ persistent_keepalive = "25s" -> "5s"
             # 6 unchanged attributes hidden
         }
 
@@ -468,12 +468,12 @@ fn drift_alone_says_what_was_not_applied_yet_in_one_line() {
     assert_snapshot!(lab.drift(), @r#"
     Drift: this was changed outside of wgform:
 
-      # peer.laptop on local "hq" (simulated) is gone and will be created again (changed outside of wgform)
-      + peer "laptop" {
-          + interface   = interface.hub
-          + public_key  = "«laptop»"
-          + name        = "laptop"
-          + allowed_ips = ["10.8.0.2/32"]
+      # peer.laptop on local "hq" (simulated) has been deleted
+      - peer "laptop" {
+          - interface   = interface.hub
+          - public_key  = "«laptop»"
+          - name        = "laptop"
+          - allowed_ips = ["10.8.0.2/32"]
         }
 
     Drift: 1 resource changed outside of wgform, 0 unmanaged peers.

@@ -249,12 +249,12 @@ fn drift_of_what_is_excluded_is_not_reported() {
     assert_snapshot!(lab.drift(), @r#"
     Drift: this was changed outside of wgform:
 
-      # peer.laptop on local "hq" (simulated) is gone and will be created again (changed outside of wgform)
-      + peer "laptop" {
-          + interface   = interface.hub
-          + public_key  = "«laptop»"
-          + name        = "laptop"
-          + allowed_ips = ["10.8.0.2/32"]
+      # peer.laptop on local "hq" (simulated) has been deleted
+      - peer "laptop" {
+          - interface   = interface.hub
+          - public_key  = "«laptop»"
+          - name        = "laptop"
+          - allowed_ips = ["10.8.0.2/32"]
         }
 
     Left out, as `-exclude` says:

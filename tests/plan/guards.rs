@@ -19,7 +19,19 @@ fn many(count: u32) -> String {
 fn a_mass_loss_is_not_believed() {
     let mut lab = Lab::matching(&many(10));
     (0..6).for_each(|n| lab.host("hq").remove_peer("wg0", &format!("p{n}")));
+    assert!(lab.drift().contains("and not believed:\n\n  peer.p0\n  peer.p1\n"), "{}", lab.drift());
+    let [by_configuration, by_state] = lab.findings();
+    assert_eq!((by_configuration.len(), &by_configuration), (6, &by_state));
     assert_snapshot!(lab.plan(), @"
+    Missing on backend `hq`, and not believed:
+
+      peer.p0
+      peer.p1
+      peer.p2
+      peer.p3
+      peer.p4
+      peer.p5
+
     No plan. Something stands in the way, so the devices were not compared.
     refused: on backend `hq`, 6 of 12 peers that wgform owns are missing, though the host was not rebooted
       help: so much is rarely removed by hand: look first whether this is the right host and namespace
@@ -46,6 +58,13 @@ fn two_lost_interfaces_are_not_believed_unless_the_host_was_rebooted() {
     lab.host("hq").delete_link("wg0");
     lab.host("hq").delete_link("wg1");
     assert_snapshot!(lab.plan(), @"
+    Missing on backend `hq`, and not believed:
+
+      interface.hub
+      interface.side
+      peer.laptop
+      peer.phone
+
     No plan. Something stands in the way, so the devices were not compared.
     refused: on backend `hq`, 2 interfaces (wg0, wg1) that wgform owns are missing, though the host was not rebooted
       help: so much is rarely removed by hand: look first whether this is the right host and namespace

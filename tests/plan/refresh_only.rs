@@ -280,7 +280,7 @@ fn what_the_state_never_takes_over() {
     assert_snapshot!(lab.drift(), @r#"
     Drift: this was changed outside of wgform:
 
-      # peer.to_branch on local "hq" (simulated) will be updated in place (changed outside of wgform)
+      # peer.to_branch on local "hq" (simulated) has changed
       ~ peer "to_branch" {
             interface     = interface.hq
             name          = "to_branch"

@@ -168,11 +168,11 @@ fn a_route_that_somebody_removed_is_drift() {
     assert_snapshot!(lab.drift(), @r#"
     Drift: this was changed outside of wgform:
 
-      # interface.hub on local "hq" (simulated) will be updated in place (changed outside of wgform)
+      # interface.hub on local "hq" (simulated) has changed
       ~ interface "hub" {
             name   = "wg0"
           ~ routes = [
-              + "10.20.0.0/16",
+              - "10.20.0.0/16",
                 "fd00:20::/48",
             ]
             # 9 unchanged attributes hidden

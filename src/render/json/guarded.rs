@@ -23,6 +23,8 @@ pub struct Held {
     pub with: Option<String>,
     /// The attributes that would change.
     pub attributes: Vec<&'static str>,
+    /// Whether its device differs from what was last applied.
+    pub is_drift: bool,
     /// The hold, by the label of its block or by what it was made for.
     pub hold: String,
     /// Who made it by a command; absent for a block.
@@ -62,6 +64,7 @@ pub fn held(plan: &Plan) -> Vec<Held> {
         },
         with: it.with.as_ref().map(ToString::to_string),
         attributes: it.attributes.iter().map(|diff| diff.attribute.name).collect(),
+        is_drift: it.is_drift(),
         hold: text(&it.hold.name),
         made_by: it.hold.made.as_ref().map(|made| text(&made.by)),
         reason: text(&it.hold.reason),

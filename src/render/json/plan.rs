@@ -434,7 +434,8 @@ fn unchanged(plan: &Plan) -> Vec<(Address, ResourceChangeRecord)> {
 }
 
 fn drifted(plan: &Plan, it: &ResourceChange) -> Option<ResourceChangeRecord> {
-    Some(record(plan, it, it.subject.address()?, drift(plan, it)?))
+    let record = record(plan, it, it.subject.address()?, drift(plan, it)?);
+    Some(ResourceChangeRecord { wgform: Remarks::of_drift(plan, it), ..record })
 }
 
 fn other(plan: &Plan, it: &ResourceChange) -> Option<OtherChange> {

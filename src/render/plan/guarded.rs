@@ -6,6 +6,24 @@ use crate::plan::{PathChange, PathFate, Plan};
 use crate::render::{Paint, Style, printable};
 use crate::resource::pattern::in_shell;
 
+/// So many addresses are named; more are counted.
+const NAMED: usize = 50;
+
+/// Lists what is missing where that is not believed.
+pub(super) fn missing(plan: &Plan, paint: Paint, text: &mut String) {
+    for (backend, missing) in plan.doubted.iter().filter(|it| !it.1.is_empty()) {
+        let heading = format!("Missing on backend `{backend}`, and not believed:");
+        let _ = writeln!(text, "{}\n", paint.paint(Style::Warning, printable(&heading)));
+        for address in missing.iter().take(NAMED) {
+            let _ = writeln!(text, "  {}", printable(&address.to_string()));
+        }
+        if missing.len() > NAMED {
+            let _ = writeln!(text, "  and {} more", missing.len() - NAMED);
+        }
+        text.push('\n');
+    }
+}
+
 /// Tells the ways to backends that the plan touches, and what becomes of them.
 pub(super) fn paths(plan: &Plan, paint: Paint, text: &mut String) {
     for change in &plan.paths {
