@@ -41,10 +41,8 @@ impl Planner<'_> {
         let (limited, guarded) = limit::judge(&mut self, &ordered.changes, owned);
         refusals.extend(limited.into_iter().chain(lockouts));
         let mut one_sided = one_sided(&self, &all_links, &view, &ordered.changes);
-        if !refusals.is_empty() {
-            // Nothing is changed.
-            one_sided.clear();
-        }
+        // Where something is refused, nothing is changed.
+        one_sided.retain(|_| refusals.is_empty());
         self.settle_finished(&ordered.steps);
         let secrets = secret::sources(&self);
         self.record_what_needs_no_write(&view);

@@ -401,11 +401,10 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
         Note::File { path, change: file } => {
             file_lines(path, file, change.reason == Reason::Observed)
         }
-        Note::NotStarted(unit) if change.reason == Reason::Observed => {
-            vec![format!("`{unit}` was disabled outside of wgform")]
-        }
         Note::NotStarted(unit) => {
-            vec![format!("`{unit}` was disabled outside of wgform, and is enabled again")]
+            let again =
+                if change.reason == Reason::Observed { "" } else { ", and is enabled again" };
+            vec![format!("`{unit}` was disabled outside of wgform{again}")]
         }
         Note::NoSystemd(unit) => {
             vec![format!("no systemd here: see that what `{unit}` does is done at boot")]
