@@ -188,7 +188,7 @@ impl Store {
         match &self.0 {
             // What cannot be resolved is told by whoever reads it.
             Place::Local { path, .. } => {
-                Files::resolve(path).map_or_else(|_| vec![path.clone()], Files::into_names)
+                Files::resolve(path, self.vault()).map_or_else(|_| vec![path.clone()], Files::into_names)
             }
             Place::Afar(afar) => vec![afar.errored().to_owned()],
         }

@@ -27,7 +27,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("source", &["value", "world", "diagnostic"]),
     ("config", &["value", "world", "resource", "diagnostic", "token", "source"]),
     ("state", &["value", "world", "resource"]),
-    ("store", &["value", "world", "failpoint", "disk", "outfile", "tls", "seal", "resource", "state"]),
+    (
+        "store",
+        &["value", "world", "failpoint", "disk", "outfile", "tls", "seal", "resource", "state"],
+    ),
     ("actual", &["value", "resource"]),
     ("persist", &["value", "resource", "actual"]),
     ("simulator", &["value", "world", "failpoint", "resource", "actual", "persist"]),
