@@ -667,7 +667,9 @@ fn what_a_run_makes_itself_is_not_written_over_by_its_reports() {
             ran.tells("wgform keeps the state under that name");
         }
     }
-    assert_eq!(project.names(), ["main.wg.hcl", "place.wg.hcl"]);
+    let mut names = project.names();
+    names.sort_unstable();
+    assert_eq!(names, ["main.wg.hcl", "place.wg.hcl"]);
     assert_eq!(file(&project, "main.wg.hcl"), configuration);
     project.run("apply -auto-approve -summary-into=s -metrics-into=m").ends(0);
     project.run("plan -detailed-exitcode").ends(0);
