@@ -216,6 +216,17 @@ impl Database {
         }
     }
 
+    /// Says that the holder of a lock lives. A session that is busy with a long write is not waited for.
+    async fn renewed(&self, seat: &Seat, info: &LockInfo) -> Result<(), RemoteError> {
+        match tokio::time::timeout(BUSY, self.session.lock()).await {
+            Ok(free) => {
+                drop(free);
+                self.asked(async move |session| self.renew_lock(session, seat, info).await).await
+            }
+            Err(_) => self.told(self.renew_beside(seat, info).await),
+        }
+    }
+
     fn told<T>(&self, done: Result<T, Failure>) -> Result<T, RemoteError> {
         done.map_err(|failure| match failure {
             Failure::Remote(error) => error,
@@ -269,18 +280,7 @@ impl Remote for Database {
     }
 
     fn renew<'a>(&'a self, info: &'a LockInfo) -> Reply<'a, ()> {
-        Box::pin(async move {
-            match tokio::time::timeout(BUSY, self.session.lock()).await {
-                Ok(free) => {
-                    drop(free);
-                    self.asked(async move |session| {
-                        self.renew_lock(session, &self.seat, info).await
-                    })
-                    .await
-                }
-                Err(_) => self.told(self.renew_beside(info).await),
-            }
-        })
+        Box::pin(self.renewed(&self.seat, info))
     }
 
     fn lease(&self) -> Duration {
@@ -319,7 +319,15 @@ impl Remote for Database {
     }
 
     fn device<'a>(&'a self, device: &'a str, wish: DeviceWish<'a>) -> Reply<'a, ()> {
-        Box::pin(self.asked(async move |session| self.ask_device(session, device, wish).await))
+        Box::pin(async move {
+            match wish {
+                DeviceWish::Renew(info) => self.renewed(&devices::seat(device), info).await,
+                wish => {
+                    self.asked(async move |session| self.ask_device(session, device, wish).await)
+                        .await
+                }
+            }
+        })
     }
 
     fn devices(&self) -> Reply<'_, Vec<HeldDevice>> {

@@ -53,7 +53,7 @@ pub(super) fn of_name(name: &str) -> Option<Seat> {
     name.strip_prefix(PREFIX).map(seat)
 }
 
-fn seat(device: &str) -> Seat {
+pub(super) fn seat(device: &str) -> Seat {
     let name = format!("{PREFIX}{device}");
     // No name of a table begins so.
     Seat::new(name.clone(), &name)

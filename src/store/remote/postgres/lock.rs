@@ -89,9 +89,9 @@ impl Database {
 
     /// Looks by another session whether the busy one still has the lock: a state of ten megabytes may take longer to write
     /// than the lease of a lock that is not renewed.
-    pub(super) async fn renew_beside(&self, info: &LockInfo) -> Result<(), Failure> {
+    pub(super) async fn renew_beside(&self, seat: &Seat, info: &LockInfo) -> Result<(), Failure> {
         let client = self.target.connect().await?;
-        let Some(backend) = self.backend(&client, &self.seat).await? else {
+        let Some(backend) = self.backend(&client, seat).await? else {
             // The busy one is about to find out, and takes it again if it can.
             let why = "the session that has the lock broke off";
             return Err(RemoteError::Unreachable(why.to_owned()).into());
@@ -100,7 +100,7 @@ impl Database {
             "SELECT 1 FROM {} WHERE name = $1 AND id = $2 AND backend = $3",
             self.names.lock
         );
-        match client.query_opt(&query, &[&self.seat.name, &info.id, &backend]).await? {
+        match client.query_opt(&query, &[&seat.name, &info.id, &backend]).await? {
             Some(_) => Ok(()),
             None => Err(RemoteError::LockLost.into()),
         }
