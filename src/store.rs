@@ -187,9 +187,8 @@ impl Store {
     pub fn names(&self) -> Vec<PathBuf> {
         match &self.0 {
             // What cannot be resolved is told by whoever reads it.
-            Place::Local { path, .. } => {
-                Files::resolve(path, self.vault()).map_or_else(|_| vec![path.clone()], Files::into_names)
-            }
+            Place::Local { path, .. } => Files::resolve(path, self.vault())
+                .map_or_else(|_| vec![path.clone()], Files::into_names),
             Place::Afar(afar) => vec![afar.errored().to_owned()],
         }
     }
