@@ -127,6 +127,6 @@ mod tests {
         ];
         let revision = &spliced(&edits)["x"];
         assert_eq!(revision.after, "a\nc\nnew\nd\nE\n");
-        assert_eq!(revision.regions, [(1..3, 1..2), (3..5, 2..5)]);
+        assert_eq!(revision.regions, [(1..3, 1..2), (3..4, 2..4), (4..5, 4..5)]);
     }
 }

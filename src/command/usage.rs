@@ -191,12 +191,12 @@ mod tests {
         for (line, hint) in [
             (
                 "wgform drift -auto-approve",
-                "`-auto-approve` is a flag of `wgform apply` and `wgform destroy`.",
+                "`-auto-approve` is a flag of `wgform adopt`, `wgform apply` and `wgform destroy`.",
             ),
             ("wgform plan -raw", "`-raw` is a flag of `wgform output`."),
             (
                 "wgform -auto-approve apply",
-                "`-auto-approve` is a flag of `wgform apply` and `wgform destroy`.",
+                "`-auto-approve` is a flag of `wgform adopt`, `wgform apply` and `wgform destroy`.",
             ),
             ("wgform plan peer.laptop", "A resource is chosen with `-target=peer.laptop`."),
             ("wgform plan peer.*", "A resource is chosen with `-target='peer.*'`."),

@@ -79,8 +79,10 @@ fn damage_at_every_byte_is_noticed() {
         if let Ok(plain) = reader.open(&damaged) {
             assert!(*plain == *damaged || *plain == *PLAIN, "byte {at}");
         }
+        // The line break at its end says nothing.
+        let is_whole = sealed[at..] == *b"\n";
         let cut = reader.open(&sealed[..at]);
-        assert!(cut.map_or(true, |it| *it == sealed[..at]), "{at} bytes");
+        assert!(cut.map_or(true, |it| is_whole || *it == sealed[..at]), "{at} bytes");
     }
 }
 

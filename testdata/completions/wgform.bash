@@ -8,7 +8,7 @@ _wgform() {
         [[ $word == [-=]* || $word == help || ${COMP_WORDS[i-1]} == '=' ]] && continue
         _wgform_takes_value "${COMP_WORDS[i-1]}" && continue
         case "$command $word" in
-            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' graph' | ' console' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | 'state pull' | 'state push' | 'state history' | 'state restore' | 'state reseal' | 'state migrate' | ' import' | ' backend' | 'backend list' | 'backend test' | ' lock' | 'lock show' | ' hold' | ' force-unlock' | ' simulate' | 'simulate routeros' | 'simulate pfsense' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
+            ' plan' | ' apply' | ' destroy' | ' drift' | ' validate' | ' fmt' | ' graph' | ' console' | ' show' | ' output' | ' state' | 'state list' | 'state show' | 'state mv' | 'state rm' | 'state pull' | 'state push' | 'state history' | 'state restore' | 'state reseal' | 'state migrate' | ' import' | ' backend' | 'backend list' | 'backend test' | ' lock' | 'lock show' | ' hold' | ' adopt' | ' force-unlock' | ' simulate' | 'simulate routeros' | 'simulate pfsense' | ' schema' | ' completions' | ' man' | ' version') command="${command:+$command }$word" ;;
         esac
     done
 
@@ -82,6 +82,7 @@ _wgform() {
             'lock') _wgform_words '-chdir= -workspace= -no-color -v -compact-warnings -help' ;;
             'lock show') _wgform_words '-chdir= -workspace= -no-color -v -compact-warnings -help' ;;
             'hold') _wgform_words '-for= -reason= -attribute= -list -release -lock -lock-timeout= -chdir= -workspace= -no-color -v -compact-warnings -help' ;;
+            'adopt') _wgform_words '-attribute= -print -auto-approve -input -var= -var-file= -parallelism= -chdir= -workspace= -no-color -v -compact-warnings -help' ;;
             'force-unlock') _wgform_words '-force -chdir= -workspace= -no-color -v -compact-warnings -help' ;;
             'simulate') _wgform_words '-chdir= -workspace= -no-color -v -compact-warnings -help' ;;
             'simulate routeros') _wgform_words '-version= -user= -listen= -tls -chdir= -workspace= -no-color -v -compact-warnings -help' ;;
@@ -94,7 +95,7 @@ _wgform() {
         [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
     else
         case $command in
-            '') _wgform_words 'plan apply destroy drift validate fmt graph console show output state import backend lock hold force-unlock simulate schema completions man version help' ;;
+            '') _wgform_words 'plan apply destroy drift validate fmt graph console show output state import backend lock hold adopt force-unlock simulate schema completions man version help' ;;
             'apply') _wgform_paths -f ;;
             'fmt') _wgform_paths -f ;;
             'show') _wgform_paths -f ;;

@@ -2,7 +2,7 @@
 
 # Returns whether the command line so far is of this command: `state mv` for example.
 function __wgform_command
-    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'graph' 'console' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'state pull' 'state push' 'state history' 'state restore' 'state reseal' 'state migrate' 'import' 'backend' 'backend list' 'backend test' 'lock' 'lock show' 'hold' 'force-unlock' 'simulate' 'simulate routeros' 'simulate pfsense' 'schema' 'completions' 'man' 'version'
+    set -l commands 'plan' 'apply' 'destroy' 'drift' 'validate' 'fmt' 'graph' 'console' 'show' 'output' 'state' 'state list' 'state show' 'state mv' 'state rm' 'state pull' 'state push' 'state history' 'state restore' 'state reseal' 'state migrate' 'import' 'backend' 'backend list' 'backend test' 'lock' 'lock show' 'hold' 'adopt' 'force-unlock' 'simulate' 'simulate routeros' 'simulate pfsense' 'schema' 'completions' 'man' 'version'
     set -l command
     set -l is_value no
     set -l words (commandline -opc)
@@ -45,6 +45,7 @@ complete -c wgform -n '__wgform_command' -a import -d 'Makes wgform the owner of
 complete -c wgform -n '__wgform_command' -a backend -d 'Lists backends, or says what each has and lacks'
 complete -c wgform -n '__wgform_command' -a lock -d 'Says who holds the lock of the state'
 complete -c wgform -n '__wgform_command' -a hold -d 'Leaves resources alone for a time, without a change of the configuration'
+complete -c wgform -n '__wgform_command' -a adopt -d 'Writes what was changed on a device into the configuration, after a yes'
 complete -c wgform -n '__wgform_command' -a force-unlock -d 'Takes the lock away from a run that died without giving it back, after a yes'
 complete -c wgform -n '__wgform_command' -a simulate -d 'Serves a device that is only pretended, for requests by hand and for tests'
 complete -c wgform -n '__wgform_command' -a schema -d 'Prints the reference of the language, or a JSON Schema of what wgform reads and writes'
@@ -416,6 +417,20 @@ complete -c wgform -n '__wgform_command hold' -o no-color -l no-color -d 'Writes
 complete -c wgform -n '__wgform_command hold' -s v -d 'Says more about what is done'
 complete -c wgform -n '__wgform_command hold' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command hold' -o help -l help -d 'Shows the page of the command'
+
+complete -c wgform -n '__wgform_command adopt' -o attribute -l attribute -x -d 'Adopts only this attribute; may be given several times'
+complete -c wgform -n '__wgform_command adopt' -o print -l print -d 'Prints a patch for `git apply` or `patch -p1`, and writes nothing'
+complete -c wgform -n '__wgform_command adopt' -o auto-approve -l auto-approve -d 'Does not ask for a yes'
+complete -c wgform -n '__wgform_command adopt' -o input -l input -a 'true false' -d 'Asks for a yes (the default); with false, fails where it would ask'
+complete -c wgform -n '__wgform_command adopt' -o var -l var -x -d 'Sets a variable; may be given several times'
+complete -c wgform -n '__wgform_command adopt' -o var-file -l var-file -r -F -d 'Sets variables from a file; the later of -var and -var-file wins'
+complete -c wgform -n '__wgform_command adopt' -o parallelism -l parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
+complete -c wgform -n '__wgform_command adopt' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
+complete -c wgform -n '__wgform_command adopt' -o workspace -l workspace -x -d 'Works in this workspace, which has a state and simulated systems of its own; the same as the environment\'s WGFORM_WORKSPACE'
+complete -c wgform -n '__wgform_command adopt' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'
+complete -c wgform -n '__wgform_command adopt' -s v -d 'Says more about what is done'
+complete -c wgform -n '__wgform_command adopt' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
+complete -c wgform -n '__wgform_command adopt' -o help -l help -d 'Shows the page of the command'
 
 complete -c wgform -n '__wgform_command force-unlock' -o force -l force -d 'Does not ask for a yes'
 complete -c wgform -n '__wgform_command force-unlock' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'

@@ -46,9 +46,10 @@ pub struct Push {
 #[command(after_help = "\
 Examples:
   wgform state reseal
+  wgform state reseal -lock-timeout=1m
 
-For after a change of the `encryption` block: the state is written once more, with
-the next serial. Copies of earlier writes stay as they are.")]
+For after a change of the `encryption` block: the state is written once more,
+with the next serial. Copies of earlier writes stay as they are.")]
 pub struct Reseal {
     /// The lock.
     #[command(flatten)]
