@@ -175,8 +175,8 @@ fn a_second_interrupt_ends_the_stream_too() {
     std::thread::sleep(std::time::Duration::from_millis(500));
     assert!(!run.is_over(), "it waits for the router");
     run.signal(Signal::INT);
-    let ran = run.end().ends(130);
-    let lines = of(&ran);
+    let ran = run.end().ends(130).tells("Interrupted again");
+    let lines = stream(&ran.stdout, Some(130));
     assert_eq!(lines.last().unwrap()["outcome"], "interrupted");
     assert_eq!(lines.last().unwrap()["exit_code"], 130);
     assert_eq!(stream(&file(&project, "events.jsonl"), Some(130))[1..], lines[1..]);
