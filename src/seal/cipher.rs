@@ -253,6 +253,7 @@ impl JournalKey {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "as age does it: no plan and no state depends on it")]
 fn fill(bytes: &mut [u8]) -> Result<(), SealError> {
     getrandom::fill(bytes).map_err(|error| SealError::Failed { why: error.to_string() })
 }

@@ -22,7 +22,8 @@ fn sealing(recipients: &[&Identity], identity: Option<&Identity>) -> Sealing {
         environment.insert("WGFORM_AGE_IDENTITY".to_owned(), Secret::new(text));
     }
     let recipients = (!recipients.is_empty()).then_some(recipients);
-    of(Settings { recipients, environment, ..Settings::default() }).unwrap()
+    of(Settings { recipients, environment, ..Settings::default() })
+        .expect("settings that are right")
 }
 
 fn with_passphrase(passphrase: &str) -> Settings {
