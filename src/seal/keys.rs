@@ -75,6 +75,7 @@ fn shortened(recipient: &str) -> String {
 
 /// The keys of a run.
 #[derive(Clone, Default)]
+#[cfg_attr(not(feature = "age"), allow(dead_code, reason = "nothing can be opened without age"))]
 pub(crate) struct Keys {
     pub(crate) writes: Writes,
     pub(crate) identity_file: Option<PathBuf>,
@@ -126,6 +127,10 @@ impl Keys {
     }
 
     /// Says what there is to open something with; none when there is nothing.
+    #[cfg_attr(
+        not(feature = "age"),
+        expect(dead_code, reason = "nothing can be opened without age")
+    )]
     pub(crate) fn describe(&self) -> Option<String> {
         let identity = match (&self.identity_file, &self.identity) {
             (Some(path), None) => Some(format!("the identity in `{}`", path.display())),
