@@ -25,6 +25,21 @@ pub const AZURE_KEY: &str =
 /// The bucket, container or database of every test.
 pub const BUCKET: &str = "states";
 
+/// Moto looks at a condition and writes in two steps, with other requests between them: S3 does not.
+const MOTO: &str = r#"
+import sys, threading
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+
+moto, turn = DomainDispatcherApplication(create_backend_app), threading.Lock()
+
+def one_at_a_time(environ, start_response):
+    with turn:
+        return list(moto(environ, start_response))
+
+run_simple("127.0.0.1", int(sys.argv[1]), one_at_a_time, threaded=True)
+"#;
+
 /// A server that ends with this value.
 pub struct Server {
     pub port: u16,
@@ -91,8 +106,8 @@ pub fn program(name: &str) -> Result<PathBuf, String> {
 /// A server of S3 that honours conditions. With `is_strict` it knows nobody after the first request.
 pub fn moto(is_strict: bool) -> Result<Server, String> {
     let (port, directory) = (free_port(), TempDir::new().unwrap());
-    let mut command = Command::new(program("moto_server")?);
-    command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+    let mut command = Command::new(program("moto_server")?.with_file_name("python3"));
+    command.args(["-c", MOTO, &port.to_string()]);
     command.env_remove("AWS_PROFILE");
     if is_strict {
         command.env("INITIAL_NO_AUTH_ACTION_COUNT", "1");
