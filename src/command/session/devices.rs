@@ -44,11 +44,12 @@ impl Session<'_> {
     }
 }
 
-/// Returns the backends that a plan writes to, as they are recorded.
+/// Returns the backends that a plan writes to, as they are recorded. Nobody else reaches one that is simulated.
 fn written(plan: &Plan) -> BTreeMap<&BackendId, &BackendRecord> {
     let steps = plan.steps.iter().filter(|it| !matches!(it.act, PlannedAct::Record));
     let ids = steps.filter_map(|step| step.backend.as_ref());
-    ids.filter_map(|id| Some((id, plan.backends.get(id)?))).collect()
+    let recorded = ids.filter_map(|id| Some((id, plan.backends.get(id)?)));
+    recorded.filter(|(_, record)| !record.simulated).collect()
 }
 
 /// Names the devices. One that does not say which it is cannot be told from another.
@@ -70,7 +71,7 @@ fn devices(written: &BTreeMap<&BackendId, &BackendRecord>) -> Devices {
 fn say_unlocked(context: &Context, written: &BTreeMap<&BackendId, &BackendRecord>) {
     let is_shared = |record: &BackendRecord| {
         let kind = BackendKind::from_label(&record.kind);
-        !record.simulated && matches!(kind, Some(BackendKind::PfSense | BackendKind::RouterOs))
+        matches!(kind, Some(BackendKind::PfSense | BackendKind::RouterOs))
     };
     let shared: Vec<_> = written
         .iter()
