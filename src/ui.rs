@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::Event;
-use crate::render::{Look, Paint, Style, compact_warnings, diagnostics};
+use crate::render::{Look, Paint, Style, compact_warnings, diagnostics, printable};
 use crate::ui::live::Live;
 use crate::ui::progress::{Mode, Progress};
 use crate::ui::reports::Reports;
@@ -161,8 +161,9 @@ impl Ui {
         self.lock().say_alone(&line(text));
     }
 
-    /// Writes a warning that has no place in a file.
+    /// Writes a warning that has no place in a file. It has words of others in it, which a terminal does not obey.
     pub fn warn(&self, text: &str) {
+        let text = &printable(text);
         if !self.tell_warning(text) {
             self.talk(&format!("{} {text}", self.talk.paint(Style::Warning, "Warning:")));
         }

@@ -39,6 +39,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
     }
     let host = session::host_name();
     let removed = session.store.force_unlock(&arguments.id, &host, context.world.now())?;
-    context.ui.result(&format!("The lock of {} on {} is removed.", removed.who, removed.host));
+    let (who, host) = (session::in_line(&removed.who), session::in_line(&removed.host));
+    context.ui.result(&format!("The lock of {who} on {host} is removed."));
     Ok(Exit::Done)
 }

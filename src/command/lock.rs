@@ -6,6 +6,7 @@ use crate::command::Context;
 use crate::command::arguments::Variables;
 use crate::command::session::{self, Needs, Session};
 use crate::error::{Error, Exit};
+use crate::render::printable;
 use crate::store::device::key;
 use crate::store::remote::RemoteError;
 use crate::store::{LockedDevice, StoreError};
@@ -50,8 +51,8 @@ pub fn run(command: &Command, context: &Context) -> Result<Exit, Error> {
             text
         }
     };
-    context.ui.result(&text);
-    context.ui.result(&devices(&session)?);
+    context.ui.result(&printable(&text));
+    context.ui.result(&printable(&devices(&session)?));
     Ok(Exit::Done)
 }
 

@@ -158,14 +158,16 @@ pub(crate) fn show(context: &Context, path: &Path, as_json: bool) -> Result<Exit
         true => "before there was a state".to_owned(),
         false => format!("from serial {} of the state {}", saved.serial, saved.lineage),
     };
+    // A plan need not be signed, so that anybody may have written its version.
     context.ui.talk(&format!(
-        "Made at {:.0} for `wgform {}`, {from}, by wgform {wgform_version}.\n",
+        "Made at {:.0} for `wgform {}`, {from}, by wgform {}.\n",
         saved.planned_at,
-        saved.intent.as_str()
+        saved.intent.as_str(),
+        session::in_line(&wgform_version)
     ));
     let paint = context.ui.result_paint();
     context.ui.result(&render::plan::plan(&saved.plan(), purpose(saved.intent), paint));
-    context.ui.result(&format!("Digest: {}", saved.digest));
+    context.ui.result(&format!("Digest: {}", session::in_line(&saved.digest)));
     Ok(Exit::Done)
 }
 

@@ -610,9 +610,9 @@ pub(crate) fn say_busy(context: &Context, loaded: &Loaded) {
     if let Some(busy) = &loaded.busy {
         context.ui.warn(&format!(
             "{} by {} on {} is running; what is shown here may change under its hands.",
-            with_article(&busy.operation),
-            busy.who,
-            busy.host
+            with_article(&in_line(&busy.operation)),
+            in_line(&busy.who),
+            in_line(&busy.host)
         ));
     }
     say_left_over(context, loaded);
@@ -620,7 +620,7 @@ pub(crate) fn say_busy(context: &Context, loaded: &Loaded) {
 
 fn say_left_over(context: &Context, loaded: &Loaded) {
     let Some(left_over) = &loaded.left_over else { return };
-    if let Some(host) = &left_over.host {
+    if let Some(host) = left_over.host.as_deref().map(in_line) {
         return context.ui.warn(&format!(
             "an apply that began at {} on {host} was cut off, and what it did is not on record here: its {} are looked up now.",
             left_over.began_at,
@@ -631,6 +631,11 @@ fn say_left_over(context: &Context, loaded: &Loaded) {
         "an apply that began at {} was cut off: {} of its steps were done, and {} are looked up now.",
         left_over.began_at, left_over.done, left_over.unknown
     ));
+}
+
+/// Shows a word that somebody else wrote within a line of ours.
+pub(crate) fn in_line(text: &str) -> String {
+    crate::render::printable(text).replace('\n', " ")
 }
 
 fn with_article(operation: &str) -> String {

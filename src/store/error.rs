@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use rustix::io::Errno;
 
+use crate::resource::pattern::in_shell;
 use crate::seal::SealError;
 use crate::state::{JournalError, StateError};
 use crate::store::LockInfo;
@@ -232,8 +233,13 @@ impl Held {
         Some(self.now.duration_since(since).max(SignedDuration::ZERO))
     }
 
-    fn id(&self) -> &str {
-        self.info.as_ref().map_or(UNKNOWN, |info| &info.id)
+    fn id(&self) -> String {
+        in_line(self.info.as_ref().map_or(UNKNOWN, |info| &info.id))
+    }
+
+    /// Returns the command that takes it away, to be copied as it is.
+    fn taking_away(&self) -> String {
+        format!("`wgform force-unlock {}`", in_shell(&self.id()))
     }
 
     /// Says who holds it, in lines that follow the headline.
@@ -247,6 +253,8 @@ impl Held {
         };
         let age = self.age().map(print_age).unwrap_or_default();
         let LockInfo { id, operation, who, host, pid, since, wgform_version } = info;
+        let [id, operation, who, host, wgform_version] =
+            [id, operation, who, host, wgform_version].map(|it| in_line(it));
         format!(
             "\n  by:        {who} on {host}, process {pid}\n  for:       {operation} (wgform {wgform_version})\n  \
              since:     {since} ({age} ago)\n  id:        {id}\n  {place}"
@@ -314,7 +322,7 @@ impl StoreError {
                 },
             )],
             Self::OtherLock { held, .. } => {
-                vec![format!("If that is the one you mean: `wgform force-unlock {}`", held.id())]
+                vec![format!("If that is the one you mean: {}", held.taking_away())]
             }
             _ => self.hints_of_sealing(),
         }
@@ -416,18 +424,23 @@ fn errored_hints(path: &Path, source: &StoreError) -> Vec<String> {
     hints
 }
 
+/// Keeps a word of somebody else in its line: whoever may write a lock may write anything into it.
+fn in_line(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
 fn locked_hints(held: &Held) -> Vec<String> {
     let wait = "Wait until it is done, or give `-lock-timeout=5m` to wait for it.";
-    let Some(info) = held.info.as_ref().filter(|_| held.place.is_some()) else {
+    if held.info.is_none() || held.place.is_none() {
         return vec![wait.to_owned()];
-    };
+    }
     let first = match held.is_stale {
         true => "It seems dead: for five minutes it has not said that it lives.",
         false => wait,
     };
     vec![
         first.to_owned(),
-        format!("When you know that its run is over: `wgform force-unlock {}`", info.id),
+        format!("When you know that its run is over: {}", held.taking_away()),
     ]
 }
 

@@ -22,6 +22,9 @@ const PREPARE: &str = "
            set_config('tcp_keepalives_count', '6', false), set_config('idle_in_transaction_session_timeout', '5min', false);
     SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'statement_timeout')";
 
+/// How much of what the database says is shown.
+const LONGEST: usize = 300;
+
 /// Where a session goes to.
 pub(super) struct Target {
     config: Config,
@@ -163,11 +166,16 @@ impl Target {
     }
 
     fn clean(&self, text: &str) -> String {
-        match &self.password {
+        let text = match &self.password {
             Some(password) if !password.expose().is_empty() => {
                 text.replace(password.expose(), "*****")
             }
             _ => text.to_owned(),
+        };
+        let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        match one_line.char_indices().nth(LONGEST) {
+            Some((end, _)) => format!("{}…", &one_line[..end]),
+            None => one_line,
         }
     }
 }
@@ -292,6 +300,16 @@ mod tests {
             environment: BTreeMap::new(),
             connect_timeout: Duration::from_secs(1),
         }
+    }
+
+    #[test]
+    fn what_the_database_says_is_short_and_holds_no_password() {
+        let target = Target::new(&settings("postgres://me:hunter2@127.0.0.1/wg")).unwrap();
+        let said = format!("no\n {} hunter2", "words ".repeat(1000));
+        let shown = target.clean(&said);
+        assert!(shown.starts_with("no words") && shown.ends_with('…'), "{shown}");
+        assert_eq!(shown.chars().count(), 301);
+        assert_eq!(target.clean("it is hunter2"), "it is *****");
     }
 
     #[test]
