@@ -1,4 +1,4 @@
-//! What others can write is not obeyed.
+//! What others can write is not obeyed: by a terminal, or where the state alone says what is run.
 
 #![expect(clippy::disallowed_methods, reason = "these tests write what somebody else would")]
 #![expect(clippy::unwrap_used, reason = "tests")]
@@ -117,4 +117,31 @@ fn a_plan_that_nobody_signed_says_nothing_to_a_terminal() {
         .unwrap();
     let ran = project.run("show first.wgplan").ends(0).tells("by wgform eve");
     assert_harmless(&ran);
+}
+
+#[test]
+fn a_program_that_only_the_state_names_is_not_run() {
+    let project = Project::of_example("site-to-site-routeros");
+    project.run("apply -auto-approve").ends(0);
+    fs::remove_file(project.path().join("main.wg.hcl")).unwrap();
+    let proof = project.path().join("pwned");
+    // As if the router was a real one, at a port where nobody listens.
+    edit_state(&project, |state| {
+        let branch = &mut state["backends"]["branch"];
+        branch["simulated"] = false.into();
+        branch["transport"]["api_url"] = "http://127.0.0.1:9".into();
+        branch["transport"]["api_user"] = "reader".into();
+        branch["transport"]["api_password_command"] = json!(["touch", proof]);
+    });
+    let ran = project.run("drift -from-state").ends(6);
+    assert!(!proof.exists(), "{ran}");
+    ran.tells("-run-commands").tells("WGFORM_BACKEND_BRANCH_PASSWORD");
+    // The environment knows it, so that nothing needs to be asked.
+    let mut command = project.command("drift -from-state");
+    let ran = command.env("WGFORM_BACKEND_BRANCH_PASSWORD", "x").output().unwrap();
+    let ran = Ran::of("drift -from-state", ran).ends(6);
+    assert!(!ran.stderr.contains("-run-commands"), "{ran}");
+    project.run("drift -from-state -run-commands").ends(6);
+    assert!(proof.exists(), "nothing was asked");
+    project.run("drift -run-commands").ends(1).tells("-from-state");
 }

@@ -10,7 +10,7 @@ use crate::command::Context;
 use crate::command::arguments::{Pace, Selection, Variables};
 use crate::command::metrics::{self, Recorder};
 use crate::command::reports::Reports;
-use crate::command::session::{self, Choice, Needs, Session};
+use crate::command::session::{self, Choice, Needs, Programs, Session};
 use crate::drift::Report;
 use crate::error::{Error, Exit};
 use crate::plan::Options;
@@ -27,13 +27,14 @@ Examples:
   wgform drift -target=backend.hq
   wgform drift -from-state
   wgform drift -from-state -state=/srv/wg/wgform.state.json
+  wgform drift -from-state -run-commands
   wgform drift -metrics-into=/var/lib/prometheus/node-exporter/wgform.prom
   wgform drift -json-into=drift.jsonl -summary-into=drift.json
 
 With -from-state there is neither a configuration nor a variable: what was last
-applied is compared with what is there. A password that no program tells comes
-from the environment: WGFORM_BACKEND_HQ_PASSWORD, or _KEY and _USER, for a
-backend called `hq`.
+applied is compared with what is there. A password comes from the environment:
+WGFORM_BACKEND_HQ_PASSWORD, or _KEY and _USER, for a backend called `hq`. The
+program that knows it is in the state, and is run with -run-commands only.
 
 The exit code is 0 without drift and 2 with it; 6 when a backend could not be
 read, beside what the others have.")]
@@ -50,6 +51,9 @@ pub struct Arguments {
     /// The state file for `-from-state`; without it, where the configuration says
     #[arg(long, value_name = "FILE", requires = "from_state", value_hint = clap::ValueHint::FilePath)]
     pub state: Option<PathBuf>,
+    /// With `-from-state`, asks the programs that the state names for passwords
+    #[arg(long, requires = "from_state")]
+    pub run_commands: bool,
     /// Where metrics go.
     #[command(flatten)]
     pub metrics: metrics::Into,
@@ -66,11 +70,23 @@ pub struct Arguments {
 /// # Errors
 /// When the configuration or the state makes no sense, or a backend is not the one that it was.
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Error> {
-    let Arguments { variables, selection, from_state, state, metrics, pace, reports: _ } =
-        arguments;
+    let Arguments {
+        variables,
+        selection,
+        from_state,
+        state,
+        run_commands,
+        metrics,
+        pace,
+        reports: _,
+    } = arguments;
     let mut recorder = Recorder::begin(context, &metrics, "drift", DRIFT_SUCCESS);
     let ended = match from_state {
-        true => from_state::run(context, &mut recorder, state, selection, &pace).await,
+        true => {
+            let programs = if run_commands { Programs::Run } else { Programs::Refused };
+            let source = from_state::Source { state, programs };
+            from_state::run(context, &mut recorder, source, selection, &pace).await
+        }
         false => with_configuration(context, &mut recorder, &variables, selection, &pace).await,
     };
     recorder.end(context, ended)

@@ -567,11 +567,21 @@ fn remembered(id: &BackendId, record: &BackendRecord) -> Result<BackendDeclarati
     Ok(as_recorded(id, kind, record, transport))
 }
 
+/// What becomes of the programs that a state names where there is no configuration that names them too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Programs {
+    /// They are asked for the credentials that they know.
+    Run,
+    /// None is run: whoever may write the state may not choose what runs here.
+    Refused,
+}
+
 /// Reaches a backend as the state says, with the credentials that the environment gives for it.
 pub(crate) fn remembered_with(
     id: &BackendId,
     record: &BackendRecord,
     world: &crate::world::World,
+    programs: Programs,
 ) -> Result<BackendDeclaration, Unreachable> {
     let Some(kind) = BackendKind::from_label(&record.kind) else {
         let reason = format!("this version of wgform does not know the kind `{}`", record.kind);
@@ -579,7 +589,21 @@ pub(crate) fn remembered_with(
     };
     let given = transport::Given::of(id, world);
     match transport::remembered(kind, record.simulated, &record.transport, &given) {
+        Some(transport) if programs == Programs::Refused && transport::asks(&transport) => {
+            Err(Unreachable {
+                reason: "the state names a program that knows its credentials, and none is run because a state says so"
+                    .to_owned(),
+                hints: vec![
+                    given.hint(kind, &record.transport),
+                    "where nobody else can write the state, say `-run-commands`".to_owned(),
+                ],
+            })
+        }
         Some(transport) => Ok(as_recorded(id, kind, record, transport)),
+        None if kind == BackendKind::Linux => Err(Unreachable {
+            reason: "the state does not say how it is reached".to_owned(),
+            hints: vec!["declare it as it is reached, and run `wgform apply`".to_owned()],
+        }),
         None => Err(Unreachable {
             reason: "there are no credentials for it".to_owned(),
             hints: vec![given.hint(kind, &record.transport)],

@@ -164,6 +164,7 @@ complete -c wgform -n '__wgform_command drift' -o target-exact -l target-exact -
 complete -c wgform -n '__wgform_command drift' -o exclude -l exclude -x -d 'Leaves out a resource, what depends on it, and the other end of its link; may be given several times'
 complete -c wgform -n '__wgform_command drift' -o from-state -l from-state -d 'Compares with what was last applied, without the configuration and its variables'
 complete -c wgform -n '__wgform_command drift' -o state -l state -r -F -d 'The state file for `-from-state`; without it, where the configuration says'
+complete -c wgform -n '__wgform_command drift' -o run-commands -l run-commands -d 'With `-from-state`, asks the programs that the state names for passwords'
 complete -c wgform -n '__wgform_command drift' -o metrics-into -l metrics-into -r -F -d 'Writes metrics into a file in Prometheus\' text format, also when the run fails'
 complete -c wgform -n '__wgform_command drift' -o parallelism -l parallelism -x -d 'Talks to at most so many backends at once; with 1, to one after another'
 complete -c wgform -n '__wgform_command drift' -o json -l json -d 'Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks'

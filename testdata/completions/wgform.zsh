@@ -188,6 +188,7 @@ _wgform_drift() {
         '*-exclude=[Leaves out a resource, what depends on it, and the other end of its link; may be given several times]:ADDRESS: ' \
         '-from-state[Compares with what was last applied, without the configuration and its variables]' \
         '-state=[The state file for `-from-state`; without it, where the configuration says]:file:_files' \
+        '-run-commands[With `-from-state`, asks the programs that the state names for passwords]' \
         '-metrics-into=[Writes metrics into a file in Prometheus'\'' text format, also when the run fails]:file:_files' \
         '-parallelism=[Talks to at most so many backends at once; with 1, to one after another]:N: ' \
         '-json[Prints what happens as JSON, one object a line, and nothing else; the last one has the exit code. Never asks]' \

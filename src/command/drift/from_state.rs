@@ -13,7 +13,7 @@ use crate::command::arguments::{Pace, Selection, Variables};
 use crate::command::drift::told;
 use crate::command::metrics::Recorder;
 use crate::command::session::reach::Addresses;
-use crate::command::session::{self, place};
+use crate::command::session::{self, Programs, place};
 use crate::command::watch::Watch;
 use crate::config::{BackendDeclaration, Evaluator};
 use crate::diagnostic::Diagnostic;
@@ -28,13 +28,22 @@ use crate::store::{Loaded, Store};
 /// Where the state is when nothing says so.
 const STATE_PATH: &str = "wgform.state.json";
 
+/// The state that is all there is, and how far it is believed.
+pub(super) struct Source {
+    /// The state file that the command line names.
+    pub(super) state: Option<PathBuf>,
+    /// What becomes of the programs that the state names.
+    pub(super) programs: Programs,
+}
+
 pub(super) async fn run(
     context: &Context,
     recorder: &mut Recorder,
-    state: Option<PathBuf>,
+    source: Source,
     selection: Selection,
     pace: &Pace,
 ) -> Result<Exit, Error> {
+    let Source { state, programs } = source;
     let store = match state {
         Some(path) => place::kept(context, named(context, context.world.path(path))?)?,
         None => store(context)?,
@@ -50,7 +59,7 @@ pub(super) async fn run(
             .hint("say where it is with `-state=FILE`, or run `wgform apply` first"));
     };
     let options = chosen(&state, selection)?;
-    let (declarations, actual) = look(context, &state, pace).await?;
+    let (declarations, actual) = look(context, &state, programs, pace).await?;
     recorder.see_backends(&actual);
     let backends = declarations
         .iter()
@@ -112,6 +121,7 @@ fn chosen(state: &State, selection: Selection) -> Result<Options, Error> {
 async fn look(
     context: &Context,
     state: &State,
+    programs: Programs,
     pace: &Pace,
 ) -> Result<(BTreeMap<BackendId, BackendDeclaration>, Actual), Error> {
     let in_use = state.backends_in_use();
@@ -119,7 +129,7 @@ async fn look(
     let mut declarations = BTreeMap::new();
     let mut actual = Actual::default();
     for (id, record) in recorded {
-        match session::remembered_with(id, record, &context.world) {
+        match session::remembered_with(id, record, &context.world, programs) {
             Ok(declared) => _ = declarations.insert(id.clone(), declared),
             Err(why) => _ = actual.backends.insert(id.clone(), Reading::Unreachable(why)),
         }

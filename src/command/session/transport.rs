@@ -191,6 +191,18 @@ pub(super) fn remembered(
     })
 }
 
+/// Returns whether a program is asked for the credentials.
+pub(super) fn asks(transport: &Transport) -> bool {
+    let secret = match transport {
+        Transport::Local { .. } | Transport::Ssh { .. } => return false,
+        Transport::RouterOs(router) => &router.api_password,
+        Transport::PfSense(firewall) => match &firewall.login {
+            Login::Key(secret) | Login::User { password: secret, .. } => secret,
+        },
+    };
+    matches!(secret, Password::Asked(_))
+}
+
 /// Returns whether there is a secret, or a program that knows it.
 fn is_known(secret: &Password) -> bool {
     match secret {
@@ -272,7 +284,7 @@ fn remembered_ssh(record: &Json) -> Option<Ssh> {
         let text = |name: &str| Some(it.get(name)?.as_str()?.to_owned());
         Some(Jump { user: text("user"), host: text("host")?, port: port(it) })
     });
-    Some(Ssh {
+    let ssh = Ssh {
         host: text("host")?,
         port: port(record),
         user: text("user"),
@@ -285,7 +297,9 @@ fn remembered_ssh(record: &Json) -> Option<Ssh> {
             .get("timeout")
             .and_then(Json::as_u64)
             .map_or(Ssh::TIMEOUT, Duration::from_secs),
-    })
+    };
+    // What no configuration is let through with comes from somebody who means to be more than a host.
+    ssh.is_plain().then_some(ssh)
 }
 
 fn port(record: &Json) -> Option<u16> {
@@ -310,6 +324,25 @@ mod tests {
         record: &BTreeMap<String, Json>,
     ) -> Option<Transport> {
         super::remembered(kind, simulated, record, &Given::default())
+    }
+
+    #[test]
+    fn a_state_gives_ssh_no_more_than_a_configuration_may() {
+        let fields = [
+            ("host", "-oProxyCommand=touch x"),
+            ("host", "$(touch'x')"),
+            ("user", "-x"),
+            ("host_key", "SHA256:x; touch x"),
+            ("known_hosts", "a\nProxyCommand touch x"),
+        ];
+        for (field, word) in fields {
+            let mut ssh = serde_json::json!({ "host": "hub.example.com" });
+            let record = BTreeMap::from([("ssh".to_owned(), ssh.clone())]);
+            assert!(remembered(BackendKind::Linux, false, &record).is_some());
+            ssh[field] = word.into();
+            let record = BTreeMap::from([("ssh".to_owned(), ssh)]);
+            assert_eq!(remembered(BackendKind::Linux, false, &record), None, "{word}");
+        }
     }
 
     #[test]

@@ -98,13 +98,8 @@ impl Run<'_> {
 
     fn host_key(&self, block: BackendArguments<'_>) -> Evaluated<Option<String>> {
         let text = self.ssh_text(block, "host_key")?;
-        let is_one = |text: &str| {
-            let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
-            text.strip_prefix(FINGERPRINT)
-                .is_some_and(|rest| rest.len() == 43 && rest.chars().all(is_base64))
-        };
         match (block.get("host_key"), &text) {
-            (Some(expr), Some(text)) if !is_one(text) => Err(invalid(
+            (Some(expr), Some(text)) if !is_fingerprint(text) => Err(invalid(
                 expr,
                 "this is not the fingerprint of a host key",
                 "Write it as \"SHA256:…\", as `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` shows it on that host.",
@@ -148,6 +143,27 @@ impl Run<'_> {
             )),
         }
     }
+}
+
+impl Ssh {
+    /// Returns whether its words are such as a configuration is let through with: none is taken for an option of `ssh`, or
+    /// for more than one word of a shell.
+    pub fn is_plain(&self) -> bool {
+        let Self { host, port: _, user, identity_file, known_hosts, .. } = self;
+        let is_path = |path: &String| !path.contains(|c: char| c.is_control() || c == '"');
+        let is_way = |it: &Jump| is_host(&it.host) && it.user.as_deref().is_none_or(is_user);
+        is_host(host)
+            && user.as_deref().is_none_or(is_user)
+            && identity_file.iter().chain(known_hosts).all(is_path)
+            && self.host_key.as_deref().is_none_or(is_fingerprint)
+            && self.jump.iter().all(is_way)
+    }
+}
+
+fn is_fingerprint(text: &str) -> bool {
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
+    text.strip_prefix(FINGERPRINT)
+        .is_some_and(|rest| rest.len() == 43 && rest.chars().all(is_base64))
 }
 
 fn invalid(expr: &Expr, label: &str, help: &str) -> Vec<Diagnostic> {
