@@ -108,20 +108,18 @@ fn hold(session: &Session<'_>, state: &mut State, wish: Wish) -> Result<String, 
     let expires_at = end(now, time)?;
     let who = session::lock_request(session.context, "hold");
     let mut holds = readable(state)?;
-    for address in &meant {
-        // The newest word on the same thing counts.
-        holds.retain(|it| !is_of(it, address) || it.attributes != attributes);
-        holds.push(Hold {
-            kind: HoldKind::Hold,
-            name: address.to_string(),
-            targets: [address.clone()].into(),
-            attributes: attributes.clone(),
-            reason: reason.trim().to_owned(),
-            expires_at,
-            made: Some(Made { by: who.who.clone(), host: who.host.clone(), at: now }),
-            other: BTreeMap::new(),
-        });
-    }
+    // The newest word on the same thing counts.
+    holds.retain(|it| !is_of(it, &meant) || it.attributes != attributes);
+    holds.extend(meant.iter().map(|address| Hold {
+        kind: HoldKind::Hold,
+        name: address.to_string(),
+        targets: [address.clone()].into(),
+        attributes: attributes.clone(),
+        reason: reason.trim().to_owned(),
+        expires_at,
+        made: Some(Made { by: who.who.clone(), host: who.host.clone(), at: now }),
+        other: BTreeMap::new(),
+    }));
     state.hold(&holds);
     let of = match attributes.is_empty() {
         true => String::new(),
@@ -147,7 +145,7 @@ fn release(state: &mut State, patterns: &[Pattern]) -> Result<String, Error> {
         }
         released.extend(meant);
     }
-    let kept = holds.iter().filter(|it| !released.iter().any(|address| is_of(it, address)));
+    let kept = holds.iter().filter(|it| !is_of(it, &released));
     let kept: Vec<_> = kept.cloned().collect();
     state.hold(&kept);
     let lines: Vec<_> = released.iter().map(|it| format!("Released `{it}`.")).collect();
@@ -197,8 +195,9 @@ fn readable(state: &State) -> Result<Vec<Hold>, Error> {
 }
 
 /// Returns whether a hold was made by this command for a resource.
-fn is_of(hold: &Hold, address: &Address) -> bool {
-    hold.made.is_some() && hold.targets.contains(address)
+/// Returns whether a command made it, for one of these.
+fn is_of(hold: &Hold, addresses: &BTreeSet<Address>) -> bool {
+    hold.made.is_some() && hold.targets.iter().any(|it| addresses.contains(it))
 }
 
 fn end(now: Timestamp, time: Duration) -> Result<Timestamp, Error> {

@@ -34,7 +34,7 @@ use crate::store::{Loaded, Lock, LockRequest, Store};
 use crate::command::session::giving_back::GivingBack;
 use crate::ui::Interrupt;
 
-pub(crate) use crate::command::session::choice::{Choice, Chosen, missing, owned};
+pub(crate) use crate::command::session::choice::{Choice, Chosen, owned};
 
 /// How much of a configuration a command needs to be right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -273,14 +273,9 @@ fn renames(
 
 fn take_all(state: &mut State, patterns: &[Pattern]) -> Result<Vec<Address>, Error> {
     let addresses = session::owned(state, patterns)?;
-    addresses.iter().try_for_each(|address| take(state, address).map(drop))?;
+    addresses.iter().for_each(|address| _ = state.resources.remove(address));
+    state.release(&addresses.iter().cloned().collect());
     Ok(addresses)
-}
-
-fn take(state: &mut State, address: &Address) -> Result<ResourceRecord, Error> {
-    let record = state.resources.remove(address);
-    state.release(address);
-    record.ok_or_else(|| session::missing(state, &address.into()))
 }
 
 fn missing(state: &State, named: &Movable) -> Error {

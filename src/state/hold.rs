@@ -102,9 +102,9 @@ impl State {
         });
     }
 
-    /// Ends what is held of a resource that is forgotten.
-    pub fn release(&mut self, address: &Address) {
-        self.change_held(|it| _ = it.targets.remove(address));
+    /// Ends what is held of resources that are forgotten.
+    pub fn release(&mut self, addresses: &BTreeSet<Address>) {
+        self.change_held(|it| it.targets.retain(|target| !addresses.contains(target)));
     }
 
     fn change_held(&mut self, change: impl Fn(&mut Hold)) {
@@ -162,9 +162,9 @@ mod tests {
         state.rename(&new);
         let targets = state.held().unwrap()[0].targets.clone();
         assert_eq!(targets, [address("interface.hq"), address("peer.laptop")].into());
-        state.release(&address("peer.laptop"));
+        state.release(&[address("peer.laptop")].into());
         assert_eq!(state.held().unwrap()[0].targets, [address("interface.hq")].into());
-        state.release(&address("interface.hq"));
+        state.release(&[address("interface.hq")].into());
         assert!(state.holds.is_empty());
     }
 }

@@ -283,7 +283,7 @@ pub(crate) fn owned(state: &State, patterns: &[Pattern]) -> Result<Vec<Address>,
 }
 
 /// Says that the state has nothing by this name.
-pub(crate) fn missing(state: &State, pattern: &Pattern) -> Error {
+fn missing(state: &State, pattern: &Pattern) -> Error {
     let message = match (pattern.is_address(), pattern.is_of_backend()) {
         (true, _) => format!("the state has no resource `{pattern}`"),
         (false, true) => format!("the state has nothing on `{pattern}`"),
