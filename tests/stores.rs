@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use gitlab::GitLab;
 use harness::{Project, Ran};
-use store_contract::servers::{self, AZURE_ACCOUNT, AZURE_KEY, BUCKET, Server, skipped};
+use store_contract::servers::{
+    self, AZURE_ACCOUNT, AZURE_KEY, BUCKET, POSTGRES_PASSWORD, Server, skipped,
+};
 use store_contract::{google, holds, holds_under_the_lock, info, is_refused, is_unreachable};
 use uuid::Uuid;
 use wgform::store::remote::http::{HttpStore, Settings};
@@ -129,7 +131,7 @@ fn a_project_lives_in_google() {
 fn a_project_lives_in_postgres() {
     let Some(server) = started("a_project_lives_in_postgres", servers::postgres()) else { return };
     a_project_lives_in(&format!(
-        "state \"postgres\" {{\n conn_str = \"postgres://wgform:right@127.0.0.1:{}/postgres\"\n}}",
+        "state \"postgres\" {{\n conn_str = \"postgres://wgform:{POSTGRES_PASSWORD}@127.0.0.1:{}/postgres\"\n}}",
         server.port
     ));
 }
@@ -148,7 +150,7 @@ fn a_project_lives_in(state: &str) {
     let run = |project: &Project, arguments: &str| -> Ran {
         let ran = project.run(arguments);
         let shown = ran.to_string();
-        let secrets = [SECRET, AZURE_KEY, google::TOKEN, "wgform:right"];
+        let secrets = [SECRET, AZURE_KEY, google::TOKEN, POSTGRES_PASSWORD];
         assert!(!secrets.iter().any(|it| shown.contains(it)), "a secret is shown: {ran}");
         ran
     };
@@ -159,7 +161,9 @@ fn a_project_lives_in(state: &str) {
     run(&other, "lock show").ends(0).says("The state is not locked.");
     let elsewhere = project.command("state list").env("WGFORM_WORKSPACE", "b").output().unwrap();
     Ran::of("state list", elsewhere).says_no("peer.laptop");
-    run(&project, "state history").ends(0).says("2").says("1");
+    let history = run(&project, "state history").ends(0).stdout;
+    let serials: Vec<_> = history.lines().map(|it| it.split_whitespace().next().unwrap()).collect();
+    assert_eq!(serials, ["2", "1"], "{history}");
     run(&project, "destroy -auto-approve").ends(0);
     run(&other, "state restore 2").ends(0);
     run(&other, "state list").ends(0).says("peer.laptop");
@@ -437,8 +441,10 @@ async fn a_user_who_may_only_read_reads_what_is_there() {
     store.write(b"x", 1, None, None).await.unwrap();
     sql(
         &server,
-        "CREATE USER reader PASSWORD 'right'; GRANT USAGE ON SCHEMA wgform TO reader;
-         GRANT SELECT ON ALL TABLES IN SCHEMA wgform TO reader",
+        &format!(
+            "CREATE USER reader PASSWORD '{POSTGRES_PASSWORD}'; GRANT USAGE ON SCHEMA wgform TO reader;
+             GRANT SELECT ON ALL TABLES IN SCHEMA wgform TO reader"
+        ),
     )
     .await;
     let settings = PostgresSettings {
@@ -466,8 +472,10 @@ async fn end_all_sessions(server: &Server) {
 }
 
 async fn sql(server: &Server, text: &str) {
-    let target =
-        format!("host=127.0.0.1 port={} user=wgform password=right dbname=postgres", server.port);
+    let target = format!(
+        "host=127.0.0.1 port={} user=wgform password={POSTGRES_PASSWORD} dbname=postgres",
+        server.port
+    );
     let (client, connection) =
         tokio_postgres::connect(&target, tokio_postgres::NoTls).await.unwrap();
     let connection = tokio::spawn(connection);
@@ -547,7 +555,7 @@ fn postgres_settings(port: u16, name: &str) -> PostgresSettings {
         host: Some("127.0.0.1".to_owned()),
         port: Some(port),
         user: Some("wgform".to_owned()),
-        password: Some(Secret::new("right")),
+        password: Some(Secret::new(POSTGRES_PASSWORD)),
         database: Some("postgres".to_owned()),
         sslmode: None,
         trust: Trust::System,

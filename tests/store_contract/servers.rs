@@ -22,6 +22,9 @@ pub const AZURE_ACCOUNT: &str = "devstoreaccount1";
 pub const AZURE_KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
+/// The password of PostgreSQL: a word that nothing else is called by, so that it is found where it is shown.
+pub const POSTGRES_PASSWORD: &str = "right-3e9c41";
+
 /// The bucket, container or database of every test.
 pub const BUCKET: &str = "states";
 
@@ -166,13 +169,13 @@ fn make_container(port: u16) {
     assert!(answer.contains(" 201 "), "{answer}");
 }
 
-/// A PostgreSQL whose user is `wgform` with the password `right`.
+/// A PostgreSQL whose user is `wgform` with [`POSTGRES_PASSWORD`].
 pub fn postgres() -> Result<Server, String> {
     let bin = postgres_bin()?;
     let (port, directory) = (free_port(), TempDir::new().unwrap());
     let data = directory.path().join("data");
     let password = directory.path().join("password");
-    fs::write(&password, "right").unwrap();
+    fs::write(&password, POSTGRES_PASSWORD).unwrap();
     // The server does not run as root.
     let is_root = rustix::process::geteuid().is_root();
     if is_root {
