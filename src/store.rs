@@ -193,11 +193,6 @@ impl Store {
         }
     }
 
-    /// Returns whether the state is elsewhere.
-    pub fn is_afar(&self) -> bool {
-        matches!(self.0, Place::Afar(_))
-    }
-
     /// Reads without the lock and without changing anything.
     ///
     /// # Errors

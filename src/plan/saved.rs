@@ -80,8 +80,6 @@ pub struct Saved {
     pub sensitive_variables: BTreeSet<String>,
     /// The digest that the plan was shown with.
     pub digest: String,
-    /// Whether it undoes what was changed outside of wgform. Whoever applies it has said yes to that.
-    pub heals_drift: bool,
     /// The backends.
     pub backends: BTreeMap<BackendId, Backend>,
     /// Those that could not be read. An apply leaves them out too.
@@ -226,7 +224,6 @@ impl Saved {
             variables: variables.open,
             sensitive_variables: variables.sensitive,
             digest: digest::of(&changes, plan).to_string(),
-            heals_drift: plan.has_drift(),
             backends: backends(plan),
             unreachable: unreachable.collect(),
             changes,

@@ -438,10 +438,7 @@ fn locked_hints(held: &Held) -> Vec<String> {
         true => "It seems dead: for five minutes it has not said that it lives.",
         false => wait,
     };
-    vec![
-        first.to_owned(),
-        format!("When you know that its run is over: {}", held.taking_away()),
-    ]
+    vec![first.to_owned(), format!("When you know that its run is over: {}", held.taking_away())]
 }
 
 fn remote_hint(source: &RemoteError) -> Option<String> {

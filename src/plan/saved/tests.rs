@@ -57,7 +57,6 @@ fn saved(changes: Vec<Change>) -> Saved {
         variables: BTreeMap::from([("port".to_owned(), json!(1))]),
         sensitive_variables: BTreeSet::from(["password".to_owned()]),
         digest: String::new(),
-        heals_drift: false,
         backends: BTreeMap::new(),
         unreachable: BTreeMap::new(),
         changes,
