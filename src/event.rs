@@ -15,8 +15,12 @@ use crate::plan::{Action, Effect, PlannedAct, Step};
 pub enum Event {
     /// Another run holds the lock, and this one waits for it.
     LockAwaited {
-        /// Who holds it, and for what: lines to be shown as they are.
-        holder: String,
+        /// The same for people: lines to be shown as they are.
+        said: String,
+        /// Who holds it; none when that cannot be read.
+        holder: Option<Holder>,
+        /// The device that it keeps others from; none for the lock of the state.
+        device: Option<String>,
     },
     /// The backends are about to be asked.
     RefreshStarted {
@@ -150,6 +154,25 @@ impl Event {
             Fate::NotStarted => Self::StepNotStarted { step },
         }
     }
+}
+
+/// Who holds a lock, and for what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Holder {
+    /// By which `force-unlock` names it.
+    pub id: String,
+    /// For what: the command.
+    pub operation: String,
+    /// The user.
+    pub who: String,
+    /// The host.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// Since when.
+    pub since: String,
+    /// The version of the program.
+    pub wgform_version: String,
 }
 
 /// A backend, as messages name it.

@@ -708,3 +708,46 @@ fn a_stream_that_cannot_be_written_is_told_once() {
     let ran = project.run("apply -auto-approve -json-into=/dev/full").ends(1);
     assert_eq!(ran.stderr.matches("could not write `/dev/full`").count(), 1, "{ran}");
 }
+
+#[test]
+fn who_holds_the_lock_is_told_field_by_field() {
+    let project = applied();
+    let held = json!({
+        "id": "1", "operation": "apply", "who": "eve", "host": "far", "pid": 1,
+        "since": "2026-01-02T03:04:05Z", "wgform_version": "0.1.0",
+    });
+    fs::write(project.path().join("wgform.state.json.lock"), held.to_string()).unwrap();
+    let lock = fs::File::open(project.path().join("wgform.state.json.lock")).unwrap();
+    lock.lock().unwrap();
+    let said = of(&project.run("apply -json -auto-approve -lock-timeout=1s").ends(5));
+    let awaited = all(&said, "lock_awaited");
+    assert_eq!(awaited[0]["holder"], held);
+    let text = project.run("apply -auto-approve -lock-timeout=1s").ends(5);
+    text.tells("Waiting for the lock.\n  by:        eve on far, process 1");
+}
+
+#[test]
+fn a_peer_that_nobody_declared_is_told_without_an_address() {
+    use wgform::simulator::linux::call::{DeviceChange, PeerChange};
+
+    let project = applied();
+    project.edit("listen_port", "unmanaged_peers = \"remove\"\n  listen_port");
+    let key = wgform::value::PrivateKey::from_bytes([7; 32]).public();
+    let change = DeviceChange { peers: vec![PeerChange::new(key)], ..DeviceChange::default() };
+    project.enter("hq").configure("wg0", &change).unwrap();
+    let said = of(&project.run("apply -json -auto-approve").ends(0));
+    let of_type = |kind| {
+        let named = all(&said, kind).into_iter().map(|it| match it.get("change") {
+            Some(change) => change["resource"].clone(),
+            None => it["hook"]["resource"].clone(),
+        });
+        named.filter(|it| it["resource_type"] == "unmanaged_peer").collect::<Vec<_>>()
+    };
+    for kind in ["planned_change", "apply_start", "apply_complete"] {
+        let named = of_type(kind);
+        assert_eq!(named.len(), 1, "{kind}: {said:#?}");
+        assert_eq!(named[0]["addr"], "", "{kind}");
+        assert_eq!(named[0]["interface"], "interface.hq", "{kind}");
+        assert_eq!(named[0]["resource_name"], key.to_string(), "{kind}");
+    }
+}

@@ -23,13 +23,13 @@ use crate::command::watch::Watch;
 use crate::config::{BackendDeclaration, Config, Evaluator, Guard, Transport};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::error::{Error, Kind};
-use crate::event::Event;
+use crate::event::{Event, Holder};
 use crate::plan::{self, BackendView, Inputs, Limits, NoPlan, NotAdopted, Options, Plan, Refusal};
 use crate::refresh::refresh;
 use crate::resource::{self, BackendId, BackendKind};
 use crate::source::{self, VariableArgument};
 use crate::state::{BackendRecord, State, StateChange};
-use crate::store::{Loaded, Lock, LockRequest, Store};
+use crate::store::{Loaded, Lock, LockInfo, LockRequest, Store};
 
 use crate::command::session::giving_back::GivingBack;
 use crate::ui::Interrupt;
@@ -217,7 +217,7 @@ impl<'c> Session<'c> {
             return Ok(store.without_lock(request)?);
         }
         let mut waiting = |held: &crate::store::Held| {
-            self.context.tell(&Event::LockAwaited { holder: held.describe() });
+            self.context.tell(&awaited(held, None));
         };
         // Before it is asked for: the answer may come after the process was told to end.
         if let Some(give_back) = store.give_back() {
@@ -655,6 +655,18 @@ fn say_left_over(context: &Context, loaded: &Loaded) {
         "an apply that began at {} was cut off: {} of its steps were done, and {} are looked up now.",
         left_over.began_at, left_over.done, left_over.unknown
     ));
+}
+
+/// Tells that somebody else holds a lock: that of a device, or that of the state.
+pub(crate) fn awaited(held: &crate::store::Held, device: Option<&str>) -> Event {
+    let holder = held.info.clone().map(|info| {
+        let LockInfo { id, operation, who, host, pid, since, wgform_version } = info;
+        let [id, operation, who, host, wgform_version] =
+            [id, operation, who, host, wgform_version].map(|it| in_line(&it));
+        Holder { id, operation, who, host, pid, since: since.to_string(), wgform_version }
+    });
+    let of = device.map(|device| format!("\n  device:    {device}")).unwrap_or_default();
+    Event::LockAwaited { said: of + &held.describe(), holder, device: device.map(str::to_owned) }
 }
 
 /// Shows a word that somebody else wrote within a line of ours.

@@ -8,7 +8,7 @@ use crate::render::{count, printable};
 /// Says what happened; nothing where only the next event says something.
 pub fn line(event: &Event) -> Option<String> {
     let line = match event {
-        Event::LockAwaited { holder } => format!("Waiting for the lock.{}", printable(holder)),
+        Event::LockAwaited { said, .. } => format!("Waiting for the lock.{}", printable(said)),
         Event::BackendRead { backend, interfaces, peers, elapsed_ms } => {
             let found = found(*interfaces, *peers);
             format!("Refreshed {}: {found}, {}.", quoted(backend), elapsed(*elapsed_ms))

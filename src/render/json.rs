@@ -385,7 +385,7 @@ pub fn module(address: &Address) -> Option<String> {
 /// How other programs call the resource that something happens to.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ResourceName {
-    /// Its whole address; of a backend `backend.ID`, and of a peer that nobody declared words that name it.
+    /// Its whole address; of a backend `backend.ID`, and empty for a peer that nobody declared, which has none.
     pub addr: String,
     /// The address of its module; empty for the root.
     pub module: String,
@@ -395,10 +395,13 @@ pub struct ResourceName {
     pub implied_provider: &'static str,
     /// `interface`, `peer` or `preshared_key`; `backend` or `unmanaged_peer` for what is no resource.
     pub resource_type: &'static str,
-    /// The label of its block.
+    /// The label of its block; of a peer that nobody declared its public key.
     pub resource_name: String,
     /// Its instance, when the block is repeated: a number or a text.
     pub resource_key: Option<Json>,
+    /// Of a peer that nobody declared: the address of the interface that it is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
 }
 
 impl From<&Address> for ResourceName {
@@ -412,6 +415,7 @@ impl From<&Address> for ResourceName {
             resource_type: address.kind.as_str(),
             resource_name: address.label.to_string(),
             resource_key: index(address),
+            interface: None,
         }
     }
 }
@@ -421,8 +425,8 @@ impl From<&Subject> for ResourceName {
         match subject {
             Subject::Resource(address) => Self::from(address),
             Subject::Backend(id) => Self::other(&subject.to_string(), "backend", id.as_str()),
-            Subject::Unmanaged { public_key, .. } => {
-                Self::other(&subject.to_string(), "unmanaged_peer", &public_key.to_string())
+            Subject::Unmanaged { interface, public_key } => {
+                Self::unmanaged(&public_key.to_string(), &interface.to_string())
             }
         }
     }
@@ -439,7 +443,14 @@ impl ResourceName {
             resource_type: kind,
             resource_name: name.to_owned(),
             resource_key: None,
+            interface: None,
         }
+    }
+
+    /// Names a peer that nobody declared. It has no address, and what looks like one would be taken for one.
+    fn unmanaged(public_key: &str, interface: &str) -> Self {
+        let interface = Some(interface.to_owned());
+        Self { interface, ..Self::other("", "unmanaged_peer", public_key) }
     }
 
     /// Names what an event calls by its text.
@@ -450,9 +461,9 @@ impl ResourceName {
         match subject.strip_prefix("backend.") {
             Some(id) => Self::other(subject, "backend", id),
             None => {
-                let key = subject.strip_prefix("unmanaged peer ").unwrap_or(subject);
-                let key = key.split(' ').next().unwrap_or_default();
-                Self::other(subject, "unmanaged_peer", key)
+                let words = subject.strip_prefix("unmanaged peer ").unwrap_or(subject);
+                let (key, interface) = words.split_once(" of ").unwrap_or((words, ""));
+                Self::unmanaged(key, interface)
             }
         }
     }

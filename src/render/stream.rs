@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::event::{BackendName, Event, StepName, Work};
+use crate::event::{BackendName, Event, Holder, StepName, Work};
 use crate::outcome::Report;
 use crate::plan::{Plan, ResourceChange};
 use crate::render::event::{elapsed, found, under_way};
@@ -80,8 +80,12 @@ pub enum Body {
     },
     /// Another run holds the lock, and this one waits for it.
     LockAwaited {
-        /// Who holds it, and for what.
-        holder: String,
+        /// Who holds it, and for what; absent when that cannot be read.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        holder: Option<Holder>,
+        /// The device that it keeps others from; absent for the lock of the state.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        device: Option<String>,
     },
     /// A backend is being read. Terraform asks for each resource; wgform asks for all that is on a backend at once.
     RefreshStart {
@@ -412,9 +416,9 @@ pub fn problem(problem: Problem, kind: Option<&'static str>) -> Said {
 /// Says what happened; nothing where only the next event says something.
 pub fn event(event: &Event) -> Option<Said> {
     Some(match event {
-        Event::LockAwaited { holder } => {
-            let holder = printable(holder.trim()).into_owned();
-            Said::info("Waiting for the lock", Body::LockAwaited { holder })
+        Event::LockAwaited { said: _, holder, device } => {
+            let (holder, device) = (holder.clone(), device.clone());
+            Said::info("Waiting for the lock", Body::LockAwaited { holder, device })
         }
         Event::BackendAsked { backend } => {
             let message = format!("backend.{}: Refreshing...", backend.id);

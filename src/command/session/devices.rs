@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::command::Context;
 use crate::command::arguments;
-use crate::command::session::Session;
+use crate::command::session::{self, Session};
 use crate::error::Error;
-use crate::event::Event;
 use crate::plan::{Plan, PlannedAct};
 use crate::resource::{BackendId, BackendKind};
 use crate::state::BackendRecord;
@@ -31,8 +30,7 @@ impl Session<'_> {
             return Ok(());
         }
         let mut waiting = |device: &str, held: &Held| {
-            let holder = format!("\n  device:    {device}{}", held.describe());
-            self.context.tell(&Event::LockAwaited { holder });
+            self.context.tell(&session::awaited(held, Some(device)));
         };
         let why = lock.take_devices(&devices(&written), how.timeout, &mut waiting).await?;
         if let Some(why) = why {
