@@ -234,10 +234,13 @@ pub enum Act {
         /// What happens around it.
         around: Surroundings,
     },
-    /// Removes an interface with everything on it. One that is gone already is done.
+    /// Removes an interface with everything on it. One that is gone already is done; one with another key is a failure,
+    /// because somebody made it in the place of the one that is meant.
     DeleteInterface {
         /// Its name.
         name: String,
+        /// Its key; none when it is not known, or there was no interface to be seen.
+        public_key: Option<PublicKey>,
         /// The key file to remove with it.
         remove_key_file: Option<PathBuf>,
         /// What brings it back at boot, to be removed with it.
@@ -296,6 +299,13 @@ pub enum Act {
         public_key: PublicKey,
     },
 }
+
+/// Why an interface is not removed that is not the one that was seen.
+pub(crate) const REPLACED: &str =
+    "an interface with another key is there: somebody made it since the plan was made";
+
+/// What to do about that.
+pub(crate) const REPLACED_HINT: &str = "plan again, and look whether that one is to go";
 
 /// What belongs to an interface outside of WireGuard: the user's commands, and in whose name they run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

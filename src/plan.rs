@@ -662,6 +662,8 @@ pub enum PlannedAct {
     DeleteInterface {
         /// Its name.
         name: String,
+        /// The key that was seen there; none when none was.
+        public_key: Option<PublicKey>,
         /// A key file that goes with it.
         remove_key_file: Option<PathBuf>,
         /// What brings it back at boot, which goes with it.

@@ -206,6 +206,7 @@ fn sweep(firewall: &PfSense) -> Result<(), String> {
         after: Vec::new(),
         act: Act::DeleteInterface {
             name,
+            public_key: None,
             remove_key_file: None,
             remove_boot_files: [].into(),
             around: Surroundings::default(),

@@ -690,6 +690,7 @@ fn any_posix_shell_will_do() {
             assert_eq!((found.peers.len(), picture.key_files.len()), (1, 1), "{shell}");
             bed.done(Act::DeleteInterface {
                 name: "wg0".to_owned(),
+                public_key: None,
                 remove_key_file: Some(key_path("wg0")),
                 remove_boot_files: BTreeSet::new(),
                 around: Surroundings::default(),

@@ -133,10 +133,19 @@ impl Maker<'_, '_, '_> {
         };
         match (step.act.clone(), address) {
             (PlannedAct::Record, _) => Ok(None),
-            (PlannedAct::DeleteInterface { name, remove_key_file, remove_boot_files }, _) => {
+            (
+                PlannedAct::DeleteInterface {
+                    name,
+                    public_key,
+                    remove_key_file,
+                    remove_boot_files,
+                },
+                _,
+            ) => {
                 let around = self.surroundings(index);
                 Ok(around.map(|around| Act::DeleteInterface {
                     name,
+                    public_key,
                     remove_key_file,
                     remove_boot_files,
                     around,

@@ -149,6 +149,7 @@ pub fn delete(name: &str) -> Act {
 pub fn delete_with(name: &str, around: Surroundings) -> Act {
     Act::DeleteInterface {
         name: name.to_owned(),
+        public_key: None,
         remove_key_file: None,
         remove_boot_files: BTreeSet::new(),
         around,

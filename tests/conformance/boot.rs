@@ -62,6 +62,7 @@ pub fn comes_back(bed: &Bed, style: Style, forget: impl Fn(), boot: impl Fn()) {
     assert_eq!(files.len(), style.paths("wg0").len());
     bed.done(Act::DeleteInterface {
         name: "wg0".to_owned(),
+        public_key: None,
         remove_key_file: None,
         remove_boot_files: style.paths("wg0").into_iter().collect(),
         around: Surroundings::default(),

@@ -189,6 +189,7 @@ pub fn a_key_is_kept_in_its_file_and_removed_with_the_interface(bed: &Bed) {
     assert!(matches!(&picture.key_files[&elsewhere], KeyFile::Key(key) if *key == private(1)));
     bed.done(Act::DeleteInterface {
         name: "wg0".to_owned(),
+        public_key: None,
         remove_key_file: Some(elsewhere),
         remove_boot_files: Default::default(),
         around: Surroundings::default(),

@@ -128,7 +128,12 @@ impl Model {
             }
             PlannedAct::Persist { style: None, .. } => {} // its interface may be gone already
             PlannedAct::Persist { name, .. } => self.persist(plan, index, &place(name)),
-            PlannedAct::DeleteInterface { name, remove_key_file, remove_boot_files } => {
+            PlannedAct::DeleteInterface {
+                name,
+                public_key: _,
+                remove_key_file,
+                remove_boot_files,
+            } => {
                 let has_files = remove_key_file.is_some() || !remove_boot_files.is_empty();
                 self.delete_interface(&place(name), has_files);
             }

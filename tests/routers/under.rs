@@ -157,8 +157,9 @@ fn lowered(act: Act) -> Act {
             wanted: lowered_fields(wanted),
             around,
         },
-        Act::DeleteInterface { name, remove_key_file, remove_boot_files, around } => {
-            Act::DeleteInterface { name: under(&name), remove_key_file, remove_boot_files, around }
+        Act::DeleteInterface { name, public_key, remove_key_file, remove_boot_files, around } => {
+            let name = under(&name);
+            Act::DeleteInterface { name, public_key, remove_key_file, remove_boot_files, around }
         }
         Act::SetRoutes { interface, routes, add_rules, remove_rules } => {
             Act::SetRoutes { interface: under(&interface), routes, add_rules, remove_rules }

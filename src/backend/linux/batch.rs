@@ -141,12 +141,21 @@ impl Walk<'_> {
                 };
                 self.take_interface(index, &after, |job| interface::update(job, &update));
             }
-            Act::DeleteInterface { name, remove_key_file, remove_boot_files, around } => {
-                let file = remove_key_file.as_deref();
-                let delete = |it: &mut Job<'_>| {
-                    interface::delete(it, &name, file, &remove_boot_files, &around)
+            Act::DeleteInterface {
+                name,
+                public_key,
+                remove_key_file,
+                remove_boot_files,
+                around,
+            } => {
+                let delete = interface::Delete {
+                    name: &name,
+                    public_key,
+                    remove_key_file: remove_key_file.as_deref(),
+                    remove_boot_files: &remove_boot_files,
+                    around: &around,
                 };
-                self.take_interface(index, &after, delete);
+                self.take_interface(index, &after, |job| interface::delete(job, &delete));
             }
             Act::SetRoutes { interface, routes, add_rules, remove_rules } => {
                 let (interface, routes) = (interface.as_str(), routes.as_ref());
@@ -267,6 +276,7 @@ impl Group {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::path::Path;
 
     use jiff::Timestamp;
@@ -277,6 +287,7 @@ mod tests {
     use crate::backend::{Act, Operation, Outcome, Surroundings};
     use crate::resource::{BackendId, Field, Fields};
     use crate::simulator::linux::SimulatedLinux;
+    use crate::simulator::linux::call::DeviceChange;
     use crate::value::{PrivateKey, PublicKey};
 
     fn host() -> SimulatedLinux {
@@ -434,6 +445,35 @@ mod tests {
         let again = vec![peer(&[], "wg0", 1)];
         run(&BackendId::new("hq"), &mut system, again, &|| false, &mut report);
         assert!(matches!(outcomes[..], [Outcome::Untouched(_)]), "{outcomes:?}");
+    }
+
+    #[test]
+    fn a_link_that_somebody_made_in_the_place_of_ours_is_not_removed() {
+        let host = host();
+        let theirs = PrivateKey::from_bytes([7; 32]);
+        let change = DeviceChange { private_key: Some(theirs.clone()), ..DeviceChange::default() };
+        host.configure("wg0", &change).unwrap();
+        let delete = |public_key| {
+            let act = Act::DeleteInterface {
+                name: "wg0".to_owned(),
+                public_key: Some(public_key),
+                remove_key_file: None,
+                remove_boot_files: BTreeSet::new(),
+                around: Surroundings::default(),
+            };
+            let mut outcomes = Vec::new();
+            let mut report = |_, outcome| outcomes.push(outcome);
+            let mut system = Simulated { host: host.clone(), now: Timestamp::UNIX_EPOCH };
+            let operations = vec![Operation { after: Vec::new(), act }];
+            run(&BackendId::new("hq"), &mut system, operations, &|| false, &mut report);
+            outcomes
+        };
+        let outcomes = delete(PrivateKey::from_bytes([8; 32]).public());
+        assert!(matches!(outcomes[..], [Outcome::Untouched(_)]), "{outcomes:?}");
+        assert!(host.links().contains_key("wg0"));
+        let outcomes = delete(theirs.public());
+        assert!(matches!(outcomes[..], [Outcome::Done(_)]), "{outcomes:?}");
+        assert!(!host.links().contains_key("wg0"));
     }
 
     #[test]

@@ -13,10 +13,10 @@ use crate::backend::linux::host::Host;
 use crate::backend::linux::resolver::{self, Names, NamesWish};
 use crate::backend::linux::wire::{self, InterfaceWish, Misfit};
 use crate::backend::linux::{boot, key_text};
-use crate::backend::{BackendError, Surroundings};
+use crate::backend::{BackendError, REPLACED, REPLACED_HINT, Surroundings};
 use crate::resource::{Field, Fields, Settings};
 use crate::simulator::linux::call::{DeviceChange, HostFile, Link, LinkKind, Refusal};
-use crate::value::{Cidr, PrivateKey};
+use crate::value::{Cidr, PrivateKey, PublicKey};
 
 /// Below this a link has no IPv6.
 const IPV6_MIN_MTU: u32 = 1280;
@@ -42,6 +42,15 @@ pub(crate) struct Update<'a> {
     pub(crate) remove_key_file: Option<&'a Path>,
     pub(crate) settings: &'a Settings,
     pub(crate) wanted: &'a Fields,
+    pub(crate) around: &'a Surroundings,
+}
+
+/// What [`delete`] is to do; the words of [`crate::backend::Act::DeleteInterface`].
+pub(crate) struct Delete<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) public_key: Option<PublicKey>,
+    pub(crate) remove_key_file: Option<&'a Path>,
+    pub(crate) remove_boot_files: &'a BTreeSet<PathBuf>,
     pub(crate) around: &'a Surroundings,
 }
 
@@ -79,14 +88,13 @@ pub(crate) fn update(job: &mut Job<'_>, update: &Update<'_>) -> Result<Fields, B
 }
 
 /// Removes an interface.
-pub(crate) fn delete(
-    job: &mut Job<'_>,
-    name: &str,
-    remove_key_file: Option<&Path>,
-    remove_boot_files: &BTreeSet<PathBuf>,
-    around: &Surroundings,
-) -> Result<Fields, BackendError> {
+pub(crate) fn delete(job: &mut Job<'_>, delete: &Delete<'_>) -> Ended {
+    let Delete { name, public_key, remove_key_file, remove_boot_files, around } = *delete;
     let hooks = Hooks { backend: job.backend, around };
+    let attempt = format!("delete interface `{name}`");
+    if let Err((during, refusal)) = check_key(job.host, name, public_key) {
+        return Ended::Untouched(explain::error(job.backend, attempt, during, refusal));
+    }
     // The files go first: killed in between, the interface is still there, is found, and goes with the next run. The
     // other way round nothing would be left that tells of them.
     let gone = bring_down(job.host, name, &hooks).and_then(|was_up| {
@@ -99,9 +107,22 @@ pub(crate) fn delete(
             false => Ok(()),
         }
     });
-    gone.map(|()| Fields::new()).map_err(|(during, refusal)| {
-        explain::error(job.backend, format!("delete interface `{name}`"), during, refusal)
-    })
+    let gone = gone.map(|()| Fields::new());
+    gone.map_err(|(during, refusal)| explain::error(job.backend, attempt, during, refusal)).into()
+}
+
+/// Refuses an interface that somebody made in the place of the one that was seen.
+fn check_key(host: &mut dyn Host, name: &str, expected: Option<PublicKey>) -> Result<(), Refused> {
+    let link = host.links().map_err(during(During::Reading))?.remove(name);
+    let (Some(expected), Some(_)) = (expected, link.filter(|link| link.kind != LinkKind::Other))
+    else {
+        return Ok(());
+    };
+    let device = host.device(name).map_err(during(During::Reading))?;
+    match device.private_key.as_ref().map(PrivateKey::public) == Some(expected) {
+        true => Ok(()),
+        false => Err((During::Reading, Refusal::said(REPLACED, REPLACED_HINT))),
+    }
 }
 
 /// Says that an attribute has no place on Linux.

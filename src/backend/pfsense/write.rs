@@ -181,7 +181,9 @@ impl<'a> Job<'a> {
                 }
                 self.update_tunnel(attempt, &name, private_key.as_ref(), &settings, &wanted).await
             }
-            Act::DeleteInterface { name, .. } => self.delete_tunnel(attempt, &name).await,
+            Act::DeleteInterface { name, public_key, .. } => {
+                self.delete_tunnel(attempt, &name, public_key).await
+            }
             Act::SetRoutes { .. } => {
                 let hint = "routes over a firewall's tunnel are its own: `System > Routing > Static Routes`";
                 Err(self.misfit(attempt, &Misfit::new("routes", hint)))

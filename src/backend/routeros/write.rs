@@ -16,7 +16,9 @@ use crate::backend::routeros::menus::{
 use crate::backend::routeros::picture::{self, MARK};
 use crate::backend::routeros::wire::{Kept, Reference, Strange};
 use crate::backend::routeros::wish::{self, InterfaceWish, Misfit};
-use crate::backend::{Act, BackendError, Batch, Landed, Operation, Outcome, Stop};
+use crate::backend::{
+    Act, BackendError, Batch, Landed, Operation, Outcome, REPLACED, REPLACED_HINT, Stop,
+};
 use crate::failpoint::{Point, hit};
 use crate::resource::{Field, Fields, Setting, Settings};
 use crate::value::{Cidr, PrivateKey, PublicKey, Route};
@@ -124,7 +126,9 @@ impl<'a> Job<'a> {
                 let key = private_key.as_ref();
                 self.update_interface(&attempt, &name, rename.as_deref(), key, &settings).await
             }
-            Act::DeleteInterface { name, .. } => self.delete_interface(&attempt, &name).await,
+            Act::DeleteInterface { name, public_key, .. } => {
+                self.delete_interface(&attempt, &name, public_key).await
+            }
             Act::SetRoutes { interface, routes, add_rules, remove_rules } => {
                 if !add_rules.is_empty() || !remove_rules.is_empty() {
                     return Err(self.misfit(&attempt, &Misfit("routes")));
@@ -237,7 +241,7 @@ impl Job<'_> {
             // What is half made would be in the way of the next try. When this fails too, the next plan shows it, and
             // so it does where nobody knows what there is to be removed.
             if !self.is_over && self.interface(name).is_some_and(is_ours) {
-                _ = self.delete_interface(attempt, name).await;
+                _ = self.delete_interface(attempt, name, public).await;
             }
             return Err(error);
         }
@@ -424,10 +428,17 @@ impl Job<'_> {
     }
 
     /// Removes what refers to an interface, then the interface: a router would keep all that, referring to nothing.
-    async fn delete_interface(&mut self, attempt: &str, name: &str) -> Done {
-        let Some(id) = self.interface(name).map(|it| it.id.clone()) else {
-            return Ok(Fields::new());
-        };
+    async fn delete_interface(
+        &mut self,
+        attempt: &str,
+        name: &str,
+        public_key: Option<PublicKey>,
+    ) -> Done {
+        let Some(interface) = self.interface(name) else { return Ok(Fields::new()) };
+        if public_key.is_some_and(|key| interface.public_key != key) {
+            return Err(self.error(attempt, REPLACED, REPLACED_HINT));
+        }
+        let id = interface.id.clone();
         let on = |it: &Reference| matches!(it, Reference::Name(on) if on == name);
         let Menus { peers, addresses, routes, members, odd, .. } = &self.menus;
         let unread = odd.iter().filter(|it| !it.menu.ends_with("route") && !it.is_dynamic);

@@ -246,7 +246,12 @@ impl Drafter {
             // A key that somebody else may have put there is not overwritten; ours goes, now that there is a new one.
             let (name, remove_key_file) = (on_device.name.clone(), Some(outdated));
             let remove_boot_files = BTreeSet::new();
-            let act = PlannedAct::DeleteInterface { name, remove_key_file, remove_boot_files };
+            let act = PlannedAct::DeleteInterface {
+                name,
+                public_key: None,
+                remove_key_file,
+                remove_boot_files,
+            };
             let clean = self.push(Draft::new(step(node, Action::Delete, act, Effect::Nothing)));
             draft.after.push(clean);
         }
@@ -279,6 +284,7 @@ impl Drafter {
         // What brings it back at boot stays for its successor.
         let act = PlannedAct::DeleteInterface {
             name: name.clone(),
+            public_key: node.backend.as_ref().and_then(|it| key_seen(planner, it, &name)),
             remove_key_file,
             remove_boot_files: BTreeSet::new(),
         };
@@ -395,6 +401,7 @@ impl Drafter {
         let boot_files = backend.as_ref().map(|it| planner.files_of(it, &record.attributes));
         let act = PlannedAct::DeleteInterface {
             name: name.clone(),
+            public_key: backend.as_ref().and_then(|it| key_seen(planner, it, name)),
             remove_key_file: old_file,
             remove_boot_files: boot_files.unwrap_or_default(),
         };
@@ -635,6 +642,18 @@ fn step(node: &Node, action: Action, act: PlannedAct, effect: Effect) -> Step {
 
 fn put() -> Effect {
     Effect::Put { depose: false, meanwhile: BTreeMap::new() }
+}
+
+/// Returns the key of an interface as it was found: what has another one by the time it is removed is not what was planned.
+pub(crate) fn key_seen(
+    planner: &Planner<'_>,
+    backend: &BackendId,
+    name: &str,
+) -> Option<PublicKey> {
+    match planner.picture(backend)?.interfaces.get(name)?.fields.get("public_key")? {
+        Field::PublicKey(key) => Some(*key),
+        _ => None,
+    }
 }
 
 fn create_act(on_device: &OnDevice, down: bool) -> PlannedAct {

@@ -87,6 +87,7 @@ fn update(settings: &[(&'static str, Setting)], wanted: &[(&'static str, Field)]
 fn delete() -> Act {
     Act::DeleteInterface {
         name: TUN.to_owned(),
+        public_key: None,
         remove_key_file: None,
         remove_boot_files: [].into(),
         around: Surroundings::default(),

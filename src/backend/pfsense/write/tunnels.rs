@@ -2,15 +2,15 @@
 
 use std::num::NonZeroU16;
 
-use crate::backend::BackendError;
 use crate::backend::pfsense::client::{Body, Failure};
 use crate::backend::pfsense::snapshot::{self, TUNNEL};
 use crate::backend::pfsense::wire::{Tunnel, TunnelRow, Version};
 use crate::backend::pfsense::wish::{self, Assignment, Misfit};
 use crate::backend::pfsense::write::assign::Assigned;
 use crate::backend::pfsense::write::{Check, Done, Job, SHIFTS, Written, is_shifted, is_taken};
+use crate::backend::{BackendError, REPLACED, REPLACED_HINT};
 use crate::resource::{Field, Fields, Setting, Settings};
-use crate::value::PrivateKey;
+use crate::value::{PrivateKey, PublicKey};
 
 /// What is said of addresses that would not count.
 const BELONGS_TO_ASSIGN: &str = "the tunnel is assigned to an interface of the firewall, which has the addresses: write them into `assign`";
@@ -43,7 +43,7 @@ impl Job<'_> {
             let row = self.tunnel_row(attempt, name).await?;
             let is_ours = |it: &Tunnel| it.public_key == key.public();
             if row.and_then(|it| it.tunnel().ok()).is_some_and(|it| is_ours(&it)) {
-                _ = self.delete_tunnel(attempt, name).await;
+                _ = self.delete_tunnel(attempt, name, Some(key.public())).await;
             }
             return Err(error);
         }
@@ -239,8 +239,17 @@ impl Job<'_> {
 
     /// Removes a tunnel with everything on it: first its interface, with which its device could not be missed, then its
     /// peers, which would wait for the next tunnel of its name.
-    pub(super) async fn delete_tunnel(&mut self, attempt: &str, name: &str) -> Done {
-        if self.tunnel_row(attempt, name).await?.is_some() {
+    pub(super) async fn delete_tunnel(
+        &mut self,
+        attempt: &str,
+        name: &str,
+        public_key: Option<PublicKey>,
+    ) -> Done {
+        if let Some(row) = self.tunnel_row(attempt, name).await? {
+            let is_other = |key| row.tunnel().is_ok_and(|it| it.public_key != key);
+            if public_key.is_some_and(is_other) {
+                return Err(self.error(attempt, REPLACED, REPLACED_HINT));
+            }
             self.release(attempt, name).await?;
             self.clear_peers(attempt, name).await?;
             self.remove_tunnel(attempt, name).await?;

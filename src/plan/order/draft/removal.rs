@@ -11,7 +11,7 @@ use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::check;
 use crate::plan::hooks;
 use crate::plan::order::draft::{
-    Claim, Draft, Drafter, PeerKey, gives, key_file, protected_in_block,
+    Claim, Draft, Drafter, PeerKey, gives, key_file, key_seen, protected_in_block,
 };
 use crate::plan::persist::is_left;
 use crate::plan::recover::{exists, public_key};
@@ -296,7 +296,12 @@ fn deposed_act(
         ObjectKey::Interface { name, .. } => {
             let remove_key_file = left_key_file(planner, deposed);
             let remove_boot_files = planner.files_of(&deposed.backend, &deposed.attributes);
-            PlannedAct::DeleteInterface { name: name.clone(), remove_key_file, remove_boot_files }
+            PlannedAct::DeleteInterface {
+                name: name.clone(),
+                public_key: key_seen(planner, &deposed.backend, name),
+                remove_key_file,
+                remove_boot_files,
+            }
         }
         ObjectKey::Peer { interface, public_key: text } => {
             let key = (deposed.backend.clone(), interface.clone(), text.clone());
@@ -347,6 +352,7 @@ fn removal(
             Removal {
                 act: PlannedAct::DeleteInterface {
                     name: name.clone(),
+                    public_key: key_seen(planner, backend, name),
                     remove_key_file: file,
                     remove_boot_files: planner.files_of(backend, &record.attributes),
                 },
