@@ -141,6 +141,18 @@ impl Store {
         self
     }
 
+    /// Returns the same store, which reads also a state that is older than one that was seen here.
+    #[must_use]
+    pub fn without_marks(&self) -> Self {
+        let mut store = self.clone();
+        let unmarked = self.vault().without_marks();
+        match &mut store.0 {
+            Place::Local { vault, .. } => *vault = unmarked,
+            Place::Afar(afar) => afar.vault = unmarked,
+        }
+        store
+    }
+
     fn vault(&self) -> &Vault {
         match &self.0 {
             Place::Local { vault, .. } => vault,

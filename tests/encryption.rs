@@ -317,3 +317,31 @@ fn a_store_elsewhere_has_the_sealed_state_and_its_serial() {
     project.run("apply -auto-approve").ends(0).says("1 changed");
     project.run("state pull").ends(0).says("peer.laptop");
 }
+
+#[test]
+fn a_move_that_left_no_note_is_finished_by_the_next_try() {
+    let (server, ann) = (GitLab::start(), Identity::generate());
+    let project = sealed_for(&ann);
+    project.run("apply -auto-approve").ends(0);
+    let first = fs::read(project.path().join(STATE)).unwrap();
+    project.run("state mv peer.laptop peer.phone").ends(0);
+    project.run("state mv peer.phone peer.laptop").ends(0);
+    let last = fs::read(project.path().join(STATE)).unwrap();
+    let encryption = block(&[&ann], "age_identity_file = \"ann.txt\"");
+    let inner = encryption.strip_prefix("wgform {\n").unwrap().strip_suffix("}\n").unwrap();
+    let text = server.block("wireguard").replacen("wgform {\n", &format!("wgform {{\n{inner}"), 1);
+    project.configure(&(text + NETWORK));
+    // An old copy is not what is moved.
+    fs::write(project.path().join(STATE), &first).unwrap();
+    project.run("state migrate").ends(1).tells("is an old copy");
+    assert_eq!(server.serials("wireguard"), [] as [u64; 0]);
+    fs::write(project.path().join(STATE), &last).unwrap();
+    project.run("state migrate").ends(0).says("The state is in http://127.0.0.1");
+    // As if the note could not have been left.
+    fs::write(project.path().join(STATE), &last).unwrap();
+    let serials = server.serials("wireguard");
+    project.run("state migrate").ends(0).says("The state is in http://127.0.0.1");
+    assert_eq!(server.serials("wireguard"), serials);
+    project.run("plan -detailed-exitcode").ends(0);
+    assert!(document(&project)["moved_to"].is_string());
+}

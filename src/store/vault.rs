@@ -53,7 +53,7 @@ impl Vault {
         Self { sealing, marks: Some(marks) }
     }
 
-    /// Returns the same keys, for copies: an old one is what a copy is.
+    /// Returns the same keys, for what may be old: a copy, or the place that a state has left.
     pub(crate) fn without_marks(&self) -> Self {
         Self { sealing: self.sealing.clone(), marks: None }
     }

@@ -49,7 +49,9 @@ pub(super) async fn migrate(session: &Session<'_>, migrate: &Migrate) -> Result<
             "write the `state` block of the new place first, and name the old one with `-from`",
         ));
     }
-    let old_lock = session.lock_of(&old, "state migrate", &migrate.lock).await?;
+    // A try that could not leave its note has written the new place, and so gone above the serial of the old one.
+    let unmarked = old.without_marks();
+    let old_lock = session.lock_of(&unmarked, "state migrate", &migrate.lock).await?;
     let new_lock = session.lock("state migrate", &migrate.lock).await?;
     let loaded = old_lock.read()?;
     session::refuse_open("state migrate", &loaded)?;
@@ -67,7 +69,11 @@ pub(super) async fn migrate(session: &Session<'_>, migrate: &Migrate) -> Result<
         // An earlier try came as far as this, and could not leave its note.
         Some(there) if stored::is_same(&there, &state) => state = there,
         Some(there) => return Err(occupied(new, &there)),
-        None => copy(new, &new_lock, &mut state)?,
+        None => {
+            // Nothing was written yet, so an old copy is one.
+            old.read()?;
+            copy(new, &new_lock, &mut state)?;
+        }
     }
     old_lock.leave_note(&state, &new.place()).map_err(|error| {
         Error::from(error).hint(format!(
