@@ -169,6 +169,113 @@ fn a_project_lives_in(state: &str) {
     run(&other, "state list").ends(0).says("peer.laptop");
 }
 
+#[cfg(feature = "age")]
+#[tokio::test]
+async fn an_old_copy_in_an_object_is_noticed_by_who_has_never_seen_the_state() {
+    let port = google::start(true);
+    let store = objects(Service::Gcs, port, "state");
+    let moved = moved_on(&format!(
+        "state \"gcs\" {{\n bucket = \"{BUCKET}\"\n key = \"office/state.json\"\n \
+         endpoint = \"http://127.0.0.1:{port}\"\n access_token = \"{}\"\n}}",
+        google::TOKEN
+    ));
+    // As its services let anybody do it who may write: without a word to wgform.
+    let kept = store.history().await.unwrap().unwrap();
+    let old = kept.iter().find(|it| it.serial == moved.old).unwrap();
+    let old = store.past(&old.version).await.unwrap().unwrap();
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(
+        stream,
+        "PUT /{BUCKET}/office/state.json HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n",
+        google::TOKEN,
+        old.len()
+    )
+    .unwrap();
+    stream.write_all(&old).unwrap();
+    std::io::read_to_string(stream).unwrap();
+    assert!(store.read().await.unwrap().is_some_and(|it| it.bytes == old));
+    moved.is_refused_and_can_be_written_anew();
+}
+
+#[cfg(feature = "age")]
+#[tokio::test]
+async fn an_old_row_is_noticed_by_who_has_never_seen_the_state() {
+    let test = "an_old_row_is_noticed_by_who_has_never_seen_the_state";
+    let Some(server) = started(test, servers::postgres()) else { return };
+    let moved = moved_on(&format!(
+        "state \"postgres\" {{\n conn_str = \"postgres://wgform:right@127.0.0.1:{}/postgres\"\n}}",
+        server.port
+    ));
+    let back = format!(
+        "UPDATE wgform.states SET version = \
+         (SELECT version FROM wgform.states_history WHERE serial = {})",
+        moved.old
+    );
+    sql(&server, &back).await;
+    moved.is_refused_and_can_be_written_anew();
+}
+
+/// A sealed state that somebody has gone on with.
+#[cfg(feature = "age")]
+struct MovedOn {
+    key: String,
+    text: String,
+    /// The serial that it had before.
+    old: u64,
+    newest: u64,
+}
+
+#[cfg(feature = "age")]
+fn moved_on(state: &str) -> MovedOn {
+    use age::secrecy::ExposeSecret as _;
+
+    let identity = age::x25519::Identity::generate();
+    let text = format!(
+        "wgform {{\n{state}\n encryption {{\n age_recipients = [\"{}\"]\n }}\n}}\n{}",
+        identity.to_public(),
+        "backend \"local\" \"hq\" {\n simulate = true\n}\ninterface \"hub\" {\n name = \"wg0\"\n}\n"
+    );
+    let key = identity.to_string().expose_secret().to_owned();
+    let mut moved = MovedOn { key, text, old: 0, newest: 0 };
+    let project = Project::new(&moved.text);
+    moved.run(&project, "apply -auto-approve").ends(0);
+    moved.old = moved.serial(&project);
+    moved.run(&project, "state mv interface.hub interface.hq").ends(0);
+    moved.run(&project, "state mv interface.hq interface.hub").ends(0);
+    moved.newest = moved.serial(&project);
+    moved
+}
+
+#[cfg(feature = "age")]
+impl MovedOn {
+    fn run(&self, project: &Project, arguments: &str) -> Ran {
+        let key = ("WGFORM_AGE_IDENTITY", self.key.as_str());
+        Ran::of(arguments, project.command(arguments).envs([key]).output().unwrap())
+    }
+
+    fn serial(&self, project: &Project) -> u64 {
+        let pulled = self.run(project, "state pull").ends(0).stdout.clone();
+        let state: serde_json::Value = serde_json::from_str(&pulled).unwrap();
+        state["serial"].as_u64().unwrap()
+    }
+
+    fn is_refused_and_can_be_written_anew(&self) {
+        let project = Project::new(&self.text);
+        for command in ["plan", "apply -auto-approve", "state list"] {
+            let ran = self.run(&project, command).ends(1).tells("is an old copy");
+            ran.tells(&format!("it has serial {}", self.old))
+                .tells(&format!("the store keeps serial {} of it", self.newest));
+        }
+        let pulled = self.run(&project, "state pull").ends(0);
+        project.add("old.json", &pulled.stdout);
+        self.run(&project, "state push -force old.json").ends(0);
+        assert_eq!(self.serial(&project), self.newest + 1);
+        self.run(&project, "state list").ends(0).says("interface.hub");
+        self.run(&Project::new(&self.text), "state list").ends(0).says("interface.hub");
+    }
+}
+
 #[tokio::test]
 async fn a_store_that_ignores_conditions_is_refused() {
     let test = "a_store_that_ignores_conditions_is_refused";

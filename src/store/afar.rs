@@ -6,12 +6,14 @@
 //! state in `errored.wgform.json`, and the next one here puts it into the store, if nobody has written there since.
 
 mod devices;
+mod document;
 mod traces;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ use crate::disk;
 use crate::failpoint;
 use crate::resource::BackendId;
 use crate::state::{Applying, BackendRecord, State, StateChange};
+use crate::store::afar::document::{Fetched, Found};
 use crate::store::afar::traces::{left_elsewhere, nobody_known};
 use crate::store::files::{self, Files, failed};
 use crate::store::lock::{self, LocalLock};
@@ -30,7 +33,7 @@ use crate::store::remote::{Line, Make, RemoteError, Reply, Version, Write, in_wo
 use crate::store::vault::Vault;
 use crate::store::{
     Held, Journal, LeftOver, Loaded, LockInfo, LockRequest, Past, StoreError, read_journal,
-    read_state, remote, serial_of,
+    read_state, remote,
 };
 
 /// How often the store is told how far a run has come.
@@ -61,19 +64,14 @@ pub(crate) struct Afar {
     warn: Warn,
     /// How the state is sealed.
     pub(crate) vault: Vault,
+    /// Whether it was said that the store's record of its writes cannot be read.
+    is_told: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Afar {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Afar").field(&self.place).finish()
     }
-}
-
-/// The state as the store has it.
-#[derive(Clone)]
-struct Fetched {
-    state: State,
-    bytes: Vec<u8>,
 }
 
 /// What `errored.wgform.json` is to the state in the store.
@@ -114,7 +112,8 @@ impl Afar {
             Sha256::digest(&place).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let own = directory.join(".wgform").join("remote").join(digest);
         let errored = directory.join(in_workspace("errored.wgform.json", workspace));
-        Ok(Self { line: Arc::new(line), place, own, errored, warn, vault: Vault::default() })
+        let (line, vault, is_told) = (Arc::new(line), Vault::default(), Arc::default());
+        Ok(Self { line, place, own, errored, warn, vault, is_told })
     }
 
     pub(crate) fn place(&self) -> &str {
@@ -156,20 +155,6 @@ impl Afar {
             }
         }
         self.files()
-    }
-
-    fn fetch(&self) -> Result<Option<Fetched>, StoreError> {
-        let found = self.ask("read the state from", |remote| remote.read())?;
-        found.map(|it| self.understand(it)).transpose()
-    }
-
-    fn understand(&self, found: remote::Document) -> Result<Fetched, StoreError> {
-        let remote::Document { bytes, version: _ } = found;
-        let opened = self.vault.open(&bytes, &self.place)?;
-        let state = State::from_bytes(&opened)
-            .map_err(|source| StoreError::RemoteState { place: self.place.clone(), source })?;
-        self.vault.check(&state, &bytes, &self.place)?;
-        Ok(Fetched { state, bytes })
     }
 
     /// Reads without the lock.
@@ -584,11 +569,11 @@ impl AfarLock {
 
     /// Reads the state under the lock. What a run that was cut off has left here goes to the store first.
     pub(crate) fn read(&self) -> Result<Loaded, StoreError> {
-        let found = self.afar.ask("read the state from", |remote| remote.read())?;
+        let found = self.afar.find()?;
         // What cannot be understood can be replaced all the same.
         self.note(
-            found.as_ref().map(|it| it.version.clone()),
-            found.as_ref().map_or(0, |it| serial_of(&it.bytes)),
+            found.as_ref().map(|it| it.document.version.clone()),
+            found.as_ref().map_or(0, Found::serial),
         );
         let fetched = found.map(|it| self.afar.understand(it)).transpose()?;
         let state = match self.afar.kept(fetched.as_ref())? {

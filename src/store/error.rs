@@ -85,6 +85,18 @@ pub enum StoreError {
         /// The highest that was seen.
         seen: u64,
     },
+    /// The store remembers a newer write than the state that it has.
+    #[error(
+        "the state in {place} is an old copy: it has serial {serial}, and the store keeps serial {kept} of it"
+    )]
+    OlderThanKept {
+        /// Where.
+        place: String,
+        /// The serial that it has.
+        serial: u64,
+        /// The serial of the newest write that the store keeps.
+        kept: u64,
+    },
     /// The state was sealed, and somebody has put one in its place that is not.
     #[error("the state in {place} is not sealed, and it was when it was seen last")]
     LaidOpen {
@@ -335,6 +347,7 @@ impl StoreError {
             Self::State { .. }
             | Self::RemoteState { .. }
             | Self::OldCopy { .. }
+            | Self::OlderThanKept { .. }
             | Self::LaidOpen { .. } => true,
             Self::Sealed { source, .. } => source.is_of_document(),
             _ => false,
@@ -359,7 +372,8 @@ impl StoreError {
                 )],
                 false => vec![source.hint().to_owned()],
             },
-            Self::OldCopy { serial, seen, .. } => vec![
+            Self::OldCopy { serial, seen, .. }
+            | Self::OlderThanKept { serial, kept: seen, .. } => vec![
                 format!("Nothing was changed. Find out who put it there, and put serial {seen} back: `wgform state restore {seen}`, where it is kept."),
                 format!("If serial {serial} is what you want: `wgform state pull` prints it, and `wgform state push -force FILE` writes it as a new one."),
             ],

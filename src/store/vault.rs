@@ -58,6 +58,11 @@ impl Vault {
         Self { sealing: self.sealing.clone(), marks: None }
     }
 
+    /// Returns whether an old copy is looked out for.
+    pub(crate) fn has_marks(&self) -> bool {
+        self.marks.is_some()
+    }
+
     /// Opens a document.
     pub(crate) fn open(&self, bytes: &[u8], place: &str) -> Result<Vec<u8>, StoreError> {
         let opened = self.sealing.open(bytes);
