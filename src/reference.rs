@@ -15,12 +15,14 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value as Json, json};
+use uuid::Uuid;
 
 use crate::plan::saved::{self, Saved};
 use crate::render::json;
 use crate::render::stream::Line;
 use crate::render::summary::Summary;
 use crate::render::validation::Validation;
+use crate::seal;
 use crate::state::{FORMAT, State};
 
 pub use language::language_schema;
@@ -71,6 +73,62 @@ struct SavedFile {
     #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
     signature: Option<String>,
 }
+
+/// Returns the JSON Schema of a state or a saved plan that is sealed.
+pub fn sealed_schema() -> Json {
+    let mut schema = schema_of::<SealedFile>();
+    schema["title"] = json!("wgform sealed document");
+    schema
+}
+
+/// A document that only those can read who have a key.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is asked for")]
+enum SealedFile {
+    /// A sealed state.
+    State(SealedState),
+    /// A sealed plan.
+    Plan(SealedPlan),
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is asked for")]
+struct SealedState {
+    /// The version of the format.
+    #[schemars(extend("const" = seal::VERSION))]
+    version: u64,
+    /// The lineage of the state, the same as inside.
+    lineage: Uuid,
+    /// The serial of the state, the same as inside.
+    serial: u64,
+    /// How it is sealed.
+    #[schemars(extend("const" = seal::METHOD))]
+    sealed: String,
+    /// The whole state in a file of age, in base64.
+    #[schemars(regex(pattern = BASE64))]
+    content: String,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is asked for")]
+struct SealedPlan {
+    /// What the file is.
+    #[schemars(extend("const" = seal::PLAN))]
+    kind: String,
+    /// The version of the format.
+    #[schemars(extend("const" = seal::VERSION))]
+    version: u64,
+    /// How it is sealed.
+    #[schemars(extend("const" = seal::METHOD))]
+    sealed: String,
+    /// The whole plan file in a file of age, in base64.
+    #[schemars(regex(pattern = BASE64))]
+    content: String,
+}
+
+/// What base64 looks like.
+const BASE64: &str = "^[A-Za-z0-9+/]+={0,2}$";
 
 /// Returns the JSON Schema of one line of `-json`.
 pub fn events_schema() -> Json {

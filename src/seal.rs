@@ -17,6 +17,7 @@ mod keys;
 #[path = "seal/without.rs"]
 mod cipher;
 
+pub use document::{METHOD, PLAN, VERSION};
 pub use error::{SealError, WrongKey};
 pub use journal::JournalSeal;
 pub use keys::{Settings, Writes};

@@ -20,6 +20,7 @@ const GENERATED: &[(&str, &str)] = &[
     ("language", "schema/language.schema.json"),
     ("state", "schema/state.schema.json"),
     ("plan", "schema/plan.schema.json"),
+    ("sealed", "schema/sealed.schema.json"),
     ("events", "schema/events.schema.json"),
     ("shown-state", "schema/shown-state.schema.json"),
     ("shown-plan", "schema/shown-plan.schema.json"),
@@ -81,6 +82,33 @@ fn a_saved_plan_is_what_the_schema_says() {
             let mut plan = plan.clone();
             *plan.pointer_mut(pointer).expect(pointer) = wrong;
             assert_ne!(errors(&schema, &plan), Vec::<String>::new(), "{pointer}");
+        }
+    }
+}
+
+#[cfg(feature = "age")]
+#[test]
+fn what_is_sealed_is_what_the_schema_says() {
+    use age::secrecy::ExposeSecret as _;
+
+    let identity = age::x25519::Identity::generate();
+    let key = identity.to_string().expose_secret().to_owned();
+    let recipient = identity.to_public().to_string();
+    let project = Project::of_example("quickstart");
+    for arguments in ["plan -out=sealed", "apply -auto-approve"] {
+        let keys = [("WGFORM_AGE_IDENTITY", &key), ("WGFORM_AGE_RECIPIENTS", &recipient)];
+        let output = project.command(arguments).envs(keys).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    let schema = schema("sealed");
+    for (name, own) in [("sealed", "/kind"), ("wgform.state.json", "/lineage")] {
+        let text = std::fs::read_to_string(project.path().join(name)).unwrap();
+        let document: Json = serde_json::from_str(&text).unwrap();
+        assert_eq!(errors(&schema, &document), Vec::<String>::new(), "{name}");
+        for pointer in ["/version", "/sealed", "/content", own] {
+            let mut document = document.clone();
+            *document.pointer_mut(pointer).expect(pointer) = json!(-1);
+            assert_ne!(errors(&schema, &document), Vec::<String>::new(), "{name} {pointer}");
         }
     }
 }

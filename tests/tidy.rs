@@ -127,7 +127,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "draft",
         ],
     ),
-    ("reference", &["resource", "diagnostic", "config", "state", "plan", "event", "render"]),
+    (
+        "reference",
+        &["seal", "resource", "diagnostic", "config", "state", "plan", "event", "render"],
+    ),
     (
         "ui",
         &[

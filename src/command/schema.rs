@@ -16,7 +16,7 @@ Examples:
 Schemas are JSON Schema, draft 2020-12. The one of the language is over HCL's
 mapping to JSON, where an expression is a string such as \"${var.port}\".")]
 pub struct Arguments {
-    /// What to print: language, state, plan, events, shown-state, shown-plan, summary, validation, reference or lint
+    /// What to print: language, state, plan, sealed, events, shown-state, shown-plan, summary, validation, reference or lint
     #[arg(value_enum)]
     pub subject: Subject,
 }
@@ -30,6 +30,8 @@ pub enum Subject {
     State,
     /// A saved plan, as a JSON Schema.
     Plan,
+    /// A state or a saved plan that is sealed, as a JSON Schema.
+    Sealed,
     /// The lines of `-json`, as a JSON Schema of one.
     Events,
     /// What `wgform show -json` prints of the state, as a JSON Schema.
@@ -55,6 +57,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
         Subject::Language => format!("{:#}", reference::language_schema()),
         Subject::State => format!("{:#}", reference::state_schema()),
         Subject::Plan => format!("{:#}", reference::plan_schema()),
+        Subject::Sealed => format!("{:#}", reference::sealed_schema()),
         Subject::Events => format!("{:#}", reference::events_schema()),
         Subject::ShownState => format!("{:#}", reference::shown_state_schema()),
         Subject::ShownPlan => format!("{:#}", reference::shown_plan_schema()),

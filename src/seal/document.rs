@@ -11,11 +11,11 @@ use uuid::Uuid;
 use crate::seal::{Numbered, SealError};
 
 /// The version of the format. It is counted with that of the state.
-const VERSION: u64 = 1;
+pub const VERSION: u64 = 1;
 /// How it is sealed.
-const METHOD: &str = "age";
+pub const METHOD: &str = "age";
 /// What a plan says that it is.
-const PLAN: &str = "wgform plan";
+pub const PLAN: &str = "wgform plan";
 /// How far from either end a document says that it is sealed: it need not be read to its end to find that it is not.
 const NEAR: usize = 1024;
 /// What it says that with, and what stands there as we write it.
@@ -42,6 +42,13 @@ pub(super) struct Envelope<'a> {
     sealed: Cow<'a, str>,
     #[serde(borrow)]
     content: Cow<'a, str>,
+}
+
+/// What a plan says of itself inside.
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
 }
 
 /// Looks whether bytes are a sealed document.
@@ -79,9 +86,15 @@ impl Envelope<'_> {
 
     /// Looks that what it says in the open is what it says inside.
     pub(super) fn check(&self, plain: &[u8]) -> Result<(), SealError> {
-        if self.kind.is_some() {
-            // A plan has a signature of its own, and names its state inside.
-            return Ok(());
+        if let Some(kind) = &self.kind {
+            // A plan has a signature of its own, and names its state inside. A state is none, or nothing would hold its
+            // numbers outside to those inside.
+            return match serde_json::from_slice(plain) {
+                Ok(Named { kind: inside }) if inside == *kind => Ok(()),
+                _ => {
+                    Err(SealError::Damaged { why: "what is sealed is not what it says that it is" })
+                }
+            };
         }
         let (Some(lineage), Some(serial)) = (self.lineage, self.serial) else {
             return Err(SealError::Damaged { why: "it does not say its lineage and serial" });

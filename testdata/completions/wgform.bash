@@ -104,7 +104,7 @@ _wgform() {
             'backend') _wgform_words 'list test help' ;;
             'lock') _wgform_words 'show help' ;;
             'simulate') _wgform_words 'routeros pfsense help' ;;
-            'schema') _wgform_words 'language state plan events shown-state shown-plan summary validation reference lint' ;;
+            'schema') _wgform_words 'language state plan sealed events shown-state shown-plan summary validation reference lint' ;;
             'completions') _wgform_words 'bash zsh fish' ;;
         esac
     fi

@@ -472,7 +472,7 @@ complete -c wgform -n '__wgform_command simulate pfsense' -s v -d 'Says more abo
 complete -c wgform -n '__wgform_command simulate pfsense' -o compact-warnings -l compact-warnings -d 'Shows warnings in one line each, where there are no errors'
 complete -c wgform -n '__wgform_command simulate pfsense' -o help -l help -d 'Shows the page of the command'
 
-complete -c wgform -n '__wgform_command schema' -a 'language state plan events shown-state shown-plan summary validation reference lint'
+complete -c wgform -n '__wgform_command schema' -a 'language state plan sealed events shown-state shown-plan summary validation reference lint'
 complete -c wgform -n '__wgform_command schema' -o chdir -l chdir -x -a '(__wgform_directories)' -d 'Works in another directory, as if wgform had been started there'
 complete -c wgform -n '__wgform_command schema' -o workspace -l workspace -x -d 'Works in this workspace, which has a state and simulated systems of its own; the same as the environment\'s WGFORM_WORKSPACE'
 complete -c wgform -n '__wgform_command schema' -o no-color -l no-color -d 'Writes no colour; the same as a value in the environment\'s NO_COLOR'

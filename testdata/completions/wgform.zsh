@@ -686,7 +686,7 @@ _wgform_schema() {
         '-v[Says more about what is done]' \
         '-compact-warnings[Shows warnings in one line each, where there are no errors]' \
         '-help[Shows the page of the command]' \
-        ':value:(language state plan events shown-state shown-plan summary validation reference lint)'
+        ':value:(language state plan sealed events shown-state shown-plan summary validation reference lint)'
 }
 
 _wgform_completions() {
