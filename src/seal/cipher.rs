@@ -19,7 +19,7 @@ use crate::value::Secret;
 pub(super) const IS_THERE: bool = true;
 
 /// The work of scrypt, as a power of two. age aims at a second of it, for passphrases that people make up. Ours has
-/// sixteen characters at the least, and a run needs it for each document: a tenth of a second and 64 MB.
+/// sixteen characters at the least, and a run needs it for each document: 0.16 seconds and 64 MB.
 const WORK: u8 = 16;
 /// What another program may ask of us: some seconds and 1 GB.
 const MOST_WORK: u8 = 20;
