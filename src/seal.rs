@@ -20,7 +20,7 @@ mod cipher;
 pub use document::{METHOD, PLAN, VERSION};
 pub use error::{SealError, WrongKey};
 pub use journal::JournalSeal;
-pub use keys::{Settings, Writes};
+pub use keys::{Settings, Writes, wrong_recipients};
 
 use std::borrow::Cow;
 use std::fmt;

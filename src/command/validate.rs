@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 
 use crate::command::Context;
 use crate::command::arguments::Variables;
-use crate::command::session::{self, Needs};
+use crate::command::session::{self, Needs, place};
 use crate::config::{AllUnknown, Evaluator};
 use crate::error::{Error, Exit};
 use crate::plan;
@@ -41,8 +41,12 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Error> {
     let evaluator = Evaluator::new(&config, &context.world);
     let warnings = session::check(context, &config, &evaluator, parsed, Needs::Linted)?;
     evaluator.backends_to_write().map_err(Error::diagnostics)?;
-    let guard = evaluator.settings().map_err(Error::diagnostics)?.guard;
-    let unprotected = plan::protects_nothing(&guard, evaluator.resources());
+    let settings = evaluator.settings().map_err(Error::diagnostics)?;
+    let wrong = settings.encryption.as_ref().map(place::encryption_problems).unwrap_or_default();
+    if !wrong.is_empty() {
+        return Err(Error::diagnostics(wrong));
+    }
+    let unprotected = plan::protects_nothing(&settings.guard, evaluator.resources());
     let warnings = [warnings, unprotected, evaluator.checks(&AllUnknown).failed].concat();
     if arguments.json {
         context.ui.tell_diagnostics(&warnings);

@@ -162,6 +162,14 @@ fn check_passphrase(passphrase: &Secret) -> Result<(), WrongKey> {
     })
 }
 
+/// Returns what is wrong with the recipients that a block names, whatever there is to open with and in the environment.
+pub fn wrong_recipients(recipients: &[String]) -> Vec<WrongKey> {
+    if !cipher::IS_THERE {
+        return vec![without_feature()];
+    }
+    recipients.iter().filter_map(|it| check_recipient(it, None).err()).collect()
+}
+
 fn check_recipient(text: &str, from: Option<&'static str>) -> Result<(), WrongKey> {
     cipher::check_recipient(text).map_err(|why| WrongKey {
         argument: "age_recipients",

@@ -68,14 +68,28 @@ pub(crate) fn sealing_at_hand(context: &Context) -> Result<Sealing, Error> {
     sealing(context, settings.and_then(|it| it.encryption).as_ref())
 }
 
+/// Returns what is wrong with an `encryption` block by itself. No identity and no variable of the environment is asked for:
+/// whoever only looks at a configuration has none.
+pub(crate) fn encryption_problems(declared: &EncryptionDeclaration) -> Vec<Diagnostic> {
+    let recipients = declared.recipients.as_deref().unwrap_or_default();
+    let wrong = seal::wrong_recipients(recipients);
+    wrong.into_iter().map(|it| invalid(declared, it.argument, it.why, it.hint)).collect()
+}
+
+fn invalid(
+    declared: &EncryptionDeclaration,
+    argument: &str,
+    why: String,
+    hint: &str,
+) -> Diagnostic {
+    let at = declared.spans.get(argument).unwrap_or(&declared.span);
+    Diagnostic::error("invalid encryption").label(at, why).help(hint)
+}
+
 fn refused(declared: Option<&EncryptionDeclaration>, wrong: WrongKey) -> Error {
     let WrongKey { argument, variable, why, hint } = wrong;
     match (variable, declared) {
-        (None, Some(declared)) => {
-            let at = declared.spans.get(argument).unwrap_or(&declared.span);
-            let problem = Diagnostic::error("invalid encryption").label(at, why).help(hint);
-            Error::diagnostics(vec![problem])
-        }
+        (None, Some(declared)) => Error::diagnostics(vec![invalid(declared, argument, why, hint)]),
         (Some(variable), _) => {
             Error::new(Kind::Failed, format!("`{variable}` cannot be used")).because(why).hint(hint)
         }
