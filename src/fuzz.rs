@@ -6,6 +6,7 @@
 
 mod hcl;
 mod recorded;
+mod sealed;
 mod values;
 
 use std::borrow::Cow;
@@ -23,6 +24,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("state", recorded::state),
     ("journal", recorded::journal),
     ("saved_plan", recorded::saved_plan),
+    ("sealed", sealed::sealed),
     ("netlink", crate::backend::fuzz::netlink),
     ("host_file", crate::simulator::linux::fuzz_host_file),
     ("boot_files", crate::simulator::linux::fuzz_boot_files),

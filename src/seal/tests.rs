@@ -69,6 +69,21 @@ fn what_says_another_serial_outside_than_inside_is_refused() {
 }
 
 #[test]
+fn a_state_that_says_it_is_a_plan_is_refused() {
+    let ann = Identity::generate();
+    let both = sealing(&[&ann], Some(&ann));
+    let sealed = String::from_utf8(both.seal(PLAIN).unwrap().into_owned()).unwrap();
+    for kind in ["wgform plan", "state"] {
+        let called = sealed.replacen('{', &format!("{{\"kind\":\"{kind}\","), 1);
+        let other = called.replace("\"serial\":7", "\"serial\":9");
+        for document in [called, other] {
+            let error = both.open(document.as_bytes()).unwrap_err();
+            assert!(matches!(error, SealError::Damaged { .. }), "{error}");
+        }
+    }
+}
+
+#[test]
 fn damage_at_every_byte_is_noticed() {
     let ann = Identity::generate();
     let sealed = sealing(&[&ann], None).seal(PLAIN).unwrap().into_owned();
