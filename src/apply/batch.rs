@@ -9,8 +9,8 @@ use crate::backend::{Act, Operation, Persist, PersistWish, Surroundings};
 use crate::config::{Evaluator, Wanted};
 use crate::persist::Style;
 use crate::plan::{
-    Action, KeySource, PersistedPeers, Plan, PlannedAct, PlannedSetting, Recipe, WantedRoutes,
-    outside, persisted_fields,
+    Action, KeySource, PersistedPeers, Plan, PlannedAct, PlannedSetting, Recipe, Step,
+    WantedRoutes, outside, persisted_fields,
 };
 use crate::resource::{
     Address, BackendId, BackendKind, Field, Fields, Kind, Setting, Settings, Support, declaration,
@@ -113,24 +113,9 @@ impl Maker<'_, '_, '_> {
         if let Leave::NotYet = self.leave(index)? {
             return Ok(None);
         }
-        let kind = self.plan.views[backend].kind;
         let step = &self.plan.steps[index];
         let address = step.subject.address().cloned();
-        let wanted = match address.as_ref().and_then(|address| self.plan.resources.get(address)) {
-            Some(desired) => {
-                // A secret that stays where it is, and that the device does not show, needs not be known.
-                let is_there = match &step.act {
-                    PlannedAct::UpdatePeer { settings, .. } => {
-                        !settings.contains_key("preshared_key")
-                    }
-                    PlannedAct::CreatePeer { replaces, .. } => replaces.is_some(),
-                    _ => false,
-                };
-                let stays = (is_there && kind.keeps_configuration()).then_some("preshared_key");
-                device_fields(desired.address.kind, &desired.fields, kind, stays)
-            }
-            None => Some(Fields::new()),
-        };
+        let wanted = self.wanted_of(step, self.plan.views[backend].kind);
         match (step.act.clone(), address) {
             (PlannedAct::Record, _) => Ok(None),
             (
@@ -179,6 +164,22 @@ impl Maker<'_, '_, '_> {
             },
             (_, None) => Ok(None),
         }
+    }
+
+    /// Returns the attributes that a step gives its object; none while one of them is not known.
+    fn wanted_of(&self, step: &Step, kind: BackendKind) -> Option<Fields> {
+        let address = step.subject.address();
+        let Some(desired) = address.and_then(|address| self.plan.resources.get(address)) else {
+            return Some(Fields::new());
+        };
+        // A secret that stays where it is, and that the device does not show, needs not be known.
+        let is_there = match &step.act {
+            PlannedAct::UpdatePeer { settings, .. } => !settings.contains_key("preshared_key"),
+            PlannedAct::CreatePeer { replaces, .. } => replaces.is_some(),
+            _ => false,
+        };
+        let stays = (is_there && kind.keeps_configuration()).then_some("preshared_key");
+        device_fields(desired.address.kind, &desired.fields, kind, stays)
     }
 
     /// Builds the operation that writes routes; none while the allowed IPs of a peer are not known.

@@ -141,22 +141,7 @@ impl Walk<'_> {
                 };
                 self.take_interface(index, &after, |job| interface::update(job, &update));
             }
-            Act::DeleteInterface {
-                name,
-                public_key,
-                remove_key_file,
-                remove_boot_files,
-                around,
-            } => {
-                let delete = interface::Delete {
-                    name: &name,
-                    public_key,
-                    remove_key_file: remove_key_file.as_deref(),
-                    remove_boot_files: &remove_boot_files,
-                    around: &around,
-                };
-                self.take_interface(index, &after, |job| interface::delete(job, &delete));
-            }
+            Act::DeleteInterface { .. } => self.take_removal(index, &after, act),
             Act::SetRoutes { interface, routes, add_rules, remove_rules } => {
                 let (interface, routes) = (interface.as_str(), routes.as_ref());
                 let (add_rules, remove_rules) = (&add_rules, &remove_rules);
@@ -166,18 +151,43 @@ impl Walk<'_> {
             Act::Persist(act) => self.take_interface(index, &after, |it| boot::carry_out(it, &act)),
             // Here everything takes effect at once.
             Act::Apply { .. } => self.take_interface(index, &after, |_| Ok(Fields::new())),
-            // Here a peer is its key.
-            Act::CreatePeer { interface, public_key, replaces: _, fields } => {
-                self.take_peer(index, after, interface, PeerAct::Create { public_key, fields });
-            }
-            Act::UpdatePeer { interface, public_key, settings, wanted } => {
-                let act = PeerAct::Update { public_key, settings, wanted };
-                self.take_peer(index, after, interface, act);
-            }
-            Act::DeletePeer { interface, public_key } => {
-                self.take_peer(index, after, interface, PeerAct::Delete { public_key });
+            Act::CreatePeer { .. } | Act::UpdatePeer { .. } | Act::DeletePeer { .. } => {
+                self.take_act_on_peer(index, after, act);
             }
         }
+    }
+
+    fn take_removal(&mut self, index: usize, after: &[usize], act: Act) {
+        let Act::DeleteInterface { name, public_key, remove_key_file, remove_boot_files, around } =
+            act
+        else {
+            return;
+        };
+        let delete = interface::Delete {
+            name: &name,
+            public_key,
+            remove_key_file: remove_key_file.as_deref(),
+            remove_boot_files: &remove_boot_files,
+            around: &around,
+        };
+        self.take_interface(index, after, |job| interface::delete(job, &delete));
+    }
+
+    /// Here a peer is its key.
+    fn take_act_on_peer(&mut self, index: usize, after: Vec<usize>, act: Act) {
+        let (interface, act) = match act {
+            Act::CreatePeer { interface, public_key, replaces: _, fields } => {
+                (interface, PeerAct::Create { public_key, fields })
+            }
+            Act::UpdatePeer { interface, public_key, settings, wanted } => {
+                (interface, PeerAct::Update { public_key, settings, wanted })
+            }
+            Act::DeletePeer { interface, public_key } => {
+                (interface, PeerAct::Delete { public_key })
+            }
+            _ => return,
+        };
+        self.take_peer(index, after, interface, act);
     }
 
     fn take_interface<E: Into<Ended>>(
