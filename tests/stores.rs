@@ -204,7 +204,7 @@ async fn an_old_row_is_noticed_by_who_has_never_seen_the_state() {
     let test = "an_old_row_is_noticed_by_who_has_never_seen_the_state";
     let Some(server) = started(test, servers::postgres()) else { return };
     let moved = moved_on(&format!(
-        "state \"postgres\" {{\n conn_str = \"postgres://wgform:right@127.0.0.1:{}/postgres\"\n}}",
+        "state \"postgres\" {{\n conn_str = \"postgres://wgform:{POSTGRES_PASSWORD}@127.0.0.1:{}/postgres\"\n}}",
         server.port
     ));
     let back = format!(

@@ -11,7 +11,9 @@ use tempfile::TempDir;
 use crate::gitlab::GitLab;
 use crate::harness::Project;
 use crate::store_contract::google;
-use crate::store_contract::servers::{self, AZURE_ACCOUNT, AZURE_KEY, BUCKET, Server, skipped};
+use crate::store_contract::servers::{
+    self, AZURE_ACCOUNT, AZURE_KEY, BUCKET, POSTGRES_PASSWORD, Server, skipped,
+};
 
 /// A place for many states.
 pub(crate) enum Shop {
@@ -64,7 +66,7 @@ impl Shop {
             ),
             Self::Postgres(server) => format!(
                 "state \"postgres\" {{\n name = \"{state}\"\n \
-                 conn_str = \"postgres://wgform:right@127.0.0.1:{}/postgres\"",
+                 conn_str = \"postgres://wgform:{POSTGRES_PASSWORD}@127.0.0.1:{}/postgres\"",
                 server.port
             ),
         };
