@@ -33,7 +33,15 @@ impl SimulatorError {
 #[derive(Debug)]
 pub struct SystemFile {
     path: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for SystemFile {
+    /// Gives the lock back by name: a program that another thread is just starting has a copy of the file until it
+    /// runs, and would hold the lock for as long.
+    fn drop(&mut self) {
+        _ = self.lock.unlock();
+    }
 }
 
 impl SystemFile {
@@ -69,7 +77,7 @@ impl SystemFile {
         let name = file_name(backend);
         let lock = folder.join(format!("{name}.lock"));
         let lock = lock_file(&lock, backend)?;
-        Ok(Self { path: folder.join(format!("{name}.json")), _lock: lock })
+        Ok(Self { path: folder.join(format!("{name}.json")), lock })
     }
 
     /// Returns where it is.
@@ -198,8 +206,10 @@ mod tests {
         let first = SystemFile::open(directory.path(), &id).unwrap();
         let error = SystemFile::open(directory.path(), &id).unwrap_err();
         assert_eq!(error.reason, "another run uses the simulated system `hq`");
+        let inherited = first.lock.try_clone().unwrap();
         drop(first);
         SystemFile::open(directory.path(), &id).unwrap();
+        drop(inherited);
     }
 
     #[test]
