@@ -39,6 +39,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU8;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -235,6 +236,28 @@ pub trait Computed {
     fn interface_on(&self, _backend: &BackendId, _name: &str) -> Sought {
         Sought::Unknown
     }
+
+    /// Returns which answers these are: while it stays the same, all that was asked is answered in the same way.
+    fn edition(&self) -> Edition;
+}
+
+/// Which answers of a [`Computed`] these are. No two of them have the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edition(u64);
+
+impl Edition {
+    /// Nothing is known, whoever is asked.
+    pub const NOTHING: Self = Self(0);
+
+    /// Returns one that nobody has had.
+    #[expect(
+        clippy::new_without_default,
+        reason = "a default that is another one each time would surprise"
+    )]
+    pub fn new() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
 }
 
 /// What is known of an interface that somebody else manages.
@@ -255,6 +278,10 @@ pub struct AllUnknown;
 impl Computed for AllUnknown {
     fn computed(&self, _: &Address, _: &'static str) -> Option<Field> {
         None
+    }
+
+    fn edition(&self) -> Edition {
+        Edition::NOTHING
     }
 }
 

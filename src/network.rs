@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::config::{AllUnknown, Computed, Desired, Evaluator, Wanted};
+use crate::config::{AllUnknown, Computed, Desired, Edition, Evaluator, Wanted};
 use crate::diagnostic::Span;
 use crate::link::{End, Links};
 use crate::resource::{Address, BackendId, BackendKind, Field, Kind};
@@ -78,7 +78,7 @@ impl<'d> Network<'d> {
         now: Timestamp,
         look: impl FnOnce(&Network<'_>) -> T,
     ) -> T {
-        let known = StandIns(&AllUnknown);
+        let known = StandIns(&AllUnknown, Edition::new());
         evaluator.with_wanted(&known, |wanted| look(&Network::of(wanted, &AllUnknown, now)))
     }
 
@@ -90,7 +90,7 @@ impl<'d> Network<'d> {
         now: Timestamp,
         look: impl FnOnce(&Network<'_>) -> T,
     ) -> T {
-        let known_or_not = StandIns(known);
+        let known_or_not = StandIns(known, Edition::new());
         let lacks_key = |it: &&Desired| it.fields.get("public_key") == Some(&Wanted::Unknown);
         let lacking = planned.values().filter(lacks_key).map(|it| &it.address);
         let again: BTreeMap<&Address, Desired> = lacking
@@ -285,7 +285,7 @@ fn is_enabled(wanted: &Desired) -> bool {
 }
 
 /// Knows a key of every interface, and of all else what is known.
-struct StandIns<'k>(&'k dyn Computed);
+struct StandIns<'k>(&'k dyn Computed, Edition);
 
 impl Computed for StandIns<'_> {
     fn computed(&self, address: &Address, attribute: &'static str) -> Option<Field> {
@@ -296,6 +296,10 @@ impl Computed for StandIns<'_> {
 
     fn is_null(&self, address: &Address, attribute: &'static str) -> bool {
         self.0.is_null(address, attribute)
+    }
+
+    fn edition(&self) -> Edition {
+        self.1
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) use crate::config::evaluator::resource::misfits;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -41,7 +42,7 @@ use crate::config::expression::{Effort, Evaluated, Failures, poisoned};
 use crate::config::rendering::Templates;
 use crate::config::value::Value;
 use crate::config::{
-    AllUnknown, BackendDeclaration, Computed, Config, Desired, Import, Output, Settings,
+    AllUnknown, BackendDeclaration, Computed, Config, Desired, Edition, Import, Output, Settings,
     VariableValues, in_order,
 };
 use crate::diagnostic::{Diagnostic, Severity, Span};
@@ -51,7 +52,8 @@ use crate::world::World;
 /// Evaluates what a [`Config`] says.
 ///
 /// Everything is evaluated when it is asked for, and only then, so that a variable without a value is no error while
-/// nothing uses it. What does not depend on a device is kept; what does is asked for again with each call.
+/// nothing uses it. What does not depend on a device is kept; what does is kept until a device is known to say something
+/// else.
 ///
 /// A problem in something that several resources use is returned for each of them: see
 /// [`unique`](crate::diagnostic::unique).
@@ -64,6 +66,8 @@ pub struct Evaluator<'c> {
     expansion: OnceCell<Expansion>,
     /// What does not depend on a device.
     memo: RefCell<Memo>,
+    /// What does, as long as devices are known to say the same; the first one is for nothing known.
+    late: [RefCell<(Edition, Rc<RefCell<Memo>>)>; 2],
     /// Variables whose `validation` was looked at, or is being looked at, by the instance of their module.
     validated: RefCell<BTreeSet<(usize, Arc<str>)>>,
     /// What many resources depend on, once.
@@ -86,6 +90,7 @@ impl<'c> Evaluator<'c> {
             instances: RefCell::default(),
             expansion: OnceCell::new(),
             memo: RefCell::default(),
+            late: [(); 2].map(|()| RefCell::new((Edition::NOTHING, Rc::default()))),
             validated: RefCell::default(),
             shared: RefCell::default(),
             effort: Effort::default(),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::config::{AllUnknown, Computed, Config, Desired, Evaluator, Wanted};
+use crate::config::{AllUnknown, Computed, Config, Desired, Edition, Evaluator, Wanted};
 use crate::diagnostic::{Diagnostic, Severity, SourceText};
 use crate::resource::{Address, Field};
 use crate::source::{Files, GivenVariable, Origin, Sources};
@@ -43,6 +43,10 @@ struct Known(BTreeMap<(String, String), Field>);
 impl Computed for Known {
     fn computed(&self, address: &Address, attribute: &'static str) -> Option<Field> {
         self.0.get(&(address.to_string(), attribute.to_owned())).cloned()
+    }
+
+    fn edition(&self) -> Edition {
+        Edition::new()
     }
 }
 

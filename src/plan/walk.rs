@@ -7,14 +7,17 @@ pub(crate) mod peer;
 mod relabel;
 mod trigger;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use crate::actual::{Actual, Lack, Picture, Reading, Remark};
-use crate::config::{Computed, Config, Desired, Evaluator, Import, Removed, Sought, Wanted};
+use crate::config::{
+    Computed, Config, Desired, Edition, Evaluator, Import, Removed, Sought, Wanted,
+};
 use crate::diagnostic::{self, Diagnostic};
 use crate::diff::{self, AttributeDiff, Class, Side, Sides};
 use crate::link::End;
@@ -93,8 +96,12 @@ impl Node {
 }
 
 /// What is known of attributes that the configuration does not set.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Known {
+    /// Another one as soon as something that was asked is answered otherwise.
+    edition: Edition,
+    /// Of which resources something was asked since then.
+    asked: RefCell<HashSet<Address>>,
     computed: Values,
     /// What stays as it is although the configuration says otherwise.
     kept: Values,
@@ -104,6 +111,18 @@ pub struct Known {
 
 /// Values by resource and attribute; none for one that is known to have no value.
 type Values = BTreeMap<Address, Vec<(&'static str, Option<Field>)>>;
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            edition: Edition::new(),
+            asked: RefCell::default(),
+            computed: Values::new(),
+            kept: Values::new(),
+            found: BTreeMap::new(),
+        }
+    }
+}
 
 impl Computed for Known {
     fn computed(&self, address: &Address, attribute: &'static str) -> Option<Field> {
@@ -115,6 +134,7 @@ impl Computed for Known {
     }
 
     fn kept(&self, address: &Address, attribute: &'static str) -> Option<Option<Field>> {
+        self.note(address);
         let kept = self.kept.get(address)?.iter().find(|(name, _)| *name == attribute)?;
         Some(kept.1.clone())
     }
@@ -125,6 +145,10 @@ impl Computed for Known {
             Some(fields) => Sought::There(fields.clone()),
             None => Sought::Missing(found.keys().cloned().collect()),
         }
+    }
+
+    fn edition(&self) -> Edition {
+        self.edition
     }
 }
 
@@ -141,6 +165,7 @@ impl Known {
 
     /// Makes unknown what turned out to change.
     pub fn forget(&mut self, address: &Address, attribute: &str) {
+        self.changes(address);
         if let Some(known) = self.computed.get_mut(address) {
             known.retain(|(name, _)| *name != attribute);
         }
@@ -153,6 +178,7 @@ impl Known {
         attribute: &'static str,
         field: Option<Field>,
     ) {
+        self.changes(address);
         let kept = self.kept.entry(address.clone()).or_default();
         kept.retain(|(name, _)| *name != attribute);
         kept.push((attribute, field));
@@ -160,15 +186,34 @@ impl Known {
 
     /// Makes known which interfaces there are on a backend.
     pub(crate) fn found(&mut self, backend: BackendId, interfaces: BTreeMap<String, Fields>) {
+        self.edition = Edition::new();
         self.found.insert(backend, interfaces);
     }
 
+    fn note(&self, address: &Address) {
+        let mut asked = self.asked.borrow_mut();
+        if !asked.contains(address) {
+            asked.insert(address.clone());
+        }
+    }
+
+    /// Something of a resource is about to be answered otherwise. Mostly nobody has asked, as what a resource depends
+    /// on comes before it.
+    fn changes(&mut self, address: &Address) {
+        if self.asked.get_mut().contains(address) {
+            self.asked.get_mut().clear();
+            self.edition = Edition::new();
+        }
+    }
+
     fn get(&self, address: &Address, attribute: &str) -> Option<&Option<Field>> {
+        self.note(address);
         let known = self.computed.get(address)?.iter().find(|(name, _)| *name == attribute)?;
         Some(&known.1)
     }
 
     fn put(&mut self, address: &Address, attribute: &'static str, field: Option<Field>) {
+        self.changes(address);
         // Most resources make one or two things known, and there are many resources.
         let known = self.computed.entry(address.clone()).or_insert_with(|| Vec::with_capacity(1));
         known.retain(|(name, _)| *name != attribute);
@@ -757,5 +802,41 @@ pub(crate) fn as_new_object(diffs: &mut [AttributeDiff]) {
             _ => false,
         };
         diff.class = if is_same { Class::Same } else { Class::Change };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Known;
+    use crate::config::Computed as _;
+    use crate::resource::{Address, BackendId, Field, Kind};
+
+    #[test]
+    fn an_answer_that_changes_makes_another_edition() {
+        let (a, b) = (Address::root(Kind::Interface, "a"), Address::root(Kind::Interface, "b"));
+        let mut known = Known::default();
+        let first = known.edition();
+        assert_ne!(first, Known::default().edition());
+        // Nobody has asked.
+        known.publish(&a, "name", Field::Text("wg0".to_owned()));
+        assert_eq!(known.edition(), first);
+        known.computed(&a, "name");
+        known.publish(&b, "name", Field::Text("wg1".to_owned()));
+        assert_eq!(known.edition(), first);
+        known.publish_null(&a, "listen_port");
+        let second = known.edition();
+        assert_ne!(second, first);
+        type Change = (&'static str, fn(&Known, &Address), fn(&mut Known, &Address));
+        let changes: [Change; 3] = [
+            ("forget", |it, on| _ = it.is_null(on, "x"), |it, on| it.forget(on, "name")),
+            ("keep", |it, on| _ = it.kept(on, "x"), |it, on| it.keep(on, "x", None)),
+            ("found", |_, _| {}, |it, _| it.found(BackendId::new("hq"), [].into())),
+        ];
+        for (what, ask, change) in changes {
+            let before = known.edition();
+            ask(&known, &b);
+            change(&mut known, &b);
+            assert_ne!(known.edition(), before, "{what}");
+        }
     }
 }

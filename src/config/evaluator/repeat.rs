@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::config::AllUnknown;
 use crate::config::block::{Blocks, Expr, Node, Repetition};
 use crate::config::evaluator::Evaluator;
 use crate::config::evaluator::run::Run;
 use crate::config::expression::{Evaluated, poisoned, wrong_type};
 use crate::config::graph::At;
 use crate::config::value::{Data, Map, Value};
+use crate::config::{AllUnknown, Computed};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::address::path;
 use crate::resource::{Address, BackendId, InstanceKey, ModuleStep};
@@ -256,13 +256,10 @@ impl<'r> Run<'r> {
         let Some(repetition) = self.repetition_of(block) else { return Ok(Keys::Single) };
         // Parsing shows a circle.
         self.evaluator.instances.borrow_mut().keys.insert(at.clone(), poisoned());
-        let anew = match self.computed {
-            Some(_) => Run::over(self.evaluator, &AllUnknown),
-            None => Run::early(self.evaluator),
-        };
+        let computed = self.computed.map(|_| &AllUnknown as &dyn Computed);
+        let anew = Run::for_keys(self.evaluator, computed);
         let place = Place { instance: self.place.instance.clone(), each: None };
         let anew = anew.at(place);
-        anew.call.is_for_keys.set(true);
         let keys = anew.found_keys(block, repetition);
         let mut instances = self.evaluator.instances.borrow_mut();
         instances.used.insert(at.clone(), anew.take_touched());

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::config::Computed;
 use crate::config::block::{Expr, Need, Node, OutputBlock};
 use crate::config::evaluator::Evaluator;
 use crate::config::evaluator::repeat::Place;
@@ -16,6 +15,7 @@ use crate::config::parse::{Given, unknown_output};
 use crate::config::rendering::Templates;
 use crate::config::suggest::suggestion;
 use crate::config::value::Value;
+use crate::config::{Computed, Edition};
 use crate::diagnostic::{Diagnostic, Span, unique};
 use crate::resource::{Address, BackendId, Kind, ModuleStep};
 use crate::source::Files;
@@ -36,8 +36,8 @@ pub(crate) struct Run<'r> {
 /// What all places of one call have in common.
 #[derive(Default)]
 pub(crate) struct Call {
-    /// What depends on a device, as of this call.
-    memo: RefCell<Memo>,
+    /// What depends on a device: with the answers that this call is given.
+    memo: Rc<RefCell<Memo>>,
     /// Whether what is being evaluated depends on a device.
     pub(super) consulted: Cell<bool>,
     /// Whether keys of instances are looked for.
@@ -52,11 +52,18 @@ pub(crate) struct Call {
     pub(super) reads: RefCell<BTreeSet<BackendId>>,
 }
 
-/// What was evaluated already, by the instance of its module: with the resources of which it uses something.
+/// What was evaluated already, by the instance of its module.
 #[derive(Default)]
 pub(crate) struct Memo(HashMap<usize, HashMap<Node, Known>>);
 
-type Known = (Evaluated, Rc<BTreeSet<Address>>);
+type Known = (Evaluated, Rc<Used>);
+
+/// What a value is made of: the resources of which it uses something, and the backends that it looked for interfaces on.
+#[derive(Default)]
+pub(super) struct Used {
+    resources: BTreeSet<Address>,
+    backends: BTreeSet<BackendId>,
+}
 
 impl Memo {
     fn get(&self, instance: usize, node: &Node) -> Option<&Known> {
@@ -74,7 +81,24 @@ impl<'r> Run<'r> {
     }
 
     pub(super) fn over(evaluator: &'r Evaluator<'r>, computed: &'r dyn Computed) -> Self {
-        Self { computed: Some(computed), ..Self::early(evaluator) }
+        let edition = computed.edition();
+        let mut late = evaluator.late[usize::from(edition != Edition::NOTHING)].borrow_mut();
+        if late.0 != edition {
+            *late = (edition, Rc::default());
+        }
+        let call = Call { memo: late.1.clone(), ..Call::default() };
+        let place = evaluator.root.clone();
+        Self { evaluator, computed: Some(computed), place, call: Rc::new(call) }
+    }
+
+    /// Evaluates keys of instances, for which it does not count what a device makes.
+    pub(super) fn for_keys(
+        evaluator: &'r Evaluator<'r>,
+        computed: Option<&'r dyn Computed>,
+    ) -> Self {
+        let keys = Self { computed, ..Self::early(evaluator) };
+        keys.call.is_for_keys.set(true);
+        keys
     }
 
     /// Returns the same call in another place.
@@ -134,8 +158,8 @@ impl<'r> Run<'r> {
     /// Returns the value of something in this module.
     pub(super) fn node(&self, node: &Node) -> Evaluated {
         let instance = self.place.instance.id;
-        if let Some((known, touched)) = self.known(node) {
-            self.call.touched.borrow_mut().extend(touched.iter().cloned());
+        if let Some((known, used)) = self.known(node) {
+            self.use_too(&used);
             return known;
         }
         if !self.call.active.borrow_mut().insert((instance, node.clone())) {
@@ -143,18 +167,20 @@ impl<'r> Run<'r> {
             return poisoned();
         }
         let outside = self.call.consulted.replace(false);
-        let before = self.take_touched();
+        let (before, reads_before) = (self.take_touched(), self.call.reads.take());
         let value = self.compute(node);
-        let mut touched = self.call.touched.replace(before);
+        let mut resources = self.call.touched.replace(before);
+        let backends = self.call.reads.replace(reads_before);
         if let Node::Resource(block, Some(_)) = node {
             // What an attribute is made of is the business of its resource.
-            touched = BTreeSet::from([self.place.absolute(block, block.key().cloned())]);
+            resources = BTreeSet::from([self.place.absolute(block, block.key().cloned())]);
         }
-        self.call.touched.borrow_mut().extend(touched.iter().cloned());
+        let used = Rc::new(Used { resources, backends });
+        self.use_too(&used);
         self.call.active.borrow_mut().remove(&(instance, node.clone()));
         let is_late = self.call.consulted.get();
         let memo = if is_late { &self.call.memo } else { &self.evaluator.memo };
-        memo.borrow_mut().insert(instance, node.clone(), (value.clone(), Rc::new(touched)));
+        memo.borrow_mut().insert(instance, node.clone(), (value.clone(), used));
         self.call.consulted.set(outside || is_late);
         value
     }
@@ -162,9 +188,17 @@ impl<'r> Run<'r> {
     /// Lets what is about to be evaluated use its own value, which it has already.
     pub(super) fn note(&self, node: &Node, value: &Value) {
         let memo = if self.call.consulted.get() { &self.call.memo } else { &self.evaluator.memo };
-        let touched = Rc::new(self.call.touched.borrow().clone());
-        let known = (Ok(value.clone()), touched);
+        let used = Used {
+            resources: self.call.touched.borrow().clone(),
+            backends: self.call.reads.borrow().clone(),
+        };
+        let known = (Ok(value.clone()), Rc::new(used));
         memo.borrow_mut().insert(self.place.instance.id, node.clone(), known);
+    }
+
+    fn use_too(&self, used: &Used) {
+        self.call.touched.borrow_mut().extend(used.resources.iter().cloned());
+        self.call.reads.borrow_mut().extend(used.backends.iter().cloned());
     }
 
     fn known(&self, node: &Node) -> Option<Known> {

@@ -1,7 +1,11 @@
 //! `for_each`, `count`, `enabled`, and references to instances.
 
+use std::cell::Cell;
+
 use crate::config::tests::{Case, check, known, shown};
-use crate::resource::Field;
+use crate::config::{Computed, Edition, Wanted};
+use crate::resource::{Address, Field};
+use crate::value::PublicKey;
 
 const SITES: &str = r#"
 locals {
@@ -250,4 +254,54 @@ fn a_name_that_is_made_of_a_key_is_checked_like_one_that_is_written() {
         problems.contains("15:1 `peer \"p\"`: there is `: ` in the name that comes from"),
         "{problems}"
     );
+}
+
+/// Knows the key of every interface, and counts how often it is asked.
+struct Counting {
+    key: PublicKey,
+    edition: Edition,
+    asked: Cell<usize>,
+}
+
+impl Counting {
+    fn new(byte: u8) -> Self {
+        let key = PublicKey::from_bytes([byte; 32]);
+        Self { key, edition: Edition::new(), asked: Cell::new(0) }
+    }
+}
+
+impl Computed for Counting {
+    fn computed(&self, _: &Address, attribute: &'static str) -> Option<Field> {
+        self.asked.set(self.asked.get() + 1);
+        (attribute == "public_key").then_some(Field::PublicKey(self.key))
+    }
+
+    fn edition(&self) -> Edition {
+        self.edition
+    }
+}
+
+#[test]
+fn values_that_a_device_makes_are_evaluated_once_for_all_instances() {
+    let case = Case::new(
+        "interface \"hub\" {}\ninterface \"site\" { for_each = local.keys }\n\
+         locals {\n  keys = toset([for n in range(100) : \"k${n}\"])\n  \
+         peers = { for k in local.keys : k => { key = interface.site[k].public_key } }\n}\n\
+         peer \"site\" {\n  for_each = local.peers\n  interface = interface.hub\n  \
+         public_key = each.value.key\n  allowed_ips = []\n}\n",
+    );
+    case.with(|_, evaluator, problems| {
+        assert_eq!(shown(&problems), "");
+        let peers = || evaluator.resources().iter().filter(|it| &*it.label == "site");
+        for known in [Counting::new(1), Counting::new(2)] {
+            for peer in peers().filter(|it| it.kind == crate::resource::Kind::Peer) {
+                let desired = evaluator.resource(peer, &known).unwrap();
+                // What was kept with other answers is not taken for these.
+                let wanted = Wanted::Known(Field::PublicKey(known.key));
+                assert_eq!(desired.fields["public_key"], wanted);
+            }
+            // Once for the key of each, and a few things of each peer by itself.
+            assert!(known.asked.get() < 1_000, "{}", known.asked.get());
+        }
+    });
 }
