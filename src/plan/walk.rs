@@ -807,8 +807,8 @@ pub(crate) fn as_new_object(diffs: &mut [AttributeDiff]) {
 
 #[cfg(test)]
 mod tests {
-    use super::Known;
     use crate::config::Computed as _;
+    use crate::plan::walk::Known;
     use crate::resource::{Address, BackendId, Field, Kind};
 
     #[test]
