@@ -459,7 +459,7 @@ impl<'a, 'c> Run<'a, 'c> {
         let Outcomes { waiting: outcomes, since: _ } = std::mem::take(&mut self.outcomes);
         if self.broken.is_none()
             && !outcomes.is_empty()
-            && let Err(error) = journal.outcomes(&outcomes)
+            && let Err(error) = journal.outcomes(outcomes)
         {
             self.broken = Some(error);
             self.tools.stop.raise();
@@ -516,7 +516,7 @@ impl<'a, 'c> Run<'a, 'c> {
             };
             (step, outcome)
         });
-        if let Err(error) = journal.outcomes(&outcomes.collect::<Vec<_>>()) {
+        if let Err(error) = journal.outcomes(outcomes) {
             self.broken = Some(error);
         }
     }

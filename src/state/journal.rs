@@ -129,9 +129,15 @@ impl Recorded {
 impl JournalRecord {
     /// Writes the record as a line.
     pub fn to_line(&self) -> Vec<u8> {
-        let mut line = serde_json::to_vec(self).expect("maps of a record have texts as keys");
-        line.push(b'\n');
+        let mut line = Vec::new();
+        self.write_line(&mut line);
         line
+    }
+
+    /// Writes the record as a line behind others.
+    pub(crate) fn write_line(&self, lines: &mut Vec<u8>) {
+        serde_json::to_writer(&mut *lines, self).expect("maps of a record have texts as keys");
+        lines.push(b'\n');
     }
 }
 

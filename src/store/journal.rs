@@ -78,10 +78,8 @@ impl Journal {
     /// # Errors
     /// When it could not be recorded: nothing of it may be done.
     pub fn intents(&mut self, intents: &[(u64, StateChange)]) -> Result<(), StoreError> {
-        let records = intents
-            .iter()
-            .map(|(step, change)| JournalRecord::Intent { step: *step, change: change.clone() });
-        self.write(&records.collect::<Vec<_>>())
+        let intents = intents.iter().cloned();
+        self.write(intents.map(|(step, change)| JournalRecord::Intent { step, change }))
     }
 
     /// Records that a step landed.
@@ -89,7 +87,7 @@ impl Journal {
     /// # Errors
     /// When it could not be recorded: the next run will look for the object.
     pub fn done(&mut self, step: u64, change: StateChange) -> Result<(), StoreError> {
-        self.outcomes(&[(step, StepOutcome::Done(change))])
+        self.outcomes([(step, StepOutcome::Done(change))])
     }
 
     /// Records that a step failed and left the device as it was.
@@ -97,26 +95,29 @@ impl Journal {
     /// # Errors
     /// When it could not be recorded: the next run will look for the object.
     pub fn failed(&mut self, step: u64) -> Result<(), StoreError> {
-        self.outcomes(&[(step, StepOutcome::Failed)])
+        self.outcomes([(step, StepOutcome::Failed)])
     }
 
     /// Records how several steps ended, in one write.
     ///
     /// # Errors
     /// When it could not be recorded: the next run will look for the objects.
-    pub fn outcomes(&mut self, outcomes: &[(u64, StepOutcome)]) -> Result<(), StoreError> {
-        let records = outcomes.iter().map(|(step, outcome)| match outcome.clone() {
-            StepOutcome::Done(change) => JournalRecord::Done { step: *step, change },
-            StepOutcome::Failed => JournalRecord::Failed { step: *step },
-        });
-        self.write(&records.collect::<Vec<_>>())
+    pub fn outcomes(
+        &mut self,
+        outcomes: impl IntoIterator<Item = (u64, StepOutcome)>,
+    ) -> Result<(), StoreError> {
+        self.write(outcomes.into_iter().map(|(step, outcome)| match outcome {
+            StepOutcome::Done(change) => JournalRecord::Done { step, change },
+            StepOutcome::Failed => JournalRecord::Failed { step },
+        }))
     }
 
-    fn write(&mut self, records: &[JournalRecord]) -> Result<(), StoreError> {
-        if records.is_empty() {
+    fn write(&mut self, records: impl Iterator<Item = JournalRecord>) -> Result<(), StoreError> {
+        let mut lines = Vec::new();
+        records.for_each(|record| record.write_line(&mut lines));
+        if lines.is_empty() {
             return Ok(());
         }
-        let lines = records.iter().flat_map(JournalRecord::to_line).collect();
         let before = self.seal.as_ref().map(JournalSeal::position);
         let written = self.sealed(lines).and_then(|bytes| self.append(&bytes));
         if written.is_err()

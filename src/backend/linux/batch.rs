@@ -14,10 +14,12 @@ use crate::resource::{BackendId, Fields};
 use crate::simulator::linux::call::Device;
 use crate::value::PublicKey;
 
-/// So many operations are handed over together at first: a stop is looked at in between, and outcomes land. The device
-/// is read after each group, so that a group may then be as large as what the device holds: otherwise the time for reading
-/// would grow with the square of the peers.
+/// So many operations are handed over together at first: a stop is looked at in between, and outcomes land.
 const FIRST_GROUP: usize = 2000;
+
+/// The device is read after each group, so that a group may then be so many times as large as what the device holds:
+/// otherwise the time for reading would grow with the square of the peers.
+const GROWTH: usize = 4;
 
 /// Who is asked, and in whose name.
 pub(crate) struct Job<'a> {
@@ -226,7 +228,8 @@ impl Walk<'_> {
     fn make_way(&mut self, interface: &str, after: &[usize], public_key: &PublicKey) {
         let own = self.waiting.iter().find(|group| group.interface == interface);
         let held = self.job.devices.get(interface).map_or(0, |device| device.peers.len());
-        let is_full = own.is_some_and(|group| group.operations.len() >= held.max(FIRST_GROUP));
+        let is_full =
+            own.is_some_and(|group| group.operations.len() >= (GROWTH * held).max(FIRST_GROUP));
         // Two operations on one peer cannot both be compared with what the device holds in the end.
         let is_twice = own.is_some_and(|group| group.keys.contains(public_key));
         let follows_other = after.iter().any(|it| {
@@ -363,8 +366,8 @@ mod tests {
             Operation { after: vec![], act }
         };
         let (reads, changes) = (host.reads(), host.changes());
-        assert_eq!(ends(&host, (0..8000).map(create).collect(), usize::MAX).len(), 8000);
-        // 2000, 2000 and 4000 peers, and a look before them.
+        assert_eq!(ends(&host, (0..14_000).map(create).collect(), usize::MAX).len(), 14_000);
+        // 2000, 8000 and 4000 peers, and a look before them.
         assert_eq!((host.reads() - reads, host.changes() - changes), (4, 3));
     }
 
