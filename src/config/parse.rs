@@ -30,7 +30,7 @@ use regex::Regex;
 use crate::config::block::{Blocks, Expr, Module};
 use crate::config::parse::recover::Text;
 use crate::config::version::satisfies;
-use crate::config::{names_of_blocks, secrets};
+use crate::config::{names_of_blocks, secrets, suggest};
 use crate::diagnostic::{Diagnostic, SourceText, Span};
 use crate::source::{Files, Sources};
 
@@ -54,6 +54,7 @@ pub(crate) struct Parsed {
 
 /// Parses the files of a configuration, and those of its modules.
 pub(crate) fn parse(sources: &Sources) -> Parsed {
+    suggest::renew();
     let root = Module { caller: None, directory: ".".to_owned(), blocks: Blocks::default() };
     let mut modules = vec![root];
     let (blocks, problems) = checked(&sources.files, 0, &mut modules, &sources.reader);

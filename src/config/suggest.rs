@@ -8,13 +8,19 @@ const LONGEST: usize = 100;
 /// More slips than that make another word.
 const FURTHEST: usize = 3;
 
-/// So many names are compared in a run, which takes less than a second. Ten thousand unknown names beside ten thousand
-/// known ones are a hundred million pairs; the first of them have their suggestions then, and show what is wrong with all.
+/// So many names are compared for one configuration, which takes less than a second. Ten thousand unknown names beside
+/// ten thousand known ones are a hundred million pairs; the first of them have their suggestions then, and show what is
+/// wrong with all.
 const MOST: usize = 500_000;
 
 thread_local! {
     /// How many more are compared. A configuration is read on one thread.
     static LEFT: Cell<usize> = const { Cell::new(MOST) };
+}
+
+/// Begins to count anew, for a configuration that is read now.
+pub(crate) fn renew() {
+    LEFT.set(MOST);
 }
 
 /// Finds the name that was most likely meant.
@@ -67,7 +73,7 @@ fn distance(a: &[char], b: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::suggest::{MOST, suggestion};
+    use crate::config::suggest::{MOST, renew, suggestion};
 
     #[test]
     fn a_slip_of_the_fingers_is_recognised_and_another_word_is_not() {
@@ -92,5 +98,7 @@ mod tests {
         let meant = |n: usize| suggestion(&format!("gw_{n:05}"), names.iter().map(String::as_str));
         let found = (0..10_000).filter(|n| meant(*n) == Some(&*names[*n])).count();
         assert_eq!(found, MOST / names.len());
+        renew();
+        assert_eq!(meant(0), Some("wg_00000"));
     }
 }
