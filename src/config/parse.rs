@@ -76,6 +76,7 @@ fn checked(
     let found = secrets::find(&texts.iter().map(|text| &text.body).collect::<Vec<_>>());
     let masked = files.iter().zip(&texts).zip(found).map(|((source, text), mut found)| {
         found.extend(secrets::guess(&source.text, &text.hidden));
+        found.extend(secrets::named(&source.text));
         with_secrets(source, found)
     });
     let files: Vec<_> = masked.collect::<Vec<_>>().into_iter().zip(texts).collect();

@@ -69,6 +69,20 @@ pub(crate) fn guess(text: &str, parts: &[Range<usize>]) -> Vec<Range<usize>> {
     parts.iter().flat_map(in_part).collect()
 }
 
+/// Finds quoted texts that are given to a name of a secret, wherever they stand: in a comment, in an object, in a block
+/// where none belongs.
+pub(crate) fn named(text: &str) -> Vec<Range<usize>> {
+    static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let name =
+            r"\w*(?:private_?key|preshared_?key|psk|secret|secret_key|password|passphrase|token)";
+        Regex::new(&format!(r#"(?i)\b{name}\\?"?[ \t]*[=:]+[ \t]*(\\?"(?:\\.|[^"\\\n])*"?)"#)).ok()
+    });
+    let all = NAMED.iter().flat_map(|regex| regex.captures_iter(text));
+    // What refers to another place is looked for there.
+    let texts = all.filter_map(|it| it.get(1)).filter(|it| !it.as_str().contains("${"));
+    texts.map(|it| it.range()).collect()
+}
+
 /// Returns everything after a `=` or a `:`, line by line, and lines without.
 pub(crate) fn assigned(text: &str, part: &Range<usize>) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
@@ -200,7 +214,7 @@ impl<'b> Search<'b> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::secrets::{find, guess};
+    use crate::config::secrets::{find, guess, named};
 
     const KEY: &str = "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=";
 
@@ -250,6 +264,25 @@ mod tests {
             let body = hcl_edit::parser::parse_body(text).unwrap();
             let found = &find(&[&body])[0];
             assert!(found.iter().any(|range| text[range.clone()].contains("hunter2")), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_to_the_name_of_a_secret_is_found_wherever_it_stands() {
+        for text in [
+            "# private_key = \"hunter2\"\n",
+            "/* api_password=\"hunter2\" */",
+            "locals { a = { PresharedKey: \"hunter2\" } }",
+            "locals { a = { \"psk\" = \"hunter2\" } }",
+            r#"locals { a = "{\"token\": \"hunter2\"}" }"#,
+            "check \"c\" { private_key = \"hunter2",
+            r#"# psk = "\"\\hunter2""#,
+        ] {
+            let found = named(text).into_iter().map(|range| &text[range]);
+            assert!(found.into_iter().any(|it| it.contains("hunter2")), "{text}");
+        }
+        for text in ["api_password_command = \"cat x\"", "psk = \"${local.x}\"", "key = \"a\""] {
+            assert!(named(text).is_empty(), "{text}");
         }
     }
 
