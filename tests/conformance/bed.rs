@@ -20,6 +20,10 @@ pub enum Kind {
     Firewall,
 }
 
+/// How a removal ends that finds an interface with another key.
+pub const REPLACED: &str =
+    "failed: an interface with another key is there: somebody made it since the plan was made";
+
 /// Makes a route: to where, and to which link.
 pub type AddRoute = Box<dyn Fn(&str, &str)>;
 /// Sets a link up or down.
@@ -144,6 +148,15 @@ pub fn update_around(name: &str, settings: Settings, around: Surroundings) -> Ac
 
 pub fn delete(name: &str) -> Act {
     delete_with(name, Surroundings::default())
+}
+
+/// Deletes an interface, as long as it has this key.
+pub fn delete_keyed(name: &str, key: PublicKey) -> Act {
+    let mut act = delete(name);
+    if let Act::DeleteInterface { public_key, .. } = &mut act {
+        *public_key = Some(key);
+    }
+    act
 }
 
 pub fn delete_with(name: &str, around: Surroundings) -> Act {

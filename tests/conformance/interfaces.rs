@@ -5,8 +5,8 @@ use wgform::backend::{Act, Interest, Surroundings};
 use wgform::resource::{Field, Fields, Setting, Settings};
 
 use crate::conformance::bed::{
-    Bed, Kind, addresses, clear, create, create_peer, delete, elements, held, hub_fields, key_path,
-    only, private, public, set, to, update, update_with,
+    Bed, Kind, REPLACED, addresses, clear, create, create_peer, delete, delete_keyed, elements,
+    held, hub_fields, key_path, only, private, public, set, to, update, update_with,
 };
 
 pub fn an_empty_host_has_no_interfaces(bed: &Bed) {
@@ -282,10 +282,12 @@ pub fn an_interface_is_renamed_where_the_host_can(bed: &Bed) {
 }
 
 pub fn a_deleted_interface_is_gone_and_may_be_deleted_again(bed: &Bed) {
-    bed.hub();
+    let key = bed.hub();
     bed.done(create_peer(public(1), only(&["10.8.0.2/32"])));
+    assert_eq!(bed.failed(delete_keyed("wg0", public(9))), REPLACED);
+    assert_eq!(bed.interface("wg0").peers.len(), 1);
     for _ in 0..2 {
-        bed.done(delete("wg0"));
+        bed.done(delete_keyed("wg0", key));
         assert!(bed.read().interfaces.is_empty());
     }
     bed.hub();

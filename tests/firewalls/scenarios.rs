@@ -4,9 +4,9 @@ use wgform::backend::{Act, Operation, Stop};
 use wgform::resource::{Field, Fields, Setting, Settings};
 
 use crate::conformance::bed::{
-    addresses, clear, create, create_peer, delete, delete_peer, elements, endpoint, held,
-    keepalive, networks, only, preshared, private, public, set, to, update, update_peer,
-    update_peer_with, update_with,
+    REPLACED, addresses, clear, create, create_peer, delete, delete_keyed, delete_peer, elements,
+    endpoint, held, keepalive, networks, only, preshared, private, public, set, to, update,
+    update_peer, update_peer_with, update_with,
 };
 use crate::firewalls::{Lab, bare, psk, rekey, text};
 
@@ -80,7 +80,8 @@ pub fn a_created_tunnel_reads_back_and_takes_every_change_where_it_is(lab: &Lab)
     expected.insert("public_key", Field::PublicKey(private(2).public()));
     assert_eq!(lab.tunnel(), expected);
     assert_eq!(lab.bed.interface("wg0").peers.len(), 1);
-    lab.bed.done(delete("wg0"));
+    assert_eq!(lab.bed.failed(delete_keyed("wg0", private(1).public())), REPLACED);
+    lab.bed.done(delete_keyed("wg0", private(2).public()));
     lab.bed.done(delete("wg0"));
     assert!(lab.bed.read().interfaces.is_empty());
 }

@@ -7,8 +7,9 @@ use wgform::resource::{BackendKind, Field, Fields, Setting, Settings};
 use wgform::value::{GatewayCheck, Route};
 
 use crate::conformance::bed::{
-    addresses, clear, create, create_peer, delete, delete_peer, elements, endpoint, held,
-    keepalive, networks, only, preshared, private, public, set, to, update, update_peer,
+    REPLACED, addresses, clear, create, create_peer, delete, delete_keyed, delete_peer, elements,
+    endpoint, held, keepalive, networks, only, preshared, private, public, set, to, update,
+    update_peer,
 };
 use crate::routers::{Lab, assert_has, create_without_key, names, set_routes, text};
 
@@ -94,7 +95,8 @@ pub fn a_created_interface_reads_back_and_takes_every_change_where_it_is(lab: &L
     assert_eq!(found.fields.get("public_key"), Some(&public_key));
     assert_eq!(found.peers.len(), 1);
     assert_eq!(held(found), set(held_addresses));
-    lab.bed.done(delete("wg9"));
+    assert_eq!(lab.bed.failed(delete_keyed("wg9", private(1).public())), REPLACED);
+    lab.bed.done(delete_keyed("wg9", private(2).public()));
     lab.bed.done(delete("wg9"));
     let picture = lab.read();
     assert!(picture.interfaces.is_empty());
