@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::disk;
-use crate::store::afar::{Afar, AfarLock, FIRST_PAUSE, LONGEST_PAUSE};
+use crate::store::afar::lease::{FIRST_PAUSE, LONGEST_PAUSE};
+use crate::store::afar::{Afar, AfarLock};
 use crate::store::device::{Devices, LockedDevice};
 use crate::store::remote::{DeviceWish, RemoteError};
 use crate::store::{Held, LockInfo, StoreError};
