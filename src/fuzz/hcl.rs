@@ -206,8 +206,13 @@ const LONG: usize = 12;
 fn hidden<'a>(sources: &Sources, problems: &'a [Diagnostic]) -> Vec<&'a str> {
     let labels = problems.iter().flat_map(|it| &it.labels);
     let marked: Vec<&SourceText> = labels.map(|it| &*it.span.source).collect();
+    // A message makes the name of a block of its type and its label.
+    let head = |name: &str| name.split_once('.').map(|(kind, label)| format!("{kind} \"{label}\""));
     let is_elsewhere = |text: &str| {
-        let masked = marked.iter().any(|source| masked(source).contains(text));
+        let head = head(text);
+        let is_in =
+            |it: &str| it.contains(text) || head.as_ref().is_some_and(|head| it.contains(head));
+        let masked = marked.iter().any(|source| is_in(&masked(source)));
         let mut files = sources.files.iter().chain(sources.variables.iter().map(|it| &it.text));
         masked
             || files.any(|it| marked.iter().all(|of| of.text != it.text) && it.text.contains(text))
