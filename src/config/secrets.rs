@@ -69,13 +69,15 @@ pub(crate) fn guess(text: &str, parts: &[Range<usize>]) -> Vec<Range<usize>> {
     parts.iter().flat_map(in_part).collect()
 }
 
-/// Finds quoted texts that are given to a name of a secret, wherever they stand: in a comment, in an object, in a block
-/// where none belongs.
+/// Finds texts and keys that are given to a name of a secret, wherever they stand: in a comment, in an object, in a block
+/// where none belongs, in a line of another tool.
 pub(crate) fn named(text: &str) -> Vec<Range<usize>> {
     static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let name =
             r"\w*(?:private_?key|preshared_?key|psk|secret|secret_key|password|passphrase|token)";
-        Regex::new(&format!(r#"(?i)\b{name}\\?"?[ \t]*[=:]+[ \t]*(\\?"(?:\\.|[^"\\\n])*"?)"#)).ok()
+        let quoted = r#"\\?"(?:\\.|[^"\\\n])*"?"#;
+        let key = format!("[A-Za-z0-9+/]{{{KEY_LENGTH},}}={{0,2}}");
+        Regex::new(&format!(r#"(?i)\b{name}\\?"?[ \t]*[=:]+[ \t]*({quoted}|{key})"#)).ok()
     });
     let all = NAMED.iter().flat_map(|regex| regex.captures_iter(text));
     // What refers to another place is looked for there.
@@ -277,6 +279,7 @@ mod tests {
             r#"locals { a = "{\"token\": \"hunter2\"}" }"#,
             "check \"c\" { private_key = \"hunter2",
             r#"# psk = "\"\\hunter2""#,
+            "# PrivateKey = hunter2/hunter2/hunter2/hunter2/hunter2/huI=",
         ] {
             let found = named(text).into_iter().map(|range| &text[range]);
             assert!(found.into_iter().any(|it| it.contains("hunter2")), "{text}");
