@@ -199,7 +199,7 @@ fn assert_shown_well(sources: &Sources, problems: &[Diagnostic]) {
     drop(diagnostics(problems, Look { colour: true, ..LOOKS[1] }));
 }
 
-/// A text of so many bytes is not in a message by chance.
+/// A text of so many letters and digits is not in a message by chance. One of bytes that are no text may be.
 const LONG: usize = 12;
 
 /// Returns the texts that are marked as secrets and stand nowhere else.
@@ -222,7 +222,8 @@ fn hidden<'a>(sources: &Sources, problems: &'a [Diagnostic]) -> Vec<&'a str> {
     });
     let mut hidden: Vec<_> = ranges
         .map(|text| text.trim().trim_matches('"'))
-        .filter(|text| text.len() >= LONG && !text.contains(char::is_whitespace))
+        .filter(|text| text.chars().filter(|c| c.is_alphanumeric()).count() >= LONG)
+        .filter(|text| !text.contains(char::is_whitespace))
         .collect();
     hidden.sort_unstable();
     hidden.dedup();
