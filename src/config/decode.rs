@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::config::block::Expr;
 use crate::config::expression::Evaluated;
+use crate::config::secrets;
 use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Value};
 use crate::diagnostic::{Diagnostic, Span, sentence};
@@ -252,7 +253,12 @@ impl Decoder<'_> {
             return diagnostic
                 .label(span, format!("{place}this sensitive value is not {}", form.noun()));
         }
-        let diagnostic = diagnostic.label(span, format!("{place}{error}"));
+        let said = error.to_string();
+        if !secrets::keys(&said).is_empty() {
+            let may_be = format!("{place}this text, which may be a key, is not {}", form.noun());
+            return diagnostic.label(span, may_be);
+        }
+        let diagnostic = diagnostic.label(span, format!("{place}{said}"));
         match error.get_hint() {
             Some(hint) => diagnostic.help(sentence(hint)),
             None => diagnostic,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use crate::config::secrets;
 use crate::resource::address::path;
 use crate::resource::{Address, BackendId, ModuleStep};
 
@@ -193,6 +194,9 @@ impl Value {
             _ if self.is_sensitive => format!("{}, which is sensitive", self.noun()),
             Data::Bool(yes) => format!("`{yes}`"),
             Data::Number(number) => format!("`{number}`"),
+            Data::Text(text) if !secrets::keys(text).is_empty() => {
+                "a text that may be a key".to_owned()
+            }
             Data::Text(text) if text.chars().count() <= 60 => format!("{:?}", &**text),
             Data::Resource(address) => format!("`{address}`"),
             Data::Backend(id) => format!("`backend.{id}`"),
