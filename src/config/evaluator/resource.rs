@@ -13,7 +13,7 @@ use crate::config::expression::{Evaluated, Failures, poisoned};
 use crate::config::parse::{is_reference, or};
 use crate::config::reference::name_of;
 use crate::config::value::{Data, Value};
-use crate::config::{Desired, Trigger, Wanted};
+use crate::config::{Desired, Trigger, Wanted, secrets};
 use crate::diagnostic::rule::{MTU_BELOW_1280, OWN_PUBLIC_KEY};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::resource::{
@@ -385,14 +385,10 @@ impl Run<'_> {
         let wrong = Diagnostic::error("interface name that Linux does not take");
         match (desired.fields.get("name"), desired.spans.get("name")) {
             (Some(Wanted::Known(Field::Text(name))), Some(span)) => {
-                let shown =
-                    if desired.sensitive.contains("name") { "this name" } else { name.as_str() };
-                let why = linux_name(name).err()?;
-                let text = if shown == name {
-                    format!("`{name}` {why}")
-                } else {
-                    format!("{shown} {why}")
-                };
+                let is_hidden =
+                    desired.sensitive.contains("name") || !secrets::keys(name).is_empty();
+                let shown = if is_hidden { "this name".to_owned() } else { format!("`{name}`") };
+                let text = format!("{shown} {}", linux_name(name).err()?);
                 Some(
                     wrong.label(span, text).help(
                         "Write a name of 1 to 15 bytes, without white space, `/`, `:` and `%`.",
