@@ -13,6 +13,9 @@ use crate::config::reference::{Found, walk};
 use crate::config::vocabulary::CLIENT;
 use crate::resource::{Kind, declaration};
 
+/// What stands in the place of a pre-shared key where there is none.
+const NONE: &str = "\"none\"";
+
 /// A text of this length or more may be a key.
 const KEY_LENGTH: usize = 40;
 
@@ -80,8 +83,9 @@ pub(crate) fn named(text: &str) -> Vec<Range<usize>> {
         Regex::new(&format!(r#"(?i)\b{name}\\?"?[ \t]*[=:]+[ \t]*({quoted}|{key})"#)).ok()
     });
     let all = NAMED.iter().flat_map(|regex| regex.captures_iter(text));
-    // What refers to another place is looked for there.
-    let texts = all.filter_map(|it| it.get(1)).filter(|it| !it.as_str().contains("${"));
+    // What refers to another place is looked for there, and who writes that there is none has no secret.
+    let is_open = |text: &str| text.contains("${") || text == NONE;
+    let texts = all.filter_map(|it| it.get(1)).filter(|it| !is_open(it.as_str()));
     texts.map(|it| it.range()).collect()
 }
 
@@ -284,7 +288,12 @@ mod tests {
             let found = named(text).into_iter().map(|range| &text[range]);
             assert!(found.into_iter().any(|it| it.contains("hunter2")), "{text}");
         }
-        for text in ["api_password_command = \"cat x\"", "psk = \"${local.x}\"", "key = \"a\""] {
+        for text in [
+            "api_password_command = \"cat x\"",
+            "psk = \"${local.x}\"",
+            "preshared_key = \"none\"",
+            "key = \"a\"",
+        ] {
             assert!(named(text).is_empty(), "{text}");
         }
     }
