@@ -16,7 +16,8 @@ pub struct Token {
     pub kind: TokenKind,
     /// Its bytes.
     pub range: Range<usize>,
-    /// False for a quote, a heredoc, a template sequence or a comment that opens and is never closed.
+    /// False for a quote, a heredoc, a template sequence or a comment that opens and is never closed, and for the end of
+    /// a text in which a directive, such as `%{ if a }`, has none.
     pub is_closed: bool,
 }
 
@@ -83,7 +84,7 @@ pub enum TokenKind {
     Bang,
     /// `+ * / %`, `== != < > <= >=`, `&&` and `||`.
     Operator,
-    /// A character that HCL has no use for.
+    /// A character that HCL has no use for, or a name that is no directive where one has to be, as in `%{ iff a }`.
     Invalid,
 }
 

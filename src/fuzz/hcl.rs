@@ -19,7 +19,7 @@ use crate::fuzz::{assert_printable, text};
 use crate::lint;
 use crate::render::{Look, diagnostics};
 use crate::source::{Files, GivenVariable, Origin, Sources};
-use crate::token::{Token, scan};
+use crate::token::{Token, TokenKind, scan};
 use crate::world::World;
 
 /// A line that ends one file of an input and starts the next.
@@ -74,8 +74,11 @@ pub(super) fn layout(bytes: &[u8]) {
             body
         })
     };
-    // hcl-edit alone lets a text in quotes go on in the next line.
-    let is_sound = !tokens.iter().any(Token::is_faulty);
+    // hcl-edit alone lets a text in quotes go on in the next line, and an empty heredoc to the end of the next one.
+    let is_empty = |pair: &[Token]| {
+        [pair[0].kind, pair[1].kind] == [TokenKind::HeredocOpen, TokenKind::HeredocClose]
+    };
+    let is_sound = !tokens.iter().any(Token::is_faulty) && !tokens.windows(2).any(is_empty);
     if let (Ok(before), true) = (parse(text), is_sound) {
         let after = parse(&once).unwrap_or_else(|error| panic!("{once}\n{error}"));
         assert_eq!(before, after, "{once}");

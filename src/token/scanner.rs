@@ -67,6 +67,8 @@ struct Scanner<'t> {
 struct Open<'t> {
     inside: Inside<'t>,
     opener: usize,
+    /// How many of the directives `%{ if }` and `%{ for }` in it have no end yet.
+    directives: usize,
 }
 
 enum Inside<'t> {
@@ -156,7 +158,8 @@ impl<'t> Scanner<'t> {
         let rest = self.rest();
         let name = name_length(rest);
         if name > 0 {
-            return self.push(TokenKind::Identifier, name);
+            let kind = self.name(&rest[..name]);
+            return self.push(kind, name);
         }
         let symbol = SYMBOLS.iter().find(|(symbol, _)| rest.starts_with(symbol));
         let Some((symbol, kind)) = symbol else {
@@ -174,13 +177,29 @@ impl<'t> Scanner<'t> {
         self.push(*kind, symbol.len());
     }
 
+    /// Returns what a name is, and counts it if it is the word of a directive.
+    fn name(&mut self, name: &str) -> TokenKind {
+        let mut before = self.tokens.iter().rev().filter(|it| !it.is_trivia());
+        let is_directive = before.next().is_some_and(|it| {
+            it.kind == TokenKind::TemplateOpen && it.text(self.text).starts_with('%')
+        });
+        // The last thing that is open is the sequence, and the one before it the text that it stands in.
+        let Some(text) = self.open.iter_mut().rev().nth(1).filter(|_| is_directive) else {
+            return TokenKind::Identifier;
+        };
+        match name {
+            "if" | "for" => text.directives += 1,
+            "endif" | "endfor" => text.directives = text.directives.saturating_sub(1),
+            "else" => {}
+            _ => return TokenKind::Invalid,
+        }
+        TokenKind::Identifier
+    }
+
     fn in_quotes(&mut self) {
         let rest = self.rest();
         match quoted_length(rest.as_bytes()) {
-            0 if rest.starts_with('"') => {
-                self.open.pop();
-                self.push(TokenKind::QuoteClose, 1);
-            }
+            0 if rest.starts_with('"') => self.leave(TokenKind::QuoteClose, 1),
             0 if rest.starts_with(['$', '%']) => self.enter_template(),
             0 => self.end_line_in_quotes(),
             length => self.push(TokenKind::Text, length),
@@ -211,8 +230,7 @@ impl<'t> Scanner<'t> {
     /// Takes the end of a heredoc, at the start of a line.
     fn closes_heredoc(&mut self, marker: &str) {
         if let Some(length) = heredoc_close(self.rest(), marker) {
-            self.open.pop();
-            self.push(TokenKind::HeredocClose, length);
+            self.leave(TokenKind::HeredocClose, length);
         }
     }
 
@@ -222,8 +240,17 @@ impl<'t> Scanner<'t> {
     }
 
     fn enter(&mut self, kind: TokenKind, length: usize, inside: Inside<'t>) {
-        self.open.push(Open { inside, opener: self.tokens.len() });
+        self.open.push(Open { inside, opener: self.tokens.len(), directives: 0 });
         self.push(kind, length);
+    }
+
+    /// Leaves a text by its end, which is faulty where a directive in it has none.
+    fn leave(&mut self, kind: TokenKind, length: usize) {
+        let is_sound = self.open.pop().is_none_or(|text| text.directives == 0);
+        self.push(kind, length);
+        if let Some(token) = self.tokens.last_mut() {
+            token.is_closed = is_sound;
+        }
     }
 
     /// Leaves the innermost thing that is open, for lack of its end.

@@ -62,7 +62,7 @@ fn templates_stand_in_texts_and_texts_in_templates() {
     Identifier "c"
     TemplateClose "}"
     Text "%%{d"
-    QuoteClose "\""
+    QuoteClose! "\""
     BraceClose "}"
     TemplateClose "~}"
     Text "e"
@@ -123,6 +123,43 @@ fn what_is_never_closed_says_so_and_a_text_in_quotes_ends_with_its_line() {
         ("a = <<E\n ${x}\n}", vec!["a", "=", "<<E\n!", " ", "${", "x", "}", "\n}"]),
         // The marker that ends the heredoc is not lost in the text.
         ("<<E\n${\"a\nE\nb", vec!["<<E\n", "${!", "\"!", "a", "\n", "E", "\n", "b"]),
+    ] {
+        assert_eq!(pieces(text), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn a_text_that_ends_before_its_directive_has_a_faulty_end() {
+    for (text, expected) in [
+        (
+            r#""%{if a}" "%{endif}""#,
+            vec!["\"", "%{", "if", "a", "}", "\"!", "\"", "%{", "endif", "}", "\""],
+        ),
+        (
+            "<<E\n%{for b in c}\nE\n",
+            vec!["<<E\n", "%{", "for", "b", "in", "c", "}", "\n", "E!", "\n"],
+        ),
+        // A directive that the parser takes for another one with a name behind it.
+        (r#""%{ife}%{endif}""#, vec!["\"", "%{", "ife?", "}", "%{", "endif", "}", "\""]),
+        (
+            r#""%{~ if-x }%{else}%{endif}""#,
+            vec!["\"", "%{~", "if-x?", "}", "%{", "else", "}", "%{", "endif", "}", "\""],
+        ),
+        // In a text in a sequence, directives are its own.
+        (
+            r#""%{if "%{for x in y}%{endfor}"}%{endif}${"%{if a}"}""#,
+            vec![
+                "\"", "%{", "if", "\"", "%{", "for", "x", "in", "y", "}", "%{", "endfor", "}",
+                "\"", "}", "%{", "endif", "}", "${", "\"", "%{", "if", "a", "}", "\"!", "}", "\"",
+            ],
+        ),
+        (
+            r#""${for}%{ if(a) }x%{ endif }""#,
+            vec![
+                "\"", "${", "for", "}", "%{", "if", "(", "a", ")", "}", "x", "%{", "endif", "}",
+                "\"",
+            ],
+        ),
     ] {
         assert_eq!(pieces(text), expected, "{text:?}");
     }

@@ -76,25 +76,26 @@ pub(crate) fn read(text: &str) -> Text {
     let text = &without_empty_heredocs(text, &tokens);
     let foreign = foreign_bytes(text);
     match parse_text(text) {
-        Ok(body) if foreign.is_empty() => without_faults(body, &tokens),
+        Ok(body) if foreign.is_empty() => without_faults(text, body, &tokens),
         _ => recover(text, &foreign),
     }
 }
 
 /// Takes out of a text what the parser takes and HCL does not.
-fn without_faults(body: Body, tokens: &[Token]) -> Text {
-    let faulty: Vec<&Token> = tokens.iter().filter(|it| it.is_faulty()).collect();
-    if faulty.is_empty() {
+fn without_faults(text: &str, body: Body, tokens: &[Token]) -> Text {
+    let faulty: Vec<usize> = (0..tokens.len()).filter(|at| tokens[*at].is_faulty()).collect();
+    let Some(first) = faulty.first() else {
         return Text { body, ..Text::default() };
-    }
+    };
     let mut found = Text::default();
     for structure in body {
         let range = structure.span().unwrap_or_default();
-        let Some(token) = faulty.iter().find(|it| range.contains(&it.range.start)) else {
+        let is_in = |at: &&usize| range.contains(&tokens[**at].range.start);
+        let Some(token) = faulty.iter().find(is_in) else {
             found.body.push(structure);
             continue;
         };
-        found.mistakes.push(syntax::faulty(token));
+        found.mistakes.push(syntax::faulty(text, tokens, *token));
         found.lost.push(match &structure {
             Structure::Attribute(it) => Lost::Argument(it.key.to_string()),
             Structure::Block(it) => {
@@ -105,7 +106,7 @@ fn without_faults(body: Body, tokens: &[Token]) -> Text {
         found.hidden.push(range);
     }
     if found.is_whole() {
-        found.mistakes.push(syntax::faulty(faulty[0]));
+        found.mistakes.push(syntax::faulty(text, tokens, *first));
         found.lost.push(Lost::Anything);
     }
     found

@@ -44,8 +44,10 @@ pub(super) enum Fault {
     Early { closer: usize, stray: usize },
     /// The head of a block, and no brace.
     NoBrace { head: usize },
-    /// A character that has no meaning.
+    /// A character that has no meaning, or a name that is no directive.
     Invalid(usize),
+    /// A text ends before a directive in it does.
+    InDirective(usize),
     /// The bytes of the lines that a merge marks its conflict with.
     Conflict { start: Range<usize>, end: Option<Range<usize>> },
     /// Another format.
@@ -225,6 +227,7 @@ impl Splitter<'_> {
                 reading.is_headless &= reading.fault.is_some();
             }
             T::Invalid => reading.fault(Fault::Invalid(at)),
+            T::QuoteClose | T::HeredocClose if !is_closed => reading.fault(Fault::InDirective(at)),
             _ => {}
         }
         true

@@ -121,9 +121,11 @@ pub(super) fn given_twice(name: &str, at: Range<usize>) -> Mistake {
 }
 
 /// Says what HCL does not take and the parser does.
-pub(super) fn faulty(token: &Token) -> Mistake {
-    let at = token.range.clone();
-    match token.kind {
+pub(super) fn faulty(text: &str, tokens: &[Token], token: usize) -> Mistake {
+    let at = tokens[token].range.clone();
+    match tokens[token].kind {
+        TokenKind::Invalid => invalid(text, tokens, token),
+        TokenKind::QuoteClose | TokenKind::HeredocClose => in_directive(at),
         TokenKind::QuoteOpen => {
             Mistake::new("quoted text over several lines", at, "it is not closed in this line")
                 .help("Write `\\n` where a new line starts, or the whole text as a heredoc.")
@@ -185,6 +187,7 @@ fn of_fault(text: &str, tokens: &[Token], fault: &Fault) -> Option<Mistake> {
                 .help("Write `{` at the end of the line.")
         }
         Fault::Invalid(token) => invalid(text, tokens, *token),
+        Fault::InDirective(token) => in_directive(at(*token)),
         Fault::Conflict { start, end } => {
             let mistake =
                 Mistake::new("merge conflict", start.clone(), "a merge left two versions here");
@@ -266,9 +269,22 @@ fn unclosed_quote(text: &str, tokens: &[Token], opener: usize) -> Mistake {
         .help("Write `\"` at its end. A text of several lines is written `<<EOT`, its lines, and `EOT` on a line of its own.")
 }
 
+/// Says that a text ends before a directive in it does.
+fn in_directive(end: Range<usize>) -> Mistake {
+    let label = "the text ends here, before an `%{ if … }` or a `%{ for … }` in it";
+    Mistake::new("directive without its end", end, label).help(
+        "Write `%{ endif }` or `%{ endfor }` before this. A quote within the text is written `\\\"`.",
+    )
+}
+
 fn invalid(text: &str, tokens: &[Token], token: usize) -> Mistake {
     let at = tokens[token].range.clone();
     let c = text[at.clone()].chars().next().unwrap_or_default();
+    if c == '_' || c.is_alphabetic() {
+        let word = tokens[token].text(text);
+        return Mistake::new("unknown directive", at, format!("`{word}` is no directive"))
+            .help("Write `if`, `else`, `endif`, `for` or `endfor` behind `%{`, or `%%{` for a text that has it as it is.");
+    }
     let new = |summary, label: &str| Mistake::new(summary, at.clone(), label);
     match c {
         '\'' => new("text in single quotes", "a text starts and ends with `\"`")

@@ -199,9 +199,22 @@ error: unknown argument
     );
     check(
         "interface \"a\" {\n  name = \"%{ if true }x\"\n}\n",
-        "error: invalid template
-  2:10 `\"%{ if true }x\"`: something in this is not as it should be
-  help: In a text, `${` opens an interpolation; `%{ if … }` ends with `%{ endif }`, `%{ for … }` with `%{ endfor }`. The characters themselves are written `$${` and `%%{`.",
+        "error: directive without its end
+  2:24 `\"`: the text ends here, before an `%{ if … }` or a `%{ for … }` in it
+  help: Write `%{ endif }` or `%{ endfor }` before this. A quote within the text is written `\\\"`.",
+    );
+    // The parser of HCL takes both of these for an `if`.
+    check(
+        "interface \"a\" {\n  name = \"%{iftrue}x%{endif}\"\n}\n",
+        "error: unknown directive
+  2:13 `iftrue`: `iftrue` is no directive
+  help: Write `if`, `else`, `endif`, `for` or `endfor` behind `%{`, or `%%{` for a text that has it as it is.",
+    );
+    check(
+        "locals {\n  a = \"%{ if true }\" x \"%{ endif }\"\n}\noutput \"b\" { value = local.a }\n",
+        "error: directive without its end
+  2:20 `\"`: the text ends here, before an `%{ if … }` or a `%{ for … }` in it
+  help: Write `%{ endif }` or `%{ endfor }` before this. A quote within the text is written `\\\"`.",
     );
     check(
         "interface \"a\" {\n  mtu = 5;\n}\n",
