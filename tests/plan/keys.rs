@@ -242,6 +242,29 @@ fn a_key_that_was_changed_outside_is_kept_when_the_old_one_is_gone() {
 }
 
 #[test]
+fn a_key_that_was_changed_outside_and_is_no_longer_given_gets_a_file() {
+    let given = "key_file = \"/etc/hub.key\"\n";
+    let mut lab =
+        Lab::matching(&HUB.replace("\"wg0\"", "\"wg0\"\n  private_key = \"«one.private»\""));
+    lab.host("hq").set_key("wg0", "intruder");
+    lab.edit("private_key = \"«one.private»\"\n", given);
+    lab.settle();
+    assert_eq!(lab.host("hq").key_of("wg0"), public_key("intruder"));
+    assert!(lab.host("hq").linux.read_key_file("/etc/hub.key".as_ref()).is_some());
+}
+
+#[test]
+fn a_key_that_was_changed_outside_comes_back_from_the_file_that_it_leaves() {
+    let mut lab = Lab::matching(HUB);
+    let before = lab.host("hq").key_of("wg0");
+    lab.host("hq").set_key("wg0", "intruder");
+    lab.edit("name        = \"wg0\"", "name = \"wg7\"");
+    lab.settle();
+    assert_eq!(lab.host("hq").key_of("wg7"), before);
+    assert!(!lab.show("hq").contains(FILE), "{}", lab.show("hq"));
+}
+
+#[test]
 fn a_rotation_makes_a_new_key_and_names_who_must_learn_it() {
     let mut lab = Lab::matching(&format!(
         "{LINK}\npeer \"laptop\" {{\n  interface = interface.hq\n  public_key = \"«laptop»\"\n  allowed_ips = []\n}}\n"

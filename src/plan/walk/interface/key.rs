@@ -118,7 +118,7 @@ impl Planner<'_> {
             let kept = kept_file(standing, picture, path, remove_file);
             return kept.unwrap_or(untouched);
         }
-        self.changed_key(desired, standing, picture, path, notes)
+        self.changed_key(desired, standing, picture, path, remove_file, notes)
     }
 
     /// The key of an interface that stays and whose key was changed, or that is half-made and has none.
@@ -128,18 +128,21 @@ impl Planner<'_> {
         standing: &Standing<'_>,
         picture: &Picture,
         path: Option<PathBuf>,
+        remove_file: Option<PathBuf>,
         notes: &mut Vec<Note>,
     ) -> KeyPlan {
         let recorded = standing.record.as_ref().and_then(|record| public_key(&record.object));
-        let recorded_file = standing.record.as_ref().and_then(recorded_key_file);
         let found = found_key(standing.found);
         let held = standing.found.and_then(|found| found.private_key.clone());
-        let file = path.clone().or(recorded_file.clone());
-        let from_file = file.as_ref().and_then(|path| held_in(picture, path));
-        match from_file.filter(|key| recorded.is_none() || Some(key.public()) == recorded) {
+        let in_files = path.iter().chain(&remove_file).filter_map(|path| held_in(picture, path));
+        let mut in_files =
+            in_files.filter(|key| recorded.is_none() || Some(key.public()) == recorded);
+        match in_files.next() {
             Some(key) => KeyPlan {
                 public: Some(key.public()),
                 source: Some(KeySource::Held(key)),
+                file: path.filter(|_| remove_file.is_some()),
+                remove_file,
                 ..KeyPlan::default()
             },
             // One that the device has and does not show is a key too.
@@ -155,10 +158,12 @@ impl Planner<'_> {
             }
             None => {
                 notes.extend(found.map(Note::KeyKept));
-                // Only a key that wgform made has a file, which has to hold the one that there is now.
-                let file = path.filter(|_| recorded_file.is_some());
+                // One that was given, or that wgform made, has a file now, which has to hold the one that there is.
+                let file = path.filter(|_| standing.record.as_ref().is_some_and(has_key_file));
                 let source = held.filter(|_| file.is_some()).map(KeySource::Held);
-                KeyPlan { source, file, public: found.or(recorded), ..KeyPlan::default() }
+                let remove_file = remove_file.filter(|_| source.is_some());
+                let public = found.or(recorded);
+                KeyPlan { source, file, public, remove_file, ..KeyPlan::default() }
             }
         }
     }
