@@ -90,9 +90,8 @@ impl Config {
         let Parsed { mut modules, given, mut problems } = parse::parse(&sources);
         let (order, circles) = graph::order(&modules);
         problems.extend(circles);
-        let mut problems = unique(problems);
+        let mut problems = in_order(problems);
         problems.retain(|it| !lint::is_ignored(&modules, it));
-        problems.sort_by(|a, b| place(a).cmp(&place(b)));
         // What refers to what is not known of what cannot be read.
         let is_whole = problems.iter().all(|it| it.severity != Severity::Error);
         let found = if is_whole { lint::look(&mut modules) } else { Vec::new() };
@@ -184,9 +183,15 @@ impl Config {
     }
 }
 
+/// Takes out of what is said what may be a key: everything that is said about a configuration leaves this room by here.
+fn clean(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    secrets::without_keys(&mut problems);
+    problems
+}
+
 /// Sorts problems by their place, and drops those that say the same at the same place.
 fn in_order(problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let mut problems = unique(problems);
+    let mut problems = clean(unique(problems));
     problems.sort_by(|a, b| place(a).cmp(&place(b)));
     problems
 }

@@ -177,7 +177,11 @@ impl Decoder<'_> {
         if items.iter().any(Value::is_unknown_anywhere) {
             return Ok(None);
         }
-        self.list(value, &command)
+        let is_written = match &*self.expr.expression {
+            Expression::Array(items) => items.iter().all(|it| it.is_str()),
+            _ => false,
+        };
+        self.list(value, &|it| command(it, is_written))
     }
 
     /// Decodes the elements of a list; none if one of them is not known yet.
@@ -432,10 +436,16 @@ fn domain(text: &str) -> Result<String, InvalidValue> {
     Err(error.hint("write it as `corp.example.com`, in its ASCII form, or `~.` for every name"))
 }
 
-/// Reads a command; none if it is no list of texts.
-pub(crate) fn command(value: &Value) -> Option<Result<Vec<String>, InvalidValue>> {
+/// Reads a command; none if it is no list of texts. What is not written where it is used may be the secret itself that
+/// the command has to print, and is not repeated.
+pub(crate) fn command(
+    value: &Value,
+    is_written: bool,
+) -> Option<Result<Vec<String>, InvalidValue>> {
     if let Some(line) = value.to_text() {
-        let hint = format!("write it as `{}`", as_list(&line));
+        let list =
+            if is_written { as_list(&line) } else { "[\"program\", \"argument\"]".to_owned() };
+        let hint = format!("write it as `{list}`");
         return Some(Err(InvalidValue::new("a command is a list of its parts").hint(hint)));
     }
     let parts: Option<Vec<String>> =

@@ -43,7 +43,7 @@ use crate::config::rendering::Templates;
 use crate::config::value::Value;
 use crate::config::{
     AllUnknown, BackendDeclaration, Computed, Config, Desired, Edition, Import, Output, Settings,
-    VariableValues, in_order,
+    VariableValues, clean, in_order,
 };
 use crate::diagnostic::{Diagnostic, Severity, Span};
 use crate::resource::Address;
@@ -180,7 +180,7 @@ impl<'c> Evaluator<'c> {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn settings(&self) -> Result<Settings, Vec<Diagnostic>> {
-        Run::early(self).settings()
+        Run::early(self).settings().map_err(clean)
     }
 
     /// Evaluates the `backend` blocks, in source order; without any, the implicit `local`. What only a writer needs is
@@ -189,7 +189,7 @@ impl<'c> Evaluator<'c> {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn backends(&self) -> Result<Vec<BackendDeclaration>, Vec<Diagnostic>> {
-        Run::early(self).backends(false)
+        Run::early(self).backends(false).map_err(clean)
     }
 
     /// Evaluates the `backend` blocks as those need them who write.
@@ -202,7 +202,7 @@ impl<'c> Evaluator<'c> {
 
     /// Evaluates every variable that has a value, also those that nothing uses, and returns what is wrong with them.
     pub fn variables(&self) -> Vec<Diagnostic> {
-        Run::early(self).variables()
+        clean(Run::early(self).variables())
     }
 
     /// Evaluates what every module is given, also what nothing uses, and its outputs.
@@ -231,7 +231,8 @@ impl<'c> Evaluator<'c> {
         computed: &dyn Computed,
     ) -> Result<Desired, Vec<Diagnostic>> {
         let ready = self.ready.borrow_mut().remove(address);
-        ready.map_or_else(|| Run::over(self, computed).resource(address), Ok)
+        let evaluated = || Run::over(self, computed).resource(address).map_err(clean);
+        ready.map_or_else(evaluated, Ok)
     }
 
     /// Evaluates the `import` blocks.
@@ -241,7 +242,8 @@ impl<'c> Evaluator<'c> {
     pub fn imports(&self) -> Result<BTreeMap<Address, Import>, Vec<Diagnostic>> {
         let config = self.config;
         let blocks = config.root();
-        let imports = Run::over(self, &AllUnknown).imports(&blocks.refactoring.imports)?;
+        let imports = Run::over(self, &AllUnknown).imports(&blocks.refactoring.imports);
+        let imports = imports.map_err(clean)?;
         let is_broken = |it: &Address| blocks.broken.may_declare(it.kind.as_str(), &it.label);
         let missing = imports.values().filter(|it| !self.has(&it.to) && !is_broken(&it.to));
         let problems: Vec<Diagnostic> = missing.map(|it| undeclared(config, it)).collect();
@@ -263,7 +265,7 @@ impl<'c> Evaluator<'c> {
                 outputs.insert(name.clone(), output);
             }
         }
-        failures.or(outputs)
+        failures.or(outputs).map_err(clean)
     }
 }
 

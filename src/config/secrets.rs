@@ -11,6 +11,7 @@ use regex::Regex;
 
 use crate::config::reference::{Found, walk};
 use crate::config::vocabulary::CLIENT;
+use crate::diagnostic::Diagnostic;
 use crate::resource::{Kind, declaration};
 
 /// What stands in the place of a pre-shared key where there is none.
@@ -18,6 +19,10 @@ const NONE: &str = "\"none\"";
 
 /// A text of this length or more may be a key.
 const KEY_LENGTH: usize = 40;
+
+/// What is a key by its form alone: of age, and of OpenSSH or of TLS.
+const MARKED: &str =
+    r"AGE-(?:SECRET-KEY|PLUGIN-[A-Z0-9]+)-[A-Z0-9]+|-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[^-]*";
 
 /// Finds the secrets in the files of a configuration, which may refer to each other.
 pub(crate) fn find(bodies: &[&Body]) -> Vec<Vec<Range<usize>>> {
@@ -80,12 +85,13 @@ pub(crate) fn named(text: &str) -> Vec<Range<usize>> {
             r"\w*(?:private_?key|preshared_?key|psk|secret|secret_key|password|passphrase|token)";
         let quoted = r#"\\?"(?:\\.|[^"\\\n])*"?"#;
         let key = format!("[A-Za-z0-9+/]{{{KEY_LENGTH},}}={{0,2}}");
-        Regex::new(&format!(r#"(?i)\b{name}\\?"?[ \t]*[=:]+[ \t]*({quoted}|{key})"#)).ok()
+        Regex::new(&format!(r#"(?i)\b{name}\\?"?[ \t]*[=:]+[ \t]*({quoted}|{key})|({MARKED})"#))
+            .ok()
     });
     let all = NAMED.iter().flat_map(|regex| regex.captures_iter(text));
     // What refers to another place is looked for there, and who writes that there is none has no secret.
     let is_open = |text: &str| text.contains("${") || text == NONE;
-    let texts = all.filter_map(|it| it.get(1)).filter(|it| !is_open(it.as_str()));
+    let texts = all.filter_map(|it| it.get(1).or(it.get(2))).filter(|it| !is_open(it.as_str()));
     texts.map(|it| it.range()).collect()
 }
 
@@ -103,10 +109,41 @@ pub(crate) fn assigned(text: &str, part: &Range<usize>) -> Vec<Range<usize>> {
 
 /// Returns every text that may be a key, also a public one.
 pub(crate) fn keys(text: &str) -> Vec<Range<usize>> {
-    static KEY: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(&format!("[A-Za-z0-9+/]{{{KEY_LENGTH},}}={{0,2}}")).ok());
+    static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(&format!("{MARKED}|[A-Za-z0-9+/]{{{KEY_LENGTH},}}={{0,2}}")).ok()
+    });
     let found = KEY.iter().flat_map(|regex| regex.find_iter(text));
     found.map(|found| found.range()).collect()
+}
+
+/// Writes `…` for what may be a key in what is said about a configuration: a value may be one that was read from the
+/// wrong file or stands in the wrong place. Names of files stay.
+pub(crate) fn without_keys(problems: &mut [Diagnostic]) {
+    for problem in problems {
+        let labels = problem.labels.iter_mut().map(|label| &mut label.text);
+        for text in labels.chain(&mut problem.help) {
+            for range in keys(text)
+                .into_iter()
+                .rev()
+                .filter(|it| !is_path(&text[it.clone()]))
+                .collect::<Vec<_>>()
+            {
+                text.replace_range(range, "…");
+            }
+        }
+    }
+}
+
+/// Returns whether what may be a key is part of a path rather: a key has few `/`, and all kinds of characters.
+fn is_path(found: &str) -> bool {
+    let has = |is: fn(&char) -> bool| found.chars().any(|c| is(&c));
+    let is_key = found.ends_with('=')
+        || found.contains('-')
+        || found.chars().all(|c| c.is_ascii_hexdigit())
+        || has(char::is_ascii_lowercase)
+            && has(char::is_ascii_uppercase)
+            && has(char::is_ascii_digit);
+    !is_key || found.matches('/').count() > 6
 }
 
 #[derive(Default)]

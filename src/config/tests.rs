@@ -2,6 +2,7 @@
 
 mod errors;
 mod functions;
+mod keys;
 mod modules;
 mod repeat;
 mod resources;

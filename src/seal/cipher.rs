@@ -119,18 +119,20 @@ pub(super) fn check_recipient(text: &str) -> Result<(), String> {
 }
 
 fn recipient(text: &str) -> Result<Box<dyn Recipient>, String> {
-    let shown = || text.chars().take(24).collect::<String>();
+    let start = || text.chars().take(24).collect::<String>();
     if text.starts_with("AGE-SECRET-KEY-") {
         return Err("this is an identity, which is secret, and no recipient".to_owned());
     }
     if text.starts_with("ssh-") {
         let recipient: ssh::Recipient = text
             .parse()
-            .map_err(|_| format!("`{}…` is no public key that age can use", shown()))?;
+            .map_err(|_| format!("`{}…` is no public key that age can use", start()))?;
         return Ok(Box::new(recipient));
     }
+    // What does not look like a recipient may be a key of any kind.
+    let shown = || if text.starts_with("age1") { format!("`{}`", start()) } else { "this".into() };
     let recipient: x25519::Recipient =
-        text.parse().map_err(|_| format!("`{}` is no recipient", shown()))?;
+        text.parse().map_err(|_| format!("{} is no recipient", shown()))?;
     Ok(Box::new(recipient))
 }
 

@@ -266,7 +266,7 @@ fn a_command_cannot_hold_a_secret_nor_be_a_line_for_a_shell() {
       help: Write it as `["/usr/local/bin/up", "%i"]`.
     error: invalid value
       at `3`: a command is a list of its parts
-      help: Write it as `["3"]`.
+      help: Write it as `["program", "argument"]`.
     error: invalid value
       at `"true"`: `post_down` is a list of commands, each a list of strings, not "true"
       help: Write it as `post_down = [["sysctl", "-w", "net.ipv4.ip_forward=1"]]`.

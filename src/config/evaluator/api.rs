@@ -120,7 +120,7 @@ impl Run<'_> {
             return Err(vec![secret_in_command(&expr.span())]);
         }
         let help = "Write it as `[\"pass\", \"show\", \"branch\"]`.";
-        match command(&value) {
+        match command(&value, expr.expression.is_str()) {
             Some(Ok(argv)) => Ok(Some((expr.span(), argv))),
             Some(Err(error)) => {
                 let hint = error.get_hint().filter(|_| value.to_text().is_some()).map(sentence);

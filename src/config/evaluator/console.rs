@@ -4,7 +4,6 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::Computed;
 use crate::config::block::{Expr, Module};
 use crate::config::broken::Broken;
 use crate::config::evaluator::Evaluator;
@@ -12,6 +11,7 @@ use crate::config::evaluator::run::Run;
 use crate::config::expression::{Environment as _, Evaluated, too_big};
 use crate::config::parse::{Declared, Within, expression};
 use crate::config::value::{Data, Value};
+use crate::config::{Computed, clean};
 use crate::diagnostic::{Diagnostic, SourceText, Span, unique};
 use crate::resource::address::path;
 use crate::resource::{Address, Attribute, BackendId, ModuleStep, Presence, declaration};
@@ -79,10 +79,10 @@ impl Console<'_> {
         let mut problems = Vec::new();
         self.declared.resolve(&mut expr, Within::NOTHING, &[], &mut problems);
         if !problems.is_empty() {
-            return Err(unique(problems));
+            return Err(clean(unique(problems)));
         }
         let run = Run::over(self.evaluator, computed);
-        let value = run.evaluate(&expr)?;
+        let value = run.evaluate(&expr).map_err(clean)?;
         let view = View { run, secrets: &self.secrets, at: expr.span(), size: Cell::default() };
         view.show(&value, Blocks::Opened).map(Some)
     }

@@ -11,7 +11,7 @@ use crate::config::expression::{Evaluated, both, poisoned};
 use crate::config::suggest::suggestion;
 use crate::config::value::{Data, Map, Value};
 use crate::config::vocabulary::DATA_ATTRIBUTES;
-use crate::config::{AllUnknown, Computed, Sought};
+use crate::config::{AllUnknown, Computed, Sought, clean};
 use crate::diagnostic::{Diagnostic, unique};
 use crate::resource::{BackendId, Fields, Kind, declaration};
 
@@ -21,7 +21,7 @@ impl Evaluator<'_> {
         let run = Run::over(self, computed);
         let names = self.config.root().data.keys();
         let problems = names.filter_map(|name| run.node(&Node::Data(name.clone())).err());
-        unique(problems.flatten().collect())
+        clean(unique(problems.flatten().collect()))
     }
 
     /// Returns the backends that `data` blocks look for interfaces on, as far as that is known before anything is read.

@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::config::AllUnknown;
 use crate::config::block::Expr;
 use crate::config::evaluator::Evaluator;
 use crate::config::evaluator::run::Run;
 use crate::config::expression::{Evaluated, Failures, both, wrong_type};
 use crate::config::hold::{HoldBlock, Holding};
+use crate::config::{AllUnknown, clean};
 use crate::diagnostic::Diagnostic;
 
 impl Evaluator<'_> {
@@ -20,7 +20,7 @@ impl Evaluator<'_> {
         let mut failures = Failures::default();
         let blocks = self.config.root().holds.iter();
         let all: Vec<_> = blocks.filter_map(|it| failures.take(run.holding(it))).collect();
-        failures.or(all)
+        failures.or(all).map_err(clean)
     }
 }
 
