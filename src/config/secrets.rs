@@ -122,14 +122,9 @@ pub(crate) fn without_keys(problems: &mut [Diagnostic]) {
     for problem in problems {
         let labels = problem.labels.iter_mut().map(|label| &mut label.text);
         for text in labels.chain(&mut problem.help) {
-            for range in keys(text)
-                .into_iter()
-                .rev()
-                .filter(|it| !is_path(&text[it.clone()]))
-                .collect::<Vec<_>>()
-            {
-                text.replace_range(range, "…");
-            }
+            let mut found = keys(text);
+            found.retain(|it| !is_path(&text[it.clone()]));
+            found.into_iter().rev().for_each(|range| text.replace_range(range, "…"));
         }
     }
 }
@@ -333,6 +328,21 @@ mod tests {
         ] {
             assert!(named(text).is_empty(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_key_that_says_what_it_is_is_found_wherever_it_stands() {
+        for (text, key) in [
+            ("age_recipients = [\"AGE-SECRET-KEY-1QQPQ\"]", "AGE-SECRET-KEY-1QQPQ"),
+            (
+                "a = <<E\n-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaA\n-----END OPENSSH PRIVATE KEY-----\nE\n",
+                "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaA\n",
+            ),
+        ] {
+            let found: Vec<_> = named(text).into_iter().map(|range| &text[range]).collect();
+            assert_eq!(found, [key]);
+        }
+        assert!(named("-----BEGIN PUBLIC KEY-----\nb3BlbnNzaA").is_empty());
     }
 
     #[test]
