@@ -264,6 +264,56 @@ fn a_key_that_was_changed_outside_comes_back_from_the_file_that_it_leaves() {
     assert!(!lab.show("hq").contains(FILE), "{}", lab.show("hq"));
 }
 
+/// Two interfaces on two hosts, each with its key in a file of the same name.
+const SAME_NAME: &str = r#"
+backend "local" "hq" {
+  simulate = true
+}
+
+backend "local" "branch" {
+  simulate = true
+}
+
+interface "stays" {
+  backend     = backend.hq
+  listen_port = 51820
+  key_file    = "/etc/x.key"
+}
+
+interface "moves" {
+  backend     = backend.branch
+  listen_port = 51821
+  key_file    = "/etc/x.key"
+}
+"#;
+
+#[test]
+fn a_key_file_of_the_same_name_on_the_host_that_it_moves_to_stays() {
+    let mut lab = Lab::matching(SAME_NAME);
+    lab.host("branch").reboot();
+    lab.edit(
+        "backend.branch\n  listen_port = 51821\n  key_file    = \"/etc/x.key\"",
+        "backend.hq\n  listen_port = 51821",
+    );
+    lab.settle();
+    assert!(lab.host("hq").linux.read_key_file("/etc/x.key".as_ref()).is_some());
+    assert!(lab.host("branch").linux.read_key_file("/etc/x.key".as_ref()).is_none());
+}
+
+#[test]
+fn a_key_of_somebody_else_on_the_host_that_it_moves_to_is_not_overwritten() {
+    let mut lab = Lab::matching(&SAME_NAME.replacen("/etc/x.key", "/etc/y.key", 1));
+    lab.host("branch").reboot();
+    lab.host("branch").remove_key_file("/etc/x.key");
+    lab.host("hq").write_key_file("/etc/x.key", "foreign");
+    let key = |lab: &Lab| lab.host("hq").linux.read_key_file("/etc/x.key".as_ref());
+    let before = key(&lab);
+    lab.edit("backend     = backend.branch", "backend     = backend.hq");
+    lab.options.allow_new_key.insert("interface.moves".parse().unwrap());
+    assert!(lab.apply().contains("`/etc/x.key` holds another private key, and was not touched"));
+    assert_eq!(key(&lab), before);
+}
+
 #[test]
 fn a_rotation_makes_a_new_key_and_names_who_must_learn_it() {
     let mut lab = Lab::matching(&format!(

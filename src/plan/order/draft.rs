@@ -256,10 +256,13 @@ impl Drafter {
             draft.after.push(clean);
         }
         let create = self.push(draft);
-        if let Some(record) = left {
-            self.remove_old(planner, node, on_device, record, create);
+        match left {
+            Some(record) => _ = self.remove_old(planner, node, on_device, record, create),
+            None if recorded_here(planner, node).is_some() => {
+                self.clean_old_key_file(node, on_device, create);
+            }
+            None => {}
         }
-        self.clean_old_key_file(node, on_device, create);
     }
 
     /// Removes the file of a key that was kept under another name when its link was lost.
@@ -391,11 +394,7 @@ impl Drafter {
         let backend = record.backend.clone();
         let ObjectKey::Interface { name, .. } = &record.object else { return create };
         let old_file = recorded_key_file(record);
-        let is_one_place = match (&backend, &node.backend) {
-            (Some(old), Some(new)) => planner.is_same_machine(old, new),
-            (old, new) => old == new,
-        };
-        let is_shared = old_file == on_device.key.file && is_one_place;
+        let is_shared = old_file == on_device.key.file && recorded_here(planner, node).is_some();
         let old_file = old_file.filter(|_| !is_shared);
         let file = key_file(backend.as_ref(), old_file.as_ref());
         let boot_files = backend.as_ref().map(|it| planner.files_of(it, &record.attributes));
@@ -626,12 +625,22 @@ fn guard_unkept_key(planner: &mut Planner<'_>, address: &Address) {
 
 /// Returns the file of a key of ours that a new one takes the place of.
 fn outdated_key_file(planner: &Planner<'_>, node: &Node, on_device: &OnDevice) -> Option<PathBuf> {
-    let record = planner.state.resources.get(&node.address)?;
+    let record = recorded_here(planner, node)?;
     let is_new = matches!(on_device.key.source, Some(KeySource::New));
     let path = recorded_key_file(record)
         .filter(|path| is_new && on_device.key.file.as_ref() == Some(path))?;
     let picture = planner.picture(node.backend.as_ref()?)?;
     picture.key_files.contains_key(&path).then_some(path)
+}
+
+/// Returns the record of a resource that stays on its host: on another one, a file of the same name is somebody else's.
+fn recorded_here<'p>(planner: &'p Planner<'_>, node: &Node) -> Option<&'p ResourceRecord> {
+    let record = planner.state.resources.get(&node.address)?;
+    let is_here = match (&record.backend, &node.backend) {
+        (Some(old), Some(new)) => planner.is_same_machine(old, new),
+        (old, new) => old == new,
+    };
+    is_here.then_some(record)
 }
 
 fn step(node: &Node, action: Action, act: PlannedAct, effect: Effect) -> Step {
