@@ -113,8 +113,7 @@ fn an_interrupt_ends_in_order_and_says_what_is_left() {
         assert_eq!(created, owned);
         let left = INTERFACES - owned;
         let ran = ran.says("Apply interrupted.");
-        let ran =
-            ran.says(&format!("steps done, {left} not started:\n")).says("  interface.i299\n");
+        let ran = ran.says(&format!(" done, {left} not started:\n")).says("  interface.i299\n");
         ran.says("What was done is in the state; run it again to do the rest.");
         finish(&project);
     }
