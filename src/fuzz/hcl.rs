@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use hcl_edit::expr::{Array, FuncArgs, Object};
+use hcl_edit::expr::{Array, FuncArgs, Object, ObjectKey};
 use hcl_edit::template::{ForDirective, IfDirective};
 use hcl_edit::visit_mut::{
     VisitMut, visit_array_mut, visit_for_directive_mut, visit_func_args_mut,
@@ -95,6 +95,13 @@ impl VisitMut for WithoutBlanks {
     }
 
     fn visit_object_mut(&mut self, object: &mut Object) {
+        // hcl-edit forgets the keys.
+        for (mut key, value) in std::mem::take(object) {
+            if let ObjectKey::Expression(key) = &mut key {
+                self.visit_expr_mut(key);
+            }
+            object.insert(key, value);
+        }
         object.set_trailing("");
         visit_object_mut(self, object);
     }
