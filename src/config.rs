@@ -183,7 +183,8 @@ impl Config {
     }
 }
 
-/// Takes out of what is said what may be a key: everything that is said about a configuration leaves this room by here.
+/// Takes out of what is said what may be a key. What is wrong with a configuration leaves this room by here, but for the
+/// messages of conditions that are judged after a device was read, which their author wrote.
 fn clean(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     secrets::without_keys(&mut problems);
     problems
