@@ -14,6 +14,7 @@ mod ignore;
 mod lifecycle;
 mod module;
 mod names;
+pub(crate) mod parser;
 pub(crate) mod recover;
 mod refactor;
 mod split;
@@ -22,9 +23,7 @@ mod syntax;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use hcl_edit::expr::Traversal;
 use hcl_edit::structure::{Body, Structure};
-use hcl_edit::visit_mut::{VisitMut, visit_traversal_mut};
 use regex::Regex;
 
 use crate::config::block::{Blocks, Expr, Module};
@@ -205,25 +204,6 @@ fn guessed_versions(source: &Arc<SourceText>) -> Vec<(String, Span)> {
             (it.as_str().to_owned(), Span { source: source.clone(), range })
         })
         .collect()
-}
-
-type SyntaxError = hcl_edit::parser::Error;
-
-pub(crate) fn parse_text(text: &str) -> Result<Body, SyntaxError> {
-    let mut body = hcl_edit::parser::parse_body(text)?;
-    Shrink.visit_body_mut(&mut body);
-    Ok(body)
-}
-
-/// Gives back the room for operators that a reference does not have: three of four that the parser makes room for,
-/// and a fifth of all memory that a large configuration takes.
-struct Shrink;
-
-impl VisitMut for Shrink {
-    fn visit_traversal_mut(&mut self, traversal: &mut Traversal) {
-        traversal.operators.shrink_to_fit();
-        visit_traversal_mut(self, traversal);
-    }
 }
 
 pub(crate) fn with_secrets(

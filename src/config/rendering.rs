@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use crate::config::expression::{Effort, Environment, Evaluated, Scope, both, poisoned};
 use crate::config::function::{self, Answer, Failure};
 use crate::config::lines::prepared;
+use crate::config::parse::parser::parse_template;
 use crate::config::parse::unknown_function;
 use crate::config::reference::{Found, walk};
 use crate::config::secrets;
@@ -121,13 +122,13 @@ impl Parsed {
     fn of(name: String, text: String) -> Self {
         let secrets = secrets::keys(&text);
         let source = Arc::new(SourceText { name, text, secrets });
-        let parsed = hcl_edit::parser::parse_template(&source.text);
+        let parsed = parse_template(&source.text);
         let expression = match parsed {
             Ok(template) => {
                 Ok(StringTemplate::from(prepared(&template, &source.text, false)).into())
             }
             Err(error) => {
-                let start = floor(&source.text, error.location().offset());
+                let start = floor(&source.text, error.offset);
                 let end =
                     source.text[start..].find('\n').map_or(source.text.len(), |at| start + at);
                 let at = Span { source: source.clone(), range: start..end };

@@ -8,6 +8,7 @@ use crate::config::constant::constant;
 use crate::config::evaluator::run::Run;
 use crate::config::expression::{Evaluated, Scope, poisoned, wrong_type};
 use crate::config::parse::Given;
+use crate::config::parse::parser::parse_expression;
 use crate::config::types::Type;
 use crate::config::value::Value;
 use crate::diagnostic::{Diagnostic, Span};
@@ -109,7 +110,7 @@ impl Run<'_> {
             source: source.clone(),
             range: start + range.start..start + range.end,
         };
-        let expression = hcl_edit::parser::parse_expr(text.trim_end()).map_err(|_| {
+        let expression = parse_expression(text.trim_end()).map_err(|_| {
             vec![
                 Diagnostic::error("invalid value for a variable")
                     .label(&given.span(), "this is not written as an expression")

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use hcl_edit::parser::parse_expr;
 use hcl_edit::structure::Structure;
 
 use crate::config::block::Expr;
+use crate::config::parse::parser::parse_expression;
 use crate::config::parse::recover::{read, without_empty_heredocs};
 use crate::config::parse::syntax::explain_alone;
 use crate::config::secrets;
@@ -26,7 +26,7 @@ pub(crate) fn expression(name: &str, text: &str) -> Result<Option<Expr>, Vec<Dia
     });
     let said = |error: Option<&_>| vec![explain_alone(text, &tokens, error).diagnostic(&source)];
     // By itself, because every place in it is counted from the start of its text.
-    let parsed = parse_expr(without_empty_heredocs(text, &tokens).trim_end());
+    let parsed = parse_expression(without_empty_heredocs(text, &tokens).trim_end());
     let expression = parsed.map_err(|error| said(Some(&error)))?;
     let argument = read(&format!("{ARGUMENT}{text}\n"));
     if let Some(mistake) = argument.mistakes.into_iter().next() {

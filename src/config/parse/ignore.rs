@@ -195,7 +195,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::config::parse::ignore::Ignored;
-    use crate::config::parse::parse_text;
+    use crate::config::parse::parser::parse_body;
     use crate::diagnostic::rule::UNUSED_LOCAL;
     use crate::diagnostic::{Diagnostic, SourceText, Span};
 
@@ -204,7 +204,7 @@ mod tests {
         let source = SourceText { name: "main".into(), text: text.into(), secrets: Vec::new() };
         let source = Arc::new(source);
         let mut ignored = Ignored::default();
-        let problems = ignored.read(&source, &parse_text(text).unwrap());
+        let problems = ignored.read(&source, &parse_body(text).unwrap());
         assert_eq!(problems, []);
         let is_silent = |mark: &usize| {
             let Some(at) = text.find(&format!("@{mark}")) else { return false };

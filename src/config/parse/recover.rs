@@ -10,7 +10,7 @@ use hcl_edit::Span as _;
 use hcl_edit::structure::{Body, Structure};
 
 use crate::config::broken::Broken;
-use crate::config::parse::parse_text;
+use crate::config::parse::parser::parse_body;
 use crate::config::parse::split::{Fault, Piece, Split, bytes, split};
 use crate::config::parse::syntax::{self, Mistake};
 use crate::source::foreign_byte;
@@ -75,7 +75,7 @@ pub(crate) fn read(text: &str) -> Text {
     let tokens = scan(text);
     let text = &without_empty_heredocs(text, &tokens);
     let foreign = foreign_bytes(text);
-    match parse_text(text) {
+    match parse_body(text) {
         Ok(body) if foreign.is_empty() => without_faults(text, body, &tokens),
         _ => recover(text, &foreign),
     }
@@ -148,7 +148,7 @@ fn recover(text: &str, foreign: &[usize]) -> Text {
         let range = bytes(&tokens, &piece.tokens);
         let has_foreign = foreign.partition_point(|at| *at < range.start)
             < foreign.partition_point(|at| *at < range.end);
-        let mistake = match parse_text(&text[range.clone()]) {
+        let mistake = match parse_body(&text[range.clone()]) {
             _ if has_foreign => None,
             Err(error) => syntax::explain(text, &tokens, piece, &error),
             Ok(body) => {
@@ -162,7 +162,7 @@ fn recover(text: &str, foreign: &[usize]) -> Text {
         lose(text, &tokens, piece, &mut found.lost);
         found.hidden.push(range);
     }
-    match parse_text(&blanked(text, &found.hidden)) {
+    match parse_body(&blanked(text, &found.hidden)) {
         Ok(body) => found.body = body,
         Err(error) => {
             // No piece alone is wrong, so this is not reached; but nothing may be lost without a word.

@@ -6,7 +6,8 @@
 
 use std::ops::Range;
 
-use crate::config::parse::{BLOCKS, parse_text};
+use crate::config::parse::BLOCKS;
+use crate::config::parse::parser::parse_body;
 use crate::token::{Token, TokenKind, scan};
 
 /// A text in pieces.
@@ -440,7 +441,7 @@ impl Splitter<'_> {
     }
 
     fn parses(&self, tokens: Range<usize>) -> bool {
-        parse_text(&self.text[bytes(&self.tokens, &tokens)]).is_ok()
+        parse_body(&self.text[bytes(&self.tokens, &tokens)]).is_ok()
     }
 
     /// Returns how many bytes stand before a token on its line.

@@ -4,8 +4,9 @@
 
 use std::ops::Range;
 
+use crate::config::parse::BLOCKS;
+use crate::config::parse::parser::{SyntaxError, TOO_LONG};
 use crate::config::parse::split::{Fault, Format, Piece, split};
-use crate::config::parse::{BLOCKS, SyntaxError};
 use crate::diagnostic::{Diagnostic, SourceText, Span};
 use crate::source::foreign_byte;
 use crate::token::{Token, TokenKind};
@@ -70,10 +71,10 @@ pub(super) fn explain(
         return of_fault(text, tokens, fault);
     }
     let start = tokens.get(piece.tokens.start).map_or(0, |it| it.range.start);
-    let offset = start + error.location().offset();
+    let offset = start + error.offset;
     let place = Place::find(text, tokens, piece.tokens.clone(), offset);
     Some(
-        of_limits(&place, error.message())
+        of_limits(&place, &error.message)
             .or_else(|| of_place(&place))
             .unwrap_or_else(|| general(&place)),
     )
@@ -90,9 +91,9 @@ pub(super) fn explain_alone(text: &str, tokens: &[Token], error: Option<&SyntaxE
     if let Some(last) = last.filter(|it| is_operator(it.kind)) {
         return without_right_side(last.range.clone());
     }
-    let offset = error.map_or(0, |it| it.location().offset());
+    let offset = error.map_or(0, |it| it.offset);
     let place = Place::find(text, tokens, 0..tokens.len(), offset);
-    let known = of_limits(&place, error.map_or("", SyntaxError::message));
+    let known = of_limits(&place, error.map_or("", |it| &it.message));
     known.or_else(|| of_expression(&place)).unwrap_or_else(|| {
         let mistake = match place.here() {
             Some(_) => Mistake::new("syntax error", place.range(), "this cannot stand here"),
@@ -332,6 +333,10 @@ fn of_limits(place: &Place<'_>, message: &str) -> Option<Mistake> {
     let into_locals = "Move inner parts into `locals`, and refer to them.";
     if message.contains("nested levels") {
         let label = "this is inside more than 64 brackets and blocks";
+        return Some(Mistake::new("expression nested too deep", at, label).help(into_locals));
+    }
+    if message == TOO_LONG {
+        let label = "this is inside too many brackets that each follow two operators";
         return Some(Mistake::new("expression nested too deep", at, label).help(into_locals));
     }
     if message.contains("chained binary operators") {

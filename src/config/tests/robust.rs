@@ -6,7 +6,7 @@ use std::ops::Range;
 use proptest::prelude::*;
 
 use crate::config::Evaluator;
-use crate::config::tests::{Case, PRIVATE, known, shown};
+use crate::config::tests::{Case, Known, PRIVATE, known, shown};
 use crate::diagnostic::Span;
 use crate::token::{Token, TokenKind, scan};
 
@@ -381,4 +381,51 @@ fn a_text_of_many_gigabytes_is_refused_before_it_is_made() {
         let problems = crate::config::tests::evaluate(&expression);
         assert!(problems.contains(why), "{expression}: {}", &problems[..problems.len().min(300)]);
     }
+}
+
+/// What the parser reads twice in each of so many brackets; `<` is what it cannot read.
+fn behind_operators(brackets: usize, inner: &str) -> String {
+    format!("{}{inner}{}", "1 - 1 - (".repeat(brackets), ")".repeat(brackets))
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a template is a file")]
+fn a_mistake_behind_many_operators_is_not_looked_for_until_the_end_of_days() {
+    let broken = behind_operators(40, "<");
+    let too_deep = "error: expression nested too deep\n";
+    let argument =
+        format!("interface \"a\" {{\n  mtu = {broken}\n}}\noutput \"x\" {{ value = y }}\n");
+    let problems = Case::new(&argument).problems();
+    assert!(problems.starts_with(too_deep), "{problems}");
+    assert!(problems.contains("there is no `y` here"), "{problems}");
+
+    let variable =
+        Case::new("variable \"v\" { type = list(number) }\noutput \"x\" { value = var.v }\n");
+    let problems = variable.var("v", &broken).problems();
+    assert!(problems.contains("this is not written as an expression"), "{problems}");
+
+    let said = Case::new("").with(|_, evaluator, _| {
+        evaluator.console().evaluate(&broken, &Known::default()).map_err(|said| shown(&said))
+    });
+    assert!(said.as_ref().is_err_and(|said| said.starts_with(too_deep)), "{said:?}");
+
+    let directory = tempfile::tempdir().unwrap();
+    let nested = format!("{}${{<}}", "${ 1 - 1 - \"".repeat(40));
+    for text in [format!("${{ {broken} }}"), nested] {
+        std::fs::write(directory.path().join("t"), text).unwrap();
+        let case = Case::new("output \"x\" { value = templatefile(\"t\", {}) }\n");
+        let problems = case.directory(directory.path().to_owned()).problems();
+        assert!(problems.starts_with("error: invalid template\n"), "{problems}");
+    }
+}
+
+#[test]
+fn brackets_behind_operators_are_bounded_where_nobody_writes_them() {
+    let evaluate = |text: &str| crate::config::tests::evaluate(text);
+    assert_eq!(evaluate(&behind_operators(12, "1")), "1");
+    assert!(evaluate(&behind_operators(20, "1")).contains("expression nested too deep"));
+    // Each of many starts anew.
+    let many = behind_operators(5, "1") + ", ";
+    let few_each = format!("length([{}])", many.repeat(10_000));
+    assert_eq!(evaluate(&few_each), "10000");
 }
