@@ -24,7 +24,12 @@ pub(crate) struct SyntaxError {
 pub(super) const TOO_LONG: &str = "too many brackets behind operators";
 
 pub(crate) fn parse_body(text: &str) -> Result<Body, SyntaxError> {
-    refuse_repeated(&scan(text), 0)?;
+    parse_scanned(text, &scan(text))
+}
+
+/// Parses a text whose tokens are known.
+pub(super) fn parse_scanned(text: &str, tokens: &[Token]) -> Result<Body, SyntaxError> {
+    refuse_repeated(tokens, 0)?;
     let mut body = parser::parse_body(text)?;
     Shrink.visit_body_mut(&mut body);
     Ok(body)

@@ -10,7 +10,7 @@ use hcl_edit::Span as _;
 use hcl_edit::structure::{Body, Structure};
 
 use crate::config::broken::Broken;
-use crate::config::parse::parser::parse_body;
+use crate::config::parse::parser::{parse_body, parse_scanned};
 use crate::config::parse::split::{Fault, Piece, Split, bytes, split};
 use crate::config::parse::syntax::{self, Mistake};
 use crate::source::foreign_byte;
@@ -75,7 +75,7 @@ pub(crate) fn read(text: &str) -> Text {
     let tokens = scan(text);
     let text = &without_empty_heredocs(text, &tokens);
     let foreign = foreign_bytes(text);
-    match parse_body(text) {
+    match parse_scanned(text, &tokens) {
         Ok(body) if foreign.is_empty() => without_faults(text, body, &tokens),
         _ => recover(text, &foreign),
     }
