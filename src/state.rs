@@ -153,7 +153,7 @@ impl State {
                     resource.deposed.push(Deposed { backend, object, attributes, other });
                 }
                 Some(backend) if resource.backend.as_ref() == Some(&backend) => {
-                    self.follow_rename(&backend, &old.object, &resource.object);
+                    self.follow_rename(&address, &backend, &old.object, &resource.object);
                 }
                 _ => {}
             }
@@ -164,8 +164,15 @@ impl State {
         self.resources.insert(address, resource);
     }
 
-    /// The peers of an interface that got another name are on the interface of that name.
-    fn follow_rename(&mut self, backend: &BackendId, before: &ObjectKey, after: &ObjectKey) {
+    /// The peers of an interface that got another name are on the interface of that name. Those of another one, which had
+    /// it before or gets it in the same apply, are not.
+    fn follow_rename(
+        &mut self,
+        address: &Address,
+        backend: &BackendId,
+        before: &ObjectKey,
+        after: &ObjectKey,
+    ) {
         let (ObjectKey::Interface { name: before, .. }, ObjectKey::Interface { name: after, .. }) =
             (before, after)
         else {
@@ -174,12 +181,19 @@ impl State {
         if before == after {
             return;
         }
+        let address = address.to_string();
         for record in self.resources.values_mut() {
-            let deposed = record.deposed.iter_mut().map(|it| (&it.backend, &mut it.object));
-            let own = record.backend.as_ref().map(|backend| (backend, &mut record.object));
-            for (_, object) in own.into_iter().chain(deposed).filter(|(on, _)| *on == backend) {
+            let ResourceRecord { backend: own, object, attributes, deposed, .. } = record;
+            let own = own.as_ref().map(|own| (own, object, &*attributes));
+            let deposed =
+                deposed.iter_mut().map(|it| (&it.backend, &mut it.object, &it.attributes));
+            for (on, object, attributes) in own.into_iter().chain(deposed) {
+                let is_others =
+                    attributes.get("interface").is_some_and(|it| it.as_str() != Some(&address));
                 if let ObjectKey::Peer { interface, .. } = object
                     && interface == before
+                    && on == backend
+                    && !is_others
                 {
                     interface.clone_from(after);
                 }

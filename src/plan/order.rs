@@ -281,9 +281,10 @@ fn temporary(draft: &Draft, number: usize) -> Option<PlannedAct> {
     if rename.is_none() && meanwhile.is_empty() {
         return None;
     }
-    // The key's file goes along: under its old name it would be overwritten by the other half of the swap.
-    let moved = rename.as_ref().zip(key_file.as_ref().filter(|_| remove_key_file.is_some()));
-    let key_file = moved.map(|(name, path)| path.with_file_name(name));
+    // The key's file goes along, also one that is to go: under its old name the other half of the swap would overwrite it,
+    // or would lose its own in it.
+    let moved = rename.as_ref().zip(remove_key_file.as_ref());
+    let key_file = moved.map(|(name, old)| key_file.as_ref().unwrap_or(old).with_file_name(name));
     Some(PlannedAct::UpdateInterface {
         name: name.clone(),
         key: None,

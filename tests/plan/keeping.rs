@@ -15,14 +15,14 @@ const FILE: &str = "/var/lib/wgform/keys/wg0";
 const OWN: &str = "/etc/wireguard/own.key";
 
 /// Reads the private key in a file of a host.
-fn kept(lab: &Lab, path: &str) -> Option<PrivateKey> {
+pub fn kept(lab: &Lab, path: &str) -> Option<PrivateKey> {
     let text = lab.host("hq").linux.read_key_file(Path::new(path))?;
     let key = text.lines().find(|line| !line.starts_with('#') && !line.trim().is_empty());
     Some(key.unwrap().trim().parse().unwrap())
 }
 
 /// Demands that an interface has a key, and that the file of its name has the same.
-fn is_kept(lab: &Lab, name: &str, key: wgform::value::PublicKey) {
+pub fn is_kept(lab: &Lab, name: &str, key: wgform::value::PublicKey) {
     assert_eq!(lab.host("hq").key_of(name), key, "{name}");
     let path = format!("/var/lib/wgform/keys/{name}");
     assert_eq!(kept(lab, &path).map(|key| key.public()), Some(key), "{path}");
@@ -47,7 +47,7 @@ fn a_key_file_of_the_users_own_stays_theirs() {
     assert_eq!(kept(&lab, OWN).map(|key| key.public()), Some(public_key("foreign")));
 }
 
-fn swapped() -> String {
+pub fn swapped() -> String {
     TWO.replace("wg0", "x").replace("wg1", "wg0").replace("\"x\"", "\"wg1\"")
 }
 

@@ -313,6 +313,8 @@ fn two_peers_swap_their_keys_in_place() {
     assert_snapshot!(lab.steps(), @"
     peer.laptop: update wg0/«phone» allowed_ips persistent_keepalive
     peer.phone: update wg0/«laptop» allowed_ips endpoint persistent_keepalive
+    peer.laptop: record
+    peer.phone: record
     ");
     lab.settle();
     assert_snapshot!(lab.show("hq"), @"
@@ -331,6 +333,7 @@ fn a_key_goes_from_one_peer_to_another_that_had_a_third() {
     peer.laptop: update wg0/«phone» allowed_ips persistent_keepalive
     peer.laptop: delete wg0/«laptop»
     peer.phone: create wg0/«tablet»
+    peer.phone: record
     ");
     lab.settle();
     assert_snapshot!(lab.show("hq"), @"

@@ -102,7 +102,7 @@ pub(crate) fn drafts(
     let mut drafter = Drafter::default();
     let walked: Vec<Address> =
         planner.walked.iter().filter(|it| view.contains(it)).cloned().collect();
-    let claimed = claimed_peers(planner);
+    let claimed = claimed_peers(planner, view);
     for address in &walked {
         if !planner.nodes[address].is_change() {
             continue;
@@ -133,9 +133,14 @@ pub(crate) fn drafts(
 
 type PeerKey = (BackendId, String, String);
 
-/// Returns the objects that peers are to be: an object that changes hands is not removed.
-fn claimed_peers(planner: &Planner<'_>) -> BTreeMap<PeerKey, Address> {
-    let peers = planner.nodes.values().filter(|node| node.fate != Fate::Pending);
+/// Returns the objects that peers are, or are to be by this plan: an object that changes hands is not removed.
+fn claimed_peers(planner: &Planner<'_>, view: &View) -> BTreeMap<PeerKey, Address> {
+    let peers = planner.nodes.values().filter(|node| {
+        let is_its =
+            |it: &peer::OnDevice| it.old.as_ref().map(|old| old.public_key) == it.public_key;
+        let is_touched = view.contains(&node.address) || node.peer().is_some_and(is_its);
+        node.fate != Fate::Pending && is_touched
+    });
     let peers = peers.filter_map(|node| {
         let peer = node.peer()?;
         // On an interface that is made there is nothing yet.
@@ -274,6 +279,7 @@ impl Drafter {
         }
         let mut clean = Draft::new(step(node, Action::Update, act, Effect::Nothing));
         clean.after = vec![create];
+        clean.gives.extend(key_file(node.backend.as_ref(), Some(old_file)));
         self.push(clean);
     }
 
@@ -473,8 +479,10 @@ impl Drafter {
             (_, public_key) => PlannedAct::CreatePeer { interface, public_key, replaces: None },
         };
         let old = on_device.old.as_ref().filter(|_| node.fate == Fate::Replace);
-        let old = old.filter(|old| self.is_to_go(planner, old, claimed));
+        let old = old.filter(|old| is_to_go(planner, old));
+        let taker = old.and_then(|old| claimed.get(&old.place())).cloned();
         if let (Some(old), PlannedAct::CreatePeer { interface, .. }) = (old, &act)
+            && taker.is_none()
             && node.reason == Reason::CannotUpdate("public_key")
             && planner.kind_of(node.backend.as_ref()).keeps_configuration()
             && name_then(planner, old) == *interface
@@ -490,10 +498,15 @@ impl Drafter {
         let public_key = old.public_key;
         let object =
             ObjectKey::Peer { interface: interface.clone(), public_key: public_key.to_string() };
-        let act = PlannedAct::DeletePeer { interface, public_key };
+        // One that another resource takes over stays where it is, and is this one's until the other has it.
+        let act = match taker {
+            Some(_) => PlannedAct::Record,
+            None => PlannedAct::DeletePeer { interface, public_key },
+        };
         let mut remove = Draft::new(step(node, Action::Delete, act, Effect::RemoveDeposed(object)));
         remove.step.backend = Some(old.backend.clone());
         remove.after = vec![made];
+        remove.taken_over_by = taker;
         self.push(remove);
     }
 
@@ -509,21 +522,6 @@ impl Drafter {
         draft.gives_networks = gives_networks(node);
         self.push(draft);
         self.rekeyed.insert(node.address.clone());
-    }
-
-    /// Returns whether the object that a peer was has to be removed by a step of its own: it is there, nobody takes it
-    /// over, and its interface does not go.
-    fn is_to_go(
-        &self,
-        planner: &Planner<'_>,
-        old: &peer::Old,
-        claimed: &BTreeMap<PeerKey, Address>,
-    ) -> bool {
-        let key = (old.backend.clone(), old.interface.clone(), old.public_key.to_string());
-        let object = ObjectKey::Peer { interface: key.1.clone(), public_key: key.2.clone() };
-        !claimed.contains_key(&key)
-            && is_there(planner, Some(&old.backend), &object)
-            && !is_only_recorded(planner, &old.backend, &object)
     }
 
     fn change(&mut self, planner: &Planner<'_>, node: &Node, notes: impl Iterator<Item = Note>) {
@@ -545,6 +543,14 @@ impl Drafter {
             notes: node.notes.iter().cloned().chain(notes).chain(hooks).collect(),
         });
     }
+}
+
+/// Returns whether the object that a peer was needs a step of its own: it is there, and its interface does not go.
+fn is_to_go(planner: &Planner<'_>, old: &peer::Old) -> bool {
+    let (interface, public_key) = (old.interface.clone(), old.public_key.to_string());
+    let object = ObjectKey::Peer { interface, public_key };
+    is_there(planner, Some(&old.backend), &object)
+        && !is_only_recorded(planner, &old.backend, &object)
 }
 
 /// Returns the name that the interface of a peer that is there has by the time that the peer is changed.

@@ -54,6 +54,11 @@ impl Old {
         let (backend, public_key) = (record.backend.clone()?, public_key(&record.object)?);
         Some(Self { backend, interface: interface.clone(), public_key })
     }
+
+    /// Returns its host, its interface and its key, as the state has them.
+    pub(crate) fn place(&self) -> (BackendId, String, String) {
+        (self.backend.clone(), self.interface.clone(), self.public_key.to_string())
+    }
 }
 
 struct Standing<'a> {

@@ -213,6 +213,7 @@ impl Drafter {
             after: Vec::new(),
             follows: Vec::new(),
         });
+        draft.taken_over_by = taker(deposed, claimed).cloned();
         if let PlannedAct::DeleteInterface { name, remove_key_file, .. } = &draft.step.act {
             let file = key_file(Some(&deposed.backend), remove_key_file.as_ref());
             draft.gives = gives(planner, &deposed.backend, name);
@@ -303,9 +304,8 @@ fn deposed_act(
                 remove_boot_files,
             }
         }
-        ObjectKey::Peer { interface, public_key: text } => {
-            let key = (deposed.backend.clone(), interface.clone(), text.clone());
-            match public_key(&deposed.object).filter(|_| !claimed.contains_key(&key)) {
+        ObjectKey::Peer { interface, public_key: _ } => {
+            match public_key(&deposed.object).filter(|_| taker(deposed, claimed).is_none()) {
                 Some(public_key) => {
                     PlannedAct::DeletePeer { interface: interface.clone(), public_key }
                 }
@@ -313,6 +313,16 @@ fn deposed_act(
             }
         }
         ObjectKey::PresharedKey {} => PlannedAct::Record,
+    }
+}
+
+/// Returns the resource that a replaced peer is now, or is to be.
+fn taker<'c>(deposed: &Deposed, claimed: &'c BTreeMap<PeerKey, Address>) -> Option<&'c Address> {
+    match &deposed.object {
+        ObjectKey::Peer { interface, public_key } => {
+            claimed.get(&(deposed.backend.clone(), interface.clone(), public_key.clone()))
+        }
+        ObjectKey::Interface { .. } | ObjectKey::PresharedKey {} => None,
     }
 }
 
