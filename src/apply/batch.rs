@@ -178,7 +178,10 @@ impl Maker<'_, '_, '_> {
             PlannedAct::CreatePeer { replaces, .. } => replaces.is_some(),
             _ => false,
         };
-        let stays = (is_there && kind.keeps_configuration()).then_some("preshared_key");
+        // Nor one of a peer that goes from its device because it is disabled.
+        let goes = desired.fields.get("enabled") == Some(&Wanted::Known(Field::Bool(false)));
+        let is_unneeded = if kind.keeps_configuration() { is_there } else { goes };
+        let stays = is_unneeded.then_some("preshared_key");
         device_fields(desired.address.kind, &desired.fields, kind, stays)
     }
 

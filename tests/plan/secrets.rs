@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use crate::changes::{HUB, changed};
 use crate::lab::Lab;
-use crate::names::public_key;
+use crate::names::{preshared_key, public_key};
 
 /// Two hosts with a link between them and a secret on it.
 pub const LINK: &str = r#"
@@ -679,4 +679,22 @@ fn what_turns_out_to_be_a_secret_is_not_recorded() {
     let told = lab.apply();
     assert!(told.contains("Failed: peer.laptop"), "{told}");
     assert!(told.contains("reference to a secret"), "{told}");
+}
+
+#[test]
+fn a_peer_whose_secret_was_lost_can_be_disabled_and_comes_back_with_a_new_one() {
+    let one = HUB.replace("\"«phone»\"", "\"«phone»\"\n  preshared_key = preshared_key.tunnel");
+    let mut lab = Lab::matching(&format!("{one}preshared_key \"tunnel\" {{}}\n"));
+    let phone = public_key("phone");
+    lab.host("hq").set_preshared_key("wg0", phone, Some("intruder"));
+    lab.edit("[\"10.8.0.3/32\"]", "[\"10.8.0.3/32\"]\n  enabled = false");
+    lab.settle();
+    let peers = |lab: &Lab| lab.host("hq").linux.device("wg0").unwrap().peers;
+    assert!(!peers(&lab).contains_key(&phone), "{}", lab.show("hq"));
+    lab.edit("\n  enabled = false", "");
+    assert!(lab.plan().contains("refused: `preshared_key.tunnel` was changed or lost"));
+    lab.edit("\"tunnel\" {}", "\"tunnel\" {\n  rotation = \"2\"\n}");
+    lab.settle();
+    let secret = peers(&lab)[&phone].preshared_key.clone();
+    assert!(secret.is_some_and(|it| it != preshared_key("intruder")));
 }

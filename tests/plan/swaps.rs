@@ -4,11 +4,10 @@ use wgform::state::ObjectKey;
 
 use crate::backend::Crash;
 use crate::changes::HUB;
-use crate::keeping::{is_kept, kept, swapped};
+use crate::keeping::{is_kept, swapped};
 use crate::lab::Lab;
 use crate::names::public_key;
 use crate::order::TWO;
-use crate::secrets::LINK;
 
 const PEERS: &str = r#"
 peer "pa" {
@@ -148,26 +147,4 @@ fn is_owned(lab: &Lab, name: &str) -> bool {
     let state = lab.state();
     let mut all = state.resources.values();
     all.any(|it| has(&it.object) || it.deposed.iter().any(|it| has(&it.object)))
-}
-
-#[test]
-fn a_peer_whose_secret_was_changed_outside_can_be_disabled() {
-    let mut lab = Lab::matching(LINK);
-    let far = lab.host("branch").key_of("wg0");
-    lab.host("hq").set_preshared_key("wg0", far, Some("intruder"));
-    lab.edit("[\"10.2.0.0/16\"]", "[\"10.2.0.0/16\"]\n  enabled = false");
-    lab.settle();
-    assert!(lab.host("hq").linux.device("wg0").unwrap().peers.is_empty(), "{}", lab.show("hq"));
-}
-
-#[test]
-fn both_ends_of_a_link_are_disabled_while_its_secret_is_rotated() {
-    let mut lab = Lab::matching(LINK);
-    lab.edit("[\"10.2.0.0/16\"]", "[\"10.2.0.0/16\"]\n  enabled = false");
-    lab.edit("[\"10.1.0.0/16\"]", "[\"10.1.0.0/16\"]\n  enabled = false");
-    lab.edit("\"tunnel\" {}", "\"tunnel\" {\n  rotation = \"2\"\n}");
-    lab.settle();
-    assert!(lab.host("hq").linux.device("wg0").unwrap().peers.is_empty(), "{}", lab.show("hq"));
-    let kept = kept(&lab, "/var/lib/wgform/keys/wg0").map(|it| it.public());
-    assert_eq!(kept, Some(lab.host("hq").key_of("wg0")));
 }
