@@ -76,7 +76,7 @@ pub use hold::{Held, Holds};
 pub use interest::{interest, recorded_interest};
 pub use limit::{Deeds, Guarded, Limits, deeds, listed, protects_nothing};
 pub use path::{Destination, PathChange, PathFate, Reach};
-pub use persist::{outside, persisted_fields, written};
+pub use persist::{begin_files, outside, persisted_fields, written};
 pub use recover::recover;
 pub use refactor::renames;
 pub use routes::{Recipe, WantedRoutes};

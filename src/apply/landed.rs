@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use crate::config::{Computed, Desired, Evaluator, Wanted};
-use crate::plan::{Effect, Known, Plan, PlannedAct, SecretSource, Step, record, written};
+use crate::plan::{
+    Effect, Known, Plan, PlannedAct, SecretSource, Step, begin_files, record, written,
+};
 use crate::resource::{Address, Field, Fields, Kind};
 use crate::state::{ObjectKey, ResourceRecord, State, StateChange};
 use crate::value::{FingerprintKey, PresharedKey, PrivateKey, PublicKey};
@@ -185,12 +187,10 @@ impl Landing {
                 own_routes(plan, step, &mut resource);
                 Some(StateChange::Put { address: address.clone(), resource, depose: false })
             }
-            // The intent says only that files may be half-written, and nobody's drift.
+            // The intent says only that files may be half-written: they are ours, and nobody's drift.
             Effect::Persisted { .. } => {
                 let mut resource = Box::new(state.resources.get(address)?.clone());
-                if let Some(landed) = landed {
-                    persisted(step, &landed, &mut resource, &state.fingerprint_key);
-                }
+                persisted(step, landed.as_ref(), &mut resource, &state.fingerprint_key);
                 Some(StateChange::Put { address: address.clone(), resource, depose: false })
             }
             Effect::Meanwhile => {
@@ -333,9 +333,18 @@ fn own_routes(plan: &Plan, step: &Step, resource: &mut ResourceRecord) {
     }
 }
 
-/// Remembers what was written for the next boot.
-fn persisted(step: &Step, landed: &Fields, resource: &mut ResourceRecord, key: &FingerprintKey) {
+/// Remembers what was written for the next boot; before it was, that it may be.
+fn persisted(
+    step: &Step,
+    landed: Option<&Fields>,
+    resource: &mut ResourceRecord,
+    key: &FingerprintKey,
+) {
     let PlannedAct::Persist { name, style, .. } = &step.act else { return };
+    let Some(landed) = landed else {
+        style.iter().for_each(|style| begin_files(resource, *style, name));
+        return;
+    };
     resource.attributes.remove("persisted");
     if let (Some(style), Some(Field::Text(digest))) = (style, landed.get("persisted")) {
         let json = written(*style, name, digest, key);

@@ -49,45 +49,91 @@ pub(crate) struct Persisted {
     pub(crate) fingerprint: String,
     /// The address that the files give to commands of the user, where the resource has another one by now.
     pub(crate) address: Option<String>,
+    /// Other files that a run began to write, and whose end it did not live to see.
+    pub(crate) begun: Option<(Style, String)>,
 }
 
 impl Persisted {
+    /// Returns what was last written to its end.
     pub(crate) fn of(attributes: &BTreeMap<String, Json>) -> Option<Self> {
         let json = attributes.get(PERSISTED)?;
         let text = |name: &str| json.get(name)?.as_str().map(str::to_owned);
-        let style = Style::from_word(&text("style")?)?;
-        let address = text(ResourceRecord::WRITTEN_AS);
-        Some(Self { style, name: text("name")?, fingerprint: text("fingerprint")?, address })
+        let (style, name) = styled(json)?;
+        let (fingerprint, address) = (text("fingerprint")?, text(ResourceRecord::WRITTEN_AS));
+        Some(Self { style, name, fingerprint, address, begun: begun(attributes) })
     }
 
     /// Returns what was last written; or what may have been, by a run that failed or was cut off before it was recorded.
     pub(crate) fn last(attributes: &BTreeMap<String, Json>) -> Option<Self> {
         let text = |name: &str| attributes.get(name)?.as_str().map(str::to_owned);
+        let wanted = || Some((Style::from_word(&text("persist")?)?, text("name")?));
         Self::of(attributes).or_else(|| {
-            let style = Style::from_word(&text("persist")?)?;
-            Some(Self { style, name: text("name")?, fingerprint: String::new(), address: None })
+            let (style, name) = begun(attributes).or_else(wanted)?;
+            let (fingerprint, address) = (String::new(), None);
+            Some(Self { style, name, fingerprint, address, begun: None })
         })
     }
 
     /// Returns the form in which a state remembers it.
     pub(crate) fn recorded(&self) -> Json {
-        let Self { style, name, fingerprint, address } = self;
+        let Self { style, name, fingerprint, address, begun } = self;
         let mut json = json!({ "style": style.word(), "name": name, "fingerprint": fingerprint });
         if let Some(address) = address {
             json[ResourceRecord::WRITTEN_AS] = address.as_str().into();
         }
+        if let Some((style, name)) = begun {
+            json[BEGUN] = json!({ "style": style.word(), "name": name });
+        }
         json
     }
 
+    /// Returns the files that were written.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
         self.style.paths(&self.name)
     }
+
+    /// Returns these and those that may have been.
+    fn all_paths(&self) -> Vec<PathBuf> {
+        let begun = self.begun.iter().flat_map(|(style, name)| style.paths(name));
+        self.paths().into_iter().chain(begun).collect()
+    }
+}
+
+/// Where the state remembers files whose end nobody saw.
+const BEGUN: &str = "begun";
+
+fn begun(attributes: &BTreeMap<String, Json>) -> Option<(Style, String)> {
+    styled(attributes.get(PERSISTED)?.get(BEGUN)?)
+}
+
+fn styled(json: &Json) -> Option<(Style, String)> {
+    let text = |name: &str| json.get(name)?.as_str();
+    Some((Style::from_word(text("style")?)?, text("name")?.to_owned()))
 }
 
 /// Returns what a state remembers of files whose digest a backend has told.
 pub fn written(style: Style, name: &str, digest: &str, key: &FingerprintKey) -> Json {
     let fingerprint = persist::fingerprint(key, digest).to_string();
-    Persisted { style, name: name.to_owned(), fingerprint, address: None }.recorded()
+    Persisted { style, name: name.to_owned(), fingerprint, address: None, begun: None }.recorded()
+}
+
+/// Notes in a record that files are going to be written beside those that it knows: a run that is cut off leaves them.
+pub fn begin_files(record: &mut ResourceRecord, style: Style, name: &str) {
+    let last = Persisted::of(&record.attributes);
+    if last.is_some_and(|it| it.style == style && it.name == name) {
+        return;
+    }
+    let files = record.attributes.entry(PERSISTED.to_owned()).or_insert_with(|| json!({}));
+    if let Some(files) = files.as_object_mut() {
+        files.insert(BEGUN.to_owned(), json!({ "style": style.word(), "name": name }));
+    }
+}
+
+/// Takes over from an intent that files were begun.
+pub(crate) fn take_begun(record: &mut ResourceRecord, intent: &ResourceRecord) {
+    if let Some((style, name)) = begun(&intent.attributes) {
+        begin_files(record, style, &name);
+    }
 }
 
 /// Returns the means by which a resource is to come back.
@@ -108,7 +154,8 @@ pub(crate) fn is_left(picture: &Picture, attributes: &BTreeMap<String, Json>) ->
     let Some((boot, persisted)) = picture.boot.as_ref().zip(Persisted::last(attributes)) else {
         return false;
     };
-    found(boot, &persisted.paths()).into_iter().any(|(path, it)| persist::is_ours(path, &it.text))
+    let left = found(boot, &persisted.all_paths());
+    left.into_iter().any(|(path, it)| persist::is_ours(path, &it.text))
 }
 
 /// Takes an address for ours that a file of ours gives an interface: an apply may have removed it, and a power cut come
@@ -484,7 +531,7 @@ fn unclaimed(
     backend: &BackendId,
     attributes: &BTreeMap<String, Json>,
 ) -> BTreeSet<PathBuf> {
-    let paths = Persisted::last(attributes).map(|it| it.paths()).unwrap_or_default();
+    let paths = Persisted::last(attributes).map(|it| it.all_paths()).unwrap_or_default();
     paths.into_iter().filter(|path| !claimed.contains(&(backend.clone(), path.clone()))).collect()
 }
 

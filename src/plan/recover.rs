@@ -11,7 +11,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use crate::actual::{Actual, KeyFile, Picture, Reading};
-use crate::plan::persist::{Persisted, is_left};
+use crate::plan::persist::{Persisted, is_left, take_begun};
 use crate::plan::walk::interface::found_key;
 use crate::resource::{Address, BackendId, Field, Fields, declaration};
 use crate::state::{Deposed, ObjectKey, ResourceRecord, State, StateChange};
@@ -163,6 +163,9 @@ impl Recovered {
     fn look(&mut self, change: StateChange, picture: &Picture) {
         match change {
             StateChange::Put { address, resource, depose } => {
+                let old = self.state.resources.get_mut(&address);
+                let old = old.filter(|old| old.backend == resource.backend);
+                old.into_iter().for_each(|old| take_begun(old, &resource));
                 match found(picture, &resource.object) {
                     Some(found) => self.put(address, resource, depose, found),
                     None => self.not_put(address, resource, depose, picture),

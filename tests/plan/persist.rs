@@ -824,16 +824,42 @@ fn an_address_that_an_older_file_brings_back_goes_again() {
 
 #[test]
 fn files_go_again_that_a_killed_run_has_written() {
-    for reported in 0..3 {
-        let mut lab = Lab::matching(HUB);
-        lab.edit("name        = \"wg0\"", "name        = \"wg0\"\n  persist     = \"wg-quick\"");
-        let all = lab.steps().lines().count();
-        lab.crash(Crash { done: all, reported: reported.min(all) });
-        assert_eq!(files(&lab), [CONF], "{reported}");
-        lab.replace("backend \"local\" \"hq\" {\n  simulate = true\n}\n");
-        let report = lab.apply();
-        assert!(report.contains("complete."), "{reported}: {report}");
-        assert!(files(&lab).is_empty(), "{reported}");
-        lab.assert_settled();
+    let renamed = |style: &str| persisted(style).replace("\"wg0\"", "\"wg9\"");
+    for (from, to) in [
+        (persisted("none"), persisted("wg-quick")),
+        (persisted("none"), renamed("networkd")),
+        (persisted("wg-quick"), persisted("networkd")),
+        (persisted("networkd"), renamed("wg-quick")),
+        (persisted("wg-quick"), renamed("wg-quick")),
+    ] {
+        let make = || {
+            let mut lab = Lab::matching(&from);
+            lab.replace(&to);
+            lab
+        };
+        let all = make().apply_and_count();
+        for (done, reported) in (0..=all).flat_map(|done| (0..=done).map(move |it| (done, it))) {
+            let mut lab = make();
+            lab.crash(Crash { done, reported });
+            lab.replace("backend \"local\" \"hq\" {\n  simulate = true\n}\n");
+            let report = lab.apply();
+            assert!(report.contains("complete."), "{done} {reported}: {report}");
+            assert_eq!(lab.show("hq"), "", "{done} {reported}");
+            assert!(files(&lab).is_empty(), "{done} {reported}");
+            lab.assert_settled();
+        }
     }
+}
+
+#[test]
+fn a_file_of_somebody_else_is_not_taken_for_one_that_a_killed_run_has_begun() {
+    let mut lab = Lab::matching(&persisted("none"));
+    lab.replace(&persisted("wg-quick"));
+    lab.crash(Crash { done: 0, reported: 0 });
+    lab.host("hq").write_file(CONF, "[Interface]\nPrivateKey = theirs\n");
+    let plan = lab.plan();
+    assert!(plan.contains("error:"), "{plan}");
+    lab.replace("backend \"local\" \"hq\" {\n  simulate = true\n}\n");
+    assert!(lab.apply().contains("complete."));
+    assert_eq!(files(&lab), [CONF]);
 }

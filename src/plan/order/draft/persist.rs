@@ -381,7 +381,7 @@ fn learn(planner: &mut Planner<'_>, address: &Address, standing: &Standing) {
     let now = standing.style.zip(standing.expected.as_ref()).map(|(style, files)| {
         let fingerprint =
             persist::fingerprint(planner.fingerprint_key(), &persist::digest(files)).to_string();
-        Persisted { style, name, fingerprint, address: standing.address.clone() }
+        Persisted { style, name, fingerprint, address: standing.address.clone(), begun: None }
     });
     let is_known = standing.style.is_some() && standing.expected.is_none();
     if is_known || now == standing.recorded {
