@@ -272,3 +272,23 @@ fn assert_destroyed(lab: &Lab) {
     lab.assert_settled();
     assert_eq!(lab.owned(), [""; 0]);
 }
+
+#[test]
+fn a_port_that_the_host_chose_outlives_a_kill_while_its_interface_is_made_again() {
+    let text = HUB.replace("  listen_port = 51820\n", "");
+    for is_up in [false, true] {
+        let lab = Lab::matching(&text);
+        let port = || lab.host("hq").linux.device("wg0").unwrap().listen_port;
+        let before = port();
+        lab.host("hq").delete_link("wg0");
+        lab.crash(Crash { done: 0, reported: 0 });
+        // Killed in the middle of it: there is a link, and nothing more.
+        lab.host("hq").linux.add_link("wg0").unwrap();
+        if is_up {
+            lab.host("hq").set_up("wg0", true);
+            assert_ne!(port(), before);
+        }
+        lab.settle();
+        assert_eq!(port(), before, "{is_up}");
+    }
+}

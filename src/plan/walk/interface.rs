@@ -98,6 +98,7 @@ impl<'a> Planner<'a> {
         let found = self.found_interface(&standing);
         let mut notes = Vec::new();
         self.settle_mark(&mut desired, &standing, &mut notes);
+        self.settle_port(&mut desired, &standing);
         let key = self.key_plan(&desired, &standing, &mut notes);
         desired.fields.insert("name", Wanted::Known(Field::Text(standing.name.clone())));
         let diffs = self.interface_diffs(&desired, &standing, found.as_ref(), &key);
@@ -141,6 +142,19 @@ impl<'a> Planner<'a> {
             notes.push(Note::MarkChosen(mark));
         }
         desired.fields.insert("fwmark", Wanted::Known(Field::Number(mark)));
+    }
+
+    /// One that a run was cut off from making again has no key yet, and not the port that its peers know either.
+    fn settle_port(&self, desired: &mut Desired, standing: &Standing<'_>) {
+        let is_half_made = self.interrupted.contains(&desired.address)
+            && !self.kind_of(Some(&standing.backend)).keeps_configuration()
+            && standing.found.is_some_and(|found| found_key(Some(found)).is_none());
+        let recorded = standing.record.as_ref().and_then(|it| it.attributes.get("listen_port"));
+        let port = recorded.and_then(Json::as_u64).and_then(|it| u32::try_from(it).ok());
+        if let Some(port) = port.filter(|port| is_half_made && *port != 0) {
+            let wanted = Wanted::Known(Field::Number(port));
+            desired.fields.entry("listen_port").or_insert(wanted);
+        }
     }
 
     fn interface_standing(&self, desired: &Desired) -> Standing<'a> {
