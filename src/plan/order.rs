@@ -244,7 +244,11 @@ fn break_swap(drafts: &mut Vec<Draft>, cycle: &[usize]) -> bool {
     let number = drafts.len();
     let Some(act) = temporary(&drafts[index], number) else { return false };
     let original = &mut drafts[index];
-    let gives = std::mem::take(&mut original.gives);
+    let frees_port =
+        matches!(&act, PlannedAct::UpdateInterface { settings, .. } if !settings.is_empty());
+    let is_given = |claim: &Claim| frees_port || !matches!(claim, Claim::Port(..));
+    let (gives, kept) = std::mem::take(&mut original.gives).into_iter().partition(is_given);
+    original.gives = kept;
     let step = Step { act, effect: Effect::Meanwhile, ..original.step.clone() };
     original.after.push(number);
     original.is_temporary = true;
@@ -277,6 +281,8 @@ fn temporary(draft: &Draft, number: usize) -> Option<PlannedAct> {
     let mut meanwhile = BTreeMap::new();
     if has_port && settings.contains_key("listen_port") {
         meanwhile.insert("listen_port", PlannedSetting::Direct(Setting::Clear));
+    } else if has_port && settings.contains_key("enabled") {
+        meanwhile.insert("enabled", PlannedSetting::Wanted);
     }
     if rename.is_none() && meanwhile.is_empty() {
         return None;

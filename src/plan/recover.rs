@@ -46,10 +46,28 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
         settled.push(change);
     }
     forget_taken(&mut recovered, &removals);
+    give_way(&mut recovered.state, actual);
     // What is not finished stays known until it is, or a second kill would make somebody's drift of it.
     settled.retain(|change| !recovered.interrupted.contains(change.address()));
     recovered.state.settle(&settled);
     recovered
+}
+
+/// Of two interfaces that are recorded under one name, the one is there whose key is: the other one was to get another name,
+/// and is gone.
+fn give_way(state: &mut State, actual: &Actual) {
+    let place = |record: &ResourceRecord| {
+        let (name, key, picture) = interface_of(record, actual).filter(|_| !record.is_gone)?;
+        let place = (record.backend.clone()?, name.to_owned());
+        Some((place, is_there(picture, name, key)))
+    };
+    let here = state.resources.values().filter_map(place).filter(|(_, is_there)| *is_there);
+    let taken: BTreeSet<_> = here.map(|(place, _)| place).collect();
+    for record in state.resources.values_mut() {
+        if place(record).is_some_and(|(place, is_there)| !is_there && taken.contains(&place)) {
+            record.is_gone = true;
+        }
+    }
 }
 
 /// Takes back interfaces that were known to be gone and are there again with their own key, as those are that their
@@ -166,7 +184,8 @@ impl Recovered {
                 let old = self.state.resources.get_mut(&address);
                 let old = old.filter(|old| old.backend == resource.backend);
                 old.into_iter().for_each(|old| take_begun(old, &resource));
-                match found(picture, &resource.object) {
+                let found = found(picture, &resource.object).filter(|_| self.is_on_its(&resource));
+                match found {
                     Some(found) => self.put(address, resource, depose, found),
                     None => self.not_put(address, resource, depose, picture),
                 }
@@ -180,6 +199,19 @@ impl Recovered {
                 self.state.apply(change);
             }
         }
+    }
+
+    /// Returns whether a peer that was to be made can be one that is there: until its interface has the name that it was to
+    /// get, what is on the interface of that name is another one's.
+    fn is_on_its(&self, peer: &ResourceRecord) -> bool {
+        let ObjectKey::Peer { interface, .. } = &peer.object else { return true };
+        let on = peer.attributes.get("interface").and_then(Json::as_str);
+        let on = on.and_then(|on| self.state.resources.get(&on.parse::<Address>().ok()?));
+        on.is_none_or(|on| {
+            let has_name =
+                matches!(&on.object, ObjectKey::Interface { name, .. } if name == interface);
+            has_name && !on.is_gone || on.backend != peer.backend
+        })
     }
 
     /// Takes over what is there of an object that was to be made or changed.

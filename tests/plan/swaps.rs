@@ -148,3 +148,30 @@ fn is_owned(lab: &Lab, name: &str) -> bool {
     let mut all = state.resources.values();
     all.any(|it| has(&it.object) || it.deposed.iter().any(|it| has(&it.object)))
 }
+
+#[test]
+fn a_port_is_free_before_the_other_one_of_a_swap_listens_on_it() {
+    let mut lab = Lab::matching(TWO);
+    lab.replace(&swapped());
+    lab.edit("listen_port = 51820", "enabled = false").edit("51821", "51820");
+    lab.settle();
+    assert_eq!(lab.host("hq").linux.device("wg0").unwrap().listen_port, 51820);
+}
+
+#[test]
+fn a_peer_is_not_taken_for_one_with_the_same_key_after_a_kill_in_a_swap() {
+    let (on_a, on_b) = PEERS.split_at(PEERS.find("peer \"pb\"").unwrap());
+    let make = || {
+        let mut lab = Lab::matching(&format!("{TWO}{on_a}").replace("«pa»", "«far»"));
+        lab.replace(&format!("{}{on_b}", swapped()).replace("«pb»", "«far»"));
+        lab
+    };
+    let writes = make().apply_and_count();
+    for (done, reported) in (0..=writes).flat_map(|done| (0..=done).map(move |it| (done, it))) {
+        let lab = make();
+        lab.crash(Crash { done, reported });
+        lab.settle();
+        let device = |name| lab.host("hq").linux.device(name).unwrap();
+        assert_eq!((device("wg0").peers.len(), device("wg1").peers.len()), (1, 0));
+    }
+}
