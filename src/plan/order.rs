@@ -9,6 +9,7 @@ mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::actual::OwnKeys;
 use crate::diagnostic::Diagnostic;
 use crate::graph::Graph;
 use crate::link::Links;
@@ -250,12 +251,12 @@ fn break_swap(drafts: &mut Vec<Draft>, cycle: &[usize]) -> bool {
     original.is_temporary = true;
     if let (
         PlannedAct::UpdateInterface { rename: Some(meanwhile), key_file: moved_to, .. },
-        PlannedAct::UpdateInterface { name, remove_key_file, .. },
+        PlannedAct::UpdateInterface { name, own_keys, .. },
     ) = (&step.act, &mut original.step.act)
     {
         name.clone_from(meanwhile);
-        if moved_to.is_some() {
-            remove_key_file.clone_from(moved_to);
+        if let Some(moved_to) = moved_to {
+            own_keys.remove = [moved_to.clone()].into();
         }
     }
     let mut temporary = Draft::new(step);
@@ -267,7 +268,7 @@ fn break_swap(drafts: &mut Vec<Draft>, cycle: &[usize]) -> bool {
 
 /// Returns the act that makes an interface give up its name or port, if that is what the step does.
 fn temporary(draft: &Draft, number: usize) -> Option<PlannedAct> {
-    let PlannedAct::UpdateInterface { name, rename, key_file, remove_key_file, settings, key: _ } =
+    let PlannedAct::UpdateInterface { name, rename, key_file, own_keys, settings, key: _ } =
         &draft.step.act
     else {
         return None;
@@ -282,12 +283,15 @@ fn temporary(draft: &Draft, number: usize) -> Option<PlannedAct> {
         return None;
     }
     // The key's file goes along: under its old name it would be overwritten by the other half of the swap.
-    let moved = rename.as_ref().zip(key_file.as_ref().filter(|_| remove_key_file.is_some()));
+    let moved = rename.as_ref().zip(key_file.as_ref().filter(|_| !own_keys.remove.is_empty()));
     let key_file = moved.map(|(name, path)| path.with_file_name(name));
     Some(PlannedAct::UpdateInterface {
         name: name.clone(),
         key: None,
-        remove_key_file: remove_key_file.clone().filter(|_| key_file.is_some()),
+        own_keys: match &key_file {
+            Some(_) => own_keys.clone(),
+            None => OwnKeys::default(),
+        },
         key_file,
         rename,
         settings: meanwhile,

@@ -30,6 +30,7 @@ mod fuzzed;
 mod scenarios;
 mod resume;
 mod keeping;
+mod own_keys;
 mod moves;
 mod refactor;
 mod together;

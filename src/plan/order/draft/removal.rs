@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use crate::actual::KeyFile;
+use crate::actual::{KeyFile, OwnKeys};
 use crate::config::Removed;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::check;
@@ -213,10 +213,10 @@ impl Drafter {
             after: Vec::new(),
             follows: Vec::new(),
         });
-        if let PlannedAct::DeleteInterface { name, remove_key_file, .. } = &draft.step.act {
-            let file = key_file(Some(&deposed.backend), remove_key_file.as_ref());
+        if let PlannedAct::DeleteInterface { name, own_keys, .. } = &draft.step.act {
+            let on = Some(&deposed.backend);
             draft.gives = gives(planner, &deposed.backend, name);
-            draft.gives.extend(file);
+            draft.gives.extend(own_keys.remove.iter().filter_map(|it| key_file(on, Some(it))));
         }
         let record = record_of(planner, address, deposed);
         let hooks = match &record.object {
@@ -294,12 +294,12 @@ fn deposed_act(
 ) -> PlannedAct {
     match &deposed.object {
         ObjectKey::Interface { name, .. } => {
-            let remove_key_file = left_key_file(planner, deposed);
+            let own_keys = own_keys(&deposed.object, left_key_file(planner, deposed));
             let remove_boot_files = planner.files_of(&deposed.backend, &deposed.attributes);
             PlannedAct::DeleteInterface {
                 name: name.clone(),
                 public_key: key_seen(planner, &deposed.backend, name),
-                remove_key_file,
+                own_keys,
                 remove_boot_files,
             }
         }
@@ -353,7 +353,7 @@ fn removal(
                 act: PlannedAct::DeleteInterface {
                     name: name.clone(),
                     public_key: key_seen(planner, backend, name),
-                    remove_key_file: file,
+                    own_keys: own_keys(&record.object, file),
                     remove_boot_files: planner.files_of(backend, &record.attributes),
                 },
                 gives_up,
@@ -413,6 +413,11 @@ fn left_key_file(planner: &Planner<'_>, deposed: &Deposed) -> Option<PathBuf> {
             && on.is_some_and(|on| planner.is_same_machine(on, &deposed.backend))
     });
     (!is_used).then_some(file)
+}
+
+/// Returns what goes with an object of the key files.
+pub(crate) fn own_keys(object: &ObjectKey, file: Option<PathBuf>) -> OwnKeys {
+    OwnKeys { keys: public_key(object).into_iter().collect(), remove: file.into_iter().collect() }
 }
 
 /// Returns whether anything is known of a backend: it was read, or what was last applied counts.

@@ -186,7 +186,11 @@ impl Planner<'_> {
             let (backend, path) = (backend?, path?);
             let picture = self.picture(&backend)?;
             let is_anothers = self.is_key_file_of_another(&desired.address, &backend, &path);
-            held_in(picture, &path).filter(|_| !is_anothers).map(|key| (key, path))
+            let is_ours = |key: &PrivateKey| match recorded {
+                Some(recorded) => key.public() == recorded,
+                None => !is_anothers && !self.is_key_of_another(&desired.address, key.public()),
+            };
+            held_in(picture, &path).filter(is_ours).map(|key| (key, path))
         });
         let mut held = on_device
             .into_iter()
@@ -245,6 +249,16 @@ impl Planner<'_> {
                     let file = it.attributes.get("key_file").and_then(Json::as_str);
                     file.map(Path::new) == Some(path) && self.is_same_machine(&it.backend, backend)
                 })
+        })
+    }
+
+    /// Returns whether another interface has the key, wherever it is.
+    fn is_key_of_another(&self, address: &Address, key: PublicKey) -> bool {
+        let others = self.state.resources.iter().filter(|(other, _)| *other != address);
+        let others = others.filter(|(other, _)| other.kind == Kind::Interface);
+        others.into_iter().any(|(_, record)| {
+            public_key(&record.object) == Some(key)
+                || record.deposed.iter().any(|it| public_key(&it.object) == Some(key))
         })
     }
 

@@ -1,0 +1,170 @@
+//! Keys are found wherever they are, and nobody else's is written over or removed.
+
+use wgform::value::PublicKey;
+
+use crate::changes::HUB;
+use crate::keeping::kept;
+use crate::lab::Lab;
+use crate::names::public_key;
+use crate::order::TWO;
+
+const FILE: &str = "/var/lib/wgform/keys/wg0";
+const FILE_1: &str = "/var/lib/wgform/keys/wg1";
+const OWN: &str = "/etc/wireguard/own.key";
+
+/// Returns which key is in a file of a host.
+fn held(lab: &Lab, path: &str) -> Option<PublicKey> {
+    kept(lab, path).map(|key| key.public())
+}
+
+/// Copies the key of an interface into a file.
+fn copy(lab: &Lab, interface: &str, path: &str) {
+    let key = lab.host("hq").linux.device(interface).unwrap().private_key.unwrap();
+    lab.host("hq").write_file(path, &key.expose_text());
+}
+
+fn refused(lab: &Lab, why: &str) {
+    let said = lab.apply();
+    assert!(said.starts_with("refused: ") && said.contains(why), "{said}");
+}
+
+fn with(text: &str, name: &str, line: &str) -> String {
+    text.replace(&format!("\"{name}\""), &format!("\"{name}\"\n  {line}"))
+}
+
+/// Two interfaces, each with a key file of its own.
+fn with_files(one: &str, other: &str) -> String {
+    let line = |path: &str| format!("key_file = \"{path}\"");
+    with(&with(TWO, "wg0", &line(one)), "wg1", &line(other))
+}
+
+#[test]
+fn a_key_file_of_somebody_else_is_not_replaced_by_one_that_moves() {
+    let mut lab = Lab::matching(HUB);
+    let key = lab.host("hq").key_of("wg0");
+    lab.host("hq").write_key_file(OWN, "foreign");
+    lab.replace(&with(HUB, "wg0", &format!("key_file = \"{OWN}\"")));
+    let why = "`interface.hub` would keep its key in `/etc/wireguard/own.key` on backend `hq`, which holds another private key";
+    refused(&lab, why);
+    // Nor while its key is made anew.
+    lab.replace(&with(HUB, "wg0", &format!("key_file = \"{OWN}\"\n  key_rotation = \"1\"")));
+    refused(&lab, why);
+    assert_eq!((held(&lab, OWN), held(&lab, FILE)), (Some(public_key("foreign")), Some(key)));
+}
+
+#[test]
+fn a_key_file_that_comes_between_plan_and_apply_is_not_replaced() {
+    for rotation in ["", "\n  key_rotation = \"1\""] {
+        let mut lab = Lab::matching(HUB);
+        let key = lab.host("hq").key_of("wg0");
+        lab.replace(&with(HUB, "wg0", &format!("key_file = \"{OWN}\"{rotation}")));
+        let race = || lab.host("hq").write_key_file(OWN, "foreign");
+        let said = lab.apply_after(race);
+        assert!(said.contains("holds another private key, and was not touched"), "{said}");
+        assert_eq!((held(&lab, OWN), held(&lab, FILE)), (Some(public_key("foreign")), Some(key)));
+        assert_eq!(lab.host("hq").key_of("wg0"), key);
+    }
+}
+
+#[test]
+fn the_key_of_an_interface_that_the_state_has_lost_is_not_replaced_by_a_rename() {
+    let mut lab = Lab::matching(TWO);
+    let (a, b) = (lab.host("hq").key_of("wg0"), lab.host("hq").key_of("wg1"));
+    lab.edit_state(|state| _ = state.resources.remove(&"interface.b".parse().unwrap()));
+    lab.host("hq").delete_link("wg1");
+    lab.remove_block("interface \"b\"").edit("\"wg0\"", "\"wg1\"");
+    refused(&lab, "which holds another private key");
+    assert_eq!((held(&lab, FILE), held(&lab, FILE_1)), (Some(a), Some(b)));
+}
+
+#[test]
+fn a_key_file_that_its_owner_does_not_leave_in_this_plan_stays_theirs() {
+    let removed =
+        "removed {\n  from = interface.a\n  lifecycle {\n    destroy = false\n  }\n}\n".to_owned();
+    let held_back = "hold \"inc\" {\n  targets = [interface.a]\n  reason = \"x\"\n  expires_at = \"2100-01-01T00:00:00Z\"\n}\n";
+    for case in ["target", "exclude", "hold", "forget"] {
+        let mut lab = Lab::matching(&with_files("/etc/a.key", "/etc/b.key"));
+        let keys = ["wg0", "wg1"].map(|name| Some(lab.host("hq").key_of(name)));
+        lab.replace(&with_files("/etc/x.key", "/etc/a.key"));
+        match case {
+            "target" => lab.options.targets = vec!["interface.b".parse().unwrap()],
+            "exclude" => lab.options.excludes = vec!["interface.a".parse().unwrap()],
+            "hold" => _ = lab.append(held_back),
+            _ => _ = lab.remove_block("interface \"a\"").append(&removed),
+        }
+        let plan = lab.plan();
+        assert!(plan.contains("refused:") || plan.starts_with("error: "), "{case}: {plan}");
+        lab.apply();
+        assert_eq!([held(&lab, "/etc/a.key"), held(&lab, "/etc/b.key")], keys, "{case}");
+    }
+    // Together they can.
+    let mut lab = Lab::matching(&with_files("/etc/a.key", "/etc/b.key"));
+    let keys = ["wg0", "wg1"].map(|name| Some(lab.host("hq").key_of(name)));
+    lab.replace(&with_files("/etc/x.key", "/etc/a.key"));
+    lab.settle();
+    assert_eq!([held(&lab, "/etc/x.key"), held(&lab, "/etc/a.key")], keys);
+}
+
+#[test]
+fn a_name_that_its_owner_keeps_in_this_plan_is_not_given_away() {
+    let moved = TWO.replace("wg0", "wg9").replace("wg1", "wg0");
+    for is_gone in [false, true] {
+        let mut lab = Lab::matching(TWO);
+        let keys = [FILE, FILE_1].map(|path| held(&lab, path));
+        if is_gone {
+            lab.host("hq").delete_link("wg0");
+        }
+        lab.replace(&moved);
+        lab.options.targets = vec!["interface.b".parse().unwrap()];
+        refused(&lab, "`interface.b` would");
+        assert!(
+            lab.plan().contains("be `wg0` on backend `hq`, which is the name of `interface.a`")
+        );
+        assert_eq!([FILE, FILE_1].map(|path| held(&lab, path)), keys);
+        lab.options.targets.clear();
+        lab.settle();
+        assert_eq!(["/var/lib/wgform/keys/wg9", FILE].map(|path| held(&lab, path)), keys);
+    }
+}
+
+#[test]
+fn a_key_that_somebody_put_in_the_place_of_ours_is_not_removed() {
+    let mut lab = Lab::matching(HUB);
+    lab.host("hq").write_key_file(FILE, "foreign");
+    lab.options.destroy = true;
+    let said = lab.apply();
+    assert!(said.contains("complete"), "{said}");
+    assert_eq!(held(&lab, FILE), Some(public_key("foreign")));
+    // Nor when ours is kept elsewhere from now on.
+    let mut lab = Lab::matching(HUB);
+    let key = lab.host("hq").key_of("wg0");
+    lab.host("hq").write_key_file(FILE, "foreign");
+    lab.replace(&with(HUB, "wg0", &format!("key_file = \"{OWN}\"")));
+    lab.settle();
+    assert_eq!((held(&lab, OWN), held(&lab, FILE)), (Some(key), Some(public_key("foreign"))));
+}
+
+#[test]
+fn the_recorded_key_is_taken_from_a_file_whoever_it_is_recorded_for() {
+    let lab = Lab::matching(TWO);
+    let key = lab.host("hq").key_of("wg0");
+    lab.edit_state(|state| {
+        let b = state.resources.get_mut(&"interface.b".parse().unwrap()).unwrap();
+        b.attributes.insert("key_file".to_owned(), FILE.into());
+    });
+    lab.host("hq").delete_link("wg0");
+    assert!(!lab.plan().contains("NEW KEY"), "{}", lab.plan());
+    assert!(lab.plan().contains("«wg0@hq»"), "{}", lab.plan());
+    assert_eq!(held(&lab, FILE), Some(key));
+}
+
+#[test]
+fn the_key_of_another_interface_is_not_taken_from_a_file() {
+    let mut lab = Lab::matching(TWO);
+    lab.replace(TWO.split("interface \"b\"").next().unwrap());
+    lab.settle();
+    copy(&lab, "wg0", FILE_1);
+    lab.replace(TWO);
+    refused(&lab, "on backend `hq`, which holds another private key");
+    assert_eq!(held(&lab, FILE_1), held(&lab, FILE));
+}
