@@ -12,7 +12,7 @@ use crate::actual::Interest;
 use crate::config::{AllUnknown, Evaluator, Wanted};
 use crate::plan::persist::Persisted;
 use crate::resource::{BackendId, Field, Kind};
-use crate::state::{ResourceRecord, State};
+use crate::state::{ResourceRecord, State, StateChange};
 
 /// The attributes that name servers are in.
 const NAME_SERVERS: [&str; 2] = ["dns", "dns_search"];
@@ -53,6 +53,12 @@ pub fn recorded_interest(state: &State) -> BTreeMap<BackendId, Interest> {
         let owns = |name: &str| record.owned_elements.get(name).is_some_and(|it| !it.is_empty());
         interest.routes |= owns(ResourceRecord::ROUTES);
         interest.interface_lists |= owns("interface_lists");
+    }
+    // What was begun may be done, and nowhere else is written what it left.
+    for change in state.open() {
+        let StateChange::Put { resource, .. } = change else { continue };
+        let Some(backend) = resource.backend.clone() else { continue };
+        note(interests.entry(backend).or_default(), &resource.attributes);
     }
     interests
 }

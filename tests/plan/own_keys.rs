@@ -1,7 +1,9 @@
 //! Keys are found wherever they are, and nobody else's is written over or removed.
 
+use wgform::simulator::linux::call::DeviceChange;
 use wgform::value::PublicKey;
 
+use crate::backend::Crash;
 use crate::changes::HUB;
 use crate::keeping::kept;
 use crate::lab::Lab;
@@ -167,4 +169,141 @@ fn the_key_of_another_interface_is_not_taken_from_a_file() {
     lab.replace(TWO);
     refused(&lab, "on backend `hq`, which holds another private key");
     assert_eq!(held(&lab, FILE_1), held(&lab, FILE));
+}
+
+/// Lets a key file move, and kills the apply: before it was begun, in the middle, or when it is done and nobody knows.
+fn killed_while_the_file_moves(at: &str) -> Lab {
+    let mut lab = Lab::matching(HUB);
+    lab.replace(&with(HUB, "wg0", &format!("key_file = \"{OWN}\"")));
+    let done = usize::from(at == "end");
+    lab.crash(Crash { done, reported: 0 });
+    if at == "middle" {
+        copy(&lab, "wg0", OWN);
+    }
+    lab
+}
+
+const INSTANTS: [&str; 3] = ["begin", "middle", "end"];
+
+#[test]
+fn a_key_file_that_moved_unseen_goes_with_its_interface() {
+    for at in INSTANTS {
+        for is_wanted in [true, false] {
+            let mut lab = killed_while_the_file_moves(at);
+            if !is_wanted {
+                lab.replace(HUB);
+            }
+            lab.options.destroy = true;
+            let said = lab.apply();
+            assert!(said.contains("complete"), "{said}");
+            assert_eq!((held(&lab, FILE), held(&lab, OWN)), (None, None), "{at} {is_wanted}");
+        }
+    }
+}
+
+#[test]
+fn a_key_file_that_moved_unseen_moves_back() {
+    for at in INSTANTS {
+        let mut lab = killed_while_the_file_moves(at);
+        let key = lab.host("hq").key_of("wg0");
+        lab.replace(HUB);
+        lab.settle();
+        assert_eq!((held(&lab, FILE), held(&lab, OWN)), (Some(key), None), "{at}");
+    }
+}
+
+#[test]
+fn a_key_file_that_moved_unseen_is_found_when_the_link_is_lost() {
+    for at in INSTANTS {
+        for is_wanted in [true, false] {
+            let mut lab = killed_while_the_file_moves(at);
+            let key = lab.host("hq").key_of("wg0");
+            lab.host("hq").reboot();
+            if !is_wanted {
+                lab.replace(HUB);
+            }
+            lab.settle();
+            assert_eq!(lab.host("hq").key_of("wg0"), key, "{at}");
+            let (there, gone) = if is_wanted { (OWN, FILE) } else { (FILE, OWN) };
+            assert_eq!(
+                (held(&lab, there), held(&lab, gone)),
+                (Some(key), None),
+                "{at} {is_wanted}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_key_file_that_moved_unseen_is_not_taken_by_another_interface() {
+    for at in INSTANTS {
+        let mut lab = killed_while_the_file_moves(at);
+        let key = lab.host("hq").key_of("wg0");
+        lab.replace(HUB).append(&format!(
+            "interface \"side\" {{\n  name = \"wg1\"\n  key_file = \"{OWN}\"\n}}\n"
+        ));
+        lab.settle();
+        assert_eq!((lab.host("hq").key_of("wg0"), held(&lab, FILE)), (key, Some(key)), "{at}");
+        let side = lab.host("hq").key_of("wg1");
+        assert!(side != key && held(&lab, OWN) == Some(side), "{at}");
+    }
+}
+
+#[test]
+fn a_new_key_that_came_no_further_than_its_file_is_in_nobodys_way() {
+    for is_wanted in [true, false] {
+        let mut lab = Lab::matching(HUB);
+        let host = lab.host("hq").linux;
+        let private_key = host.device("wg0").unwrap().private_key;
+        let key = lab.host("hq").key_of("wg0");
+        lab.replace(&with(HUB, "wg0", &format!("key_file = \"{OWN}\"\n  key_rotation = \"1\"")));
+        lab.crash(Crash { done: 1, reported: 0 });
+        let change = DeviceChange { private_key, ..DeviceChange::default() };
+        host.configure("wg0", &change).unwrap();
+        if !is_wanted {
+            lab.replace(HUB);
+        }
+        lab.settle();
+        let now = lab.host("hq").key_of("wg0");
+        assert_eq!(now == key, !is_wanted);
+        let (there, gone) = if is_wanted { (OWN, FILE) } else { (FILE, OWN) };
+        assert_eq!((held(&lab, there), held(&lab, gone)), (Some(now), None), "{is_wanted}");
+    }
+}
+
+#[test]
+fn keys_whose_names_are_swapped_survive_a_kill_and_a_reboot() {
+    let swapped = TWO.replace("wg0", "x").replace("wg1", "wg0").replace("\"x\"", "\"wg1\"");
+    let make = || {
+        let mut lab = Lab::matching(TWO);
+        lab.replace(&swapped);
+        lab
+    };
+    let writes = make().apply_and_count();
+    for done in 0..=writes {
+        for reported in [0, done] {
+            for is_wanted in [true, false] {
+                let mut lab = make();
+                let (a, b) = (lab.host("hq").key_of("wg0"), lab.host("hq").key_of("wg1"));
+                lab.crash(Crash { done, reported });
+                lab.host("hq").reboot();
+                if !is_wanted {
+                    lab.replace(TWO);
+                }
+                // While neither is there, only one of the two ways needs no third file.
+                let mut is_swapped = is_wanted;
+                for other in [false, true] {
+                    if lab.plan().starts_with("error: changes that wait for each other") {
+                        lab.replace(if other { &swapped } else { TWO });
+                        is_swapped = other;
+                    }
+                }
+                lab.settle();
+                let (of_a, of_b) = if is_swapped { ("wg1", "wg0") } else { ("wg0", "wg1") };
+                let now = (lab.host("hq").key_of(of_a), lab.host("hq").key_of(of_b));
+                assert_eq!(now, (a, b), "{done} {reported} {is_wanted}");
+                assert_eq!(lab.show("hq").matches("file ").count(), 2, "{}", lab.show("hq"));
+            }
+        }
+    }
 }

@@ -552,10 +552,15 @@ impl KeyUndo<'_> {
 
 /// Brings key files back to what they were.
 fn carry_out(undo: &[KeyUndo<'_>], host: &mut dyn Host) -> Result<(), Refused> {
-    undo.iter().fold(Ok(()), |so_far, it| match (so_far, it.carry_out(host)) {
-        (Ok(()), done) => done,
-        (Err(refused), done) => Err(also(refused, done)),
-    })
+    let mut all = Ok(());
+    for it in undo {
+        let done = it.carry_out(host);
+        all = match all {
+            Ok(()) => done,
+            Err(refused) => Err(also(refused, done)),
+        };
+    }
+    all
 }
 
 /// Keeps the key of an interface that changes: the new one, or the one it has when the file is new; and takes away the

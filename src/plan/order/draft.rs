@@ -275,13 +275,18 @@ impl Drafter {
         on_device: &OnDevice,
         create: usize,
     ) {
-        let Some(old_file) = &on_device.key.remove_file else { return };
+        let own_keys = own_keys(planner, node, on_device.key.remove_file.clone());
+        if own_keys.remove.is_empty() {
+            return;
+        }
+        let backend = node.backend.as_ref();
+        let given = own_keys.remove.iter().filter_map(|it| key_file(backend, Some(it))).collect();
         let mut act = update_act(on_device.name.clone(), BTreeMap::new());
-        if let PlannedAct::UpdateInterface { own_keys, .. } = &mut act {
-            *own_keys = self::own_keys(planner, node, Some(old_file.clone()));
+        if let PlannedAct::UpdateInterface { own_keys: files, .. } = &mut act {
+            *files = own_keys;
         }
         let mut clean = Draft::new(step(node, Action::Update, act, Effect::Nothing));
-        clean.gives.extend(key_file(node.backend.as_ref(), Some(old_file)));
+        clean.gives = given;
         clean.after = vec![create];
         self.push(clean);
     }
@@ -410,7 +415,7 @@ impl Drafter {
         let act = PlannedAct::DeleteInterface {
             name: name.clone(),
             public_key: backend.as_ref().and_then(|it| key_seen(planner, it, name)),
-            own_keys: removal::own_keys(&record.object, old_file),
+            own_keys: removal::own_keys(&record.object, old_file, Some(&on_device.key.strays)),
             remove_boot_files: boot_files.unwrap_or_default(),
         };
         let effect = Effect::RemoveDeposed(record.object.clone());
@@ -432,8 +437,7 @@ impl Drafter {
         settings.remove("key_file");
         let rename = on_device.renamed_from().map(|_| on_device.name.clone());
         let key = &on_device.key;
-        let is_key_untouched = key.source.is_none() && key.remove_file.is_none();
-        let act = if settings.is_empty() && rename.is_none() && is_key_untouched {
+        let act = if settings.is_empty() && rename.is_none() && key.is_untouched() {
             PlannedAct::Record
         } else {
             let name = on_device.renamed_from().unwrap_or(&on_device.name).to_owned();

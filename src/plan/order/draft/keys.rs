@@ -54,7 +54,12 @@ impl Drafter {
     /// for, held, out of reach or forgotten gives up nothing.
     pub(crate) fn guard_claims(&self, planner: &mut Planner<'_>) {
         let recorded = Recorded::all(planner);
-        let gives: BTreeSet<&Claim> = self.drafts.iter().flat_map(|it| &it.gives).collect();
+        let mut givers: BTreeMap<&Claim, BTreeSet<&Address>> = BTreeMap::new();
+        for Draft { step, gives, .. } in &self.drafts {
+            for claim in gives {
+                givers.entry(claim).or_default().extend(step.subject.address());
+            }
+        }
         let active: BTreeSet<&Address> =
             self.drafts.iter().filter_map(|it| it.step.subject.address()).collect();
         let mut refusals = Vec::new();
@@ -63,7 +68,7 @@ impl Drafter {
                 continue;
             };
             let others = || recorded.iter().filter(|it| it.address != address);
-            for claim in takes.iter().filter(|it| !gives.contains(it)) {
+            for claim in takes.iter().filter(|it| !givers.contains_key(it)) {
                 let Claim::Name(on, name) = claim else { continue };
                 let picture = planner.picture(on);
                 // One that is gone makes room by whatever becomes of it.
@@ -82,8 +87,8 @@ impl Drafter {
                 continue;
             };
             let file = (backend, path.as_path());
-            let is_given = gives.contains(&Claim::KeyFile(backend.clone(), path.clone()));
-            let taken = taken(planner, address, file, &others().collect::<Vec<_>>(), is_given);
+            let givers = givers.get(&Claim::KeyFile(backend.clone(), path.clone()));
+            let taken = taken(planner, address, file, &others().collect::<Vec<_>>(), givers);
             refusals.extend(taken.map(|it| (address.clone(), it)));
         }
         refusals.dedup();
@@ -97,7 +102,7 @@ fn taken(
     address: &Address,
     (backend, path): (&BackendId, &Path),
     others: &[&Recorded<'_>],
-    is_given: bool,
+    givers: Option<&BTreeSet<&Address>>,
 ) -> Option<Refusal> {
     let node = planner.nodes.get(address)?;
     let record = recorded_here(planner, node);
@@ -112,7 +117,7 @@ fn taken(
         ),
         hints: vec![hint],
     };
-    if let Some(owner) = owner.filter(|_| !is_own && !is_given) {
+    if let Some(owner) = owner.filter(|_| !is_own && givers.is_none()) {
         return Some(refused(
             format!("where `{}` keeps its own", owner.address),
             format!("set another `key_file`, or change `{}` in the same plan", owner.address),
@@ -130,9 +135,11 @@ fn taken(
         _ => None,
     };
     let own = record.and_then(|it| public_key(&it.object));
-    let is_ours = Some(held) == written || Some(held) == own;
-    let is_anothers = others.iter().any(|it| it.key == Some(held));
-    let goes = is_given && owner.is_some_and(|it| it.key == Some(held));
+    let is_stray = node.interface().is_some_and(|it| it.key.strays.keys.contains(&held));
+    let is_ours = is_stray || Some(held) == written || Some(held) == own;
+    let mut owners = others.iter().filter(|it| it.key == Some(held)).peekable();
+    let is_anothers = owners.peek().is_some();
+    let goes = owners.any(|it| givers.is_some_and(|all| all.contains(it.address)));
     if is_ours || goes || is_own && !is_anothers {
         return None;
     }
@@ -152,7 +159,7 @@ fn name_taken(address: &Address, claim: &Claim, owner: &Address) -> Refusal {
     }
 }
 
-/// Returns which key files go with a step, and what they may hold: the recorded key, and in the recorded file whatever is in
+/// Returns which key files go with a step, copies of the key among them, and what they may hold: the recorded key, and in the recorded file whatever is in
 /// it.
 pub(crate) fn own_keys(planner: &Planner<'_>, node: &Node, remove: Option<PathBuf>) -> OwnKeys {
     let record = recorded_here(planner, node);
@@ -164,7 +171,10 @@ pub(crate) fn own_keys(planner: &Planner<'_>, node: &Node, remove: Option<PathBu
         KeyFile::Key(key) => Some(key.public()),
         KeyFile::Unusable(_) => None,
     });
-    OwnKeys { keys: own.into_iter().chain(held).collect(), remove: remove.into_iter().collect() }
+    let mut all = node.interface().map(|it| it.key.strays.clone()).unwrap_or_default();
+    all.keys.extend(own.into_iter().chain(held));
+    all.remove.extend(remove);
+    all
 }
 
 /// Returns the step that writes a key into its file, where it is not there yet.

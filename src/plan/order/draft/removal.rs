@@ -115,7 +115,7 @@ impl Drafter {
             planner.state_differs = true;
             return;
         }
-        let leaves_files = leaves_files(planner, &record);
+        let leaves_files = leaves_files(planner, &record) || planner.strays.contains_key(address);
         let is_gone = !is_there(planner, backend.as_ref(), &record.object);
         let old_rules = recorded_rules(planner, address);
         if is_gone && !leaves_files && old_rules.is_empty() && record.deposed.is_empty() {
@@ -294,7 +294,7 @@ fn deposed_act(
 ) -> PlannedAct {
     match &deposed.object {
         ObjectKey::Interface { name, .. } => {
-            let own_keys = own_keys(&deposed.object, left_key_file(planner, deposed));
+            let own_keys = own_keys(&deposed.object, left_key_file(planner, deposed), None);
             let remove_boot_files = planner.files_of(&deposed.backend, &deposed.attributes);
             PlannedAct::DeleteInterface {
                 name: name.clone(),
@@ -339,12 +339,14 @@ fn removal(
     };
     match (&record.object, &record.backend) {
         (ObjectKey::Interface { name, .. }, Some(backend)) => {
-            let file = recorded_key_file(record);
+            let strays = planner.strays.get(address);
+            let own_keys = own_keys(&record.object, recorded_key_file(record), strays);
             let is_forced = record.attributes.get("force_destroy") == Some(&Json::Bool(true));
             let doomed = check::Doomed { address, verb: "destroyed", is_forced };
             let foreign = check::guard_destroy(planner, &doomed, backend, name);
             let mut gives_up = gives(planner, backend, name);
-            gives_up.extend(key_file(Some(backend), file.as_ref()));
+            gives_up
+                .extend(own_keys.remove.iter().filter_map(|it| key_file(Some(backend), Some(it))));
             let unmanaged = (foreign > 0).then_some(Note::UnmanagedGo(foreign));
             let hooks = hooks::removal_note(planner, record, name);
             let found = planner.picture(backend).and_then(|it| it.interfaces.get(name));
@@ -353,7 +355,7 @@ fn removal(
                 act: PlannedAct::DeleteInterface {
                     name: name.clone(),
                     public_key: key_seen(planner, backend, name),
-                    own_keys: own_keys(&record.object, file),
+                    own_keys,
                     remove_boot_files: planner.files_of(backend, &record.attributes),
                 },
                 gives_up,
@@ -416,8 +418,15 @@ fn left_key_file(planner: &Planner<'_>, deposed: &Deposed) -> Option<PathBuf> {
 }
 
 /// Returns what goes with an object of the key files.
-pub(crate) fn own_keys(object: &ObjectKey, file: Option<PathBuf>) -> OwnKeys {
-    OwnKeys { keys: public_key(object).into_iter().collect(), remove: file.into_iter().collect() }
+pub(crate) fn own_keys(
+    object: &ObjectKey,
+    file: Option<PathBuf>,
+    strays: Option<&OwnKeys>,
+) -> OwnKeys {
+    let mut all = strays.cloned().unwrap_or_default();
+    all.keys.extend(public_key(object));
+    all.remove.extend(file);
+    all
 }
 
 /// Returns whether anything is known of a backend: it was read, or what was last applied counts.
