@@ -343,6 +343,16 @@ impl FoundPeer {
     }
 }
 
+/// What is an interface's own of the key files on its host: a file that holds any other key is somebody else's, and is
+/// neither replaced nor removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnKeys {
+    /// The keys that its files may hold, besides the one that its device has.
+    pub keys: BTreeSet<PublicKey>,
+    /// The files that go.
+    pub remove: BTreeSet<PathBuf>,
+}
+
 /// A file on the host that holds a private key.
 #[derive(Debug, Clone)]
 pub enum KeyFile {

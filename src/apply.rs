@@ -479,8 +479,10 @@ impl<'a, 'c> Run<'a, 'c> {
     }
 
     /// Returns what has to be looked at to know what failed steps left behind: also files of which nothing else tells.
-    fn interest(&self, backend: &BackendId) -> Interest {
-        let recorded = recorded_interest(&self.state).remove(backend).unwrap_or_default();
+    fn interest(&self, backend: &BackendId, failed: &[(u64, StateChange)]) -> Interest {
+        let mut state = self.state.clone();
+        state.keep_open(failed.iter().map(|(_, intent)| intent.clone()));
+        let recorded = recorded_interest(&state).remove(backend).unwrap_or_default();
         Interest { interface_lists: true, ..recorded }
     }
 
@@ -649,7 +651,7 @@ impl Shared<'_, '_, '_> {
         hit(Point::BatchWritten);
         let failed = self.run.borrow().failed(intents);
         if !failed.is_empty() {
-            let interest = self.run.borrow().interest(&id);
+            let interest = self.run.borrow().interest(&id, &failed);
             let now = backend.read(&interest).await;
             let (mut run, mut journal) = (self.run.borrow_mut(), self.journal.borrow_mut());
             run.look_after_failures(failed, id.clone(), now, &mut journal);

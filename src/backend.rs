@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use crate::actual::Interest;
-use crate::actual::{Examination, Picture, Unreachable};
+use crate::actual::{Examination, OwnKeys, Picture, Unreachable};
 pub use crate::backend::http::Trace;
 use crate::backend::linux::Linux;
 use crate::backend::pfsense::PfSense;
@@ -225,8 +225,8 @@ pub enum Act {
         private_key: Option<PrivateKey>,
         /// Where to keep the key, when it changes or moves there.
         key_file: Option<PathBuf>,
-        /// A key file to remove afterwards.
-        remove_key_file: Option<PathBuf>,
+        /// The key files to remove, and what these and `key_file` may hold.
+        own_keys: OwnKeys,
         /// The attributes to change.
         settings: Settings,
         /// All wanted attributes, for what the device loses by the way (IPv6 addresses when a link goes down).
@@ -241,8 +241,8 @@ pub enum Act {
         name: String,
         /// Its key; none when it is not known, or there was no interface to be seen.
         public_key: Option<PublicKey>,
-        /// The key file to remove with it.
-        remove_key_file: Option<PathBuf>,
+        /// The key files to remove with it, and what they may hold.
+        own_keys: OwnKeys,
         /// What brings it back at boot, to be removed with it.
         remove_boot_files: BTreeSet<PathBuf>,
         /// What happens around it.

@@ -60,7 +60,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::actual::{Actual, Unreachable};
+use crate::actual::{Actual, OwnKeys, Unreachable};
 use crate::config::{Config, Desired, Evaluator, Output};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Side};
@@ -653,8 +653,8 @@ pub enum PlannedAct {
         key: Option<KeySource>,
         /// Where the key is kept from now on.
         key_file: Option<PathBuf>,
-        /// A key file that goes.
-        remove_key_file: Option<PathBuf>,
+        /// Which key files go, and what they may hold.
+        own_keys: OwnKeys,
         /// The attributes to change.
         settings: BTreeMap<&'static str, PlannedSetting>,
     },
@@ -664,8 +664,8 @@ pub enum PlannedAct {
         name: String,
         /// The key that was seen there; none when none was.
         public_key: Option<PublicKey>,
-        /// A key file that goes with it.
-        remove_key_file: Option<PathBuf>,
+        /// Which key files go with it, and what they may hold.
+        own_keys: OwnKeys,
         /// What brings it back at boot, which goes with it.
         remove_boot_files: BTreeSet<PathBuf>,
     },

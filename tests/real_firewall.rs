@@ -207,7 +207,7 @@ fn sweep(firewall: &PfSense) -> Result<(), String> {
         act: Act::DeleteInterface {
             name,
             public_key: None,
-            remove_key_file: None,
+            own_keys: Default::default(),
             remove_boot_files: [].into(),
             around: Surroundings::default(),
         },

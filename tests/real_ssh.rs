@@ -14,6 +14,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use wgform::actual::OwnKeys;
 use wgform::backend::linux::Linux;
 use wgform::backend::{Act, Interest, Persist, PersistWish, Read, Surroundings};
 use wgform::config::{Driver, Jump, Ssh};
@@ -691,7 +692,7 @@ fn any_posix_shell_will_do() {
             bed.done(Act::DeleteInterface {
                 name: "wg0".to_owned(),
                 public_key: None,
-                remove_key_file: Some(key_path("wg0")),
+                own_keys: OwnKeys { keys: [public(1)].into(), remove: [key_path("wg0")].into() },
                 remove_boot_files: BTreeSet::new(),
                 around: Surroundings::default(),
             });

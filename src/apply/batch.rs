@@ -118,20 +118,12 @@ impl Maker<'_, '_, '_> {
         let wanted = self.wanted_of(step, self.plan.views[backend].kind);
         match (step.act.clone(), address) {
             (PlannedAct::Record, _) => Ok(None),
-            (
-                PlannedAct::DeleteInterface {
-                    name,
-                    public_key,
-                    remove_key_file,
-                    remove_boot_files,
-                },
-                _,
-            ) => {
+            (PlannedAct::DeleteInterface { name, public_key, own_keys, remove_boot_files }, _) => {
                 let around = self.surroundings(index);
                 Ok(around.map(|around| Act::DeleteInterface {
                     name,
                     public_key,
-                    remove_key_file,
+                    own_keys,
                     remove_boot_files,
                     around,
                 }))
@@ -221,14 +213,7 @@ impl Maker<'_, '_, '_> {
                 let private_key = Some(self.private_key(address, &key)?);
                 Some(Act::CreateInterface { name, private_key, key_file, fields: wanted, around })
             }
-            PlannedAct::UpdateInterface {
-                name,
-                rename,
-                key,
-                key_file,
-                remove_key_file,
-                settings,
-            } => {
+            PlannedAct::UpdateInterface { name, rename, key, key_file, own_keys, settings } => {
                 let Some(around) = self.surroundings(index) else { return Ok(None) };
                 let private_key =
                     key.map(|source| self.private_key(address, &source)).transpose()?;
@@ -238,7 +223,7 @@ impl Maker<'_, '_, '_> {
                     rename,
                     private_key,
                     key_file,
-                    remove_key_file,
+                    own_keys,
                     settings,
                     wanted,
                     around,

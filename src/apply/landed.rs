@@ -365,8 +365,8 @@ fn record_key_file(step: &Step, desired: &Desired, resource: &mut ResourceRecord
         PlannedAct::UpdateInterface { key_file: Some(path), .. } => {
             resource.attributes.insert(name, path.display().to_string().into());
         }
-        PlannedAct::UpdateInterface { remove_key_file: Some(_), .. }
-            if desired.fields.contains_key("private_key") =>
+        PlannedAct::UpdateInterface { own_keys, .. }
+            if !own_keys.remove.is_empty() && desired.fields.contains_key("private_key") =>
         {
             resource.attributes.remove(&name);
         }

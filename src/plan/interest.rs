@@ -54,13 +54,11 @@ pub fn recorded_interest(state: &State) -> BTreeMap<BackendId, Interest> {
         interest.routes |= owns(ResourceRecord::ROUTES);
         interest.interface_lists |= owns("interface_lists");
     }
-    // What was begun may have left files that the records do not know.
+    // What was begun may be done, and nowhere else is written what it left.
     for change in state.open() {
-        if let StateChange::Put { resource, .. } = change
-            && let Some(backend) = resource.backend
-        {
-            note(interests.entry(backend).or_default(), &resource.attributes);
-        }
+        let StateChange::Put { resource, .. } = change else { continue };
+        let Some(backend) = resource.backend.clone() else { continue };
+        note(interests.entry(backend).or_default(), &resource.attributes);
     }
     interests
 }

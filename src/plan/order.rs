@@ -8,7 +8,9 @@ pub(crate) mod draft;
 mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
+use crate::actual::OwnKeys;
 use crate::diagnostic::Diagnostic;
 use crate::graph::Graph;
 use crate::link::Links;
@@ -62,7 +64,7 @@ pub(crate) fn steps(
             Err(cycle) => {
                 if !ways.give_way(&mut drafts, &cycle)
                     && !persist_later(&mut drafts, &cycle)
-                    && !break_swap(&mut drafts, &cycle)
+                    && !break_swap(planner, &mut drafts, &cycle)
                 {
                     return Err(vec![waiting(planner, &drafts, &cycle)]);
                 }
@@ -235,14 +237,17 @@ fn persist_later(drafts: &mut [Draft], cycle: &[usize]) -> bool {
 }
 
 /// Lets one step of a swap give up what it has for a temporary value first.
-fn break_swap(drafts: &mut Vec<Draft>, cycle: &[usize]) -> bool {
-    let is_swap = |index: &&usize| {
-        let draft: &Draft = &drafts[**index];
-        !draft.is_temporary && !draft.gives.is_empty() && temporary(draft, drafts.len()).is_some()
-    };
-    let Some(index) = cycle.iter().find(is_swap).copied() else { return false };
+fn break_swap(planner: &Planner<'_>, drafts: &mut Vec<Draft>, cycle: &[usize]) -> bool {
     let number = drafts.len();
-    let Some(act) = temporary(&drafts[index], number) else { return false };
+    let halves = cycle.iter().filter(|index| {
+        let draft = &drafts[**index];
+        !draft.is_temporary && !draft.gives.is_empty()
+    });
+    let mut acts = halves.filter_map(|index| {
+        let draft = &drafts[*index];
+        Some((*index, temporary(draft, temporary_name(planner, draft, number))?))
+    });
+    let Some((index, act)) = acts.next() else { return false };
     let original = &mut drafts[index];
     let frees_port =
         matches!(&act, PlannedAct::UpdateInterface { settings, .. } if !settings.is_empty());
@@ -254,12 +259,12 @@ fn break_swap(drafts: &mut Vec<Draft>, cycle: &[usize]) -> bool {
     original.is_temporary = true;
     if let (
         PlannedAct::UpdateInterface { rename: Some(meanwhile), key_file: moved_to, .. },
-        PlannedAct::UpdateInterface { name, remove_key_file, .. },
+        PlannedAct::UpdateInterface { name, own_keys, .. },
     ) = (&step.act, &mut original.step.act)
     {
         name.clone_from(meanwhile);
-        if moved_to.is_some() {
-            remove_key_file.clone_from(moved_to);
+        if let Some(moved_to) = moved_to {
+            own_keys.remove = [moved_to.clone()].into();
         }
     }
     let mut temporary = Draft::new(step);
@@ -269,15 +274,30 @@ fn break_swap(drafts: &mut Vec<Draft>, cycle: &[usize]) -> bool {
     true
 }
 
+/// Returns a name that nothing on the host has: an earlier run may have been cut off in a swap of its own.
+fn temporary_name(planner: &Planner<'_>, draft: &Draft, number: usize) -> String {
+    let picture = draft.step.backend.as_ref().and_then(|backend| planner.picture(backend));
+    let is_free = |name: &String| {
+        let has_file = |path: &PathBuf| path.file_name() == Some(name.as_ref());
+        picture.is_none_or(|it| {
+            !it.interfaces.contains_key(name)
+                && !it.other_links.contains(name)
+                && !it.key_files.keys().any(has_file)
+        })
+    };
+    let mut names = (number..).map(|number| format!("wgform-tmp{number}"));
+    names.find(is_free).unwrap_or_default()
+}
+
 /// Returns the act that makes an interface give up its name or port, if that is what the step does.
-fn temporary(draft: &Draft, number: usize) -> Option<PlannedAct> {
-    let PlannedAct::UpdateInterface { name, rename, key_file, remove_key_file, settings, key: _ } =
+fn temporary(draft: &Draft, meanwhile_name: String) -> Option<PlannedAct> {
+    let PlannedAct::UpdateInterface { name, rename, key_file, own_keys, settings, key: _ } =
         &draft.step.act
     else {
         return None;
     };
     let has_port = draft.gives.iter().any(|claim| matches!(claim, Claim::Port(..)));
-    let rename = rename.as_ref().map(|_| format!("wgform-tmp{number}"));
+    let rename = rename.as_ref().map(|_| meanwhile_name);
     let mut meanwhile = BTreeMap::new();
     if has_port && settings.contains_key("listen_port") {
         meanwhile.insert("listen_port", PlannedSetting::Direct(Setting::Clear));
@@ -289,12 +309,16 @@ fn temporary(draft: &Draft, number: usize) -> Option<PlannedAct> {
     }
     // The key's file goes along, also one that is to go: under its old name the other half of the swap would overwrite it,
     // or would lose its own in it.
-    let moved = rename.as_ref().zip(remove_key_file.as_ref());
-    let key_file = moved.map(|(name, old)| key_file.as_ref().unwrap_or(old).with_file_name(name));
+    let old = own_keys.remove.first();
+    let moved = rename.as_ref().zip(old.map(|old| key_file.as_ref().unwrap_or(old)));
+    let key_file = moved.map(|(name, path)| path.with_file_name(name));
     Some(PlannedAct::UpdateInterface {
         name: name.clone(),
         key: None,
-        remove_key_file: remove_key_file.clone().filter(|_| key_file.is_some()),
+        own_keys: match &key_file {
+            Some(_) => own_keys.clone(),
+            None => OwnKeys::default(),
+        },
         key_file,
         rename,
         settings: meanwhile,

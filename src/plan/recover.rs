@@ -6,13 +6,13 @@
 //! nothing leaves no intent.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use crate::actual::{Actual, KeyFile, Picture, Reading};
+use crate::actual::{Actual, KeyFile, OwnKeys, Picture, Reading};
 use crate::plan::persist::{Persisted, is_left, take_begun};
-use crate::plan::walk::interface::found_key;
+use crate::plan::walk::interface::{found_key, recorded_key_file};
 use crate::resource::{Address, BackendId, Field, Fields, declaration};
 use crate::state::{Deposed, ObjectKey, ResourceRecord, State, StateChange};
 use crate::value::{FingerprintKey, PublicKey};
@@ -26,11 +26,20 @@ pub struct Recovered {
     pub open: Vec<StateChange>,
     /// Resources that the apply was cut off in the middle of.
     pub interrupted: BTreeSet<Address>,
+    /// Files with a key of an interface beside its key file, which the apply wrote or did not come to remove; and the keys
+    /// that it meant to write.
+    pub strays: BTreeMap<Address, OwnKeys>,
 }
 
 /// Looks at the end of each intent.
 pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recovered {
-    let mut recovered = Recovered { state, open: Vec::new(), interrupted: BTreeSet::new() };
+    let mut recovered = Recovered {
+        state,
+        open: Vec::new(),
+        interrupted: BTreeSet::new(),
+        strays: BTreeMap::new(),
+    };
+    let key_files = key_files(&recovered.state, &open);
     let mut settled = Vec::new();
     let removals = open.iter().filter(|change| !matches!(change, StateChange::Put { .. }));
     let removals: Vec<StateChange> = removals.cloned().collect();
@@ -47,6 +56,7 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
     }
     forget_taken(&mut recovered, &removals);
     give_way(&mut recovered.state, actual);
+    recovered.find_strays(key_files, actual);
     // What is not finished stays known until it is, or a second kill would make somebody's drift of it.
     settled.retain(|change| !recovered.interrupted.contains(change.address()));
     recovered.state.settle(&settled);
@@ -186,7 +196,7 @@ impl Recovered {
                 old.into_iter().for_each(|old| take_begun(old, &resource));
                 let found = found(picture, &resource.object).filter(|_| self.is_on_its(&resource));
                 match found {
-                    Some(found) => self.put(address, resource, depose, found),
+                    Some(found) => self.put(address, resource, depose, (found, picture)),
                     None => self.not_put(address, resource, depose, picture),
                 }
             }
@@ -220,16 +230,19 @@ impl Recovered {
         address: Address,
         resource: Box<ResourceRecord>,
         depose: bool,
-        (found, hidden): (&Fields, &BTreeSet<&'static str>),
+        ((found, hidden), picture): ((&Fields, &BTreeSet<&'static str>), &Picture),
     ) {
-        let Self { state, interrupted, open: _ } = self;
+        let Self { state, interrupted, open: _, strays: _ } = self;
         interrupted.insert(address.clone());
         // An interface that moves to another backend may have the same name there.
         let is_it = |old: &&mut ResourceRecord| {
             old.backend == resource.backend && same(&old.object, &resource.object)
         };
         match state.resources.get_mut(&address).filter(is_it) {
-            Some(old) => settle(old, &resource, found, &state.fingerprint_key),
+            Some(old) => {
+                settle(old, &resource, found, &state.fingerprint_key);
+                follow_key(old, &resource, picture);
+            }
             None => {
                 let mut resource = resource;
                 as_found(&mut resource, found, &state.fingerprint_key);
@@ -259,12 +272,33 @@ impl Recovered {
             return self.state.apply(StateChange::Put { address, resource, depose });
         }
         let Some(old) = self.state.resources.get_mut(&address) else { return };
+        if !depose && old.backend == resource.backend {
+            follow_key(old, &resource, picture);
+        }
         if resource.is_being_filled && old.object == resource.object {
             // It made way for its successor, which was not made.
             old.is_being_filled = true;
         } else if !depose && old.backend == resource.backend && exists(picture, &old.object) {
             // It was to get another name, for which it goes down first.
             self.interrupted.insert(address);
+        }
+    }
+
+    /// Finds what is left of keys that were moved, among the files that the intents and the records name.
+    fn find_strays(&mut self, files: Vec<(Address, Keeping)>, actual: &Actual) {
+        for (address, (backend, path, key)) in files {
+            let Some(record) = self.state.resources.get(&address) else { continue };
+            let Some(Reading::Read(picture)) = actual.backends.get(&backend) else { continue };
+            let is_here = record.backend.as_ref() == Some(&backend);
+            let is_kept = self.state.resources.values().any(|it| keeps(it, &backend, &path));
+            let held = key_in(picture, &path);
+            let is_own = held.is_some() && (held == key || held == public_key(&record.object));
+            if is_here && is_own && !is_kept {
+                self.interrupted.insert(address.clone());
+                let strays = self.strays.entry(address).or_default();
+                strays.keys.extend(held);
+                strays.remove.insert(path);
+            }
         }
     }
 
@@ -292,6 +326,58 @@ impl Recovered {
             has_left_files(&self.state, None, Some(backend), left, picture)
         });
         has_left_files || exists(picture, object)
+    }
+}
+
+/// Where a key is, or was to be, and which.
+type Keeping = (BackendId, PathBuf, Option<PublicKey>);
+
+/// Returns the files in which the keys of interfaces were before an apply that was cut off, and were to be after it.
+fn key_files(state: &State, open: &[StateChange]) -> Vec<(Address, Keeping)> {
+    let puts = open.iter().filter_map(|change| match change {
+        StateChange::Put { address, resource, .. } => Some((address, &**resource)),
+        StateChange::Remove { .. } | StateChange::RemoveDeposed { .. } => None,
+    });
+    let both = puts.flat_map(|(address, intent)| {
+        let record = state.resources.get(address);
+        record.into_iter().chain([intent]).map(move |it| (address, it))
+    });
+    both.filter_map(|(address, it)| {
+        let keeping = (it.backend.clone()?, recorded_key_file(it)?, public_key(&it.object));
+        Some((address.clone(), keeping))
+    })
+    .collect()
+}
+
+/// Returns whether a key of a resource, or of an object that it replaced, is kept in a file.
+fn keeps(record: &ResourceRecord, backend: &BackendId, path: &Path) -> bool {
+    let deposed = record.deposed.iter().any(|it| {
+        let left = Left { object: &it.object, attributes: &it.attributes };
+        it.backend == *backend && left.key_file().map(Path::new) == Some(path)
+    });
+    let is_here = record.backend.as_ref() == Some(backend);
+    deposed || is_here && recorded_key_file(record).as_deref() == Some(path)
+}
+
+/// Takes over where the key of an interface is by now: its file moves before the rest of a change is done.
+fn follow_key(old: &mut ResourceRecord, intent: &ResourceRecord, picture: &Picture) {
+    let file = |record: &ResourceRecord| {
+        let own = public_key(&old.object);
+        recorded_key_file(record).filter(|path| own.is_some() && key_in(picture, path) == own)
+    };
+    if file(old).is_none()
+        && file(intent).is_some()
+        && let Some(path) = intent.attributes.get("key_file")
+    {
+        old.attributes.insert("key_file".to_owned(), path.clone());
+    }
+}
+
+/// Returns which key is in a file.
+fn key_in(picture: &Picture, path: &Path) -> Option<PublicKey> {
+    match picture.key_files.get(path)? {
+        KeyFile::Key(key) => Some(key.public()),
+        KeyFile::Unusable(_) => None,
     }
 }
 
@@ -324,13 +410,13 @@ fn has_left_files(
         return true;
     }
     let Some(file) = left.key_file() else { return false };
-    let Some(KeyFile::Key(key)) = picture.key_files.get(Path::new(file)) else { return false };
     let is_taken = state.resources.iter().any(|(other, it)| {
         Some(other) != own
             && it.backend.as_ref() == backend
             && Left::of(it).key_file() == Some(file)
     });
-    !is_taken && public_key(left.object) == Some(key.public())
+    let held = key_in(picture, Path::new(file));
+    !is_taken && held.is_some() && held == public_key(left.object)
 }
 
 /// The same of what brings it back at boot, unless that is another's by now.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use crate::actual::{Actual, Lack, Picture, Reading, Remark};
+use crate::actual::{Actual, Lack, OwnKeys, Picture, Reading, Remark};
 use crate::config::{
     Computed, Config, Desired, Edition, Evaluator, Import, Removed, Sought, Wanted,
 };
@@ -91,7 +91,7 @@ impl Node {
     }
 
     pub(crate) fn has_new_key(&self) -> bool {
-        self.interface().is_some_and(|it| it.key.source.is_some() || it.key.remove_file.is_some())
+        self.interface().is_some_and(|it| !it.key.is_untouched())
     }
 }
 
@@ -228,6 +228,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) state_differs: bool,
     pub(crate) open: Vec<StateChange>,
     pub(crate) interrupted: BTreeSet<Address>,
+    /// Copies of keys that an apply which was cut off has left.
+    pub(crate) strays: BTreeMap<Address, OwnKeys>,
     pub(crate) actual: &'a Actual,
     pub(crate) views: BTreeMap<BackendId, BackendView>,
     pub(crate) options: Options,
@@ -345,7 +347,7 @@ impl<'a> Planner<'a> {
         let Inputs { state, open, actual, backends, options, planned_at } = inputs;
         let had_open = !open.is_empty();
         let mut in_use = state.backends_in_use();
-        let Recovered { mut state, open, interrupted } = recover(state, open, actual);
+        let Recovered { mut state, open, interrupted, strays } = recover(state, open, actual);
         in_use.extend(state.backends_in_use());
         let state_differs = come_back(&mut state, actual) || had_open;
         own_what_files_give(&mut state, actual);
@@ -356,6 +358,7 @@ impl<'a> Planner<'a> {
             state_differs,
             open,
             interrupted,
+            strays,
             actual,
             views: backends,
             options,

@@ -131,7 +131,7 @@ pub fn update_with(name: &str, settings: Settings, wanted: Fields) -> Act {
         rename: None,
         private_key: None,
         key_file: None,
-        remove_key_file: None,
+        own_keys: Default::default(),
         settings,
         wanted,
         around: Surroundings::default(),
@@ -163,7 +163,7 @@ pub fn delete_with(name: &str, around: Surroundings) -> Act {
     Act::DeleteInterface {
         name: name.to_owned(),
         public_key: None,
-        remove_key_file: None,
+        own_keys: Default::default(),
         remove_boot_files: BTreeSet::new(),
         around,
     }

@@ -63,7 +63,7 @@ pub fn comes_back(bed: &Bed, style: Style, forget: impl Fn(), boot: impl Fn()) {
     bed.done(Act::DeleteInterface {
         name: "wg0".to_owned(),
         public_key: None,
-        remove_key_file: None,
+        own_keys: Default::default(),
         remove_boot_files: style.paths("wg0").into_iter().collect(),
         around: Surroundings::default(),
     });

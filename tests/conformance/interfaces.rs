@@ -1,6 +1,6 @@
 //! Scenarios on interfaces.
 
-use wgform::actual::KeyFile;
+use wgform::actual::{KeyFile, OwnKeys};
 use wgform::backend::{Act, Interest, Surroundings};
 use wgform::resource::{Field, Fields, Setting, Settings};
 
@@ -179,7 +179,7 @@ pub fn a_key_is_kept_in_its_file_and_removed_with_the_interface(bed: &Bed) {
         rename: None,
         private_key: None,
         key_file: Some(elsewhere.clone()),
-        remove_key_file: Some(key_path("wg0")),
+        own_keys: OwnKeys { remove: [key_path("wg0")].into(), ..OwnKeys::default() },
         settings: Settings::new(),
         wanted: Fields::new(),
         around: Surroundings::default(),
@@ -190,7 +190,7 @@ pub fn a_key_is_kept_in_its_file_and_removed_with_the_interface(bed: &Bed) {
     bed.done(Act::DeleteInterface {
         name: "wg0".to_owned(),
         public_key: None,
-        remove_key_file: Some(elsewhere),
+        own_keys: OwnKeys { keys: [public(1)].into(), remove: [elsewhere].into() },
         remove_boot_files: Default::default(),
         around: Surroundings::default(),
     });
@@ -232,7 +232,7 @@ pub fn a_new_key_replaces_the_old_one_in_file_and_device(bed: &Bed) {
         rename: None,
         private_key: Some(private(2)),
         key_file: Some(key_path("wg0")),
-        remove_key_file: None,
+        own_keys: Default::default(),
         settings: Settings::new(),
         wanted: Fields::new(),
         around: Surroundings::default(),
@@ -256,7 +256,7 @@ pub fn an_interface_is_renamed_where_the_host_can(bed: &Bed) {
         rename: Some(new.to_owned()),
         private_key: None,
         key_file: None,
-        remove_key_file: None,
+        own_keys: Default::default(),
         settings: Settings::from([("mtu", Setting::To(Field::Number(1300)))]),
         wanted: fields.clone(),
         around: Surroundings::default(),

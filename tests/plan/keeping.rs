@@ -15,7 +15,7 @@ const FILE: &str = "/var/lib/wgform/keys/wg0";
 const OWN: &str = "/etc/wireguard/own.key";
 
 /// Reads the private key in a file of a host.
-fn kept(lab: &Lab, path: &str) -> Option<PrivateKey> {
+pub fn kept(lab: &Lab, path: &str) -> Option<PrivateKey> {
     let text = lab.host("hq").linux.read_key_file(Path::new(path))?;
     let key = text.lines().find(|line| !line.starts_with('#') && !line.trim().is_empty());
     Some(key.unwrap().trim().parse().unwrap())

@@ -310,7 +310,9 @@ fn a_key_of_somebody_else_on_the_host_that_it_moves_to_is_not_overwritten() {
     let before = key(&lab);
     lab.edit("backend     = backend.branch", "backend     = backend.hq");
     lab.options.allow_new_key.insert("interface.moves".parse().unwrap());
-    assert!(lab.apply().contains("`/etc/x.key` holds another private key, and was not touched"));
+    assert!(
+        lab.apply().contains("in `/etc/x.key` on backend `hq`, which holds another private key")
+    );
     assert_eq!(key(&lab), before);
 }
 

@@ -128,13 +128,8 @@ impl Model {
             }
             PlannedAct::Persist { style: None, .. } => {} // its interface may be gone already
             PlannedAct::Persist { name, .. } => self.persist(plan, index, &place(name)),
-            PlannedAct::DeleteInterface {
-                name,
-                public_key: _,
-                remove_key_file,
-                remove_boot_files,
-            } => {
-                let has_files = remove_key_file.is_some() || !remove_boot_files.is_empty();
+            PlannedAct::DeleteInterface { name, public_key: _, own_keys, remove_boot_files } => {
+                let has_files = !own_keys.remove.is_empty() || !remove_boot_files.is_empty();
                 self.delete_interface(&place(name), has_files);
             }
             PlannedAct::CreatePeer { interface, public_key, replaces } => {

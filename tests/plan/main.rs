@@ -31,6 +31,7 @@ mod scenarios;
 mod resume;
 mod keeping;
 mod swaps;
+mod own_keys;
 mod moves;
 mod refactor;
 mod together;

@@ -84,7 +84,7 @@ pub fn a_created_interface_reads_back_and_takes_every_change_where_it_is(lab: &L
         rename: Some("wg9".to_owned()),
         private_key: Some(private(2)),
         key_file: None,
-        remove_key_file: None,
+        own_keys: Default::default(),
         settings: Settings::new(),
         wanted: Fields::new(),
         around: Default::default(),

@@ -143,7 +143,7 @@ fn lowered(act: Act) -> Act {
             rename,
             private_key,
             key_file,
-            remove_key_file,
+            own_keys,
             settings,
             wanted,
             around,
@@ -152,14 +152,14 @@ fn lowered(act: Act) -> Act {
             rename: rename.map(|name| under(&name)),
             private_key,
             key_file,
-            remove_key_file,
+            own_keys,
             settings: lowered_settings(settings),
             wanted: lowered_fields(wanted),
             around,
         },
-        Act::DeleteInterface { name, public_key, remove_key_file, remove_boot_files, around } => {
+        Act::DeleteInterface { name, public_key, own_keys, remove_boot_files, around } => {
             let name = under(&name);
-            Act::DeleteInterface { name, public_key, remove_key_file, remove_boot_files, around }
+            Act::DeleteInterface { name, public_key, own_keys, remove_boot_files, around }
         }
         Act::SetRoutes { interface, routes, add_rules, remove_rules } => {
             Act::SetRoutes { interface: under(&interface), routes, add_rules, remove_rules }

@@ -126,7 +126,7 @@ impl Walk<'_> {
                 rename,
                 private_key,
                 key_file,
-                remove_key_file,
+                own_keys,
                 settings,
                 wanted,
                 around,
@@ -136,7 +136,7 @@ impl Walk<'_> {
                     rename: rename.as_deref(),
                     private_key: private_key.as_ref(),
                     key_file: key_file.as_deref(),
-                    remove_key_file: remove_key_file.as_deref(),
+                    own_keys: &own_keys,
                     settings: &settings,
                     wanted: &wanted,
                     around: &around,
@@ -160,15 +160,14 @@ impl Walk<'_> {
     }
 
     fn take_removal(&mut self, index: usize, after: &[usize], act: Act) {
-        let Act::DeleteInterface { name, public_key, remove_key_file, remove_boot_files, around } =
-            act
+        let Act::DeleteInterface { name, public_key, own_keys, remove_boot_files, around } = act
         else {
             return;
         };
         let delete = interface::Delete {
             name: &name,
             public_key,
-            remove_key_file: remove_key_file.as_deref(),
+            own_keys: &own_keys,
             remove_boot_files: &remove_boot_files,
             around: &around,
         };
@@ -295,6 +294,7 @@ mod tests {
     use jiff::Timestamp;
     use rustix::io::Errno;
 
+    use crate::actual::OwnKeys;
     use crate::backend::linux::batch::run;
     use crate::backend::linux::host::Simulated;
     use crate::backend::{Act, Operation, Outcome, Surroundings};
@@ -470,7 +470,7 @@ mod tests {
             let act = Act::DeleteInterface {
                 name: "wg0".to_owned(),
                 public_key: Some(public_key),
-                remove_key_file: None,
+                own_keys: Default::default(),
                 remove_boot_files: BTreeSet::new(),
                 around: Surroundings::default(),
             };
@@ -520,7 +520,7 @@ mod tests {
             rename: None,
             private_key: Some(private),
             key_file: None,
-            remove_key_file: None,
+            own_keys: Default::default(),
             settings: Default::default(),
             wanted: Fields::new(),
             around: Surroundings::default(),
@@ -549,7 +549,10 @@ mod tests {
                 rename: (name != to).then(|| to.to_owned()),
                 private_key: Some(private.clone()).filter(|_| from.is_none()),
                 key_file: Some(into.into()),
-                remove_key_file: from.map(Into::into),
+                own_keys: OwnKeys {
+                    remove: from.map(Into::into).into_iter().collect(),
+                    ..OwnKeys::default()
+                },
                 settings: Default::default(),
                 wanted: Fields::new(),
                 around: Surroundings::default(),

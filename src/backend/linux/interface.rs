@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::actual::KeyFile;
+use crate::actual::{KeyFile, OwnKeys};
 use crate::backend::linux::batch::{Ended, Job};
 use crate::backend::linux::explain::{self, During};
 use crate::backend::linux::hooks::Hooks;
@@ -39,7 +39,7 @@ pub(crate) struct Update<'a> {
     pub(crate) rename: Option<&'a str>,
     pub(crate) private_key: Option<&'a PrivateKey>,
     pub(crate) key_file: Option<&'a Path>,
-    pub(crate) remove_key_file: Option<&'a Path>,
+    pub(crate) own_keys: &'a OwnKeys,
     pub(crate) settings: &'a Settings,
     pub(crate) wanted: &'a Fields,
     pub(crate) around: &'a Surroundings,
@@ -49,7 +49,7 @@ pub(crate) struct Update<'a> {
 pub(crate) struct Delete<'a> {
     pub(crate) name: &'a str,
     pub(crate) public_key: Option<PublicKey>,
-    pub(crate) remove_key_file: Option<&'a Path>,
+    pub(crate) own_keys: &'a OwnKeys,
     pub(crate) remove_boot_files: &'a BTreeSet<PathBuf>,
     pub(crate) around: &'a Surroundings,
 }
@@ -64,7 +64,7 @@ pub(crate) fn create(job: &mut Job<'_>, create: &Create<'_>) -> Ended {
     let made = key.and_then(|private_key| {
         let wish = wire::interface_of_fields(fields).map_err(misfit)?;
         let undo = key_file.map_or(Ok(KeyUndo::Nothing), |path| {
-            keep_key(job.host, path, private_key, Other::Refused)
+            keep_key(job.host, path, private_key, &BTreeSet::new())
         })?;
         make(job.host, name, private_key, &wish, &hooks)
             .map_err(|refused| also(refused, undo.carry_out(job.host)))
@@ -89,18 +89,19 @@ pub(crate) fn update(job: &mut Job<'_>, update: &Update<'_>) -> Result<Fields, B
 
 /// Removes an interface.
 pub(crate) fn delete(job: &mut Job<'_>, delete: &Delete<'_>) -> Ended {
-    let Delete { name, public_key, remove_key_file, remove_boot_files, around } = *delete;
+    let Delete { name, public_key, own_keys, remove_boot_files, around } = *delete;
     let hooks = Hooks { backend: job.backend, around };
     let attempt = format!("delete interface `{name}`");
     if let Err((during, refusal)) = check_key(job.host, name, public_key) {
         return Ended::Untouched(explain::error(job.backend, attempt, during, refusal));
     }
+    let own: BTreeSet<PublicKey> = own_keys.keys.iter().copied().chain(public_key).collect();
     // The files go first: killed in between, the interface is still there, is found, and goes with the next run. The
     // other way round nothing would be left that tells of them.
     let gone = bring_down(job.host, name, &hooks).and_then(|was_up| {
         boot::remove_files(job.host, remove_boot_files)?;
-        let undo = take_key(job.host, remove_key_file)?;
-        remove(job.host, name).map_err(|refused| also(refused, undo.carry_out(job.host)))?;
+        let undo = take_keys(job.host, &own_keys.remove, &own)?;
+        remove(job.host, name).map_err(|refused| also(refused, carry_out(&undo, job.host)))?;
         resolver::forget(job.host, name, around.had_name_servers)?;
         match was_up {
             true => hooks.run(job.host, name, "post_down", "the interface is gone"),
@@ -200,7 +201,7 @@ fn write_names(
 }
 
 fn change(host: &mut dyn Host, update: &Update<'_>, hooks: &Hooks<'_>) -> Result<Fields, Refused> {
-    let Update { name, rename, private_key, key_file, remove_key_file, settings, wanted, around } =
+    let Update { name, rename, private_key, key_file: _, own_keys: _, settings, wanted, around } =
         *update;
     let link = wireguard_link(host, name)?.ok_or((During::Configuring, Errno::NODEV.into()))?;
     let wish = wire::interface_of_settings(settings, &link.addresses).map_err(misfit)?;
@@ -214,18 +215,8 @@ fn change(host: &mut dyn Host, update: &Update<'_>, hooks: &Hooks<'_>) -> Result
     } else if ups.comes_up() && rename.is_none() {
         hooks.run(host, name, "pre_up", AS_IT_WAS)?;
     }
-    let undo = match key_file {
-        Some(path) => keep_changed_key(host, name, path, private_key)?,
-        None => KeyUndo::Nothing,
-    };
-    // As when an interface goes: nothing would tell of a file that is removed last and was not.
-    let undo_removal = match take_key(host, remove_key_file) {
-        Ok(undo_removal) => undo_removal,
-        Err(refused) => return Err(also(refused, undo.carry_out(host))),
-    };
-    let keep_files = |refused, host: &mut dyn Host| {
-        also(also(refused, undo.carry_out(host)), undo_removal.carry_out(host))
-    };
+    let undo = change_files(host, update)?;
+    let keep_files = |refused, host: &mut dyn Host| also(refused, carry_out(&undo, host));
     let name = match rename {
         Some(new) => match move_link(host, name, new, &link, &ups, hooks) {
             Ok(()) => {
@@ -559,43 +550,58 @@ impl KeyUndo<'_> {
     }
 }
 
-/// What to do with a file that holds another key.
-#[derive(PartialEq, Eq)]
-enum Other {
-    Refused,
-    Replaced,
-}
-
-/// Keeps the key of an interface that changes: the new one, or the one it has when the file is new.
-fn keep_changed_key<'a>(
-    host: &mut dyn Host,
-    name: &str,
-    path: &'a Path,
-    new: Option<&PrivateKey>,
-) -> Result<KeyUndo<'a>, Refused> {
-    if let Some(key) = new {
-        return keep_key(host, path, key, Other::Replaced);
+/// Brings key files back to what they were.
+fn carry_out(undo: &[KeyUndo<'_>], host: &mut dyn Host) -> Result<(), Refused> {
+    let mut all = Ok(());
+    for it in undo {
+        let done = it.carry_out(host);
+        all = match all {
+            Ok(()) => done,
+            Err(refused) => Err(also(refused, done)),
+        };
     }
-    let device = host.device(name).map_err(during(During::Reading))?;
-    let Some(key) = device.private_key else {
-        let refusal = Refusal::said("it has no key to keep", "set `private_key`");
-        return Err((During::KeyFile, refusal));
-    };
-    keep_key(host, path, &key, Other::Refused)
+    all
 }
 
-/// Writes a key into its file before the device gets it, so that no key is ever only in the kernel.
+/// Keeps the key of an interface that changes: the new one, or the one it has when the file is new; and takes away the
+/// files that it leaves.
+fn change_files<'a>(host: &mut dyn Host, update: &Update<'a>) -> Result<Vec<KeyUndo<'a>>, Refused> {
+    let Update { name, private_key, key_file, own_keys, .. } = *update;
+    if key_file.is_none() && own_keys.remove.is_empty() {
+        return Ok(Vec::new());
+    }
+    let held = host.device(name).map_err(during(During::Reading))?.private_key;
+    let held_key = held.as_ref().map(PrivateKey::public);
+    let own = own_keys.keys.iter().copied().chain(held_key).collect();
+    let mut undo = Vec::new();
+    if let Some(path) = key_file {
+        let Some(key) = private_key.or(held.as_ref()) else {
+            let refusal = Refusal::said("it has no key to keep", "set `private_key`");
+            return Err((During::KeyFile, refusal));
+        };
+        undo.push(keep_key(host, path, key, &own)?);
+    }
+    // As when an interface goes: nothing would tell of a file that is removed last and was not.
+    match take_keys(host, &own_keys.remove, &own) {
+        Ok(taken) => undo.extend(taken),
+        Err(refused) => return Err(also(refused, carry_out(&undo, host))),
+    }
+    Ok(undo)
+}
+
+/// Writes a key into its file before the device gets it, so that no key is ever only in the kernel. A file is replaced only
+/// if it holds one of the interface's `own` keys.
 fn keep_key<'a>(
     host: &mut dyn Host,
     path: &'a Path,
     key: &PrivateKey,
-    other: Other,
+    own: &BTreeSet<PublicKey>,
 ) -> Result<KeyUndo<'a>, Refused> {
     let undo = match host.read_key_file(path).map_err(|it| file_refused(path, it))? {
         None => KeyUndo::Remove(path),
         Some(text) => match key_text::read(&text) {
             KeyFile::Key(found) if found == *key => return Ok(KeyUndo::Nothing),
-            KeyFile::Key(found) if other == Other::Replaced => KeyUndo::Restore(path, found),
+            KeyFile::Key(found) if own.contains(&found.public()) => KeyUndo::Restore(path, found),
             KeyFile::Key(_) => return Err(occupied(path, "holds another private key")),
             KeyFile::Unusable(why) => return Err(occupied(path, &format!("is not ours: {why}"))),
         },
@@ -605,18 +611,35 @@ fn keep_key<'a>(
     Ok(undo)
 }
 
-/// Removes a key file, if it is there, and returns how to bring it back.
-fn take_key<'a>(host: &mut dyn Host, path: Option<&'a Path>) -> Result<KeyUndo<'a>, Refused> {
-    let Some(path) = path else { return Ok(KeyUndo::Nothing) };
-    let Some(text) = host.read_key_file(path).map_err(|it| file_refused(path, it))? else {
-        return Ok(KeyUndo::Nothing);
-    };
-    let undo = match key_text::read(&text) {
-        KeyFile::Key(key) => KeyUndo::Restore(path, key),
-        KeyFile::Unusable(_) => KeyUndo::Nothing,
+/// Removes those of the key files that hold one of the interface's `own` keys, and returns how to bring them back. What
+/// somebody else has put there by now stays.
+fn take_keys<'a>(
+    host: &mut dyn Host,
+    paths: &'a BTreeSet<PathBuf>,
+    own: &BTreeSet<PublicKey>,
+) -> Result<Vec<KeyUndo<'a>>, Refused> {
+    let mut undo = Vec::new();
+    for path in paths {
+        match take_key(host, path, own) {
+            Ok(taken) => undo.push(taken),
+            Err(refused) => return Err(also(refused, carry_out(&undo, host))),
+        }
+    }
+    Ok(undo)
+}
+
+fn take_key<'a>(
+    host: &mut dyn Host,
+    path: &'a Path,
+    own: &BTreeSet<PublicKey>,
+) -> Result<KeyUndo<'a>, Refused> {
+    let text = host.read_key_file(path).map_err(|it| file_refused(path, it))?;
+    let key = match text.map(|text| key_text::read(&text)) {
+        Some(KeyFile::Key(key)) if own.contains(&key.public()) => key,
+        _ => return Ok(KeyUndo::Nothing),
     };
     match host.remove_file(path) {
-        Ok(()) | Err(Refusal::Errno(Errno::NOENT)) => Ok(undo),
+        Ok(()) | Err(Refusal::Errno(Errno::NOENT)) => Ok(KeyUndo::Restore(path, key)),
         Err(refusal) => Err(file_refused(path, refusal)),
     }
 }

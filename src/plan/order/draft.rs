@@ -1,5 +1,6 @@
 //! What each resource's fate means in writes, before they are in order.
 
+mod keys;
 mod persist;
 pub(crate) mod removal;
 mod routing;
@@ -10,12 +11,15 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use crate::actual::{FoundInterface, KeyFile};
+use crate::actual::{FoundInterface, OwnKeys};
 use crate::config::Wanted;
 use crate::diff::{AttributeDiff, Side};
 use crate::link::Links;
 use crate::plan::check::{self, Unmanaged};
 use crate::plan::hooks;
+use crate::plan::order::draft::keys::{
+    guard_unkept_key, keep_act, key_file_now, key_source_now, outdated_key_file, own_keys,
+};
 use crate::plan::order::draft::removal::{is_only_recorded, is_there, leaves_files};
 use crate::plan::service;
 use crate::plan::view::View;
@@ -128,6 +132,7 @@ pub(crate) fn drafts(
     drafter.files_go_first();
     drafter.claim_keys(planner);
     drafter.services(planner);
+    drafter.guard_claims(planner);
     Drafts { drafts: drafter.drafts, changes: drafter.changes }
 }
 
@@ -249,14 +254,11 @@ impl Drafter {
         draft.takes.extend(key_file(node.backend.as_ref(), on_device.key.file.as_ref()));
         if let Some(outdated) = outdated_key_file(planner, node, on_device) {
             // A key that somebody else may have put there is not overwritten; ours goes, now that there is a new one.
-            let (name, remove_key_file) = (on_device.name.clone(), Some(outdated));
+            let (name, own_keys) =
+                (on_device.name.clone(), own_keys(planner, node, Some(outdated)));
             let remove_boot_files = BTreeSet::new();
-            let act = PlannedAct::DeleteInterface {
-                name,
-                public_key: None,
-                remove_key_file,
-                remove_boot_files,
-            };
+            let act =
+                PlannedAct::DeleteInterface { name, public_key: None, own_keys, remove_boot_files };
             let clean = self.push(Draft::new(step(node, Action::Delete, act, Effect::Nothing)));
             draft.after.push(clean);
         }
@@ -264,22 +266,33 @@ impl Drafter {
         match left {
             Some(record) => _ = self.remove_old(planner, node, on_device, record, create),
             None if recorded_here(planner, node).is_some() => {
-                self.clean_old_key_file(node, on_device, create);
+                self.clean_old_key_file(planner, node, on_device, create);
             }
             None => {}
         }
     }
 
     /// Removes the file of a key that was kept under another name when its link was lost.
-    fn clean_old_key_file(&mut self, node: &Node, on_device: &OnDevice, create: usize) {
-        let Some(old_file) = &on_device.key.remove_file else { return };
+    fn clean_old_key_file(
+        &mut self,
+        planner: &Planner<'_>,
+        node: &Node,
+        on_device: &OnDevice,
+        create: usize,
+    ) {
+        let own_keys = own_keys(planner, node, on_device.key.remove_file.clone());
+        if own_keys.remove.is_empty() {
+            return;
+        }
+        let backend = node.backend.as_ref();
+        let given = own_keys.remove.iter().filter_map(|it| key_file(backend, Some(it))).collect();
         let mut act = update_act(on_device.name.clone(), BTreeMap::new());
-        if let PlannedAct::UpdateInterface { remove_key_file, .. } = &mut act {
-            *remove_key_file = Some(old_file.clone());
+        if let PlannedAct::UpdateInterface { own_keys: files, .. } = &mut act {
+            *files = own_keys;
         }
         let mut clean = Draft::new(step(node, Action::Update, act, Effect::Nothing));
+        clean.gives = given;
         clean.after = vec![create];
-        clean.gives.extend(key_file(node.backend.as_ref(), Some(old_file)));
         self.push(clean);
     }
 
@@ -289,12 +302,12 @@ impl Drafter {
         let name = on_device.renamed_from().unwrap_or(&on_device.name).to_owned();
         let keep = keep_act(planner, node, on_device)
             .map(|act| self.push(Draft::new(step(node, Action::Update, act, Effect::Nothing))));
-        let remove_key_file = outdated_key_file(planner, node, on_device);
+        let outdated = outdated_key_file(planner, node, on_device);
         // What brings it back at boot stays for its successor.
         let act = PlannedAct::DeleteInterface {
             name: name.clone(),
             public_key: node.backend.as_ref().and_then(|it| key_seen(planner, it, &name)),
-            remove_key_file,
+            own_keys: own_keys(planner, node, outdated),
             remove_boot_files: BTreeSet::new(),
         };
         let mut remove = Draft::new(step(node, Action::Delete, act, Effect::MakeWay));
@@ -308,7 +321,7 @@ impl Drafter {
         create.takes.extend(key_file(node.backend.as_ref(), on_device.key.file.as_ref()));
         create.after = vec![remove];
         let create = self.push(create);
-        self.clean_old_key_file(node, on_device, create);
+        self.clean_old_key_file(planner, node, on_device, create);
     }
 
     fn remake_peer(&mut self, node: &Node, on_device: &peer::OnDevice) {
@@ -407,7 +420,7 @@ impl Drafter {
         let act = PlannedAct::DeleteInterface {
             name: name.clone(),
             public_key: backend.as_ref().and_then(|it| key_seen(planner, it, name)),
-            remove_key_file: old_file,
+            own_keys: removal::own_keys(&record.object, old_file, Some(&on_device.key.strays)),
             remove_boot_files: boot_files.unwrap_or_default(),
         };
         let effect = Effect::RemoveDeposed(record.object.clone());
@@ -429,15 +442,14 @@ impl Drafter {
         settings.remove("key_file");
         let rename = on_device.renamed_from().map(|_| on_device.name.clone());
         let key = &on_device.key;
-        let is_key_untouched = key.source.is_none() && key.remove_file.is_none();
-        let act = if settings.is_empty() && rename.is_none() && is_key_untouched {
+        let act = if settings.is_empty() && rename.is_none() && key.is_untouched() {
             PlannedAct::Record
         } else {
             let name = on_device.renamed_from().unwrap_or(&on_device.name).to_owned();
             PlannedAct::UpdateInterface {
                 name,
                 key_file: key_file_now(planner, node, on_device, rename.is_some()),
-                remove_key_file: key.remove_file.clone(),
+                own_keys: own_keys(planner, node, key.remove_file.clone()),
                 rename,
                 key: key_source_now(planner, node, on_device),
                 settings,
@@ -450,10 +462,9 @@ impl Drafter {
             draft.gives = before.iter().filter(|it| !after.contains(it)).cloned().collect();
             draft.takes = after.into_iter().filter(|it| !before.contains(it)).collect();
         }
-        if let PlannedAct::UpdateInterface { key_file: now, remove_key_file: old, .. } =
-            &draft.step.act
-        {
-            draft.gives.extend(key_file(node.backend.as_ref(), old.as_ref()));
+        if let PlannedAct::UpdateInterface { key_file: now, own_keys, .. } = &draft.step.act {
+            let backend = node.backend.as_ref();
+            draft.gives.extend(own_keys.remove.iter().filter_map(|it| key_file(backend, Some(it))));
             let is_new = recorded_key_file_of(planner, &node.address) != *now;
             draft.takes.extend(key_file(node.backend.as_ref(), now.as_ref().filter(|_| is_new)));
         }
@@ -562,23 +573,6 @@ fn name_then(planner: &Planner<'_>, old: &peer::Old) -> String {
     renamed.map_or_else(|| old.interface.clone(), |on| on.name.clone())
 }
 
-/// Returns the step that writes a key into its file, where it is not there yet.
-fn keep_act(planner: &Planner<'_>, node: &Node, on_device: &OnDevice) -> Option<PlannedAct> {
-    let Some(KeySource::Held(key)) = &on_device.key.source else { return None };
-    let path = on_device.key.file.as_ref()?;
-    let picture = planner.picture(node.backend.as_ref()?)?;
-    let is_kept = matches!(
-        picture.key_files.get(path),
-        Some(KeyFile::Key(kept)) if kept.public() == key.public()
-    );
-    let mut act = update_act(on_device.name.clone(), BTreeMap::new());
-    if let PlannedAct::UpdateInterface { key: source, key_file, .. } = &mut act {
-        *source = on_device.key.source.clone();
-        *key_file = Some(path.clone());
-    }
-    (!is_kept).then_some(act)
-}
-
 /// Refuses to make a peer anew when that would lose a pre-shared key which is nowhere but on the device.
 fn guard_unkept_secret(planner: &mut Planner<'_>, address: &Address) {
     let node = &planner.nodes[address];
@@ -606,37 +600,6 @@ fn guard_unkept_secret(planner: &mut Planner<'_>, address: &Address) {
             )],
         });
     }
-}
-
-/// Refuses to make an interface anew whose key is nowhere but on its device: cut off in between, it would be lost.
-fn guard_unkept_key(planner: &mut Planner<'_>, address: &Address) {
-    let node = &planner.nodes[address];
-    let key = node.interface().map(|it| &it.key);
-    let is_unkept =
-        key.is_some_and(|it| matches!(it.source, Some(KeySource::Held(_))) && it.file.is_none());
-    if node.fate == Fate::Replace && goes_first(planner, node) && is_unkept {
-        planner.refuse(
-            address,
-            Refusal {
-                message: format!(
-                    "`{address}` has a key that is nowhere but on its device, and could lose it"
-                ),
-                hints: vec![format!(
-                    "leave its name and drop `-replace`, or write its key as `private_key`"
-                )],
-            },
-        );
-    }
-}
-
-/// Returns the file of a key of ours that a new one takes the place of.
-fn outdated_key_file(planner: &Planner<'_>, node: &Node, on_device: &OnDevice) -> Option<PathBuf> {
-    let record = recorded_here(planner, node)?;
-    let is_new = matches!(on_device.key.source, Some(KeySource::New));
-    let path = recorded_key_file(record)
-        .filter(|path| is_new && on_device.key.file.as_ref() == Some(path))?;
-    let picture = planner.picture(node.backend.as_ref()?)?;
-    picture.key_files.contains_key(&path).then_some(path)
 }
 
 /// Returns the record of a resource that stays on its host: on another one, a file of the same name is somebody else's.
@@ -687,33 +650,9 @@ fn update_act(name: String, settings: BTreeMap<&'static str, PlannedSetting>) ->
         rename: None,
         key: None,
         key_file: None,
-        remove_key_file: None,
+        own_keys: OwnKeys::default(),
         settings,
     }
-}
-
-/// The key file follows a rename, with the key that the device has.
-fn key_file_now(
-    planner: &Planner<'_>,
-    node: &Node,
-    on_device: &OnDevice,
-    is_renamed: bool,
-) -> Option<PathBuf> {
-    let record = planner.state.resources.get(&node.address)?;
-    let is_kept = recorded_key_file(record).is_some() || on_device.key.file.is_some();
-    let moves = is_renamed && recorded_key_file(record) != on_device.key_file;
-    on_device.key.file.clone().or_else(|| on_device.key_file.clone().filter(|_| is_kept && moves))
-}
-
-fn key_source_now(planner: &Planner<'_>, node: &Node, on_device: &OnDevice) -> Option<KeySource> {
-    if on_device.key.source.is_some() || on_device.renamed_from().is_none() {
-        return on_device.key.source.clone();
-    }
-    let record = planner.state.resources.get(&node.address)?;
-    recorded_key_file(record).filter(|old| Some(old) != on_device.key_file.as_ref())?;
-    let picture = planner.picture(node.backend.as_ref()?)?;
-    let held = picture.interfaces.get(on_device.renamed_from()?)?.private_key.clone()?;
-    Some(KeySource::Held(held))
 }
 
 /// Returns what has to be written on the device.

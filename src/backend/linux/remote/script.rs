@@ -280,13 +280,13 @@ impl Query {
             Act::CreateInterface { key_file, .. } => {
                 self.files.extend(key_file.clone());
             }
-            Act::UpdateInterface { name, key_file, remove_key_file, .. } => {
+            Act::UpdateInterface { name, key_file, own_keys, .. } => {
                 self.devices.insert(name.clone());
-                self.files.extend(key_file.iter().chain(remove_key_file).cloned());
+                self.files.extend(key_file.iter().chain(&own_keys.remove).cloned());
             }
-            Act::DeleteInterface { name, remove_key_file, remove_boot_files, .. } => {
+            Act::DeleteInterface { name, own_keys, remove_boot_files, .. } => {
                 self.devices.insert(name.clone());
-                self.files.extend(remove_key_file.clone());
+                self.files.extend(own_keys.remove.iter().cloned());
                 self.foresee_boot_files(remove_boot_files);
                 // Whether its unit is started is looked at, whoever wrote its files.
                 self.directories.insert(PathBuf::from(persist::ENABLED_DIRECTORY));

@@ -77,7 +77,7 @@ fn update(settings: &[(&'static str, Setting)], wanted: &[(&'static str, Field)]
         rename: None,
         private_key: None,
         key_file: None,
-        remove_key_file: None,
+        own_keys: Default::default(),
         settings: settings.iter().cloned().collect(),
         wanted: wanted.iter().cloned().collect(),
         around: Surroundings::default(),
@@ -88,7 +88,7 @@ fn delete() -> Act {
     Act::DeleteInterface {
         name: TUN.to_owned(),
         public_key: None,
-        remove_key_file: None,
+        own_keys: Default::default(),
         remove_boot_files: [].into(),
         around: Surroundings::default(),
     }

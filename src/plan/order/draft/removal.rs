@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use crate::actual::KeyFile;
+use crate::actual::{KeyFile, OwnKeys};
 use crate::config::Removed;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::check;
@@ -115,7 +115,7 @@ impl Drafter {
             planner.state_differs = true;
             return;
         }
-        let leaves_files = leaves_files(planner, &record);
+        let leaves_files = leaves_files(planner, &record) || planner.strays.contains_key(address);
         let is_gone = !is_there(planner, backend.as_ref(), &record.object);
         let old_rules = recorded_rules(planner, address);
         if is_gone && !leaves_files && old_rules.is_empty() && record.deposed.is_empty() {
@@ -214,10 +214,10 @@ impl Drafter {
             follows: Vec::new(),
         });
         draft.taken_over_by = taker(deposed, claimed).cloned();
-        if let PlannedAct::DeleteInterface { name, remove_key_file, .. } = &draft.step.act {
-            let file = key_file(Some(&deposed.backend), remove_key_file.as_ref());
+        if let PlannedAct::DeleteInterface { name, own_keys, .. } = &draft.step.act {
+            let on = Some(&deposed.backend);
             draft.gives = gives(planner, &deposed.backend, name);
-            draft.gives.extend(file);
+            draft.gives.extend(own_keys.remove.iter().filter_map(|it| key_file(on, Some(it))));
         }
         let record = record_of(planner, address, deposed);
         let hooks = match &record.object {
@@ -295,12 +295,12 @@ fn deposed_act(
 ) -> PlannedAct {
     match &deposed.object {
         ObjectKey::Interface { name, .. } => {
-            let remove_key_file = left_key_file(planner, deposed);
+            let own_keys = own_keys(&deposed.object, left_key_file(planner, deposed), None);
             let remove_boot_files = planner.files_of(&deposed.backend, &deposed.attributes);
             PlannedAct::DeleteInterface {
                 name: name.clone(),
                 public_key: key_seen(planner, &deposed.backend, name),
-                remove_key_file,
+                own_keys,
                 remove_boot_files,
             }
         }
@@ -349,12 +349,14 @@ fn removal(
     };
     match (&record.object, &record.backend) {
         (ObjectKey::Interface { name, .. }, Some(backend)) => {
-            let file = recorded_key_file(record);
+            let strays = planner.strays.get(address);
+            let own_keys = own_keys(&record.object, recorded_key_file(record), strays);
             let is_forced = record.attributes.get("force_destroy") == Some(&Json::Bool(true));
             let doomed = check::Doomed { address, verb: "destroyed", is_forced };
             let foreign = check::guard_destroy(planner, &doomed, backend, name);
             let mut gives_up = gives(planner, backend, name);
-            gives_up.extend(key_file(Some(backend), file.as_ref()));
+            gives_up
+                .extend(own_keys.remove.iter().filter_map(|it| key_file(Some(backend), Some(it))));
             let unmanaged = (foreign > 0).then_some(Note::UnmanagedGo(foreign));
             let hooks = hooks::removal_note(planner, record, name);
             let found = planner.picture(backend).and_then(|it| it.interfaces.get(name));
@@ -363,7 +365,7 @@ fn removal(
                 act: PlannedAct::DeleteInterface {
                     name: name.clone(),
                     public_key: key_seen(planner, backend, name),
-                    remove_key_file: file,
+                    own_keys,
                     remove_boot_files: planner.files_of(backend, &record.attributes),
                 },
                 gives_up,
@@ -423,6 +425,18 @@ fn left_key_file(planner: &Planner<'_>, deposed: &Deposed) -> Option<PathBuf> {
             && on.is_some_and(|on| planner.is_same_machine(on, &deposed.backend))
     });
     (!is_used).then_some(file)
+}
+
+/// Returns what goes with an object of the key files.
+pub(crate) fn own_keys(
+    object: &ObjectKey,
+    file: Option<PathBuf>,
+    strays: Option<&OwnKeys>,
+) -> OwnKeys {
+    let mut all = strays.cloned().unwrap_or_default();
+    all.keys.extend(public_key(object));
+    all.remove.extend(file);
+    all
 }
 
 /// Returns whether anything is known of a backend: it was read, or what was last applied counts.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use crate::actual::{FoundInterface, KeyFile, Picture};
+use crate::actual::{FoundInterface, KeyFile, OwnKeys, Picture};
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
@@ -28,12 +28,35 @@ pub(crate) struct KeyPlan {
     pub(crate) file: Option<PathBuf>,
     /// A key file that goes.
     pub(crate) remove_file: Option<PathBuf>,
+    /// Copies of the key that an apply which was cut off has left. They go.
+    pub(crate) strays: OwnKeys,
     /// Whether an older key was known, and whoever had it must learn this one.
     pub(crate) replaces_known: bool,
 }
 
+impl KeyPlan {
+    /// Returns whether nothing of the key and its files is written.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.source.is_none() && self.remove_file.is_none() && self.strays.remove.is_empty()
+    }
+}
+
 impl Planner<'_> {
+    /// Returns what becomes of the key of an interface, and of the files that it is in.
     pub(super) fn key_plan(
+        &mut self,
+        desired: &Desired,
+        standing: &Standing<'_>,
+        notes: &mut Vec<Note>,
+    ) -> KeyPlan {
+        let key = self.wanted_key(desired, standing, notes);
+        let mut strays = self.strays.get(&desired.address).cloned().unwrap_or_default();
+        let path = self.key_path(desired, standing);
+        strays.remove.retain(|it| Some(it) != path.as_ref());
+        KeyPlan { strays, ..key }
+    }
+
+    fn wanted_key(
         &mut self,
         desired: &Desired,
         standing: &Standing<'_>,
@@ -137,11 +160,13 @@ impl Planner<'_> {
         let in_files = path.iter().chain(&remove_file).filter_map(|path| held_in(picture, path));
         let mut in_files =
             in_files.filter(|key| recorded.is_none() || Some(key.public()) == recorded);
-        match in_files.next() {
-            Some(key) => KeyPlan {
+        let elsewhere = || self.found_elsewhere(standing);
+        let moves = remove_file.is_some();
+        match in_files.next().map(|key| (key, moves)).or_else(|| Some((elsewhere()?, true))) {
+            Some((key, is_written)) => KeyPlan {
                 public: Some(key.public()),
                 source: Some(KeySource::Held(key)),
-                file: path.filter(|_| remove_file.is_some()),
+                file: path.filter(|_| is_written),
                 remove_file,
                 ..KeyPlan::default()
             },
@@ -186,7 +211,11 @@ impl Planner<'_> {
             let (backend, path) = (backend?, path?);
             let picture = self.picture(&backend)?;
             let is_anothers = self.is_key_file_of_another(&desired.address, &backend, &path);
-            held_in(picture, &path).filter(|_| !is_anothers).map(|key| (key, path))
+            let is_ours = |key: &PrivateKey| match recorded {
+                Some(recorded) => key.public() == recorded,
+                None => !is_anothers && !self.is_key_of_another(&desired.address, key.public()),
+            };
+            held_in(picture, &path).filter(is_ours).map(|key| (key, path))
         });
         let mut held = on_device
             .into_iter()
@@ -194,6 +223,7 @@ impl Planner<'_> {
             .chain(in_files.map(|(key, path)| (key, Some(path))));
         let kept = held.find(|(key, _)| recorded.is_none_or(|recorded| key.public() == recorded));
         drop(held);
+        let kept = kept.or_else(|| Some((self.found_elsewhere(standing)?, None)));
         let is_unread = self.options.without_refresh && self.picture(&standing.backend).is_none();
         if is_unread && kept.is_none() && recorded.is_some() {
             // Which key there is is not looked at, and an apply does look.
@@ -233,6 +263,19 @@ impl Planner<'_> {
         }
     }
 
+    /// Returns the recorded key from wherever else it is on a host: a file may have moved without a record of it.
+    fn found_elsewhere(&self, standing: &Standing<'_>) -> Option<PrivateKey> {
+        let record = standing.record.as_ref()?;
+        let recorded = public_key(&record.object)?;
+        let backends = record.backend.iter().chain([&standing.backend]);
+        let files = backends.filter_map(|it| self.picture(it)).flat_map(|it| it.key_files.values());
+        let keys = files.filter_map(|file| match file {
+            KeyFile::Key(key) => Some(key),
+            KeyFile::Unusable(_) => None,
+        });
+        keys.into_iter().find(|key| key.public() == recorded).cloned()
+    }
+
     /// Returns whether the file belongs to another interface on the same system; on another one it is another file.
     fn is_key_file_of_another(&self, address: &Address, backend: &BackendId, path: &Path) -> bool {
         let others = self.state.resources.iter().filter(|(other, _)| *other != address);
@@ -245,6 +288,16 @@ impl Planner<'_> {
                     let file = it.attributes.get("key_file").and_then(Json::as_str);
                     file.map(Path::new) == Some(path) && self.is_same_machine(&it.backend, backend)
                 })
+        })
+    }
+
+    /// Returns whether another interface has the key, wherever it is.
+    fn is_key_of_another(&self, address: &Address, key: PublicKey) -> bool {
+        let others = self.state.resources.iter().filter(|(other, _)| *other != address);
+        let others = others.filter(|(other, _)| other.kind == Kind::Interface);
+        others.into_iter().any(|(_, record)| {
+            public_key(&record.object) == Some(key)
+                || record.deposed.iter().any(|it| public_key(&it.object) == Some(key))
         })
     }
 
@@ -412,7 +465,7 @@ fn kept_file(
         public: recorded,
         file: Some(path),
         remove_file,
-        replaces_known: false,
+        ..KeyPlan::default()
     })
 }
 

@@ -153,7 +153,7 @@ async fn what_does_not_fit_is_said_before_anything_is_sent() {
         rename: Some("tun_wg1".to_owned()),
         private_key: None,
         key_file: None,
-        remove_key_file: None,
+        own_keys: Default::default(),
         settings: Settings::new(),
         wanted: Fields::new(),
         around: Surroundings::default(),
