@@ -198,9 +198,12 @@ fn with_the_interface(drafts: &[Draft], graph: &mut Graph) {
     for (index, draft) in drafts.iter().enumerate() {
         let PlannedAct::DeletePeer { interface, .. } = &draft.step.act else { continue };
         let place = (draft.step.backend.as_ref(), interface);
-        match draft.after.is_empty() {
-            true => ends.get(&place).iter().for_each(|end| graph.before(index, **end)),
-            false => begins.get(&place).iter().for_each(|begin| graph.before(**begin, index)),
+        // What another peer was made for first.
+        let is_replaced =
+            matches!(draft.step.effect, Effect::RemoveDeposed(_)) && !draft.after.is_empty();
+        match is_replaced {
+            true => begins.get(&place).iter().for_each(|begin| graph.before(**begin, index)),
+            false => ends.get(&place).iter().for_each(|end| graph.before(index, **end)),
         }
     }
 }

@@ -290,8 +290,13 @@ impl Recovered {
             let Some(record) = self.state.resources.get(&address) else { continue };
             let Some(Reading::Read(picture)) = actual.backends.get(&backend) else { continue };
             let is_here = record.backend.as_ref() == Some(&backend);
-            let is_kept = self.state.resources.values().any(|it| keeps(it, &backend, &path));
             let held = key_in(picture, &path);
+            // One that the interface had before it got another key is not kept any longer, whatever the file.
+            let has_it = |other: &Address, it: &ResourceRecord| {
+                *other != address || held == public_key(&it.object)
+            };
+            let mut others = self.state.resources.iter();
+            let is_kept = others.any(|(other, it)| keeps(it, &backend, &path) && has_it(other, it));
             let is_own = held.is_some() && (held == key || held == public_key(&record.object));
             if is_here && is_own && !is_kept {
                 self.interrupted.insert(address.clone());

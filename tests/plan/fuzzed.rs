@@ -52,16 +52,16 @@ fn carry_out(lab: &Lab) {
 }
 
 /// Bytes that become choices; always the first one when there are no more.
-struct Bytes<'a>(&'a [u8]);
+pub struct Bytes<'a>(pub &'a [u8]);
 
 impl Bytes<'_> {
-    fn pick(&mut self, of: u8) -> u8 {
+    pub fn pick(&mut self, of: u8) -> u8 {
         let Some((first, rest)) = self.0.split_first() else { return 0 };
         self.0 = rest;
         first % of
     }
 
-    fn one<'t>(&mut self, of: &[&'t str]) -> &'t str {
+    pub fn one<'t>(&mut self, of: &[&'t str]) -> &'t str {
         let of_them = u8::try_from(of.len()).unwrap();
         of[usize::from(self.pick(of_them))]
     }

@@ -223,3 +223,35 @@ fn a_rotation_with_a_target_brings_in_who_refers_to_the_key() {
     lab.options.targets.clear();
     lab.assert_settled();
 }
+
+#[test]
+fn an_old_key_goes_also_when_the_run_that_gave_the_interface_another_one_was_killed() {
+    let given = HUB.replace("\"wg0\"", "\"wg0\"\n  private_key = \"«mine.private»\"");
+    for is_gone in [false, true] {
+        let make = || {
+            let mut lab = Lab::matching(HUB);
+            if is_gone {
+                lab.host("hq").delete_link("wg0");
+            }
+            lab.replace(&given);
+            lab
+        };
+        let writes = make().apply_and_count();
+        for (done, reported) in (0..=writes).flat_map(|done| (0..=done).map(move |it| (done, it))) {
+            for then in ["again", "destroy"] {
+                let mut lab = make();
+                lab.crash(Crash { done, reported });
+                match then {
+                    "again" => lab.settle(),
+                    _ => {
+                        lab.options.destroy = true;
+                        let said = lab.apply();
+                        assert!(said.contains("complete."), "{said}");
+                        assert_eq!(lab.show("hq"), "", "{done} {reported}");
+                    }
+                }
+                assert!(kept(&lab, FILE).is_none(), "{is_gone} {done} {reported} {then}");
+            }
+        }
+    }
+}

@@ -27,6 +27,7 @@ mod crash;
 mod model;
 mod properties;
 mod fuzzed;
+mod stories;
 mod scenarios;
 mod resume;
 mod keeping;

@@ -175,3 +175,25 @@ fn a_peer_is_not_taken_for_one_with_the_same_key_after_a_kill_in_a_swap() {
         assert_eq!((device("wg0").peers.len(), device("wg1").peers.len()), (1, 0));
     }
 }
+
+#[test]
+fn a_link_that_goes_after_a_kill_in_a_swap_is_not_taken_for_the_other_one() {
+    for gone in ["wg0", "wg1", "wgform-tmp4"] {
+        let make = || {
+            let mut lab = Lab::matching(&format!("{TWO}{PEERS}"));
+            lab.replace(&format!("{}{PEERS}", swapped()));
+            lab
+        };
+        let writes = make().apply_and_count();
+        for (done, reported) in (0..=writes).flat_map(|done| (0..=done).map(move |it| (done, it))) {
+            let lab = make();
+            let (a, b) = (lab.host("hq").key_of("wg0"), lab.host("hq").key_of("wg1"));
+            lab.crash(Crash { done, reported });
+            let _ = lab.host("hq").linux.delete_link(gone);
+            lab.settle();
+            is_kept(&lab, "wg1", a);
+            is_kept(&lab, "wg0", b);
+            peers_are_on_their_interfaces(&lab);
+        }
+    }
+}
