@@ -216,8 +216,8 @@ const LONG: usize = 12;
 fn hidden<'a>(sources: &Sources, problems: &'a [Diagnostic]) -> Vec<&'a str> {
     let labels = problems.iter().flat_map(|it| &it.labels);
     let marked: Vec<&SourceText> = labels.map(|it| &*it.span.source).collect();
-    // A message makes the name of a block of its type and its label.
-    let head = |name: &str| name.split_once('.').map(|(kind, label)| format!("{kind} \"{label}\""));
+    // A message makes the name of a block of its type and its label, and what is looked for may be the beginning of it.
+    let head = |name: &str| name.split_once('.').map(|(kind, label)| format!("{kind} \"{label}"));
     let is_elsewhere = |text: &str| {
         let head = head(text);
         let is_in =
