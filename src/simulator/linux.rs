@@ -49,6 +49,8 @@ struct Kept {
     changes: u64,
     /// How often a WireGuard device was read.
     reads: u64,
+    /// The change whose answer gets lost, by how many come first, and whether it is carried out all the same.
+    lost: Option<(u64, bool)>,
 }
 
 impl SimulatedLinux {
@@ -78,7 +80,7 @@ impl SimulatedLinux {
     }
 
     fn keep(file: Option<SystemFile>, host: Host) -> Self {
-        Self(Arc::new(Mutex::new(Kept { file, host, changes: 0, reads: 0 })))
+        Self(Arc::new(Mutex::new(Kept { file, host, changes: 0, reads: 0, lost: None })))
     }
 }
 
@@ -403,13 +405,32 @@ impl SimulatedLinux {
         })
     }
 
+    /// Breaks the connection to the host at the change after so many others, before or after it is carried out. Whoever
+    /// asks next has a new connection.
+    pub fn lose_answer(&self, after: u64, is_carried_out: bool) {
+        self.lock().lost = Some((after, is_carried_out));
+    }
+
     /// Changes the host and keeps the change. A refused call is kept too: a kernel may have done half of it.
     fn change<T>(&self, call: impl FnOnce(&mut Host) -> Result<T, Refusal>) -> Result<T, Refusal> {
         around_host_change(|| {
             let mut kept = self.lock();
+            let is_carried_out = match kept.lost.take() {
+                Some((0, is_carried_out)) => Some(is_carried_out),
+                Some((after, is_carried_out)) => {
+                    kept.lost = Some((after - 1, is_carried_out));
+                    None
+                }
+                None => None,
+            };
+            if is_carried_out == Some(false) {
+                return Err(Errno::CONNRESET.into());
+            }
             let answer = call(&mut kept.host);
+            let answer =
+                if is_carried_out.is_some() { Err(Errno::CONNRESET.into()) } else { answer };
             kept.changes += 1;
-            let Kept { file, host, changes: _, reads: _ } = &*kept;
+            let Kept { file, host, changes: _, reads: _, lost: _ } = &*kept;
             if let Some(file) = file {
                 save(file, host)
                     .map_err(|SimulatorError { reason, hints }| Refusal::Said { reason, hints })?;

@@ -244,8 +244,12 @@ fn change(host: &mut dyn Host, update: &Update<'_>, hooks: &Hooks<'_>) -> Result
         hooks.run(host, name, "post_down", "the link is down")?;
     }
     if let Err(refused) = configure(host, name, private_key, &wish) {
-        // Under its new name, the interface has its key in the new file.
-        let is_as_before = rename.is_none() || private_key.is_some();
+        // Under its new name, the interface has its key in the new file; and so it has where the answer that it got its new
+        // key was lost, or the refusal was for something else.
+        let is_as_before = match private_key {
+            Some(key) => has_other_key(host, name, key),
+            None => rename.is_none(),
+        };
         return Err(if is_as_before { keep_files(refused, host) } else { refused });
     }
     set_mtu(host, name, &wish)?;
@@ -260,6 +264,14 @@ fn change(host: &mut dyn Host, update: &Update<'_>, hooks: &Hooks<'_>) -> Result
         came_up(host, name, hooks, &ups, wanted)?;
     }
     compare(host, name, private_key, &wish)
+}
+
+/// Returns whether a device has another key for certain. One that does not answer may have this one.
+fn has_other_key(host: &mut dyn Host, name: &str, key: &PrivateKey) -> bool {
+    match host.device(name) {
+        Ok(device) => device.private_key.as_ref() != Some(key),
+        Err(refusal) => refusal == Refusal::Errno(Errno::NODEV),
+    }
 }
 
 /// What holds when a command stops a change before anything was done.
