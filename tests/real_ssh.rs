@@ -18,11 +18,11 @@ use wgform::backend::linux::Linux;
 use wgform::backend::{Act, Interest, Persist, PersistWish, Read, Surroundings};
 use wgform::config::{Driver, Jump, Ssh};
 use wgform::persist::{Outside, Style};
-use wgform::resource::{BackendKind, Field, Fields};
+use wgform::resource::{BackendKind, Field, Fields, Settings};
 
 use crate::conformance::bed::{
-    allowed, create, create_peer, delete, delete_peer, endpoint, hub_fields, id, keepalive,
-    key_path, only, preshared, private, public, to, update_peer, wait, world,
+    addresses, allowed, create, create_peer, delete, delete_peer, endpoint, hub_fields, id,
+    keepalive, key_path, only, preshared, private, public, to, update_peer, wait, world,
 };
 use crate::conformance::{Bed, Kind};
 use crate::far::{Fake, environment, plain};
@@ -539,6 +539,43 @@ fn a_change_that_did_not_land_fails_and_nothing_else_is_tried() {
         assert_eq!(ended, vec![lost; 4]);
         assert!(bed.interface("wg0").peers.is_empty());
         assert!(bed.write((1..5).map(peer).collect()).iter().all(Result::is_ok));
+    });
+}
+
+#[test]
+fn a_link_that_carries_the_session_is_up_again_under_its_new_name() {
+    faked("a_link_that_carries_the_session_is_up_again_under_its_new_name", |fake| {
+        let bed = fake.bed(plain("hub"));
+        let mut fields = hub_fields();
+        fields.insert("addresses", addresses(&["10.8.0.1/24", "fd00:8::1/64"]));
+        bed.done(create("wg0", &private(1), fields));
+        // From now on nobody comes here but through that link, which is a kernel's as far as the host tells.
+        let is_up = "link show up | grep -q ' wg[01]:'";
+        fake.program(
+            "ip",
+            &format!(
+                "case \" $* \" in *\" show \"*) $REAL \"$@\" | sed s/tun/wireguard/; exit;; esac\n\
+                 $REAL \"$@\"; c=$?; $REAL {is_up} || {}; exit $c",
+                fake.cut()
+            ),
+        );
+        let ssh = fs::read_to_string(fake.path("ssh")).unwrap();
+        let guarded = ssh.replacen("echo $$", &format!("ip {is_up} || exit 255; echo $$"), 1);
+        fs::write(fake.path("ssh"), guarded).unwrap();
+        let rename = Act::UpdateInterface {
+            name: "wg0".to_owned(),
+            rename: Some("wg1".to_owned()),
+            private_key: None,
+            key_file: None,
+            remove_key_file: None,
+            settings: Settings::new(),
+            wanted: Fields::new(),
+            around: Surroundings::default(),
+        };
+        // A new session finds the new programs.
+        fake.bed(plain("hub")).write(vec![rename]);
+        let shown = sh("ip -o address show dev wg1 up");
+        assert!(shown.contains("10.8.0.1/24") && shown.contains("fd00:8::1/64"), "{shown}");
     });
 }
 

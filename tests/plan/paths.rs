@@ -154,6 +154,10 @@ fn each_way_to_cut_it_is_found() {
             put("[\"10.8.0.2/24\"]", "[\"10.8.0.2/24\"]\n  key_rotation = \"1\""),
             "interface.branch gets another key, peer.to_branch gets another key",
         ),
+        (
+            put("\"wg0\"\n  listen_port = 51821", "\"wg1\"\n  listen_port = 51821"),
+            "interface.branch is renamed, for which it goes down",
+        ),
     ];
     for (edit, what) in cases {
         let mut lab = lab(BRANCH);
@@ -204,6 +208,14 @@ fn a_port_is_changed_at_the_far_end_first() {
                  backend.branch, is changed first, so the way stays open.\n";
     assert!(lab.plan().contains(shown), "{}", lab.plan());
     assert_order(&lab, "interface.branch", "peer.to_branch");
+    lab.settle();
+}
+
+#[test]
+fn an_interface_here_can_be_renamed() {
+    let mut lab = lab(BRANCH);
+    lab.edit("\"wg0\"\n  listen_port = 51820", "\"wg1\"\n  listen_port = 51820");
+    assert_eq!(told(&lab), Vec::<String>::new());
     lab.settle();
 }
 

@@ -333,22 +333,31 @@ fn move_link(
     if host.links().map_err(during(During::Naming)).map_err(unmoved)?.contains_key(new) {
         return Err(unmoved((During::Naming, Errno::EXIST.into())));
     }
-    if ups.was_up {
-        host.set_up(name, false).map_err(during(During::Naming)).map_err(unmoved)?;
-    }
-    let renamed = rename_down(host, name, new, ups, hooks);
-    let current = if renamed.is_ok() { new } else { name };
+    let is_at_once = ups.was_up && ups.stays_up && !(hooks.has("post_down") || hooks.has("pre_up"));
+    let renamed = if is_at_once {
+        host.rename_up(name, new, &link.addresses).map_err(during(During::Naming))
+    } else {
+        if ups.was_up {
+            host.set_up(name, false).map_err(during(During::Naming)).map_err(unmoved)?;
+        }
+        rename_down(host, name, new, ups, hooks)
+    };
+    // The answer may be lost, or the refusal for what comes after the name.
+    let is_moved = renamed.is_ok() || host.links().is_ok_and(|links| links.contains_key(new));
+    let current = if is_moved { new } else { name };
+    // What may be missing is done below.
+    let renamed = if is_at_once && is_moved { Ok(()) } else { renamed };
     if ups.was_up && (ups.stays_up || renamed.is_err()) {
         let restored = host
             .set_up(current, true)
             .map_err(during(During::Binding))
             .and_then(|()| restore_addresses(host, current, &link.addresses));
         return match (renamed, restored) {
-            (Err(refused), restored) => Err(unmoved(also(refused, restored))),
+            (Err(refused), restored) => Err((also(refused, restored), is_moved)),
             (Ok(()), restored) => restored.map_err(|refused| (refused, true)),
         };
     }
-    renamed.map_err(unmoved)
+    renamed.map_err(|refused| (refused, is_moved))
 }
 
 /// What holds when a command stops a rename.

@@ -47,6 +47,9 @@ impl Compared<'_> {
         if before.backend != after.backend {
             return Some(cut(at, "moves to another backend"));
         }
+        if let Some(renamed) = self.of_name(at, before) {
+            return Some(renamed);
+        }
         if before.is_up && !after.is_up {
             return Some(cut(at, "is taken down"));
         }
@@ -60,6 +63,16 @@ impl Compared<'_> {
         self.of_networks(route, at, address)
             .or_else(|| self.of_source(route, at, address))
             .or_else(|| self.of_port(route, at, before, after))
+    }
+
+    /// A Linux link goes down for another name, and its routes are written when it is up again: who comes through it to do
+    /// that is cut off. On the machine that runs wgform nobody does.
+    fn of_name(&self, at: &Address, before: &Face) -> Option<Cut> {
+        let node = self.planner.nodes.get(at).filter(|_| self.after_is_planned(at))?;
+        node.interface()?.renamed_from().filter(|_| node.fate == Fate::Keep)?;
+        let view = self.planner.views.get(&before.backend)?;
+        let goes_down = !view.kind.keeps_configuration() && !view.reach.is_here;
+        goes_down.then(|| cut(at, "is renamed, for which it goes down"))
     }
 
     /// The host of a peer that sends finds the tunnel by a route of ours, or by the network that the interface is in.
