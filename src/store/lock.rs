@@ -234,6 +234,11 @@ impl LocalLock {
         StoreError::Unrecorded { journal: self.files.journal.clone(), source: Box::new(source) }
     }
 
+    /// Returns where everything lies.
+    pub(crate) fn files(&self) -> &Files {
+        &self.files
+    }
+
     /// Returns how the state is sealed.
     pub(crate) fn vault(&self) -> &Vault {
         &self.files.vault
