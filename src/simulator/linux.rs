@@ -405,6 +405,17 @@ impl SimulatedLinux {
         })
     }
 
+    /// Says which boot this is, until the next one. Another host is the same one when it has both ids.
+    ///
+    /// # Errors
+    /// When the file of the host cannot be written.
+    pub fn set_boot_id(&self, id: &str) -> Result<(), Refusal> {
+        self.change(|host| {
+            host.boot_id = id.to_owned();
+            Ok(())
+        })
+    }
+
     /// Breaks the connection to the host at the change after so many others, before or after it is carried out. Whoever
     /// asks next has a new connection.
     pub fn lose_answer(&self, after: u64, is_carried_out: bool) {
