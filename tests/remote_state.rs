@@ -754,6 +754,11 @@ fn a_state_file_has_a_history() {
     hurried(&project, "state restore 1").ends(1).tells("is not kept");
     hurried(&project, "state restore 12").ends(0).says("with serial 14");
     hurried(&project, "state list").ends(0).says("peer.q");
+    // What is put back over a state that tells no serial is the last write all the same.
+    fs::write(project.path().join("wgform.state.json"), "{").unwrap();
+    hurried(&project, "state restore 12").ends(0).says("with serial 15");
+    hurried(&project, "state restore 13").ends(0).says("with serial 16");
+    hurried(&project, "state list").ends(0).says("peer.p0");
     let server = GitLab::start();
     let other = self::project(&server, 1);
     hurried(&other, "state history").ends(1).tells("keeps no history that wgform can read");
