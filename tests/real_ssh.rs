@@ -21,8 +21,9 @@ use wgform::persist::{Outside, Style};
 use wgform::resource::{BackendKind, Field, Fields, Settings};
 
 use crate::conformance::bed::{
-    addresses, allowed, create, create_peer, delete, delete_peer, endpoint, hub_fields, id,
-    keepalive, key_path, only, preshared, private, public, to, update_peer, wait, world,
+    addresses, allowed, create, create_peer, delete, delete_peer, elements, endpoint, hub_fields,
+    id, keepalive, key_path, only, preshared, private, public, to, update, update_peer, wait,
+    world,
 };
 use crate::conformance::{Bed, Kind};
 use crate::far::{Fake, environment, plain};
@@ -542,6 +543,43 @@ fn a_change_that_did_not_land_fails_and_nothing_else_is_tried() {
     });
 }
 
+/// Lets nobody come or stay but while `ip` says so, and calls the process of a link the kernel's. A new session sees it.
+fn only_while(fake: &Fake, holds: &str) {
+    fake.program(
+        "ip",
+        &format!(
+            "case \" $* \" in *\" show \"*) $REAL \"$@\" | sed s/tun/wireguard/; exit;; esac\n\
+             $REAL \"$@\"; c=$?; $REAL {holds} || {}; exit $c",
+            fake.cut()
+        ),
+    );
+    let ssh = fs::read_to_string(fake.path("ssh")).unwrap();
+    let guarded = ssh.replacen("echo $$", &format!("ip {holds} || exit 255; echo $$"), 1);
+    fs::write(fake.path("ssh"), guarded).unwrap();
+}
+
+#[test]
+fn an_address_that_carries_the_session_stays_when_others_go() {
+    faked("an_address_that_carries_the_session_stays_when_others_go", |fake| {
+        let bed = fake.bed(plain("hub"));
+        let mut fields = hub_fields();
+        fields.insert("addresses", addresses(&["10.8.0.1/24", "10.8.0.2/24", "fd00:8::1/64"]));
+        bed.done(create("wg0", &private(1), fields));
+        for (address, settings) in [
+            ("10.8.0.2", elements(&[], &["10.8.0.1/24"])),
+            ("fd00:8::1", elements(&["fd00:8::1/128"], &["fd00:8::1/64"])),
+        ] {
+            let ssh = fs::read_to_string(fake.path("ssh")).unwrap();
+            only_while(fake, &format!("-o address show dev wg0 | grep -q ' {address}/'"));
+            let ended = fake.bed(plain("hub")).write(vec![update("wg0", settings)]);
+            assert_eq!(ended, [Ok(Fields::new())], "{address}");
+            fs::write(fake.path("ssh"), ssh).unwrap();
+        }
+        let shown = sh("ip -o address show dev wg0");
+        assert!(shown.contains("10.8.0.2/24") && shown.contains("fd00:8::1/128"), "{shown}");
+    });
+}
+
 #[test]
 fn a_link_that_carries_the_session_is_up_again_under_its_new_name() {
     faked("a_link_that_carries_the_session_is_up_again_under_its_new_name", |fake| {
@@ -549,19 +587,8 @@ fn a_link_that_carries_the_session_is_up_again_under_its_new_name() {
         let mut fields = hub_fields();
         fields.insert("addresses", addresses(&["10.8.0.1/24", "fd00:8::1/64"]));
         bed.done(create("wg0", &private(1), fields));
-        // From now on nobody comes here but through that link, which is a kernel's as far as the host tells.
-        let is_up = "link show up | grep -q ' wg[01]:'";
-        fake.program(
-            "ip",
-            &format!(
-                "case \" $* \" in *\" show \"*) $REAL \"$@\" | sed s/tun/wireguard/; exit;; esac\n\
-                 $REAL \"$@\"; c=$?; $REAL {is_up} || {}; exit $c",
-                fake.cut()
-            ),
-        );
-        let ssh = fs::read_to_string(fake.path("ssh")).unwrap();
-        let guarded = ssh.replacen("echo $$", &format!("ip {is_up} || exit 255; echo $$"), 1);
-        fs::write(fake.path("ssh"), guarded).unwrap();
+        // Nobody comes here but through that link, which is a kernel's as far as the host tells.
+        only_while(fake, "link show up | grep -q ' wg[01]:'");
         let rename = Act::UpdateInterface {
             name: "wg0".to_owned(),
             rename: Some("wg1".to_owned()),

@@ -257,8 +257,9 @@ fn change(host: &mut dyn Host, update: &Update<'_>, hooks: &Hooks<'_>) -> Result
         host.set_up(name, true).map_err(during(During::Binding))?;
     }
     add_addresses(host, name, &wish)?;
-    remove_addresses(host, name, &wish)?;
-    restore_addresses(host, name, &expected_addresses(&link, &wish, wanted, &ups))?;
+    let expected = expected_addresses(&link, &wish, wanted, &ups);
+    remove_addresses(host, name, &wish, &expected)?;
+    restore_addresses(host, name, &expected)?;
     write_names(host, name, &wish, &wire::names(wanted), ups.stays_up, ups.comes_up())?;
     if ups.comes_up() {
         came_up(host, name, hooks, &ups, wanted)?;
@@ -444,25 +445,38 @@ fn set_mtu(host: &mut dyn Host, name: &str, wish: &InterfaceWish) -> Result<(), 
 }
 
 fn add_addresses(host: &mut dyn Host, name: &str, wish: &InterfaceWish) -> Result<(), Refused> {
-    for address in &wish.add_addresses {
-        // IPv6 has an address once, whatever its length: one that takes the place of another is made when that has
-        // gone, by `restore_addresses`.
-        match host.add_address(name, *address) {
-            Ok(()) | Err(Refusal::Errno(Errno::EXIST)) => {}
-            Err(refusal) => return Err(address_refused(*address, refusal)),
-        }
-    }
-    Ok(())
+    // IPv6 has an address once, whatever its length: one that takes the place of another is made when that has gone, by
+    // `remove_addresses`.
+    wish.add_addresses.iter().try_for_each(|it| add_address(host, name, *it))
 }
 
-fn remove_addresses(host: &mut dyn Host, name: &str, wish: &InterfaceWish) -> Result<(), Refused> {
+fn add_address(host: &mut dyn Host, name: &str, address: Cidr) -> Result<(), Refused> {
+    match host.add_address(name, address) {
+        Ok(()) | Err(Refusal::Errno(Errno::EXIST)) => Ok(()),
+        Err(refusal) => Err(address_refused(address, refusal)),
+    }
+}
+
+/// Removes addresses, and adds at once what goes with them: a host that is far away does both by itself, and the way to it
+/// may lead to one of those.
+fn remove_addresses(
+    host: &mut dyn Host,
+    name: &str,
+    wish: &InterfaceWish,
+    expected: &BTreeSet<Cidr>,
+) -> Result<(), Refused> {
     for address in &wish.remove_addresses {
         match host.delete_address(name, *address) {
             Ok(()) | Err(Refusal::Errno(Errno::ADDRNOTAVAIL)) => {}
             Err(refusal) => return Err(address_refused(*address, refusal)),
         }
     }
-    Ok(())
+    // With the first IPv4 address of a network go the others of it. IPv6 has an address once, whatever its length.
+    let goes_along = |it: &&Cidr| {
+        let mut gone = wish.remove_addresses.iter();
+        gone.any(|gone| gone.prefix() == it.prefix() || gone.address() == it.address())
+    };
+    expected.iter().filter(goes_along).try_for_each(|it| add_address(host, name, *it))
 }
 
 /// Returns what is to be on the link in the end: all that was, less what goes.
@@ -494,13 +508,7 @@ fn restore_addresses(
     expected: &BTreeSet<Cidr>,
 ) -> Result<(), Refused> {
     let link = wireguard_link(host, name)?.ok_or((During::Addressing, Errno::NODEV.into()))?;
-    for address in expected - &link.addresses {
-        match host.add_address(name, address) {
-            Ok(()) | Err(Refusal::Errno(Errno::EXIST)) => {}
-            Err(refusal) => return Err(address_refused(address, refusal)),
-        }
-    }
-    Ok(())
+    (expected - &link.addresses).into_iter().try_for_each(|it| add_address(host, name, it))
 }
 
 /// Compares what was written with what the host then holds, and returns what the host chose.
