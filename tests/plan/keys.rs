@@ -370,8 +370,7 @@ fn a_key_file_follows_the_device_when_the_answer_to_a_rotation_is_lost() {
             "backend     = backend.hq\n",
             "backend     = backend.hq\n  key_rotation = \"1\"\n",
         );
-        // After the file comes the device.
-        lab.host("hq").linux.lose_answer(1, arrives);
+        lab.host("hq").linux.lose_answer(0, arrives);
         let said = lab.apply();
         assert!(said.contains("the connection to the host was lost"), "{said}");
         let now = lab.host("hq").key_of("wg0");
@@ -380,6 +379,35 @@ fn a_key_file_follows_the_device_when_the_answer_to_a_rotation_is_lost() {
         assert!(kept.contains(&now.to_string()), "{arrives}");
         lab.settle();
         let now = lab.host("hq").key_of("wg0");
+        assert!(lab.host("hq").read_file(FILE).unwrap().contains(&now.to_string()));
+        assert!(lab.host("branch").linux.device("wg0").unwrap().peers.contains_key(&now));
+    }
+}
+
+#[test]
+fn a_rotation_whose_host_went_away_and_booted_is_done_with_the_key_that_the_far_ends_know() {
+    // Before the device is asked, while it is, and when the file follows.
+    for (after, arrives) in [(0, false), (0, true), (1, false), (1, true)] {
+        let mut lab = Lab::matching(LINK);
+        let before = lab.host("hq").key_of("wg0");
+        lab.edit(
+            "backend     = backend.hq\n",
+            "backend     = backend.hq\n  key_rotation = \"1\"\n",
+        );
+        lab.host("hq").linux.lose(after, arrives);
+        let said = lab.apply();
+        assert!(said.contains("the connection to the host was lost"), "{said}");
+        lab.host("hq").linux.come_back();
+        let is_written = (after, arrives) == (1, true);
+        let kept = lab.host("hq").read_file(FILE).unwrap();
+        assert_eq!(kept.contains(&before.to_string()), !is_written, "{after} {arrives}");
+        assert_eq!(lab.host("hq").key_of("wg0") == before, (after, arrives) == (0, false));
+        if !is_written {
+            lab.host("hq").reboot();
+        }
+        lab.settle();
+        let now = lab.host("hq").key_of("wg0");
+        assert_ne!(now, before);
         assert!(lab.host("hq").read_file(FILE).unwrap().contains(&now.to_string()));
         assert!(lab.host("branch").linux.device("wg0").unwrap().peers.contains_key(&now));
     }

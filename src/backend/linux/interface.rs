@@ -200,8 +200,7 @@ fn write_names(
 }
 
 fn change(host: &mut dyn Host, update: &Update<'_>, hooks: &Hooks<'_>) -> Result<Fields, Refused> {
-    let Update { name, rename, private_key, key_file, remove_key_file, settings, wanted, around } =
-        *update;
+    let Update { name, rename, private_key, settings, wanted, around, .. } = *update;
     let link = wireguard_link(host, name)?.ok_or((During::Configuring, Errno::NODEV.into()))?;
     let wish = wire::interface_of_settings(settings, &link.addresses).map_err(misfit)?;
     let ups = UpAndDown {
@@ -214,18 +213,7 @@ fn change(host: &mut dyn Host, update: &Update<'_>, hooks: &Hooks<'_>) -> Result
     } else if ups.comes_up() && rename.is_none() {
         hooks.run(host, name, "pre_up", AS_IT_WAS)?;
     }
-    let undo = match key_file {
-        Some(path) => keep_changed_key(host, name, path, private_key)?,
-        None => KeyUndo::Nothing,
-    };
-    // As when an interface goes: nothing would tell of a file that is removed last and was not.
-    let undo_removal = match take_key(host, remove_key_file) {
-        Ok(undo_removal) => undo_removal,
-        Err(refused) => return Err(also(refused, undo.carry_out(host))),
-    };
-    let keep_files = |refused, host: &mut dyn Host| {
-        also(also(refused, undo.carry_out(host)), undo_removal.carry_out(host))
-    };
+    let files = KeyFiles::keep(host, update)?;
     let name = match rename {
         Some(new) => match move_link(host, name, new, &link, &ups, hooks) {
             Ok(()) => {
@@ -234,7 +222,7 @@ fn change(host: &mut dyn Host, update: &Update<'_>, hooks: &Hooks<'_>) -> Result
             }
             // Under its new name, the interface has its key in the new file.
             Err((refused, true)) => return Err(refused),
-            Err((refused, false)) => return Err(keep_files(refused, host)),
+            Err((refused, false)) => return Err(files.put_back(host, refused)),
         },
         None => name,
     };
@@ -243,15 +231,7 @@ fn change(host: &mut dyn Host, update: &Update<'_>, hooks: &Hooks<'_>) -> Result
         resolver::forget(host, name, around.had_name_servers)?;
         hooks.run(host, name, "post_down", "the link is down")?;
     }
-    if let Err(refused) = configure(host, name, private_key, &wish) {
-        // Under its new name, the interface has its key in the new file; and so it has where the answer that it got its new
-        // key was lost, or the refusal was for something else.
-        let is_as_before = match private_key {
-            Some(key) => has_other_key(host, name, key),
-            None => rename.is_none(),
-        };
-        return Err(if is_as_before { keep_files(refused, host) } else { refused });
-    }
+    configure_with_key(host, name, update, &wish, &files)?;
     set_mtu(host, name, &wish)?;
     if ups.stays_up {
         host.set_up(name, true).map_err(during(During::Binding))?;
@@ -267,11 +247,33 @@ fn change(host: &mut dyn Host, update: &Update<'_>, hooks: &Hooks<'_>) -> Result
     compare(host, name, private_key, &wish)
 }
 
-/// Returns whether a device has another key for certain. One that does not answer may have this one.
-fn has_other_key(host: &mut dyn Host, name: &str, key: &PrivateKey) -> bool {
+/// Changes what WireGuard holds for an interface under its new name. The key file has the key that the device has in the end.
+fn configure_with_key(
+    host: &mut dyn Host,
+    name: &str,
+    update: &Update<'_>,
+    wish: &InterfaceWish,
+    files: &KeyFiles<'_>,
+) -> Result<(), Refused> {
+    let Err(refused) = configure(host, name, update.private_key, wish) else {
+        return update.private_key.map_or(Ok(()), |key| files.kept.follow(host, name, key));
+    };
+    Err(match update.private_key.map(|key| (key, has_key(host, name, key))) {
+        // Only the answer was lost, or the refusal was for something else.
+        Some((key, Some(true))) => also(refused, files.kept.follow(host, name, key)),
+        Some((_, None)) => refused,
+        // Under its new name, the interface has its key in the new file.
+        None if update.rename.is_some() => refused,
+        None | Some((_, Some(false))) => files.put_back(host, refused),
+    })
+}
+
+/// Returns whether a device has a key; nothing when it does not say.
+fn has_key(host: &mut dyn Host, name: &str, key: &PrivateKey) -> Option<bool> {
     match host.device(name) {
-        Ok(device) => device.private_key.as_ref() != Some(key),
-        Err(refusal) => refusal == Refusal::Errno(Errno::NODEV),
+        Ok(device) => Some(device.private_key.as_ref() == Some(key)),
+        Err(Refusal::Errno(Errno::NODEV)) => Some(false),
+        Err(_) => None,
     }
 }
 
@@ -568,23 +570,66 @@ pub(crate) fn differs(what: &str) -> Refused {
     (During::Reading, refusal)
 }
 
+/// The key files of an interface that changes.
+struct KeyFiles<'a> {
+    kept: KeyUndo<'a>,
+    removed: KeyUndo<'a>,
+}
+
+impl<'a> KeyFiles<'a> {
+    fn keep(host: &mut dyn Host, update: &Update<'a>) -> Result<Self, Refused> {
+        let kept = match update.key_file {
+            Some(path) => keep_changed_key(host, update, path)?,
+            None => KeyUndo::Nothing,
+        };
+        // As when an interface goes: nothing would tell of a file that is removed last and was not.
+        match take_key(host, update.remove_key_file) {
+            Ok(removed) => Ok(Self { kept, removed }),
+            Err(refused) => Err(also(refused, kept.carry_out(host))),
+        }
+    }
+
+    /// Brings them back to what they were, and adds what is refused of that.
+    fn put_back(&self, host: &mut dyn Host, refused: Refused) -> Refused {
+        let refused = also(refused, self.kept.carry_out(host));
+        also(refused, self.removed.carry_out(host))
+    }
+}
+
 /// How a key file is brought back to what it was.
 enum KeyUndo<'a> {
     Nothing,
     Remove(&'a Path),
     Restore(&'a Path, PrivateKey),
+    /// It still holds this key, which the device had.
+    Follows(&'a Path, PrivateKey),
 }
 
 impl KeyUndo<'_> {
     fn carry_out(&self, host: &mut dyn Host) -> Result<(), Refused> {
         match self {
-            Self::Nothing => Ok(()),
+            Self::Nothing | Self::Follows(..) => Ok(()),
             Self::Remove(path) => host.remove_file(path),
             Self::Restore(path, key) => {
                 host.write_file(path, &HostFile::private(key_text::write(key)))
             }
         }
         .map_err(during(During::KeyFile))
+    }
+
+    /// Writes the key that the device has now, where the file was to follow it; else the device gets its old key back.
+    fn follow(&self, host: &mut dyn Host, name: &str, key: &PrivateKey) -> Result<(), Refused> {
+        let Self::Follows(path, old) = self else { return Ok(()) };
+        let Err(refusal) = host.write_file(path, &HostFile::private(key_text::write(key))) else {
+            return Ok(());
+        };
+        // A file of which the answer was lost may hold the new key, which then has to stay on the device.
+        let is_unknown = matches!(refusal, Refusal::Errno(Errno::CONNRESET | Errno::TIMEDOUT));
+        let refused = file_refused(path, refusal);
+        if is_unknown {
+            return Err(refused);
+        }
+        Err(also(refused, configure(host, name, Some(old), &InterfaceWish::default())))
     }
 }
 
@@ -596,14 +641,26 @@ enum Other {
 }
 
 /// Keeps the key of an interface that changes: the new one, or the one it has when the file is new.
+///
+/// A file that holds the key of the device follows it: whatever happens on the way, the key that the far ends know is there
+/// until they can be told another one.
 fn keep_changed_key<'a>(
     host: &mut dyn Host,
-    name: &str,
+    update: &Update<'_>,
     path: &'a Path,
-    new: Option<&PrivateKey>,
 ) -> Result<KeyUndo<'a>, Refused> {
-    if let Some(key) = new {
-        return keep_key(host, path, key, Other::Replaced);
+    let Update { name, private_key, remove_key_file, .. } = *update;
+    if let Some(key) = private_key {
+        let device = host.device(name).map_err(during(During::Reading))?;
+        let text = host.read_key_file(path).map_err(|it| file_refused(path, it))?;
+        return match (device.private_key, text.as_deref().map(|it| key_text::read(it))) {
+            (Some(old), Some(KeyFile::Key(found)))
+                if found == old && old != *key && remove_key_file.is_none() =>
+            {
+                Ok(KeyUndo::Follows(path, old))
+            }
+            _ => keep_key(host, path, key, Other::Replaced),
+        };
     }
     let device = host.device(name).map_err(during(During::Reading))?;
     let Some(key) = device.private_key else {
@@ -613,7 +670,7 @@ fn keep_changed_key<'a>(
     keep_key(host, path, &key, Other::Refused)
 }
 
-/// Writes a key into its file before the device gets it, so that no key is ever only in the kernel.
+/// Writes a key into its file before the device gets it, so that no key is only in the kernel.
 fn keep_key<'a>(
     host: &mut dyn Host,
     path: &'a Path,
