@@ -202,11 +202,14 @@ pub fn has_no_port(fields: &Fields) -> bool {
     !fields.contains_key("listen_port") && fields.get("enabled") == Some(&Field::Bool(false))
 }
 
-/// Returns where a file that was there before is kept.
-pub fn kept(path: &Path) -> PathBuf {
+/// Returns where a file that was there before is kept, the first time, the second and so on.
+pub fn kept(path: &Path, number: usize) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
     name.push(BEFORE);
+    if number > 1 {
+        name.push(format!(".{number}"));
+    }
     PathBuf::from(name)
 }
 

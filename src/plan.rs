@@ -34,6 +34,7 @@ mod hold;
 mod hooks;
 mod interest;
 mod limit;
+mod machine;
 mod observe;
 mod one_sided;
 mod order;

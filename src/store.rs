@@ -28,6 +28,7 @@ mod lock;
 mod afar;
 mod vault;
 pub mod plan_file;
+mod put_back;
 pub mod remote;
 
 pub use afar::Warn;
@@ -36,6 +37,7 @@ pub use error::{Held, StoreError};
 pub use history::Past;
 pub use journal::{Journal, StepOutcome};
 pub use lock::{LockInfo, LockRequest, Predecessor};
+pub use put_back::PutBack;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -101,6 +103,18 @@ pub struct LeftOver {
     pub unknown: usize,
     /// Where it ran, when only the store knows of it: its own record is lost, or on that host.
     pub host: Option<String>,
+}
+
+impl LeftOver {
+    fn of(journal: &Recorded) -> Self {
+        Self {
+            began_at: journal.began_at,
+            done: journal.done.len(),
+            failed: journal.failed,
+            unknown: journal.open.len(),
+            host: None,
+        }
+    }
 }
 
 impl Store {
@@ -602,13 +616,7 @@ fn load(files: &Files) -> Result<(Loaded, Option<Seen>), StoreError> {
     if !goes_with(files, &journal, state.as_ref())? {
         return Ok((Loaded::of(state, None), seen));
     }
-    let left_over = LeftOver {
-        began_at: journal.began_at,
-        done: journal.done.len(),
-        failed: journal.failed,
-        unknown: journal.open.len(),
-        host: None,
-    };
+    let left_over = LeftOver::of(&journal);
     Ok((Loaded::of(Some(journal.fold(state)), Some(left_over)), seen))
 }
 

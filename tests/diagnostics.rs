@@ -125,6 +125,10 @@ const NO_CASE: &[(&str, &str)] = &[
         "a case changes nothing outside of wgform; `tests/plan/refresh_only.rs` does, and shows it",
     ),
     (
+        "two hosts with one machine id",
+        "each simulated host is one of its own; `tests/plan/replace.rs` has two that are not",
+    ),
+    (
         "name servers for a host without a resolver",
         "a case changes nothing on a host; `tests/plan/resolver.rs` does, and shows it",
     ),

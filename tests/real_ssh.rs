@@ -19,11 +19,12 @@ use wgform::backend::linux::Linux;
 use wgform::backend::{Act, Interest, Persist, PersistWish, Read, Surroundings};
 use wgform::config::{Driver, Jump, Ssh};
 use wgform::persist::{Outside, Style};
-use wgform::resource::{BackendKind, Field, Fields};
+use wgform::resource::{BackendKind, Field, Fields, Settings};
 
 use crate::conformance::bed::{
-    allowed, create, create_peer, delete, delete_peer, endpoint, hub_fields, id, keepalive,
-    key_path, only, preshared, private, public, to, update_peer, wait, world,
+    addresses, allowed, create, create_peer, delete, delete_peer, elements, endpoint, hub_fields,
+    id, keepalive, key_path, only, preshared, private, public, to, update, update_peer, wait,
+    world,
 };
 use crate::conformance::{Bed, Kind};
 use crate::far::{Fake, environment, plain};
@@ -540,6 +541,69 @@ fn a_change_that_did_not_land_fails_and_nothing_else_is_tried() {
         assert_eq!(ended, vec![lost; 4]);
         assert!(bed.interface("wg0").peers.is_empty());
         assert!(bed.write((1..5).map(peer).collect()).iter().all(Result::is_ok));
+    });
+}
+
+/// Lets nobody come or stay but while `ip` says so, and calls the process of a link the kernel's. A new session sees it.
+fn only_while(fake: &Fake, holds: &str) {
+    fake.program(
+        "ip",
+        &format!(
+            "case \" $* \" in *\" show \"*) $REAL \"$@\" | sed s/tun/wireguard/; exit;; esac\n\
+             $REAL \"$@\"; c=$?; $REAL {holds} || {}; exit $c",
+            fake.cut()
+        ),
+    );
+    let ssh = fs::read_to_string(fake.path("ssh")).unwrap();
+    let guarded = ssh.replacen("echo $$", &format!("ip {holds} || exit 255; echo $$"), 1);
+    fs::write(fake.path("ssh"), guarded).unwrap();
+}
+
+#[test]
+fn an_address_that_carries_the_session_stays_when_others_go() {
+    faked("an_address_that_carries_the_session_stays_when_others_go", |fake| {
+        let bed = fake.bed(plain("hub"));
+        let mut fields = hub_fields();
+        fields.insert("addresses", addresses(&["10.8.0.1/24", "10.8.0.2/24", "fd00:8::1/64"]));
+        bed.done(create("wg0", &private(1), fields));
+        for (address, settings) in [
+            ("10.8.0.2", elements(&[], &["10.8.0.1/24"])),
+            ("fd00:8::1", elements(&["fd00:8::1/128"], &["fd00:8::1/64"])),
+        ] {
+            let ssh = fs::read_to_string(fake.path("ssh")).unwrap();
+            only_while(fake, &format!("-o address show dev wg0 | grep -q ' {address}/'"));
+            let ended = fake.bed(plain("hub")).write(vec![update("wg0", settings)]);
+            assert_eq!(ended, [Ok(Fields::new())], "{address}");
+            fs::write(fake.path("ssh"), ssh).unwrap();
+        }
+        let shown = sh("ip -o address show dev wg0");
+        assert!(shown.contains("10.8.0.2/24") && shown.contains("fd00:8::1/128"), "{shown}");
+    });
+}
+
+#[test]
+fn a_link_that_carries_the_session_is_up_again_under_its_new_name() {
+    faked("a_link_that_carries_the_session_is_up_again_under_its_new_name", |fake| {
+        let bed = fake.bed(plain("hub"));
+        let mut fields = hub_fields();
+        fields.insert("addresses", addresses(&["10.8.0.1/24", "fd00:8::1/64"]));
+        bed.done(create("wg0", &private(1), fields));
+        // Nobody comes here but through that link, which is a kernel's as far as the host tells.
+        only_while(fake, "link show up | grep -q ' wg[01]:'");
+        let rename = Act::UpdateInterface {
+            name: "wg0".to_owned(),
+            rename: Some("wg1".to_owned()),
+            private_key: None,
+            key_file: None,
+            remove_key_file: None,
+            settings: Settings::new(),
+            wanted: Fields::new(),
+            around: Surroundings::default(),
+        };
+        // A new session finds the new programs.
+        fake.bed(plain("hub")).write(vec![rename]);
+        let shown = sh("ip -o address show dev wg1 up");
+        assert!(shown.contains("10.8.0.1/24") && shown.contains("fd00:8::1/64"), "{shown}");
     });
 }
 

@@ -487,8 +487,7 @@ fn a_run_that_is_cut_off_from_its_store_stops() {
 fn what_a_run_had_begun_is_not_forgotten() {
     let server = GitLab::start();
     let first = project(&server, 2);
-    let run = first.command("apply -auto-approve").env("WGFORM_FAILPOINT", "batch-write").output();
-    assert_eq!(Ran::of("apply", run.unwrap()).code, None);
+    cut_off(&first);
     server.kept().locks.clear();
     let second = elsewhere(&first, &server, 2);
     hurried(&second, "state restore 1").ends(1).tells("an apply was cut off");
@@ -503,6 +502,53 @@ fn what_a_run_had_begun_is_not_forgotten() {
     // A copy from the middle of a run does not say that the run goes on.
     hurried(&second, "state push -force less.json").ends(0);
     assert!(server.document(STATE).get("applying").is_none());
+    is_whole(&server);
+}
+
+/// Runs an apply to its first write on a device.
+fn cut_off(project: &Project) {
+    let run =
+        project.command("apply -auto-approve").env("WGFORM_FAILPOINT", "batch-write").output();
+    assert_eq!(Ran::of("apply", run.unwrap()).code, None);
+}
+
+#[test]
+fn what_a_run_had_begun_is_not_forgotten_with_a_damaged_state() {
+    let project = Project::new(&hub(1));
+    hurried(&project, "apply -auto-approve").ends(0);
+    let path = project.path().join("wgform.state.json");
+    let good = fs::read_to_string(&path).unwrap();
+    project.add("copy.json", &good);
+    project.configure(&hub(2));
+    for command in ["state restore 1", "state push -force copy.json"] {
+        for damage in [Some("{\"serial\": 1}"), None] {
+            fs::write(&path, &good).unwrap();
+            cut_off(&project);
+            match damage {
+                Some(damage) => fs::write(&path, damage).unwrap(),
+                None => fs::remove_file(&path).unwrap(),
+            }
+            hurried(&project, command).ends(0).tells("are looked up by the next apply");
+            hurried(&project, "state restore 1").ends(1).tells("an apply was cut off");
+        }
+    }
+    hurried(&project, "apply -auto-approve").ends(0);
+    hurried(&project, "plan -detailed-exitcode").ends(0).says("No changes");
+
+    // The same of a state elsewhere, whose journal is here.
+    let server = GitLab::start();
+    let project = self::project(&server, 1);
+    hurried(&project, "apply -auto-approve").ends(0);
+    let pulled = hurried(&project, "state pull").ends(0).stdout;
+    project.add("copy.json", &pulled);
+    configure(&project, &server, 2);
+    cut_off(&project);
+    server.kept().locks.clear();
+    let broken = json!({ "version": 1, "serial": 4, "lineage": "none" }).to_string();
+    server.kept().versions.get_mut(STATE).unwrap().insert(4, broken.into_bytes());
+    hurried(&project, "state push -force copy.json").ends(0).tells("are looked up by the next");
+    assert_eq!(server.document(STATE)["in_flight"].as_array().unwrap().len(), 1);
+    hurried(&project, "apply -auto-approve").ends(0);
     is_whole(&server);
 }
 
@@ -708,6 +754,11 @@ fn a_state_file_has_a_history() {
     hurried(&project, "state restore 1").ends(1).tells("is not kept");
     hurried(&project, "state restore 12").ends(0).says("with serial 14");
     hurried(&project, "state list").ends(0).says("peer.q");
+    // What is put back over a state that tells no serial is the last write all the same.
+    fs::write(project.path().join("wgform.state.json"), "{").unwrap();
+    hurried(&project, "state restore 12").ends(0).says("with serial 15");
+    hurried(&project, "state restore 13").ends(0).says("with serial 16");
+    hurried(&project, "state list").ends(0).says("peer.p0");
     let server = GitLab::start();
     let other = self::project(&server, 1);
     hurried(&other, "state history").ends(1).tells("keeps no history that wgform can read");

@@ -156,7 +156,9 @@ fn a_path_tells_whose_interface_it_is() {
     {
         assert_eq!(owner(Path::new(other)), None, "{other}");
     }
-    assert_eq!(kept(conf), PathBuf::from("/etc/wireguard/wg.0.conf.before-wgform"));
+    assert_eq!(kept(conf, 1), PathBuf::from("/etc/wireguard/wg.0.conf.before-wgform"));
+    assert_eq!(kept(conf, 2), PathBuf::from("/etc/wireguard/wg.0.conf.before-wgform.2"));
+    assert_eq!(owner(&kept(conf, 2)), None);
     assert!(is_ours(conf, &texts(Style::WgQuick, true)[0]));
     assert!(!is_ours(conf, "# Written by me.\n") && !is_ours(conf, ""));
 }

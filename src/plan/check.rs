@@ -7,6 +7,7 @@ use crate::actual::FoundPeer;
 use crate::config::{Computed, Desired, Wanted, own_public_key};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::lint::clash::{self, Scope};
+use crate::plan::machine::HostId;
 use crate::plan::view::View;
 use crate::plan::walk::{Fate, Node, Planner};
 use crate::plan::{Refusal, UnmanagedPeer};
@@ -31,8 +32,8 @@ pub(crate) fn across_resources(planner: &mut Planner<'_>) {
 }
 
 fn interface_names_and_ports(planner: &Planner<'_>, problems: &mut Vec<Diagnostic>) {
-    let mut names: BTreeMap<(&str, &str), &Desired> = BTreeMap::new();
-    let mut ports: BTreeMap<(&str, u32), &Desired> = BTreeMap::new();
+    let mut names: BTreeMap<(HostId<'_>, &str), &Desired> = BTreeMap::new();
+    let mut ports: BTreeMap<(HostId<'_>, u32), &Desired> = BTreeMap::new();
     let mut files: BTreeMap<&Path, Vec<(&BackendId, &Desired)>> = BTreeMap::new();
     for address in &planner.walked {
         let (node, desired) = (&planner.nodes[address], &planner.desired[address]);

@@ -161,7 +161,7 @@ pub(crate) fn endangered(planner: &mut Planner<'_>, view: &View) -> Vec<Endanger
     let mut endangered = Vec::new();
     let mut warnings = Vec::new();
     for (id, view) in planner.views.iter().filter(|(_, it)| is_known(&it.reach)) {
-        let compared = Compared { planner: &*planner, before: &before, after: &after };
+        let compared = Compared { planner: &*planner, before: &before, after: &after, to: id };
         let search = Search { compared, id, reach: &view.reach, here: &here };
         warnings.extend(search.misnamed());
         endangered.extend(search.change(&limits));

@@ -446,9 +446,9 @@ impl Planner<'_> {
             }
             let help = match (is_own, is_there) {
                 (true, true) => format!(
-                    "To take it over, run:\n\n  wgform import {} {name}\n\nWhat was in it is kept beside it, as `{}`.",
+                    "To take it over, run:\n\n  wgform import {} {name}\n\nWhat was in it is kept beside it, as `{}`, or with a number behind that where it is taken.",
                     address.in_shell(),
-                    persist::kept(path).display()
+                    persist::kept(path, 1).display()
                 ),
                 _ => {
                     "Move it away: at boot, only one of the two can make the interface.".to_owned()

@@ -14,6 +14,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::persist::Style;
 use crate::plan::check::span;
+use crate::plan::machine::HostId;
 use crate::plan::persist::Persisted;
 use crate::plan::view::View;
 use crate::plan::walk::interface::{OnDevice, diff_of};
@@ -385,8 +386,8 @@ fn conflicts(
     problems: &mut Vec<Diagnostic>,
 ) {
     type Taken<'a> = (&'a Address, &'a Address);
-    let mut routes: BTreeMap<(&str, Route), Taken<'_>> = BTreeMap::new();
-    let mut defaults: BTreeMap<&str, &Address> = BTreeMap::new();
+    let mut routes: BTreeMap<(HostId<'_>, Route), Taken<'_>> = BTreeMap::new();
+    let mut defaults: BTreeMap<HostId<'_>, &Address> = BTreeMap::new();
     for (address, plan) in plans {
         let Some(wanted) = &plan.wanted else { continue };
         let Some(backend) = planner.nodes[address].backend.as_ref() else { continue };

@@ -421,6 +421,7 @@ impl<'a> Planner<'a> {
             self.diagnostics.extend(silent.first().map(|it| config.unexplained(it)));
         }
         self.warn_of_remarks(config);
+        self.warn_of_copies(config);
         self.check_one_firewall(config);
         self.warn_of_service(config);
         self.warn_of_unassigned();
@@ -620,23 +621,6 @@ impl<'a> Planner<'a> {
             Some(Reading::Read(picture)) => Some(picture),
             _ => None,
         }
-    }
-
-    /// Returns what the host of a backend is known by: two backends may be one host.
-    pub(crate) fn host_of<'b>(&'b self, backend: &'b BackendId) -> &'b str {
-        // Not every router says which one it is.
-        let id = self.picture(backend).map(|it| it.identity.id.as_str());
-        id.filter(|id| !id.is_empty()).unwrap_or(backend.as_str())
-    }
-
-    /// Returns whether two backends have their files in common: network namespaces of one machine do.
-    pub(crate) fn is_same_machine(&self, one: &BackendId, other: &BackendId) -> bool {
-        let machine = |backend| {
-            let identity = &self.picture(backend)?.identity.id;
-            let machine = identity.split_once("#netns=").map_or(identity.as_str(), |(it, _)| it);
-            Some(machine).filter(|it| !it.is_empty())
-        };
-        one == other || machine(one).is_some_and(|it| Some(it) == machine(other))
     }
 
     pub(crate) fn fingerprint_key(&self) -> &FingerprintKey {

@@ -49,6 +49,11 @@ struct Kept {
     changes: u64,
     /// How often a WireGuard device was read.
     reads: u64,
+    /// The change whose answer gets lost, by how many come first, and whether it is carried out all the same.
+    lost: Option<(u64, bool)>,
+    /// Whether it stays away then, and whether it is.
+    stays_away: bool,
+    is_away: bool,
 }
 
 impl SimulatedLinux {
@@ -78,7 +83,15 @@ impl SimulatedLinux {
     }
 
     fn keep(file: Option<SystemFile>, host: Host) -> Self {
-        Self(Arc::new(Mutex::new(Kept { file, host, changes: 0, reads: 0 })))
+        Self(Arc::new(Mutex::new(Kept {
+            file,
+            host,
+            changes: 0,
+            reads: 0,
+            lost: None,
+            stays_away: false,
+            is_away: false,
+        })))
     }
 }
 
@@ -100,6 +113,9 @@ impl SimulatedLinux {
     /// `ENODEV` without such a link, `EOPNOTSUPP` for one of another kind.
     pub fn device(&self, name: &str) -> Result<Device, Refusal> {
         let mut kept = self.lock();
+        if kept.is_away {
+            return Err(Errno::CONNRESET.into());
+        }
         kept.reads += 1;
         kept.host.device(name)
     }
@@ -403,13 +419,56 @@ impl SimulatedLinux {
         })
     }
 
+    /// Says which boot this is, until the next one. Another host is the same one when it has both ids.
+    ///
+    /// # Errors
+    /// When the file of the host cannot be written.
+    pub fn set_boot_id(&self, id: &str) -> Result<(), Refusal> {
+        self.change(|host| {
+            host.boot_id = id.to_owned();
+            Ok(())
+        })
+    }
+
+    /// Breaks the connection to the host at the change after so many others, before or after it is carried out. Whoever
+    /// asks next has a new connection.
+    pub fn lose_answer(&self, after: u64, is_carried_out: bool) {
+        self.lock().lost = Some((after, is_carried_out));
+    }
+
+    /// The same of a host that nobody reaches then: what WireGuard holds there cannot be read, and nothing be changed.
+    pub fn lose(&self, after: u64, is_carried_out: bool) {
+        self.lose_answer(after, is_carried_out);
+        self.lock().stays_away = true;
+    }
+
+    /// Lets a lost host be reached again.
+    pub fn come_back(&self) {
+        let mut kept = self.lock();
+        (kept.stays_away, kept.is_away) = (false, false);
+    }
+
     /// Changes the host and keeps the change. A refused call is kept too: a kernel may have done half of it.
     fn change<T>(&self, call: impl FnOnce(&mut Host) -> Result<T, Refusal>) -> Result<T, Refusal> {
         around_host_change(|| {
             let mut kept = self.lock();
+            if kept.is_away {
+                return Err(Errno::CONNRESET.into());
+            }
+            let (lost, rest) = match kept.lost {
+                Some((0, is_carried_out)) => (Some(is_carried_out), None),
+                Some((after, is_carried_out)) => (None, Some((after - 1, is_carried_out))),
+                None => (None, None),
+            };
+            kept.lost = rest;
+            kept.is_away = lost.is_some() && kept.stays_away;
+            if lost == Some(false) {
+                return Err(Errno::CONNRESET.into());
+            }
             let answer = call(&mut kept.host);
+            let answer = if lost.is_some() { Err(Errno::CONNRESET.into()) } else { answer };
             kept.changes += 1;
-            let Kept { file, host, changes: _, reads: _ } = &*kept;
+            let Kept { file, host, .. } = &*kept;
             if let Some(file) = file {
                 save(file, host)
                     .map_err(|SimulatorError { reason, hints }| Refusal::Said { reason, hints })?;

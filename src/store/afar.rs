@@ -265,13 +265,7 @@ impl Afar {
             // Another run has come since, and looked at everything.
             None => return Ok(alone(Some(stored))),
         };
-        let left_over = LeftOver {
-            began_at: journal.began_at,
-            done: journal.done.len(),
-            failed: journal.failed,
-            unknown: journal.open.len(),
-            host: None,
-        };
+        let left_over = LeftOver::of(&journal);
         let mut state = journal.fold(Some(base));
         state.serial = serial;
         state.applying = None;

@@ -310,7 +310,7 @@ impl StoreError {
                 path.display()
             )],
             Self::LaterJournal { path, serial, .. } => vec![format!(
-                "Nothing was changed. Put back the state file with serial {serial}, or move `{}` away and use `wgform import` for what the run had made.",
+                "Nothing was changed. Put back the state file with serial {serial}, with `wgform state restore {serial}` where it is kept, or move `{}` away and use `wgform import` for what the run had made.",
                 path.display()
             )],
             Self::Changed { .. } => {
@@ -352,6 +352,11 @@ impl StoreError {
             Self::Sealed { source, .. } => source.is_of_document(),
             _ => false,
         }
+    }
+
+    /// Returns whether there is a journal of a later state than the one that is there, or of one that is not there.
+    pub fn is_of_lost_state(&self) -> bool {
+        matches!(self, Self::LaterJournal { .. })
     }
 
     /// Returns whether the state is sealed for others, so that only they can read it.

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
+use crate::state::State;
 use crate::store::{StoreError, files};
 
 /// A state of ten thousand peers has ten megabytes.
@@ -87,6 +88,12 @@ impl History {
             .collect();
         all.sort_by_key(|it| std::cmp::Reverse(it.serial));
         all
+    }
+
+    /// Returns the serial of the last write that is kept, and 0 without any.
+    pub(crate) fn newest(&self) -> u64 {
+        let serials = self.list().into_iter().map(|it| it.serial);
+        serials.filter(|it| *it < State::LARGEST_SERIAL).max().unwrap_or(0)
     }
 
     pub(crate) fn read(&self, serial: u64) -> Result<Option<Vec<u8>>, StoreError> {

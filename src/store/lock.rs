@@ -208,9 +208,10 @@ impl LocalLock {
     /// Writes a state over whatever is there, with a serial above both.
     pub(crate) fn replace(&self, state: &mut State) -> Result<(), StoreError> {
         let there = files::read(&self.files.state)?;
-        // What is there may be the trouble, and be replaced for that.
+        // What is there may be the trouble, and be replaced for that. Copies that are later than what is put back stay then.
         let serial = there.as_deref().map_or(0, serial_of);
-        state.serial = state.serial.max(serial + 1);
+        let kept = self.history.as_ref().map_or(0, History::newest);
+        state.serial = state.serial.max(serial.max(kept) + 1);
         let bytes = self.files.vault.seal(state)?;
         self.replace_by(&bytes)?;
         self.files.vault.written(state);
@@ -232,6 +233,11 @@ impl LocalLock {
     /// Says that a run could not be recorded to its end, and what becomes of its journal.
     pub(crate) fn unrecorded(&self, source: StoreError) -> StoreError {
         StoreError::Unrecorded { journal: self.files.journal.clone(), source: Box::new(source) }
+    }
+
+    /// Returns where everything lies.
+    pub(crate) fn files(&self) -> &Files {
+        &self.files
     }
 
     /// Returns how the state is sealed.

@@ -283,12 +283,63 @@ fn a_journal_of_another_state_is_an_error_and_stays() {
     fs::write(bed.path(".journal"), text.replace("\"serial\":1", "\"serial\":5")).unwrap();
     insta::assert_snapshot!(shown(&bed.store.read().unwrap_err(), &bed), @r"
     the journal `DIR/wgform.state.json.journal` belongs to serial 5 of the state file `DIR/wgform.state.json`, which has serial 1
-    > Nothing was changed. Put back the state file with serial 5, or move `DIR/wgform.state.json.journal` away and use `wgform import` for what the run had made.
+    > Nothing was changed. Put back the state file with serial 5, with `wgform state restore 5` where it is kept, or move `DIR/wgform.state.json.journal` away and use `wgform import` for what the run had made.
     ");
 
     fs::remove_file(bed.path("")).unwrap();
     assert!(shown(&bed.store.read().unwrap_err(), &bed).contains("which is not there"));
     assert!(bed.path(".journal").exists());
+}
+
+/// Leaves a journal of a run that had done one step and begun another one, and returns the state it began with.
+fn cut_off(bed: &Bed) -> State {
+    let lock = bed.lock();
+    let state = lock.read().unwrap().state.unwrap();
+    let mut journal = lock.begin(&state, now(), backends()).unwrap();
+    journal.intents(&[(0, change("interface.a")), (1, change("interface.b"))]).unwrap();
+    journal.done(0, change("interface.a")).unwrap();
+    state
+}
+
+#[test]
+fn a_state_that_is_put_back_takes_up_the_journal_beside_the_damaged_one() {
+    let bed = Bed::new().with_state();
+    let mut state = cut_off(&bed);
+    for damaged in [Some("{"), Some("{\"serial\":1}"), None] {
+        let journal = fs::read(bed.path(".journal")).unwrap();
+        match damaged {
+            Some(damaged) => fs::write(bed.path(""), damaged).unwrap(),
+            None => fs::remove_file(bed.path("")).unwrap(),
+        }
+        let mut copy = state.clone();
+        let put_back = bed.lock().put_back(&mut copy).unwrap();
+        assert_eq!(put_back.left_over.map(|it| (it.done, it.unknown)), Some((1, 1)));
+        assert!(!bed.path(".journal").exists());
+        let loaded = bed.lock().read().unwrap();
+        assert_eq!(owned(loaded.state.as_ref()), ["interface.a", "interface.hub"]);
+        assert_eq!(loaded.open, [change("interface.b")]);
+        assert!(loaded.state.unwrap().serial > state.serial);
+        fs::write(bed.path(".journal"), journal).unwrap();
+    }
+    // One that was written with all of it in needs it no more.
+    state.serial += 1;
+    assert!(bed.lock().put_back(&mut state).unwrap().left_over.is_none());
+    assert!(!bed.path(".journal").exists());
+}
+
+#[test]
+fn a_journal_of_another_state_than_the_one_that_is_put_back_is_kept_aside() {
+    let bed = Bed::new().with_state();
+    for number in 1..3 {
+        let mut state = cut_off(&bed);
+        let journal = fs::read(bed.path(".journal")).unwrap();
+        fs::write(bed.path(""), "{").unwrap();
+        state.lineage = Uuid::from_bytes([70 + number; 16]);
+        let aside = bed.lock().put_back(&mut state).unwrap().aside.unwrap();
+        assert_eq!(aside, bed.path(&format!(".journal.{number}")));
+        assert_eq!(fs::read(aside).unwrap(), journal);
+        assert!(bed.lock().read().unwrap().open.is_empty());
+    }
 }
 
 #[test]

@@ -509,7 +509,10 @@ peer "phone" {{
 #[test]
 fn two_backends_that_are_one_host_cannot_have_one_name_or_one_port() {
     let lab = Lab::new(LINK);
-    ["hq", "branch"].iter().for_each(|it| lab.host(it).linux.set_machine_id("one").unwrap());
+    for id in ["hq", "branch"] {
+        lab.host(id).linux.set_machine_id("one").unwrap();
+        lab.host(id).linux.set_boot_id("one").unwrap();
+    }
     let plan = lab.plan();
     for text in [
         "error: two interfaces with one name",

@@ -364,6 +364,58 @@ fn a_rotation_makes_a_new_key_and_names_who_must_learn_it() {
 }
 
 #[test]
+fn a_key_file_follows_the_device_when_the_answer_to_a_rotation_is_lost() {
+    for arrives in [true, false] {
+        let mut lab = Lab::matching(LINK);
+        let before = lab.host("hq").key_of("wg0");
+        lab.edit(
+            "backend     = backend.hq\n",
+            "backend     = backend.hq\n  key_rotation = \"1\"\n",
+        );
+        lab.host("hq").linux.lose_answer(0, arrives);
+        let said = lab.apply();
+        assert!(said.contains("the connection to the host was lost"), "{said}");
+        let now = lab.host("hq").key_of("wg0");
+        assert_eq!(now == before, !arrives);
+        let kept = lab.host("hq").read_file(FILE).unwrap();
+        assert!(kept.contains(&now.to_string()), "{arrives}");
+        lab.settle();
+        let now = lab.host("hq").key_of("wg0");
+        assert!(lab.host("hq").read_file(FILE).unwrap().contains(&now.to_string()));
+        assert!(lab.host("branch").linux.device("wg0").unwrap().peers.contains_key(&now));
+    }
+}
+
+#[test]
+fn a_rotation_whose_host_went_away_and_booted_is_done_with_the_key_that_the_far_ends_know() {
+    // Before the device is asked, while it is, and when the file follows.
+    for (after, arrives) in [(0, false), (0, true), (1, false), (1, true)] {
+        let mut lab = Lab::matching(LINK);
+        let before = lab.host("hq").key_of("wg0");
+        lab.edit(
+            "backend     = backend.hq\n",
+            "backend     = backend.hq\n  key_rotation = \"1\"\n",
+        );
+        lab.host("hq").linux.lose(after, arrives);
+        let said = lab.apply();
+        assert!(said.contains("the connection to the host was lost"), "{said}");
+        lab.host("hq").linux.come_back();
+        let is_written = (after, arrives) == (1, true);
+        let kept = lab.host("hq").read_file(FILE).unwrap();
+        assert_eq!(kept.contains(&before.to_string()), !is_written, "{after} {arrives}");
+        assert_eq!(lab.host("hq").key_of("wg0") == before, (after, arrives) == (0, false));
+        if !is_written {
+            lab.host("hq").reboot();
+        }
+        lab.settle();
+        let now = lab.host("hq").key_of("wg0");
+        assert_ne!(now, before);
+        assert!(lab.host("hq").read_file(FILE).unwrap().contains(&now.to_string()));
+        assert!(lab.host("branch").linux.device("wg0").unwrap().peers.contains_key(&now));
+    }
+}
+
+#[test]
 fn a_rotation_that_is_named_from_the_start_makes_one_key() {
     let lab = Lab::new(&HUB.replace("\"wg0\"", "\"wg0\"\n  key_rotation = \"1\""));
     lab.settle();

@@ -154,6 +154,10 @@ fn each_way_to_cut_it_is_found() {
             put("[\"10.8.0.2/24\"]", "[\"10.8.0.2/24\"]\n  key_rotation = \"1\""),
             "interface.branch gets another key, peer.to_branch gets another key",
         ),
+        (
+            put("\"wg0\"\n  listen_port = 51821", "\"wg1\"\n  listen_port = 51821"),
+            "interface.branch is renamed, for which it goes down",
+        ),
     ];
     for (edit, what) in cases {
         let mut lab = lab(BRANCH);
@@ -181,6 +185,123 @@ fn a_route_that_is_taken_away_cuts_the_way() {
 }
 
 #[test]
+fn the_route_on_which_answers_come_back_is_a_part_of_the_way() {
+    let mut lab = lab(BRANCH);
+    lab.edit("[\"10.8.0.2/24\"]", "[\"10.8.0.2/32\"]");
+    let what = "interface.branch no longer has a route back to 10.8.0.1";
+    assert_eq!(told(&lab), [format!("{PATH}: {what}")]);
+    assert_eq!(fates(&lab), [PathFate::Refused]);
+    // A route of ours takes its place.
+    lab.edit("[\"10.8.0.2/32\"]", "[\"10.8.0.2/32\"]\n  routes = \"auto\"");
+    assert_eq!(told(&lab), Vec::<String>::new());
+    lab.settle();
+    lab.edit("routes = \"auto\"", "routes = \"off\"");
+    assert_eq!(told(&lab), [format!("{PATH}: {what}")]);
+}
+
+/// A host that is reached from the only peer it has, which nobody manages.
+const DIALED: &str = r#"
+backend "linux" "branch" {
+  simulate = true
+  ssh {
+    host = "10.8.0.2"
+  }
+}
+interface "branch" {
+  backend     = backend.branch
+  name        = "wg0"
+  listen_port = 51820
+  addresses   = ["10.8.0.2/32"]
+  routes      = "auto"
+}
+peer "admin" {
+  interface   = interface.branch
+  public_key  = "«admin»"
+  allowed_ips = ["10.8.0.9/32", "10.30.0.0/16"]
+}
+"#;
+
+#[test]
+fn answers_to_somebody_who_is_not_managed_go_wherever_they_went() {
+    let path = "backend.branch is reached at 10.8.0.2 through its own interface.branch, from the far end of peer.admin";
+    let gone = "no longer has 10.8.0.9 in its allowed IPs";
+    let cases = [
+        ("\"10.8.0.9/32\", ", "", format!("{path}: peer.admin {gone}")),
+        (
+            "routes      = \"auto\"",
+            "routes = \"off\"",
+            format!("{path}: interface.branch no longer has a route back to 10.8.0.9"),
+        ),
+    ];
+    for (old, new, expected) in cases {
+        let mut lab = lab(DIALED);
+        lab.edit(old, new);
+        assert_eq!(told(&lab), [expected]);
+        assert_eq!(fates(&lab), [PathFate::Refused]);
+    }
+    let mut lab = lab(
+        &DIALED.replace("10.8.0.2\"\n  }", "10.8.0.2\"\n  }\n  reached_through = [peer.admin]")
+    );
+    lab.edit("\"10.8.0.9/32\", ", "");
+    assert_eq!(
+        told(&lab),
+        [format!(
+            "backend.branch is reached through peer.admin (interface.branch): peer.admin {gone}"
+        )]
+    );
+    lab.edit("\"10.30.0.0/16\"", "\"10.30.0.0/16\", \"10.8.0.0/24\"");
+    assert_eq!(told(&lab), Vec::<String>::new());
+    lab.settle();
+}
+
+/// A machine behind another one, which sends on what comes to it.
+fn behind() -> String {
+    let far = r#"
+backend "linux" "depot" {
+  simulate = true
+  ssh {
+    host = "10.20.0.2"
+  }
+}
+interface "depot" {
+  backend     = backend.depot
+  name        = "wg0"
+  listen_port = 51822
+  addresses   = ["10.20.0.2/24"]
+  routes      = "auto"
+}
+interface "inner" {
+  backend     = backend.branch
+  name        = "wg1"
+  listen_port = 51823
+  addresses   = ["10.20.0.1/24"]
+}
+peer "to_depot" {
+  interface   = interface.inner
+  public_key  = interface.depot.public_key
+  endpoint    = "192.0.2.3:51822"
+  allowed_ips = ["10.20.0.2/32"]
+}
+peer "from_depot" {
+  interface   = interface.depot
+  public_key  = interface.inner.public_key
+  allowed_ips = ["10.20.0.1/32", "10.8.0.0/24"]
+}
+"#;
+    BRANCH.replace("[\"10.8.0.1/24\"]\n", "[\"10.8.0.1/24\"]\n  routes = \"auto\"\n") + far
+}
+
+#[test]
+fn answers_come_back_over_several_tunnels() {
+    let mut lab = lab(&behind());
+    lab.edit(", \"10.8.0.0/24\"]", "]");
+    let path = "backend.depot is reached at 10.20.0.2 through peer.to_branch (interface.hq), then peer.to_depot (interface.inner)";
+    let what = "peer.from_depot no longer has 10.8.0.1 in its allowed IPs";
+    assert_eq!(told(&lab), [format!("{path}: {what}")]);
+    assert_eq!(fates(&lab), [PathFate::Refused]);
+}
+
+#[test]
 fn what_does_not_touch_the_way_is_not_refused() {
     let mut lab = lab(BRANCH);
     lab.edit("\"10.20.0.0/16\"", "\"10.21.0.0/16\"");
@@ -204,6 +325,14 @@ fn a_port_is_changed_at_the_far_end_first() {
                  backend.branch, is changed first, so the way stays open.\n";
     assert!(lab.plan().contains(shown), "{}", lab.plan());
     assert_order(&lab, "interface.branch", "peer.to_branch");
+    lab.settle();
+}
+
+#[test]
+fn an_interface_here_can_be_renamed() {
+    let mut lab = lab(BRANCH);
+    lab.edit("\"wg0\"\n  listen_port = 51820", "\"wg1\"\n  listen_port = 51820");
+    assert_eq!(told(&lab), Vec::<String>::new());
     lab.settle();
 }
 

@@ -292,7 +292,7 @@ fn a_file_of_somebody_elses_is_a_conflict_and_can_be_taken_over() {
 
       wgform import interface.hub wg0
 
-    What was in it is kept beside it, as `/etc/wireguard/wg0.conf.before-wgform`.
+    What was in it is kept beside it, as `/etc/wireguard/wg0.conf.before-wgform`, or with a number behind that where it is taken.
     "#);
     assert_eq!(lab.import("interface.hub", "wg0"), "imported\n");
     assert_snapshot!(notes(&lab), @"
@@ -328,6 +328,21 @@ fn a_file_of_somebody_elses_is_a_conflict_and_can_be_taken_over() {
     refused: `interface.hub` is in the state already
       help: forget it first with `wgform state rm interface.hub`
     ");
+}
+
+#[test]
+fn each_file_of_somebody_elses_is_kept() {
+    let lab = hub();
+    let kept = |number: &str| lab.host("hq").read_file(&format!("{CONF}.before-wgform{number}"));
+    let theirs = ["# First.\n", "# Second.\n", "# First.\n", "# Third.\n"];
+    for text in theirs {
+        lab.host("hq").write_file(CONF, text);
+        lab.settle();
+    }
+    let found = ["", ".2", ".3", ".4"].map(kept);
+    let expected = ["# First.\n", "# Second.\n", "# Third.\n"].map(str::to_owned);
+    assert_eq!(found.into_iter().flatten().collect::<Vec<_>>(), expected);
+    assert_boots(&lab);
 }
 
 #[test]

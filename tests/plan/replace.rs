@@ -216,6 +216,32 @@ fn an_interface_moves_to_another_backend_with_its_key() {
 }
 
 #[test]
+fn an_interface_leaves_nothing_on_a_host_of_which_the_other_one_is_a_copy() {
+    let dr = "backend \"local\" \"dr\" {\n  simulate = true\n}\n";
+    let mut lab = Lab::new(&(HUB.replace("\"wg0\"", "\"wg0\"\n  backend = backend.hq") + dr));
+    ["hq", "dr"].iter().for_each(|it| lab.host(it).linux.set_machine_id("copied").unwrap());
+    lab.settle();
+    lab.edit("= backend.hq", "= backend.dr");
+    let plan = lab.plan();
+    lab.settle();
+    assert_snapshot!(lab.show("hq"), @"");
+    assert!(lab.show("dr").contains("file /var/lib/wgform/keys/wg0"));
+    assert!(
+        plan.ends_with(
+            "warning: two hosts with one machine id\n  at `backend \"local\" \"hq\"`: backends `dr` and `hq` have \
+             different boot ids or names, so they are two hosts, and one was copied from the other\n  help: Give one of them \
+             another id: remove its `/etc/machine-id`, run `systemd-machine-id-setup`, and accept it with \
+             `-accept-new-device=ID`.\n"
+        ),
+        "{}",
+        plan
+    );
+    // Nor is one in the way of the other.
+    lab.append("interface \"other\" {\n  backend = backend.hq\n  name = \"wg0\"\n  listen_port = 51820\n}\n");
+    lab.settle();
+}
+
+#[test]
 fn another_label_with_the_same_name_takes_its_place() {
     let mut lab = Lab::matching(HUB);
     lab.host("hq").handshake("wg0", "laptop", 12);

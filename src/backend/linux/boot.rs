@@ -141,12 +141,16 @@ fn make_room(
         let reason = "it holds bytes that are no text, and cannot be kept";
         return Err(refused(path, Refusal::said(reason, "move it away")));
     }
-    let kept = persist::kept(path);
-    // The first one is what was there before wgform came; later ones are what somebody did to ours.
-    if host.read_file(&kept).map_err(|it| refused(&kept, it))?.is_some() {
-        return Ok(());
+    // One that is kept already may be the only copy of what somebody wrote, whoever came first.
+    let mut number = 1;
+    loop {
+        let kept = persist::kept(path, number);
+        match host.read_file(&kept).map_err(|it| refused(&kept, it))? {
+            Some(there) if there.text == found.text => return Ok(()),
+            Some(_) => number += 1,
+            None => return host.write_file(&kept, found).map_err(|it| refused(&kept, it)),
+        }
     }
-    host.write_file(&kept, found).map_err(|it| refused(&kept, it))
 }
 
 /// Sees that the unit is started at boot, where there is a systemd that starts it.

@@ -47,6 +47,11 @@ impl Hooks<'_> {
         Ok(())
     }
 
+    /// Returns whether there is a command of that instant.
+    pub(crate) fn has(&self, at: &'static str) -> bool {
+        self.around.hooks.get(at).is_some_and(|commands| !commands.is_empty())
+    }
+
     fn environment(&self, name: &str) -> BTreeMap<String, String> {
         let Surroundings { address, action, hooks: _, had_name_servers: _ } = self.around;
         let variables = variables(name, self.backend.as_str(), address, action);

@@ -3,7 +3,7 @@
 //! Each is one thing that a host does, with the host's own refusals; what they mean together is the business of
 //! [`crate::backend::linux::batch`]. All calls of one read or one batch come from one thread.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -63,6 +63,19 @@ pub(crate) trait Host {
 
     /// Gives a link that is down another name.
     fn rename(&mut self, name: &str, new: &str) -> Result<(), Refusal>;
+
+    /// Gives a link that is up another name, for which it goes down, and sets it up again with its addresses. A host that is
+    /// far away does all of that by itself: the way to it may lead through the link. After a refusal a part may be done.
+    fn rename_up(
+        &mut self,
+        name: &str,
+        new: &str,
+        _addresses: &BTreeSet<Cidr>,
+    ) -> Result<(), Refusal> {
+        self.set_up(name, false)?;
+        self.rename(name, new)?;
+        self.set_up(new, true)
+    }
 
     /// Adds an address to a link.
     fn add_address(&mut self, name: &str, address: Cidr) -> Result<(), Refusal>;

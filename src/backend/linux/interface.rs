@@ -101,7 +101,7 @@ pub(crate) fn delete(job: &mut Job<'_>, delete: &Delete<'_>) -> Ended {
     let gone = bring_down(job.host, name, &hooks).and_then(|was_up| {
         boot::remove_files(job.host, remove_boot_files)?;
         let undo = take_keys(job.host, &own_keys.remove, &own)?;
-        remove(job.host, name).map_err(|refused| also(refused, carry_out(&undo, job.host)))?;
+        remove(job.host, name).map_err(|refused| undo.put_back(job.host, refused))?;
         resolver::forget(job.host, name, around.had_name_servers)?;
         match was_up {
             true => hooks.run(job.host, name, "post_down", "the interface is gone"),
@@ -201,8 +201,7 @@ fn write_names(
 }
 
 fn change(host: &mut dyn Host, update: &Update<'_>, hooks: &Hooks<'_>) -> Result<Fields, Refused> {
-    let Update { name, rename, private_key, key_file: _, own_keys: _, settings, wanted, around } =
-        *update;
+    let Update { name, rename, private_key, settings, wanted, around, .. } = *update;
     let link = wireguard_link(host, name)?.ok_or((During::Configuring, Errno::NODEV.into()))?;
     let wish = wire::interface_of_settings(settings, &link.addresses).map_err(misfit)?;
     let ups = UpAndDown {
@@ -215,8 +214,7 @@ fn change(host: &mut dyn Host, update: &Update<'_>, hooks: &Hooks<'_>) -> Result
     } else if ups.comes_up() && rename.is_none() {
         hooks.run(host, name, "pre_up", AS_IT_WAS)?;
     }
-    let undo = change_files(host, update)?;
-    let keep_files = |refused, host: &mut dyn Host| also(refused, carry_out(&undo, host));
+    let files = KeyFiles::keep(host, update)?;
     let name = match rename {
         Some(new) => match move_link(host, name, new, &link, &ups, hooks) {
             Ok(()) => {
@@ -225,7 +223,7 @@ fn change(host: &mut dyn Host, update: &Update<'_>, hooks: &Hooks<'_>) -> Result
             }
             // Under its new name, the interface has its key in the new file.
             Err((refused, true)) => return Err(refused),
-            Err((refused, false)) => return Err(keep_files(refused, host)),
+            Err((refused, false)) => return Err(files.put_back(host, refused)),
         },
         None => name,
     };
@@ -234,23 +232,50 @@ fn change(host: &mut dyn Host, update: &Update<'_>, hooks: &Hooks<'_>) -> Result
         resolver::forget(host, name, around.had_name_servers)?;
         hooks.run(host, name, "post_down", "the link is down")?;
     }
-    if let Err(refused) = configure(host, name, private_key, &wish) {
-        // Under its new name, the interface has its key in the new file.
-        let is_as_before = rename.is_none() || private_key.is_some();
-        return Err(if is_as_before { keep_files(refused, host) } else { refused });
-    }
+    configure_with_key(host, name, update, &wish, &files)?;
     set_mtu(host, name, &wish)?;
     if ups.stays_up {
         host.set_up(name, true).map_err(during(During::Binding))?;
     }
     add_addresses(host, name, &wish)?;
-    remove_addresses(host, name, &wish)?;
-    restore_addresses(host, name, &expected_addresses(&link, &wish, wanted, &ups))?;
+    let expected = expected_addresses(&link, &wish, wanted, &ups);
+    remove_addresses(host, name, &wish, &expected)?;
+    restore_addresses(host, name, &expected)?;
     write_names(host, name, &wish, &wire::names(wanted), ups.stays_up, ups.comes_up())?;
     if ups.comes_up() {
         came_up(host, name, hooks, &ups, wanted)?;
     }
     compare(host, name, private_key, &wish)
+}
+
+/// Changes what WireGuard holds for an interface under its new name. The key file has the key that the device has in the end.
+fn configure_with_key(
+    host: &mut dyn Host,
+    name: &str,
+    update: &Update<'_>,
+    wish: &InterfaceWish,
+    files: &KeyFiles<'_>,
+) -> Result<(), Refused> {
+    let Err(refused) = configure(host, name, update.private_key, wish) else {
+        return update.private_key.map_or(Ok(()), |key| files.follow(host, name, key));
+    };
+    Err(match update.private_key.map(|key| (key, has_key(host, name, key))) {
+        // Only the answer was lost, or the refusal was for something else.
+        Some((key, Some(true))) => also(refused, files.follow(host, name, key)),
+        Some((_, None)) => refused,
+        // Under its new name, the interface has its key in the new file.
+        None if update.rename.is_some() => refused,
+        None | Some((_, Some(false))) => files.put_back(host, refused),
+    })
+}
+
+/// Returns whether a device has a key; nothing when it does not say.
+fn has_key(host: &mut dyn Host, name: &str, key: &PrivateKey) -> Option<bool> {
+    match host.device(name) {
+        Ok(device) => Some(device.private_key.as_ref() == Some(key)),
+        Err(Refusal::Errno(Errno::NODEV)) => Some(false),
+        Err(_) => None,
+    }
 }
 
 /// What holds when a command stops a change before anything was done.
@@ -312,22 +337,31 @@ fn move_link(
     if host.links().map_err(during(During::Naming)).map_err(unmoved)?.contains_key(new) {
         return Err(unmoved((During::Naming, Errno::EXIST.into())));
     }
-    if ups.was_up {
-        host.set_up(name, false).map_err(during(During::Naming)).map_err(unmoved)?;
-    }
-    let renamed = rename_down(host, name, new, ups, hooks);
-    let current = if renamed.is_ok() { new } else { name };
+    let is_at_once = ups.was_up && ups.stays_up && !(hooks.has("post_down") || hooks.has("pre_up"));
+    let renamed = if is_at_once {
+        host.rename_up(name, new, &link.addresses).map_err(during(During::Naming))
+    } else {
+        if ups.was_up {
+            host.set_up(name, false).map_err(during(During::Naming)).map_err(unmoved)?;
+        }
+        rename_down(host, name, new, ups, hooks)
+    };
+    // The answer may be lost, or the refusal for what comes after the name.
+    let is_moved = renamed.is_ok() || host.links().is_ok_and(|links| links.contains_key(new));
+    let current = if is_moved { new } else { name };
+    // What may be missing is done below.
+    let renamed = if is_at_once && is_moved { Ok(()) } else { renamed };
     if ups.was_up && (ups.stays_up || renamed.is_err()) {
         let restored = host
             .set_up(current, true)
             .map_err(during(During::Binding))
             .and_then(|()| restore_addresses(host, current, &link.addresses));
         return match (renamed, restored) {
-            (Err(refused), restored) => Err(unmoved(also(refused, restored))),
+            (Err(refused), restored) => Err((also(refused, restored), is_moved)),
             (Ok(()), restored) => restored.map_err(|refused| (refused, true)),
         };
     }
-    renamed.map_err(unmoved)
+    renamed.map_err(|refused| (refused, is_moved))
 }
 
 /// What holds when a command stops a rename.
@@ -414,25 +448,38 @@ fn set_mtu(host: &mut dyn Host, name: &str, wish: &InterfaceWish) -> Result<(), 
 }
 
 fn add_addresses(host: &mut dyn Host, name: &str, wish: &InterfaceWish) -> Result<(), Refused> {
-    for address in &wish.add_addresses {
-        // IPv6 has an address once, whatever its length: one that takes the place of another is made when that has
-        // gone, by `restore_addresses`.
-        match host.add_address(name, *address) {
-            Ok(()) | Err(Refusal::Errno(Errno::EXIST)) => {}
-            Err(refusal) => return Err(address_refused(*address, refusal)),
-        }
-    }
-    Ok(())
+    // IPv6 has an address once, whatever its length: one that takes the place of another is made when that has gone, by
+    // `remove_addresses`.
+    wish.add_addresses.iter().try_for_each(|it| add_address(host, name, *it))
 }
 
-fn remove_addresses(host: &mut dyn Host, name: &str, wish: &InterfaceWish) -> Result<(), Refused> {
+fn add_address(host: &mut dyn Host, name: &str, address: Cidr) -> Result<(), Refused> {
+    match host.add_address(name, address) {
+        Ok(()) | Err(Refusal::Errno(Errno::EXIST)) => Ok(()),
+        Err(refusal) => Err(address_refused(address, refusal)),
+    }
+}
+
+/// Removes addresses, and adds at once what goes with them: a host that is far away does both by itself, and the way to it
+/// may lead to one of those.
+fn remove_addresses(
+    host: &mut dyn Host,
+    name: &str,
+    wish: &InterfaceWish,
+    expected: &BTreeSet<Cidr>,
+) -> Result<(), Refused> {
     for address in &wish.remove_addresses {
         match host.delete_address(name, *address) {
             Ok(()) | Err(Refusal::Errno(Errno::ADDRNOTAVAIL)) => {}
             Err(refusal) => return Err(address_refused(*address, refusal)),
         }
     }
-    Ok(())
+    // With the first IPv4 address of a network go the others of it. IPv6 has an address once, whatever its length.
+    let goes_along = |it: &&Cidr| {
+        let mut gone = wish.remove_addresses.iter();
+        gone.any(|gone| gone.prefix() == it.prefix() || gone.address() == it.address())
+    };
+    expected.iter().filter(goes_along).try_for_each(|it| add_address(host, name, *it))
 }
 
 /// Returns what is to be on the link in the end: all that was, less what goes.
@@ -464,13 +511,7 @@ fn restore_addresses(
     expected: &BTreeSet<Cidr>,
 ) -> Result<(), Refused> {
     let link = wireguard_link(host, name)?.ok_or((During::Addressing, Errno::NODEV.into()))?;
-    for address in expected - &link.addresses {
-        match host.add_address(name, address) {
-            Ok(()) | Err(Refusal::Errno(Errno::EXIST)) => {}
-            Err(refusal) => return Err(address_refused(address, refusal)),
-        }
-    }
-    Ok(())
+    (expected - &link.addresses).into_iter().try_for_each(|it| add_address(host, name, it))
 }
 
 /// Compares what was written with what the host then holds, and returns what the host chose.
@@ -535,12 +576,14 @@ enum KeyUndo<'a> {
     Nothing,
     Remove(&'a Path),
     Restore(&'a Path, PrivateKey),
+    /// It still holds this key, which the device had.
+    Follows(&'a Path, PrivateKey),
 }
 
 impl KeyUndo<'_> {
     fn carry_out(&self, host: &mut dyn Host) -> Result<(), Refused> {
         match self {
-            Self::Nothing => Ok(()),
+            Self::Nothing | Self::Follows(..) => Ok(()),
             Self::Remove(path) => host.remove_file(path),
             Self::Restore(path, key) => {
                 host.write_file(path, &HostFile::private(key_text::write(key)))
@@ -548,49 +591,83 @@ impl KeyUndo<'_> {
         }
         .map_err(during(During::KeyFile))
     }
-}
 
-/// Brings key files back to what they were.
-fn carry_out(undo: &[KeyUndo<'_>], host: &mut dyn Host) -> Result<(), Refused> {
-    let mut all = Ok(());
-    for it in undo {
-        let done = it.carry_out(host);
-        all = match all {
-            Ok(()) => done,
-            Err(refused) => Err(also(refused, done)),
+    /// Writes the key that the device has now, where the file was to follow it; else the device gets its old key back.
+    fn follow(&self, host: &mut dyn Host, name: &str, key: &PrivateKey) -> Result<(), Refused> {
+        let Self::Follows(path, old) = self else { return Ok(()) };
+        let Err(refusal) = host.write_file(path, &HostFile::private(key_text::write(key))) else {
+            return Ok(());
         };
+        // A file of which the answer was lost may hold the new key, which then has to stay on the device.
+        let is_unknown = matches!(refusal, Refusal::Errno(Errno::CONNRESET | Errno::TIMEDOUT));
+        let refused = file_refused(path, refusal);
+        if is_unknown {
+            return Err(refused);
+        }
+        Err(also(refused, configure(host, name, Some(old), &InterfaceWish::default())))
     }
-    all
 }
 
-/// Keeps the key of an interface that changes: the new one, or the one it has when the file is new; and takes away the
-/// files that it leaves.
-fn change_files<'a>(host: &mut dyn Host, update: &Update<'a>) -> Result<Vec<KeyUndo<'a>>, Refused> {
-    let Update { name, private_key, key_file, own_keys, .. } = *update;
-    if key_file.is_none() && own_keys.remove.is_empty() {
-        return Ok(Vec::new());
-    }
-    let held = host.device(name).map_err(during(During::Reading))?.private_key;
-    let held_key = held.as_ref().map(PrivateKey::public);
-    let own = own_keys.keys.iter().copied().chain(held_key).collect();
-    let mut undo = Vec::new();
-    if let Some(path) = key_file {
-        let Some(key) = private_key.or(held.as_ref()) else {
-            let refusal = Refusal::said("it has no key to keep", "set `private_key`");
-            return Err((During::KeyFile, refusal));
-        };
-        undo.push(keep_key(host, path, key, &own)?);
-    }
-    // As when an interface goes: nothing would tell of a file that is removed last and was not.
-    match take_keys(host, &own_keys.remove, &own) {
-        Ok(taken) => undo.extend(taken),
-        Err(refused) => return Err(also(refused, carry_out(&undo, host))),
-    }
-    Ok(undo)
+/// The key files of an interface that changes.
+struct KeyFiles<'a> {
+    undo: Vec<KeyUndo<'a>>,
 }
 
-/// Writes a key into its file before the device gets it, so that no key is ever only in the kernel. A file is replaced only
-/// if it holds one of the interface's `own` keys.
+impl<'a> KeyFiles<'a> {
+    /// Keeps the key of an interface that changes: the new one, or the one it has when the file is new; and takes away the
+    /// files that it leaves.
+    ///
+    /// A file that holds the key of the device, and stays the only one, follows it: whatever happens on the way, the key that
+    /// the far ends know is there until they can be told another one.
+    fn keep(host: &mut dyn Host, update: &Update<'a>) -> Result<Self, Refused> {
+        let Update { name, private_key, key_file, own_keys, .. } = *update;
+        if key_file.is_none() && own_keys.remove.is_empty() {
+            return Ok(Self { undo: Vec::new() });
+        }
+        let held = host.device(name).map_err(during(During::Reading))?.private_key;
+        let held_key = held.as_ref().map(PrivateKey::public);
+        let own = own_keys.keys.iter().copied().chain(held_key).collect();
+        let mut files = Self { undo: Vec::new() };
+        if let Some(path) = key_file {
+            let Some(key) = private_key.or(held.as_ref()) else {
+                let refusal = Refusal::said("it has no key to keep", "set `private_key`");
+                return Err((During::KeyFile, refusal));
+            };
+            files.undo.push(match held.as_ref().filter(|_| own_keys.remove.is_empty()) {
+                Some(old) if old != key && holds(host, path, old)? => {
+                    KeyUndo::Follows(path, old.clone())
+                }
+                _ => keep_key(host, path, key, &own)?,
+            });
+        }
+        // As when an interface goes: nothing would tell of a file that is removed last and was not.
+        match take_keys(host, &own_keys.remove, &own) {
+            Ok(taken) => files.undo.extend(taken.undo),
+            Err(refused) => return Err(files.put_back(host, refused)),
+        }
+        Ok(files)
+    }
+
+    /// Lets the file that was to follow the device have the key that the device has now.
+    fn follow(&self, host: &mut dyn Host, name: &str, key: &PrivateKey) -> Result<(), Refused> {
+        self.undo.iter().try_for_each(|it| it.follow(host, name, key))
+    }
+
+    /// Brings them back to what they were, and adds what is refused of that.
+    fn put_back(&self, host: &mut dyn Host, refused: Refused) -> Refused {
+        self.undo.iter().fold(refused, |refused, it| also(refused, it.carry_out(host)))
+    }
+}
+
+/// Returns whether a key file holds a key.
+fn holds(host: &mut dyn Host, path: &Path, key: &PrivateKey) -> Result<bool, Refused> {
+    let text = host.read_key_file(path).map_err(|it| file_refused(path, it))?;
+    Ok(text
+        .is_some_and(|text| matches!(key_text::read(&text), KeyFile::Key(found) if found == *key)))
+}
+
+/// Writes a key into its file before the device gets it, so that no key is only in the kernel. A file is replaced only if it
+/// holds one of the interface's `own` keys.
 fn keep_key<'a>(
     host: &mut dyn Host,
     path: &'a Path,
@@ -617,15 +694,15 @@ fn take_keys<'a>(
     host: &mut dyn Host,
     paths: &'a BTreeSet<PathBuf>,
     own: &BTreeSet<PublicKey>,
-) -> Result<Vec<KeyUndo<'a>>, Refused> {
-    let mut undo = Vec::new();
+) -> Result<KeyFiles<'a>, Refused> {
+    let mut taken = KeyFiles { undo: Vec::new() };
     for path in paths {
         match take_key(host, path, own) {
-            Ok(taken) => undo.push(taken),
-            Err(refused) => return Err(also(refused, carry_out(&undo, host))),
+            Ok(undo) => taken.undo.push(undo),
+            Err(refused) => return Err(taken.put_back(host, refused)),
         }
     }
-    Ok(undo)
+    Ok(taken)
 }
 
 fn take_key<'a>(

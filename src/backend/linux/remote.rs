@@ -498,6 +498,29 @@ impl Host for Remote {
         self.change(self.ip(&["link", "set", "dev", name, "name", new], &[name, new]))
     }
 
+    fn rename_up(
+        &mut self,
+        name: &str,
+        new: &str,
+        addresses: &BTreeSet<Cidr>,
+    ) -> Result<(), Refusal> {
+        if !is_link_name(new) {
+            return Err(Errno::INVAL.into());
+        }
+        self.look_ahead()?;
+        self.flush()?;
+        let both = [name, new];
+        self.pending.push(self.ip(&["link", "set", "dev", name, "down"], &both));
+        self.pending.push(self.ip(&["link", "set", "dev", name, "name", new], &both));
+        self.pending.push(self.ip(&["link", "set", "dev", new, "up"], &both));
+        // The others stay when a link goes down.
+        for address in addresses.iter().filter(|it| it.address().is_ipv6()) {
+            let step = self.ip(&["address", "add", &address.to_string(), "dev", new], &both);
+            self.pending.push(step.tolerating(Errno::EXIST));
+        }
+        self.flush()
+    }
+
     fn add_address(&mut self, name: &str, address: Cidr) -> Result<(), Refusal> {
         let step = self.ip(&["address", "add", &address.to_string(), "dev", name], &[name]);
         let step = step.part_of(During::Addressing, Some(format!("the address `{address}`")));

@@ -10,7 +10,7 @@ use crate::command::session::{self, Session};
 use crate::error::{Error, Kind};
 use crate::seal::Writes;
 use crate::state::State;
-use crate::store::{self, Loaded};
+use crate::store::{self, LeftOver, Loaded, PutBack};
 
 /// What `wgform state pull` is told.
 #[derive(Debug, Args)]
@@ -114,7 +114,12 @@ pub(super) async fn push(session: &Session<'_>, push: &Push) -> Result<(), Error
     session.check_environment(Some(&state))?;
     let lock = session.lock("state push", &push.lock).await?;
     let loaded = match lock.read() {
-        Err(error) if push.force && (error.is_of_document() || error.is_for_others()) => {
+        Err(error)
+            if push.force
+                && (error.is_of_document()
+                    || error.is_for_others()
+                    || error.is_of_lost_state()) =>
+        {
             Loaded::default()
         }
         read => read?,
@@ -131,14 +136,29 @@ pub(super) async fn push(session: &Session<'_>, push: &Push) -> Result<(), Error
             }
         }
     }
-    // Whose copy it was is no longer at work on what is stored now. What it had begun is looked up by the next apply.
-    state.applying = None;
-    lock.replace(&mut state)?;
+    // What it had begun whose copy it was is looked up by the next apply.
+    say_put_back(session, &lock.put_back(&mut state)?);
     session
         .context
         .ui
         .result(&format!("The state in `{shown}` is stored, with serial {}.", state.serial));
     Ok(())
+}
+
+/// Says what became of a journal that was left beside what was replaced.
+fn say_put_back(session: &Session<'_>, PutBack { left_over, aside }: &PutBack) {
+    let ui = &session.context.ui;
+    if let Some(LeftOver { began_at, done, unknown, .. }) = left_over {
+        ui.warn(&format!(
+            "an apply that began at {began_at} was cut off: {done} of its steps were done and are in the state now, and {unknown} are looked up by the next apply."
+        ));
+    }
+    if let Some(aside) = aside {
+        ui.warn(&format!(
+            "an apply to another state was cut off here, and what it did is not in this one: its journal is in `{}` now. Import what it had made, or put it back beside its own state.",
+            aside.display()
+        ));
+    }
 }
 
 /// Returns whether two states say the same, whatever the number of the write.
@@ -232,6 +252,7 @@ pub(super) async fn restore(session: &Session<'_>, restore: &Restore) -> Result<
         Err(error) if error.is_of_document() && !error.is_note() && !error.is_newer() => {
             Loaded::default()
         }
+        Err(error) if error.is_of_lost_state() => Loaded::default(),
         read => read?,
     };
     session.check_environment(loaded.state.as_ref())?;
@@ -254,10 +275,9 @@ pub(super) async fn restore(session: &Session<'_>, restore: &Restore) -> Result<
         }
         state.serial = stored.serial;
     }
-    // What was under way at that time has long come to its end.
-    state.applying = None;
+    // What was under way at that time has long come to its end, unless a journal says otherwise.
     state.in_flight.clear();
-    lock.replace(&mut state)?;
+    say_put_back(session, &lock.put_back(&mut state)?);
     session.context.ui.result(&format!(
         "The state of serial {serial} is stored again, with serial {}. `wgform plan` shows what differs.",
         state.serial

@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::plan::path::map::{End, Face, Map, Route};
+use crate::plan::path::map::{End, Face, Map, Route, whole};
 use crate::plan::walk::{Fate, Planner};
-use crate::resource::Address;
+use crate::resource::{Address, BackendId};
+use crate::value::Prefix;
 
 /// What is done to one part of a way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub(super) struct Compared<'a> {
     pub(super) planner: &'a Planner<'a>,
     pub(super) before: &'a Map,
     pub(super) after: &'a Map,
+    /// To which backend.
+    pub(super) to: &'a BackendId,
 }
 
 impl Compared<'_> {
@@ -32,8 +35,7 @@ impl Compared<'_> {
             cuts.extend(self.of_face(route, face, address));
         }
         for end in &route.ends {
-            let address = address.filter(|_| route.hops.contains(end));
-            cuts.extend(self.of_end(end, address));
+            cuts.extend(self.of_end(route, end, address));
         }
         cuts
     }
@@ -47,6 +49,9 @@ impl Compared<'_> {
         if before.backend != after.backend {
             return Some(cut(at, "moves to another backend"));
         }
+        if let Some(renamed) = self.of_name(at, before) {
+            return Some(renamed);
+        }
         if before.is_up && !after.is_up {
             return Some(cut(at, "is taken down"));
         }
@@ -58,8 +63,19 @@ impl Compared<'_> {
             return Some(cut(at, &format!("gives up {address}")));
         }
         self.of_networks(route, at, address)
+            .or_else(|| self.of_way_back(route, at, address))
             .or_else(|| self.of_source(route, at, address))
             .or_else(|| self.of_port(route, at, before, after))
+    }
+
+    /// A Linux link goes down for another name, and its routes are written when it is up again: who comes through it to do
+    /// that is cut off. On the machine that runs wgform nobody does.
+    fn of_name(&self, at: &Address, before: &Face) -> Option<Cut> {
+        let node = self.planner.nodes.get(at).filter(|_| self.after_is_planned(at))?;
+        node.interface()?.renamed_from().filter(|_| node.fate == Fate::Keep)?;
+        let view = self.planner.views.get(&before.backend)?;
+        let goes_down = !view.kind.keeps_configuration() && !view.reach.is_here;
+        goes_down.then(|| cut(at, "is renamed, for which it goes down"))
     }
 
     /// The host of a peer that sends finds the tunnel by a route of ours, or by the network that the interface is in.
@@ -69,6 +85,46 @@ impl Compared<'_> {
         let sends = |it: &Address| self.before.ends.get(it).is_some_and(|end| end.on == *at);
         let what = format!("no longer has a route to {address}");
         route.hops.iter().any(sends).then(|| cut(at, &what))
+    }
+
+    /// The same of the answers, on the host of a peer that they go to.
+    fn of_way_back(&self, route: &Route, at: &Address, address: Option<IpAddr>) -> Option<Cut> {
+        let (before, after) = (&self.before.faces[at], &self.after.faces[at]);
+        let ends = route.ends.iter().filter(|it| self.answers(route, it));
+        let kept =
+            ends.filter_map(|it| Some((it, self.before.ends.get(it)?, self.after.ends.get(it)?)));
+        let lost = kept.filter(|(_, end, _)| end.on == *at).find_map(|(_, end, new)| {
+            let mut sources = self.sources(route, end, address).into_iter();
+            // What it does not take any longer is said of the peer.
+            sources.find(|it| before.leads_into(it) && !after.leads_into(it) && new.takes_all(it))
+        })?;
+        Some(cut(at, &format!("no longer has a route back to {}", told(&lost))))
+    }
+
+    /// Returns whether a peer is one that answers go to.
+    fn answers(&self, route: &Route, at: &Address) -> bool {
+        let is_there =
+            |end: &End| self.before.faces.get(&end.on).is_some_and(|face| face.backend == *self.to);
+        !route.hops.contains(at) || self.before.ends.get(at).is_some_and(is_there)
+    }
+
+    /// Returns where packets come from that a peer takes: from the first interface and from the next one. Where nobody
+    /// manages those, it can be anywhere that the peer takes packets from.
+    fn sources(&self, route: &Route, end: &End, address: Option<IpAddr>) -> Vec<Prefix> {
+        let face = |it: &End| self.before.faces.get(&it.on);
+        let first = route.hops.first().and_then(|it| face(self.before.ends.get(it)?));
+        let first = first.filter(|it| it.backend != *self.to);
+        let next = self.before.far(end).map(|(_, face)| face);
+        if first.is_none() && next.is_none() {
+            return end.allowed.iter().copied().collect();
+        }
+        let all = first.into_iter().chain(next).flat_map(|it| &it.addresses);
+        let is_of_family =
+            |it: &&IpAddr| address.is_none_or(|other| other.is_ipv4() == it.is_ipv4());
+        all.filter(is_of_family)
+            .filter_map(|it| whole(*it))
+            .filter(|it| end.takes_all(it))
+            .collect()
     }
 
     /// Packets begin with an address of the first interface, which the far end drops when it has it in no allowed IPs.
@@ -108,7 +164,7 @@ impl Compared<'_> {
         }
     }
 
-    fn of_end(&self, at: &Address, address: Option<IpAddr>) -> Option<Cut> {
+    fn of_end(&self, route: &Route, at: &Address, address: Option<IpAddr>) -> Option<Cut> {
         let before = self.before.ends.get(at)?;
         let Some(after) = self.after.ends.get(at) else { return Some(cut(at, "is destroyed")) };
         if before.is_up && !after.is_up {
@@ -120,20 +176,34 @@ impl Compared<'_> {
         if self.is_replaced(at) {
             return Some(cut(at, "is replaced"));
         }
-        if let Some(address) = address.filter(|it| before.takes(*it) && !after.takes(*it)) {
+        let target = address.filter(|_| route.hops.contains(at));
+        if let Some(address) = target.filter(|it| before.takes(*it) && !after.takes(*it)) {
             return Some(cut(at, &format!("no longer has {address} in its allowed IPs")));
         }
-        self.of_answers(at, before, after)
+        self.of_answers(route, at, before, after, address)
             .or_else(|| self.of_secret(at, after))
             .or_else(|| self.of_endpoint(at, before, after))
     }
 
     /// The far end drops what comes from an address that is not in its allowed IPs.
-    fn of_answers(&self, at: &Address, before: &End, after: &End) -> Option<Cut> {
-        let (_, far) = self.before.far(before)?;
-        let mut lost = far.addresses.iter().filter(|it| before.takes(**it) && !after.takes(**it));
-        let lost = lost.next()?;
-        Some(cut(at, &format!("no longer has {lost} in its allowed IPs")))
+    fn of_answers(
+        &self,
+        route: &Route,
+        at: &Address,
+        before: &End,
+        after: &End,
+        address: Option<IpAddr>,
+    ) -> Option<Cut> {
+        let sources = match self.answers(route, at) {
+            true => self.sources(route, before, address),
+            false => {
+                let (_, far) = self.before.far(before)?;
+                let all = far.addresses.iter().filter_map(|it| whole(*it));
+                all.filter(|it| before.takes_all(it)).collect()
+            }
+        };
+        let lost = sources.iter().find(|it| !after.takes_all(it))?;
+        Some(cut(at, &format!("no longer has {} in its allowed IPs", told(lost))))
     }
 
     /// A session lives on for some minutes when the two ends have different pre-shared keys.
@@ -183,6 +253,12 @@ impl Compared<'_> {
     fn after_is_planned(&self, at: &Address) -> bool {
         self.after.planned.contains(at)
     }
+}
+
+/// A single address goes without its length.
+fn told(network: &Prefix) -> String {
+    let address = network.address();
+    if whole(address) == Some(*network) { address.to_string() } else { network.to_string() }
 }
 
 fn cut(part: &Address, what: &str) -> Cut {

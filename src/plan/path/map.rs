@@ -48,7 +48,12 @@ pub(super) struct End {
 impl Face {
     /// Returns whether its host sends packets to an address into it.
     pub(super) fn leads_to(&self, address: IpAddr) -> bool {
-        whole(address).is_some_and(|it| self.networks.iter().any(|network| network.contains(&it)))
+        whole(address).is_some_and(|it| self.leads_into(&it))
+    }
+
+    /// The same of a network.
+    pub(super) fn leads_into(&self, network: &Prefix) -> bool {
+        self.networks.iter().any(|it| it.contains(network))
     }
 }
 
@@ -61,7 +66,12 @@ impl End {
 
     /// Returns whether packets to an address go to it.
     pub(super) fn takes(&self, address: IpAddr) -> bool {
-        whole(address).is_some_and(|it| self.allowed.iter().any(|prefix| prefix.contains(&it)))
+        whole(address).is_some_and(|it| self.takes_all(&it))
+    }
+
+    /// The same of a network.
+    pub(super) fn takes_all(&self, network: &Prefix) -> bool {
+        self.allowed.iter().any(|it| it.contains(network))
     }
 
     /// Returns whether packets take the same way through it.
@@ -387,7 +397,7 @@ fn texts(json: Option<Json>) -> Vec<String> {
     items.into_iter().filter_map(|it| Some(it.as_str()?.to_owned())).collect()
 }
 
-fn whole(address: IpAddr) -> Option<Prefix> {
+pub(super) fn whole(address: IpAddr) -> Option<Prefix> {
     Prefix::new(address, if address.is_ipv4() { 32 } else { 128 }).ok()
 }
 

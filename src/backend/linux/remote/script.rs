@@ -312,7 +312,7 @@ impl Query {
 
     fn foresee_boot_files(&mut self, paths: &BTreeSet<PathBuf>) {
         if !paths.is_empty() {
-            self.files.extend(paths.iter().flat_map(|path| [path.clone(), persist::kept(path)]));
+            self.files.extend(paths.iter().flat_map(|path| [path.clone(), persist::kept(path, 1)]));
             self.directories.insert(PathBuf::from(persist::ENABLED_DIRECTORY));
         }
     }
