@@ -190,6 +190,16 @@ pub fn is_ours(path: &Path, text: &str) -> bool {
     path.extension().is_some_and(|it| it == KEY_EXTENSION) || text.lines().next() == Some(HEAD)
 }
 
+/// Returns the private key in a file, whoever wrote it.
+pub fn private_key(path: &Path, text: &str) -> Option<PrivateKey> {
+    if path.extension().is_some_and(|it| it == KEY_EXTENSION) {
+        return text.trim().parse().ok();
+    }
+    let mut pairs = text.lines().filter_map(|line| line.split_once('='));
+    let (_, key) = pairs.find(|(name, _)| name.trim() == "PrivateKey")?;
+    key.trim().parse().ok()
+}
+
 /// Returns the addresses that a file gives an interface.
 pub fn addresses(text: &str) -> BTreeSet<Cidr> {
     let pairs = text.lines().filter_map(|line| line.split_once('='));

@@ -13,6 +13,7 @@ use crate::order::TWO;
 const FILE: &str = "/var/lib/wgform/keys/wg0";
 const FILE_1: &str = "/var/lib/wgform/keys/wg1";
 const OWN: &str = "/etc/wireguard/own.key";
+const CONF: &str = "/etc/wireguard/wg0.conf";
 
 /// Returns which key is in a file of a host.
 fn held(lab: &Lab, path: &str) -> Option<PublicKey> {
@@ -306,4 +307,69 @@ fn keys_whose_names_are_swapped_survive_a_kill_and_a_reboot() {
             }
         }
     }
+}
+
+#[test]
+fn the_key_of_an_interface_that_is_gone_is_found_in_its_boot_file() {
+    for style in ["wg-quick", "networkd"] {
+        let lab = Lab::matching(&with(HUB, "wg0", &format!("persist = \"{style}\"")));
+        let key = lab.host("hq").key_of("wg0");
+        lab.host("hq").delete_link("wg0");
+        lab.host("hq").remove_key_file(FILE);
+        lab.settle();
+        assert_eq!((lab.host("hq").key_of("wg0"), held(&lab, FILE)), (key, Some(key)), "{style}");
+    }
+}
+
+#[test]
+fn the_key_of_an_interface_that_is_gone_is_found_in_the_boot_file_of_its_old_name() {
+    let mut lab = Lab::matching(&with(HUB, "wg0", "persist = \"wg-quick\""));
+    let key = lab.host("hq").key_of("wg0");
+    lab.host("hq").delete_link("wg0");
+    lab.host("hq").remove_key_file(FILE);
+    lab.replace(&HUB.replace("wg0", "wg9"));
+    lab.settle();
+    assert_eq!(lab.host("hq").key_of("wg9"), key);
+    assert!(lab.host("hq").read_file(CONF).is_none());
+}
+
+#[test]
+fn the_key_in_a_boot_file_that_the_state_has_lost_is_used_and_said() {
+    for style in ["wg-quick", "networkd"] {
+        let lab = Lab::matching(&with(HUB, "wg0", &format!("persist = \"{style}\"")));
+        let key = lab.host("hq").key_of("wg0");
+        lab.edit_state(|state| state.resources.clear());
+        lab.host("hq").delete_link("wg0");
+        lab.host("hq").remove_key_file(FILE);
+        assert!(lab.plan().contains("# key taken from /etc/"), "{}", lab.plan());
+        lab.settle();
+        assert_eq!((lab.host("hq").key_of("wg0"), held(&lab, FILE)), (key, Some(key)), "{style}");
+    }
+}
+
+#[test]
+fn a_boot_file_with_another_key_is_not_believed() {
+    let lab = Lab::matching(&with(HUB, "wg0", "persist = \"wg-quick\""));
+    let conf = lab.host("hq").read_file(CONF).unwrap();
+    let other = crate::names::private_key("foreign").expose_text();
+    let lines = conf.lines().map(|line| match line.starts_with("PrivateKey") {
+        true => format!("PrivateKey = {}\n", *other),
+        false => format!("{line}\n"),
+    });
+    lab.host("hq").write_file(CONF, &lines.collect::<String>());
+    lab.host("hq").delete_link("wg0");
+    lab.host("hq").remove_key_file(FILE);
+    refused(&lab, "had the key «wg0@hq», which is on the host no longer");
+}
+
+#[test]
+fn an_imported_key_is_found_in_the_boot_file_that_it_came_with() {
+    let lab = Lab::new(&with(HUB, "wg0", "persist = \"wg-quick\""));
+    lab.host("hq").add_interface("wg0", "foreign", 51820);
+    let key = crate::names::private_key("foreign").expose_text();
+    lab.host("hq").write_file(CONF, &format!("[Interface]\nPrivateKey={}\n", *key));
+    assert_eq!(lab.import("interface.hub", "wg0"), "imported\n");
+    lab.host("hq").delete_link("wg0");
+    lab.settle();
+    assert_eq!(lab.host("hq").key_of("wg0"), public_key("foreign"));
 }

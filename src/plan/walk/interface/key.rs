@@ -8,7 +8,9 @@ use crate::actual::{FoundInterface, KeyFile, OwnKeys, Picture};
 use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
+use crate::persist;
 use crate::plan::check::span;
+use crate::plan::persist::style;
 use crate::plan::recover::public_key;
 use crate::plan::walk::interface::{Standing, diff_of};
 use crate::plan::walk::{Fate, Planner};
@@ -203,27 +205,7 @@ impl Planner<'_> {
         notes: &mut Vec<Note>,
     ) -> KeyPlan {
         let recorded = standing.record.as_ref().and_then(|record| public_key(&record.object));
-        let recorded_file = standing.record.as_ref().and_then(recorded_key_file);
-        let on_device = standing.found.and_then(|found| found.private_key.clone());
-        let old_backend = standing.record.as_ref().and_then(|record| record.backend.clone());
-        let files = [(Some(standing.backend.clone()), path.clone()), (old_backend, recorded_file)];
-        let in_files = files.into_iter().filter_map(|(backend, path)| {
-            let (backend, path) = (backend?, path?);
-            let picture = self.picture(&backend)?;
-            let is_anothers = self.is_key_file_of_another(&desired.address, &backend, &path);
-            let is_ours = |key: &PrivateKey| match recorded {
-                Some(recorded) => key.public() == recorded,
-                None => !is_anothers && !self.is_key_of_another(&desired.address, key.public()),
-            };
-            held_in(picture, &path).filter(is_ours).map(|key| (key, path))
-        });
-        let mut held = on_device
-            .into_iter()
-            .map(|key| (key, None))
-            .chain(in_files.map(|(key, path)| (key, Some(path))));
-        let kept = held.find(|(key, _)| recorded.is_none_or(|recorded| key.public() == recorded));
-        drop(held);
-        let kept = kept.or_else(|| Some((self.found_elsewhere(standing)?, None)));
+        let kept = self.kept_somewhere(desired, standing, path.clone());
         let is_unread = self.options.without_refresh && self.picture(&standing.backend).is_none();
         if is_unread && kept.is_none() && recorded.is_some() {
             // Which key there is is not looked at, and an apply does look.
@@ -263,17 +245,73 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the recorded key from wherever else it is on a host: a file may have moved without a record of it.
+    /// Returns the key that an interface had, and the file that it is in, where that is not the device.
+    fn kept_somewhere(
+        &self,
+        desired: &Desired,
+        standing: &Standing<'_>,
+        path: Option<PathBuf>,
+    ) -> Option<(PrivateKey, Option<PathBuf>)> {
+        let recorded = standing.record.as_ref().and_then(|record| public_key(&record.object));
+        let recorded_file = standing.record.as_ref().and_then(recorded_key_file);
+        let on_device = standing.found.and_then(|found| found.private_key.clone());
+        let old_backend = standing.record.as_ref().and_then(|record| record.backend.clone());
+        let files = [(Some(standing.backend.clone()), path), (old_backend, recorded_file)];
+        let in_files = files.into_iter().filter_map(|(backend, path)| {
+            let (backend, path) = (backend?, path?);
+            let picture = self.picture(&backend)?;
+            let is_anothers = self.is_key_file_of_another(&desired.address, &backend, &path);
+            let is_ours = |key: &PrivateKey| match recorded {
+                Some(recorded) => key.public() == recorded,
+                None => !is_anothers && !self.is_key_of_another(&desired.address, key.public()),
+            };
+            held_in(picture, &path).filter(is_ours).map(|key| (key, path))
+        });
+        let mut held = on_device
+            .into_iter()
+            .map(|key| (key, None))
+            .chain(in_files.map(|(key, path)| (key, Some(path))));
+        let kept = held.find(|(key, _)| recorded.is_none_or(|recorded| key.public() == recorded));
+        drop(held);
+        match recorded {
+            _ if kept.is_some() => kept,
+            Some(_) => Some((self.found_elsewhere(standing)?, None)),
+            None => self.left_at_boot(desired, standing),
+        }
+    }
+
+    /// Returns the key in a file of wgform's that brings back an interface of that name, of which there is no record: it would
+    /// be written over.
+    fn left_at_boot(
+        &self,
+        desired: &Desired,
+        standing: &Standing<'_>,
+    ) -> Option<(PrivateKey, Option<PathBuf>)> {
+        let boot = self.picture(&standing.backend)?.boot.as_ref()?;
+        let paths = style(desired)?.paths(&standing.name);
+        paths.into_iter().find_map(|path| {
+            let file = boot.files.get(&path).filter(|it| persist::is_ours(&path, &it.text))?;
+            let key = persist::private_key(&path, &file.text)?;
+            let is_anothers = self.is_key_of_another(&desired.address, key.public());
+            (!is_anothers).then_some((key, Some(path)))
+        })
+    }
+
+    /// Returns the recorded key from wherever else it is on a host: a key file that moved without a record of it, or a file
+    /// that brings an interface back at boot.
     fn found_elsewhere(&self, standing: &Standing<'_>) -> Option<PrivateKey> {
         let record = standing.record.as_ref()?;
         let recorded = public_key(&record.object)?;
         let backends = record.backend.iter().chain([&standing.backend]);
-        let files = backends.filter_map(|it| self.picture(it)).flat_map(|it| it.key_files.values());
+        let pictures: Vec<&Picture> = backends.filter_map(|it| self.picture(it)).collect();
+        let files = pictures.iter().flat_map(|it| it.key_files.values());
         let keys = files.filter_map(|file| match file {
-            KeyFile::Key(key) => Some(key),
+            KeyFile::Key(key) => Some(key.clone()),
             KeyFile::Unusable(_) => None,
         });
-        keys.into_iter().find(|key| key.public() == recorded).cloned()
+        let boot = pictures.iter().filter_map(|it| it.boot.as_ref()).flat_map(|it| &it.files);
+        let of_boot = boot.filter_map(|(path, file)| persist::private_key(path, &file.text));
+        keys.chain(of_boot).find(|key| key.public() == recorded)
     }
 
     /// Returns whether the file belongs to another interface on the same system; on another one it is another file.
