@@ -410,6 +410,52 @@ fn what_fails_in_the_middle_is_finished_by_the_next_apply() {
 }
 
 #[test]
+fn a_removal_that_is_stored_and_not_applied_stays_open_until_it_is() {
+    let project = office("");
+    project.run("apply -auto-approve").ends(0);
+    let busy =
+        json!([{ "method": "POST", "path": format!("/api/v2/{APPLY}"), "fault": { "busy": 300 } }]);
+    let is_up = || firewall(&project, "fw").device("tun_wg0").is_some();
+    for again in 0..3 {
+        let rules = rules(&project, &busy);
+        // Whatever is tried in between fails as well, and is not forgotten either.
+        for _ in 0..=again {
+            project.run("destroy -auto-approve").ends(6).says("could not apply the changes");
+            assert_eq!((names(&project), is_up()), (Vec::new(), true));
+        }
+        fs::remove_file(&rules).unwrap();
+        match again {
+            0 => {
+                let plan = project.run("plan -destroy -detailed-exitcode").ends(2);
+                plan.says("# backend.fw: something stored there has no effect yet");
+                project.run("destroy -auto-approve").ends(0);
+            }
+            // Of the removed blocks nothing is left but the backend.
+            1 => {
+                let text = configuration("");
+                project.configure(&text[..text.find("interface").unwrap()]);
+                let plan = project.run("plan -detailed-exitcode").ends(2);
+                plan.says("# backend.fw: something stored there has no effect yet");
+                project.run("apply -auto-approve -input=false").ends(0);
+                project.configure(&text);
+            }
+            // It is made again instead, under the same name.
+            _ => _ = project.run("apply -auto-approve").ends(0),
+        }
+        assert_eq!(is_up(), again == 2);
+        project.run("state list").ends(0);
+        if again < 2 {
+            project.run("plan -destroy -detailed-exitcode").ends(0).says("No changes");
+            project.run("apply -auto-approve").ends(0);
+        }
+        project.run("plan -detailed-exitcode").ends(0).says("No changes");
+        let state = fs::read(project.path().join("wgform.state.json")).unwrap();
+        let state: Json = serde_json::from_slice(&state).unwrap();
+        assert_eq!(state["in_flight"].as_array().map_or(0, Vec::len), 0, "{state}");
+    }
+}
+
+#[test]
 fn who_is_not_let_in_hears_what_to_do() {
     let simulator = Project::new("");
     let mut running = simulator.start("simulate pfsense fw");

@@ -22,7 +22,7 @@ use crate::value::{FingerprintKey, PublicKey};
 pub struct Recovered {
     /// What is owned.
     pub state: State,
-    /// Intents whose backend could not be read.
+    /// Intents whose end is still not known, because their backend could not be read or does not show it yet.
     pub open: Vec<StateChange>,
     /// Resources that the apply was cut off in the middle of.
     pub interrupted: BTreeSet<Address>,
@@ -49,6 +49,9 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
     // What is not finished stays known until it is, or a second kill would make somebody's drift of it.
     settled.retain(|change| !recovered.interrupted.contains(change.address()));
     recovered.state.settle(&settled);
+    let known = recovered.state.open();
+    let open = recovered.open.iter().filter(|it| !known.contains(it)).cloned();
+    recovered.state.keep_open(open);
     recovered
 }
 
@@ -174,9 +177,27 @@ impl Recovered {
             StateChange::RemoveDeposed { address, backend, object }
                 if self.is_deposed_left(&address, &backend, &object, picture) => {}
             StateChange::Remove { .. } | StateChange::RemoveDeposed { .. } => {
-                self.state.apply(change);
+                self.remove(change, picture);
             }
         }
+    }
+
+    /// Takes in that an object is no longer stored. Where that was not applied, the device still runs it, and nothing but
+    /// this would tell: the removal stays open, as one of an object that has no resource any more.
+    fn remove(&mut self, change: StateChange, picture: &Picture) {
+        let removal = match &change {
+            StateChange::Remove { address } => {
+                self.state.resources.get(address).and_then(|record| {
+                    let (address, object) = (address.clone(), record.object.clone());
+                    let backend = record.backend.clone()?;
+                    Some(StateChange::RemoveDeposed { address, backend, object })
+                })
+            }
+            removal => Some(removal.clone()),
+        };
+        let is_running = picture.service.is_some_and(|it| it.is_on && !it.is_applied);
+        self.open.extend(removal.filter(|_| is_running));
+        self.state.apply(change);
     }
 
     /// Takes over what is there of an object that was to be made or changed.
