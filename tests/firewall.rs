@@ -456,6 +456,33 @@ fn a_removal_that_is_stored_and_not_applied_stays_open_until_it_is() {
 }
 
 #[test]
+fn what_the_firewall_makes_after_its_client_gave_up_is_ours() {
+    for path in [TUNNEL, PEER] {
+        let simulator = Project::new("");
+        let mut running = simulator.start("simulate pfsense fw");
+        running.wait_for("Ctrl-C ends it.");
+        let url = running.said().split_whitespace().find(|it| it.starts_with("http://")).unwrap();
+        let url = url.trim_end_matches('.').to_owned();
+        let reached = format!("\"{url}\"\n  api_key  = \"simulated\"\n  api_timeout = \"1s\"");
+        let project = Project::new(
+            &configuration("")
+                .replace("simulate = true", "simulate = false")
+                .replace("\"https://192.168.1.1\"\n  api_key  = \"none\"", &reached),
+        );
+        let slow = json!([{ "method": "POST", "path": format!("/api/v2/{path}"), "times": 1, "fault": { "slow": 7000 } }]);
+        rules(&simulator, &slow);
+        project.run("apply -auto-approve").ends(4).says("hether it was done is known");
+        std::thread::sleep(std::time::Duration::from_secs(4));
+        let plan = project.run("plan").ends(0);
+        plan.says(if path == PEER { "Plan: 0 to add" } else { "Plan: 1 to add" });
+        project.run("apply -auto-approve").ends(0);
+        project.run("plan -detailed-exitcode").ends(0).says("No changes");
+        running.signal(rustix::process::Signal::INT);
+        running.end().ends(0);
+    }
+}
+
+#[test]
 fn who_is_not_let_in_hears_what_to_do() {
     let simulator = Project::new("");
     let mut running = simulator.start("simulate pfsense fw");

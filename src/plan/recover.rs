@@ -32,6 +32,7 @@ pub struct Recovered {
 pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recovered {
     let mut recovered = Recovered { state, open: Vec::new(), interrupted: BTreeSet::new() };
     let mut settled = Vec::new();
+    let mut late = Vec::new();
     let removals = open.iter().filter(|change| !matches!(change, StateChange::Put { .. }));
     let removals: Vec<StateChange> = removals.cloned().collect();
     for change in open {
@@ -41,6 +42,11 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
                 continue;
             }
             Place::State => recovered.state.apply(change.clone()),
+            Place::Device(picture) if recovered.may_come(&change, picture) => {
+                recovered.look(change.clone(), picture);
+                late.push(change);
+                continue;
+            }
             Place::Device(picture) => recovered.look(change.clone(), picture),
         }
         settled.push(change);
@@ -50,7 +56,7 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
     settled.retain(|change| !recovered.interrupted.contains(change.address()));
     recovered.state.settle(&settled);
     let known = recovered.state.open();
-    let open = recovered.open.iter().filter(|it| !known.contains(it)).cloned();
+    let open = late.iter().chain(&recovered.open).filter(|it| !known.contains(it)).cloned();
     recovered.state.keep_open(open);
     recovered
 }
@@ -180,6 +186,16 @@ impl Recovered {
                 self.remove(change, picture);
             }
         }
+    }
+
+    /// Returns whether an object that is not there may still be made: a router and a firewall go on with a request after
+    /// whoever sent it has given up. Then it is ours, until it is made another way or nobody wants it.
+    fn may_come(&self, change: &StateChange, picture: &Picture) -> bool {
+        let StateChange::Put { address, resource, .. } = change else { return false };
+        let old = self.state.resources.get(address);
+        picture.kind.keeps_configuration()
+            && !exists(picture, &resource.object)
+            && old.is_none_or(|old| old.object != resource.object)
     }
 
     /// Takes in that an object is no longer stored. Where that was not applied, the device still runs it, and nothing but
