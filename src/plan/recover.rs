@@ -42,6 +42,10 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
                 continue;
             }
             Place::State => recovered.state.apply(change.clone()),
+            Place::Device(picture) if recovered.may_be_there(&change, picture) => {
+                recovered.open.push(change);
+                continue;
+            }
             Place::Device(picture) if recovered.may_come(&change, picture) => {
                 recovered.look(change.clone(), picture);
                 late.push(change);
@@ -186,6 +190,16 @@ impl Recovered {
                 self.remove(change, picture);
             }
         }
+    }
+
+    /// Returns whether an object that was to go may only not be loaded yet.
+    fn may_be_there(&self, change: &StateChange, picture: &Picture) -> bool {
+        picture.is_starting()
+            && match change {
+                StateChange::Put { .. } => false,
+                StateChange::Remove { address } => !self.is_left(address, picture),
+                StateChange::RemoveDeposed { object, .. } => !exists(picture, object),
+            }
     }
 
     /// Returns whether an object that is not there may still be made: a router and a firewall go on with a request after
