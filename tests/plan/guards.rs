@@ -76,6 +76,26 @@ fn two_lost_interfaces_are_not_believed_unless_the_host_was_rebooted() {
 }
 
 #[test]
+fn a_destroy_names_what_is_gone_already() {
+    let mut lab = Lab::matching(HUB);
+    lab.host("hq").remove_peer("wg0", "phone");
+    lab.options.destroy = true;
+    let plan = lab.plan();
+    assert_snapshot!(plan[plan.find("Plan:").unwrap_or(0)..], @"
+    Plan: 0 to add, 0 to change, 2 to destroy. Drift undone: none. Sessions kept: 0 of 0.
+    warning: destroy of what is gone already
+      help: On backend `hq` there is nothing left of `peer.phone`, which the state forgets. If that is a surprise, look there first.
+    ");
+    lab.host("hq").delete_link("wg0");
+    lab.host("hq").remove_key_file("/var/lib/wgform/keys/wg0");
+    assert_snapshot!(lab.plan(), @"
+    No changes. The devices match the configuration.
+    warning: destroy of what is gone already
+      help: On backend `hq` there is nothing left of `peer.phone`, `peer.laptop`, `interface.hub`, which the state forgets. If that is a surprise, look there first.
+    ");
+}
+
+#[test]
 fn another_machine_is_not_taken_for_the_recorded_one() {
     let mut lab = Lab::matching(HUB);
     lab.host("hq").linux.set_machine_id("ffffffffffffffffffffffffffffffff").unwrap();

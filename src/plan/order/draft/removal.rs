@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use crate::actual::KeyFile;
+use crate::actual::{KeyFile, Picture};
 use crate::config::Removed;
+use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::check;
 use crate::plan::hooks;
+use crate::plan::limit::listed;
 use crate::plan::order::draft::{
     Claim, Draft, Drafter, PeerKey, gives, key_file, key_seen, protected_in_block,
 };
@@ -35,6 +37,7 @@ impl Drafter {
     ) {
         let left_out: BTreeSet<Address> = planner.left_out.values().flatten().cloned().collect();
         let owned: Vec<Address> = planner.state.resources.keys().cloned().collect();
+        let mut forgotten: BTreeMap<BackendId, Vec<String>> = BTreeMap::new();
         // Peers sort after interfaces, and go first.
         for address in owned.iter().rev().filter(|it| view.contains(it) && !left_out.contains(it)) {
             let removed = planner.removed.get(address).cloned();
@@ -62,8 +65,16 @@ impl Drafter {
                         removed.map_or(Reason::NotConfigured, |it| Reason::Removed(it.at))
                     }
                 };
+                let backend = planner.state.resources[address].backend.clone();
                 self.delete(planner, address, reason, claimed, deposed);
+                let is_forgotten = !planner.state.resources.contains_key(address);
+                if let Some(backend) = backend.filter(|_| is_forgotten) {
+                    forgotten.entry(backend).or_default().push(format!("`{address}`"));
+                }
             }
+        }
+        if planner.options.destroy {
+            planner.warnings.extend(forgotten.iter().map(|(id, names)| already_gone(id, names)));
         }
     }
 
@@ -117,6 +128,9 @@ impl Drafter {
         }
         let leaves_files = leaves_files(planner, &record);
         let is_gone = !is_there(planner, backend.as_ref(), &record.object);
+        if is_gone && planner.refuse_renamed(address, "it would be forgotten and stay") {
+            return;
+        }
         let old_rules = recorded_rules(planner, address);
         if is_gone && !leaves_files && old_rules.is_empty() && record.deposed.is_empty() {
             // It is gone already, and nobody wants it back.
@@ -185,6 +199,8 @@ impl Drafter {
                 || is_there(planner, Some(&deposed.backend), &deposed.object)
             {
                 removals.push(self.remove_deposed(planner, address, &deposed, claimed));
+            } else if planner.picture(&deposed.backend).is_some_and(Picture::is_starting) {
+                // It may only not be loaded yet.
             } else if let Some(record) = planner.state.resources.get_mut(address) {
                 record
                     .deposed
@@ -274,6 +290,14 @@ impl Drafter {
             notes: vec![Note::LastHandshake(peer.handshake_age)],
         });
     }
+}
+
+/// Names what a destroy finds nowhere.
+fn already_gone(backend: &BackendId, names: &[String]) -> Diagnostic {
+    Diagnostic::warning("destroy of what is gone already").help(format!(
+        "On backend `{backend}` there is nothing left of {}, which the state forgets. If that is a surprise, look there first.",
+        listed(names)
+    ))
 }
 
 /// Returns what the state would say of a replaced object if it were still in use.
