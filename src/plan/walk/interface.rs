@@ -12,6 +12,7 @@ use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::check::span;
+use crate::plan::recover::public_key;
 use crate::plan::routes::{self, RoutePlan};
 use crate::plan::walk::interface::key::key_file_diff;
 use crate::plan::walk::peer::as_applied;
@@ -19,7 +20,7 @@ use crate::plan::walk::{Device, Fate, Node, Planner, all_new, as_new_object};
 use crate::plan::{Note, Reason};
 use crate::resource::{Address, BackendId, BackendKind, Field, Kind, declaration};
 use crate::state::{ObjectKey, ResourceRecord};
-use crate::value::Cidr;
+use crate::value::{Cidr, PublicKey};
 
 pub(crate) use key::{KeyPlan, found_key, recorded_key_file};
 
@@ -98,7 +99,12 @@ impl<'a> Planner<'a> {
         let found = self.found_interface(&standing);
         let mut notes = Vec::new();
         self.settle_mark(&mut desired, &standing, &mut notes);
-        let key = self.key_plan(&desired, &standing, &mut notes);
+        let is_made = standing.fate == Fate::Create;
+        let key =
+            match is_made && self.refuse_renamed(&address, "another one would be made beside it") {
+                true => KeyPlan { public: recorded_key(&standing), ..KeyPlan::default() },
+                false => self.key_plan(&desired, &standing, &mut notes),
+            };
         desired.fields.insert("name", Wanted::Known(Field::Text(standing.name.clone())));
         let diffs = self.interface_diffs(&desired, &standing, found.as_ref(), &key);
         if let Some(unheld) = unheld.filter(|_| !desired.held.is_empty()) {
@@ -253,8 +259,10 @@ impl<'a> Planner<'a> {
                 .label(span, format!("`{name}` on backend `{backend}` {what}"))
                 .help(help);
             self.diagnostics.push(problem);
-        } else if picture.interfaces.contains_key(name)
+        } else if let Some(found) = picture.interfaces.get(name)
             && self.owners.interface(backend, name).is_none()
+            && (old.is_some()
+                || found_key(Some(found)).is_none_or(|key| Some(key) != recorded_key(standing)))
         {
             let problem = Diagnostic::error("existing interface that wgform does not manage")
                 .label(span, format!("`{name}` is already on backend `{backend}`"))
@@ -449,6 +457,10 @@ pub(crate) fn without_holds(desired: &Desired) -> Option<Desired> {
     let held = std::mem::take(&mut desired.held);
     desired.ignored.retain(|name| !held.contains(name));
     Some(desired)
+}
+
+fn recorded_key(standing: &Standing<'_>) -> Option<PublicKey> {
+    standing.record.as_ref().and_then(|record| public_key(&record.object))
 }
 
 /// Makes the difference of an attribute that is compared by hand.
