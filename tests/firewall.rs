@@ -483,6 +483,20 @@ fn what_the_firewall_makes_after_its_client_gave_up_is_ours() {
 }
 
 #[test]
+fn a_key_with_the_line_break_of_its_file_is_refused_and_not_shown() {
+    let project = office("");
+    fs::write(project.path().join("key"), "hunter2hunter2\n").unwrap();
+    project.edit("\"none\"", "file(\"key\")");
+    let refused = project.run("plan").ends(1).tells("api_key = trimspace(file(");
+    assert!(!refused.to_string().contains("hunter2"), "{refused}");
+    project.edit("file(\"key\")", "trimspace(file(\"key\"))");
+    project.run("plan").ends(0);
+    project.edit("api_key  = ", "api_user = \"admin\"\n  api_password = \"hunter2\\n\" # ");
+    let refused = project.run("plan").ends(1).tells("api_password = trimspace(file(");
+    assert!(!refused.to_string().contains("hunter2"), "{refused}");
+}
+
+#[test]
 fn who_is_not_let_in_hears_what_to_do() {
     let simulator = Project::new("");
     let mut running = simulator.start("simulate pfsense fw");
