@@ -483,6 +483,21 @@ fn what_the_firewall_makes_after_its_client_gave_up_is_ours() {
 }
 
 #[test]
+fn changes_that_wait_on_a_firewall_are_no_peers() {
+    let project = office("");
+    project.run("apply -auto-approve").ends(0);
+    at(&project, "PATCH", PEER, &json!({"id": 0, "descr": "far"}));
+    let drift = project.run("drift").ends(2);
+    drift
+        .says("# backend.fw: something stored there has no effect yet")
+        .says("Drift: 1 resource changed outside of wgform, 0 unmanaged peers.");
+    let summary = project.path().join("summary.json");
+    project.run(&format!("drift -summary-into={}", summary.display())).ends(2);
+    let summary: Json = serde_json::from_slice(&fs::read(summary).unwrap()).unwrap();
+    assert_eq!(summary["planned"]["unmanaged_peers"], 0, "{summary}");
+}
+
+#[test]
 fn a_key_with_the_line_break_of_its_file_is_refused_and_not_shown() {
     let project = office("");
     fs::write(project.path().join("key"), "hunter2hunter2\n").unwrap();

@@ -409,6 +409,9 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
         Note::NoSystemd(unit) => {
             vec![format!("no systemd here: see that what `{unit}` does is done at boot")]
         }
+        Note::Firewall(FirewallNote::Applied) if change.reason == Reason::Observed => {
+            vec!["something stored there has no effect yet".to_owned()]
+        }
         Note::Firewall(note) => firewall_lines(note),
     }
 }
