@@ -498,6 +498,39 @@ fn changes_that_wait_on_a_firewall_are_no_peers() {
 }
 
 #[test]
+fn a_firewall_may_get_another_name() {
+    let untold = |project: &Project| {
+        let broken = json!({ "path": "/api/v2/status/system", "fault": { "html": 500 } });
+        rules(project, &json!([broken]))
+    };
+    let project = office("");
+    untold(&project);
+    project.run("apply -auto-approve").ends(0);
+    firewall(&project, "fw").set_hostname("other", "example.org").unwrap();
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+    project.run("apply -auto-approve").ends(0);
+    // One that tells nothing else is known by what is on it.
+    at(&project, "DELETE", &format!("{PEER}?id=0"), &Json::Null);
+    at(&project, "DELETE", &format!("{TUNNEL}?id=0"), &Json::Null);
+    at(&project, "POST", APPLY, &json!({"async": false}));
+    project.run("plan").ends(8).tells("does not say which system it is");
+    // It says more by now than when it was recorded.
+    let project = office("");
+    let rules = untold(&project);
+    project.run("apply -auto-approve").ends(0);
+    fs::remove_file(rules).unwrap();
+    let path = project.path().join("wgform.state.json");
+    let mut state: Json = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let record = &mut state["backends"]["fw"];
+    record["identity"] = record["host_name"].clone();
+    fs::write(&path, state.to_string()).unwrap();
+    project.run("plan").ends(0);
+    project.run("apply -auto-approve").ends(0);
+    firewall(&project, "fw").set_netgate_id("0987654321").unwrap();
+    project.run("plan").ends(8).tells("is another system");
+}
+
+#[test]
 fn a_key_with_the_line_break_of_its_file_is_refused_and_not_shown() {
     let project = office("");
     fs::write(project.path().join("key"), "hunter2hunter2\n").unwrap();

@@ -46,7 +46,8 @@ pub(crate) fn judge(
         }
         let Some(Reading::Read(picture)) = actual.backends.get(id) else { continue };
         // Not every router says which one it is to every user.
-        let is_told = !picture.identity.id.is_empty() && !record.identity.is_empty();
+        let was_told = !record.identity.is_empty() && record.identity != record.host_name;
+        let is_told = !picture.identity.id.is_empty() && was_told;
         let is_another = is_told && picture.identity.id != record.identity;
         if is_stranger(state, id, picture)
             && !options.accept_new_device.contains(id)
