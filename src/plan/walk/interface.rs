@@ -99,12 +99,7 @@ impl<'a> Planner<'a> {
         let found = self.found_interface(&standing);
         let mut notes = Vec::new();
         self.settle_mark(&mut desired, &standing, &mut notes);
-        let is_made = standing.fate == Fate::Create;
-        let key =
-            match is_made && self.refuse_renamed(&address, "another one would be made beside it") {
-                true => KeyPlan { public: recorded_key(&standing), ..KeyPlan::default() },
-                false => self.key_plan(&desired, &standing, &mut notes),
-            };
+        let key = self.key_plan(&desired, &standing, &mut notes);
         desired.fields.insert("name", Wanted::Known(Field::Text(standing.name.clone())));
         let diffs = self.interface_diffs(&desired, &standing, found.as_ref(), &key);
         if let Some(unheld) = unheld.filter(|_| !desired.held.is_empty()) {

@@ -116,7 +116,9 @@ impl Drafter {
     ) {
         let record = planner.state.resources[address].clone();
         let backend = record.backend.clone();
-        if backend.as_ref().is_some_and(|backend| !is_known(planner, backend)) {
+        if backend.as_ref().is_some_and(|backend| !is_known(planner, backend))
+            || planner.refuse_renamed(address, "it would be forgotten and stay")
+        {
             return;
         }
         let has_successor = backend.as_ref().and_then(|backend| planner.picture(backend));
@@ -128,9 +130,6 @@ impl Drafter {
         }
         let leaves_files = leaves_files(planner, &record);
         let is_gone = !is_there(planner, backend.as_ref(), &record.object);
-        if is_gone && planner.refuse_renamed(address, "it would be forgotten and stay") {
-            return;
-        }
         let old_rules = recorded_rules(planner, address);
         if is_gone && !leaves_files && old_rules.is_empty() && record.deposed.is_empty() {
             // It is gone already, and nobody wants it back.
@@ -166,15 +165,13 @@ impl Drafter {
         }
         self.push(draft);
         let attributes = gone(address.kind, &record);
-        let sensitive = BTreeSet::new();
-        let action = Action::Delete;
         self.changes.push(ResourceChange {
             subject,
             backend,
-            action,
+            action: Action::Delete,
             reason,
             attributes,
-            sensitive,
+            sensitive: BTreeSet::new(),
             notes,
         });
     }
