@@ -84,6 +84,18 @@ pub struct Picture {
     pub strangers: Vec<Stranger>,
 }
 
+impl Picture {
+    /// A system that keeps its configuration and has been up for less may not have loaded everything.
+    pub const JUST_STARTED: Duration = Duration::from_secs(120);
+
+    /// Returns whether what is not there may only not be loaded yet. A simulated system starts with its first use, and has
+    /// everything.
+    pub fn is_starting(&self) -> bool {
+        let is_young = self.identity.uptime.is_some_and(|uptime| uptime < Self::JUST_STARTED);
+        self.kind.keeps_configuration() && !self.simulated && is_young
+    }
+}
+
 /// Something that is on a system, has to do with WireGuard, and is in no interface of its picture.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stranger {

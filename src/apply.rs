@@ -32,7 +32,7 @@ use crate::diagnostic::Diagnostic;
 use crate::event::{Event, StepName};
 use crate::failpoint::{Point, hit, outcomes_may_wait};
 use crate::plan::{Plan, PlannedAct, Step, Subject, recorded_interest, recover};
-use crate::resource::{Address, BackendId, Field};
+use crate::resource::{Address, BackendId, BackendKind, Field};
 use crate::state::{OutputRecord, State, StateChange};
 use crate::store::{Journal, Lock, StepOutcome, StoreError};
 use crate::world::World;
@@ -504,7 +504,10 @@ impl<'a, 'c> Run<'a, 'c> {
         let actual = Actual { backends: [(id, reading)].into() };
         let before = self.state.clone();
         self.state = recover(before.clone(), changes, &actual).state;
-        let outcomes = failed.into_iter().map(|(step, intent)| {
+        let open = self.state.open();
+        let open: BTreeSet<&Address> = open.iter().map(StateChange::address).collect();
+        let ended = failed.into_iter().filter(|(_, intent)| !open.contains(intent.address()));
+        let outcomes = ended.map(|(step, intent)| {
             let address = intent.address();
             let now = self.state.resources.get(address);
             let outcome = match (now, &intent) {
@@ -562,11 +565,22 @@ impl<'a, 'c> Run<'a, 'c> {
             let ended = if *fate == Some(Fate::Done) { &mut finished } else { &mut left };
             ended.extend(step.subject.address());
         }
-        let is_finished = |change: &StateChange| {
-            finished.contains(change.address()) && !left.contains(change.address())
+        let applied = self.applied();
+        let is_finished = |change: &StateChange| match change {
+            StateChange::RemoveDeposed { backend, .. } if applied.contains(backend) => true,
+            _ => finished.contains(change.address()) && !left.contains(change.address()),
         };
         let changes: Vec<_> = self.state.open().into_iter().filter(is_finished).collect();
         self.state.settle(&changes);
+    }
+
+    /// Returns the backends that have applied all that is stored: such a batch is done when its apply is.
+    fn applied(&self) -> BTreeSet<&BackendId> {
+        let steps = self.plan.steps.iter().zip(&self.fates).enumerate();
+        let done =
+            steps.filter(|(at, (_, fate))| **fate == Some(Fate::Done) && !self.is_record(*at));
+        let ids = done.filter_map(|(_, (step, _))| step.backend.as_ref());
+        ids.filter(|id| self.plan.views[*id].kind == BackendKind::PfSense).collect()
     }
 
     fn record_outputs(&mut self) {

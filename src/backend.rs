@@ -300,6 +300,30 @@ pub enum Act {
     },
 }
 
+impl Act {
+    /// Says what it does, as a clause.
+    pub fn attempt(&self) -> String {
+        let peer = |verb: &str, interface: &str, key: &PublicKey| {
+            format!("{verb} peer `{}` on `{interface}`", key.short())
+        };
+        match self {
+            Self::CreateInterface { name, .. } => format!("create interface `{name}`"),
+            Self::UpdateInterface { name, .. } => format!("update interface `{name}`"),
+            Self::DeleteInterface { name, .. } => format!("delete interface `{name}`"),
+            Self::SetRoutes { interface, .. } => format!("set the routes to `{interface}`"),
+            Self::Persist(act) => format!("see to it that `{}` comes back", act.name),
+            Self::Apply { switch_on: true } => "switch WireGuard on".to_owned(),
+            Self::Apply { switch_on: false } => "apply what is stored".to_owned(),
+            Self::CreatePeer { interface, public_key, replaces: None, .. } => {
+                peer("create", interface, public_key)
+            }
+            Self::CreatePeer { interface, public_key, .. } => peer("rekey", interface, public_key),
+            Self::UpdatePeer { interface, public_key, .. } => peer("update", interface, public_key),
+            Self::DeletePeer { interface, public_key } => peer("delete", interface, public_key),
+        }
+    }
+}
+
 /// Why an interface is not removed that is not the one that was seen.
 pub(crate) const REPLACED: &str =
     "an interface with another key is there: somebody made it since the plan was made";

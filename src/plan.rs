@@ -288,6 +288,11 @@ impl Subject {
             Self::Backend(_) | Self::Unmanaged { .. } => None,
         }
     }
+
+    /// Returns whether it is a peer that nobody declared.
+    pub fn is_unmanaged(&self) -> bool {
+        matches!(self, Self::Unmanaged { .. })
+    }
 }
 
 impl fmt::Display for Subject {

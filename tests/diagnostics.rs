@@ -45,6 +45,10 @@ const NO_CASE: &[(&str, &str)] = &[
         "it is about what was changed on a device; `tests/adopt.rs` shows it",
     ),
     (
+        "destroy of what is gone already",
+        "it is about what was removed on a device; `tests/plan/guards.rs` shows it",
+    ),
+    (
         "drift that cannot be adopted",
         "it is about what was changed on a device; `tests/adopt.rs` shows it",
     ),

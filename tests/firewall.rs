@@ -410,6 +410,141 @@ fn what_fails_in_the_middle_is_finished_by_the_next_apply() {
 }
 
 #[test]
+fn a_removal_that_is_stored_and_not_applied_stays_open_until_it_is() {
+    let project = office("");
+    project.run("apply -auto-approve").ends(0);
+    let busy =
+        json!([{ "method": "POST", "path": format!("/api/v2/{APPLY}"), "fault": { "busy": 300 } }]);
+    let is_up = || firewall(&project, "fw").device("tun_wg0").is_some();
+    for again in 0..3 {
+        let rules = rules(&project, &busy);
+        // Whatever is tried in between fails as well, and is not forgotten either.
+        for _ in 0..=again {
+            project.run("destroy -auto-approve").ends(6).says("could not apply the changes");
+            assert_eq!((names(&project), is_up()), (Vec::new(), true));
+        }
+        fs::remove_file(&rules).unwrap();
+        match again {
+            0 => {
+                let plan = project.run("plan -destroy -detailed-exitcode").ends(2);
+                plan.says("# backend.fw: something stored there has no effect yet");
+                project.run("destroy -auto-approve").ends(0);
+            }
+            // Of the removed blocks nothing is left but the backend.
+            1 => {
+                let text = configuration("");
+                project.configure(&text[..text.find("interface").unwrap()]);
+                let plan = project.run("plan -detailed-exitcode").ends(2);
+                plan.says("# backend.fw: something stored there has no effect yet");
+                project.run("apply -auto-approve -input=false").ends(0);
+                project.configure(&text);
+            }
+            // It is made again instead, under the same name.
+            _ => _ = project.run("apply -auto-approve").ends(0),
+        }
+        assert_eq!(is_up(), again == 2);
+        project.run("state list").ends(0);
+        if again < 2 {
+            project.run("plan -destroy -detailed-exitcode").ends(0).says("No changes");
+            project.run("apply -auto-approve").ends(0);
+        }
+        project.run("plan -detailed-exitcode").ends(0).says("No changes");
+        let state = fs::read(project.path().join("wgform.state.json")).unwrap();
+        let state: Json = serde_json::from_slice(&state).unwrap();
+        assert_eq!(state["in_flight"].as_array().map_or(0, Vec::len), 0, "{state}");
+    }
+}
+
+#[test]
+fn what_the_firewall_makes_after_its_client_gave_up_is_ours() {
+    for path in [TUNNEL, PEER] {
+        let simulator = Project::new("");
+        let mut running = simulator.start("simulate pfsense fw");
+        running.wait_for("Ctrl-C ends it.");
+        let url = running.said().split_whitespace().find(|it| it.starts_with("http://")).unwrap();
+        let url = url.trim_end_matches('.').to_owned();
+        let reached = format!("\"{url}\"\n  api_key  = \"simulated\"\n  api_timeout = \"1s\"");
+        let project = Project::new(
+            &configuration("")
+                .replace("simulate = true", "simulate = false")
+                .replace("\"https://192.168.1.1\"\n  api_key  = \"none\"", &reached),
+        );
+        let slow = json!([{ "method": "POST", "path": format!("/api/v2/{path}"), "times": 1, "fault": { "slow": 7000 } }]);
+        rules(&simulator, &slow);
+        project.run("apply -auto-approve").ends(4).says("hether it was done is known");
+        std::thread::sleep(std::time::Duration::from_secs(4));
+        let plan = project.run("plan").ends(0);
+        plan.says(if path == PEER { "Plan: 0 to add" } else { "Plan: 1 to add" });
+        project.run("apply -auto-approve").ends(0);
+        project.run("plan -detailed-exitcode").ends(0).says("No changes");
+        running.signal(rustix::process::Signal::INT);
+        running.end().ends(0);
+    }
+}
+
+#[test]
+fn changes_that_wait_on_a_firewall_are_no_peers() {
+    let project = office("");
+    project.run("apply -auto-approve").ends(0);
+    at(&project, "PATCH", PEER, &json!({"id": 0, "descr": "far"}));
+    let drift = project.run("drift").ends(2);
+    drift
+        .says("# backend.fw: something stored there has no effect yet")
+        .says("Drift: 1 resource changed outside of wgform, 0 unmanaged peers.");
+    let summary = project.path().join("summary.json");
+    project.run(&format!("drift -summary-into={}", summary.display())).ends(2);
+    let summary: Json = serde_json::from_slice(&fs::read(summary).unwrap()).unwrap();
+    assert_eq!(summary["planned"]["unmanaged_peers"], 0, "{summary}");
+}
+
+#[test]
+fn a_firewall_may_get_another_name() {
+    let untold = |project: &Project| {
+        let broken = json!({ "path": "/api/v2/status/system", "fault": { "html": 500 } });
+        rules(project, &json!([broken]))
+    };
+    let project = office("");
+    untold(&project);
+    project.run("apply -auto-approve").ends(0);
+    firewall(&project, "fw").set_hostname("other", "example.org").unwrap();
+    project.run("plan -detailed-exitcode").ends(0).says("No changes");
+    project.run("apply -auto-approve").ends(0);
+    // One that tells nothing else is known by what is on it.
+    at(&project, "DELETE", &format!("{PEER}?id=0"), &Json::Null);
+    at(&project, "DELETE", &format!("{TUNNEL}?id=0"), &Json::Null);
+    at(&project, "POST", APPLY, &json!({"async": false}));
+    project.run("plan").ends(8).tells("does not say which system it is");
+    // It says more by now than when it was recorded.
+    let project = office("");
+    let rules = untold(&project);
+    project.run("apply -auto-approve").ends(0);
+    fs::remove_file(rules).unwrap();
+    let path = project.path().join("wgform.state.json");
+    let mut state: Json = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let record = &mut state["backends"]["fw"];
+    record["identity"] = record["host_name"].clone();
+    fs::write(&path, state.to_string()).unwrap();
+    project.run("plan").ends(0);
+    project.run("apply -auto-approve").ends(0);
+    firewall(&project, "fw").set_netgate_id("0987654321").unwrap();
+    project.run("plan").ends(8).tells("is another system");
+}
+
+#[test]
+fn a_key_with_the_line_break_of_its_file_is_refused_and_not_shown() {
+    let project = office("");
+    fs::write(project.path().join("key"), "hunter2hunter2\n").unwrap();
+    project.edit("\"none\"", "file(\"key\")");
+    let refused = project.run("plan").ends(1).tells("api_key = trimspace(file(");
+    assert!(!refused.to_string().contains("hunter2"), "{refused}");
+    project.edit("file(\"key\")", "trimspace(file(\"key\"))");
+    project.run("plan").ends(0);
+    project.edit("api_key  = ", "api_user = \"admin\"\n  api_password = \"hunter2\\n\" # ");
+    let refused = project.run("plan").ends(1).tells("api_password = trimspace(file(");
+    assert!(!refused.to_string().contains("hunter2"), "{refused}");
+}
+
+#[test]
 fn who_is_not_let_in_hears_what_to_do() {
     let simulator = Project::new("");
     let mut running = simulator.start("simulate pfsense fw");

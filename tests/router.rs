@@ -121,6 +121,35 @@ fn a_router_that_is_served_is_asked_with_the_password_that_a_program_says() {
     }
 }
 
+/// For a moment after its start a router may have nothing in its menus.
+#[test]
+fn a_destroy_forgets_nothing_on_a_router_that_has_just_started() {
+    let served = Project::new("");
+    let password = [("WGFORM_SIMULATED_PASSWORD", "hunter2hunter2")];
+    let mut router = served.start_in(&password, "simulate routeros branch");
+    router.wait_for(". Ctrl-C ends it.");
+    let url = router.said().split(" at ").nth(1).unwrap().split(". ").next().unwrap().to_owned();
+    let backend =
+        format!("api_url = \"{url}\"\n  api_user = \"admin\"\n  api_password = \"hunter2hunter2\"");
+    let simulated =
+        "api_url  = \"https://192.168.88.1\"\n  api_user = \"wgform\"\n  simulate = true";
+    let text = (hub() + &peer(1)).replacen(simulated, &backend, 1);
+    let project = Project::new(&text);
+    project.run("apply -auto-approve").ends(0);
+    let rules = served.path().join(".wgform/simulated/branch.faults.json");
+    let empty = json!([{ "method": "GET", "path": "/rest/interface/wireguard", "fault": { "answer": [200, "[]"] } }]);
+    fs::write(&rules, empty.to_string()).unwrap();
+    project.run("destroy -auto-approve").ends(8).tells("it has just started");
+    // Nor what has no block any more.
+    project.configure(&text[..text.find("interface").unwrap()]);
+    project.run("apply -auto-approve").ends(8).tells("it has just started");
+    assert_eq!(project.run("state list").ends(0).stdout, "interface.hub\npeer.p1\n");
+    fs::remove_file(&rules).unwrap();
+    project.run("destroy -auto-approve").ends(0).says("2 destroyed");
+    router.signal(rustix::process::Signal::INT);
+    router.end().ends(0);
+}
+
 #[test]
 fn whoever_serves_a_router_is_told_what_makes_no_sense() {
     let project = Project::new("");

@@ -727,3 +727,43 @@ fn a_warning_tells_what_somebody_should_know_of_a_router() {
         ]
     );
 }
+
+/// For a moment after its start a router may have nothing in its menus.
+#[test]
+fn nothing_is_believed_gone_on_a_router_that_has_just_started() {
+    let lab = Simulated::newest();
+    lab.bed.hub();
+    lab.bed.done(create_peer(public(1), only(&["10.1.0.0/16"])));
+    lab.router.reboot(jiff::Timestamp::now()).unwrap();
+    let empty = |skip| Rule {
+        path: Some("/rest/interface/wireguard".to_owned()),
+        ..Rule {
+            method: Some("GET".to_owned()),
+            skip,
+            ..Rule::always(Fault::Answer(200, "[]".to_owned()))
+        }
+    };
+    let reason = |act| {
+        let error = lab.bed.write(vec![act]).remove(0).unwrap_err();
+        assert!(error.contains("has just started"), "{error}");
+    };
+    // It starts while it is asked.
+    assert_eq!(lab.read().interfaces["wg0"].peers.len(), 1);
+    lab.router.inject(empty(2));
+    lab.router.inject(Rule::once("DELETE", 0, Fault::Reset));
+    reason(delete_peer(public(1)));
+    reason(delete_peer(public(1)));
+    reason(delete("wg0"));
+
+    let picture = lab.read();
+    assert!(picture.interfaces.is_empty() && picture.is_starting());
+    let mut state = State::new(&world(BTreeMap::new(), "/nowhere".into()));
+    let object = ObjectKey::Interface { name: "wg0".to_owned(), public_key: public(1).to_string() };
+    let address: Address = "interface.hub".parse().unwrap();
+    state.resources.insert(address.clone(), ResourceRecord::new(Some(id()), object));
+    let removal = StateChange::Remove { address: address.clone() };
+    let actual = Actual { backends: [(id(), Reading::Read(Box::new(picture)))].into() };
+    let recovered = recover(state, vec![removal.clone()], &actual);
+    assert!(recovered.state.resources.contains_key(&address));
+    assert_eq!((recovered.open, recovered.state.open()), (vec![removal.clone()], vec![removal]));
+}

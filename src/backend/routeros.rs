@@ -213,7 +213,10 @@ impl Write for RouterOs {
     fn write<'a>(&'a self, batch: Batch, stop: Stop, landed: Landed<'a>) -> Answer<'a, ()> {
         Box::pin(async move {
             match self.client().await {
-                Ok(client) => write::carry_out(client, batch, stop, landed).await,
+                Ok(client) => {
+                    let router = (client, self.simulated.is_some());
+                    write::carry_out(router, batch, stop, landed).await;
+                }
                 Err(error) => {
                     landed(0, Outcome::Untouched(error));
                     (1..batch.operations.len()).for_each(|it| landed(it, Outcome::Skipped(0)));

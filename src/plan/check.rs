@@ -8,7 +8,9 @@ use crate::config::{Computed, Desired, Wanted, own_public_key};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::lint::clash::{self, Scope};
 use crate::plan::machine::HostId;
+use crate::plan::recover::public_key;
 use crate::plan::view::View;
+use crate::plan::walk::interface::found_key;
 use crate::plan::walk::{Fate, Node, Planner};
 use crate::plan::{Refusal, UnmanagedPeer};
 use crate::resource::{Address, BackendId, BackendKind, Field};
@@ -128,9 +130,12 @@ fn foreign_port(
     problems: &mut Vec<Diagnostic>,
 ) {
     let Some(picture) = planner.picture(backend) else { return };
-    // Of one that has the wanted name, too, it is said elsewhere how it is taken over.
+    let own_key =
+        planner.state.resources.get(&desired.address).and_then(|it| public_key(&it.object));
+    // Of one that has the wanted name, or the key, it is said elsewhere how it is taken over.
     let foreign = picture.interfaces.iter().find(|(name, found)| {
         *name != wanted
+            && (own_key.is_none() || found_key(Some(found)) != own_key)
             && planner.owners.interface(backend, name).is_none()
             && found.fields.get("listen_port") == Some(&Field::Number(port))
             && found.fields.get("enabled") == Some(&Field::Bool(true))

@@ -1,12 +1,13 @@
 //! Refuses to take another system, or a system that lost its memory, for a system on which all was deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::actual::{Actual, Picture, Reading};
+use crate::actual::{Actual, FoundInterface, Picture, Reading};
 use crate::plan::recover::{exists, public_key};
+use crate::plan::walk::Planner;
+use crate::plan::walk::interface::found_key;
 use crate::plan::{BackendView, Options, Reboot, Refusal};
 use crate::resource::pattern::in_shell;
 use crate::resource::{Address, BackendId, Field};
@@ -17,9 +18,6 @@ use crate::value::Bound;
 const MAX_MISSING_INTERFACES: usize = 1;
 /// The same for peers of interfaces that are there, unless a fifth of all owned peers is more.
 const MAX_MISSING_PEERS: usize = 5;
-
-/// A router that has been up for less may not have loaded everything.
-const JUST_STARTED: Duration = Duration::from_secs(120);
 
 /// What the guard says of the backends.
 #[derive(Debug, Default)]
@@ -48,7 +46,8 @@ pub(crate) fn judge(
         }
         let Some(Reading::Read(picture)) = actual.backends.get(id) else { continue };
         // Not every router says which one it is to every user.
-        let is_told = !picture.identity.id.is_empty() && !record.identity.is_empty();
+        let was_told = !record.identity.is_empty() && record.identity != record.host_name;
+        let is_told = !picture.identity.id.is_empty() && was_told;
         let is_another = is_told && picture.identity.id != record.identity;
         if is_stranger(state, id, picture)
             && !options.accept_new_device.contains(id)
@@ -71,12 +70,11 @@ pub(crate) fn judge(
                 let ago = picture.identity.uptime;
                 verdict.rebooted.insert(id.clone(), Reboot { ago, missing: missing.interfaces });
             }
-        } else if (missing.is_too_much(options.max_vanished)
-            || missing.is_any() && is_starting(picture))
+        } else if (missing.is_too_much(options.max_vanished) && !options.destroy
+            || missing.is_any() && picture.is_starting())
             && !options.accept_loss.contains(id)
-            && !options.destroy
         {
-            let refusal = match is_starting(picture) {
+            let refusal = match picture.is_starting() {
                 true => not_loaded(id, &missing),
                 false => mass_loss(id, &missing, options.max_vanished),
             };
@@ -208,10 +206,52 @@ impl Missing {
     }
 }
 
-/// Returns whether a system that keeps its configuration may not have loaded it yet.
-fn is_starting(picture: &Picture) -> bool {
-    let is_young = picture.identity.uptime.is_some_and(|uptime| uptime < JUST_STARTED);
-    picture.kind.keeps_configuration() && !picture.simulated && is_young
+impl Planner<'_> {
+    /// Refuses what would be done because an interface is gone that is there under another name, as its key tells. A peer is
+    /// gone with its interface. Returns whether it did.
+    pub(crate) fn refuse_renamed(&mut self, address: &Address, what_else: &str) -> bool {
+        let Some(refusal) = self.renamed_there(address, what_else) else { return false };
+        if !self.refusals.iter().any(|(_, it)| *it == refusal) {
+            self.refuse(address, refusal);
+        }
+        true
+    }
+
+    fn renamed_there(&self, address: &Address, what_else: &str) -> Option<Refusal> {
+        let record = self.state.resources.get(address)?;
+        let backend = record.backend.as_ref()?;
+        let address = match &record.object {
+            ObjectKey::Interface { .. } => address,
+            ObjectKey::Peer { interface, .. } => self.owners.interface(backend, interface)?,
+            ObjectKey::PresharedKey {} => return None,
+        };
+        let object = &self.state.resources.get(address)?.object;
+        let ObjectKey::Interface { name, public_key: text } = object else { return None };
+        let key = public_key(object);
+        let found = &self.picture(backend)?.interfaces;
+        let is_it = |(now, it): &(&String, &FoundInterface)| {
+            key.is_some()
+                && found_key(Some(it)) == key
+                && self.owners.interface(backend, now).is_none()
+        };
+        if found.contains_key(name) {
+            return None;
+        }
+        let (now, _) = found.iter().find(is_it)?;
+        Some(Refusal {
+            message: format!(
+                "`{address}` was renamed on backend `{backend}`: `{now}` has its key ({text}) there, and {what_else}"
+            ),
+            hints: vec![
+                format!("rename it back to `{name}` there"),
+                format!(
+                    "or, if it is to keep that name, take it and its peers out of the state with `wgform state rm {}`, \
+                     and import them under the new name",
+                    address.in_shell()
+                ),
+            ],
+        })
+    }
 }
 
 fn flipped(id: &BackendId, simulated: bool) -> Refusal {
@@ -270,7 +310,7 @@ fn not_loaded(id: &BackendId, missing: &Missing) -> Refusal {
         hints: vec![
             "run again in a few minutes".to_owned(),
             format!(
-                "if it has lost them, and all of it is to be made again, say `-accept-loss={}`",
+                "if it has lost them, and that is to be believed, say `-accept-loss={}`",
                 in_shell(id.as_str())
             ),
         ],

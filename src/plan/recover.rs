@@ -22,7 +22,7 @@ use crate::value::{FingerprintKey, PublicKey};
 pub struct Recovered {
     /// What is owned.
     pub state: State,
-    /// Intents whose backend could not be read.
+    /// Intents whose end is still not known, because their backend could not be read or does not show it yet.
     pub open: Vec<StateChange>,
     /// Resources that the apply was cut off in the middle of.
     pub interrupted: BTreeSet<Address>,
@@ -41,6 +41,7 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
     };
     let key_files = key_files(&recovered.state, &open);
     let mut settled = Vec::new();
+    let mut late = Vec::new();
     let removals = open.iter().filter(|change| !matches!(change, StateChange::Put { .. }));
     let removals: Vec<StateChange> = removals.cloned().collect();
     for change in open {
@@ -50,6 +51,15 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
                 continue;
             }
             Place::State => recovered.state.apply(change.clone()),
+            Place::Device(picture) if recovered.may_be_there(&change, picture) => {
+                recovered.open.push(change);
+                continue;
+            }
+            Place::Device(picture) if recovered.may_come(&change, picture) => {
+                recovered.look(change.clone(), picture);
+                late.push(change);
+                continue;
+            }
             Place::Device(picture) => recovered.look(change.clone(), picture),
         }
         settled.push(change);
@@ -60,6 +70,7 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
     // What is not finished stays known until it is, or a second kill would make somebody's drift of it.
     settled.retain(|change| !recovered.interrupted.contains(change.address()));
     recovered.state.settle(&settled);
+    recovered.keep_open(late);
     recovered
 }
 
@@ -187,6 +198,19 @@ fn picture_of<'a>(state: &State, change: &StateChange, actual: &'a Actual) -> Pl
 }
 
 impl Recovered {
+    /// Lets the state remember what may still come, and what could not be looked at.
+    fn keep_open(&mut self, late: Vec<StateChange>) {
+        let known = self.state.open();
+        let mut by_address: BTreeMap<&Address, Vec<&StateChange>> = BTreeMap::new();
+        for change in &known {
+            by_address.entry(change.address()).or_default().push(change);
+        }
+        let is_known =
+            |it: &StateChange| by_address.get(it.address()).is_some_and(|all| all.contains(&it));
+        let open = late.into_iter().chain(self.open.iter().cloned()).filter(|it| !is_known(it));
+        self.state.keep_open(open);
+    }
+
     /// Looks at the end of one intent on the device that it was for.
     fn look(&mut self, change: StateChange, picture: &Picture) {
         match change {
@@ -206,7 +230,7 @@ impl Recovered {
             StateChange::RemoveDeposed { address, backend, object }
                 if self.is_deposed_left(&address, &backend, &object, picture) => {}
             StateChange::Remove { .. } | StateChange::RemoveDeposed { .. } => {
-                self.state.apply(change);
+                self.remove(change, picture);
             }
         }
     }
@@ -222,6 +246,44 @@ impl Recovered {
                 matches!(&on.object, ObjectKey::Interface { name, .. } if name == interface);
             has_name && !on.is_gone || on.backend != peer.backend
         })
+    }
+
+    /// Returns whether an object that was to go may only not be loaded yet.
+    fn may_be_there(&self, change: &StateChange, picture: &Picture) -> bool {
+        picture.is_starting()
+            && match change {
+                StateChange::Put { .. } => false,
+                StateChange::Remove { address } => !self.is_left(address, picture),
+                StateChange::RemoveDeposed { object, .. } => !exists(picture, object),
+            }
+    }
+
+    /// Returns whether an object that is not there may still be made: a router and a firewall go on with a request after
+    /// whoever sent it has given up. Then it is ours, until it is made another way or nobody wants it.
+    fn may_come(&self, change: &StateChange, picture: &Picture) -> bool {
+        let StateChange::Put { address, resource, .. } = change else { return false };
+        let old = self.state.resources.get(address);
+        picture.kind.keeps_configuration()
+            && !exists(picture, &resource.object)
+            && old.is_none_or(|old| old.object != resource.object)
+    }
+
+    /// Takes in that an object is no longer stored. Where that was not applied, the device still runs it, and nothing but
+    /// this would tell: the removal stays open, as one of an object that has no resource any more.
+    fn remove(&mut self, change: StateChange, picture: &Picture) {
+        let removal = match &change {
+            StateChange::Remove { address } => {
+                self.state.resources.get(address).and_then(|record| {
+                    let (address, object) = (address.clone(), record.object.clone());
+                    let backend = record.backend.clone()?;
+                    Some(StateChange::RemoveDeposed { address, backend, object })
+                })
+            }
+            removal => Some(removal.clone()),
+        };
+        let is_running = picture.service.is_some_and(|it| it.is_on && !it.is_applied);
+        self.open.extend(removal.filter(|_| is_running));
+        self.state.apply(change);
     }
 
     /// Takes over what is there of an object that was to be made or changed.

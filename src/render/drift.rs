@@ -31,7 +31,7 @@ fn classes(report: &Report, paint: Paint, text: &mut String) {
 fn summary(report: &Report, paint: Paint, text: &mut String) {
     let Report { plan, known, .. } = report;
     let held = plan.held.iter().filter(|it| it.is_drift()).count();
-    let undeclared = plan.changes.iter().filter(|it| it.subject.address().is_none()).count();
+    let undeclared = plan.changes.iter().filter(|it| it.subject.is_unmanaged()).count();
     let (drifted, unmanaged) = (plan.changes.len() - undeclared, plan.unmanaged.len() + undeclared);
     let bold = |words: &str| paint.paint(Style::Bold, words);
     let is_silent = !report.has_drift();

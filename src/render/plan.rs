@@ -409,13 +409,16 @@ fn note_lines(change: &ResourceChange, note: &Note) -> Vec<String> {
         Note::NoSystemd(unit) => {
             vec![format!("no systemd here: see that what `{unit}` does is done at boot")]
         }
-        Note::Firewall(note) => firewall_lines(note),
+        Note::Firewall(note) => firewall_lines(note, &change.reason),
     }
 }
 
 /// Says what there is to a change only on a firewall.
-fn firewall_lines(note: &FirewallNote) -> Vec<String> {
+fn firewall_lines(note: &FirewallNote, reason: &Reason) -> Vec<String> {
     match note {
+        FirewallNote::Applied if *reason == Reason::Observed => {
+            vec!["something stored there has no effect yet".to_owned()]
+        }
         FirewallNote::SwitchedOn => vec![
             "WireGuard is off there, and will be switched on with all its tunnels"
                 .to_owned(),

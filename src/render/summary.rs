@@ -215,7 +215,7 @@ impl Planned {
     /// Counts what a look for drift has found.
     pub fn of_drift(report: &Report) -> Self {
         let plan = &report.plan;
-        let undeclared = plan.changes.iter().filter(|it| it.subject.address().is_none()).count();
+        let undeclared = plan.changes.iter().filter(|it| it.subject.is_unmanaged()).count();
         Self {
             unmanaged_peers: plan.unmanaged.len() + undeclared,
             classes: report.by_class().into_iter().map(|(it, n)| (it.as_str(), n)).collect(),

@@ -76,6 +76,70 @@ fn two_lost_interfaces_are_not_believed_unless_the_host_was_rebooted() {
 }
 
 #[test]
+fn an_interface_that_was_renamed_by_hand_is_found_by_its_key() {
+    let mut lab = Lab::matching(HUB);
+    let key = lab.host("hq").key_of("wg0");
+    let rename = |lab: &Lab, from: &str, to: &str| {
+        lab.host("hq").set_up(from, false);
+        lab.host("hq").linux.rename(from, to).unwrap();
+        lab.host("hq").set_up(to, true);
+    };
+    rename(&lab, "wg0", "wg9");
+    for has_file in [true, false] {
+        if !has_file {
+            lab.host("hq").remove_key_file("/var/lib/wgform/keys/wg0");
+        }
+        let plan = lab.plan();
+        assert!(!plan.contains("NEW KEY") && !plan.contains("error:"), "{plan}");
+        assert!(plan.contains("refused: `interface.hub` was renamed"), "{plan}");
+    }
+    let plan = lab.plan();
+    assert_snapshot!(plan[plan.find("refused:").unwrap_or(0)..], @"
+    refused: `interface.hub` was renamed on backend `hq`: `wg9` has its key («wg0@hq») there, and another one would be made beside it
+      help: rename it back to `wg0` there
+      help: or, if it is to keep that name, take it and its peers out of the state with `wgform state rm interface.hub`, and import them under the new name
+    ");
+    lab.edit("\"wg0\"", "\"wg9\"");
+    assert!(lab.plan().contains("refused: `interface.hub` was renamed"), "{}", lab.plan());
+    lab.edit("\"wg9\"", "\"wg0\"");
+    // Nor is it made beside the other one on request, or forgotten.
+    lab.options.allow_new_key.insert("interface.hub".parse().unwrap());
+    assert!(lab.plan().contains("refused: `interface.hub` was renamed"), "{}", lab.plan());
+    lab.options.destroy = true;
+    let plan = lab.plan();
+    assert_snapshot!(plan[plan.find("refused:").unwrap_or(0)..], @"
+    refused: `interface.hub` was renamed on backend `hq`: `wg9` has its key («wg0@hq») there, and it would be forgotten and stay
+      help: rename it back to `wg0` there
+      help: or, if it is to keep that name, take it and its peers out of the state with `wgform state rm interface.hub`, and import them under the new name
+    ");
+    lab.options.destroy = false;
+    lab.options.allow_new_key.clear();
+    rename(&lab, "wg9", "wg0");
+    lab.settle();
+    assert_eq!(lab.host("hq").key_of("wg0"), key);
+}
+
+#[test]
+fn a_destroy_names_what_is_gone_already() {
+    let mut lab = Lab::matching(HUB);
+    lab.host("hq").remove_peer("wg0", "phone");
+    lab.options.destroy = true;
+    let plan = lab.plan();
+    assert_snapshot!(plan[plan.find("Plan:").unwrap_or(0)..], @"
+    Plan: 0 to add, 0 to change, 2 to destroy. Drift undone: none. Sessions kept: 0 of 0.
+    warning: destroy of what is gone already
+      help: On backend `hq` there is nothing left of `peer.phone`, which the state forgets. If that is a surprise, look there first.
+    ");
+    lab.host("hq").delete_link("wg0");
+    lab.host("hq").remove_key_file("/var/lib/wgform/keys/wg0");
+    assert_snapshot!(lab.plan(), @"
+    No changes. The devices match the configuration.
+    warning: destroy of what is gone already
+      help: On backend `hq` there is nothing left of `peer.phone`, `peer.laptop`, `interface.hub`, which the state forgets. If that is a surprise, look there first.
+    ");
+}
+
+#[test]
 fn another_machine_is_not_taken_for_the_recorded_one() {
     let mut lab = Lab::matching(HUB);
     lab.host("hq").linux.set_machine_id("ffffffffffffffffffffffffffffffff").unwrap();

@@ -7,7 +7,6 @@ use crate::backend::pfsense::client::{Body, Cause, Client, Failure};
 use crate::backend::pfsense::snapshot::{self, PEER, PEERS, TUNNEL};
 use crate::backend::pfsense::wire::{List, Peer, PeerRow, Scalar, Tunnel, Version};
 use crate::backend::pfsense::wish::{self, Assignment, Misfit};
-use crate::backend::pfsense::write::attempt;
 use crate::backend::{Act, BackendError, Batch, Verdict};
 use crate::value::{PresharedKey, PublicKey};
 
@@ -59,7 +58,7 @@ pub(super) async fn dry_run(client: &Client, batch: &Batch) -> Result<Vec<Verdic
     let (givers, givers_of_addresses) = (count(&gives), count(&gives_addresses));
     let mut verdicts = Vec::new();
     for operation in &batch.operations {
-        let attempt = attempt(&operation.act);
+        let attempt = operation.act.attempt();
         let verdict = match question(&operation.act, &there, &mut tunnels, &peers) {
             Ok(Ok(question)) => {
                 let act = &operation.act;

@@ -154,6 +154,12 @@ impl Client {
         };
         let base = http::base(&settings.api_url, API)
             .map_err(|reason| wrong(reason, "write `api_url` like `https://192.168.1.1`"))?;
+        if let Credentials::Key(key) = &settings.credentials
+            && HeaderValue::from_str(key.expose()).is_err()
+        {
+            let reason = "there is a character in the key that cannot be sent".to_owned();
+            return Err(wrong(reason, "see what `api_key_command` prints"));
+        }
         let seen = Seen::default();
         let http = http_client(&settings, &seen)
             .map_err(|reason| wrong(reason, "check the certificates in `ca_file`"))?;
@@ -444,7 +450,7 @@ fn encoded(text: &str) -> String {
     })
 }
 
-/// Makes a header that is not shown. What cannot stand in one is left out, and then refused by the firewall.
+/// Makes a header that is not shown. That the key can stand in one was looked at when the client was made.
 fn sensitive(key: &Secret) -> HeaderValue {
     let mut value = HeaderValue::from_str(key.expose()).unwrap_or(HeaderValue::from_static(""));
     value.set_sensitive(true);

@@ -240,7 +240,8 @@ async fn system(client: &Client, version: Version) -> Result<System, Failure> {
     let (status, host) = (status.unwrap_or_default(), host.unwrap_or_default());
     let name = [host.hostname.text(), host.domain.text()];
     let name = name.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(".");
-    let ids = [status.netgate_id.text(), status.serial.text(), &name];
+    // A name is none: people change it.
+    let ids = [status.netgate_id.text(), status.serial.text()];
     let id =
         ids.into_iter().map(str::trim).find(|it| !it.is_empty()).unwrap_or_default().to_owned();
     Ok(System {

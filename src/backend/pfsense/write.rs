@@ -59,7 +59,7 @@ pub(super) async fn carry_out(client: &Client, batch: Batch, stop: Stop, landed:
             Some(job) => job,
             none => none.insert(Job::start(client, keeps_peers).await),
         };
-        let attempt = attempt(&act);
+        let attempt = act.attempt();
         let (done, is_touched) = match job {
             Ok(job) => {
                 job.is_touched = false;
@@ -536,25 +536,6 @@ impl Check {
 async fn all_peers(client: &Client) -> Result<(Vec<Peer>, Vec<snapshot::Odd>), BackendError> {
     let rows = client.get("read the WireGuard peers", PEERS, &[]).await;
     Ok(snapshot::peers(&rows.map_err(|failure: Failure| failure.error)?))
-}
-
-/// Says what an operation does.
-pub(super) fn attempt(act: &Act) -> String {
-    let peer = |verb: &str, interface: &str, key: &PublicKey| {
-        format!("{verb} peer `{}` on `{interface}`", key.short())
-    };
-    match act {
-        Act::CreateInterface { name, .. } => format!("create interface `{name}`"),
-        Act::UpdateInterface { name, .. } => format!("update interface `{name}`"),
-        Act::DeleteInterface { name, .. } => format!("delete interface `{name}`"),
-        Act::SetRoutes { interface, .. } => format!("set the routes to `{interface}`"),
-        Act::Persist(act) => format!("see to it that `{}` comes back", act.name),
-        Act::CreatePeer { interface, public_key, .. } => peer("create", interface, public_key),
-        Act::UpdatePeer { interface, public_key, .. } => peer("update", interface, public_key),
-        Act::DeletePeer { interface, public_key } => peer("delete", interface, public_key),
-        Act::Apply { switch_on: true } => "switch WireGuard on".to_owned(),
-        Act::Apply { switch_on: false } => "apply what is stored".to_owned(),
-    }
 }
 
 /// Returns whether nothing was done because the object is at another place by now.

@@ -4,7 +4,6 @@
 //! is told apart from what is not there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -24,9 +23,6 @@ use crate::value::{Endpoint, GatewayCheck, PublicKey, Route};
 
 /// The comment of the routes that wgform makes.
 pub(super) const MARK: &str = "made by wgform";
-
-/// A router that has been up for less may not have loaded everything.
-const JUST_STARTED: Duration = Duration::from_secs(120);
 
 const VRF: Lack = Lack { kind: Kind::Interface, attribute: "vrf", since: "7.21" };
 const CLIENT_ALLOWED_IPS: Lack =
@@ -407,7 +403,7 @@ fn remarks(menus: &Menus, simulated: bool, now: Timestamp) -> Vec<Remark> {
         clock::wrong(skew).map(|says| Remark::new("router with a wrong clock", says, clock::HINT)),
     );
     // A simulated one starts with its first use, and has everything.
-    if menus.system.uptime < JUST_STARTED && !simulated {
+    if menus.system.uptime < Picture::JUST_STARTED && !simulated {
         remarks.push(Remark::new(
             "router that has just started",
             format!("it has been up for {} s", menus.system.uptime.as_secs()),

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use zeroize::Zeroizing;
 
+use crate::actual::Picture;
 use crate::backend::routeros::client::{Cause, Client, Failure, Fields as Texts, Row};
 use crate::backend::routeros::menus::{
     Address, INTERFACES, Interface, MEMBERS, Member, Menus, Odd, PEERS, Peer, Route as RouteRow,
@@ -27,7 +28,12 @@ use crate::value::{Cidr, PrivateKey, PublicKey, Route};
 const FIRST_FREE_PORT: u16 = 49_152;
 
 /// Carries out a batch in its order.
-pub(super) async fn carry_out(client: &Client, batch: Batch, stop: Stop, landed: Landed<'_>) {
+pub(super) async fn carry_out(
+    (client, is_simulated): (&Client, bool),
+    batch: Batch,
+    stop: Stop,
+    landed: Landed<'_>,
+) {
     let Batch { operations } = batch;
     let wanted = wanted(&operations);
     let mut is_done = vec![false; operations.len()];
@@ -46,7 +52,7 @@ pub(super) async fn carry_out(client: &Client, batch: Batch, stop: Stop, landed:
         }
         let job = match &mut job {
             Some(job) => job,
-            none => none.insert(Job::start(client, wanted).await),
+            none => none.insert(Job::start(client, is_simulated, wanted).await),
         };
         let (done, is_touched) = match job {
             Ok(job) => {
@@ -99,6 +105,7 @@ fn wanted(operations: &[Operation]) -> Wanted {
 /// One batch on one router.
 struct Job<'a> {
     client: &'a Client,
+    is_simulated: bool,
     wanted: Wanted,
     /// The router as it is now.
     menus: Menus,
@@ -111,13 +118,17 @@ struct Job<'a> {
 type Done = Result<Fields, BackendError>;
 
 impl<'a> Job<'a> {
-    async fn start(client: &'a Client, wanted: Wanted) -> Result<Self, BackendError> {
+    async fn start(
+        client: &'a Client,
+        is_simulated: bool,
+        wanted: Wanted,
+    ) -> Result<Self, BackendError> {
         let menus = Menus::read(client, wanted).await.map_err(|failure| failure.error)?;
-        Ok(Self { client, wanted, menus, is_touched: false, is_over: false })
+        Ok(Self { client, is_simulated, wanted, menus, is_touched: false, is_over: false })
     }
 
     async fn act(&mut self, act: Act) -> Done {
-        let attempt = attempt(&act);
+        let attempt = act.attempt();
         match act {
             Act::CreateInterface { name, private_key, key_file: _, fields, around: _ } => {
                 self.create_interface(&attempt, &name, private_key.as_ref(), &fields).await
@@ -151,7 +162,11 @@ impl<'a> Job<'a> {
                 self.update_peer(&attempt, &interface, public_key, &settings).await
             }
             Act::DeletePeer { interface, public_key } => {
-                for id in self.peer_ids(&interface, public_key) {
+                let ids = self.peer_ids(&interface, public_key);
+                if ids.is_empty() {
+                    return self.absent(&attempt);
+                }
+                for id in ids {
                     self.remove(&attempt, PEERS, &id).await?;
                 }
                 Ok(Fields::new())
@@ -177,26 +192,6 @@ impl<'a> Job<'a> {
     fn differs(&self, attempt: &str, attribute: &str) -> BackendError {
         let reason = format!("`{attribute}` is not what was written");
         self.error(attempt, reason, "run `plan` to see what the router made of it")
-    }
-}
-
-fn attempt(act: &Act) -> String {
-    let peer = |verb: &str, interface: &str, key: &PublicKey| {
-        format!("{verb} peer `{}` on `{interface}`", key.short())
-    };
-    match act {
-        Act::CreateInterface { name, .. } => format!("create interface `{name}`"),
-        Act::UpdateInterface { name, .. } => format!("update interface `{name}`"),
-        Act::DeleteInterface { name, .. } => format!("delete interface `{name}`"),
-        Act::SetRoutes { interface, .. } => format!("set the routes to `{interface}`"),
-        Act::Persist(act) => format!("see to it that `{}` comes back", act.name),
-        Act::Apply { .. } => "apply what is stored".to_owned(),
-        Act::CreatePeer { interface, public_key, replaces: None, .. } => {
-            peer("create", interface, public_key)
-        }
-        Act::CreatePeer { interface, public_key, .. } => peer("rekey", interface, public_key),
-        Act::UpdatePeer { interface, public_key, .. } => peer("update", interface, public_key),
-        Act::DeletePeer { interface, public_key } => peer("delete", interface, public_key),
     }
 }
 
@@ -434,7 +429,7 @@ impl Job<'_> {
         name: &str,
         public_key: Option<PublicKey>,
     ) -> Done {
-        let Some(interface) = self.interface(name) else { return Ok(Fields::new()) };
+        let Some(interface) = self.interface(name) else { return self.absent(attempt) };
         if public_key.is_some_and(|key| interface.public_key != key) {
             return Err(self.error(attempt, REPLACED, REPLACED_HINT));
         }
@@ -828,8 +823,21 @@ impl Job<'_> {
                 self.menus.forget(menu, id);
                 Ok(())
             }
-            Err(failure) => self.decide(failure, |menus| !menus.holds(menu, id)).await,
+            Err(failure) => {
+                self.decide(failure, |menus| !menus.holds(menu, id)).await?;
+                self.absent(attempt).map(drop)
+            }
         }
+    }
+
+    /// Takes what was to go for gone, because it is not there.
+    fn absent(&self, attempt: &str) -> Done {
+        if self.is_simulated || self.menus.system.uptime >= Picture::JUST_STARTED {
+            return Ok(Fields::new());
+        }
+        let reason =
+            "it is not there, and the router has just started: it may not have loaded everything";
+        Err(self.error(attempt, reason, "run again in a few minutes"))
     }
 
     /// Takes in what the router says that an object now is.

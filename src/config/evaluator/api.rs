@@ -87,7 +87,7 @@ impl Run<'_> {
         name: &'static str,
         command: &'static str,
     ) -> Evaluated<Option<Password>> {
-        let given = self.text_of(block, name);
+        let given = self.sendable(block, name);
         let asked = self.password_command(block, command);
         let (given, asked) = both(given, asked)?;
         match (given, asked) {
@@ -98,6 +98,26 @@ impl Run<'_> {
                     .label(&at, format!("there is an `{name}` too"))
                     .help(format!("Write `{name}` or `{command}`, not both.")),
             ]),
+        }
+    }
+
+    /// Evaluates a secret; one that cannot be sent as it is, such as that of a whole file, would only be refused.
+    fn sendable(
+        &self,
+        block: BackendArguments<'_>,
+        name: &'static str,
+    ) -> Evaluated<Option<String>> {
+        let text = self.text_of(block, name)?;
+        let is_sent = |c: char| !c.is_control() && (name != "api_key" || c.is_ascii());
+        match (&text, block.get(name)) {
+            (Some(text), Some(expr)) if !text.chars().all(is_sent) => Err(invalid(
+                expr,
+                "there is a line break in this, or another character that cannot be sent",
+                &format!(
+                    "A file mostly ends with a line break: write `{name} = trimspace(file(…))`."
+                ),
+            )),
+            _ => Ok(text),
         }
     }
 

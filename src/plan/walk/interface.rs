@@ -12,6 +12,7 @@ use crate::config::{Desired, Wanted};
 use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::check::span;
+use crate::plan::recover::public_key;
 use crate::plan::routes::{self, RoutePlan};
 use crate::plan::walk::interface::key::key_file_diff;
 use crate::plan::walk::peer::as_applied;
@@ -19,7 +20,7 @@ use crate::plan::walk::{Device, Fate, Node, Planner, all_new, as_new_object};
 use crate::plan::{Note, Reason};
 use crate::resource::{Address, BackendId, BackendKind, Field, Kind, declaration};
 use crate::state::{ObjectKey, ResourceRecord};
-use crate::value::Cidr;
+use crate::value::{Cidr, PublicKey};
 
 pub(crate) use key::{KeyPlan, found_key, recorded_key_file};
 
@@ -267,8 +268,10 @@ impl<'a> Planner<'a> {
                 .label(span, format!("`{name}` on backend `{backend}` {what}"))
                 .help(help);
             self.diagnostics.push(problem);
-        } else if picture.interfaces.contains_key(name)
+        } else if let Some(found) = picture.interfaces.get(name)
             && self.owners.interface(backend, name).is_none()
+            && (old.is_some()
+                || found_key(Some(found)).is_none_or(|key| Some(key) != recorded_key(standing)))
         {
             let problem = Diagnostic::error("existing interface that wgform does not manage")
                 .label(span, format!("`{name}` is already on backend `{backend}`"))
@@ -463,6 +466,10 @@ pub(crate) fn without_holds(desired: &Desired) -> Option<Desired> {
     let held = std::mem::take(&mut desired.held);
     desired.ignored.retain(|name| !held.contains(name));
     Some(desired)
+}
+
+fn recorded_key(standing: &Standing<'_>) -> Option<PublicKey> {
+    standing.record.as_ref().and_then(|record| public_key(&record.object))
 }
 
 /// Makes the difference of an attribute that is compared by hand.

@@ -3,7 +3,7 @@
 //! A plan has the change that undoes it. Here it is turned round, and what an apply would do about it is left out.
 
 use crate::diff::{AttributeDiff, Class, Side};
-use crate::plan::{Action, FileChange, Note, Reason, ResourceChange};
+use crate::plan::{Action, FileChange, FirewallNote, Note, Reason, ResourceChange};
 
 /// Turns a change that undoes drift into what has happened.
 pub(crate) fn observed(change: &ResourceChange) -> ResourceChange {
@@ -57,7 +57,7 @@ fn happened(note: &Note) -> Option<Note> {
             let change = FileChange::Text { lines, is_foreign: *is_foreign, is_touched: true };
             Some(Note::File { path: path.clone(), change })
         }
-        Note::KeyKept(_) => Some(note.clone()),
+        Note::KeyKept(_) | Note::Firewall(FirewallNote::Applied) => Some(note.clone()),
         note => note.is_drift().then(|| note.clone()),
     }
 }

@@ -107,7 +107,9 @@ impl Handler for Service {
             _ => Duration::ZERO,
         };
         wait(self.latency + faults.iter().map(late).sum::<Duration>()).await;
-        self.answer(&request, &faults).await
+        // PHP goes on with a request whose client has hung up.
+        let answer = tokio::spawn(async move { self.answer(&request, &faults).await });
+        answer.await.unwrap_or(Ending::Close)
     }
 }
 

@@ -372,8 +372,9 @@ async fn what_a_user_may_not_see_of_the_system_is_done_without() {
     let broken = Say::Answer(500, "", "Fatal error".to_owned());
     for system in [broken, recorded("005"), recorded("009")] {
         let picture = Firewall { system, ..Firewall::new() }.picture().await;
-        // The name is the best that is left.
-        assert_eq!(picture.identity.id, "pftest bed.home.arpa");
+        // A name says nothing of which one it is.
+        assert_eq!(picture.identity.id, "");
+        assert_eq!(picture.identity.host_name, "pftest bed.home.arpa");
         assert_eq!(picture.identity.uptime, None);
     }
     let serial = ok(

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use crate::actual::{KeyFile, OwnKeys};
+use crate::actual::{KeyFile, OwnKeys, Picture};
 use crate::config::Removed;
+use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::plan::check;
 use crate::plan::hooks;
+use crate::plan::limit::listed;
 use crate::plan::order::draft::{
     Claim, Draft, Drafter, PeerKey, gives, key_file, key_seen, protected_in_block,
 };
@@ -35,6 +37,7 @@ impl Drafter {
     ) {
         let left_out: BTreeSet<Address> = planner.left_out.values().flatten().cloned().collect();
         let owned: Vec<Address> = planner.state.resources.keys().cloned().collect();
+        let mut forgotten: BTreeMap<BackendId, Vec<String>> = BTreeMap::new();
         // Peers sort after interfaces, and go first.
         for address in owned.iter().rev().filter(|it| view.contains(it) && !left_out.contains(it)) {
             let removed = planner.removed.get(address).cloned();
@@ -62,8 +65,16 @@ impl Drafter {
                         removed.map_or(Reason::NotConfigured, |it| Reason::Removed(it.at))
                     }
                 };
+                let backend = planner.state.resources[address].backend.clone();
                 self.delete(planner, address, reason, claimed, deposed);
+                let is_forgotten = !planner.state.resources.contains_key(address);
+                if let Some(backend) = backend.filter(|_| is_forgotten) {
+                    forgotten.entry(backend).or_default().push(format!("`{address}`"));
+                }
             }
+        }
+        if planner.options.destroy {
+            planner.warnings.extend(forgotten.iter().map(|(id, names)| already_gone(id, names)));
         }
     }
 
@@ -105,7 +116,9 @@ impl Drafter {
     ) {
         let record = planner.state.resources[address].clone();
         let backend = record.backend.clone();
-        if backend.as_ref().is_some_and(|backend| !is_known(planner, backend)) {
+        if backend.as_ref().is_some_and(|backend| !is_known(planner, backend))
+            || planner.refuse_renamed(address, "it would be forgotten and stay")
+        {
             return;
         }
         let has_successor = backend.as_ref().and_then(|backend| planner.picture(backend));
@@ -152,15 +165,13 @@ impl Drafter {
         }
         self.push(draft);
         let attributes = gone(address.kind, &record);
-        let sensitive = BTreeSet::new();
-        let action = Action::Delete;
         self.changes.push(ResourceChange {
             subject,
             backend,
-            action,
+            action: Action::Delete,
             reason,
             attributes,
-            sensitive,
+            sensitive: BTreeSet::new(),
             notes,
         });
     }
@@ -185,6 +196,8 @@ impl Drafter {
                 || is_there(planner, Some(&deposed.backend), &deposed.object)
             {
                 removals.push(self.remove_deposed(planner, address, &deposed, claimed));
+            } else if planner.picture(&deposed.backend).is_some_and(Picture::is_starting) {
+                // It may only not be loaded yet.
             } else if let Some(record) = planner.state.resources.get_mut(address) {
                 record
                     .deposed
@@ -275,6 +288,14 @@ impl Drafter {
             notes: vec![Note::LastHandshake(peer.handshake_age)],
         });
     }
+}
+
+/// Names what a destroy finds nowhere.
+fn already_gone(backend: &BackendId, names: &[String]) -> Diagnostic {
+    Diagnostic::warning("destroy of what is gone already").help(format!(
+        "On backend `{backend}` there is nothing left of {}, which the state forgets. If that is a surprise, look there first.",
+        listed(names)
+    ))
 }
 
 /// Returns what the state would say of a replaced object if it were still in use.

@@ -67,6 +67,11 @@ impl Planner<'_> {
         let recorded = standing.record.as_ref().and_then(|record| public_key(&record.object));
         let recorded_file = standing.record.as_ref().and_then(recorded_key_file);
         let found = found_key(standing.found);
+        if standing.fate == Fate::Create
+            && self.refuse_renamed(&desired.address, "another one would be made beside it")
+        {
+            return KeyPlan { public: recorded, ..KeyPlan::default() };
+        }
         if desired.ignored.contains("private_key") {
             // The key that the device holds is the one that is wanted.
             return KeyPlan { public: found.or(recorded), ..KeyPlan::default() };
