@@ -595,7 +595,7 @@ fn a_link_that_carries_the_session_is_up_again_under_its_new_name() {
             rename: Some("wg1".to_owned()),
             private_key: None,
             key_file: None,
-            remove_key_file: None,
+            own_keys: OwnKeys::default(),
             settings: Settings::new(),
             wanted: Fields::new(),
             around: Surroundings::default(),
