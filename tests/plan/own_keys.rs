@@ -373,3 +373,47 @@ fn an_imported_key_is_found_in_the_boot_file_that_it_came_with() {
     lab.settle();
     assert_eq!(lab.host("hq").key_of("wg0"), public_key("foreign"));
 }
+
+/// An interface of somebody else's that was taken over, and comes back at boot.
+fn imported() -> Lab {
+    let lab = Lab::new(&with(HUB, "wg0", "persist = \"wg-quick\""));
+    lab.host("hq").add_interface("wg0", "foreign", 51820);
+    assert_eq!(lab.import("interface.hub", "wg0"), "imported\n");
+    lab.settle();
+    assert_eq!(held(&lab, FILE), None);
+    lab
+}
+
+#[test]
+fn an_imported_key_has_a_file_before_its_boot_file_goes() {
+    let make = || {
+        let mut lab = imported();
+        lab.edit("\"wg-quick\"", "\"none\"");
+        lab
+    };
+    assert!(make().plan().contains("+ key_file"), "{}", make().plan());
+    let writes = make().apply_and_count();
+    for done in 0..=writes {
+        let lab = make();
+        lab.crash(Crash { done, reported: 0 });
+        lab.host("hq").reboot();
+        lab.settle();
+        assert_eq!(lab.host("hq").key_of("wg0"), public_key("foreign"), "{done}");
+        assert_eq!(held(&lab, FILE), Some(public_key("foreign")), "{done}");
+        assert!(lab.host("hq").read_file(CONF).is_none(), "{done}");
+    }
+}
+
+#[test]
+fn an_imported_key_has_a_file_on_the_host_that_it_moves_to() {
+    let branch = "backend \"local\" \"branch\" {\n  simulate = true\n}\n";
+    let mut lab = Lab::new(&format!("{}{branch}", with(HUB, "wg0", "backend = backend.hq")));
+    lab.host("hq").add_interface("wg0", "foreign", 51820);
+    assert_eq!(lab.import("interface.hub", "wg0"), "imported\n");
+    lab.settle();
+    lab.edit("backend = backend.hq", "backend = backend.branch");
+    lab.settle();
+    lab.host("branch").reboot();
+    lab.settle();
+    assert_eq!(lab.host("branch").key_of("wg0"), public_key("foreign"));
+}

@@ -10,7 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diff::{AttributeDiff, Class, Side};
 use crate::persist;
 use crate::plan::check::span;
-use crate::plan::persist::style;
+use crate::plan::persist::{Persisted, style};
 use crate::plan::recover::public_key;
 use crate::plan::walk::interface::{Standing, diff_of};
 use crate::plan::walk::{Fate, Planner};
@@ -145,7 +145,7 @@ impl Planner<'_> {
         let untouched = KeyPlan { public: found.or(recorded), ..KeyPlan::default() };
         let Some(picture) = self.picture(&standing.backend) else { return untouched };
         if found == recorded {
-            let kept = kept_file(standing, picture, path, remove_file);
+            let kept = kept_file(desired, standing, picture, path, remove_file);
             return kept.unwrap_or(untouched);
         }
         self.changed_key(desired, standing, picture, path, remove_file, notes)
@@ -191,7 +191,8 @@ impl Planner<'_> {
             None => {
                 notes.extend(found.map(Note::KeyKept));
                 // One that was given, or that wgform made, has a file now, which has to hold the one that there is.
-                let file = path.filter(|_| standing.record.as_ref().is_some_and(has_key_file));
+                let record = standing.record.as_ref();
+                let file = path.filter(|_| record.is_some_and(|it| has_key_file(desired, it)));
                 let source = held.filter(|_| file.is_some()).map(KeySource::Held);
                 let remove_file = remove_file.filter(|_| source.is_some());
                 let public = found.or(recorded);
@@ -235,12 +236,15 @@ impl Planner<'_> {
                 ..KeyPlan::default()
             };
         };
+        // A file that the user has for a key is theirs, and stays the only one.
+        let stays = standing.record.as_ref().is_some_and(|it| !has_key_file(desired, it))
+            && !standing.reason.is_request()
+            && from.is_some()
+            && from == path;
         if recorded.is_none() {
             notes.extend(from.map(Note::KeyTakenFrom));
         }
-        let was_imported = standing.record.as_ref().is_some_and(|it| !has_key_file(it));
-        // One that goes before its successor is made needs a file for its key in between, and that stays.
-        let file = path.filter(|_| !was_imported || standing.reason.is_request());
+        let file = path.filter(|_| !stays);
         KeyPlan {
             public: Some(key.public()),
             source: Some(KeySource::Held(key)),
@@ -493,6 +497,7 @@ fn is_far_end(desired: &Desired, interface: &Address) -> bool {
 
 /// The untouched key of an interface that stays, where its file has to be written; none where nothing has to be.
 fn kept_file(
+    desired: &Desired,
     standing: &Standing<'_>,
     picture: &Picture,
     path: Option<PathBuf>,
@@ -500,7 +505,7 @@ fn kept_file(
 ) -> Option<KeyPlan> {
     let record = standing.record.as_ref()?;
     let recorded = public_key(&record.object);
-    let path = path.filter(|_| has_key_file(record))?;
+    let path = path.filter(|_| has_key_file(desired, record))?;
     let is_kept = held_in(picture, &path).is_some_and(|key| Some(key.public()) == recorded);
     let held = standing.found?.private_key.clone()?;
     (!is_kept || remove_file.is_some()).then(|| KeyPlan {
@@ -512,9 +517,14 @@ fn kept_file(
     })
 }
 
-/// Returns whether a key that is no longer given, or was not, has a file: one that was imported stays where it is.
-fn has_key_file(record: &ResourceRecord) -> bool {
-    recorded_key_file(record).is_some() || record.attributes.contains_key("private_key")
+/// Returns whether a key that is no longer given, or was not, has a file: one that was imported stays where it is, as long as
+/// that is not only the file which brings the interface back at boot, and which is to go.
+fn has_key_file(desired: &Desired, record: &ResourceRecord) -> bool {
+    let loses_boot_files =
+        style(desired).is_none() && Persisted::last(&record.attributes).is_some();
+    recorded_key_file(record).is_some()
+        || record.attributes.contains_key("private_key")
+        || loses_boot_files
 }
 
 /// The key is written into a file: the one that it was in, and is in no longer; or another one.
