@@ -197,3 +197,19 @@ fn a_link_that_goes_after_a_kill_in_a_swap_is_not_taken_for_the_other_one() {
         }
     }
 }
+
+#[test]
+fn a_port_that_its_owner_keeps_is_not_promised() {
+    let mut lab = Lab::matching(TWO);
+    lab.replace(&TWO.replace("51820", "51822").replace("51821", "51820"));
+    lab.options.targets = vec!["interface.b".parse().unwrap()];
+    let plan = lab.plan();
+    let why =
+        "refused: `interface.b` would listen on `51820` on backend `hq`, as `interface.a` does";
+    assert!(plan.contains(why), "{plan}");
+    // Whoever is forgotten listens on.
+    lab.options.targets.clear();
+    lab.remove_block("interface \"a\"");
+    lab.append("removed {\n  from = interface.a\n  lifecycle {\n    destroy = false\n  }\n}\n");
+    assert!(lab.plan().contains(why), "{}", lab.plan());
+}

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value as Json;
 
 use crate::actual::{KeyFile, OwnKeys};
-use crate::plan::order::draft::{Claim, Draft, Drafter, goes_first, recorded_here, update_act};
+use crate::plan::order::draft::{
+    Claim, Draft, Drafter, gives, goes_first, recorded_here, update_act,
+};
 use crate::plan::recover::public_key;
 use crate::plan::walk::interface::{OnDevice, recorded_key_file};
 use crate::plan::walk::{Fate, Node, Planner};
@@ -47,11 +49,28 @@ impl<'p> Recorded<'p> {
         })
         .collect()
     }
+
+    /// Returns whether it has a name, or listens on a port.
+    fn has(&self, planner: &Planner<'_>, claim: &Claim) -> bool {
+        let Some(name) = self.name else { return false };
+        match claim {
+            Claim::Name(on, wanted) => wanted == name && on == self.backend,
+            Claim::Port(on, _) => {
+                on == self.backend && gives(planner, self.backend, name).contains(claim)
+            }
+            Claim::KeyFile(..) | Claim::Key(..) => false,
+        }
+    }
+
+    fn is_there(&self, planner: &Planner<'_>) -> bool {
+        let picture = planner.picture(self.backend);
+        picture.zip(self.name).is_some_and(|(it, name)| it.interfaces.contains_key(name))
+    }
 }
 
 impl Drafter {
-    /// Refuses to write a key over one of somebody else's, and to give a name away that its owner keeps: whoever is not asked
-    /// for, held, out of reach or forgotten gives up nothing.
+    /// Refuses to write a key over one of somebody else's, and to give a name or a port away that its owner keeps: whoever is
+    /// not asked for, held, out of reach or forgotten gives up nothing.
     pub(crate) fn guard_claims(&self, planner: &mut Planner<'_>) {
         let recorded = Recorded::all(planner);
         let mut givers: BTreeMap<&Claim, BTreeSet<&Address>> = BTreeMap::new();
@@ -69,17 +88,13 @@ impl Drafter {
             };
             let others = || recorded.iter().filter(|it| it.address != address);
             for claim in takes.iter().filter(|it| !givers.contains_key(it)) {
-                let Claim::Name(on, name) = claim else { continue };
-                let picture = planner.picture(on);
                 // One that is gone makes room by whatever becomes of it.
                 let stays = |it: &&Recorded<'_>| {
-                    let is_there = picture.is_some_and(|it| it.interfaces.contains_key(name));
-                    is_there || !active.contains(it.address)
+                    it.has(planner, claim) && (it.is_there(planner) || !active.contains(it.address))
                 };
-                let has_it = |it: &&Recorded<'_>| it.name == Some(name) && it.backend == on;
-                if let Some(owner) = others().filter(has_it).find(stays) {
-                    refusals.push((address.clone(), name_taken(address, claim, owner.address)));
-                }
+                let owner = others().find(stays).map(|it| it.address);
+                let refusal = owner.and_then(|owner| claim_taken(address, claim, owner));
+                refusals.extend(refusal.map(|it| (address.clone(), it)));
             }
             let (PlannedAct::CreateInterface { key_file: Some(path), .. }
             | PlannedAct::UpdateInterface { key_file: Some(path), .. }) = &step.act
@@ -146,21 +161,28 @@ fn taken(
     Some(refused("which holds another private key".to_owned(), move_away))
 }
 
-fn name_taken(address: &Address, claim: &Claim, owner: &Address) -> Refusal {
-    let (backend, name) = match claim {
-        Claim::Name(backend, name) => (backend.as_str(), name.as_str()),
-        _ => ("", ""),
-    };
-    Refusal {
-        message: format!(
-            "`{address}` would be `{name}` on backend `{backend}`, which is the name of `{owner}`"
+fn claim_taken(address: &Address, claim: &Claim, owner: &Address) -> Option<Refusal> {
+    let (message, attribute) = match claim {
+        Claim::Name(backend, name) => (
+            format!(
+                "`{address}` would be `{name}` on backend `{backend}`, which is the name of `{owner}`"
+            ),
+            "name",
         ),
-        hints: vec![format!("give it another `name`, or change `{owner}` in the same plan")],
-    }
+        Claim::Port(backend, port) => (
+            format!(
+                "`{address}` would listen on `{port}` on backend `{backend}`, as `{owner}` does"
+            ),
+            "listen_port",
+        ),
+        Claim::KeyFile(..) | Claim::Key(..) => return None,
+    };
+    let hint = format!("give it another `{attribute}`, or change `{owner}` in the same plan");
+    Some(Refusal { message, hints: vec![hint] })
 }
 
-/// Returns which key files go with a step, copies of the key among them, and what they may hold: the recorded key, and in the recorded file whatever is in
-/// it.
+/// Returns which key files go with a step, copies of the key among them, and what they may hold: the recorded key, and in
+/// the recorded file whatever is in it.
 pub(crate) fn own_keys(planner: &Planner<'_>, node: &Node, remove: Option<PathBuf>) -> OwnKeys {
     let record = recorded_here(planner, node);
     let own = record.and_then(|it| public_key(&it.object));
