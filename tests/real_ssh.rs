@@ -756,7 +756,10 @@ fn any_posix_shell_will_do() {
             bed.done(Act::DeleteInterface {
                 name: "wg0".to_owned(),
                 public_key: None,
-                own_keys: OwnKeys { keys: [public(1)].into(), remove: [key_path("wg0")].into() },
+                own_keys: OwnKeys {
+                    keys: [private(1).public()].into(),
+                    remove: [key_path("wg0")].into(),
+                },
                 remove_boot_files: BTreeSet::new(),
                 around: Surroundings::default(),
             });

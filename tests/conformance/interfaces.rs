@@ -190,7 +190,7 @@ pub fn a_key_is_kept_in_its_file_and_removed_with_the_interface(bed: &Bed) {
     bed.done(Act::DeleteInterface {
         name: "wg0".to_owned(),
         public_key: None,
-        own_keys: OwnKeys { keys: [public(1)].into(), remove: [elsewhere].into() },
+        own_keys: OwnKeys { keys: [private(1).public()].into(), remove: [elsewhere].into() },
         remove_boot_files: Default::default(),
         around: Surroundings::default(),
     });
