@@ -339,6 +339,11 @@ impl Recovered {
         if !depose && old.backend == resource.backend {
             follow_key(old, &resource, picture);
         }
+        if let Some(renamed) = renamed_only(old, &resource, picture).filter(|_| !depose) {
+            self.interrupted.insert(address.clone());
+            let resource = Box::new(renamed);
+            return self.state.apply(StateChange::Put { address, resource, depose: false });
+        }
         if resource.is_being_filled && old.object == resource.object {
             // It made way for its successor, which was not made.
             old.is_being_filled = true;
@@ -423,6 +428,26 @@ impl Recovered {
         });
         has_left_files || exists(picture, object)
     }
+}
+
+/// Returns the record of an interface that has its new name, and not yet the new key that it was to get with it.
+fn renamed_only(
+    old: &ResourceRecord,
+    intent: &ResourceRecord,
+    picture: &Picture,
+) -> Option<ResourceRecord> {
+    let ObjectKey::Interface { name, .. } = &intent.object else { return None };
+    let ObjectKey::Interface { public_key, .. } = &old.object else { return None };
+    let is_it = old.backend == intent.backend
+        && !exists(picture, &old.object)
+        && is_there(picture, name, public_key);
+    is_it.then(|| {
+        let mut renamed = old.clone();
+        renamed.attributes.insert("name".to_owned(), name.as_str().into());
+        renamed.object =
+            ObjectKey::Interface { name: name.clone(), public_key: public_key.clone() };
+        renamed
+    })
 }
 
 fn made_interface(change: &StateChange) -> Option<(Address, Box<ResourceRecord>)> {

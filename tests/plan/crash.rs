@@ -89,6 +89,21 @@ fn a_rename_is_finished() {
 }
 
 #[test]
+fn a_rename_of_which_only_the_new_key_is_left_to_do_is_finished() {
+    let mut lab = Lab::matching(HUB);
+    let before = lab.host("hq").key_of("wg0");
+    lab.edit("\"wg0\"", "\"wg9\"\n  key_rotation = \"1\"");
+    lab.crash(Crash { done: 0, reported: 0 });
+    let host = lab.host("hq");
+    host.set_up("wg0", false);
+    host.linux.rename("wg0", "wg9").unwrap();
+    lab.settle();
+    assert_ne!(lab.host("hq").key_of("wg9"), before);
+    let shown = lab.show("hq");
+    assert_eq!((shown.matches("wg9 ").count(), shown.matches("file ").count()), (1, 1), "{shown}");
+}
+
+#[test]
 fn a_new_key_of_a_peer_is_finished() {
     finishes(edited(HUB, |lab| _ = lab.edit("«laptop»", "«laptop 2»")));
 }
