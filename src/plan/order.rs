@@ -248,7 +248,7 @@ fn break_swap(planner: &Planner<'_>, drafts: &mut Vec<Draft>, cycle: &[usize]) -
     });
     let mut acts = halves.filter_map(|index| {
         let draft = &drafts[*index];
-        Some((*index, temporary(draft, temporary_name(planner, draft, number))?))
+        Some((*index, temporary(draft, temporary_name(planner, drafts, draft))?))
     });
     let Some((index, act)) = acts.next() else { return false };
     let original = &mut drafts[index];
@@ -278,7 +278,7 @@ fn break_swap(planner: &Planner<'_>, drafts: &mut Vec<Draft>, cycle: &[usize]) -
 }
 
 /// Returns a name that nothing on the host has: an earlier run may have been cut off in a swap of its own.
-fn temporary_name(planner: &Planner<'_>, draft: &Draft, number: usize) -> String {
+fn temporary_name(planner: &Planner<'_>, drafts: &[Draft], draft: &Draft) -> String {
     let picture = draft.step.backend.as_ref().and_then(|backend| planner.picture(backend));
     let is_free = |name: &String| {
         let has_file = |path: &PathBuf| path.file_name() == Some(name.as_ref());
@@ -288,8 +288,14 @@ fn temporary_name(planner: &Planner<'_>, draft: &Draft, number: usize) -> String
                 && !it.key_files.keys().any(has_file)
         })
     };
-    let mut names = (number..).map(|number| format!("wgform-tmp{number}"));
-    names.find(is_free).unwrap_or_default()
+    // Nor has another half of a swap in this plan.
+    let is_taken = |name: &String| {
+        drafts.iter().any(|it| {
+            matches!(&it.step.act, PlannedAct::UpdateInterface { rename: Some(new), .. } if new == name)
+        })
+    };
+    let mut names = (drafts.len()..).map(|number| format!("wgform-tmp{number}"));
+    names.find(|name| is_free(name) && !is_taken(name)).unwrap_or_default()
 }
 
 /// Returns the act that makes an interface give up its name or port, if that is what the step does.
