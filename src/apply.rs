@@ -574,13 +574,19 @@ impl<'a, 'c> Run<'a, 'c> {
         self.state.settle(&changes);
     }
 
-    /// Returns the backends that have applied all that is stored: such a batch is done when its apply is.
+    /// Returns the backends that have applied all that is stored: such a batch is done when its apply is. Where one step was
+    /// not done, an earlier batch says nothing of it.
     fn applied(&self) -> BTreeSet<&BackendId> {
-        let steps = self.plan.steps.iter().zip(&self.fates).enumerate();
-        let done =
-            steps.filter(|(at, (_, fate))| **fate == Some(Fate::Done) && !self.is_record(*at));
-        let ids = done.filter_map(|(_, (step, _))| step.backend.as_ref());
-        ids.filter(|id| self.plan.views[*id].kind == BackendKind::PfSense).collect()
+        let (mut done, mut left) = (BTreeSet::new(), BTreeSet::new());
+        for (at, (step, fate)) in self.plan.steps.iter().zip(&self.fates).enumerate() {
+            match fate {
+                Some(Fate::Done) if self.is_record(at) => {}
+                Some(Fate::Done) => done.extend(&step.backend),
+                _ => left.extend(&step.backend),
+            }
+        }
+        done.retain(|id| self.plan.views[*id].kind == BackendKind::PfSense && !left.contains(id));
+        done
     }
 
     fn record_outputs(&mut self) {
