@@ -389,17 +389,8 @@ impl Recovered {
             if is_kept || key.is_none() || key_in(picture, &path) != key {
                 continue;
             }
-            match self.state.resources.get_mut(&address) {
-                None => {
-                    resource.is_gone = true;
-                    self.state.resources.insert(address, *resource);
-                }
-                Some(record) if record.backend.as_ref() != Some(&backend) => {
-                    let ResourceRecord { object, attributes, other, .. } = *resource;
-                    record.deposed.push(Deposed { backend, object, attributes, other });
-                }
-                Some(_) => {}
-            }
+            resource.is_gone = true;
+            self.state.resources.entry(address).or_insert(*resource);
         }
     }
 
