@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use crate::actual::{Actual, KeyFile, OwnKeys, Picture, Reading};
 use crate::plan::persist::{Persisted, is_left, take_begun};
 use crate::plan::walk::interface::{found_key, recorded_key_file};
-use crate::resource::{Address, BackendId, Field, Fields, Kind, declaration};
+use crate::resource::{Address, BackendId, Field, Fields, declaration};
 use crate::state::{Deposed, ObjectKey, ResourceRecord, State, StateChange};
 use crate::value::{FingerprintKey, PublicKey};
 
@@ -40,7 +40,6 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
         strays: BTreeMap::new(),
     };
     let key_files = key_files(&recovered.state, &open);
-    let made = open.iter().filter_map(made_interface).collect::<Vec<_>>();
     let mut settled = Vec::new();
     let mut late = Vec::new();
     let removals = open.iter().filter(|change| !matches!(change, StateChange::Put { .. }));
@@ -68,7 +67,6 @@ pub fn recover(state: State, open: Vec<StateChange>, actual: &Actual) -> Recover
     forget_taken(&mut recovered, &removals);
     give_way(&mut recovered.state, actual);
     recovered.find_strays(key_files, actual);
-    recovered.remember_keys(made, actual);
     // What is not finished stays known until it is, or a second kill would make somebody's drift of it.
     settled.retain(|change| !recovered.interrupted.contains(change.address()));
     recovered.state.settle(&settled);
@@ -376,24 +374,6 @@ impl Recovered {
         }
     }
 
-    /// Remembers interfaces of which nothing but the key in its file is left: they were made, and went before anybody knew.
-    fn remember_keys(&mut self, made: Vec<(Address, Box<ResourceRecord>)>, actual: &Actual) {
-        for (address, mut resource) in made {
-            let Some((backend, path)) = resource.backend.clone().zip(recorded_key_file(&resource))
-            else {
-                continue;
-            };
-            let Some(Reading::Read(picture)) = actual.backends.get(&backend) else { continue };
-            let key = public_key(&resource.object);
-            let is_kept = self.state.resources.values().any(|it| keeps(it, &backend, &path));
-            if is_kept || key.is_none() || key_in(picture, &path) != key {
-                continue;
-            }
-            resource.is_gone = true;
-            self.state.resources.entry(address).or_insert(*resource);
-        }
-    }
-
     /// Returns whether anything is left of a resource that was to be removed.
     fn is_left(&self, address: &Address, picture: &Picture) -> bool {
         self.state.resources.get(address).is_some_and(|it| {
@@ -439,15 +419,6 @@ fn renamed_only(
             ObjectKey::Interface { name: name.clone(), public_key: public_key.clone() };
         renamed
     })
-}
-
-fn made_interface(change: &StateChange) -> Option<(Address, Box<ResourceRecord>)> {
-    match change {
-        StateChange::Put { address, resource, .. } if address.kind == Kind::Interface => {
-            Some((address.clone(), resource.clone()))
-        }
-        _ => None,
-    }
 }
 
 /// Where a key is, or was to be, and which.

@@ -417,20 +417,3 @@ fn an_imported_key_has_a_file_on_the_host_that_it_moves_to() {
     lab.settle();
     assert_eq!(lab.host("branch").key_of("wg0"), public_key("foreign"));
 }
-
-#[test]
-fn the_key_of_an_interface_that_went_before_anybody_knew_of_it_goes_too() {
-    let branch = "backend \"local\" \"branch\" {\n  simulate = true\n}\n";
-    let on =
-        |host: &str| format!("{}{branch}", with(HUB, "wg0", &format!("backend = backend.{host}")));
-    let mut lab = Lab::new(&on("hq"));
-    lab.crash(Crash { done: 1, reported: 0 });
-    lab.host("hq").delete_link("wg0");
-    assert!(held(&lab, FILE).is_some());
-    lab.replace(&on("branch"));
-    lab.settle();
-    assert_eq!(held(&lab, FILE), None);
-    lab.options.destroy = true;
-    assert!(lab.apply().contains("complete."));
-    assert_eq!(lab.show("hq") + &lab.show("branch"), "");
-}
